@@ -1,0 +1,1 @@
+"""From a test set to tables, statistics and plots."""

@@ -1,0 +1,26 @@
+"""The errors of stored and imported results, below the project's own tree::
+
+    MedsegError
+    └── ResultsError            results could not be used
+        ├── DamagedResultsError   a store, a table or a description is truncated or contradicts itself
+        ├── ResultsInUseError     another run is writing to the same folder
+        └── UnknownLayoutError    a file to import has a layout that is not known here
+"""
+
+from medseg_demo.errors import MedsegError
+
+
+class ResultsError(MedsegError):
+    """Stored or imported results could not be used."""
+
+
+class DamagedResultsError(ResultsError):
+    """A results file is truncated, or contradicts itself."""
+
+
+class ResultsInUseError(ResultsError):
+    """Another run is writing to the same folder."""
+
+
+class UnknownLayoutError(ResultsError):
+    """A file to import has a layout that is not known here."""

@@ -1,0 +1,106 @@
+"""The table's rows as groups of coded arrays: what summaries, intervals and comparisons work on."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from evaluation.statistics.policy import Policy, failed_rows, metric_values
+
+Order = Literal["class", "case", "pooled"]
+
+
+class Rows(NamedTuple):
+    """The rows of one group, coded: units (for resampling), cases and classes from 0 on."""
+
+    key: tuple[str, ...]
+    values: np.ndarray
+    failed: np.ndarray
+    units: np.ndarray
+    cases: np.ndarray
+    classes: np.ndarray
+    clustered: bool
+
+
+class Totals(NamedTuple):
+    """Each unit's sums and numbers of values, (units, classes)."""
+
+    sums: np.ndarray
+    counts: np.ndarray
+
+
+def unit_codes(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The cases of the rows, and what is resampled as one.
+
+    Returns:
+        (case codes, unit codes, clustered): integers from 0 on, (rows,). Units are the cases, or, where a value of
+        ``group`` stands for several cases of a test set, the groups; a case without a group is one of its own.
+    """
+    cases = _codes(table, ["test_set", "case_id"])
+    if "group" not in table:
+        return cases, cases, False
+    named = (table["group"] != "").to_numpy(dtype=bool)
+    groups = _codes(table, ["test_set", "group"])
+    units = np.unique(np.where(named, groups, groups.max(initial=0) + 1 + cases), return_inverse=True)[1]
+    clustered = len(np.unique(units)) < len(np.unique(cases))
+    return cases, units if clustered else cases, clustered
+
+
+def _codes(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    codes = np.zeros(len(table), dtype=int)
+    for column in columns:
+        inner, values = pd.factorize(table[column])
+        codes = codes * len(values) + inner
+    return pd.factorize(codes)[0]
+
+
+def split(table: pd.DataFrame, metric: str, by: Sequence[str], policy: Policy) -> list[Rows]:
+    """The rows of each combination of values of the grouping columns, in order of appearance."""
+    values, failed = metric_values(table, metric, policy), failed_rows(table)
+    if table.empty:
+        return []
+    cases, units, clustered = unit_codes(table)
+    classes = _codes(table, ["class_name"])
+    keys = _codes(table, list(by))
+    order = np.argsort(keys, kind="stable")
+    firsts = np.unique(keys, return_index=True)[1]
+    labels = table[list(by)].iloc[firsts].astype(str).to_numpy()
+    groups = []
+    for label, rows in zip(labels, np.split(order, np.cumsum(np.bincount(keys))[:-1]), strict=True):
+        dense = (np.unique(codes[rows], return_inverse=True)[1] for codes in (units, cases, classes))
+        groups.append(Rows(tuple(label), values[rows], failed[rows], *dense, clustered))
+    return groups
+
+
+def total_of(rows: Rows, order: Order) -> Totals:
+    """Sums and counts by unit and class, arranged so that `means` of their totals is the mean in this order."""
+    usable = ~np.isnan(rows.values)
+    values, units, classes = rows.values[usable], rows.units[usable], rows.classes[usable]
+    if order == "case":
+        cases = rows.cases[usable]
+        number = np.bincount(cases, minlength=rows.cases.max() + 1)
+        values = values / number[cases]
+        weights = 1 / number[cases]
+    else:
+        weights = np.ones(len(values))
+    if order != "class":
+        classes = np.zeros_like(classes)
+    width = classes.max(initial=0) + 1
+    shape = (rows.units.max() + 1, width)
+    cell = units * width + classes
+    sums = np.bincount(cell, values, minlength=shape[0] * width).reshape(shape)
+    return Totals(sums, np.bincount(cell, weights, minlength=shape[0] * width).reshape(shape))
+
+
+def parts(rows: Rows, order: Order) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The values, with their units, of which medians are taken; the median is the mean of the parts' medians."""
+    usable = ~np.isnan(rows.values)
+    values, units = rows.values[usable], rows.units[usable]
+    if order == "pooled" or not len(values):
+        return [(values, units)]
+    if order == "class":
+        classes = rows.classes[usable]
+        return [(values[classes == one], units[classes == one]) for one in np.unique(classes)]
+    cases, firsts, codes = np.unique(rows.cases[usable], return_index=True, return_inverse=True)
+    return [(np.bincount(codes, values) / np.bincount(codes), units[firsts])]

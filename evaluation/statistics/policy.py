@@ -1,0 +1,115 @@
+"""What stands in for a value that is not a plain number: both masks empty, a miss, a failed case."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evaluation.metrics import METRICS
+from medseg_demo.errors import OptionError
+
+EmptyPolicy = Literal["skip", "one", "zero"]
+MissPolicy = Literal["keep", "diagonal"]
+FailedPolicy = Literal["apart", "worst"]
+Better = Literal["higher", "lower", "zero"]
+
+DIAGONAL = "image_diagonal"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The viewer's choice, printed beside every mean.
+
+    Attributes:
+        empty: What a case counts whose reference and prediction are both empty: "skip" leaves it out, "one" and
+            "zero" count it as that. Applies to metrics whose best value is 1; others stay not applicable.
+        misses: "keep" leaves an infinite value infinite, and no mean is shown; "diagonal" puts the image diagonal
+            in its place (distances only, where the table has the column ``image_diagonal``).
+        failed: "apart" counts failed cases beside the summary; "worst" gives them the metric's worst value.
+    """
+
+    empty: EmptyPolicy = "skip"
+    misses: MissPolicy = "keep"
+    failed: FailedPolicy = "apart"
+
+
+def better(metric: str) -> Better:
+    """Which values of a metric are better: higher, lower, or those nearer to zero.
+
+    Raises:
+        OptionError: The metric is not known, or has no better direction (such as a volume).
+    """
+    record = METRICS.get(metric)
+    if record is None or record.better not in ("higher", "lower", "zero"):
+        raise OptionError(
+            f"Metric {metric!r} has no better direction, so checkpoints cannot be compared by it. Choose another, "
+            "such as dice."
+        )
+    return record.better
+
+
+def goodness(values: np.ndarray, metric: str) -> np.ndarray:
+    """The values turned so that more is better: as they are, negated, or minus the distance from zero."""
+    match better(metric):
+        case "higher":
+            return values
+        case "lower":
+            return -values
+        case _:
+            return -np.abs(values)
+
+
+def metric_values(table: pd.DataFrame, metric: str, policy: Policy = Policy()) -> np.ndarray:
+    """A metric's column with the policy applied.
+
+    Returns:
+        float64 (rows,). NaN is a failed case or a value that is not applicable, infinity a miss.
+
+    Raises:
+        OptionError: The table has no such metric, or no image diagonal where one is asked for.
+    """
+    if metric not in table or not pd.api.types.is_float_dtype(table[metric]):
+        raise OptionError(f"The table has no metric {metric!r}. Choose one that was scored.")
+    values = table[metric].to_numpy(dtype=float, copy=True)
+    record = METRICS.get(metric)
+    if policy.empty != "skip" and record is not None and record.best == 1:
+        values[both_empty(table) & np.isnan(values)] = float(policy.empty == "one")
+    if policy.misses == "diagonal":
+        _replace_misses(values, table, metric)
+    if policy.failed == "worst":
+        values[failed_rows(table)] = worst(metric)
+    return values
+
+
+def _replace_misses(values: np.ndarray, table: pd.DataFrame, metric: str) -> None:
+    misses = np.isinf(values)
+    if not misses.any():
+        return
+    record = METRICS.get(metric)
+    if record is None or record.unit != "distance" or DIAGONAL not in table:
+        raise OptionError(
+            f"The image diagonal cannot stand in for the misses of {metric!r}: it is no distance, or the results do "
+            "not hold the diagonals. Keep the misses and read the median."
+        )
+    values[misses] = table[DIAGONAL].to_numpy(dtype=float)[misses]
+
+
+def worst(metric: str) -> float:
+    """The value that a failed case counts: the lower end of the range, or infinity where less is better."""
+    return float(METRICS[metric].range[0]) if better(metric) == "higher" else np.inf
+
+
+def both_empty(table: pd.DataFrame) -> np.ndarray:
+    """The rows whose reference and prediction are both empty, boolean (rows,).
+
+    Known from the volumes; where the table does not have them, no row is taken to be one.
+    """
+    if not {"reference_volume", "predicted_volume"} <= set(table):
+        return np.zeros(len(table), dtype=bool)
+    return ((table["reference_volume"] == 0) & (table["predicted_volume"] == 0)).to_numpy(dtype=bool)
+
+
+def failed_rows(table: pd.DataFrame) -> np.ndarray:
+    """The rows of cases that could not be scored, boolean (rows,)."""
+    return (table["status"] == "failed").to_numpy(dtype=bool)

@@ -1,0 +1,219 @@
+"""Summaries of one metric over any grouping of the table's rows."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evaluation.statistics.grouping import Order, Rows, Totals, parts, split, total_of
+from evaluation.statistics.policy import EmptyPolicy, Policy
+from evaluation.statistics.resampling import (
+    SEED,
+    bca_interval,
+    jackknife_cluster_medians,
+    jackknife_means,
+    jackknife_medians,
+    means,
+    quantile,
+    resampled_cluster_medians,
+    resampled_means,
+    resampled_medians,
+)
+
+FEWEST_CASES = 6
+FEWEST_GROUPS = 5
+DEFAULT_GROUPING = ("test_set", "checkpoint", "class_name")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric over one group of rows.
+
+    Attributes:
+        group: The values of the grouping columns.
+        cases: How many cases the group has.
+        n: How many of them have a value (a miss is one).
+        failed: How many could not be scored.
+        not_applicable: How many values are not applicable under the policy.
+        misses: How many values are infinite.
+        mean: In the chosen order; NaN where a miss stands, since no mean would be honest.
+        lower_quartile: Of the values; likewise ``median`` and ``upper_quartile``. Misses count as largest.
+        low: Lower end of the 95 % BCa interval; NaN with fewer than two units.
+        high: Upper end.
+        interval_of: What the interval is of: the mean, or the median where there are misses.
+        clustered: Whether groups of cases were resampled, because ``group`` repeats, instead of cases.
+        units: How many cases, or groups, with a value.
+        small: Whether there are too few units for a claim.
+    """
+
+    group: tuple[str, ...]
+    cases: int
+    n: int
+    failed: int
+    not_applicable: int
+    misses: int
+    mean: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    low: float
+    high: float
+    interval_of: Literal["mean", "median"]
+    clustered: bool
+    units: int
+    small: bool
+
+
+@dataclass(frozen=True)
+class PolicyEffect:
+    """What one empty-mask policy makes of a group's mean.
+
+    Attributes:
+        group: The values of the grouping columns.
+        policy: The policy.
+        n: How many cases have a value under it.
+        mean: The mean under it; NaN where a miss stands.
+        shift: How far that is from the mean under "skip".
+    """
+
+    group: tuple[str, ...]
+    policy: EmptyPolicy
+    n: int
+    mean: float
+    shift: float
+
+
+def summarise(
+    table: pd.DataFrame,
+    metric: str,
+    *,
+    by: Sequence[str] = DEFAULT_GROUPING,
+    order: Order = "class",
+    policy: Policy = Policy(),
+    intervals: bool = True,
+    resamples: int = 0,
+    seed: int = SEED,
+) -> tuple[Summary, ...]:
+    """Summarise a metric for each combination of the values of some columns, in order of appearance.
+
+    Args:
+        table: The tidy table, or any selection of its rows.
+        metric: The metric's column.
+        by: The grouping columns: test set, checkpoint, class, or any metadata column.
+        order: For groups of several classes: "class" averages over cases, then over classes; "case" over classes,
+            then over cases; "pooled" over all values at once. Medians and quartiles go the same way.
+        policy: What stands in for empty masks, misses and failed cases.
+        intervals: Whether intervals are computed.
+        resamples: 0 takes 2000, and fewer for many thousand units.
+        seed: Of the resampling.
+
+    Raises:
+        OptionError: The table has no such metric, or the policy cannot be applied to it.
+    """
+    groups = list(split(table, metric, by, policy))
+    totals = [total_of(rows, order) for rows in groups]
+    bounds = _mean_intervals(totals, resamples, seed) if intervals else [(np.nan, np.nan)] * len(groups)
+    return tuple(
+        _summary(rows, total, order, bound, intervals, resamples, seed)
+        for rows, total, bound in zip(groups, totals, bounds, strict=True)
+    )
+
+
+def to_frame(summaries: Sequence[Summary], *, by: Sequence[str] = DEFAULT_GROUPING) -> pd.DataFrame:
+    """Summaries as a table, the grouping columns first."""
+    records = [dict(zip(by, summary.group, strict=True)) | asdict(summary) for summary in summaries]
+    columns = [*by, *(name for name in Summary.__dataclass_fields__ if name != "group")]
+    return pd.DataFrame(records, columns=columns)
+
+
+def policy_effects(
+    table: pd.DataFrame,
+    metric: str,
+    *,
+    by: Sequence[str] = ("test_set", "checkpoint"),
+    order: Order = "class",
+    policy: Policy = Policy(),
+) -> tuple[PolicyEffect, ...]:
+    """How far each empty-mask policy moves each group's mean; arguments as in `summarise`."""
+    choices: tuple[EmptyPolicy, ...] = ("skip", "one", "zero")
+    found = {}
+    for empty in choices:
+        chosen = Policy(empty, policy.misses, policy.failed)
+        found[empty] = summarise(table, metric, by=by, order=order, policy=chosen, intervals=False)
+    return tuple(
+        PolicyEffect(here.group, empty, here.n, here.mean, here.mean - skipped.mean)
+        for position, skipped in enumerate(found["skip"])
+        for empty in choices
+        for here in (found[empty][position],)
+    )
+
+
+def _mean_intervals(totals: list[Totals], resamples: int, seed: int) -> list[tuple[float, float]]:
+    """The intervals of the means. Groups of equal shape go through the resampling together."""
+    bounds = [(np.nan, np.nan)] * len(totals)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for position, total in enumerate(totals):
+        if np.isfinite(total.sums).all():
+            alike.setdefault(total.sums.shape, []).append(position)
+    for positions in alike.values():
+        sums = np.stack([totals[position].sums for position in positions], axis=1)
+        counts = np.stack([totals[position].counts for position in positions], axis=1)
+        replicates = resampled_means(sums, counts, resamples=resamples, seed=seed)
+        left_out = jackknife_means(sums, counts)
+        estimates = means(sums.sum(axis=0), counts.sum(axis=0))
+        for column, position in enumerate(positions):
+            informed = counts[:, column].any(axis=1)
+            bounds[position] = bca_interval(replicates[:, column], estimates[column], left_out[informed, column])
+    return bounds
+
+
+def _summary(
+    rows: Rows,
+    total: Totals,
+    order: Order,
+    bound: tuple[float, float],
+    intervals: bool,
+    resamples: int,
+    seed: int,
+) -> Summary:
+    usable = ~np.isnan(rows.values)
+    misses = int(np.isinf(rows.values).sum())
+    groups = parts(rows, order)
+    quartiles = np.mean([quantile(values, np.array([0.25, 0.5, 0.75])) for values, _ in groups], axis=0)
+    if misses and intervals:
+        bound = _median_interval(groups, resamples, seed)
+    units = len(np.unique(rows.units[usable]))
+    return Summary(
+        group=rows.key,
+        cases=len(np.unique(rows.cases)),
+        n=len(np.unique(rows.cases[usable])),
+        failed=len(np.unique(rows.cases[rows.failed])),
+        not_applicable=int((~usable & ~rows.failed).sum()),
+        misses=misses,
+        mean=np.nan if misses else float(means(total.sums.sum(axis=0), total.counts.sum(axis=0))),
+        lower_quartile=float(quartiles[0]),
+        median=float(quartiles[1]),
+        upper_quartile=float(quartiles[2]),
+        low=bound[0],
+        high=bound[1],
+        interval_of="median" if misses else "mean",
+        clustered=rows.clustered,
+        units=units,
+        small=units < (FEWEST_GROUPS if rows.clustered else FEWEST_CASES),
+    )
+
+
+def _median_interval(groups: list[tuple[np.ndarray, np.ndarray]], resamples: int, seed: int) -> tuple[float, float]:
+    """The interval of the mean of the parts' medians; every part sees the same resamples of the units."""
+    units = 1 + max(codes.max(initial=-1) for _, codes in groups)
+    values, codes = groups[0]
+    if len(groups) == 1 and len(np.unique(codes)) == len(values):
+        replicates, left_out = resampled_medians(values, resamples=resamples, seed=seed), jackknife_medians(values)
+        return bca_interval(replicates, float(quantile(values, 0.5)), left_out)
+    replicates = np.mean(
+        [resampled_cluster_medians(*part, units=units, resamples=resamples, seed=seed) for part in groups], axis=0
+    )
+    left_out = np.mean([jackknife_cluster_medians(*part, units=units) for part in groups], axis=0)
+    return bca_interval(replicates, float(np.mean([quantile(part, 0.5) for part, _ in groups])), left_out)

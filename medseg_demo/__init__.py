@@ -1,0 +1,50 @@
+"""From a medical image to a label map: read, segment, measure."""
+
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "LabelMap",
+    "MedicalImage",
+    "MedsegError",
+    "SegmentOptions",
+    "Segmentation",
+    "Settings",
+    "list_checkpoints",
+    "load_checkpoint",
+    "read_image",
+    "segment",
+]
+
+_HOMES = {
+    "LabelMap": "image",
+    "MedicalImage": "image",
+    "MedsegError": "errors",
+    "SegmentOptions": "segmentation",
+    "Segmentation": "segmentation",
+    "Settings": "settings",
+    "list_checkpoints": "models.catalog",
+    "load_checkpoint": "models.catalog",
+    "read_image": "readers",
+    "segment": "segmentation",
+}
+
+if TYPE_CHECKING:
+    from medseg_demo.errors import MedsegError
+    from medseg_demo.image import LabelMap, MedicalImage
+    from medseg_demo.models.catalog import list_checkpoints, load_checkpoint
+    from medseg_demo.readers import read_image
+    from medseg_demo.segmentation import Segmentation, SegmentOptions, segment
+    from medseg_demo.settings import Settings
+
+
+def __getattr__(name: str) -> object:
+    # Torch takes seconds to import: whoever only reads an image or asks for --help should not wait for it.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

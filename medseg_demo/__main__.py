@@ -1,0 +1,192 @@
+"""Command line: segment images, list checkpoints, train. Thin over the functions of the package.
+
+Exit code 0 when all succeeded, 1 when some files failed (each is named, with its reason), 2 for unusable arguments.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medseg_demo.errors import MedsegError, OptionError, OutputError
+from medseg_demo.settings import Settings
+
+if TYPE_CHECKING:
+    from medseg_demo.segmentation import Segmentation
+
+MOST_WAITING = 16  # results that wait to be written, so that memory stays bounded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options, Settings.from_environment())
+    except MedsegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. Finished files are kept.", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m medseg_demo", description="Segment medical images.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    segment = commands.add_parser("segment", help="images, volumes, folders or zips to label maps and measurements")
+    segment.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an image, a volume, a folder or a zip")
+    segment.add_argument("--checkpoint", required=True, metavar="NAME", help="a name that `checkpoints` lists")
+    segment.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
+    segment.add_argument("--threshold", type=float, help="in (0, 1); default: the model card's")
+    segment.add_argument("--flips", action="store_true", help="average over four flips (four times the work)")
+    segment.add_argument("--denoise", default="none", choices=["none", "mean", "gaussian", "median"])
+    segment.add_argument("--smallest-component", type=int, default=0, metavar="PX", help="remove smaller parts")
+    segment.add_argument("--fill-holes", action="store_true", help="close holes within a class")
+    segment.add_argument("--json", action="store_true", help="print the measurements as JSON")
+    segment.set_defaults(run=_segment)
+
+    checkpoints = commands.add_parser("checkpoints", help="list the checkpoints, and why some are unusable")
+    checkpoints.add_argument("--json", action="store_true", help="print them as JSON")
+    checkpoints.set_defaults(run=_checkpoints)
+
+    train = commands.add_parser("train", help="train a checkpoint from a test-set folder")
+    train.add_argument("--test-set", required=True, type=Path, metavar="DIR", help="with images/, masks/, cases.csv")
+    train.add_argument("--config", required=True, type=Path, metavar="FILE", help="a training.yaml")
+    train.add_argument("--output", required=True, type=Path, metavar="DIR", help="the checkpoint folder to make")
+    train.set_defaults(run=_train)
+    return parser
+
+
+def _segment(options: argparse.Namespace, settings: Settings) -> int:
+    from medseg_demo.batch import segment_files
+    from medseg_demo.models.catalog import load_checkpoint
+    from medseg_demo.readers import collect_files
+    from medseg_demo.segmentation import SegmentOptions
+    from medseg_demo.writers import summary, write_json
+
+    checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir)
+    chosen = SegmentOptions(
+        threshold=options.threshold,
+        flips=options.flips,
+        denoise=options.denoise,
+        smallest_component=options.smallest_component,
+        fill_holes=options.fill_holes,
+    )
+    chosen.check(checkpoint.card)
+    with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
+        files = collect_files(options.files, settings=settings, unpack_to=Path(unpacked))
+        _refuse_repeated_names(files)
+        _make_folder(options.output)
+        results = segment_files(files, checkpoint, options=chosen, settings=settings)
+        summaries, failed = [], 0
+        for path, outcome in _written(results, options.output):
+            if isinstance(outcome, MedsegError):
+                failed += 1
+                _complain(path, outcome)
+                continue
+            summaries.append(summary(outcome))
+            if not options.json:
+                print(_line(summaries[-1]), flush=True)
+        write_json(summaries, options.output / "measurements.json")
+    if options.json:
+        print(json.dumps({"images": summaries}, indent=2, ensure_ascii=False))
+    return 1 if failed else 0
+
+
+def _written(
+    results: "Iterable[tuple[Path, Segmentation | MedsegError]]", folder: Path
+) -> "Iterator[tuple[Path, Segmentation | MedsegError]]":
+    """The same results, each label map written (by a thread of its own) before it is passed on."""
+    from medseg_demo.readers import stem
+    from medseg_demo.writers import write_label_map
+
+    def write(path: Path, outcome: "Segmentation | MedsegError") -> "tuple[Path, Segmentation | MedsegError]":
+        if not isinstance(outcome, MedsegError):
+            try:
+                write_label_map(outcome.label_map, folder, stem(path))
+            except MedsegError as error:
+                return path, error
+        return path, outcome
+
+    waiting: deque[Future[tuple[Path, Segmentation | MedsegError]]] = deque()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as pool:
+        for path, outcome in results:
+            waiting.append(pool.submit(write, path, outcome))
+            while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _refuse_repeated_names(files: Sequence[Path]) -> None:
+    from medseg_demo.readers import stem
+
+    repeated = sorted(name for name, count in Counter(map(stem, files)).items() if count > 1)
+    if repeated:
+        raise OptionError(
+            f"Several inputs are named {', '.join(repeated[:5])}, so one result would replace another. "
+            "Rename them, or give them in separate runs."
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"--output {folder.name}: the folder cannot be made ({error.strerror}). Choose another."
+        ) from None
+
+
+def _complain(path: Path, error: MedsegError) -> None:
+    text = str(error)
+    print(f"error: {text if path.name in text else f'{path.name}: {text}'}", file=sys.stderr, flush=True)
+
+
+def _line(summary: dict[str, Any]) -> str:
+    classes = "; ".join(f"{c['class_name']} {_size(c)}, {c['components']} part(s)" for c in summary["classes"])
+    return f"{summary['name']}: {classes}"
+
+
+def _size(measured: dict[str, Any]) -> str:
+    if measured["area_mm2"] is not None:
+        return f"{measured['area_mm2']:.1f} mm²"
+    if measured["volume_ml"] is not None:
+        return f"{measured['volume_ml']:.2f} ml"
+    return f"{measured['pixels']} px"
+
+
+def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
+    from medseg_demo.models.catalog import list_checkpoints, to_records
+
+    entries = list_checkpoints(settings.checkpoints_dir)
+    if options.json:
+        print(json.dumps(to_records(entries), indent=2, ensure_ascii=False))
+        return 0
+    if not entries:
+        print(f"{settings.checkpoints_dir.name}/ holds no checkpoint folder. Train one, or set MEDSEG_CHECKPOINTS_DIR.")
+    for entry in entries:
+        about = f"{entry.card.task} [{entry.architecture}]" if entry.card else f"unusable: {entry.problem}"
+        print(f"{entry.name}: {about}")
+    return 0
+
+
+def _train(options: argparse.Namespace, settings: Settings) -> int:
+    from medseg_demo.training import train
+
+    train(options.test_set, options.config, options.output, settings=settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

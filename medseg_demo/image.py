@@ -1,0 +1,114 @@
+"""What an image and a label map are: axis order, units and geometry, stated once.
+
+Array axes run from the slowest to the fastest: ``(Y, X)`` for an image and ``(Z, Y, X)`` for a volume, with
+the channels, where there are any, last. Spacing has the order of the array's spatial axes and is in
+millimetres; where it is unknown it is None, never 1. The affine is in the order of DICOM and ITK: it takes a
+column of indices (x, y, z, 1) to patient coordinates in millimetres, axes pointing left, posterior and
+superior (LPS).
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+Axes = Literal["YX", "YXC", "ZYX", "ZYXC"]
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Where the pixels of an array lie.
+
+    Attributes:
+        spacing_mm: Distance between pixel centres along each spatial axis, (Y, X) or (Z, Y, X), in mm; None
+            where the file does not say.
+        affine: Indices (x, y, z, 1) to LPS millimetres, float64 (4, 4); None where the file does not say.
+    """
+
+    spacing_mm: tuple[float, ...] | None = None
+    affine: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MedicalImage:
+    """One image or volume, as read.
+
+    Attributes:
+        pixels: The intensities, shaped as ``axes`` says. Integer types are kept as stored, unless a rescale
+            slope made them float32. More is brighter, whatever the file's convention was. All finite.
+        axes: The meaning of each axis of ``pixels``. Channels, if any, are 3 (red, green, blue).
+        geometry: Where the pixels lie.
+        name: The file's stem: its name without the image suffix (``.nii.gz`` is one suffix).
+        file_format: For people, such as "DICOM" or "PNG".
+        bit_depth: Bits that the file stores for each sample.
+        display_window: Intensities (low, high) shown as black and white: the file's own window where it has
+            one, the full range of 8-bit images, and the 0.5th and 99.5th percentile of others.
+        modality: DICOM's code, such as "CT"; None where the file does not say.
+        notes: What the reader found or did that a person should know, in plain sentences.
+    """
+
+    pixels: np.ndarray
+    axes: Axes
+    geometry: Geometry
+    name: str
+    file_format: str
+    bit_depth: int
+    display_window: tuple[float, float]
+    modality: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether there is a slice axis (even one with a single slice)."""
+        return self.axes.startswith("Z")
+
+    @property
+    def channels(self) -> int:
+        """1 for intensities, 3 for colour."""
+        return self.pixels.shape[-1] if self.axes.endswith("C") else 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The spatial shape, (Y, X) or (Z, Y, X)."""
+        return self.pixels.shape[: len(self.axes.removesuffix("C"))]
+
+    @property
+    def slices(self) -> np.ndarray:
+        """The pixels as (Z, Y, X, C), a view: Z is 1 for an image, C is 1 for intensities."""
+        pixels = self.pixels if self.is_volume else self.pixels[np.newaxis]
+        return pixels if self.axes.endswith("C") else pixels[..., np.newaxis]
+
+    @cached_property
+    def intensity_range(self) -> tuple[float, float]:
+        """The least and the greatest intensity."""
+        return float(self.pixels.min()), float(self.pixels.max())
+
+    def with_note(self, note: str) -> "MedicalImage":
+        """The same image with one more note."""
+        return replace(self, notes=(*self.notes, note))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """A class for each pixel of an image.
+
+    Attributes:
+        labels: uint8, (Y, X) or (Z, Y, X), in the image's own size: 0 is background, and value i is
+            ``class_names[i - 1]``.
+        class_names: The names of values 1, 2, ….
+        geometry: That of the image.
+    """
+
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    geometry: Geometry = field(default_factory=Geometry)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether there is a slice axis."""
+        return self.labels.ndim == 3
+
+    def mask(self, value: int) -> np.ndarray:
+        """The boolean mask of one label value."""
+        return self.labels == value

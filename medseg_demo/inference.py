@@ -1,0 +1,201 @@
+"""From the network's input to probabilities: device, precision, batches, sliding window, flips."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.settings import Settings
+
+OVERLAP = 0.25  # of a tile's side that it shares with the next
+
+Progress = Callable[[int, int], None]
+
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a network runs.
+
+    Attributes:
+        device: Of torch.
+        precision: Of the convolutions; weights and results stay float32.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+
+    @property
+    def name(self) -> str:
+        """For people, such as "CPU, bfloat16, 2 threads"."""
+        precision = str(self.precision).removeprefix("torch.")
+        if self.device.type == "cpu":
+            threads = torch.get_num_threads()
+            return f"CPU, {precision}, {threads} thread{'s' if threads > 1 else ''}"
+        if self.device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.device)}, {precision}"
+        return f"{'Apple GPU' if self.device.type == 'mps' else self.device}, {precision}"
+
+
+def choose_compute(settings: Settings) -> Compute:
+    """The device and precision that the settings ask for, "auto" resolved to the fastest that is there.
+
+    Raises:
+        OptionError: The device is unknown or absent.
+    """
+    device = _choose_device(settings.device)
+    if settings.threads and device.type == "cpu" and torch.get_num_threads() != settings.threads:
+        torch.set_num_threads(settings.threads)
+    if settings.precision == "auto":
+        return Compute(device, _native_precision(device))
+    return Compute(device, _PRECISIONS[settings.precision])
+
+
+def predict(
+    checkpoint: Checkpoint,
+    tensor: torch.Tensor,
+    compute: Compute,
+    *,
+    batch_size: int = 0,
+    flips: bool = False,
+    progress: Progress | None = None,
+) -> torch.Tensor:
+    """Run a network over slices of any size.
+
+    A tensor larger than the card's input size is covered by overlapping tiles, whose probabilities are blended
+    with Gaussian weights (as nnU-Net does, doi:10.1038/s41592-020-01008-z).
+
+    Args:
+        checkpoint: Of a 2-D network.
+        tensor: (Z, C, H, W) float32, as ``preprocessing.place`` gives it.
+        compute: Where to run.
+        batch_size: Tiles at once; 0 chooses by device.
+        flips: Average over the four flips of the plane (test-time augmentation, four times the work).
+        progress: Called with (tiles done, tiles in all) after each batch; what it raises ends the work.
+
+    Returns:
+        float32 (Z, K, H, W) on the CPU: the probability of the one class, or of background and each class.
+
+    Raises:
+        InputMismatchError: The network cannot take this input, or memory does not suffice.
+    """
+    network = _prepared(checkpoint, compute)
+    tile = (checkpoint.card.input_size[-2], checkpoint.card.input_size[-1])
+    corners = _corners((tensor.shape[-2], tensor.shape[-1]), tile)
+    jobs = [(z, top, left) for z in range(len(tensor)) for top, left in corners]
+    batches = _batched(jobs, batch_size or (4 if compute.device.type == "cpu" else 16))
+    single = len(corners) == 1
+    weight = torch.ones(tile) if single else _gaussian(tile)
+    total = torch.zeros(len(tensor), checkpoint.card.output_channels, *tensor.shape[-2:])
+    try:
+        done = 0
+        for batch in batches:
+            crops = torch.stack([tensor[z, :, y : y + tile[0], x : x + tile[1]] for z, y, x in batch])
+            results = _forward(network, crops, compute, flips=flips, multiclass=checkpoint.card.is_multiclass)
+            for (z, y, x), result in zip(batch, results, strict=True):
+                total[z, :, y : y + tile[0], x : x + tile[1]] += result if single else result * weight
+            done += len(batch)
+            if progress:
+                progress(done, len(jobs))
+    except torch.OutOfMemoryError:
+        raise InputMismatchError(
+            f"The memory of {compute.name} does not suffice for checkpoint {checkpoint.name!r}. "
+            "Set MEDSEG_BATCH_SIZE to a smaller number, or MEDSEG_DEVICE to cpu."
+        ) from None
+    return total if single else total / _coverage(corners, weight, (tensor.shape[-2], tensor.shape[-1]))
+
+
+def _choose_device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise OptionError(
+            f"Device {name!r} is not available on this machine. Set MEDSEG_DEVICE to auto, cpu, cuda or mps."
+        ) from None
+    return device
+
+
+def _native_precision(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu" and computes_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def computes_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 natively; elsewhere it is slower than float32."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+_networks: WeakKeyDictionary[Checkpoint, dict[Compute, nn.Module]] = WeakKeyDictionary()
+_networks_lock = threading.Lock()
+
+
+def _prepared(checkpoint: Checkpoint, compute: Compute) -> nn.Module:
+    # A network is moved once, not for each image; it goes when its checkpoint does.
+    with _networks_lock:
+        kept = _networks.setdefault(checkpoint, {})
+        if compute not in kept:
+            kept[compute] = checkpoint.network.to(compute.device, memory_format=torch.channels_last)
+        return kept[compute]
+
+
+def _forward(
+    network: nn.Module, crops: torch.Tensor, compute: Compute, *, flips: bool, multiclass: bool
+) -> torch.Tensor:
+    crops = crops.to(compute.device, memory_format=torch.channels_last)
+    reduced = compute.precision != torch.float32
+    with torch.inference_mode(), torch.autocast(compute.device.type, dtype=compute.precision, enabled=reduced):
+        axes: list[tuple[int, ...]] = [(), (-1,), (-2,), (-2, -1)] if flips else [()]
+        views = (_activated(network(crops.flip(axis)), multiclass).flip(axis) for axis in axes)
+        return (sum(views, start=torch.zeros(())) / len(axes)).cpu() if flips else next(views).cpu()
+
+
+def _activated(logits: torch.Tensor, multiclass: bool) -> torch.Tensor:
+    return logits.float().softmax(dim=1) if multiclass else logits.float().sigmoid()
+
+
+def _corners(size: tuple[int, int], tile: tuple[int, int]) -> list[tuple[int, int]]:
+    rows, columns = (_starts(length, side) for length, side in zip(size, tile, strict=True))
+    return [(top, left) for top in rows for left in columns]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Evenly spread starts whose windows cover the length with at least OVERLAP."""
+    if length <= side:
+        return [0]
+    steps = -(-(length - side) // max(1, round(side * (1 - OVERLAP))))
+    return [round(step * (length - side) / steps) for step in range(steps + 1)]
+
+
+def _gaussian(tile: tuple[int, int]) -> torch.Tensor:
+    """Weights of a tile's pixels: 1 at the centre, sigma an eighth of each side, never quite 0."""
+    height, width = (torch.exp(-0.5 * (((torch.arange(side) + 0.5) / side - 0.5) * 8) ** 2) for side in tile)
+    return (height[:, None] * width[None, :]).clamp_min(1e-3)
+
+
+def _coverage(corners: list[tuple[int, int]], weight: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    total = torch.zeros(size)
+    for top, left in corners:
+        total[top : top + weight.shape[0], left : left + weight.shape[1]] += weight
+    return total
+
+
+def _batched(jobs: list[tuple[int, int, int]], size: int) -> Iterator[list[tuple[int, int, int]]]:
+    for start in range(0, len(jobs), size):
+        yield jobs[start : start + size]

@@ -1,0 +1,176 @@
+"""Label-map file → ``LabelMap``: references and predictions, which are whole numbers and never a picture.
+
+PNG, BMP, WebP and TIFF (palette indices are labels, pages are slices), NPY and NPZ, NIfTI, NRRD and MHA. A binary
+one may hold 0 and 255; a float file that holds whole numbers is read.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
+
+ARRAY_SUFFIXES = (".npy", ".npz")
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+GEOMETRY_TOLERANCE = 1e-3  # mm, and relative for spacing: what formats in single precision cannot keep
+
+
+def read_label_map(path: Path | str, *, class_names: Sequence[str] | None = None) -> LabelMap:
+    """Read the labels of a file as they are stored, without scaling.
+
+    Args:
+        path: The file.
+        class_names: Item i names label value i + 1, and greater values are refused; None takes any values up to
+            255 and names them class_1, class_2, ….
+
+    Returns:
+        uint8 labels, (Y, X) or (Z, Y, X). All background is allowed.
+
+    Raises:
+        ReadError: The file cannot be read, is a colour picture, or holds values that are no labels.
+    """
+    path = Path(path)
+    values, geometry = _read_values(path)
+    labels = _to_labels(values, path, None if class_names is None else len(class_names))
+    names = tuple(class_names) if class_names is not None else _default_names(labels)
+    return LabelMap(labels, names, geometry)
+
+
+def compare_geometry(image: MedicalImage, label_map: LabelMap) -> list[str]:
+    """What keeps a label map from lying on an image: clauses for a message, empty where nothing does.
+
+    Shapes must be equal. Spacing and affine are compared where both files state them.
+    """
+    shape = label_map.labels.shape
+    if shape != image.shape:
+        return [f"reference has shape {shape} but image has {image.shape}"]
+    faults = []
+    ours, theirs = image.geometry, label_map.geometry
+    if (
+        ours.spacing_mm
+        and theirs.spacing_mm
+        and not np.allclose(ours.spacing_mm, theirs.spacing_mm, rtol=GEOMETRY_TOLERANCE)
+    ):
+        faults.append(
+            f"reference has spacing {_shown(theirs.spacing_mm)} mm but image has {_shown(ours.spacing_mm)} mm"
+        )
+    elif ours.affine is not None and theirs.affine is not None:
+        shift = _greatest_shift(ours.affine, theirs.affine, shape)
+        if shift > GEOMETRY_TOLERANCE + 0.01 * min(ours.spacing_mm or (0.0,)):
+            faults.append(f"reference lies up to {shift:.3g} mm away from the image, by their affines")
+    return faults
+
+
+def _read_values(path: Path) -> tuple[np.ndarray, Geometry]:
+    if not path.is_file():
+        raise ReadError(f"{path.name}: there is no such file. Check the path.")
+    if path.stat().st_size == 0:
+        raise DamagedFileError(f"{path.name} is empty. Export it again.")
+    name = path.name.lower()
+    if name.endswith(ARRAY_SUFFIXES):
+        return _read_array(path), Geometry()
+    if name.endswith(VOLUME_SUFFIXES):
+        return _read_volume(path)
+    return _read_raster(path), Geometry()
+
+
+def _read_array(path: Path) -> np.ndarray:
+    try:
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            if len(content.files) != 1:
+                raise UnsupportedImageError(f"{path.name} holds {len(content.files)} arrays. Keep the label map alone.")
+            return content[content.files[0]]
+    except (ValueError, OSError, EOFError, KeyError) as error:
+        raise DamagedFileError(
+            f"{path.name} cannot be read ({_first_line(error)}). Save it again with numpy."
+        ) from None
+
+
+def _read_volume(path: Path) -> tuple[np.ndarray, Geometry]:
+    import SimpleITK
+
+    try:
+        image = SimpleITK.ReadImage(str(path))
+    except RuntimeError:
+        raise DamagedFileError(f"{path.name} is damaged or not of the format its name says. Export it again.") from None
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        raise UnsupportedImageError(f"{path.name} has several components a voxel. Store one label a voxel.")
+    values = SimpleITK.GetArrayFromImage(image)
+    dimensions = image.GetDimension()
+    spacing = np.array(image.GetSpacing())
+    affine = np.eye(4)
+    rotation = np.array(image.GetDirection()).reshape(dimensions, dimensions)
+    affine[:dimensions, :dimensions] = rotation * spacing
+    affine[:dimensions, 3] = image.GetOrigin()
+    return values, Geometry(tuple(float(step) for step in spacing[::-1]), affine if dimensions == 3 else None)
+
+
+def _read_raster(path: Path) -> np.ndarray:
+    from PIL import Image, ImageSequence
+
+    try:
+        with Image.open(path) as picture:
+            pages = [_page(page, path) for page in ImageSequence.Iterator(picture)]
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DamagedFileError(f"{path.name} cannot be read ({_first_line(error)}). Export it again.") from None
+    if len({page.shape for page in pages}) != 1:
+        raise UnsupportedImageError(f"{path.name} has pages of different sizes. Store one label map a file.")
+    return pages[0] if len(pages) == 1 else np.stack(pages)
+
+
+def _page(page: "Image.Image", path: Path) -> np.ndarray:  # type: ignore[name-defined]  # noqa: F821
+    values = np.array(page)
+    if values.ndim == 2:
+        return values
+    grey = values[..., : 1 if page.mode == "LA" else 3]
+    if (grey != grey[..., :1]).any():
+        raise UnsupportedImageError(f"{path.name} is a colour picture. Store one label a pixel (grey or palette).")
+    return grey[..., 0]
+
+
+def _to_labels(values: np.ndarray, path: Path, classes: int | None) -> np.ndarray:
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+        raise UnsupportedImageError(f"{path.name} holds {values.dtype} values. Store labels as whole numbers.")
+    while values.ndim > 2 and 1 in (values.shape[0] if values.ndim > 3 else 0, values.shape[-1]):
+        values = values[..., 0] if values.shape[-1] == 1 else values[0]
+    if values.ndim not in (2, 3) or values.size == 0:
+        raise UnsupportedImageError(f"{path.name} has shape {values.shape}. Store labels as (Y, X) or (Z, Y, X).")
+    present = np.unique(values)
+    if not np.isfinite(present).all() or (present != np.round(present)).any():
+        odd = next(value for value in present.tolist() if not np.isfinite(value) or value != round(value))
+        raise UnsupportedImageError(f"{path.name} holds the value {odd:g}, which is no label. Store whole numbers.")
+    if set(present.tolist()) == {0, 255} or (present.tolist() == [255] and classes == 1):
+        if classes in (None, 1):
+            return (values == 255).astype(np.uint8)
+    limit = 255 if classes is None else classes
+    if present[0] < 0 or present[-1] > limit:
+        odd = present[0] if present[0] < 0 else present[-1]
+        allowed = "0 to 255" if classes is None else f"0 to {classes}" + (", or 0 and 255" if classes == 1 else "")
+        raise UnsupportedImageError(f"{path.name} holds the label {odd:g}, but labels here are {allowed}. Correct it.")
+    return values.astype(np.uint8)
+
+
+def _default_names(labels: np.ndarray) -> tuple[str, ...]:
+    return tuple(f"class_{value}" for value in range(1, max(1, int(labels.max())) + 1))
+
+
+def _greatest_shift(ours: np.ndarray, theirs: np.ndarray, shape: tuple[int, ...]) -> float:
+    """The distance in mm between the two places of the corner that differs most."""
+    ends = [(0, length - 1) for length in shape[::-1]] + [(0,)] * (3 - len(shape))
+    corners = np.array([(x, y, z, 1) for x in ends[0] for y in ends[1] for z in ends[2]], dtype=float)
+    return float(np.linalg.norm((corners @ (ours - theirs).T)[:, :3], axis=1).max())
+
+
+def _shown(spacing: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{step:g}" for step in spacing) + ")"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Networks, checkpoints and the catalog of what is there."""

@@ -1,0 +1,136 @@
+"""The model card: what a checkpoint was trained for and how an image must reach it (``medseg.json``)."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medseg_demo.errors import InvalidCheckpointError
+
+FORMAT_VERSION = 1
+CARD_FILE = "medseg.json"
+
+
+def _in_order(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] >= window[1]:
+        raise ValueError(f"the lower end {window[0]} must lie under the upper end {window[1]}")
+    return window
+
+
+Window = Annotated[tuple[float, float], AfterValidator(_in_order)]
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Normalisation(_Record):
+    """How intensities become the network's input.
+
+    Attributes:
+        method: "window" maps the window to [0, 1] and clips; "zscore" takes the mean and deviation of the image.
+        mean: Subtracted after "window", one value or one a channel.
+        std: Divided by after "window", one value or one a channel.
+    """
+
+    method: Literal["window", "zscore"] = "window"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[PositiveFloat, ...] = (1.0,)
+
+
+class TrainingData(_Record):
+    """One source of training images, with what its licence asks to be said."""
+
+    name: str
+    licence: str
+    credit: str
+
+
+class ModelCard(_Record):
+    """The contents of ``medseg.json``.
+
+    Attributes:
+        format_version: 1.
+        task: What is segmented in which kind of image, in a few words; checkpoints are grouped by it.
+        class_names: Item i names label value i + 1; 0 is background.
+        modality: The kind of image, in words.
+        in_channels: 1 (intensities) or 3 (red, green, blue).
+        input_size: The network's input or tile: [height, width] or [depth, height, width].
+        inference: "resize" shrinks or enlarges the whole image into the input and pads; "tile" slides over it.
+        spacing_mm: The spacing that images are brought to before tiling; None leaves them as they are.
+        normalisation: How intensities become the network's input.
+        window: Fixed intensities (low, high) for "window"; None takes the image's own display window.
+        threshold: Probability above which a pixel belongs to the class; only where there is one class.
+        training_data: What it learned from.
+        training: How it was trained: free figures such as seed, epochs and data hash.
+        scores: Figures that were measured, by split.
+    """
+
+    format_version: Literal[1] = FORMAT_VERSION
+    task: str = "unknown"
+    class_names: tuple[str, ...] = Field(min_length=1, max_length=255)
+    modality: str = "unknown"
+    in_channels: Literal[1, 3] = 3
+    input_size: tuple[PositiveInt, ...] = Field(default=(512, 512), min_length=2, max_length=3)
+    inference: Literal["resize", "tile"] = "resize"
+    spacing_mm: tuple[PositiveFloat, ...] | None = None
+    normalisation: Normalisation = Normalisation()
+    window: Window | None = None
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    training_data: tuple[TrainingData, ...] = ()
+    training: dict[str, object] = {}
+    scores: dict[str, object] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelCard":
+        if len(self.class_names) > 1 and self.threshold is not None:
+            raise ValueError("threshold is for checkpoints of one class; several classes take the most probable")
+        if self.spacing_mm is not None and len(self.spacing_mm) != len(self.input_size):
+            raise ValueError(f"spacing_mm has {len(self.spacing_mm)} values, input_size {len(self.input_size)}")
+        for name, values in (("mean", self.normalisation.mean), ("std", self.normalisation.std)):
+            if len(values) not in (1, self.in_channels):
+                raise ValueError(f"normalisation.{name} has {len(values)} values for {self.in_channels} channel(s)")
+        return self
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether the network has a background channel and several classes compete (softmax)."""
+        return len(self.class_names) > 1
+
+    @property
+    def output_channels(self) -> int:
+        """Channels of the network's logits: 1, or the classes and background."""
+        return len(self.class_names) + 1 if self.is_multiclass else 1
+
+    @property
+    def is_3d(self) -> bool:
+        """Whether the network takes volumes."""
+        return len(self.input_size) == 3
+
+
+def read_card(folder: Path) -> ModelCard | None:
+    """The card of a checkpoint folder; None where it has none.
+
+    Raises:
+        InvalidCheckpointError: The card is no JSON, or keys are missing, unknown or out of range (all are named).
+    """
+    path = folder / CARD_FILE
+    if not path.exists():
+        return None
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: {CARD_FILE} is not a valid model card ({faults}). "
+            "Correct these keys; docs/checkpoints.md lists them."
+        ) from None
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write a card into a checkpoint folder."""
+    text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")

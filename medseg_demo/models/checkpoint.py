@@ -1,0 +1,211 @@
+"""A checkpoint folder → a network that is ready to run, every part of it checked."""
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from medseg_demo.errors import InvalidCheckpointError
+from medseg_demo.models.architectures import build_network
+from medseg_demo.models.card import ModelCard, Normalisation, read_card, write_card
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+TORCH_WEIGHTS = ("model.pth", "model.pt", "pytorch_model.bin")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A loaded checkpoint.
+
+    Attributes:
+        name: The folder's name.
+        card: What it was trained for and how an image must reach it.
+        network: In evaluation mode, float32, on the CPU: logits (N, K, H, W) from (N, C, H, W).
+        digest: SHA-256 of weights, configuration and card, hexadecimal: what a result was made with.
+        has_card: False where the folder had no ``medseg.json``, so that ``card`` holds stated defaults.
+    """
+
+    name: str
+    card: ModelCard
+    network: nn.Module
+    digest: str
+    has_card: bool = True
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+
+def load_folder(folder: Path) -> Checkpoint:
+    """Load a checkpoint folder (smp's ``save_pretrained`` layout, with or without ``medseg.json``).
+
+    Raises:
+        InvalidCheckpointError: A file is missing, damaged or a pickle with code in it, or configuration, card
+            and weights do not fit together.
+    """
+    architecture, parameters = read_config(folder)
+    card, has_card = describe(folder, parameters)
+    weights_path = find_weights(folder)
+    try:
+        network = build_network(architecture, parameters)
+    except ValueError as error:
+        raise InvalidCheckpointError(f"Checkpoint {folder.name!r}: {error}. Correct {CONFIG_FILE}.") from error
+    _load_strictly(network, _read_weights(weights_path), folder.name)
+    return Checkpoint(folder.name, card, network.eval(), digest(folder), has_card)
+
+
+def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard, *, half: bool = True) -> None:
+    """Write a network of smp and its card as a checkpoint folder.
+
+    Args:
+        folder: Made if missing; files of the same names are replaced.
+        network: Any smp model.
+        card: Its model card.
+        half: Store matrices and kernels in half precision. Vectors (biases, running statistics, whose range
+            half precision may not hold) stay in single precision.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    network.save_pretrained(folder)  # type: ignore[operator]
+    (folder / "README.md").unlink(missing_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if half:
+        tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    write_card(card, folder)
+
+
+def read_config(folder: Path) -> tuple[str, dict[str, object]]:
+    """The architecture's name and its keyword arguments, from ``config.json``.
+
+    Raises:
+        InvalidCheckpointError: The file is missing, no JSON object, or names no ``_model_class``.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r} has no {CONFIG_FILE}. Save the model with smp's save_pretrained()."
+        ) from None
+    except (ValueError, OSError) as error:
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: {CONFIG_FILE} cannot be read ({error}). Save the model again."
+        ) from None
+    if not isinstance(config, dict) or not isinstance(config.get("_model_class"), str):
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: {CONFIG_FILE} names no _model_class. Save the model with smp's "
+            "save_pretrained(), which writes it."
+        )
+    architecture = config.pop("_model_class")
+    return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def describe(folder: Path, parameters: Mapping[str, object]) -> tuple[ModelCard, bool]:
+    """The folder's card, or one of defaults, and whether the folder had it.
+
+    The defaults: the whole image resized to 512 × 512, intensities mapped to [0, 1] and normalised with
+    ImageNet's mean and deviation where the network takes colour, threshold 0.5, classes named class_1, ….
+
+    Raises:
+        InvalidCheckpointError: The card is faulty, or contradicts ``config.json``.
+    """
+    card = read_card(folder)
+    channels, classes = parameters.get("in_channels", 3), parameters.get("classes", 1)
+    if card is None:
+        return _default_card(folder.name, channels, classes), False
+    if card.in_channels != channels or card.output_channels != classes:
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: the card asks for {card.in_channels} input channel(s) and "
+            f"{card.output_channels} output channel(s), but {CONFIG_FILE} has in_channels={channels} and "
+            f"classes={classes}. Correct the one that is wrong."
+        )
+    return card, True
+
+
+def find_weights(folder: Path) -> Path:
+    """The file of weights in a checkpoint folder; safetensors is preferred.
+
+    Raises:
+        InvalidCheckpointError: There is none.
+    """
+    for name in (WEIGHTS_FILE, *TORCH_WEIGHTS):
+        if (folder / name).is_file():
+            return folder / name
+    raise InvalidCheckpointError(f"Checkpoint {folder.name!r} has no weights. Put {WEIGHTS_FILE} beside {CONFIG_FILE}.")
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the files that decide a result, hexadecimal."""
+    sha = hashlib.sha256()
+    for path in (folder / CONFIG_FILE, folder / "medseg.json", find_weights(folder)):
+        if path.exists():
+            sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+def _default_card(name: str, channels: object, classes: object) -> ModelCard:
+    if channels not in (1, 3) or not isinstance(classes, int) or classes < 1:
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: {CONFIG_FILE} has in_channels={channels!r} and classes={classes!r}, but only 1 "
+            "or 3 input channels and at least 1 class can be shown here."
+        )
+    names = ("class_1",) if classes == 1 else tuple(f"class_{value}" for value in range(1, classes))
+    colour = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    return ModelCard(
+        class_names=names,
+        in_channels=channels,
+        normalisation=colour if channels == 3 else Normalisation(),
+        threshold=0.5 if classes == 1 else None,
+    )
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    name = path.parent.name
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: {path.name} holds more than tensors, and code in weights is never executed. "
+            f"Convert it to {WEIGHTS_FILE} where you trust it."
+        ) from None
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: {path.name} is damaged ({str(error).splitlines()[0]}). Copy or download it again."
+        ) from None
+    if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
+        weights = weights["state_dict"]
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: {path.name} is no state dict. Save model.state_dict() as {WEIGHTS_FILE}."
+        )
+    return weights
+
+
+def _load_strictly(network: nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
+    expected = network.state_dict()
+    faults = [f"{key} is missing" for key in expected.keys() - weights.keys()]
+    faults += [f"{key} is not in the network" for key in weights.keys() - expected.keys()]
+    faults += [
+        f"{key} has shape {tuple(weights[key].shape)}, the network {tuple(expected[key].shape)}"
+        for key in expected.keys() & weights.keys()
+        if weights[key].shape != expected[key].shape
+    ]
+    faults += [f"{key} holds NaN or infinity" for key, value in weights.items() if not torch.isfinite(value).all()]
+    if faults:
+        shown = "; ".join(sorted(faults)[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: the weights do not fit the network that {CONFIG_FILE} describes ({shown}). "
+            "Use the configuration that the weights were trained with."
+        )
+    network.load_state_dict({key: value.to(expected[key].dtype) for key, value in weights.items()})

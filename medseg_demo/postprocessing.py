@@ -1,0 +1,59 @@
+"""From probabilities in the image's own size to a label map."""
+
+import numpy as np
+
+
+def to_labels(probabilities: np.ndarray, *, threshold: float | None) -> np.ndarray:
+    """The class of each pixel.
+
+    Args:
+        probabilities: (K, …). K = 1: the class, decided by the threshold. K > 1: background first, the most
+            probable wins.
+        threshold: In (0, 1); a pixel belongs to the class where its probability is above it. Ignored for K > 1.
+
+    Returns:
+        uint8, the shape without K.
+    """
+    if len(probabilities) == 1:
+        return (probabilities[0] > threshold).astype(np.uint8)
+    return probabilities.argmax(axis=0).astype(np.uint8)
+
+
+def clean(labels: np.ndarray, *, classes: int, smallest_component: int = 0, fill_holes: bool = False) -> np.ndarray:
+    """Remove specks and close holes, class by class.
+
+    Args:
+        labels: uint8, (Y, X) or (Z, Y, X).
+        classes: How many classes there are.
+        smallest_component: Face-connected components with fewer pixels become background; 0 keeps all.
+        fill_holes: Background that a class encloses (within each slice) becomes that class; other classes stay.
+
+    Returns:
+        A new array, or the same one where nothing was asked for.
+    """
+    if smallest_component <= 1 and not fill_holes:
+        return labels
+    cleaned = labels.copy()
+    for value in range(1, classes + 1):
+        if smallest_component > 1:
+            cleaned[_specks(cleaned == value, smallest_component)] = 0
+        if fill_holes:
+            cleaned[_filled(cleaned == value) & (cleaned == 0)] = value
+    return cleaned
+
+
+def _specks(mask: np.ndarray, smallest: int) -> np.ndarray:
+    import cc3d
+
+    components = cc3d.connected_components(mask, connectivity=4 if mask.ndim == 2 else 6)
+    small = np.bincount(components.ravel()) < smallest
+    small[0] = False
+    return small[components]
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
+    if mask.ndim == 2:
+        return ndimage.binary_fill_holes(mask)
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])

@@ -1,0 +1,52 @@
+"""Arrays ↔ what the viewer reads: exact, small and quick to decode in a browser.
+
+Label values must arrive as they left. A PNG would not promise that: reading a picture back through a canvas goes
+through colour management, and browsers that guard against fingerprinting add noise to what a canvas returns. So the
+numbers themselves travel: differences along each row (which makes them small), then zlib, then base64.
+"""
+
+import base64
+import zlib
+from typing import TypedDict
+
+import numpy as np
+
+# Level 1 takes a third of the time of zlib's default and the result is a tenth larger.
+COMPRESSION_LEVEL = 1
+
+
+class PackedArray(TypedDict):
+    """One plane of numbers, fit for JSON."""
+
+    dtype: str
+    shape: list[int]
+    data: str
+
+
+def pack(plane: np.ndarray) -> PackedArray:
+    """Pack (Y, X) or (Y, X, C) of uint8 or uint16.
+
+    Raises:
+        ValueError: Another type, or another number of axes.
+    """
+    if plane.dtype not in (np.uint8, np.uint16) or plane.ndim not in (2, 3):
+        raise ValueError(f"Cannot pack {plane.dtype} of shape {plane.shape}: give uint8 or uint16, (Y, X) or (Y, X, C).")
+    differences = plane.copy(order="C")
+    differences[:, 1:] -= plane[:, :-1]
+    stream = zlib.compress(_split_bytes(differences), COMPRESSION_LEVEL)
+    return {"dtype": plane.dtype.name, "shape": list(plane.shape), "data": base64.b64encode(stream).decode("ascii")}
+
+
+def unpack(packed: PackedArray) -> np.ndarray:
+    """The array that was packed."""
+    stream = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8)
+    if packed["dtype"] == "uint16":
+        low, high = stream.reshape(2, -1).astype(np.uint16)
+        stream = low | high << 8
+    return np.cumsum(stream.reshape(packed["shape"]), axis=1, dtype=packed["dtype"])
+
+
+def _split_bytes(numbers: np.ndarray) -> bytes:
+    if numbers.dtype == np.uint8:
+        return numbers.tobytes()
+    return (numbers & 255).astype(np.uint8).tobytes() + (numbers >> 8).astype(np.uint8).tobytes()

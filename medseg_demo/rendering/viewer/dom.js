@@ -1,0 +1,84 @@
+// Small builders of elements. Text always goes in as text, so a file's name can never become markup.
+
+function build(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const ICON_PATHS = {
+  pan: "M10 2.5v15M2.5 10h15M7.8 4.7 10 2.5l2.2 2.2M7.8 15.3l2.2 2.2 2.2-2.2M4.7 7.8 2.5 10l2.2 2.2M15.3 7.8l2.2 2.2-2.2 2.2",
+  window: "M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM10 3v14M10 6h5.7M10 10h7M10 14h5.7",
+  ruler: "M2.5 13.2 13.2 2.5l4.3 4.3L6.8 17.5ZM5.5 10.2l1.6 1.6M8 7.7l2.4 2.4M10.5 5.2l1.6 1.6",
+  zoomOut: "M4.5 10h11",
+  zoomIn: "M10 4.5v11M4.5 10h11",
+  fit: "M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4M7 8h6v4H7Z",
+  fullScreen: "M12 3h5v5M17 3l-5.5 5.5M8 17H3v-5M3 17l5.5-5.5",
+  keys: "M2.5 5.5h15v9h-15ZM5.5 8.5h.01M8.5 8.5h.01M11.5 8.5h.01M14.5 8.5h.01M6.5 11.7h7",
+  reset: "M4 10a6 6 0 1 0 1.8-4.3M4 3v3.4h3.4",
+  close: "M5 5l10 10M15 5 5 15",
+  next: "M7.5 4.5 13 10l-5.5 5.5",
+  previous: "M12.5 4.5 7 10l5.5 5.5",
+};
+
+function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 20 20");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(space, "path");
+  path.setAttribute("d", ICON_PATHS[name]);
+  svg.append(path);
+  return svg;
+}
+
+function iconButton(name, label, onclick) {
+  return build("button", { type: "button", class: "mv-icon", title: label, "aria-label": label, onclick }, icon(name));
+}
+
+// Buttons of which one is pressed. `choose` gets the chosen value; `update` shows a value, and which are on offer.
+function segmented(label, choices, choose) {
+  const buttons = new Map();
+  const group = build("div", { class: "mv-segmented", role: "group", "aria-label": label });
+  for (const [value, text, title] of choices) {
+    const button = build("button", { type: "button", title, onclick: () => choose(value) }, text);
+    buttons.set(value, button);
+    group.append(button);
+  }
+  const update = (current, offered = [...buttons.keys()]) => {
+    for (const [value, button] of buttons) {
+      button.setAttribute("aria-pressed", String(value === current));
+      button.hidden = !offered.includes(value);
+    }
+    group.hidden = offered.length < 2;
+  };
+  return { node: group, update };
+}
+
+// A labelled range input with its value in words beside it.
+function slider(label, attributes, onchange) {
+  const input = build("input", { type: "range", ...attributes });
+  const shown = build("output", { class: "mv-number" });
+  const node = build("label", { class: "mv-slider" }, build("span", { class: "mv-label" }, label), input, shown);
+  input.addEventListener("input", () => onchange(Number(input.value)));
+  const update = (value, text) => {
+    input.value = String(value);
+    input.setAttribute("aria-valuetext", text);
+    input.style.setProperty("--mv-filled", `${(100 * (input.value - input.min)) / (input.max - input.min || 1)}%`);
+    shown.textContent = text;
+  };
+  return { node, input, update };
+}
+
+function formatCount(number) {
+  return Math.round(number).toLocaleString("en-GB");
+}
+
+function formatNumber(number, digits = 4) {
+  if (!Number.isFinite(number)) return "n/a";
+  return Number(number.toPrecision(digits)).toLocaleString("en-GB", { maximumFractionDigits: 6, useGrouping: false });
+}

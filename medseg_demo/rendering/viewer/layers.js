@@ -1,0 +1,157 @@
+// Pictures of one slice at its own resolution, each kept until something it depends on changes.
+
+const OUTCOME_COLOURS = { 1: [0, 158, 115], 2: [213, 94, 0], 3: [86, 180, 233], 4: [240, 228, 66] };
+
+// Viridis (Smith and van der Walt, CC0) in 17 stops.
+const HEAT_STOPS = [
+  "440154", "481a6c", "472f7d", "414487", "39568c", "31688e", "2a788e", "23888e", "1f988b", "22a884", "35b779", "54c568",
+  "7ad151", "a5db36", "d2e21b", "f1e51d", "fde725",
+].map(rgbOf);
+
+function rgbOf(hex) {
+  const number = parseInt(hex.replace("#", ""), 16);
+  return [number >> 16, (number >> 8) & 255, number & 255];
+}
+
+// A colour as one number in the byte order of ImageData (little-endian machines, as all that run browsers are).
+function packColour([red, green, blue], alpha = 255) {
+  return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+function heatColour(share) {
+  const place = share * (HEAT_STOPS.length - 1);
+  const low = Math.min(Math.floor(place), HEAT_STOPS.length - 2);
+  return HEAT_STOPS[low].map((start, i) => Math.round(start + (HEAT_STOPS[low + 1][i] - start) * (place - low)));
+}
+
+function paint(width, height, fill, canvas = document.createElement("canvas")) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(width, height);
+  fill(new Uint32Array(picture.data.buffer));
+  context.putImageData(picture, 0, 0);
+  return canvas;
+}
+
+// Stored numbers to grey, between the window's ends.
+function greyTable(size, intensity, [low, high]) {
+  const table = new Uint32Array(size);
+  for (let i = 0; i < size; i += 1) {
+    const share = (i * intensity.scale + intensity.offset - low) / (high - low || 1);
+    const grey = Math.round(255 * Math.min(Math.max(share, 0), 1));
+    table[i] = packColour([grey, grey, grey]);
+  }
+  return table;
+}
+
+function paintPlane(plane, table, canvas) {
+  const { data } = plane;
+  return paint(plane.width, plane.height, (out) => {
+    for (let i = 0; i < data.length; i += 1) out[i] = table[data[i]];
+  }, canvas);
+}
+
+function paintColour(plane, canvas) {
+  const { data } = plane;
+  return paint(plane.width, plane.height, (out) => {
+    for (let i = 0, j = 0; i < out.length; i += 1, j += 3) {
+      out[i] = ((255 << 24) | (data[j + 2] << 16) | (data[j + 1] << 8) | data[j]) >>> 0;
+    }
+  }, canvas);
+}
+
+class Layers {
+  constructor() {
+    this.made = new Map();
+  }
+
+  // The layer of this name, made anew only where its key changed; its old canvas is used again.
+  once(name, key, make) {
+    const before = this.made.get(name);
+    if (before && before.key === key) return before.result;
+    const result = make(before ? before.result : undefined);
+    this.made.set(name, { key, result });
+    return result;
+  }
+
+  clear() {
+    this.made.clear();
+  }
+
+  image(value, state, slice) {
+    if (slice.image.channels === 3) {
+      return this.once("image", slice.serial, (canvas) => paintColour(slice.image, canvas));
+    }
+    const size = slice.image.data.BYTES_PER_ELEMENT === 2 ? 65536 : 256;
+    return this.once("image", [slice.serial, state.window].join(), (canvas) =>
+      paintPlane(slice.image, greyTable(size, value.intensity, state.window), canvas),
+    );
+  }
+
+  model(slice) {
+    const grey = () => greyTable(256, { scale: 1, offset: 0 }, [0, 255]);
+    return this.once("model", slice.serial, (canvas) =>
+      slice.model.channels === 3 ? paintColour(slice.model, canvas) : paintPlane(slice.model, grey(), canvas),
+    );
+  }
+
+  // Labels after the live threshold.
+  labels(value, state, slice) {
+    return this.once("labels", this.labelsKey(value, state, slice), () => currentLabels(value, state, slice));
+  }
+
+  labelsKey(value, state, slice) {
+    return [slice.serial, isLive(value, state) ? state.threshold : "card"].join();
+  }
+
+  // Labels as 0 where their class is switched off.
+  shownLabels(value, state, slice, which = "prediction") {
+    const key = [this.labelsKey(value, state, slice), which, state.classes.map((item) => item.shown)].join();
+    return this.once(`shown ${which}`, key, () => {
+      const labels = which === "reference" ? slice.reference.data : this.labels(value, state, slice);
+      if (state.classes.every((item) => item.shown)) return labels;
+      const table = Uint8Array.from({ length: 256 }, (_, i) => (i && state.classes[i - 1]?.shown ? i : 0));
+      return labels.map((label) => table[label]);
+    });
+  }
+
+  labelColours(state) {
+    const table = new Uint32Array(256);
+    state.classes.forEach((item, i) => {
+      if (item.shown) table[i + 1] = packColour(item.colour);
+    });
+    return table;
+  }
+
+  fill(value, state, slice) {
+    const table = this.labelColours(state);
+    const key = [this.labelsKey(value, state, slice), table.subarray(0, state.classes.length + 1)].join();
+    return this.once("fill", key, (canvas) =>
+      paintPlane({ ...slice.image, data: this.labels(value, state, slice) }, table, canvas),
+    );
+  }
+
+  probability(value, state, slice) {
+    const table = Uint32Array.from({ length: value.probability_levels + 1 }, (_, i) =>
+      packColour(heatColour(i / value.probability_levels)),
+    );
+    return this.once("probability", [slice.serial, state.probabilityClass].join(), (canvas) =>
+      paintPlane(slice.probabilities[state.probabilityClass], table, canvas),
+    );
+  }
+
+  outcomes(value, state, slice) {
+    const shown = this.shownLabels(value, state, slice);
+    const key = [this.labelsKey(value, state, slice), state.classes.map((item) => item.shown)].join();
+    return this.once("outcomes", key, () => outcomes(shown, this.shownLabels(value, state, slice, "reference")));
+  }
+
+  // Opaque where this outcome is, clear elsewhere.
+  outcomeMask(value, state, slice, outcome) {
+    const result = this.outcomes(value, state, slice);
+    const key = this.made.get("outcomes").key;
+    const table = new Uint32Array(5);
+    table[outcome] = packColour(OUTCOME_COLOURS[outcome]);
+    return this.once(`outcome ${outcome}`, key, (canvas) => paintPlane({ ...slice.image, data: result }, table, canvas));
+  }
+}

@@ -1,0 +1,94 @@
+// What the current mask amounts to: counts by class, and overlap with a reference, at any threshold.
+
+// Probabilities come in whole steps of 1 / levels, rounded down, so that "at least t" is exact for each step t.
+function thresholdStep(threshold, levels) {
+  return Math.round(threshold * levels);
+}
+
+function isLive(value, state) {
+  return value.threshold !== null && state.threshold !== null && state.threshold !== value.threshold;
+}
+
+// Labels after the live threshold, before class switches.
+function currentLabels(value, state, slice) {
+  if (!isLive(value, state) || !slice.probabilities.length) return slice.labels ? slice.labels.data : null;
+  const steps = slice.probabilities[0].data;
+  const least = thresholdStep(state.threshold, value.probability_levels);
+  const labels = new Uint8Array(steps.length);
+  for (let i = 0; i < steps.length; i += 1) labels[i] = steps[i] >= least ? 1 : 0;
+  return labels;
+}
+
+// For each class: pixels of the prediction and of the reference, and those in both.
+function countClasses(labels, reference, classes) {
+  const predicted = new Float64Array(256);
+  const expected = new Float64Array(256);
+  const both = new Float64Array(256);
+  for (let i = 0; i < labels.length; i += 1) {
+    predicted[labels[i]] += 1;
+    if (!reference) continue;
+    expected[reference[i]] += 1;
+    if (labels[i] === reference[i]) both[labels[i]] += 1;
+  }
+  return Array.from({ length: classes }, (_, i) => ({
+    predicted: predicted[i + 1],
+    reference: reference ? expected[i + 1] : null,
+    dice: reference ? diceOf(both[i + 1], predicted[i + 1], expected[i + 1]) : null,
+  }));
+}
+
+// Both empty: the class is rightly absent, and Dice has no value.
+function diceOf(both, predicted, expected) {
+  return predicted + expected === 0 ? NaN : (2 * both) / (predicted + expected);
+}
+
+function highestProbability(slice, levels) {
+  let highest = 0;
+  for (const map of slice.probabilities) for (const step of map.data) if (step > highest) highest = step;
+  return highest / levels;
+}
+
+// The outcome at each pixel: 1 true positive, 2 false positive, 3 false negative, 4 another class than the reference.
+function outcomes(labels, reference) {
+  const result = new Uint8Array(labels.length);
+  for (let i = 0; i < labels.length; i += 1) {
+    const p = labels[i];
+    const r = reference[i];
+    if (p === r) result[i] = p ? 1 : 0;
+    else if (!r) result[i] = 2;
+    else result[i] = p ? 4 : 3;
+  }
+  return result;
+}
+
+// Connected regions (sharing an edge) where prediction and reference differ, largest first.
+function disagreements(result, width) {
+  const seen = new Uint8Array(result.length);
+  const stack = new Int32Array(result.length);
+  const regions = [];
+  for (let start = 0; start < result.length; start += 1) {
+    if (result[start] < 2 || seen[start]) continue;
+    const region = { pixels: 0, left: width, right: 0, top: Infinity, bottom: 0 };
+    let depth = 0;
+    stack[depth++] = start;
+    seen[start] = 1;
+    while (depth) {
+      const i = stack[--depth];
+      const x = i % width;
+      const y = (i - x) / width;
+      region.pixels += 1;
+      region.left = Math.min(region.left, x);
+      region.right = Math.max(region.right, x);
+      region.top = Math.min(region.top, y);
+      region.bottom = Math.max(region.bottom, y);
+      for (const [j, inside] of [[i - 1, x > 0], [i + 1, x < width - 1], [i - width, true], [i + width, true]]) {
+        if (inside && result[j] > 1 && !seen[j]) {
+          seen[j] = 1;
+          stack[depth++] = j;
+        }
+      }
+    }
+    regions.push(region);
+  }
+  return regions.sort((a, b) => b.pixels - a.pixels);
+}

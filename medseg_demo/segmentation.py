@@ -1,0 +1,290 @@
+"""The one place where the order of the steps is written: an image and a checkpoint → a label map."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.inference import Compute, Progress, choose_compute, predict
+from medseg_demo.measurements import ClassMeasurement, measure
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.postprocessing import clean, to_labels
+from medseg_demo.preprocessing import Denoise, Placement, place, to_picture, to_tensor
+from medseg_demo.settings import Settings
+
+CHUNK = 32  # slices that are in memory as float32 at once
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What a user may choose for one segmentation.
+
+    Attributes:
+        threshold: In (0, 1), for checkpoints of one class; None takes the card's.
+        flips: Average over the four flips of the plane.
+        denoise: A filter before the network.
+        smallest_component: Parts with fewer pixels are removed; 0 keeps all.
+        fill_holes: Enclosed background joins the class around it.
+    """
+
+    threshold: float | None = None
+    flips: bool = False
+    denoise: Denoise = "none"
+    smallest_component: int = 0
+    fill_holes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise OptionError(f"The threshold is {self.threshold:g}. Choose a value between 0 and 1.")
+        if self.smallest_component < 0:
+            raise OptionError(f"The smallest component is {self.smallest_component} px. Choose 0 or more.")
+        if self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]
+            raise OptionError(f"The filter is {self.denoise!r}. Choose one of: {', '.join(Denoise.__args__)}.")  # type: ignore[attr-defined]
+
+    def check(self, card: ModelCard) -> None:
+        """Refuse what does not go with a checkpoint.
+
+        Raises:
+            OptionError: A threshold was given although several classes compete.
+        """
+        if card.is_multiclass and self.threshold is not None:
+            raise OptionError("A threshold is only for checkpoints of one class; here the most probable class wins.")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """One finished segmentation, and what it was made with.
+
+    Attributes:
+        image: As read.
+        label_map: In the image's own size and geometry.
+        probabilities: float16, (K, Y, X) or (K, Z, Y, X), of the foreground classes.
+        model_input: uint8, (Z, H, W) or (Z, H, W, 3): what the network saw.
+        measurements: One record a class.
+        checkpoint: Its name.
+        digest: Its hash.
+        card: Its model card.
+        options: What was chosen.
+        threshold: What was applied; None where several classes competed.
+        seconds: Time of each step.
+        compute: Device and precision, in words.
+        warnings: What a person should know before trusting it.
+    """
+
+    image: MedicalImage
+    label_map: LabelMap
+    probabilities: np.ndarray
+    model_input: np.ndarray
+    measurements: tuple[ClassMeasurement, ...]
+    checkpoint: str
+    digest: str
+    card: ModelCard
+    options: SegmentOptions
+    threshold: float | None
+    seconds: dict[str, float]
+    compute: str
+    warnings: tuple[str, ...]
+
+
+def segment(
+    image: MedicalImage,
+    checkpoint: Checkpoint,
+    *,
+    options: SegmentOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Segmentation:
+    """Segment an image, or a volume slice by slice.
+
+    Args:
+        image: From ``read_image``.
+        checkpoint: From ``load_checkpoint``.
+        options: The defaults are the card's threshold and nothing else.
+        settings: Device, precision and batch size count.
+        progress: Called with (done, total) as the network proceeds; what it raises ends the work.
+
+    Raises:
+        InputMismatchError: The checkpoint cannot take this image.
+        OptionError: The device of the settings is absent, or a threshold was given for several classes.
+    """
+    return segment_batch([image], checkpoint, options=options, settings=settings, progress=progress)[0]
+
+
+def segment_batch(
+    images: Sequence[MedicalImage],
+    checkpoint: Checkpoint,
+    *,
+    options: SegmentOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> list[Segmentation]:
+    """Segment several images; those of one size in the network go through it together.
+
+    Arguments and errors are those of ``segment``; the results are in the order of the images, and differ from
+    those of ``segment`` by no more than rounding.
+    """
+    options, settings = options or SegmentOptions(), settings or Settings()
+    if checkpoint.card.is_3d:
+        raise InputMismatchError(
+            f"Checkpoint {checkpoint.name!r} is of a 3-D network, and this version runs 2-D ones. Choose another."
+        )
+    compute = choose_compute(settings)
+    work = [_Work(image, checkpoint, compute, options) for image in images]
+    total = sum(len(image.slices) for image in images)
+    done = 0
+    for group in _grouped(chunk for item in work for chunk in item.chunks()):
+        slices = sum(len(chunk.placed) for chunk in group)
+        start = time.perf_counter()
+        scores = predict(
+            checkpoint,
+            group[0].placed if len(group) == 1 else torch.cat([chunk.placed for chunk in group]),
+            compute,
+            batch_size=settings.batch_size,
+            flips=options.flips,
+            progress=_part_of(progress, done, slices, total),
+        )
+        seconds = time.perf_counter() - start
+        for chunk, part in zip(group, scores.split([len(chunk.placed) for chunk in group]), strict=True):
+            chunk.work.accept(chunk, part, seconds * len(chunk.placed) / slices)
+        done += slices
+    return [item.finish() for item in work]
+
+
+def check_fit(image: MedicalImage, card: ModelCard, *, has_card: bool = True) -> list[str]:
+    """In plain words, why an image may not be what a checkpoint expects; empty where nothing speaks against it."""
+    warnings = []
+    if not has_card:
+        warnings.append("The checkpoint has no model card: size, normalisation and threshold are defaults.")
+    if card.in_channels == 1 and image.channels == 3 and not _is_grey(image.pixels):
+        warnings.append("The image is in colour, but the checkpoint was trained on grey images: colour is dropped.")
+    if card.in_channels == 3 and image.channels == 1:
+        warnings.append("The image is grey, but the checkpoint takes colour images: grey is repeated.")
+    if card.window and not _overlaps(image.intensity_range, card.window):
+        low, high = image.intensity_range
+        warnings.append(
+            f"Intensities run from {low:g} to {high:g}, but the checkpoint expects {card.window[0]:g} to "
+            f"{card.window[1]:g}: check the rescaling of the file."
+        )
+    if min(image.shape[-2:]) < min(card.input_size[-2:]) / 4:
+        warnings.append(f"The image is small ({image.shape[-1]} × {image.shape[-2]} px) for this checkpoint.")
+    if card.inference == "resize" and not 0.5 <= image.shape[-1] / image.shape[-2] <= 2:
+        warnings.append("The image is unusually long and narrow; much of the network's input will be padding.")
+    if image.is_volume:
+        warnings.append("The checkpoint is 2-D: each slice is segmented on its own.")
+    return warnings
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Up to CHUNK consecutive slices of one image, ready for the network."""
+
+    work: "_Work"
+    start: int
+    placed: torch.Tensor
+    placement: Placement
+
+
+class _Work:
+    """One image on its way through the steps."""
+
+    def __init__(self, image: MedicalImage, checkpoint: Checkpoint, compute: Compute, options: SegmentOptions) -> None:
+        self.image, self.checkpoint, self.compute, self.options = image, checkpoint, compute, options
+        self.threshold = _threshold(checkpoint.card, options)
+        self.seconds: dict[str, float] = {}
+        depth, classes = len(image.slices), len(checkpoint.card.class_names)
+        self.labels = np.empty((depth, *image.shape[-2:]), np.uint8)
+        self.probabilities = np.empty((classes, depth, *image.shape[-2:]), np.float16)
+        self.pictures: list[np.ndarray] = []
+
+    def chunks(self) -> Iterator[_Chunk]:
+        card = self.checkpoint.card
+        with self._step("preprocess"):
+            tensor = to_tensor(self.image, card, denoise=self.options.denoise)
+        for start in range(0, len(tensor), CHUNK):
+            with self._step("preprocess"):
+                part = tensor[start : start + CHUNK]
+                placed, placement = place(part, card, spacing_mm=self.image.geometry.spacing_mm)
+                self.pictures.append(to_picture(placement.crop(placed), card))
+            yield _Chunk(self, start, placed, placement)
+
+    def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
+        self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
+        with self._step("postprocess"):
+            restored = chunk.placement.restore(scores).transpose(0, 1).numpy()
+            part = slice(chunk.start, chunk.start + len(chunk.placed))
+            self.labels[part] = to_labels(restored, threshold=self.threshold)
+            self.probabilities[:, part] = restored if len(restored) == 1 else restored[1:]
+
+    def finish(self) -> Segmentation:
+        image, card, options = self.image, self.checkpoint.card, self.options
+        with self._step("postprocess"):
+            labels = clean(
+                self.labels if image.is_volume else self.labels[0],
+                classes=len(card.class_names),
+                smallest_component=options.smallest_component,
+                fill_holes=options.fill_holes,
+            )
+        label_map = LabelMap(labels, card.class_names, image.geometry)
+        probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
+        with self._step("measure"):
+            measurements = measure(label_map, probabilities)
+        return Segmentation(
+            image=image,
+            label_map=label_map,
+            probabilities=probabilities,
+            model_input=np.concatenate(self.pictures),
+            measurements=measurements,
+            checkpoint=self.checkpoint.name,
+            digest=self.checkpoint.digest,
+            card=card,
+            options=options,
+            threshold=self.threshold,
+            seconds=self.seconds,
+            compute=self.compute.name,
+            warnings=tuple(check_fit(image, card, has_card=self.checkpoint.has_card)),
+        )
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _grouped(chunks: Iterable[_Chunk]) -> Iterator[list[_Chunk]]:
+    """Consecutive chunks of one size in the network, at most CHUNK slices together."""
+    group: list[_Chunk] = []
+    for chunk in chunks:
+        slices = sum(len(other.placed) for other in group) + len(chunk.placed)
+        if group and (slices > CHUNK or chunk.placed.shape[1:] != group[0].placed.shape[1:]):
+            yield group
+            group = []
+        group.append(chunk)
+    if group:
+        yield group
+
+
+def _part_of(progress: Progress | None, before: int, slices: int, total: int) -> Progress | None:
+    """Progress of one group, told in thousandths of the whole."""
+    if progress is None:
+        return None
+    return lambda done, of: progress(round(1000 * (before + slices * done / of) / total), 1000)
+
+
+def _threshold(card: ModelCard, options: SegmentOptions) -> float | None:
+    options.check(card)
+    return None if card.is_multiclass else options.threshold or card.threshold or 0.5
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+
+
+def _overlaps(first: tuple[float, float], second: tuple[float, float]) -> bool:
+    return max(first[0], second[0]) < min(first[1], second[1])

@@ -1,0 +1,76 @@
+"""What can be set from outside, in one frozen record: the only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from medseg_demo.errors import OptionError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+PREFIX = "MEDSEG_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths, device and limits. Each can be set by the environment variable MEDSEG_<NAME>.
+
+    Attributes:
+        checkpoints_dir: The folder of checkpoint folders.
+        test_sets_dir: The folder of test-set folders.
+        results_dir: Where evaluation results are kept.
+        device: "auto" (CUDA, then Apple MPS, then CPU), or a name that torch knows, such as "cuda:1".
+        precision: "auto" takes the fastest that the device computes natively.
+        threads: Torch's threads on a CPU; 0 leaves torch's own choice.
+        batch_size: Tiles or slices that go through a network at once; 0 chooses by device.
+        cached_models: Loaded checkpoints kept in memory.
+        max_file_mb: Largest file that is read, in MiB.
+        max_megapixels: Largest 2-D image, in millions of pixels.
+        max_megavoxels: Largest volume, in millions of voxels.
+        max_upload_files: Most files in one upload, those inside zips counted.
+    """
+
+    checkpoints_dir: Path = ROOT / "checkpoints"
+    test_sets_dir: Path = ROOT / "test_sets"
+    results_dir: Path = ROOT / "results"
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+    batch_size: int = 0
+    cached_models: int = 4
+    max_file_mb: int = 1024
+    max_megapixels: int = 100
+    max_megavoxels: int = 512
+    max_upload_files: int = 500
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Settings with every MEDSEG_<NAME> of the environment applied.
+
+        Raises:
+            OptionError: A variable's value is not of the kind that its setting needs.
+        """
+        values: dict[str, object] = {}
+        for setting in fields(cls):
+            variable = PREFIX + setting.name.upper()
+            text = environment.get(variable, "")
+            if text:
+                values[setting.name] = _convert(variable, text, type(getattr(cls, setting.name)))
+        settings = cls(**values)  # type: ignore[arg-type]
+        if settings.precision not in Precision.__args__:  # type: ignore[attr-defined]
+            raise OptionError(
+                f"{PREFIX}PRECISION is {settings.precision!r}. Choose one of: {', '.join(Precision.__args__)}."  # type: ignore[attr-defined]
+            )
+        return settings
+
+
+def _convert(variable: str, text: str, kind: type) -> object:
+    if kind is int:
+        if not text.isdecimal():
+            raise OptionError(f"{variable} is {text!r}. Set it to a whole number that is not negative.")
+        return int(text)
+    return Path(text).expanduser() if issubclass(kind, Path) else text

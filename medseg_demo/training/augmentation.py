@@ -1,0 +1,100 @@
+"""Random changes to a training image and its labels, by MONAI's transforms: geometry alike, intensities alone."""
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import (
+    Compose,
+    MapTransform,
+    RandAdjustContrastd,
+    RandAffined,
+    RandFlipd,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandHistogramShiftd,
+    Randomizable,
+    RandRotate90d,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+    RandSpatialCropd,
+    SpatialPadd,
+    Transform,
+)
+
+from medseg_demo.training.config import Augmentation
+
+IMAGE, LABEL = "image", "label"
+BOTH = (IMAGE, LABEL)
+
+
+class RandColourd(MapTransform, Randomizable):
+    """Scale and shift each channel on its own: what another stain, lamp or camera does."""
+
+    def __init__(self, keys: KeysCollection, *, amount: float, prob: float) -> None:
+        super().__init__(keys)
+        self.amount, self.prob = amount, prob
+
+    def __call__(self, data: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Change ``data`` under the keys; each is (C, H, W)."""
+        if self.R.random() >= self.prob:
+            return data
+        changed = dict(data)
+        for key in self.key_iterator(data):
+            shape = (len(data[key]), 1, 1)
+            scale = torch.from_numpy(1 + self.R.uniform(-self.amount, self.amount, shape).astype(np.float32))
+            shift = torch.from_numpy(self.R.uniform(-self.amount, self.amount, shape).astype(np.float32))
+            changed[key] = data[key] * scale + shift
+        return changed
+
+
+def build_augmentation(config: Augmentation, size: tuple[int, int], *, seed: int = 0) -> Compose:
+    """The chain of random changes.
+
+    It takes and returns {"image": float (C, H, W), "label": (1, H, W)}. An image smaller than ``size`` is mirrored
+    at its border first, as is whatever a change brings in from beyond it. Labels take the nearest value, never a
+    blend.
+
+    Args:
+        config: What is varied.
+        size: (height, width) of the crop that leaves.
+        seed: Of the first call; ``set_random_state`` sets it again.
+    """
+    crop = [SpatialPadd(BOTH, size, mode="symmetric"), RandSpatialCropd(BOTH, roi_size=size, random_size=False)]
+    return Compose([*crop, *_geometry(config, size), *_intensities(config)]).set_random_state(seed)
+
+
+def _geometry(config: Augmentation, size: tuple[int, int]) -> list[Transform]:
+    steps: list[tuple[float, Transform]] = [
+        (config.flip_horizontal, RandFlipd(BOTH, prob=config.flip_horizontal, spatial_axis=1)),
+        (config.flip_vertical, RandFlipd(BOTH, prob=config.flip_vertical, spatial_axis=0)),
+        (config.quarter_turns, RandRotate90d(BOTH, prob=config.quarter_turns)),
+        (config.affine, _affine(config, size)),
+    ]
+    return [step for probability, step in steps if probability > 0]
+
+
+def _affine(config: Augmentation, size: tuple[int, int]) -> Transform:
+    return RandAffined(
+        BOTH,
+        prob=config.affine,
+        rotate_range=float(np.deg2rad(config.rotate_degrees)),
+        shear_range=(config.shear, config.shear),
+        scale_range=(config.scale, config.scale),
+        translate_range=tuple(config.translate * length for length in size),
+        mode=("bilinear", "nearest"),
+        padding_mode="reflection",
+    )
+
+
+def _intensities(config: Augmentation) -> list[Transform]:
+    often = config.intensity
+    steps: list[tuple[float, Transform]] = [
+        (often, RandAdjustContrastd(IMAGE, prob=often, gamma=config.gamma)),
+        (often, RandScaleIntensityd(IMAGE, prob=often, factors=config.contrast)),
+        (often, RandShiftIntensityd(IMAGE, prob=often, offsets=config.brightness)),
+        (often * config.colour, RandColourd(IMAGE, amount=config.colour, prob=often)),
+        (config.histogram, RandHistogramShiftd(IMAGE, prob=config.histogram, num_control_points=(4, 8))),
+        (config.blur, RandGaussianSmoothd(IMAGE, config.blur_sigma, config.blur_sigma, prob=config.blur)),
+        (config.noise, RandGaussianNoised(IMAGE, prob=config.noise, std=config.noise_std)),
+    ]
+    return [step for probability, step in steps if probability > 0]

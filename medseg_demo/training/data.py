@@ -1,0 +1,133 @@
+"""Test set → what a training holds in memory: placed inputs with their labels, and batches drawn from them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.transforms import Compose
+from torch.utils.data import Dataset, Sampler
+
+from medseg_demo.errors import MedsegError, TestSetError
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.label_maps import compare_geometry, read_label_map
+from medseg_demo.models.card import ModelCard
+from medseg_demo.preprocessing import Placement, place, to_tensor
+from medseg_demo.readers import read_image
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import Case, TestSet
+from medseg_demo.training.augmentation import IMAGE, LABEL
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCase:
+    """A case as the network will take it.
+
+    Attributes:
+        case: Where it came from.
+        inputs: float16 (Z, C, H, W), as ``preprocessing.place`` gives them.
+        placement: How to bring a result back to the image's own size.
+        labels: uint8 (Z, Y, X), in the image's own size.
+    """
+
+    case: Case
+    inputs: torch.Tensor
+    placement: Placement
+    labels: np.ndarray
+
+
+def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None = None) -> tuple[LoadedCase, ...]:
+    """Read and place every case.
+
+    Raises:
+        TestSetError: With every case that cannot be read or whose mask does not lie on its image.
+    """
+    loaded, faults = [], []
+    for case in test_set.cases:
+        try:
+            image = read_image(case.image_path, settings=settings or Settings())
+            mask = read_label_map(case.mask_path, class_names=card.class_names)
+        except MedsegError as error:
+            faults.append(f"Case {case.case_id!r}: {error}")
+            continue
+        clauses = compare_geometry(image, mask)
+        if clauses:
+            faults.append(
+                f"Case {case.case_id!r}: {'; '.join(clauses)}. Export both from the same series, or remove the case "
+                "from cases.csv."
+            )
+        else:
+            loaded.append(_load(case, image, mask, card))
+    if faults:
+        raise TestSetError(faults)
+    return tuple(loaded)
+
+
+def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> LoadedCase:
+    inputs, placement = place(to_tensor(image, card), card, spacing_mm=image.geometry.spacing_mm)
+    return LoadedCase(case, inputs.half(), placement, mask.labels if mask.is_volume else mask.labels[np.newaxis])
+
+
+class TrainingSlices(Dataset[Batch]):
+    """Augmented slices, numbered through all epochs: number = epoch × length + position.
+
+    The random changes depend on the seed and the number alone, so an item is the same whoever asks for it, in which
+    order and in which process; that is what makes a resumed training repeat an uninterrupted one.
+
+    Args:
+        cases: From ``load_cases``.
+        card: Tiles leave out what ``place`` padded; resized images keep it.
+        augmentation: From ``build_augmentation``.
+        seed: Of the training.
+    """
+
+    def __init__(self, cases: Sequence[LoadedCase], card: ModelCard, augmentation: Compose, *, seed: int) -> None:
+        self.slices = [pair for case in cases for pair in _slices(case, card)]
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def __getitem__(self, number: int) -> Batch:
+        """{"image": float32 (C, H, W), "label": float32 (1, H, W)}."""
+        image, label = self.slices[number % len(self.slices)]
+        self.augmentation.set_random_state(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
+        changed = self.augmentation({IMAGE: image.float(), LABEL: label.float()})
+        return {IMAGE: torch.as_tensor(changed[IMAGE]), LABEL: torch.as_tensor(changed[LABEL])}
+
+
+class EpochSampler(Sampler[int]):
+    """The numbers of one epoch in random order, decided by seed and epoch.
+
+    Args:
+        slices: How many slices there are.
+        repeats: How often each is drawn in an epoch.
+        seed: Of the training.
+    """
+
+    def __init__(self, slices: int, *, repeats: int, seed: int) -> None:
+        self.length = slices * repeats
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls it before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        return iter((self.epoch * self.length + order).tolist())
+
+
+def _slices(case: LoadedCase, card: ModelCard) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    labels = case.placement.place_labels(torch.from_numpy(case.labels))[:, None]
+    inputs = case.inputs
+    if card.inference == "tile":
+        inputs, labels = case.placement.crop(inputs), case.placement.crop(labels)
+    return zip(inputs, labels, strict=True)

@@ -1,0 +1,86 @@
+"""A checkpoint's card as HTML: what it finds, how well, from what, under which licence, and where it is weak."""
+
+import re
+from collections.abc import Mapping
+
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.catalog import CatalogEntry
+from medseg_demo.ui import markup, texts
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+
+
+def choices(entries: list[CatalogEntry]) -> list[tuple[str, str]]:
+    """(label, name) of each usable checkpoint; the task leads, so that the list is grouped by it."""
+    return [(f"{entry.card.task} · {entry.name}", entry.name) for entry in entries if entry.card]
+
+
+def entry_card(entry: CatalogEntry) -> str:
+    """The card of a usable checkpoint."""
+    card = entry.card
+    if card is None:
+        return markup.panel("error", entry.name, [entry.problem or ""])
+    sources = [f"{data.name}. Licence: {data.licence}. Credit: {data.credit}" for data in card.training_data]
+    return markup.card(
+        entry.name,
+        markup.facts(_facts(card, entry.architecture)),
+        _scores(card.scores),
+        "<h4>Trained on</h4>" if sources else "",
+        markup.bullets(sources),
+        note=card.task,
+    )
+
+
+def notes(entry: CatalogEntry) -> str:
+    """The checkpoint's own README as Markdown, without its front matter; empty where it has none."""
+    path = entry.folder / "README.md"
+    if not path.is_file():
+        return ""
+    return FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace")).strip()
+
+
+def unusable(entries: list[CatalogEntry]) -> str:
+    """Each folder that cannot be used, with the reason; nothing where all can."""
+    return "".join(markup.panel("warning", entry.name, [entry.problem]) for entry in entries if entry.problem)
+
+
+def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
+    size = " × ".join(map(str, card.input_size))
+    way = "whole image resized to" if card.inference == "resize" else "tiles of"
+    pairs = [
+        ("Finds", ", ".join(card.class_names)),
+        ("In", card.modality),
+        ("Network", architecture),
+        ("Input", f"{way} {size} px, {'colour' if card.in_channels == 3 else 'grey'}"),
+    ]
+    if card.threshold is not None:
+        pairs.append((texts.THRESHOLD, f"{card.threshold:.2f}"))
+    if card.spacing_mm:
+        pairs.append(("Spacing", " × ".join(texts.number(value) for value in card.spacing_mm) + " mm"))
+    return pairs
+
+
+def _scores(scores: Mapping[str, object]) -> str:
+    """A table of split × metric where the card's scores have that shape; nested mappings are flattened."""
+    rows = [(split, _flatten(values)) for split, values in scores.items() if isinstance(values, Mapping)]
+    names = list(dict.fromkeys(name for _, values in rows for name in values))
+    if not names:
+        return ""
+    lines = [[split, *(_figure(values.get(name)) for name in names)] for split, values in rows]
+    return markup.table("Measured", ["Split", *(name.replace("_", " ") for name in names)], lines)
+
+
+def _flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{name} "))
+        elif isinstance(value, int | float):
+            flat[prefix + name] = value
+    return flat
+
+
+def _figure(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

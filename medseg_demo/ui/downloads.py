@@ -1,0 +1,76 @@
+"""The files behind the download buttons: label map, overlay, measurements, and all of them as a zip."""
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg_demo.rendering import overlay_picture
+from medseg_demo.segmentation import Segmentation
+from medseg_demo.ui.state import Outcome
+from medseg_demo.writers import summary, write_csv, write_json, write_label_map
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files that hold a whole run."""
+
+    measurements_json: Path
+    measurements_csv: Path
+    everything: Path
+
+
+def safe_stem(stem: str, taken: Sequence[str] = ()) -> str:
+    """A file's stem with only harmless characters, numbered where it is taken."""
+    clean = re.sub(r"[^\w.-]+", "_", stem).strip("._")[:80] or "image"
+    number, name = 1, clean
+    while name in taken:
+        number += 1
+        name = f"{clean}-{number}"
+    return name
+
+
+def write_outcome(segmentation: Segmentation, source: Path, name: str, folder: Path) -> Outcome:
+    """Write what belongs to one file: its label map and its overlay.
+
+    Args:
+        segmentation: The result.
+        source: The file it was made from.
+        name: The stem of the files.
+        folder: The run's folder, made if missing.
+    """
+    for part in ("label_maps", "overlays"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    overlay = folder / "overlays" / f"{name}_overlay.png"
+    overlay_picture(segmentation).save(overlay, compress_level=1)
+    return Outcome(
+        source=source,
+        name=name,
+        checkpoint=segmentation.checkpoint,
+        options=segmentation.options,
+        summary=summary(segmentation),
+        measurements=segmentation.measurements,
+        label_map=write_label_map(segmentation.label_map, folder / "label_maps", name),
+        overlay=overlay,
+    )
+
+
+def write_run(outcomes: Sequence[Outcome], folder: Path) -> RunFiles:
+    """Write the measurements of all outcomes, and the zip of everything that the run wrote."""
+    done = [outcome for outcome in outcomes if outcome.error is None]
+    title = done[0].name if len(done) == 1 else "medseg"
+    files = RunFiles(
+        folder / f"{title}_measurements.json", folder / f"{title}_measurements.csv", folder / f"{title}_results.zip"
+    )
+    write_json([outcome.summary for outcome in done], files.measurements_json)
+    rows = [(outcome.name, outcome.checkpoint, row) for outcome in done for row in outcome.measurements]
+    write_csv(rows, files.measurements_csv)
+    with zipfile.ZipFile(files.everything, "w") as archive:
+        for path in (files.measurements_json, files.measurements_csv):
+            archive.write(path, path.name, zipfile.ZIP_DEFLATED)
+        for outcome in done:
+            for path in (outcome.label_map, outcome.overlay):
+                if path is not None:  # both are compressed already
+                    archive.write(path, f"{path.parent.name}/{path.name}", zipfile.ZIP_STORED)
+    return files

@@ -1,0 +1,81 @@
+"""What all visitors share: the settings, the loaded checkpoints and the turn at the network. Nothing of any user."""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+
+from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
+from medseg_demo.image import MedicalImage
+from medseg_demo.inference import choose_compute
+from medseg_demo.models.catalog import CatalogEntry, CheckpointCache, list_checkpoints
+from medseg_demo.segmentation import SegmentOptions, Segmentation, segment
+from medseg_demo.settings import Settings
+from medseg_demo.ui import texts
+
+Progress = Callable[[int, int], None]
+
+
+class Engine:
+    """Runs checkpoints of one folder, one image at a time. Safe to use from several threads.
+
+    Args:
+        settings: Paths, device and limits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._cache = CheckpointCache(settings.checkpoints_dir, capacity=settings.cached_models)
+        self._turn = threading.Lock()
+
+    @cached_property
+    def compute_name(self) -> str:
+        """The device and precision that networks run with, for people."""
+        return choose_compute(self.settings).name
+
+    def entries(self) -> list[CatalogEntry]:
+        """Every checkpoint folder, usable or not, as it is now."""
+        return list_checkpoints(self.settings.checkpoints_dir)
+
+    def usable(self) -> list[CatalogEntry]:
+        """The usable checkpoints, grouped by task."""
+        usable = [entry for entry in self.entries() if entry.card is not None]
+        return sorted(usable, key=lambda entry: (entry.card.task, entry.name))  # type: ignore[union-attr]
+
+    def find(self, name: str | None) -> CatalogEntry | None:
+        """The usable checkpoint of that name, if there is one."""
+        return next((entry for entry in self.usable() if entry.name == name), None)
+
+    def entry(self, name: str) -> CatalogEntry:
+        """The usable checkpoint of that name. A path or a Hub repository is refused: the page must not reach them.
+
+        Raises:
+            UnknownCheckpointError: The checkpoints folder has none of that name.
+            InvalidCheckpointError: It cannot be used.
+        """
+        entries = {entry.name: entry for entry in self.entries()}
+        if name not in entries:
+            usable = [entry.name for entry in self.usable()]
+            raise UnknownCheckpointError(texts.unknown_checkpoint(name, usable))
+        if entries[name].problem:
+            raise InvalidCheckpointError(entries[name].problem)
+        return entries[name]
+
+    def segment(
+        self,
+        image: MedicalImage,
+        checkpoint: str,
+        *,
+        options: SegmentOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Segmentation:
+        """Segment one image with a checkpoint of the folder.
+
+        Raises:
+            MedsegError: The checkpoint, an option or the image cannot be used.
+        """
+        self.entry(checkpoint)
+        with self._turn:
+            loaded = self._cache.load(checkpoint)
+            return segment(
+                image, loaded, options=options or SegmentOptions(), settings=self.settings, progress=progress
+            )

@@ -1,0 +1,65 @@
+"""The finished example of the first paint: one bundled sample, really segmented once and shown to every visitor."""
+
+import logging
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg_demo.image import MedicalImage
+from medseg_demo.readers import read_image
+from medseg_demo.samples import Sample, list_samples
+from medseg_demo.ui.downloads import RunFiles, write_outcome, write_run
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.state import Choices, Run
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedExample:
+    """A sample's result, as a visitor's own would look. It holds no one's data, so all visitors may share it."""
+
+    files: tuple[Path, ...]
+    image: MedicalImage
+    run: Run
+    written: RunFiles
+
+
+class Example:
+    """Computes the example at most once. Safe to use from several threads.
+
+    Args:
+        engine: Segments the sample.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._finished: FinishedExample | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="medseg-example-")
+
+    def start(self) -> None:
+        """Begin computing in the background, so that the first visitor need not wait."""
+        threading.Thread(target=self.get, name="example", daemon=True).start()
+
+    def get(self) -> FinishedExample | None:
+        """The example; None while no sample has its checkpoint here."""
+        with self._lock:
+            if self._finished is None:
+                try:
+                    self._finished = self._compute()
+                except Exception:  # the page must open without an example too
+                    logger.exception("The example could not be made")
+            return self._finished
+
+    def _compute(self) -> FinishedExample | None:
+        entries = {entry.name: entry for entry in self._engine.usable()}
+        sample = next((sample for sample in list_samples() if sample.checkpoint in entries), None)
+        if sample is None:
+            return None
+        image = read_image(sample.path, settings=self._engine.settings)
+        segmentation = self._engine.segment(image, sample.checkpoint)
+        outcome = write_outcome(segmentation, sample.path, image.name, Path(self._folder.name))
+        run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (outcome,), segmentation)
+        return FinishedExample((sample.path,), image, run, write_run([outcome], Path(self._folder.name)))

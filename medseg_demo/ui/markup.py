@@ -1,0 +1,64 @@
+"""The few pieces of HTML that the tabs are made of. Every text is escaped here, so callers pass plain text."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Literal
+
+Kind = Literal["info", "good", "warning", "error"]
+
+# A shape beside each colour, so that the meaning never rests on colour alone.
+MARKS: dict[Kind, str] = {"info": "i", "good": "✓", "warning": "!", "error": "×"}
+
+
+def panel(kind: Kind, title: str, lines: Iterable[str] = ()) -> str:
+    """A boxed message. Errors are announced by screen readers at once, the rest when there is time.
+
+    Args:
+        kind: Chooses colour, mark and urgency.
+        title: What happened, in a few words.
+        lines: One paragraph each.
+    """
+    role = "alert" if kind == "error" else "status"
+    body = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return (
+        f'<div class="ms-panel ms-{kind}" role="{role}"><span class="ms-mark" aria-hidden="true">{MARKS[kind]}</span>'
+        f'<div><p class="ms-title">{escape(title)}</p>{body}</div></div>'
+    )
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values side by side, as a description list."""
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="ms-facts">{rows}</dl>'
+
+
+def bullets(lines: Sequence[str], *, kind: Kind = "info") -> str:
+    """A list of sentences, each with the mark of its kind; nothing for no lines."""
+    if not lines:
+        return ""
+    items = "".join(
+        f'<li><span class="ms-mark" aria-hidden="true">{MARKS[kind]}</span><span>{escape(line)}</span></li>'
+        for line in lines
+    )
+    return f'<ul class="ms-list ms-{kind}">{items}</ul>'
+
+
+def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column names the row. Columns after the first are aligned as figures."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join(f"<tr>{_row(cells)}</tr>" for cells in rows)
+    return (
+        f'<div class="ms-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="ms-table">'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def card(title: str, *parts: str, note: str = "") -> str:
+    """A titled box of parts that are already HTML from this module."""
+    small = f'<span class="ms-note">{escape(note)}</span>' if note else ""
+    return f'<section class="ms-card"><h3>{escape(title)}{small}</h3>{"".join(parts)}</section>'
+
+
+def _row(cells: Sequence[str]) -> str:
+    first, *rest = cells
+    return f'<th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest)

@@ -1,0 +1,85 @@
+"""A result as HTML: the table of measurements, time and device, warnings, and what went wrong in which file."""
+
+from collections.abc import Sequence
+
+from medseg_demo.measurements import ClassMeasurement
+from medseg_demo.segmentation import Segmentation
+from medseg_demo.ui import markup, texts
+from medseg_demo.ui.preflight import size
+from medseg_demo.ui.state import Outcome, Run
+
+ClassColumns = ("Class", "Area", "Share", "Components", "Mean confidence", "Largest diameter")
+
+
+def heading(segmentation: Segmentation) -> str:
+    """Which image, which checkpoint, how long and on what."""
+    total = sum(segmentation.seconds.values())
+    steps = ", ".join(f"{step} {texts.seconds(value)}" for step, value in segmentation.seconds.items())
+    threshold = [] if segmentation.threshold is None else [(texts.THRESHOLD, f"{segmentation.threshold:.2f}")]
+    return markup.card(
+        segmentation.image.name,
+        markup.facts(
+            [
+                (texts.CHECKPOINT, segmentation.checkpoint),
+                *threshold,
+                ("Size", size(segmentation.image)),
+                ("Time", f"{texts.seconds(total)} ({steps})"),
+                ("Device", segmentation.compute),
+            ]
+        ),
+        markup.bullets(segmentation.warnings, kind="warning"),
+    )
+
+
+def measurements(outcomes: Sequence[Outcome]) -> str:
+    """The table of one image's classes, or of several images' with the image's name first."""
+    done = [outcome for outcome in outcomes if outcome.error is None]
+    if len(done) == 1:
+        return markup.table("Measurements", ClassColumns, [_cells(row) for row in done[0].measurements])
+    rows = [[outcome.name, *_cells(row)] for outcome in done for row in outcome.measurements]
+    return markup.table(f"Measurements of {len(done)} images", ("Image", *ClassColumns), rows) if rows else ""
+
+
+def verdict(run: Run, total: int) -> str:
+    """The panels that a finished run calls for: stopped, failures, nothing found; none of them for a plain success."""
+    parts = []
+    if run.partial:
+        parts.append(
+            markup.panel(
+                "warning", texts.STOPPED_TITLE, [texts.STOPPED.format(done=len(run.outcomes), total=total)]
+            )
+        )
+    failures = [f"{outcome.name}: {outcome.error}" for outcome in run.outcomes if outcome.error is not None]
+    if failures:
+        title = texts.FAILED_TITLE.format(failed=len(failures), total=total)
+        parts.append(markup.panel("error", title, failures))
+    if run.shown is not None and is_empty(run.shown):
+        parts.append(markup.panel("info", texts.NOTHING_TITLE, [_why_empty(run.shown)]))
+    return "".join(parts)
+
+
+def is_empty(segmentation: Segmentation) -> bool:
+    """Whether no pixel belongs to any class."""
+    return not any(row.pixels for row in segmentation.measurements)
+
+
+def _why_empty(segmentation: Segmentation) -> str:
+    highest = [
+        (name, float(probability.max()))
+        for name, probability in zip(segmentation.label_map.class_names, segmentation.probabilities, strict=True)
+    ]
+    return texts.nothing_found(segmentation.threshold, highest)
+
+
+def _cells(row: ClassMeasurement) -> list[str]:
+    confidence = "–" if row.mean_confidence is None else f"{row.mean_confidence:.2f}"
+    diameter = "–" if row.largest_diameter is None else f"{texts.number(row.largest_diameter)} {row.diameter_unit}"
+    return [row.class_name, _extent(row), f"{row.share:.1%}", str(row.components), confidence, diameter]
+
+
+def _extent(row: ClassMeasurement) -> str:
+    if row.volume_ml is not None:
+        return f"{texts.number(row.volume_ml)} ml"
+    if row.area_mm2 is not None:
+        return f"{texts.number(row.area_mm2)} mm²"
+    return f"{texts.number(row.pixels)} px"

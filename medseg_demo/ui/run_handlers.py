@@ -1,0 +1,94 @@
+"""What happens on the Segment tab from the Segment button on: the run, Stop, and looking at its results.
+
+Each handler returns the parts of the page that change, by the names of ``segment_layout.lay_out``.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.readers import read_image
+from medseg_demo.rendering import viewer_value
+from medseg_demo.ui import markup, result_view, texts, updates
+from medseg_demo.ui.downloads import write_run
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.segmenting import Job
+from medseg_demo.ui.state import Choices, Run, Work
+from medseg_demo.ui.updates import Updates
+
+
+def run(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Iterator[Updates]:
+    """Segment the files of the work, streaming what is done; an error leaves the previous result in place."""
+    try:
+        job = _job(engine, work, choices, folder, progress)
+        yield updates.busy()
+        last = Run(choices)
+        for last in job.run(work):
+            yield _streamed(work, last)
+        yield updates.idle() | _finished(work, last, job.folder)
+    except Exception as error:
+        yield updates.idle() | {"status": updates.problem(work, error)}
+
+
+def request_stop(work: Work) -> object:
+    """Ask this visitor's running handler to end after the present batch; the button is disabled."""
+    work.stop.raised = True
+    return gr.update(interactive=False)
+
+
+def open_result(engine: Engine, work: Work, index: int) -> Updates:
+    """Bring one of several results into the viewer. It is computed again, so that only one is kept in memory."""
+    if work.run is None:
+        return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
+    try:
+        outcome = [outcome for outcome in work.run.outcomes if outcome.error is None][index]
+        image = read_image(outcome.source, settings=engine.settings)
+        segmentation = engine.segment(image, outcome.checkpoint, options=outcome.options)
+    except Exception as error:
+        return {"status": updates.problem(work, error)}
+    work = replace(work, run=replace(work.run, shown=segmentation))
+    return {"work": work, **updates.view(segmentation), **updates.chosen_files(outcome.label_map, outcome.overlay)}
+
+
+def show_slice(work: Work, number: int) -> dict[str, object] | None:
+    """Another slice of the volume in the viewer; counted from 1."""
+    if work.run is None or work.run.shown is None or not work.run.shown.image.is_volume:
+        return gr.skip()
+    return viewer_value(work.run.shown, number - 1)
+
+
+def _job(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Job:
+    if not work.files:
+        raise OptionError(texts.NO_FILE)
+    entry = engine.entry(choices.checkpoint or "")
+    options = choices.options(multiclass=entry.card is not None and entry.card.is_multiclass)
+    work.stop.raised = False
+
+    def report(file: int, files: int, name: str, share: float) -> None:
+        words = texts.running(file, files, name) if files > 1 else texts.SEGMENTING.format(name=name)
+        progress((file + share) / files, desc=words)
+
+    return Job(engine, choices, options, folder / secrets.token_hex(4), work.stop, report)
+
+
+def _streamed(work: Work, run: Run) -> Updates:
+    """After each of several files: the first result opens at once, the gallery and the table grow."""
+    if len(work.files) == 1 or run.shown is None:
+        return {"work": work}
+    succeeded = [outcome for outcome in run.outcomes if outcome.error is None]
+    is_first = len(succeeded) == 1 and run.outcomes[-1].error is None
+    return {"work": replace(work, run=run), **(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
+
+
+def _finished(work: Work, run: Run, folder: Path) -> Updates:
+    if run.shown is not None:
+        return updates.whole_result(replace(work, run=run), run, write_run(run.outcomes, folder))
+    if run.partial and not run.outcomes:
+        return {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
+    if len(work.files) == 1:
+        return {"status": updates.problem(work, MedsegError(run.outcomes[0].error))}
+    return {"status": result_view.verdict(run, len(work.files))}

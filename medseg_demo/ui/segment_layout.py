@@ -1,0 +1,122 @@
+"""Layout of the Segment tab: its components by name, without any behaviour."""
+
+import gradio as gr
+from gradio.components import Component
+
+from medseg_demo.samples import Sample, list_samples
+from medseg_demo.ui import texts
+from medseg_demo.ui.state import LIFETIME_S, Work
+from medseg_demo.ui.viewer import Viewer
+
+Parts = dict[str, Component]
+
+# In the order of ``state.Choices``.
+CONTROLS = ("checkpoint", "threshold", "flips", "denoise", "smallest_component", "fill_holes")
+DOWNLOADS = {
+    "label_map": texts.LABEL_MAP,
+    "overlay": texts.OVERLAY,
+    "measurements_json": texts.MEASUREMENTS_JSON,
+    "measurements_csv": texts.MEASUREMENTS_CSV,
+    "everything": texts.ALL_FILES,
+}
+
+
+def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
+    """Build the tab inside the open block.
+
+    Returns:
+        Its components by name, and each sample with its button.
+    """
+    parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S)}
+    with gr.Row(elem_classes="ms-columns", equal_height=False):
+        with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
+            samples = _samples()
+            parts |= _upload() | _checkpoint() | _options() | _buttons()
+        with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
+            parts |= _result() | _downloads()
+    return parts, samples
+
+
+def _samples() -> list[tuple[Sample, gr.Button]]:
+    gr.HTML(f'<h2 class="ms-step">{texts.SAMPLES}</h2>')
+    with gr.Row(elem_classes="ms-samples"):
+        return [
+            (sample, gr.Button(sample.title, size="sm", min_width=90, elem_classes="ms-sample"))
+            for sample in list_samples()
+        ]
+
+
+def _upload() -> Parts:
+    return {
+        "upload": gr.File(
+            label=texts.UPLOAD, file_count="multiple", height=150, elem_id="ms-upload", elem_classes="ms-upload"
+        ),
+        "upload_hint": gr.HTML(f'<p class="ms-hint">{texts.UPLOAD_HINT}</p>'),
+        "preflight": gr.HTML(elem_id="ms-preflight"),
+    }
+
+
+def _checkpoint() -> Parts:
+    parts: Parts = {
+        "checkpoint": gr.Dropdown(
+            [], label=texts.CHECKPOINT, info=texts.CHECKPOINT_HINT, interactive=True, elem_id="ms-checkpoint"
+        )
+    }
+    with gr.Accordion(texts.ABOUT_CHECKPOINT, open=False, elem_classes="ms-accordion"):
+        parts["card"] = gr.HTML()
+        parts["card_notes"] = gr.Markdown(elem_classes="ms-notes")
+    return parts
+
+
+def _options() -> Parts:
+    with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):
+        return {
+            "threshold": gr.Slider(0.01, 0.99, 0.5, step=0.01, label=texts.THRESHOLD, info=texts.THRESHOLD_HINT),
+            "flips": gr.Checkbox(label=texts.FLIPS, info=texts.FLIPS_HINT),
+            "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
+            "smallest_component": gr.Number(
+                0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0, minimum=0
+            ),
+            "fill_holes": gr.Checkbox(label=texts.HOLES),
+        }
+
+
+def _buttons() -> Parts:
+    with gr.Row(elem_classes="ms-actions"):
+        return {
+            "segment": gr.Button(texts.SEGMENT, variant="primary", scale=3, min_width=120, elem_id="ms-segment"),
+            "stop": gr.Button(texts.STOP, interactive=False, scale=1, min_width=80, elem_id="ms-stop"),
+        }
+
+
+def _result() -> Parts:
+    return {
+        "status": gr.HTML(elem_id="ms-status"),
+        "stale": gr.HTML(elem_id="ms-stale"),
+        "viewer": Viewer(elem_id="ms-viewer"),
+        "slice": gr.Slider(1, 2, 1, step=1, label=texts.SLICE, visible=False, elem_id="ms-slice"),
+        "heading": gr.HTML(elem_id="ms-heading"),
+        "measurements": gr.HTML(elem_id="ms-measurements"),
+        "gallery": gr.Gallery(
+            label=texts.GALLERY,
+            visible=False,
+            columns=5,
+            height="auto",
+            allow_preview=False,
+            object_fit="contain",
+            interactive=False,
+            buttons=[],
+            elem_id="ms-gallery",
+        ),
+    }
+
+
+def _downloads() -> Parts:
+    with gr.Group(visible=False, elem_id="ms-downloads") as group:
+        gr.HTML(f'<h2 class="ms-step">{texts.DOWNLOADS}</h2>')
+        with gr.Row(elem_classes="ms-downloads"):
+            buttons: Parts = {
+                name: gr.DownloadButton(label, size="sm", min_width=110, elem_id=f"ms-get-{name}")
+                for name, label in DOWNLOADS.items()
+            }
+    return {"downloads": group, **buttons}

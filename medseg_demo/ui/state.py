@@ -1,0 +1,126 @@
+"""What the app remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+
+from medseg_demo.image import MedicalImage
+from medseg_demo.measurements import ClassMeasurement
+from medseg_demo.preprocessing import Denoise
+from medseg_demo.segmentation import Segmentation, SegmentOptions
+
+LIFETIME_S = 3600
+SESSIONS = "medseg-sessions"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the controls say, in the order in which they stand on the page."""
+
+    checkpoint: str | None = None
+    threshold: float = 0.5
+    flips: bool = False
+    denoise: Denoise = "none"
+    smallest_component: int = 0
+    fill_holes: bool = False
+
+    def options(self, *, multiclass: bool) -> SegmentOptions:
+        """As options of one segmentation; a checkpoint of several classes has no threshold."""
+        return SegmentOptions(
+            threshold=None if multiclass else self.threshold,
+            flips=self.flips,
+            denoise=self.denoise,
+            smallest_component=int(self.smallest_component or 0),
+            fill_holes=self.fill_holes,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
+
+    Attributes:
+        source: The file that was read.
+        name: Its stem, made unique among the files of the run.
+        error: Why it could not be segmented; None where it could.
+        checkpoint: What segmented it.
+        options: How.
+        summary: What is written to JSON.
+        measurements: One a class.
+        label_map: The written label map.
+        overlay: The written overlay picture.
+    """
+
+    source: Path
+    name: str
+    error: str | None = None
+    checkpoint: str = ""
+    options: SegmentOptions | None = None
+    summary: dict[str, object] = field(default_factory=dict)
+    measurements: tuple[ClassMeasurement, ...] = ()
+    label_map: Path | None = None
+    overlay: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The result on the page.
+
+    Attributes:
+        choices: What it was made with.
+        outcomes: One a file, in the order of the files.
+        shown: The segmentation in the viewer.
+        partial: Whether it was stopped before its end.
+    """
+
+    choices: Choices
+    outcomes: tuple[Outcome, ...] = ()
+    shown: Segmentation | None = None
+    partial: bool = False
+
+
+class StopRequest:
+    """A flag that the Stop button raises while another handler runs."""
+
+    def __init__(self) -> None:
+        self.raised = False
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """One visitor's work.
+
+    Attributes:
+        files: What the Segment button would segment.
+        image: The only file's image, once it was read; None for several.
+        run: The result on the page.
+        stop: Raised to end a run early.
+    """
+
+    files: tuple[Path, ...] = ()
+    image: MedicalImage | None = None
+    run: Run | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+def session_folder(session: str | None) -> Path:
+    """The visitor's folder for results, made if missing.
+
+    It lies in Gradio's own temporary folder, from where Gradio serves files without another copy.
+    """
+    folder = _folder(session)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def discard_session(session: str | None) -> None:
+    """Delete the visitor's files."""
+    shutil.rmtree(_folder(session), ignore_errors=True)
+
+
+def _folder(session: str | None) -> Path:
+    name = re.sub(r"[^A-Za-z0-9]", "", session or "") or "none"
+    return Path(get_upload_folder()) / SESSIONS / name

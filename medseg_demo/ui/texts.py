@@ -1,0 +1,113 @@
+"""Every wording of the page, and the few phrases that are put together from figures."""
+
+from collections.abc import Sequence
+
+TITLE = "Medical image segmentation"
+TAGLINE = "For research and teaching. Not a medical device; do not base a diagnosis on it."
+DEVICE = "Runs on {device}"
+
+SEGMENT_TAB = "Segment"
+MODELS_TAB = "Models"
+
+SAMPLES = "Start from a sample"
+UPLOAD = "Or add your own images"
+UPLOAD_HINT = (
+    "PNG, JPEG, TIFF, BMP, WebP, DICOM, NIfTI, NRRD, MHA, NPY or NPZ; several at once, or a zip. "
+    "Files stay on the computer that runs this page and are deleted after an hour."
+)
+CHECKPOINT = "Checkpoint"
+CHECKPOINT_HINT = "The trained network, grouped by what it finds."
+ABOUT_CHECKPOINT = "About this checkpoint"
+OPTIONS = "Options"
+THRESHOLD = "Threshold"
+THRESHOLD_HINT = "A pixel belongs to the class above this probability."
+THRESHOLD_OFF = "Not used: this checkpoint has several classes, and the most probable one wins."
+FLIPS = "Average over flipped copies"
+FLIPS_HINT = "Slower, often a little more accurate (test-time augmentation)."
+DENOISE = "Denoise first"
+DENOISE_CHOICES = [("No filter", "none"), ("Mean", "mean"), ("Gaussian", "gaussian"), ("Median", "median")]
+SMALLEST = "Smallest component (pixels)"
+SMALLEST_HINT = "Smaller separate pieces are removed; 0 keeps all."
+HOLES = "Fill holes"
+SEGMENT = "Segment"
+STOP = "Stop"
+
+RESULT = "Result"
+SLICE = "Slice"
+GALLERY = "All results: choose one to open it"
+DOWNLOADS = "Download"
+LABEL_MAP = "Label map"
+OVERLAY = "Overlay"
+MEASUREMENTS_JSON = "Measurements (JSON)"
+MEASUREMENTS_CSV = "Measurements (CSV)"
+ALL_FILES = "Everything (zip)"
+
+WORKING = "Working …"
+SEGMENTING = "Segmenting {name}"
+PREFLIGHT = "Ready to segment"
+NO_FILE_TITLE = "No image yet"
+NO_FILE = "Choose a sample above, or add an image of your own, then press Segment."
+NO_CHECKPOINT_TITLE = "No usable checkpoint"
+NO_CHECKPOINT = (
+    "The folder {folder} holds no checkpoint that can be used. Put one there (config.json, model.safetensors and "
+    "medseg.json), then reload this page. The Models tab says what is wrong with those that are there."
+)
+NO_SAMPLE_TITLE = "Nothing to show yet"
+NO_SAMPLE = "Add an image on the left and press Segment."
+STALE_TITLE = "Settings changed since this result"
+STALE = "Press Segment to bring it up to date."
+ERROR_TITLE = "This could not be done"
+ERROR_KEPT = "The result below is still the previous one ({name})."
+UNEXPECTED = (
+    "Something went wrong that this program did not foresee. Try again; if it happens once more, report it with the "
+    "reference {reference}, under which the log holds the details."
+)
+NOTHING_TITLE = "Nothing found"
+STOPPED_TITLE = "Stopped: this result is partial"
+STOPPED = "{done} of {total} files are done and kept below."
+STOPPED_NONE = "Stopped before the first result. Nothing was changed."
+FAILED_TITLE = "{failed} of {total} files could not be segmented"
+EXPIRED_TITLE = "This session has expired"
+EXPIRED = "Its results were deleted after an hour. Press Segment to make them again."
+UNKNOWN = "unknown"
+ONE_FILE_ONLY = "The endpoint takes exactly one file. Call it once for each file."
+
+MODELS_INTRO = (
+    "Every folder of the checkpoints folder, read anew whenever this page is loaded. Figures are those that the "
+    "checkpoint's own card states."
+)
+USABLE = "Usable checkpoints"
+UNUSABLE = "Cannot be used"
+
+
+def unknown_checkpoint(name: str, usable: Sequence[str]) -> str:
+    """No checkpoint has that name: which ones there are."""
+    if not usable:
+        return f"Checkpoint {name!r} does not exist, and there is no usable one. Put one into the checkpoints folder."
+    return f"Checkpoint {name!r} does not exist. Choose one of: {', '.join(usable)}."
+
+
+def nothing_found(threshold: float | None, highest: Sequence[tuple[str, float]]) -> str:
+    """Why a result is empty: the highest probability of each class against the threshold."""
+    figures = "; ".join(f"{name}: {value:.2f}" for name, value in highest)
+    if threshold is None:
+        return f"No pixel was given to a class; background was always more probable. Highest probability: {figures}."
+    return f"No pixel lies above {threshold:.2f}. Highest probability: {figures}. A lower threshold would show it."
+
+
+def running(done: int, total: int, name: str) -> str:
+    """Which of several files is being worked on."""
+    return f"Segmenting {done + 1} of {total}: {name}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with about three significant digits and no exponent for everyday sizes."""
+    if value == 0 or 0.01 <= abs(value) < 1_000_000:
+        text = f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+        return text.replace(",", " ")
+    return f"{value:.{digits}g}"
+
+
+def seconds(value: float) -> str:
+    """A duration for people."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"

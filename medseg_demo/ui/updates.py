@@ -1,0 +1,103 @@
+"""From what happened to the changed parts of the Segment tab, by the names of ``segment_layout.lay_out``."""
+
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from medseg_demo.models.catalog import CatalogEntry
+from medseg_demo.rendering import viewer_value
+from medseg_demo.segmentation import Segmentation
+from medseg_demo.ui import checkpoint_view, markup, result_view, texts
+from medseg_demo.ui.downloads import RunFiles
+from medseg_demo.ui.faults import explain
+from medseg_demo.ui.state import Run, Work
+
+Updates = dict[str, object]
+
+
+def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
+    """Everything about a finished run."""
+    first = next(outcome for outcome in run.outcomes if outcome.error is None)
+    return {
+        "work": work,
+        "status": result_view.verdict(run, len(work.files)),
+        "stale": "",
+        **view(run.shown),
+        **listing(run),
+        **chosen_files(first.label_map, first.overlay),
+        "measurements_json": str(files.measurements_json),
+        "measurements_csv": str(files.measurements_csv),
+        "everything": str(files.everything),
+        "downloads": gr.update(visible=True),
+    }
+
+
+def view(segmentation: Segmentation | None) -> Updates:
+    """One segmentation in the viewer; a volume opens at the slice that holds most."""
+    if segmentation is None:
+        return {}
+    slider, index = gr.update(visible=False), 0
+    if segmentation.image.is_volume:
+        index = int(np.count_nonzero(segmentation.label_map.labels, axis=(1, 2)).argmax())
+        depth = segmentation.image.shape[0]
+        slider = gr.update(visible=depth > 1, maximum=max(depth, 2), value=index + 1)
+    return {
+        "viewer": viewer_value(segmentation, index),
+        "slice": slider,
+        "heading": result_view.heading(segmentation),
+    }
+
+
+def listing(run: Run) -> Updates:
+    """The table of measurements, and the gallery where there are several files."""
+    pictures = [(str(outcome.overlay), outcome.name) for outcome in run.outcomes if outcome.overlay is not None]
+    several = len(run.outcomes) > 1
+    return {
+        "gallery": gr.update(value=pictures if several else None, visible=several),
+        "measurements": result_view.measurements(run.outcomes),
+    }
+
+
+def chosen_files(label_map: Path | None, overlay: Path | None) -> Updates:
+    """The downloads that belong to the one image in the viewer."""
+    return {"label_map": None if label_map is None else str(label_map), "overlay": overlay and str(overlay)}
+
+
+def checkpoint(entry: CatalogEntry | None) -> Updates:
+    """The card of a checkpoint, and its threshold on the slider."""
+    if entry is None or entry.card is None:
+        return {"card": "", "card_notes": ""}
+    slider = (
+        gr.update(interactive=False, info=texts.THRESHOLD_OFF)
+        if entry.card.is_multiclass
+        else gr.update(interactive=True, info=texts.THRESHOLD_HINT, value=entry.card.threshold or 0.5)
+    )
+    return {
+        "card": checkpoint_view.entry_card(entry),
+        "card_notes": checkpoint_view.notes(entry),
+        "threshold": slider,
+    }
+
+
+def busy() -> Updates:
+    """While a run goes on."""
+    return {
+        "segment": gr.update(interactive=False),
+        "stop": gr.update(interactive=True),
+        "status": markup.panel("info", texts.WORKING),
+        "stale": "",
+    }
+
+
+def idle() -> Updates:
+    """After a run."""
+    return {"segment": gr.update(interactive=True), "stop": gr.update(interactive=False)}
+
+
+def problem(work: Work, error: Exception) -> str:
+    """The panel of an error; it says so where an earlier result stays on the page."""
+    lines = [explain(error)]
+    if work.run is not None and work.run.shown is not None:
+        lines.append(texts.ERROR_KEPT.format(name=work.run.shown.image.name))
+    return markup.panel("error", texts.ERROR_TITLE, lines)

@@ -1,0 +1,170 @@
+"""The rules of the layout: which module may import which, how large a module may be, what may lie in the repository."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("medseg_demo", "evaluation")
+MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "app.py"]
+
+# Each part of medseg_demo imports from parts of a lower rank only, so that steps of one rank never import each other.
+RANKS = {
+    "errors": 0,
+    "image": 1,
+    "settings": 1,
+    "models": 2,
+    "readers": 3,
+    "preprocessing": 3,
+    "inference": 3,
+    "postprocessing": 3,
+    "measurements": 3,
+    "rendering": 3,
+    "writers": 3,
+    "samples": 3,
+    "test_set": 3,
+    "segmentation": 4,
+    "training": 4,
+    "ui": 5,
+    "__init__": 5,
+    "__main__": 6,
+}
+
+# What start-up does not need, and what it would wait for.
+LATE = ("SimpleITK", "pydicom", "skimage", "monai", "lightning", "nibabel", "nilearn", "cc3d", "playwright")
+
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager"}
+MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:home|Users|root|work|mnt)/\w")
+MEBIBYTE = 2**20
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The dotted names that a module imports when it runs, those inside functions included, those for types not."""
+    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.relative_to(ROOT)} has a relative import; name the package"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def importers(*names: str) -> list[str]:
+    """The modules that import one of these packages, as paths from the root."""
+    found = (path for path in MODULES if any(name.split(".")[0] in names for name in imports_of(path)))
+    return [path.relative_to(ROOT).as_posix() for path in found]
+
+
+def part(path: Path) -> str:
+    """The name in RANKS of the part that a module of medseg_demo belongs to."""
+    return path.relative_to(ROOT / "medseg_demo").parts[0].removesuffix(".py")
+
+
+def repository_files() -> list[Path]:
+    """The files that are tracked by git, or would be."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is no git clone, so what is tracked is unknown")
+    return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_packages_import_one_way() -> None:
+    assert [path for path in importers("evaluation") if path.startswith("medseg_demo/")] == []
+    assert importers("app") == []
+
+
+def test_every_part_has_a_rank() -> None:
+    assert {part(path) for path in MODULES if path.is_relative_to(ROOT / "medseg_demo")} <= RANKS.keys()
+
+
+def test_parts_import_only_lower_ranks() -> None:
+    faults = []
+    for path in (path for path in MODULES if path.is_relative_to(ROOT / "medseg_demo")):
+        for name in imports_of(path):
+            package, _, rest = name.partition(".")
+            imported = rest.split(".")[0] if rest.split(".")[0] in RANKS else "__init__"
+            if package == "medseg_demo" and imported != part(path) and RANKS[imported] >= RANKS[part(path)]:
+                faults.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert faults == []
+
+
+def test_only_interfaces_import_gradio() -> None:
+    assert [path for path in importers("gradio") if "/ui/" not in path and path != "app.py"] == []
+
+
+def test_metrics_import_nothing_of_the_project() -> None:
+    for path in (ROOT / "evaluation/metrics").rglob("*.py"):
+        own = {name for name in imports_of(path) if name.split(".")[0] in PACKAGES}
+        assert {name for name in own if not name.startswith("evaluation.metrics")} == set(), path.name
+
+
+def test_results_statistics_and_plots_run_without_torch() -> None:
+    modules = [name for name in ("results", "statistics", "plots") if (ROOT / f"evaluation/{name}.py").exists()]
+    code = "import sys\n" + "".join(f"import evaluation.{name}\n" for name in modules) + "print('torch' in sys.modules)"
+    assert run_python(code) == "False"
+
+
+def test_start_up_loads_nothing_heavy() -> None:
+    assert run_python(f"import sys, app\nprint(*sorted(set({LATE!r}) & set(sys.modules)))") == ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_module_is_short_and_well_named(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    assert not FORBIDDEN_NAMES & {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+
+
+@pytest.mark.parametrize("name", ["medseg_demo", "medseg_demo.readers", "medseg_demo.models", "evaluation.metrics"])
+def test_declared_names_exist_and_public_names_are_declared(name: str) -> None:
+    package = importlib.import_module(name)
+    if not hasattr(package, "__all__"):
+        assert public_names(package) == set()
+        return
+    assert len(package.__all__) == len(set(package.__all__))
+    assert [item for item in package.__all__ if not hasattr(package, item)] == []
+    assert public_names(package) <= set(package.__all__)
+
+
+def test_files_are_small() -> None:
+    sizes = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in repository_files()}
+    assert {name: size for name, size in sizes.items() if size > 8 * MEBIBYTE} == {}
+    assert sum(sizes.values()) < 55 * MEBIBYTE
+
+
+def test_files_hold_no_path_of_one_machine() -> None:
+    files = (path for path in repository_files() if path.suffix not in {".safetensors", ".png"})
+    faults = [path.relative_to(ROOT).as_posix() for path in files if MACHINE_PATH.search(path.read_bytes())]
+    assert faults == []
+
+
+def test_lock_names_no_index() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert [line for line in lines if not re.match(r"#|\s|[a-z0-9-]+==[\w.]+\s", line)] == []
+    assert not re.search(r"https?:|file:|--", "\n".join(lines))
+
+
+def public_names(package: ModuleType) -> set[str]:
+    """The names of a package that are neither private nor its submodules."""
+    return {
+        name for name, value in vars(package).items() if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+
+
+def run_python(code: str) -> str:
+    """What a fresh interpreter prints, started in the repository's root."""
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
