@@ -1,10 +1,12 @@
-"""The errors of stored and imported results, below the project's own tree::
+"""The errors of stored and imported results.
 
-    MedsegError
-    └── ResultsError            results could not be used
-        ├── DamagedResultsError   a store, a table or a description is truncated or contradicts itself
-        ├── ResultsInUseError     another run is writing to the same folder
-        └── UnknownLayoutError    a file to import has a layout that is not known here
+They stand below the project's own tree::
+
+MedsegError
+└── ResultsError            results could not be used
+    ├── DamagedResultsError   a store, a table or a description is truncated or contradicts itself
+    ├── ResultsInUseError     another run is writing to the same folder
+    └── UnknownLayoutError    a file to import has a layout that is not known here
 """
 
 from medseg_demo.errors import MedsegError

@@ -269,4 +269,6 @@ def write_whole(path: Path, text: str) -> None:
     except OSError as error:
         if draft is not None:
             draft.unlink(missing_ok=True)
-        raise OutputError(f"{path}: could not be written ({error.strerror}). Free some space, or write elsewhere.") from error
+        raise OutputError(
+            f"{path}: could not be written ({error.strerror}). Free some space, or write elsewhere."
+        ) from error

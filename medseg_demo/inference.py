@@ -85,7 +85,7 @@ def predict(
     Raises:
         InputMismatchError: The network cannot take this input, or memory does not suffice.
     """
-    network = _prepared(checkpoint, compute)
+    network = _prepared(checkpoint, compute.device)
     tile = (checkpoint.card.input_size[-2], checkpoint.card.input_size[-1])
     corners = _corners((tensor.shape[-2], tensor.shape[-1]), tile)
     jobs = [(z, top, left) for z in range(len(tensor)) for top, left in corners]
@@ -142,17 +142,17 @@ def computes_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-_networks: WeakKeyDictionary[Checkpoint, dict[Compute, nn.Module]] = WeakKeyDictionary()
-_networks_lock = threading.Lock()
+_homes: WeakKeyDictionary[Checkpoint, torch.device] = WeakKeyDictionary()
+_homes_lock = threading.Lock()
 
 
-def _prepared(checkpoint: Checkpoint, compute: Compute) -> nn.Module:
-    # A network is moved once, not for each image; it goes when its checkpoint does.
-    with _networks_lock:
-        kept = _networks.setdefault(checkpoint, {})
-        if compute not in kept:
-            kept[compute] = checkpoint.network.to(compute.device, memory_format=torch.channels_last)
-        return kept[compute]
+def _prepared(checkpoint: Checkpoint, device: torch.device) -> nn.Module:
+    # A network is moved once, not for each image: walking through its tensors takes as long as a small forward pass.
+    with _homes_lock:
+        if _homes.get(checkpoint) != device:
+            checkpoint.network.to(device, memory_format=torch.channels_last)
+            _homes[checkpoint] = device
+    return checkpoint.network
 
 
 def _forward(

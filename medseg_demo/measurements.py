@@ -93,16 +93,18 @@ def _components(mask: np.ndarray) -> tuple[int, np.ndarray]:
 
 def _diameter(mask: np.ndarray, spacing: tuple[float, ...] | None) -> float:
     """The greatest distance between two pixel centres (maximum Feret diameter), by way of the convex hull."""
-    from scipy.spatial import ConvexHull, QhullError
+    from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist
 
-    points = _row_ends(mask) * np.asarray(spacing or (1.0,) * mask.ndim)
-    if len(points) < 2:
+    points = np.unique(_row_ends(mask), axis=0) * np.asarray(spacing or (1.0,) * mask.ndim)
+    points = points[:, np.ptp(points, axis=0) > 0]  # a hull needs extent along every axis
+    if points.shape[1] == 0:
         return 0.0
-    try:
-        points = points[ConvexHull(points).vertices]
-    except QhullError:  # all in one line or plane: their extremes do as well
-        points = points[np.unique(np.concatenate([points.argmin(axis=0), points.argmax(axis=0)]))]
+    if points.shape[1] == 1:
+        return float(np.ptp(points))
+    if len(points) > 16:
+        # QJ moves the points by a hair, so that shapes flat along a slope have a hull as well.
+        points = points[ConvexHull(points, qhull_options="QJ").vertices]
     return float(pdist(points).max())
 
 

@@ -66,7 +66,7 @@ def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none"
         float32, (Z, C, Y, X); Z is 1 for an image.
     """
     slices = _with_channels(_denoised(image.slices, denoise), card.in_channels)
-    tensor = torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
+    tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
     if card.normalisation.method == "zscore":
         return (tensor - tensor.mean()) / tensor.std().clamp_min(1e-6)
     low, high = card.window or image.display_window

@@ -1,57 +1,14 @@
 """A reference mask and its prediction, with the work that several metrics share."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from evaluation.metrics.borders import border_distances
+from evaluation.metrics.borders import SurfaceDistances, border_distances
+from evaluation.metrics.components import LesionCounts, count_lesions
 from evaluation.metrics.counts import Counts, count
-
-# "Within a distance" must not hang on rounding: three steps of 0.1 mm are within 0.3 mm.
-ROUNDING = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class SurfaceDistances:
-    """The distances between the borders of two masks; infinite where the other mask is empty.
-
-    Attributes:
-        reference: Float64, one for each border pixel of the reference: to the prediction's border.
-        prediction: Float64, one for each border pixel of the prediction: to the reference's border.
-    """
-
-    reference: np.ndarray
-    prediction: np.ndarray
-
-    def hausdorff(self, percentile: float) -> float:
-        """The greater of the two directed percentiles, by linear interpolation."""
-        return self._unless_empty(lambda: max(float(np.percentile(d, percentile)) for d in self._directions))
-
-    def pooled_mean(self) -> float:
-        """The mean over the distances of both directions together."""
-        return self._unless_empty(lambda: float(np.concatenate(self._directions).mean()))
-
-    def mean_of_means(self) -> float:
-        """The mean of the two directed means."""
-        return self._unless_empty(lambda: float(np.mean([d.mean() for d in self._directions])))
-
-    def share_within(self, tolerance: float) -> float:
-        """The share of the border pixels of both masks whose distance is at most the tolerance."""
-        near = [np.count_nonzero(d <= tolerance * (1 + ROUNDING)) for d in self._directions]
-        pixels = self.reference.size + self.prediction.size
-        return float(sum(near) / pixels) if pixels else math.nan
-
-    @property
-    def _directions(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.reference, self.prediction
-
-    def _unless_empty(self, summary: Callable[[], float]) -> float:
-        if self.reference.size and self.prediction.size:
-            return summary()
-        return math.inf if self.reference.size or self.prediction.size else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +38,11 @@ class MaskPair:
     def counts(self) -> Counts:
         """The confusion table over the whole image."""
         return count(self.reference, self.prediction, pixels=math.prod(self.shape))
+
+    @cached_property
+    def lesions(self) -> LesionCounts:
+        """The single lesions of both masks."""
+        return count_lesions(self.reference, self.prediction)
 
     @cached_property
     def distances(self) -> SurfaceDistances:

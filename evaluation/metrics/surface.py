@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evaluation.metrics.borders import ROUNDING
 from evaluation.metrics.counts import ratio
-from evaluation.metrics.pair import ROUNDING, MaskPair, make_pair
+from evaluation.metrics.pair import MaskPair, make_pair
 
 # The published width of the boundary region: a share of the image diagonal.
 BOUNDARY_SHARE = 0.02

@@ -3,12 +3,22 @@
 To add a metric, write its function in the module it belongs to and one record here.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluation.metrics import lesions, surface, topology, volume
 from evaluation.metrics.pair import MaskPair
+from evaluation.metrics.surface import boundary_iou_of
+from evaluation.metrics.topology import centre_line_dice_of
+from evaluation.metrics.volume import (
+    absolute_volume_error_of,
+    predicted_volume_of,
+    reference_volume_of,
+    volume_error_of,
+)
+
+Better = Literal["higher", "lower", "zero"]
 
 
 @dataclass(frozen=True)
@@ -25,29 +35,31 @@ class Metric:
         empty_rule: What it gives when the reference, the prediction or both are empty.
         source: Where it is defined.
         score: Takes a checked pair to the value.
-        costly: Whether it is left out unless asked for.
+        default: Whether it is scored where nothing else is asked for.
     """
 
     name: str
     long_name: str
     unit: Literal["distance", "size"] | None
     range: tuple[float, float]
-    better: Literal["higher", "lower", "zero"] | None
+    better: Better | None
     empty_rule: str
     source: str
     score: Callable[[MaskPair], float]
-    costly: bool = False
+    default: bool = False
 
 
-INFINITE = float("inf")
 SHARE = (0.0, 1.0)
-DISTANCE = (0.0, INFINITE)
+DISTANCE = SIZE = (0.0, math.inf)
 
 BOTH_NAN_ONE_ZERO = "Both empty: NaN. One empty: 0."
 BOTH_NAN_ONE_INFINITE = "Both empty: NaN. One empty: infinite."
 PRECISION_RULE = "Prediction empty: NaN. Only the reference empty: 0."
 RECALL_RULE = "Reference empty: NaN. Only the prediction empty: 0."
 FORMULA_RULE = "Follows the formula; both empty: 1."
+VOLUME_RULE = "Both empty: NaN. Only the reference empty: infinite. Only the prediction empty: -1."
+MCC_RULE = "One or both empty: NaN."
+DIFFERENCE_RULE = "Follows the formula; both empty: 0."
 SIZE_RULE = "An empty mask has the size 0."
 
 DICE_1945 = "Dice 1945, doi:10.2307/1932409"
@@ -63,42 +75,238 @@ SHIT_2021 = "Shit et al. 2021, doi:10.1109/CVPR46437.2021.01629"
 MAIER_HEIN_2024 = "Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z"
 
 _RECORDS = (
-    Metric("dice", "Dice coefficient", None, SHARE, "higher", BOTH_NAN_ONE_ZERO, DICE_1945, lambda p: p.counts.dice),
     Metric(
-        "iou", "Intersection over union", None, SHARE, "higher", BOTH_NAN_ONE_ZERO, JACCARD_1912, lambda p: p.counts.iou
-    ),
-    Metric("precision", "Precision", None, SHARE, "higher", PRECISION_RULE, TAHA_2015, lambda p: p.counts.precision),
-    Metric("recall", "Recall (sensitivity)", None, SHARE, "higher", RECALL_RULE, TAHA_2015, lambda p: p.counts.recall),
-    Metric("specificity", "Specificity", None, SHARE, "higher", FORMULA_RULE, TAHA_2015, lambda p: p.counts.specificity),
-    Metric("accuracy", "Accuracy", None, SHARE, "higher", FORMULA_RULE, TAHA_2015, lambda p: p.counts.accuracy),
-    Metric(
-        "hd95",
-        "Hausdorff distance, 95th percentile",
-        "distance",
-        DISTANCE,
-        "lower",
-        BOTH_NAN_ONE_INFINITE,
-        TAHA_2015,
-        lambda p: p.distances.hausdorff(95),
+        name="dice",
+        long_name="Dice coefficient",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=DICE_1945,
+        score=lambda pair: pair.counts.dice,
+        default=True,
     ),
     Metric(
-        "assd",
-        "Average symmetric surface distance",
-        "distance",
-        DISTANCE,
-        "lower",
-        BOTH_NAN_ONE_INFINITE,
-        HEIMANN_2009,
-        lambda p: p.distances.pooled_mean(),
+        name="iou",
+        long_name="Intersection over union",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=JACCARD_1912,
+        score=lambda pair: pair.counts.iou,
+        default=True,
     ),
     Metric(
-        "nsd",
-        "Normalised surface distance (surface Dice)",
-        None,
-        SHARE,
-        "higher",
-        BOTH_NAN_ONE_ZERO,
-        NIKOLOV_2021,
-        lambda p: p.distances.share_within(p.tolerance),
+        name="precision",
+        long_name="Precision",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=PRECISION_RULE,
+        source=TAHA_2015,
+        score=lambda pair: pair.counts.precision,
+        default=True,
+    ),
+    Metric(
+        name="recall",
+        long_name="Recall (sensitivity)",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=RECALL_RULE,
+        source=TAHA_2015,
+        score=lambda pair: pair.counts.recall,
+        default=True,
+    ),
+    Metric(
+        name="specificity",
+        long_name="Specificity",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=FORMULA_RULE,
+        source=TAHA_2015,
+        score=lambda pair: pair.counts.specificity,
+        default=True,
+    ),
+    Metric(
+        name="accuracy",
+        long_name="Accuracy",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=FORMULA_RULE,
+        source=TAHA_2015,
+        score=lambda pair: pair.counts.accuracy,
+        default=True,
+    ),
+    Metric(
+        name="hd95",
+        long_name="Hausdorff distance, 95th percentile",
+        unit="distance",
+        range=DISTANCE,
+        better="lower",
+        empty_rule=BOTH_NAN_ONE_INFINITE,
+        source=TAHA_2015,
+        score=lambda pair: pair.distances.hausdorff(95),
+        default=True,
+    ),
+    Metric(
+        name="assd",
+        long_name="Average symmetric surface distance",
+        unit="distance",
+        range=DISTANCE,
+        better="lower",
+        empty_rule=BOTH_NAN_ONE_INFINITE,
+        source=HEIMANN_2009,
+        score=lambda pair: pair.distances.pooled_mean(),
+        default=True,
+    ),
+    Metric(
+        name="nsd",
+        long_name="Normalised surface distance (surface Dice)",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=NIKOLOV_2021,
+        score=lambda pair: pair.distances.share_within(pair.tolerance),
+        default=True,
+    ),
+    Metric(
+        name="reference_volume",
+        long_name="Size of the reference",
+        unit="size",
+        range=SIZE,
+        better=None,
+        empty_rule=SIZE_RULE,
+        source=TAHA_2015,
+        score=reference_volume_of,
+        default=True,
+    ),
+    Metric(
+        name="predicted_volume",
+        long_name="Size of the prediction",
+        unit="size",
+        range=SIZE,
+        better=None,
+        empty_rule=SIZE_RULE,
+        source=TAHA_2015,
+        score=predicted_volume_of,
+        default=True,
+    ),
+    Metric(
+        name="volume_error",
+        long_name="Relative volume error",
+        unit=None,
+        range=(-1.0, math.inf),
+        better="zero",
+        empty_rule=VOLUME_RULE,
+        source=HEIMANN_2009,
+        score=volume_error_of,
+        default=True,
+    ),
+    Metric(
+        name="absolute_volume_error",
+        long_name="Absolute volume error",
+        unit="size",
+        range=SIZE,
+        better="lower",
+        empty_rule=DIFFERENCE_RULE,
+        source=TAHA_2015,
+        score=absolute_volume_error_of,
+    ),
+    Metric(
+        name="f_beta",
+        long_name="F-measure, recall weighted twice (β = 2)",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=MAIER_HEIN_2024,
+        score=lambda pair: pair.counts.f_beta(2.0),
+    ),
+    Metric(
+        name="mcc",
+        long_name="Matthews correlation coefficient",
+        unit=None,
+        range=(-1.0, 1.0),
+        better="higher",
+        empty_rule=MCC_RULE,
+        source=MATTHEWS_1975,
+        score=lambda pair: pair.counts.mcc,
+    ),
+    Metric(
+        name="hd",
+        long_name="Hausdorff distance",
+        unit="distance",
+        range=DISTANCE,
+        better="lower",
+        empty_rule=BOTH_NAN_ONE_INFINITE,
+        source=HUTTENLOCHER_1993,
+        score=lambda pair: pair.distances.hausdorff(100),
+    ),
+    Metric(
+        name="masd",
+        long_name="Mean average surface distance",
+        unit="distance",
+        range=DISTANCE,
+        better="lower",
+        empty_rule=BOTH_NAN_ONE_INFINITE,
+        source=MAIER_HEIN_2024,
+        score=lambda pair: pair.distances.mean_of_means(),
+    ),
+    Metric(
+        name="boundary_iou",
+        long_name="Boundary IoU",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=CHENG_2021,
+        score=boundary_iou_of,
+    ),
+    Metric(
+        name="cldice",
+        long_name="Centre-line Dice",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=SHIT_2021,
+        score=centre_line_dice_of,
+    ),
+    Metric(
+        name="lesion_precision",
+        long_name="Lesion-wise precision",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=PRECISION_RULE,
+        source=CARASS_2017,
+        score=lambda pair: pair.lesions.precision,
+    ),
+    Metric(
+        name="lesion_recall",
+        long_name="Lesion-wise recall",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=RECALL_RULE,
+        source=CARASS_2017,
+        score=lambda pair: pair.lesions.recall,
+    ),
+    Metric(
+        name="lesion_f1",
+        long_name="Lesion-wise F1",
+        unit=None,
+        range=SHARE,
+        better="higher",
+        empty_rule=BOTH_NAN_ONE_ZERO,
+        source=MAIER_HEIN_2024,
+        score=lambda pair: pair.lesions.f1,
     ),
 )
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _RECORDS}

@@ -20,7 +20,11 @@ class Rows(NamedTuple):
     units: np.ndarray
     cases: np.ndarray
     classes: np.ndarray
-    clustered: bool
+
+    @property
+    def clustered(self) -> bool:
+        """Whether a unit stands for several cases."""
+        return bool(self.units.max() < self.cases.max())
 
 
 class Totals(NamedTuple):
@@ -30,24 +34,23 @@ class Totals(NamedTuple):
     counts: np.ndarray
 
 
-def unit_codes(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, bool]:
+def unit_codes(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """The cases of the rows, and what is resampled as one.
 
     Returns:
-        (case codes, unit codes, clustered): integers from 0 on, (rows,). Units are the cases, or, where a value of
-        ``group`` stands for several cases of a test set, the groups; a case without a group is one of its own.
+        (case codes, unit codes): integers from 0 on, (rows,). Units are the values of ``group`` within a test set; a
+        case without one is a unit of its own.
     """
-    cases = _codes(table, ["test_set", "case_id"])
+    cases = codes_of(table, ["test_set", "case_id"])
     if "group" not in table:
-        return cases, cases, False
+        return cases, cases
     named = (table["group"] != "").to_numpy(dtype=bool)
-    groups = _codes(table, ["test_set", "group"])
-    units = np.unique(np.where(named, groups, groups.max(initial=0) + 1 + cases), return_inverse=True)[1]
-    clustered = len(np.unique(units)) < len(np.unique(cases))
-    return cases, units if clustered else cases, clustered
+    groups = codes_of(table, ["test_set", "group"])
+    return cases, dense(np.where(named, groups, groups.max(initial=0) + 1 + cases))
 
 
-def _codes(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
+def codes_of(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """A whole number for each combination of values of some columns, in order of appearance."""
     codes = np.zeros(len(table), dtype=int)
     for column in columns:
         inner, values = pd.factorize(table[column])
@@ -55,21 +58,31 @@ def _codes(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     return pd.factorize(codes)[0]
 
 
+def dense(codes: np.ndarray) -> np.ndarray:
+    """The same codes counted from 0 on without gaps."""
+    return (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
+
+
+def number_of(codes: np.ndarray) -> int:
+    """How many different codes there are."""
+    return int(np.count_nonzero(np.bincount(codes)))
+
+
 def split(table: pd.DataFrame, metric: str, by: Sequence[str], policy: Policy) -> list[Rows]:
     """The rows of each combination of values of the grouping columns, in order of appearance."""
     values, failed = metric_values(table, metric, policy), failed_rows(table)
     if table.empty:
         return []
-    cases, units, clustered = unit_codes(table)
-    classes = _codes(table, ["class_name"])
-    keys = _codes(table, list(by))
+    cases, units = unit_codes(table)
+    classes = codes_of(table, ["class_name"])
+    keys = codes_of(table, list(by))
     order = np.argsort(keys, kind="stable")
     firsts = np.unique(keys, return_index=True)[1]
     labels = table[list(by)].iloc[firsts].astype(str).to_numpy()
     groups = []
     for label, rows in zip(labels, np.split(order, np.cumsum(np.bincount(keys))[:-1]), strict=True):
-        dense = (np.unique(codes[rows], return_inverse=True)[1] for codes in (units, cases, classes))
-        groups.append(Rows(tuple(label), values[rows], failed[rows], *dense, clustered))
+        inner = (dense(codes[rows]) for codes in (units, cases, classes))
+        groups.append(Rows(tuple(label), values[rows], failed[rows], *inner))
     return groups
 
 
@@ -102,5 +115,5 @@ def parts(rows: Rows, order: Order) -> list[tuple[np.ndarray, np.ndarray]]:
     if order == "class":
         classes = rows.classes[usable]
         return [(values[classes == one], units[classes == one]) for one in np.unique(classes)]
-    cases, firsts, codes = np.unique(rows.cases[usable], return_index=True, return_inverse=True)
+    _, firsts, codes = np.unique(rows.cases[usable], return_index=True, return_inverse=True)
     return [(np.bincount(codes, values) / np.bincount(codes), units[firsts])]

@@ -6,13 +6,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics import METRICS
+from evaluation.metrics.table import METRICS, Better
 from medseg_demo.errors import OptionError
 
 EmptyPolicy = Literal["skip", "one", "zero"]
 MissPolicy = Literal["keep", "diagonal"]
 FailedPolicy = Literal["apart", "worst"]
-Better = Literal["higher", "lower", "zero"]
 
 DIAGONAL = "image_diagonal"
 
@@ -34,6 +33,9 @@ class Policy:
     failed: FailedPolicy = "apart"
 
 
+AS_MEASURED = Policy()
+
+
 def better(metric: str) -> Better:
     """Which values of a metric are better: higher, lower, or those nearer to zero.
 
@@ -41,7 +43,7 @@ def better(metric: str) -> Better:
         OptionError: The metric is not known, or has no better direction (such as a volume).
     """
     record = METRICS.get(metric)
-    if record is None or record.better not in ("higher", "lower", "zero"):
+    if record is None or record.better is None:
         raise OptionError(
             f"Metric {metric!r} has no better direction, so checkpoints cannot be compared by it. Choose another, "
             "such as dice."
@@ -60,7 +62,7 @@ def goodness(values: np.ndarray, metric: str) -> np.ndarray:
             return -np.abs(values)
 
 
-def metric_values(table: pd.DataFrame, metric: str, policy: Policy = Policy()) -> np.ndarray:
+def metric_values(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED) -> np.ndarray:
     """A metric's column with the policy applied.
 
     Returns:
@@ -73,7 +75,7 @@ def metric_values(table: pd.DataFrame, metric: str, policy: Policy = Policy()) -
         raise OptionError(f"The table has no metric {metric!r}. Choose one that was scored.")
     values = table[metric].to_numpy(dtype=float, copy=True)
     record = METRICS.get(metric)
-    if policy.empty != "skip" and record is not None and record.best == 1:
+    if policy.empty != "skip" and record is not None and record.range[1] == 1:
         values[both_empty(table) & np.isnan(values)] = float(policy.empty == "one")
     if policy.misses == "diagonal":
         _replace_misses(values, table, metric)

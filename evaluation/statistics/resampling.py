@@ -8,21 +8,22 @@ Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 1
 `scipy.stats.bootstrap` on the same resamples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 RESAMPLES = 2000
 FEWEST_RESAMPLES = 200
-MOST_DRAWS = 20_000_000
+MOST_DRAWS = 10_000_000
+MOST_SORTED = 1_000_000
 SEED = 20210127
 CHUNK = 500_000
 
 
-def resamples_for(units: int, *, wanted: int = RESAMPLES) -> int:
-    """How many resamples are drawn: fewer for very many units, whose intervals are narrow anyway."""
-    return int(min(wanted, max(FEWEST_RESAMPLES, MOST_DRAWS // max(units, 1))))
+def resamples_for(units: int, *, wanted: int = RESAMPLES, most: int = MOST_DRAWS) -> int:
+    """How many resamples are drawn: 2000, or fewer for many thousand units, whose intervals are narrow anyway."""
+    return int(min(wanted, max(FEWEST_RESAMPLES, most // max(units, 1))))
 
 
 def draw_counts(units: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -34,8 +35,8 @@ def draw_counts(units: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     block = max(1, CHUNK // units)
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
-        drawn = generator.integers(0, units, size=(rows, units))
-        drawn += np.arange(rows)[:, np.newaxis] * units
+        drawn = generator.integers(0, units, size=(rows, units), dtype=np.int32)
+        drawn += np.arange(rows, dtype=np.int32)[:, np.newaxis] * np.int32(units)
         yield np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(float)
 
 
@@ -117,24 +118,79 @@ def jackknife_medians(values: np.ndarray) -> np.ndarray:
 
 
 def resampled_cluster_medians(
-    values: np.ndarray, unit_of_value: np.ndarray, *, units: int, resamples: int = 0, seed: int = SEED
+    values: np.ndarray, unit_of_value: np.ndarray, *, units: int, resamples: int, seed: int = SEED
 ) -> np.ndarray:
     """The medians of resamples in which values of one unit are drawn together, (resamples,); NaN for an empty one."""
+    return np.concatenate(
+        [weighted_medians(values, drawn[:, unit_of_value]) for drawn in draw_counts(units, resamples, seed)]
+    )
+
+
+def weighted_medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The median of values that stand there several times or not at all.
+
+    Args:
+        values: (values,).
+        counts: How often each stands there, (resamples, values).
+
+    Returns:
+        (resamples,); NaN where none does.
+    """
     order = np.argsort(values, kind="stable")
     ordered = np.append(values[order], np.nan)
-    blocks = []
-    for drawn in draw_counts(units, resamples or resamples_for(max(units, len(values))), seed):
-        reached = np.cumsum(drawn[:, unit_of_value[order]], axis=1)
-        total = reached[:, -1:]
-        lower = (reached < np.floor((total + 1) / 2)).sum(axis=1)
-        upper = (reached < np.floor(total / 2) + 1).sum(axis=1)
-        blocks.append((ordered[np.where(total[:, 0] > 0, lower, -1)] + ordered[upper]) / 2)
-    return np.concatenate(blocks)
+    reached = np.cumsum(counts[:, order], axis=1, dtype=np.int32)
+    total = reached[:, -1]
+    rows = np.arange(len(counts))[:, np.newaxis]
+    # Counting along rows that never fall: their offsets make one rising sequence of all rows for one search.
+    rising = (reached + rows * (int(total.max(initial=0)) + 1)).ravel()
+    wanted = np.stack([(total + 1) // 2, total // 2 + 1], axis=1) + rows * (int(total.max(initial=0)) + 1)
+    places = np.searchsorted(rising, wanted) - rows * len(values)
+    medians = ordered[np.minimum(places, len(values))].mean(axis=1)
+    return np.where(total > 0, medians, np.nan)
 
 
 def jackknife_cluster_medians(values: np.ndarray, unit_of_value: np.ndarray, *, units: int) -> np.ndarray:
     """The median with each unit left out in turn, (units,)."""
-    return np.array([quantile(values[unit_of_value != unit], 0.5) for unit in range(units)])
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    places = np.empty(len(values), dtype=int)
+    places[order] = np.arange(len(values))
+    by_unit = np.lexsort((places, unit_of_value))
+    sizes = np.bincount(unit_of_value, minlength=units)
+    left = len(values) - sizes
+    low, high = (left - 1) // 2, left // 2
+    nth = np.arange(len(values)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    for turn in range(sizes.max(initial=0)):  # each left-out value at or before the middle moves it on by one
+        removed = by_unit[nth == turn]
+        owner = unit_of_value[removed]
+        low[owner] += places[removed] <= low[owner]
+        high[owner] += places[removed] <= high[owner]
+    empty = left == 0
+    low, high = (np.where(empty, 0, place) for place in (low, high))
+    return np.where(empty, np.nan, (ordered[low] + ordered[high]) / 2)
+
+
+def median_interval(
+    parts: Sequence[tuple[np.ndarray, np.ndarray]], *, resamples: int = 0, seed: int = SEED
+) -> tuple[float, float]:
+    """The BCa interval of the median, or of the mean of several parts' medians.
+
+    Args:
+        parts: Values and the units they belong to (from 0 on) of each part; every part sees the same resamples.
+        resamples: 0 takes `resamples_for`.
+        seed: Of the draws.
+    """
+    units = 1 + max(codes.max(initial=-1) for _, codes in parts)
+    values, codes = parts[0]
+    if len(parts) == 1 and len(np.unique(codes)) == len(values):
+        replicates, left_out = resampled_medians(values, resamples=resamples, seed=seed), jackknife_medians(values)
+        return bca_interval(replicates, float(quantile(values, 0.5)), left_out)
+    number = resamples or resamples_for(max(len(part) for part, _ in parts), most=MOST_SORTED)
+    replicates = np.mean(
+        [resampled_cluster_medians(*part, units=units, resamples=number, seed=seed) for part in parts], axis=0
+    )
+    left_out = np.mean([jackknife_cluster_medians(*part, units=units) for part in parts], axis=0)
+    return bca_interval(replicates, float(np.mean([quantile(part, 0.5) for part, _ in parts])), left_out)
 
 
 def bca_interval(

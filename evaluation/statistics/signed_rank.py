@@ -10,7 +10,6 @@ Source: Wilcoxon, Biometrics Bulletin 1(6), 1945, doi:10.2307/3001968; Holm, Sca
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr
@@ -19,29 +18,40 @@ from scipy.stats import rankdata
 EXACT_UP_TO = 50
 DECIMALS = 12
 
-Alternative = Literal["two-sided", "greater"]
 
-
-def signed_rank_p(differences: np.ndarray, *, alternative: Alternative = "two-sided") -> float:
-    """The p-value of Wilcoxon's signed-rank test.
+def signed_rank_p(differences: np.ndarray) -> float:
+    """The two-sided p-value of Wilcoxon's signed-rank test.
 
     Args:
         differences: One a pair; may be infinite (the largest of all), not NaN.
-        alternative: "greater" tests whether the differences lie above zero.
 
     Returns:
         1 where no difference is other than zero.
     """
+    return min(1.0, 2 * min(signed_rank_tails(differences)))
+
+
+def signed_rank_tails(differences: np.ndarray) -> tuple[float, float]:
+    """The one-sided p-values: that the differences lie above zero, and that they lie below."""
+    ranks, positive = _ranked(differences)
+    if not len(ranks):
+        return 1.0, 1.0
+    tail = _exact_tail if len(ranks) <= EXACT_UP_TO else _normal_tail
+    return tail(ranks, positive), tail(ranks, float(ranks.sum()) - positive)
+
+
+def signed_rank_lean(differences: np.ndarray) -> float:
+    """The ranks of the positive differences less those of the negative ones: which way the test leans."""
+    ranks, positive = _ranked(differences)
+    return float(2 * positive - ranks.sum())
+
+
+def _ranked(differences: np.ndarray) -> tuple[np.ndarray, float]:
+    """The ranks of the differences other than zero, and the sum of those of the positive ones."""
     differences = np.round(differences, DECIMALS)
     differences = differences[differences != 0]
-    if not len(differences):
-        return 1.0
     ranks = rankdata(np.abs(differences))
-    positive = float(ranks[differences > 0].sum())
-    tail = _exact_tail if len(differences) <= EXACT_UP_TO else _normal_tail
-    if alternative == "greater":
-        return tail(ranks, positive)
-    return min(1.0, 2 * tail(ranks, max(positive, ranks.sum() - positive)))
+    return ranks, float(ranks[differences > 0].sum())
 
 
 def _exact_tail(ranks: np.ndarray, at_least: float) -> float:
@@ -61,31 +71,54 @@ def _normal_tail(ranks: np.ndarray, at_least: float) -> float:
     return float(ndtr(-(at_least - ranks.sum() / 2 - 0.5) / deviation))
 
 
-def resampled_wins(differences: np.ndarray, drawn: np.ndarray, *, alpha: float) -> np.ndarray:
-    """In which resamples the differences lie significantly above zero (one-sided, normal approximation).
+def resampled_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """The test's standard normal score in each resample (normal approximation with continuity correction).
 
     Args:
         differences: One a unit, (units,).
         drawn: How often each unit was drawn, (resamples, units).
-        alpha: Level of the test.
 
     Returns:
-        Boolean (resamples,).
+        (resamples,); positive where the differences lie above zero, 0 where none is other than zero.
     """
     differences = np.round(differences, DECIMALS)
     used = np.flatnonzero(differences)
     if not len(used):
-        return np.zeros(len(drawn), dtype=bool)
+        return np.zeros(len(drawn))
     order = used[np.argsort(np.abs(differences[used]), kind="stable")]
     sizes = np.abs(differences[order])
     starts = np.flatnonzero(np.append(True, sizes[1:] != sizes[:-1]))
     counts = drawn[:, order]
     tied = np.add.reduceat(counts, starts, axis=1)
     ranks = np.cumsum(tied, axis=1) - (tied - 1) / 2
-    positive = np.add.reduceat(counts * (differences[order] > 0), starts, axis=1)
-    excess = (positive * ranks).sum(axis=1) - (tied * ranks).sum(axis=1) / 2 - 0.5
-    deviation = np.sqrt((tied * ranks**2).sum(axis=1)) / 2
-    return (deviation > 0) & (ndtr(-excess / np.maximum(deviation, 1e-300)) < alpha)
+    leaning = np.add.reduceat(counts * np.sign(differences[order]), starts, axis=1)
+    return _score((leaning * ranks).sum(axis=1) / 2, (tied * ranks**2).sum(axis=1))
+
+
+def linear_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """`resampled_leans` for many units, to first order: no resample is ranked again.
+
+    The rank sum counts the pairs of differences with a positive sum; a resample moves that count by how much each
+    drawn unit takes part in it (Hájek's projection). The error is of the order of one over the number of units.
+
+    Source: van der Vaart, Asymptotic Statistics, 1998, section 12.1.
+    """
+    differences = np.round(differences, DECIMALS)
+    differences, drawn = differences[differences != 0], drawn[:, differences != 0]
+    if not len(differences):
+        return np.zeros(len(drawn))
+    ordered, n = np.sort(differences), len(differences)
+    above = n - (np.searchsorted(ordered, -differences, "left") + np.searchsorted(ordered, -differences, "right")) / 2
+    ranks, positive = _ranked(differences)
+    scale = drawn.sum(axis=1) / n
+    moved = drawn @ (above - above.mean())
+    return _score((positive - ranks.sum() / 2) * scale**2 + moved * scale, (ranks**2).sum() * scale**3)
+
+
+def _score(excess: np.ndarray, squared_ranks: np.ndarray) -> np.ndarray:
+    """Excess of the positive rank sum over its expectation, half a rank nearer to zero, in standard deviations."""
+    corrected = np.sign(excess) * np.maximum(np.abs(excess) - 0.5, 0)
+    return corrected / np.maximum(np.sqrt(squared_ranks) / 2, 1e-300)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -7,19 +7,17 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import Order, Rows, Totals, parts, split, total_of
-from evaluation.statistics.policy import EmptyPolicy, Policy
+from evaluation.statistics.grouping import Order, Rows, Totals, number_of, parts, split, total_of
+from evaluation.statistics.policy import AS_MEASURED, EmptyPolicy, Policy
 from evaluation.statistics.resampling import (
     SEED,
     bca_interval,
-    jackknife_cluster_medians,
     jackknife_means,
-    jackknife_medians,
     means,
+    median_interval,
     quantile,
-    resampled_cluster_medians,
     resampled_means,
-    resampled_medians,
+    resamples_for,
 )
 
 FEWEST_CASES = 6
@@ -91,7 +89,7 @@ def summarise(
     *,
     by: Sequence[str] = DEFAULT_GROUPING,
     order: Order = "class",
-    policy: Policy = Policy(),
+    policy: Policy = AS_MEASURED,
     intervals: bool = True,
     resamples: int = 0,
     seed: int = SEED,
@@ -134,7 +132,7 @@ def policy_effects(
     *,
     by: Sequence[str] = ("test_set", "checkpoint"),
     order: Order = "class",
-    policy: Policy = Policy(),
+    policy: Policy = AS_MEASURED,
 ) -> tuple[PolicyEffect, ...]:
     """How far each empty-mask policy moves each group's mean; arguments as in `summarise`."""
     choices: tuple[EmptyPolicy, ...] = ("skip", "one", "zero")
@@ -157,10 +155,12 @@ def _mean_intervals(totals: list[Totals], resamples: int, seed: int) -> list[tup
     for position, total in enumerate(totals):
         if np.isfinite(total.sums).all():
             alike.setdefault(total.sums.shape, []).append(position)
+    # One budget of draws for the whole table, so that many strata cost no more than one.
+    number = resamples or resamples_for(sum(shape[0] for shape in alike))
     for positions in alike.values():
         sums = np.stack([totals[position].sums for position in positions], axis=1)
         counts = np.stack([totals[position].counts for position in positions], axis=1)
-        replicates = resampled_means(sums, counts, resamples=resamples, seed=seed)
+        replicates = resampled_means(sums, counts, resamples=number, seed=seed)
         left_out = jackknife_means(sums, counts)
         estimates = means(sums.sum(axis=0), counts.sum(axis=0))
         for column, position in enumerate(positions):
@@ -183,13 +183,13 @@ def _summary(
     groups = parts(rows, order)
     quartiles = np.mean([quantile(values, np.array([0.25, 0.5, 0.75])) for values, _ in groups], axis=0)
     if misses and intervals:
-        bound = _median_interval(groups, resamples, seed)
-    units = len(np.unique(rows.units[usable]))
+        bound = median_interval(groups, resamples=resamples, seed=seed)
+    units = number_of(rows.units[usable])
     return Summary(
         group=rows.key,
-        cases=len(np.unique(rows.cases)),
-        n=len(np.unique(rows.cases[usable])),
-        failed=len(np.unique(rows.cases[rows.failed])),
+        cases=number_of(rows.cases),
+        n=number_of(rows.cases[usable]),
+        failed=number_of(rows.cases[rows.failed]),
         not_applicable=int((~usable & ~rows.failed).sum()),
         misses=misses,
         mean=np.nan if misses else float(means(total.sums.sum(axis=0), total.counts.sum(axis=0))),
@@ -203,17 +203,3 @@ def _summary(
         units=units,
         small=units < (FEWEST_GROUPS if rows.clustered else FEWEST_CASES),
     )
-
-
-def _median_interval(groups: list[tuple[np.ndarray, np.ndarray]], resamples: int, seed: int) -> tuple[float, float]:
-    """The interval of the mean of the parts' medians; every part sees the same resamples of the units."""
-    units = 1 + max(codes.max(initial=-1) for _, codes in groups)
-    values, codes = groups[0]
-    if len(groups) == 1 and len(np.unique(codes)) == len(values):
-        replicates, left_out = resampled_medians(values, resamples=resamples, seed=seed), jackknife_medians(values)
-        return bca_interval(replicates, float(quantile(values, 0.5)), left_out)
-    replicates = np.mean(
-        [resampled_cluster_medians(*part, units=units, resamples=resamples, seed=seed) for part in groups], axis=0
-    )
-    left_out = np.mean([jackknife_cluster_medians(*part, units=units) for part in groups], axis=0)
-    return bca_interval(replicates, float(np.mean([quantile(part, 0.5) for part, _ in groups])), left_out)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.architectures import build_network
+from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard, Normalisation, read_card, write_card
 
 CONFIG_FILE = "config.json"
@@ -87,7 +87,7 @@ def read_config(folder: Path) -> tuple[str, dict[str, object]]:
     """The architecture's name and its keyword arguments, from ``config.json``.
 
     Raises:
-        InvalidCheckpointError: The file is missing, no JSON object, or names no ``_model_class``.
+        InvalidCheckpointError: The file is missing, no JSON object, or names no known ``_model_class``.
     """
     path = folder / CONFIG_FILE
     try:
@@ -106,6 +106,11 @@ def read_config(folder: Path) -> tuple[str, dict[str, object]]:
             "save_pretrained(), which writes it."
         )
     architecture = config.pop("_model_class")
+    if architecture not in ARCHITECTURES:
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: architecture {architecture!r} is unknown. "
+            f"Valid ones are {', '.join(sorted(ARCHITECTURES))}."
+        )
     return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
 
 

@@ -90,7 +90,7 @@ def _read_array(file: IO[bytes], source: Source, settings: Settings) -> tuple[np
     is_volume = _check_axes(shape, source)
     check_size(shape[: 3 if is_volume else 2], source, settings)
     pixels = np.empty(math.prod(shape), dtype)
-    stored = file.readinto(memoryview(pixels).cast("B"))  # type: ignore[attr-defined]
+    stored = file.readinto(pixels.data.cast("B"))  # type: ignore[attr-defined]
     if stored != pixels.nbytes:
         raise DamagedFileError(
             f"{source.label}: the header claims {pixels.nbytes} bytes of data, and {stored} are there. Save it again."

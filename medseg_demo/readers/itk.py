@@ -27,10 +27,10 @@ def read_with_itk(source: Source, image_io: str, settings: Settings) -> "SimpleI
         ImageTooLargeError: It exceeds a limit.
         DamagedFileError: ITK cannot read it.
     """
-    import SimpleITK as sitk
+    import SimpleITK
 
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = sitk.ImageFileReader()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(source.path))
     reader.SetImageIO(image_io)
     try:
@@ -51,7 +51,7 @@ def read_with_itk(source: Source, image_io: str, settings: Settings) -> "SimpleI
 
 
 def _plain_size(size: tuple[int, ...], source: Source) -> tuple[int, ...]:
-    while len(size) > 2 and size[-1] == 1 and len(size) > 3:
+    while len(size) > 3 and size[-1] == 1:
         size = size[:-1]
     if len(size) > 3:
         raise UnsupportedImageError(

@@ -104,8 +104,8 @@ def _pages(picture: "Image.Image", file_format: str) -> tuple[int, tuple[str, ..
 
 
 def _is_deep_colour(picture: "Image.Image") -> bool:
-    tile = picture.tile[0] if picture.tile else None
-    arguments = tile[3] if tile else ""
+    tiles = getattr(picture, "tile", ())
+    arguments = tiles[0][3] if tiles else ""
     raw_mode = arguments if isinstance(arguments, str) else next(iter(arguments), "")
     return ";16" in str(raw_mode) and picture.mode in ("RGB", "RGBA", "LA", "RGBX", "CMYK")
 
@@ -155,7 +155,7 @@ def _true_integers(pixels: np.ndarray, tags: dict) -> np.ndarray:
 def _orientation(picture: "Image.Image") -> int:
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - a broken EXIF block does not make the pixels unusable
+    except Exception:  # a broken EXIF block does not make the pixels unusable
         return 1
 
 
@@ -173,15 +173,17 @@ def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def _read_with_itk(
     source: Source, settings: Settings, file_format: str, *, orientation: int, notes: tuple[str, ...] = ()
 ) -> MedicalImage:
-    import SimpleITK as sitk
+    import SimpleITK
 
     from medseg_demo.readers.itk import read_with_itk
 
     decoded = read_with_itk(source, ITK_FORMATS[file_format], settings)
-    pixels = sitk.GetArrayFromImage(decoded)
+    pixels = SimpleITK.GetArrayFromImage(decoded)
     is_volume = decoded.GetDimension() == 3 and decoded.GetSize()[2] > 1
+    if decoded.GetDimension() == 3 and not is_volume:
+        pixels = pixels[0]
     if not is_volume:
-        pixels = _turn(pixels.reshape(pixels.shape[-3:] if decoded.GetDimension() == 3 else pixels.shape), orientation)
+        pixels = _turn(pixels, orientation)
     return _finish(
         source, pixels, file_format=file_format, bits=pixels.dtype.itemsize * 8, is_volume=is_volume, notes=notes
     )
@@ -194,6 +196,4 @@ def _finish(
         # Two channels of a picture are grey and opacity, which is not true of arrays.
         settle = compose_alpha(pixels) if pixels.shape[-1] == 2 else settle_channels(pixels, source)
         pixels, notes = settle[0], (*notes, *settle[1])
-    return build_image(
-        source, pixels, file_format=file_format, bit_depth=bits, is_volume=is_volume, notes=notes
-    )
+    return build_image(source, pixels, file_format=file_format, bit_depth=bits, is_volume=is_volume, notes=notes)

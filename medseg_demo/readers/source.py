@@ -12,8 +12,9 @@ from medseg_demo.settings import Settings
 HEAD_BYTES = 16_384
 MIB = 2**20
 
-SUFFIXES = tuple(
-    ".nii.gz .nii .nrrd .nhdr .mha .mhd .hdr .dcm .dicom .dic .ima .png .jpg .jpeg .jpe .tif .tiff .bmp .webp .npy .npz".split()
+SUFFIXES = (
+    *(".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".dcm", ".dicom", ".dic", ".ima"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".npy", ".npz"),
 )
 
 
@@ -113,7 +114,7 @@ def decoding(source: Source, file_format: str) -> Iterator[None]:
         raise
     except MemoryError:
         failure = ImageTooLargeError(f"{source.label}: there is not enough memory to decode the file. Crop it.")
-    except Exception:  # noqa: BLE001
+    except Exception:
         failure = DamagedFileError(
             f"{source.label}: the {file_format} file is damaged or incomplete. Export or copy it again."
         )

@@ -11,8 +11,8 @@ from typing import TypedDict
 
 import numpy as np
 
-# Level 1 takes a third of the time of zlib's default and the result is a tenth larger.
-COMPRESSION_LEVEL = 1
+# Runs of equal bytes are all that differences repeat: looking for nothing else halves the time and saves bytes, too.
+STRATEGY = zlib.Z_RLE
 
 
 class PackedArray(TypedDict):
@@ -33,7 +33,8 @@ def pack(plane: np.ndarray) -> PackedArray:
         raise ValueError(f"Cannot pack {plane.dtype} of shape {plane.shape}: give uint8 or uint16, (Y, X) or (Y, X, C).")
     differences = plane.copy(order="C")
     differences[:, 1:] -= plane[:, :-1]
-    stream = zlib.compress(_split_bytes(differences), COMPRESSION_LEVEL)
+    compressor = zlib.compressobj(1, strategy=STRATEGY)
+    stream = compressor.compress(_split_bytes(differences)) + compressor.flush()
     return {"dtype": plane.dtype.name, "shape": list(plane.shape), "data": base64.b64encode(stream).decode("ascii")}
 
 

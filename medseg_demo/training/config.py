@@ -183,6 +183,8 @@ class TrainingConfig(_Record):
             raise ValueError("loss.dice and loss.cross_entropy are both 0; give one of them a weight")
         if self.pretrained not in (None, "hub") and not str(self.pretrained).startswith("pypi:"):
             raise ValueError(f"pretrained {self.pretrained!r} is unknown; valid are pypi:<package>, hub and null")
+        if self.epochs % self.validate_every:
+            raise ValueError(f"epochs {self.epochs} must be a multiple of validate_every {self.validate_every}")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs:g} must be fewer than the {self.epochs} epochs")
         return self
@@ -212,4 +214,6 @@ def read_config(path: Path | str) -> TrainingConfig:
 def write_config(config: TrainingConfig, path: Path) -> None:
     """Write a configuration so that ``read_config`` gives it back."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
-    path.write_text(text, encoding="utf-8")
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

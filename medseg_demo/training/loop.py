@@ -169,7 +169,9 @@ def case_dice(reference: np.ndarray, prediction: np.ndarray, *, classes: int) ->
     """
     values = torch.arange(1, classes + 1).view(1, -1, 1, 1, 1)
     metric = DiceMetric(include_background=True, reduction="none", ignore_empty=False)
-    scores = metric(torch.from_numpy(prediction)[None, None] == values, torch.from_numpy(reference)[None, None] == values)
+    scores = metric(
+        torch.from_numpy(prediction)[None, None] == values, torch.from_numpy(reference)[None, None] == values
+    )
     absent = [not ((reference == value).any() or (prediction == value).any()) for value in range(1, classes + 1)]
     return tuple(math.nan if gone else float(score) for score, gone in zip(scores[0], absent, strict=True))
 

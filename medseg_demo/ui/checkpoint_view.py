@@ -44,6 +44,20 @@ def unusable(entries: list[CatalogEntry]) -> str:
     return "".join(markup.panel("warning", entry.name, [entry.problem]) for entry in entries if entry.problem)
 
 
+def overview(entries: list[CatalogEntry]) -> str:
+    """A table of the usable checkpoints, one a row."""
+    rows = [
+        [entry.name, entry.card.task, ", ".join(entry.card.class_names), entry.architecture, _licences(entry.card)]
+        for entry in entries
+        if entry.card
+    ]
+    return markup.table(texts.USABLE, ("Checkpoint", "Task", "Finds", "Network", "Data licence"), rows) if rows else ""
+
+
+def _licences(card: ModelCard) -> str:
+    return ", ".join(dict.fromkeys(data.licence for data in card.training_data)) or texts.UNKNOWN
+
+
 def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
     size = " × ".join(map(str, card.input_size))
     way = "whole image resized to" if card.inference == "resize" else "tiles of"

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medseg_demo.rendering import overlay_picture
+from PIL import Image
+
+from medseg_demo.rendering import most_labelled_slice, overlay_picture
 from medseg_demo.segmentation import Segmentation
 from medseg_demo.ui.state import Outcome
 from medseg_demo.writers import summary, write_csv, write_json, write_label_map
+
+
+THUMBNAIL_SIDE = 360
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,13 @@ def write_outcome(segmentation: Segmentation, source: Path, name: str, folder: P
         name: The stem of the files.
         folder: The run's folder, made if missing.
     """
-    for part in ("label_maps", "overlays"):
+    for part in ("label_maps", "overlays", "thumbnails"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    overlay = folder / "overlays" / f"{name}_overlay.png"
-    overlay_picture(segmentation).save(overlay, compress_level=1)
+    overlay, thumbnail = folder / "overlays" / f"{name}_overlay.png", folder / "thumbnails" / f"{name}.png"
+    picture = _overlay(segmentation)
+    picture.save(overlay, compress_level=1)
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    picture.save(thumbnail)
     return Outcome(
         source=source,
         name=name,
@@ -53,6 +61,7 @@ def write_outcome(segmentation: Segmentation, source: Path, name: str, folder: P
         measurements=segmentation.measurements,
         label_map=write_label_map(segmentation.label_map, folder / "label_maps", name),
         overlay=overlay,
+        thumbnail=thumbnail,
     )
 
 
@@ -74,3 +83,10 @@ def write_run(outcomes: Sequence[Outcome], folder: Path) -> RunFiles:
                 if path is not None:  # both are compressed already
                     archive.write(path, f"{path.parent.name}/{path.name}", zipfile.ZIP_STORED)
     return files
+
+
+def _overlay(segmentation: Segmentation) -> Image.Image:
+    """The image with its label map over it; of a volume, the slice with most of it."""
+    image, label_map = segmentation.image, segmentation.label_map
+    index = most_labelled_slice(label_map, len(image.slices))
+    return overlay_picture(image, label_map, slice_index=index)

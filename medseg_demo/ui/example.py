@@ -34,7 +34,7 @@ class Example:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._lock = threading.Lock()
         self._finished: FinishedExample | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="medseg-example-")
@@ -54,12 +54,12 @@ class Example:
             return self._finished
 
     def _compute(self) -> FinishedExample | None:
-        entries = {entry.name: entry for entry in self._engine.usable()}
+        entries = {entry.name: entry for entry in self.engine.usable()}
         sample = next((sample for sample in list_samples() if sample.checkpoint in entries), None)
         if sample is None:
             return None
-        image = read_image(sample.path, settings=self._engine.settings)
-        segmentation = self._engine.segment(image, sample.checkpoint)
+        image = read_image(sample.path, settings=self.engine.settings)
+        segmentation = self.engine.segment(image, sample.checkpoint)
         outcome = write_outcome(segmentation, sample.path, image.name, Path(self._folder.name))
         run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (outcome,), segmentation)
         return FinishedExample((sample.path,), image, run, write_run([outcome], Path(self._folder.name)))

@@ -43,8 +43,23 @@ def bullets(lines: Sequence[str], *, kind: Kind = "info") -> str:
     return f'<ul class="ms-list ms-{kind}">{items}</ul>'
 
 
+def small(text: str) -> str:
+    """A quiet line under something."""
+    return f'<p class="ms-small">{escape(text)}</p>'
+
+
+def heading(text: str) -> str:
+    """The heading of a step."""
+    return f'<h2 class="ms-step">{escape(text)}</h2>'
+
+
+def hint(text: str) -> str:
+    """A sentence of help."""
+    return f'<p class="ms-hint">{escape(text)}</p>'
+
+
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column names the row. Columns after the first are aligned as figures."""
+    """A table whose first column names the row; its caption is for screen readers, as a card has a title."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(f"<tr>{_row(cells)}</tr>" for cells in rows)
     return (

@@ -8,13 +8,12 @@ from medseg_demo.ui import markup, texts
 from medseg_demo.ui.preflight import size
 from medseg_demo.ui.state import Outcome, Run
 
-ClassColumns = ("Class", "Area", "Share", "Components", "Mean confidence", "Largest diameter")
+CLASS_COLUMNS = ("Class", "Area", "Share", "Components", "Mean confidence", "Largest diameter")
 
 
 def heading(segmentation: Segmentation) -> str:
     """Which image, which checkpoint, how long and on what."""
-    total = sum(segmentation.seconds.values())
-    steps = ", ".join(f"{step} {texts.seconds(value)}" for step, value in segmentation.seconds.items())
+    steps = " · ".join(f"{step} {texts.seconds(value)}" for step, value in segmentation.seconds.items())
     threshold = [] if segmentation.threshold is None else [(texts.THRESHOLD, f"{segmentation.threshold:.2f}")]
     return markup.card(
         segmentation.image.name,
@@ -23,10 +22,11 @@ def heading(segmentation: Segmentation) -> str:
                 (texts.CHECKPOINT, segmentation.checkpoint),
                 *threshold,
                 ("Size", size(segmentation.image)),
-                ("Time", f"{texts.seconds(total)} ({steps})"),
+                ("Time", texts.seconds(sum(segmentation.seconds.values()))),
                 ("Device", segmentation.compute),
             ]
         ),
+        markup.small(steps),
         markup.bullets(segmentation.warnings, kind="warning"),
     )
 
@@ -34,10 +34,12 @@ def heading(segmentation: Segmentation) -> str:
 def measurements(outcomes: Sequence[Outcome]) -> str:
     """The table of one image's classes, or of several images' with the image's name first."""
     done = [outcome for outcome in outcomes if outcome.error is None]
-    if len(done) == 1:
-        return markup.table("Measurements", ClassColumns, [_cells(row) for row in done[0].measurements])
+    if len(outcomes) == 1 and done:
+        rows = [_cells(row) for row in done[0].measurements]
+        return markup.card(texts.MEASUREMENTS, markup.table(texts.MEASUREMENTS, CLASS_COLUMNS, rows))
     rows = [[outcome.name, *_cells(row)] for outcome in done for row in outcome.measurements]
-    return markup.table(f"Measurements of {len(done)} images", ("Image", *ClassColumns), rows) if rows else ""
+    title = texts.MEASUREMENTS_OF.format(count=len(done))
+    return markup.card(title, markup.table(title, ("Image", *CLASS_COLUMNS), rows)) if rows else ""
 
 
 def verdict(run: Run, total: int) -> str:

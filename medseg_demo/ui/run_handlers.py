@@ -12,13 +12,13 @@ import gradio as gr
 
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.readers import read_image
-from medseg_demo.rendering import viewer_value
 from medseg_demo.ui import markup, result_view, texts, updates
 from medseg_demo.ui.downloads import write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Job
 from medseg_demo.ui.state import Choices, Run, Work
 from medseg_demo.ui.updates import Updates
+from medseg_demo.ui.viewer import segmentation_value
 
 
 def run(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Iterator[Updates]:
@@ -45,20 +45,29 @@ def open_result(engine: Engine, work: Work, index: int) -> Updates:
     if work.run is None:
         return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
     try:
-        outcome = [outcome for outcome in work.run.outcomes if outcome.error is None][index]
+        outcome = work.run.succeeded[index]
         image = read_image(outcome.source, settings=engine.settings)
         segmentation = engine.segment(image, outcome.checkpoint, options=outcome.options)
     except Exception as error:
         return {"status": updates.problem(work, error)}
-    work = replace(work, run=replace(work.run, shown=segmentation))
+    work = replace(work, run=replace(work.run, shown=segmentation, position=index))
     return {"work": work, **updates.view(segmentation), **updates.chosen_files(outcome.label_map, outcome.overlay)}
 
 
-def show_slice(work: Work, number: int) -> dict[str, object] | None:
-    """Another slice of the volume in the viewer; counted from 1."""
-    if work.run is None or work.run.shown is None or not work.run.shown.image.is_volume:
+def open_neighbour(engine: Engine, work: Work, step: int) -> Updates:
+    """The next (1) or previous (-1) of several results, round from the last to the first."""
+    if work.run is None or len(work.run.succeeded) < 2:
+        return {}
+    return open_result(engine, work, (work.run.position + step) % len(work.run.succeeded))
+
+
+def send_slices(work: Work, slices: list[int], key: str) -> object:
+    """Slices of the volume in the viewer that the browser does not have yet."""
+    if work.run is None or work.run.shown is None:
         return gr.skip()
-    return viewer_value(work.run.shown, number - 1)
+    depth = len(work.run.shown.image.slices)
+    wanted = [index for index in slices if 0 <= index < depth]
+    return segmentation_value(work.run.shown, slice_indices=wanted, key=key)
 
 
 def _job(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Job:
@@ -79,8 +88,7 @@ def _streamed(work: Work, run: Run) -> Updates:
     """After each of several files: the first result opens at once, the gallery and the table grow."""
     if len(work.files) == 1 or run.shown is None:
         return {"work": work}
-    succeeded = [outcome for outcome in run.outcomes if outcome.error is None]
-    is_first = len(succeeded) == 1 and run.outcomes[-1].error is None
+    is_first = len(run.succeeded) == 1 and run.outcomes[-1].error is None
     return {"work": replace(work, run=run), **(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
 
 

@@ -1,14 +1,18 @@
 """Layout of the Segment tab: its components by name, without any behaviour."""
 
+from functools import partial
+
 import gradio as gr
 from gradio.components import Component
 
 from medseg_demo.samples import Sample, list_samples
-from medseg_demo.ui import texts
+from medseg_demo.ui import markup, texts
 from medseg_demo.ui.state import LIFETIME_S, Work
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Component]
+
+html = partial(gr.HTML, apply_default_css=False)
 
 # In the order of ``state.Choices``.
 CONTROLS = ("checkpoint", "threshold", "flips", "denoise", "smallest_component", "fill_holes")
@@ -38,21 +42,22 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
 
 
 def _samples() -> list[tuple[Sample, gr.Button]]:
-    gr.HTML(f'<h2 class="ms-step">{texts.SAMPLES}</h2>')
-    with gr.Row(elem_classes="ms-samples"):
+    html(markup.heading(texts.SAMPLES))
+    with gr.Row(elem_classes="ms-buttons"):
         return [
-            (sample, gr.Button(sample.title, size="sm", min_width=90, elem_classes="ms-sample"))
+            (sample, gr.Button(sample.title, size="sm", min_width=90))
             for sample in list_samples()
         ]
 
 
 def _upload() -> Parts:
+    html(markup.heading(texts.UPLOAD))
     return {
         "upload": gr.File(
-            label=texts.UPLOAD, file_count="multiple", height=150, elem_id="ms-upload", elem_classes="ms-upload"
+            label=texts.UPLOAD, show_label=False, file_count="multiple", height=120, elem_id="ms-upload"
         ),
-        "upload_hint": gr.HTML(f'<p class="ms-hint">{texts.UPLOAD_HINT}</p>'),
-        "preflight": gr.HTML(elem_id="ms-preflight"),
+        "upload_hint": html(markup.hint(texts.UPLOAD_HINT)),
+        "preflight": html(elem_id="ms-preflight"),
     }
 
 
@@ -63,7 +68,7 @@ def _checkpoint() -> Parts:
         )
     }
     with gr.Accordion(texts.ABOUT_CHECKPOINT, open=False, elem_classes="ms-accordion"):
-        parts["card"] = gr.HTML()
+        parts["card"] = html()
         parts["card_notes"] = gr.Markdown(elem_classes="ms-notes")
     return parts
 
@@ -91,12 +96,11 @@ def _buttons() -> Parts:
 
 def _result() -> Parts:
     return {
-        "status": gr.HTML(elem_id="ms-status"),
-        "stale": gr.HTML(elem_id="ms-stale"),
+        "status": html(elem_id="ms-status"),
+        "stale": html(elem_id="ms-stale"),
         "viewer": Viewer(elem_id="ms-viewer"),
-        "slice": gr.Slider(1, 2, 1, step=1, label=texts.SLICE, visible=False, elem_id="ms-slice"),
-        "heading": gr.HTML(elem_id="ms-heading"),
-        "measurements": gr.HTML(elem_id="ms-measurements"),
+        "heading": html(elem_id="ms-heading"),
+        "measurements": html(elem_id="ms-measurements"),
         "gallery": gr.Gallery(
             label=texts.GALLERY,
             visible=False,
@@ -112,9 +116,9 @@ def _result() -> Parts:
 
 
 def _downloads() -> Parts:
-    with gr.Group(visible=False, elem_id="ms-downloads") as group:
-        gr.HTML(f'<h2 class="ms-step">{texts.DOWNLOADS}</h2>')
-        with gr.Row(elem_classes="ms-downloads"):
+    with gr.Column(visible=False, elem_id="ms-downloads") as group:
+        html(markup.heading(texts.DOWNLOADS))
+        with gr.Row(elem_classes="ms-buttons"):
             buttons: Parts = {
                 name: gr.DownloadButton(label, size="sm", min_width=110, elem_id=f"ms-get-{name}")
                 for name, label in DOWNLOADS.items()

@@ -106,12 +106,16 @@ class SegmentTab:
         def open_result(work: Work, event: gr.SelectData) -> Changes:
             return self._changes(run_handlers.open_result(self._engine, work, event.index))
 
-        def show_slice(work: Work, number: float) -> object:
-            return run_handlers.show_slice(work, int(number))
+        def open_neighbour(work: Work, event: gr.EventData) -> Changes:
+            return self._changes(run_handlers.open_neighbour(self._engine, work, event.step))
+
+        def send_slices(work: Work, event: gr.EventData) -> object:
+            return run_handlers.send_slices(work, event.slices, event.key)
 
         work, viewer = self._parts["work"], self._parts["viewer"]
         self._parts["gallery"].select(open_result, work, self._outputs, show_progress_on=[viewer], **NETWORK)
-        self._parts["slice"].change(show_slice, [work, self._parts["slice"]], viewer, **QUICK)
+        viewer.navigate(open_neighbour, work, self._outputs, show_progress_on=[viewer], **NETWORK)
+        viewer.change_slice(send_slices, work, viewer, **QUICK)
 
     def _changes(self, updates: Updates) -> Changes:
         return {self._parts[name]: value for name, value in updates.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg_demo.image import MedicalImage
-from medseg_demo.readers import read_image
+from medseg_demo.readers import read_image, stem
 from medseg_demo.segmentation import Segmentation, SegmentOptions
 from medseg_demo.ui.downloads import safe_stem, write_outcome
 from medseg_demo.ui.engine import Engine
@@ -55,7 +55,7 @@ class Job:
     def _one(
         self, file: Path, image: MedicalImage | None, index: int, total: int, run: Run
     ) -> tuple[Outcome, Segmentation | None]:
-        name = safe_stem(image.name if image else file.stem, [outcome.name for outcome in run.outcomes])
+        name = safe_stem(stem(file), [outcome.name for outcome in run.outcomes])
 
         def progress(done: int, of: int) -> None:
             if self.stop.raised:
@@ -65,7 +65,6 @@ class Job:
         progress(0, 1)
         try:
             image = image or read_image(file, settings=self.engine.settings)
-            name = safe_stem(image.name, [outcome.name for outcome in run.outcomes])
             segmentation = self.engine.segment(
                 image, self.choices.checkpoint or "", options=self.options, progress=progress
             )

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import gradio as gr
 from gradio.utils import get_upload_folder
 
 from medseg_demo.image import MedicalImage
@@ -52,6 +53,7 @@ class Outcome:
         measurements: One a class.
         label_map: The written label map.
         overlay: The written overlay picture.
+        thumbnail: A small one for the gallery.
     """
 
     source: Path
@@ -63,6 +65,7 @@ class Outcome:
     measurements: tuple[ClassMeasurement, ...] = ()
     label_map: Path | None = None
     overlay: Path | None = None
+    thumbnail: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +76,20 @@ class Run:
         choices: What it was made with.
         outcomes: One a file, in the order of the files.
         shown: The segmentation in the viewer.
+        position: Its place among ``succeeded``.
         partial: Whether it was stopped before its end.
     """
 
     choices: Choices
     outcomes: tuple[Outcome, ...] = ()
     shown: Segmentation | None = None
+    position: int = 0
     partial: bool = False
+
+    @property
+    def succeeded(self) -> tuple[Outcome, ...]:
+        """The outcomes that are results, in the order of the gallery."""
+        return tuple(outcome for outcome in self.outcomes if outcome.error is None)
 
 
 class StopRequest:
@@ -116,9 +126,9 @@ def session_folder(session: str | None) -> Path:
     return folder
 
 
-def discard_session(session: str | None) -> None:
-    """Delete the visitor's files."""
-    shutil.rmtree(_folder(session), ignore_errors=True)
+def end_session(request: gr.Request) -> None:
+    """Delete a visitor's files once the page is closed."""
+    shutil.rmtree(_folder(request.session_hash), ignore_errors=True)
 
 
 def _folder(session: str | None) -> Path:

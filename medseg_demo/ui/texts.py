@@ -12,8 +12,8 @@ MODELS_TAB = "Models"
 SAMPLES = "Start from a sample"
 UPLOAD = "Or add your own images"
 UPLOAD_HINT = (
-    "PNG, JPEG, TIFF, BMP, WebP, DICOM, NIfTI, NRRD, MHA, NPY or NPZ; several at once, or a zip. "
-    "Files stay on the computer that runs this page and are deleted after an hour."
+    "DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF, BMP, WebP, NPY or NPZ; one, several, or a zip. "
+    "They stay on the computer that runs this page and are deleted after an hour."
 )
 CHECKPOINT = "Checkpoint"
 CHECKPOINT_HINT = "The trained network, grouped by what it finds."
@@ -33,14 +33,15 @@ SEGMENT = "Segment"
 STOP = "Stop"
 
 RESULT = "Result"
-SLICE = "Slice"
 GALLERY = "All results: choose one to open it"
 DOWNLOADS = "Download"
 LABEL_MAP = "Label map"
 OVERLAY = "Overlay"
-MEASUREMENTS_JSON = "Measurements (JSON)"
-MEASUREMENTS_CSV = "Measurements (CSV)"
-ALL_FILES = "Everything (zip)"
+MEASUREMENTS = "Measurements"
+MEASUREMENTS_OF = "Measurements of {count} images"
+MEASUREMENTS_JSON = "Measurements, JSON"
+MEASUREMENTS_CSV = "Measurements, CSV"
+ALL_FILES = "Everything, zip"
 
 WORKING = "Working …"
 SEGMENTING = "Segmenting {name}"
@@ -78,6 +79,7 @@ MODELS_INTRO = (
 )
 USABLE = "Usable checkpoints"
 UNUSABLE = "Cannot be used"
+CARD_OF = "Card of"
 
 
 def unknown_checkpoint(name: str, usable: Sequence[str]) -> str:
@@ -101,10 +103,9 @@ def running(done: int, total: int, name: str) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A figure with about three significant digits and no exponent for everyday sizes."""
-    if value == 0 or 0.01 <= abs(value) < 1_000_000:
-        text = f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
-        return text.replace(",", " ")
+    """A figure with some significant digits; whole ones are kept whole, with a thin space between thousands."""
+    if value == round(value) or abs(value) >= 10**digits:
+        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return f"{value:.{digits}g}"
 
 

@@ -3,22 +3,21 @@
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
 
 from medseg_demo.models.catalog import CatalogEntry
-from medseg_demo.rendering import viewer_value
 from medseg_demo.segmentation import Segmentation
 from medseg_demo.ui import checkpoint_view, markup, result_view, texts
 from medseg_demo.ui.downloads import RunFiles
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.state import Run, Work
+from medseg_demo.ui.viewer import segmentation_value
 
 Updates = dict[str, object]
 
 
 def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
     """Everything about a finished run."""
-    first = next(outcome for outcome in run.outcomes if outcome.error is None)
+    first = run.succeeded[0]
     return {
         "work": work,
         "status": result_view.verdict(run, len(work.files)),
@@ -34,24 +33,15 @@ def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
 
 
 def view(segmentation: Segmentation | None) -> Updates:
-    """One segmentation in the viewer; a volume opens at the slice that holds most."""
+    """One segmentation in the viewer, and what made it."""
     if segmentation is None:
         return {}
-    slider, index = gr.update(visible=False), 0
-    if segmentation.image.is_volume:
-        index = int(np.count_nonzero(segmentation.label_map.labels, axis=(1, 2)).argmax())
-        depth = segmentation.image.shape[0]
-        slider = gr.update(visible=depth > 1, maximum=max(depth, 2), value=index + 1)
-    return {
-        "viewer": viewer_value(segmentation, index),
-        "slice": slider,
-        "heading": result_view.heading(segmentation),
-    }
+    return {"viewer": segmentation_value(segmentation), "heading": result_view.heading(segmentation)}
 
 
 def listing(run: Run) -> Updates:
     """The table of measurements, and the gallery where there are several files."""
-    pictures = [(str(outcome.overlay), outcome.name) for outcome in run.outcomes if outcome.overlay is not None]
+    pictures = [(str(outcome.thumbnail), outcome.name) for outcome in run.succeeded]
     several = len(run.outcomes) > 1
     return {
         "gallery": gr.update(value=pictures if several else None, visible=several),

@@ -137,7 +137,7 @@ function createWindowControl(viewer) {
   const select = build("select", { "aria-label": "Window preset", onchange: () => choose(select.selectedIndex - 1) });
   const choose = (i) => i >= 0 && viewer.setWindow([viewer.value.presets[i].low, viewer.value.presets[i].high]);
   const chooser = build("label", { class: "mv-slider" }, build("span", { class: "mv-label" }, "Window"), select);
-  const node = build("div", { class: "mv-row" }, chooser, level.node, width.node);
+  const node = build("div", { class: "mv-row mv-window" }, chooser, level.node, width.node);
   let listed = null;
   const update = () => {
     const { value, state } = viewer;

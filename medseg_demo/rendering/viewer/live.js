@@ -1,6 +1,6 @@
 // What the current mask amounts to: counts by class, and overlap with a reference, at any threshold.
 
-// Probabilities come in whole steps of 1 / levels, rounded down, so that "at least t" is exact for each step t.
+// Probabilities come in whole steps of 1 / levels, rounded up, so that "above t" is exact for every threshold t on a step.
 function thresholdStep(threshold, levels) {
   return Math.round(threshold * levels);
 }
@@ -13,9 +13,9 @@ function isLive(value, state) {
 function currentLabels(value, state, slice) {
   if (!isLive(value, state) || !slice.probabilities.length) return slice.labels ? slice.labels.data : null;
   const steps = slice.probabilities[0].data;
-  const least = thresholdStep(state.threshold, value.probability_levels);
+  const limit = thresholdStep(state.threshold, value.probability_levels);
   const labels = new Uint8Array(steps.length);
-  for (let i = 0; i < steps.length; i += 1) labels[i] = steps[i] >= least ? 1 : 0;
+  for (let i = 0; i < steps.length; i += 1) labels[i] = steps[i] > limit ? 1 : 0;
   return labels;
 }
 

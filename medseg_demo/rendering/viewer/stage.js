@@ -79,6 +79,7 @@ function describeResult(viewer) {
       if (value.postprocessing) notes.push(`Not yet applied here: ${value.postprocessing}. Segment again to see its effect.`);
     }
   }
+  if (value.slice_count > 1 && state.view !== "image" && slice.labels) notes.push("Shares, sizes and Dice are those of this slice.");
   if (value.reduction > 1) {
     const [height, width] = value.original_size;
     notes.push(`Shown at 1/${value.reduction} of its ${width} × ${height} pixels; sizes here are estimates.`);
@@ -90,5 +91,5 @@ function nothingFound({ value, state, slice }) {
   const where = value.slice_count > 1 ? " in this slice" : "";
   if (!slice.probabilities.length || state.threshold === null) return `Nothing was found${where}.`;
   const highest = highestProbability(slice, value.probability_levels);
-  return `No pixel${where} at or above ${formatNumber(state.threshold)}; the highest probability is ${highest.toFixed(3)}.`;
+  return `No pixel${where} above ${formatNumber(state.threshold)}; the highest probability is ${highest.toFixed(3)}.`;
 }

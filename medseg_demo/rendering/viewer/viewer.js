@@ -101,12 +101,13 @@ class Viewer {
   // Ask for what is missing from here on, one request at a time.
   request(index, direction) {
     if (performance.now() - this.waitingSince < 10000 && this.waitingSince) return;
-    const ahead = Array.from({ length: SLICES_AHEAD }, (_, i) => index + i * direction);
+    const count = this.slices.has(index) ? SLICES_AHEAD : SLICES_AHEAD / 4;
+    const ahead = Array.from({ length: count }, (_, i) => index + i * direction);
     const missing = ahead.filter((i) => i >= 0 && i < this.value.slice_count && !this.slices.has(i));
-    if (!missing.length || (!missing.includes(index) && missing.length < SLICES_AHEAD / 2)) return;
-    if (!this.host.offersSlices) return;
+    if (!this.host.offersSlices || !missing.length) return;
+    if (!missing.includes(index) && missing.length < SLICES_AHEAD / 2) return;
     this.waitingSince = performance.now();
-    this.host.emit("change_slice", { slice: index, slices: missing });
+    this.host.emit("change_slice", { slice: index, slices: missing, key: this.value.key });
   }
 
   // Views and modes that the new slice does not offer give way to ones that it does.

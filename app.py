@@ -1,0 +1,115 @@
+"""Read the settings, build the tabs, launch. Also the entry point of a Hugging Face Space."""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+with contextlib.suppress(ImportError):
+    import spaces  # noqa: F401 (a Space's GPU asks to be imported before torch)
+
+import gradio as gr
+
+from medseg_demo.errors import MedsegError
+from medseg_demo.settings import Settings
+from medseg_demo.ui import texts
+from medseg_demo.ui.api import add_endpoints
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.example import Example
+from medseg_demo.ui.header import header
+from medseg_demo.ui.models_tab import ModelsTab
+from medseg_demo.ui.segment_tab import SegmentTab
+from medseg_demo.ui.state import LIFETIME_S, end_session
+from medseg_demo.ui.theme import STYLESHEET, make_theme
+
+
+def build_app(settings: Settings, *, example: Example | None = None) -> gr.Blocks:
+    """The page with its tabs and the web API, ready for ``launch``.
+
+    Args:
+        settings: Paths, device and limits.
+        example: What the first paint shows; None computes it when the first visitor comes.
+    """
+    example = example or Example(Engine(settings))
+    engine = example.engine
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
+        header(engine)
+        with gr.Tabs():
+            with gr.Tab(texts.SEGMENT_TAB):
+                segment_tab = SegmentTab(engine, example)
+            with gr.Tab(texts.MODELS_TAB):
+                models_tab = ModelsTab(engine)
+        segment_tab.connect(page)
+        models_tab.connect(page)
+        add_endpoints(engine)
+        page.unload(end_session)
+    return page
+
+
+def launch_options(settings: Settings) -> dict[str, object]:
+    """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs."""
+    return {
+        "theme": make_theme(),
+        "css_paths": [STYLESHEET],
+        "footer_links": ["api"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "strict_cors": True,
+        "allowed_paths": [],
+        "max_file_size": f"{settings.max_file_mb}mb",
+        "ssr_mode": False,
+        "pwa": False,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is interrupted.
+
+    Returns:
+        The exit code: 2 where a setting cannot be used.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        settings = _settings(options)
+        # Uploads and results lie in a folder of their own, closed to other users and deleted at the end.
+        with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
+            os.environ["GRADIO_TEMP_DIR"] = folder
+            example = Example(Engine(settings))
+            page = build_app(settings, example=example)
+            page.launch(
+                server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(settings)
+            )
+            example.start()
+            page.block_thread()
+    except (MedsegError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    folders = {"checkpoints_dir": options.checkpoints, "test_sets_dir": options.test_sets, "results_dir": options.results}
+    given = {name: folder for name, folder in folders.items() if folder is not None}
+    return replace(Settings.from_environment(), **given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    on_space = "SPACE_ID" in os.environ
+    parser = argparse.ArgumentParser(prog="python app.py", description="Segment medical images in the browser.")
+    parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="default: %(default)s")  # noqa: S104
+    parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
+    parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="the folder of checkpoint folders")
+    parser.add_argument("--test-sets", type=Path, metavar="DIR", help="the folder of test-set folders")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="where evaluation results are kept")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

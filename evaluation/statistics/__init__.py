@@ -1,0 +1,40 @@
+"""Summaries, intervals, paired tests and rankings of the tidy table: numbers only, wording is elsewhere."""
+
+from evaluation.statistics.grouping import Order
+from evaluation.statistics.pairs import PairComparison, ScoreMatrix, compare_pairs, score_matrix
+from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
+from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints
+from evaluation.statistics.resampling import bca_interval
+from evaluation.statistics.signed_rank import holm, signed_rank_p
+from evaluation.statistics.strata import banded, stratum_columns, summarise_by
+from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects, summarise, to_frame
+
+__all__ = [
+    "AS_MEASURED",
+    "SCHEMES",
+    "Order",
+    "PairComparison",
+    "Policy",
+    "PolicyEffect",
+    "Ranking",
+    "SchemeRanking",
+    "ScoreMatrix",
+    "Summary",
+    "banded",
+    "bca_interval",
+    "better",
+    "both_empty",
+    "compare_pairs",
+    "failed_rows",
+    "goodness",
+    "holm",
+    "metric_values",
+    "policy_effects",
+    "rank_checkpoints",
+    "score_matrix",
+    "signed_rank_p",
+    "stratum_columns",
+    "summarise",
+    "summarise_by",
+    "to_frame",
+]

@@ -1,0 +1,164 @@
+"""Folders and zips as lists of image files; a zip is unpacked under limits, and only into a folder of its own."""
+
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
+from medseg_demo.readers.dicom import is_media_directory
+from medseg_demo.readers.formats import find_reader
+from medseg_demo.readers.source import MIB, Source, open_source, stem
+from medseg_demo.settings import Settings
+
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+SKIPPED_FOLDER = "__MACOSX"
+# Deflate reaches 1000 to 1; images of black background stay far below.
+MAX_RATIO = 200
+RATIO_COUNTS_FROM = 64 * MIB
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 0x1
+
+
+def collect_files(paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path) -> list[Path]:
+    """Files, folders and zips as a list of files.
+
+    Folders are searched with their subfolders, in sorted order. What is hidden or no image is left out of folders
+    and zips without a word; a file named directly is always kept, so that reading it can say what is wrong. Zips
+    inside folders and zips are not opened.
+
+    Args:
+        paths: What the user named.
+        settings: ``max_upload_files`` limits the files in zips, ``max_file_mb`` the size of a zip, packed and unpacked.
+        unpack_to: The folder under which every zip gets a folder of its own.
+
+    Raises:
+        UnsupportedImageError: A folder or zip holds no image, or a zip is encrypted or unsafe.
+        ImageTooLargeError: A zip exceeds a limit.
+        DamagedFileError: A zip cannot be unpacked.
+    """
+    settings = settings or Settings()
+    found: list[Path] = []
+    unpacked = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            found += _images_in(path, path, settings)
+            continue
+        source = _zip_source(path, settings)
+        if source is None:
+            found.append(path)
+            continue
+        images = _images_in(_unpack(source, settings, unpack_to, already=unpacked), path, settings)
+        unpacked += len(images)
+        found += images
+    return found
+
+
+def _zip_source(path: Path, settings: Settings) -> Source | None:
+    """The file if it is a zip of files, not of arrays; None otherwise, also where it cannot be opened."""
+    try:
+        source = open_source(path, settings)
+    except ReadError:
+        return None
+    return source if source.head.startswith(ZIP_MAGICS) and find_reader(source) is None else None
+
+
+def _images_in(folder: Path, shown: Path, settings: Settings) -> list[Path]:
+    images = [path for path in _visible_files(folder) if _is_image(path, settings)]
+    if not images:
+        raise UnsupportedImageError(
+            f"{shown.name or shown}: it holds no image that can be read. Put PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MHA "
+            "or NPY files into it; zips inside it are not opened."
+        )
+    return images
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    files = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        files += [Path(parent, name) for name in names if not _is_hidden(name)]
+    return sorted(files, key=lambda path: path.relative_to(folder).parts)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == SKIPPED_FOLDER
+
+
+def _is_image(path: Path, settings: Settings) -> bool:
+    try:
+        source = open_source(path, settings)
+    except ImageTooLargeError:
+        return True  # reading it says why it cannot be taken
+    except ReadError:
+        return False
+    return find_reader(source) is not None and not is_media_directory(source)
+
+
+def _unpack(source: Source, settings: Settings, unpack_to: Path, *, already: int) -> Path:
+    """Write a zip's files into a new folder."""
+    folder: Path | None = None
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            members = _safe_members(archive.infolist(), source, settings, already)
+            unpack_to.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{stem(source.path)[:40]}-", dir=unpack_to))
+            for member in members:
+                _write(archive, member, folder)
+    except ReadError:
+        raise
+    except Exception:  # zipfile and zlib raise many kinds on damaged archives
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise DamagedFileError(
+            f"{source.label}: the zip cannot be unpacked; it is damaged, or names in it cannot be written here. "
+            "Pack it again."
+        ) from None
+    return folder
+
+
+def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    target = folder / member.filename
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # A member never yields more than the size it states, on which the limits rest: zipfile stops there.
+    with archive.open(member) as packed, target.open("xb") as file:
+        shutil.copyfileobj(packed, file)
+
+
+def _safe_members(
+    members: list[zipfile.ZipInfo], source: Source, settings: Settings, already: int
+) -> list[zipfile.ZipInfo]:
+    files = [m for m in members if not m.is_dir() and not any(map(_is_hidden, PurePosixPath(m.filename).parts))]
+    for member in files:
+        _check_member(member, source)
+    if already + len(files) > settings.max_upload_files:
+        raise ImageTooLargeError(
+            f"{source.label}: with its {len(files)} files there are more than the {settings.max_upload_files} that one "
+            "upload may hold. Split it, or raise MEDSEG_MAX_UPLOAD_FILES."
+        )
+    unpacked, packed = sum(m.file_size for m in files), sum(m.compress_size for m in files)
+    is_bomb = unpacked > RATIO_COUNTS_FROM and unpacked > MAX_RATIO * max(packed, 1)
+    if unpacked > settings.max_file_mb * MIB or is_bomb:
+        raise ImageTooLargeError(
+            f"{source.label}: its {source.size / MIB:.1f} MiB would unpack to {unpacked / MIB:.0f} MiB, more than the "
+            f"{settings.max_file_mb} MiB or {MAX_RATIO} times its size that are unpacked. Pack fewer images at once."
+        )
+    return files
+
+
+def _check_member(member: zipfile.ZipInfo, source: Source) -> None:
+    name = PurePosixPath(member.filename)
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    if is_link or name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in name.parts[0]:
+        raise UnsupportedImageError(
+            f"{source.label}: a file in the zip points outside of it, so nothing was unpacked. Pack the images alone."
+        )
+    if member.flag_bits & ENCRYPTED:
+        raise UnsupportedImageError(f"{source.label}: the zip is encrypted. Pack the images without a password.")
+    if member.compress_type not in METHODS:
+        raise UnsupportedImageError(
+            f"{source.label}: the zip uses a rare kind of compression. Pack the images as an ordinary (deflate) zip."
+        )

@@ -1,0 +1,103 @@
+"""The viewer's script and style, and a page of viewers that works from a disk without a network."""
+
+import html
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+Host = Literal["gradio", "page"]
+
+SCRIPTS = (
+    "dom.js",
+    "unpack.js",
+    "live.js",
+    "camera.js",
+    "layers.js",
+    "outline.js",
+    "draw.js",
+    "readout.js",
+    "classes.js",
+    "controls.js",
+    "stage.js",
+    "pointer.js",
+    "keys.js",
+    "viewer.js",
+)
+
+# Follows the system's choice of light or dark, as the class that Gradio uses too.
+THEME_SCRIPT = """
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+"""
+
+PAGE_STYLE = """
+body { max-width: 1100px; margin: 0 auto; padding: 16px; background: #f4f6f8; font: 14px/1.4 system-ui, sans-serif; }
+.dark body { background: #0f1519; }
+.mv-host { margin: 0 0 20px; }
+"""
+
+
+@cache
+def viewer_script(host: Host) -> str:
+    """All of the viewer's JavaScript, for the body of one function: it leaves no global name behind.
+
+    Args:
+        host: "gradio" expects what gr.HTML hands to ``js_on_load``; "page" mounts every ``.mv-host`` whose next
+            sibling holds a value as JSON.
+    """
+    return '"use strict";\n' + "\n".join(_read(name) for name in (*SCRIPTS, f"mount_{host}.js"))
+
+
+@cache
+def viewer_css() -> str:
+    """The viewer's style, to be nested in one selector."""
+    return _read("viewer.css")
+
+
+def standalone_html(values: Sequence[dict[str, object]], *, title: str = "Viewer") -> str:
+    """A self-contained page with one viewer for each value.
+
+    Args:
+        values: From ``viewer_value``. Only the slices that they hold can be shown.
+        title: Of the page.
+    """
+    viewers = "\n".join(viewer_html(value) for value in values)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title>
+<style>{PAGE_STYLE} {viewer_style_rule()}</style>
+<script>{THEME_SCRIPT}</script>
+</head>
+<body>
+<main>
+{viewers}
+</main>
+<script>(() => {{
+{viewer_script("page")}
+}})();</script>
+</body>
+</html>
+"""
+
+
+def viewer_html(value: dict[str, object]) -> str:
+    """The markup of one viewer in a page that also holds ``viewer_style_rule`` and ``viewer_script("page")``."""
+    # In a script element only "<" could end it early.
+    data = json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+    return f'<div class="mv-host"></div>\n<script type="application/json">{data}</script>'
+
+
+def viewer_style_rule() -> str:
+    """The viewer's style as one rule."""
+    return f".mv-host {{ {viewer_css()} }}"
+
+
+def _read(name: str) -> str:
+    return resources.files("medseg_demo.rendering").joinpath("viewer", name).read_text(encoding="utf-8")

@@ -1,0 +1,43 @@
+"""Training: a test-set folder and a configuration → a checkpoint folder.
+
+What only training needs (Lightning, MONAI, encoder weights) is in ``requirements-train.txt`` and imported when
+``train`` is called.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from medseg_demo.errors import TrainingError
+
+__all__ = ["train"]
+
+NEEDED = ("lightning", "monai")
+
+
+def train(test_set: Path | str, config: Path | str, output: Path | str) -> Path:
+    """Train a checkpoint; an interrupted training in ``output`` is taken up where its last epoch ended.
+
+    On the same machine and versions a resumed training gives the same weights as an uninterrupted one.
+
+    Args:
+        test_set: A test-set folder with the splits that the configuration names.
+        config: A YAML file, as ``medseg_demo.training.config.TrainingConfig`` describes it.
+        output: The checkpoint folder; its name is the checkpoint's. The best checkpoint so far lies in it from
+            the first validation on.
+
+    Returns:
+        The checkpoint folder.
+
+    Raises:
+        TrainingError: The configuration is faulty, a package is missing, or ``output`` holds another checkpoint.
+        TestSetError: The test set has faults; all are listed.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise TrainingError(
+            f"Training needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. "
+            "Run: pip install -r requirements-train.txt"
+        )
+    from medseg_demo.training.run import run
+
+    return run(Path(test_set), Path(config), Path(output))

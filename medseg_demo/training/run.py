@@ -1,0 +1,226 @@
+"""The order of the steps of one training, from the files it reads to the folder it leaves."""
+
+import importlib.metadata
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+from torch import nn
+from torch.utils.data import DataLoader
+
+from medseg_demo.errors import TestSetError, TrainingError
+from medseg_demo.inference import Compute, choose_compute
+from medseg_demo.models.architectures import ARCHITECTURES, build_network
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import Case, TestSet, data_hash, read_test_set
+from medseg_demo.training.augmentation import build_augmentation
+from medseg_demo.training.config import CONFIG_COPY, TrainingConfig, read_config, write_config
+from medseg_demo.training.data import EpochSampler, LoadedCase, TrainingSlices, load_cases
+from medseg_demo.training.loop import RESUME_FILE, CaseDice, Keeper, SegmentationTask, parameter_count
+from medseg_demo.training.pretrained import PREFIX, load_encoder
+from medseg_demo.training.readme import readme, summarise
+
+PRECISIONS = {torch.float32: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}
+VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai")
+
+
+def run(test_set_folder: Path, config_file: Path, output: Path) -> Path:
+    """Train; the arguments and errors are those of ``medseg_demo.training.train``."""
+    config = read_config(config_file)
+    resume = _check_output(output, config)
+    settings = Settings.from_environment()
+    compute = choose_compute(settings)
+    if config.precision == "float32":
+        compute = Compute(compute.device, torch.float32)
+    test_set = read_test_set(test_set_folder)
+    train_cases, val_cases = (_of_split(test_set, split) for split in (config.train_split, config.val_split))
+    card = _card(test_set, config)
+    loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings)
+    parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
+    facts = {
+        "seed": config.seed,
+        "epochs": config.epochs,
+        "train_cases": len(train_cases),
+        "val_cases": len(val_cases),
+        "data_hash": data_hash(_subset(test_set, (*train_cases, *val_cases))),
+        "precision": str(compute.precision).removeprefix("torch."),
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
+    }
+    card = card.model_copy(update={"training": facts})
+    output.mkdir(parents=True, exist_ok=True)
+    write_config(config, output / CONFIG_COPY)
+    _fit(config, card, parts, compute, output, resume=resume)
+    (output / RESUME_FILE).unlink(missing_ok=True)
+    return output
+
+
+def _check_output(output: Path, config: TrainingConfig) -> Path | None:
+    """The resume file, where the folder holds an interrupted training of this configuration."""
+    resume, copy = output / RESUME_FILE, output / CONFIG_COPY
+    if not resume.exists():
+        if (output / CONFIG_FILE).exists():
+            raise TrainingError(f"{output.name} already holds a checkpoint. Choose another output folder.")
+        return None
+    if not copy.exists() or read_config(copy) != config:
+        raise TrainingError(
+            f"{output.name} holds an interrupted training of another configuration. Take it up with the "
+            f"{CONFIG_COPY} in it, or choose another output folder."
+        )
+    return resume
+
+
+def _of_split(test_set: TestSet, split: str) -> tuple[Case, ...]:
+    cases = tuple(case for case in test_set.cases if case.split == split)
+    if not cases:
+        found = f"its splits are {', '.join(test_set.splits)}" if test_set.splits else "it has no splits"
+        raise TestSetError(
+            [f"Test set {test_set.name!r} has no case in split {split!r}; {found}. Name splits in cases.csv."]
+        )
+    return cases
+
+
+def _subset(test_set: TestSet, cases: tuple[Case, ...]) -> TestSet:
+    return TestSet(test_set.name, test_set.folder, test_set.class_names, cases)
+
+
+def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
+    names = test_set.class_names or ("class_1",)
+    return ModelCard(
+        task=config.task,
+        class_names=names,
+        modality=config.modality,
+        in_channels=config.in_channels,
+        input_size=config.input_size,
+        inference=config.inference,
+        normalisation=config.normalisation,
+        window=config.window,
+        threshold=config.threshold if len(names) == 1 else None,
+        training_data=config.training_data,
+    )
+
+
+def _build_network(config: TrainingConfig, card: ModelCard) -> nn.Module:
+    torch.manual_seed(config.seed)
+    parameters = {**config.network, "in_channels": card.in_channels, "classes": card.output_channels}
+    try:
+        if config.pretrained == "hub" and config.architecture in ARCHITECTURES:
+            network = ARCHITECTURES[config.architecture](**{"encoder_weights": "imagenet", **parameters})
+        else:
+            network = build_network(config.architecture, parameters)
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingError(
+            f"The network cannot be built ({reason}). Correct architecture, network or pretrained."
+        ) from None
+    if config.pretrained and config.pretrained.startswith(PREFIX):
+        load_encoder(network, config.pretrained)
+    return network
+
+
+def _fit(
+    config: TrainingConfig,
+    card: ModelCard,
+    parts: tuple[tuple[LoadedCase, ...], tuple[LoadedCase, ...]],
+    compute: Compute,
+    output: Path,
+    *,
+    resume: Path | None,
+) -> None:
+    network = _build_network(config, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    card = card.model_copy(update={"training": {**card.training, "parameters": parameter_count(network)}})
+    batches, validation = _loaders(config, card, *parts)
+    checkpoint = Checkpoint(output.name, card, network, digest="")
+    task = SegmentationTask(checkpoint, config, parts[1], compute, len(batches) * config.epochs)
+
+    def save_best(dice: CaseDice, epoch: int, minutes: float) -> None:
+        _save(output, task.average.module, config, card, dice, parts[1], epoch, minutes)
+
+    trainer = _trainer(config, compute, [Keeper(output, save_best), TQDMProgressBar(refresh_rate=10)])
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+            trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
+    except OSError as error:
+        raise TrainingError(
+            f"{output.name} cannot be written ({error.strerror}). Free space, and start again."
+        ) from None
+    if trainer.interrupted:
+        raise TrainingError(f"Training was interrupted. Start it again with the same {output.name} to go on.")
+
+
+def _loaders(
+    config: TrainingConfig, card: ModelCard, train_cases: tuple[LoadedCase, ...], val_cases: tuple[LoadedCase, ...]
+) -> tuple[DataLoader, DataLoader]:
+    augmentation = build_augmentation(config.augmentation, config.input_size)
+    slices = TrainingSlices(train_cases, card, augmentation, seed=config.seed)
+    sampler = EpochSampler(len(slices), repeats=config.crops_per_image, seed=config.seed)
+    # Batch normalisation cannot learn from a batch of one, so an incomplete last batch is left out.
+    batches = DataLoader(
+        slices,
+        batch_size=config.batch_size,
+        sampler=sampler,
+        drop_last=len(sampler) > config.batch_size,
+        num_workers=config.workers,
+    )
+    return batches, DataLoader(range(len(val_cases)), batch_size=None)  # type: ignore[arg-type]
+
+
+def _trainer(config: TrainingConfig, compute: Compute, callbacks: list) -> Trainer:
+    return Trainer(
+        accelerator=compute.device.type,
+        devices=1,
+        precision=PRECISIONS[compute.precision],
+        max_epochs=config.epochs,
+        gradient_clip_val=config.gradient_clip,
+        check_val_every_n_epoch=config.validate_every,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _save(
+    output: Path,
+    network: nn.Module,
+    config: TrainingConfig,
+    card: ModelCard,
+    dice: CaseDice,
+    val_cases: tuple[LoadedCase, ...],
+    epoch: int,
+    minutes: float,
+) -> None:
+    """Write the best checkpoint so far; every file is replaced at once, never left half written."""
+    means = {case_id: fmean(values) for case_id, scores in dice.items() if (values := _present(scores))}
+    groups = {
+        column: {case.case.case_id: case.case.metadata.get(column, "") for case in val_cases}
+        for column in config.card.group_by
+    }
+    card = card.model_copy(
+        update={
+            "training": {**card.training, "best_epoch": epoch, "minutes": round(minutes, 1)},
+            "scores": {"val": summarise(means, groups)},
+        }
+    )
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=output) as folder:
+        new = Path(folder)
+        save_checkpoint(new, network, card)
+        (new / "README.md").write_text(readme(output.name, card, config), encoding="utf-8")
+        for path in sorted(new.iterdir()):
+            path.replace(output / path.name)
+
+
+def _present(scores: Iterable[float]) -> list[float]:
+    return [score for score in scores if not math.isnan(score)]

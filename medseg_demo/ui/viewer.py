@@ -1,0 +1,77 @@
+"""The viewer as a Gradio component."""
+
+import gradio as gr
+
+from medseg_demo.rendering import viewer_css, viewer_script, viewer_value
+from medseg_demo.segmentation import SegmentOptions, Segmentation
+
+
+def Viewer(  # noqa: N802 (used like Gradio's own components)
+    value: dict[str, object] | None = None,
+    *,
+    label: str = "Viewer",
+    elem_id: str | None = None,
+    elem_classes: list[str] | str | None = None,
+    visible: bool | str = True,
+) -> gr.HTML:
+    """A viewer whose value is a dict of ``viewer_value`` (None: nothing yet).
+
+    A value with a new ``key`` replaces what is shown; zoom and window stay where the image is the same. A value
+    with the key that is shown adds its slices to those that the browser keeps.
+
+    Events, beside Gradio's own:
+
+    * ``viewer.change_slice(handler, inputs, viewer)``: a slice of a volume is wanted that the browser does not
+      have. The handler takes ``event: gr.EventData`` with ``event.slice`` (wanted now), ``event.slices`` (those
+      to send, the wanted one first) and ``event.key``, and returns a value of those slices with that key::
+
+          def send_slices(segmentation, event: gr.EventData):
+              return segmentation_value(segmentation, slice_indices=event.slices, key=event.key)
+
+          viewer.change_slice(send_slices, state, viewer, queue=False, show_progress="hidden")
+
+    * ``viewer.select(handler)``: a click; ``event: gr.EventData`` has ``x``, ``y`` (of the original image),
+      ``slice`` and ``index`` ([slice, y, x]).
+    * ``viewer.navigate(handler)``: the keys J and K; ``event.step`` is 1 or −1.
+    """
+    return gr.HTML(
+        value,
+        label=label,
+        html_template='<div class="mv-host"></div>',
+        css_template=viewer_css(),
+        js_on_load=viewer_script("gradio"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes=elem_classes,
+        visible=visible,
+    )
+
+
+def segmentation_value(
+    segmentation: Segmentation,
+    *,
+    slice_index: int | None = None,
+    slice_indices: list[int] | None = None,
+    key: str | None = None,
+) -> dict[str, object]:
+    """A finished segmentation as the viewer's value; the arguments are those of ``viewer_value``."""
+    return viewer_value(
+        segmentation.image,
+        segmentation.label_map,
+        segmentation.probabilities,
+        segmentation.model_input,
+        slice_index=slice_index,
+        slice_indices=slice_indices,
+        threshold=segmentation.threshold,
+        postprocessing=_describe_postprocessing(segmentation.options),
+        key=key,
+    )
+
+
+def _describe_postprocessing(options: SegmentOptions) -> str:
+    steps = []
+    if options.smallest_component > 1:
+        steps.append(f"components under {options.smallest_component} px removed")
+    if options.fill_holes:
+        steps.append("holes filled")
+    return " and ".join(steps)

@@ -1,0 +1,90 @@
+"""Checkpoints that tests can rely on: one whose output is known, and small real networks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import Checkpoint, save_checkpoint
+from medseg_demo.settings import Settings
+
+
+class Brightness(nn.Module):
+    """Logit 40 × (intensity − 0.5) for one class; with more classes, a ramp of intensity bands."""
+
+    def __init__(self, classes: int = 1) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        intensity = x.mean(dim=1, keepdim=True)
+        if self.classes == 1:
+            return 40 * (intensity - 0.5)
+        centres = torch.linspace(0, 1, self.classes + 1).view(1, -1, 1, 1)
+        return -200 * (intensity - centres) ** 2
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(checkpoints_dir=tmp_path / "checkpoints", device="cpu", precision="float32")
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    return ModelCard(task="bright things", class_names=("bright",), in_channels=1, input_size=(64, 64), threshold=0.5)
+
+
+@pytest.fixture
+def brightness(card: ModelCard) -> Checkpoint:
+    return Checkpoint("brightness", card, Brightness().eval(), "0" * 64)
+
+
+@pytest.fixture
+def bands(card: ModelCard) -> Checkpoint:
+    card = card.model_copy(update={"class_names": ("grey", "white"), "threshold": None})
+    return Checkpoint("bands", card, Brightness(2).eval(), "1" * 64)
+
+
+@pytest.fixture
+def make_image():
+    def make(pixels: np.ndarray, axes: str = "YX", spacing_mm: tuple[float, ...] | None = None) -> MedicalImage:
+        return MedicalImage(pixels, axes, Geometry(spacing_mm), "made", "PNG", 8, (0.0, 255.0))
+
+    return make
+
+
+@pytest.fixture
+def square(make_image) -> MedicalImage:
+    """100 × 120, black, with a white square of 40 × 30 pixels."""
+    pixels = np.zeros((100, 120), np.uint8)
+    pixels[20:60, 50:80] = 255
+    return make_image(pixels)
+
+
+@pytest.fixture(scope="session")
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    return smp.Unet("tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=1)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path, small_network: nn.Module, card: ModelCard) -> Path:
+    """A checkpoints folder with two usable ones, "small" and "other"."""
+    folder = tmp_path / "checkpoints"
+    for name in ("small", "other"):
+        save_checkpoint(folder / name, small_network, card)
+    return folder
+
+
+@pytest.fixture
+def with_spacing():
+    def change(image: MedicalImage, spacing_mm: tuple[float, ...]) -> MedicalImage:
+        return replace(image, geometry=Geometry(spacing_mm))
+
+    return change

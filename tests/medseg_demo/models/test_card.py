@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from medseg_demo.errors import InvalidCheckpointError
+from medseg_demo.models.card import CARD_FILE, ModelCard, read_card, write_card
+
+
+def test_a_written_card_is_read_back_unchanged(tmp_path):
+    card = ModelCard(class_names=("a", "b"), in_channels=3, window=(-100, 300), training={"epochs": 3})
+    write_card(card, tmp_path)
+    assert read_card(tmp_path) == card
+
+
+def test_a_folder_without_a_card_gives_none(tmp_path):
+    assert read_card(tmp_path) is None
+
+
+def test_every_fault_of_a_card_is_named(tmp_path):
+    faulty = {"class_names": [], "in_channels": 2, "colour": "red"}
+    (tmp_path / CARD_FILE).write_text(json.dumps(faulty))
+    with pytest.raises(InvalidCheckpointError) as caught:
+        read_card(tmp_path)
+    for key in faulty:
+        assert key in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"format_version": 2, "class_names": ["a"]}'])
+def test_a_file_that_is_no_card_is_refused(tmp_path, text):
+    (tmp_path / CARD_FILE).write_text(text)
+    with pytest.raises(InvalidCheckpointError, match=CARD_FILE):
+        read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class_names": ["a", "b"], "threshold": 0.5}, "threshold"),
+        ({"threshold": 1.0}, "threshold"),
+        ({"window": [5, 5]}, "window"),
+        ({"spacing_mm": [1, 1, 1]}, "spacing_mm"),
+        ({"normalisation": {"mean": [0, 0]}}, "mean"),
+        ({"normalisation": {"std": [0]}}, "std"),
+        ({"input_size": [0, 4]}, "input_size"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(tmp_path, change, message):
+    (tmp_path / CARD_FILE).write_text(json.dumps({"class_names": ["a"], **change}))
+    with pytest.raises(InvalidCheckpointError, match=message):
+        read_card(tmp_path)
+
+
+def test_several_classes_have_a_background_channel():
+    assert ModelCard(class_names=("a",)).output_channels == 1
+    assert ModelCard(class_names=("a", "b")).output_channels == 3

@@ -1,0 +1,122 @@
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medseg_demo.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch, checkpoints):
+    monkeypatch.setenv("MEDSEG_CHECKPOINTS_DIR", str(checkpoints))
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for name in ("a", "b"):
+        Image.fromarray(noise.integers(0, 256, (70, 90), dtype=np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def test_a_folder_becomes_label_maps_and_measurements(images, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png", "measurements.json"]
+    with Image.open(out / "a.png") as labels:
+        assert labels.size == (90, 70)
+    assert [image["name"] for image in json.loads((out / "measurements.json").read_text())["images"]] == ["a", "b"]
+    assert capsys.readouterr().out.splitlines()[0].startswith("a: bright ")
+
+
+def test_a_zip_is_read_like_a_folder(images, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in images.iterdir():
+            archive.write(path, f"deep/{path.name}")
+    assert main(["segment", str(tmp_path / "all.zip"), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 0
+    assert (tmp_path / "o" / "b.png").exists()
+
+
+def test_json_is_printed_alone(images, tmp_path, capsys):
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert {c["class_name"] for image in printed["images"] for c in image["classes"]} == {"bright"}
+
+
+def test_a_damaged_file_is_named_and_the_rest_is_done(images, tmp_path, capsys):
+    (images / "b.png").write_bytes((images / "b.png").read_bytes()[:100])
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1
+    assert "b.png" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "o").glob("*.png")] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--checkpoint", "smal"], "other, small"),
+        (["--checkpoint", "small", "--threshold", "2"], "threshold"),
+        (["--checkpoint", "small", "--smallest-component", "-4"], "smallest component"),
+    ],
+)
+def test_unusable_arguments_are_exit_code_two(images, tmp_path, capsys, arguments, message):
+    assert main(["segment", str(images), *arguments, "--output", str(tmp_path / "o")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_checkpoint_is_checked_before_any_file(tmp_path, capsys):
+    assert main(["segment", str(tmp_path / "none"), "--checkpoint", "none", "--output", str(tmp_path / "o")]) == 2
+    assert "Checkpoint 'none'" in capsys.readouterr().err
+
+
+def test_two_inputs_of_one_name_are_refused(images, tmp_path, capsys):
+    Image.fromarray(np.eye(64, dtype=np.uint8)).save(images / "a.tif")
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 2
+    assert "named a" in capsys.readouterr().err
+
+
+def test_a_folder_without_images_is_refused(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["segment", str(tmp_path / "empty"), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 2
+    assert "empty" in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_is_refused(images, tmp_path, capsys):
+    (tmp_path / "o").write_text("")
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 2
+    assert "--output o" in capsys.readouterr().err
+
+
+def test_checkpoints_are_listed_with_their_problems(checkpoints, capsys):
+    (checkpoints / "broken").mkdir()
+    assert main(["checkpoints"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("broken: unusable: ")
+    assert lines[2] == "small: bright things [Unet · tu-test_resnet]"
+    assert main(["checkpoints", "--json"]) == 0
+    assert [record["usable"] for record in json.loads(capsys.readouterr().out)] == [False, True, True]
+
+
+def test_an_empty_checkpoints_folder_says_what_to_do(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("MEDSEG_CHECKPOINTS_DIR", str(tmp_path / "none"))
+    assert main(["checkpoints"]) == 0
+    assert "MEDSEG_CHECKPOINTS_DIR" in capsys.readouterr().out
+
+
+def test_the_module_runs_as_a_program_and_help_needs_no_torch():
+    code = (
+        "import sys; from medseg_demo.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print('torch' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.endswith("False\n")
+    wrong = subprocess.run([sys.executable, "-m", "medseg_demo", "nonsense"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr

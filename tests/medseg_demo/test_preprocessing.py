@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.card import ModelCard, Normalisation
+from medseg_demo.preprocessing import place, to_picture, to_tensor
+
+
+def grey(pixels, window=(0.0, 255.0)):
+    return MedicalImage(np.asarray(pixels), "YX", Geometry(), "made", "PNG", 8, window)
+
+
+def test_the_window_becomes_zero_to_one_and_is_clipped(card):
+    tensor = to_tensor(grey(np.array([[0, 100], [200, 300]], np.uint16), (100, 200)), card)
+    assert tensor.shape == (1, 1, 2, 2)
+    assert tensor.flatten().tolist() == [0, 0, 1, 1]
+
+
+def test_a_fixed_window_of_the_card_wins(card):
+    card = card.model_copy(update={"window": (0.0, 400.0)})
+    assert to_tensor(grey(np.array([[100, 200]], np.int16)), card).flatten().tolist() == [0.25, 0.5]
+
+
+def test_mean_and_deviation_follow_the_window():
+    card = ModelCard(class_names=("a",), in_channels=1, normalisation=Normalisation(mean=(0.5,), std=(0.25,)))
+    assert to_tensor(grey(np.array([[0, 255]], np.uint8)), card).flatten().tolist() == [-2, 2]
+
+
+def test_zscore_has_mean_zero_and_deviation_one():
+    card = ModelCard(class_names=("a",), in_channels=1, normalisation=Normalisation(method="zscore"))
+    tensor = to_tensor(grey(np.arange(100, dtype=np.float32).reshape(10, 10)), card)
+    assert abs(tensor.mean()) < 1e-6
+    assert abs(tensor.std() - 1) < 1e-5
+
+
+def test_colour_becomes_the_luminance_that_pillow_computes(card):
+    colour = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    image = MedicalImage(colour, "YXC", Geometry(), "made", "PNG", 8, (0.0, 255.0))
+    expected = np.asarray(Image.fromarray(colour).convert("L")) / 255
+    np.testing.assert_allclose(to_tensor(image, card)[0, 0].numpy(), expected, atol=1 / 255)
+
+
+def test_grey_is_repeated_for_colour_networks():
+    card = ModelCard(class_names=("a",), in_channels=3)
+    tensor = to_tensor(grey(np.array([[0, 255]], np.uint8)), card)
+    assert tensor.shape == (1, 3, 1, 2)
+    assert (tensor[0, 0] == tensor[0, 2]).all()
+
+
+def test_the_pixels_of_the_image_are_not_changed(card):
+    pixels = np.array([[0.0, 255.0]], np.float32)
+    to_tensor(grey(pixels), card)
+    assert pixels.tolist() == [[0, 255]]
+
+
+def test_the_median_removes_a_single_bright_pixel(card):
+    pixels = np.zeros((7, 7), np.uint8)
+    pixels[3, 3] = 255
+    assert to_tensor(grey(pixels), card, denoise="median").max() == 0
+    assert to_tensor(grey(pixels), card, denoise="mean")[0, 0, 3, 3] == pytest.approx(1 / 9, abs=1e-5)
+    assert 0 < to_tensor(grey(pixels), card, denoise="gaussian").max() < 0.2
+
+
+def test_filters_do_not_mix_slices(card):
+    pixels = np.zeros((3, 7, 7), np.uint8)
+    pixels[1] = 255
+    image = MedicalImage(pixels, "ZYX", Geometry(), "made", "NIfTI", 8, (0.0, 255.0))
+    for denoise in ("mean", "gaussian", "median"):
+        tensor = to_tensor(image, card, denoise=denoise)
+        assert tensor[0].max() == 0
+        assert tensor[1].min() == 1
+
+
+def test_resize_keeps_the_aspect_ratio_and_pads_with_black(card):
+    placed, placement = place(torch.ones(1, 1, 50, 100), card)
+    assert placed.shape == (1, 1, 64, 64)
+    assert placement.resized == (32, 64)
+    assert placement.offset == (16, 0)
+    assert placed[0, 0, :16].abs().max() == 0
+    assert placed[0, 0, 16:48].min() == pytest.approx(1)
+
+
+def test_black_is_black_after_normalisation():
+    card = ModelCard(
+        class_names=("a",), in_channels=1, input_size=(8, 8), normalisation=Normalisation(mean=(0.5,), std=(0.5,))
+    )
+    placed, _ = place(torch.ones(1, 1, 4, 8), card)
+    assert placed[0, 0, 0, 0] == -1
+
+
+def test_small_images_are_reflected_up_to_a_tile(card):
+    card = card.model_copy(update={"inference": "tile", "input_size": (8, 8)})
+    placed, placement = place(torch.arange(6.0).expand(1, 1, 6, 6), card)
+    assert placement.resized == (6, 6)
+    assert placed[0, 0, 0].tolist() == [1, 0, 1, 2, 3, 4, 5, 4]
+
+
+def test_tiny_images_repeat_their_edge_where_reflection_ends(card):
+    card = card.model_copy(update={"inference": "tile", "input_size": (16, 16)})
+    placed, _ = place(torch.rand(1, 1, 1, 3), card)
+    assert placed.shape == (1, 1, 16, 16)
+    assert torch.isfinite(placed).all()
+
+
+def test_tiles_come_at_the_spacing_of_the_card(card):
+    card = card.model_copy(update={"inference": "tile", "input_size": (8, 8), "spacing_mm": (0.5, 0.5)})
+    _, placement = place(torch.rand(1, 1, 20, 30), card, spacing_mm=(1.0, 0.25))
+    assert placement.resized == (40, 15)
+    _, placement = place(torch.rand(1, 1, 20, 30), card)
+    assert placement.resized == (20, 30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["resize", "tile"]))
+def test_restoring_gives_the_size_of_the_image(height, width, inference):
+    card = ModelCard(class_names=("a",), in_channels=1, input_size=(32, 32), inference=inference)
+    placed, placement = place(torch.rand(2, 1, height, width), card)
+    restored = placement.restore(placed)
+    assert restored.shape == (2, 1, height, width)
+    assert torch.isfinite(restored).all()
+    labels = placement.place_labels(torch.ones(2, height, width, dtype=torch.int64))
+    assert labels.shape == (2, *placed.shape[-2:])
+    assert labels.dtype == torch.int64
+
+
+def test_without_scaling_restoring_is_exact(card):
+    card = card.model_copy(update={"inference": "tile"})
+    tensor = torch.rand(1, 1, 70, 40)
+    placed, placement = place(tensor, card)
+    assert torch.equal(placement.restore(placed), tensor)
+
+
+def test_labels_land_where_the_pixels_do(card):
+    pixels = torch.zeros(1, 1, 128, 64)
+    pixels[..., 32:96, 16:48] = 1
+    placed, placement = place(pixels, card)
+    labels = placement.place_labels((pixels[:, 0] > 0).long())
+    assert ((placed[:, 0] > 0.5) == labels.bool()).all()
+
+
+def test_the_picture_shows_the_window(card):
+    picture = to_picture(to_tensor(grey(np.array([[0, 128, 255]], np.uint8)), card), card)
+    assert picture.dtype == np.uint8
+    assert picture.tolist() == [[[0, 128, 255]]]

@@ -1,0 +1,90 @@
+import csv
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from PIL import Image
+
+from medseg_demo.errors import OutputError
+from medseg_demo.image import Geometry, LabelMap
+from medseg_demo.readers import read_image
+from medseg_demo.segmentation import segment
+from medseg_demo.writers import PALETTE, summary, write_csv, write_json, write_label_map
+
+
+def test_pixel_values_of_the_png_are_the_classes(tmp_path):
+    labels = np.array([[0, 1, 2], [3, 7, 255]], np.uint8)
+    path = write_label_map(LabelMap(labels, tuple("abc")), tmp_path, "case.1")
+    assert path == tmp_path / "case.1.png"
+    with Image.open(path) as picture:
+        assert picture.mode == "P"
+        assert (np.asarray(picture) == labels).all()
+        assert tuple(picture.getpalette()[3:6]) == PALETTE[1]
+
+
+def oblique_affine():
+    turn = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1.0]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn * (0.5, 0.75, 3.0)
+    affine[:3, 3] = (-10, 20, 30)
+    return affine
+
+
+def test_a_volume_keeps_an_oblique_anisotropic_affine(tmp_path):
+    labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    label_map = LabelMap(labels, ("a",), Geometry((3.0, 0.75, 0.5), oblique_affine()))
+    path = write_label_map(label_map, tmp_path, "volume")
+    assert path.name == "volume.nii.gz"
+    stored = nibabel.load(path)
+    lps_to_ras = np.diag([-1, -1, 1, 1])
+    np.testing.assert_allclose(stored.affine, lps_to_ras @ oblique_affine(), atol=1e-5)
+    assert (labels == np.asarray(stored.dataobj).T).all()
+    assert stored.get_data_dtype() == np.uint8
+
+
+def test_what_is_written_has_the_geometry_of_what_was_read(tmp_path):
+    source = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 99, (4, 5, 6), dtype=np.int16))
+    source.SetSpacing((0.5, 0.75, 3.0))
+    source.SetDirection((0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1))
+    source.SetOrigin((-10, 20, 30))
+    sitk.WriteImage(source, str(tmp_path / "source.nii.gz"))
+    image = read_image(tmp_path / "source.nii.gz")
+    path = write_label_map(LabelMap(np.ones(image.shape, np.uint8), ("a",), image.geometry), tmp_path, "labels")
+    np.testing.assert_allclose(nibabel.load(path).affine, nibabel.load(tmp_path / "source.nii.gz").affine, atol=1e-5)
+    again = sitk.ReadImage(str(path))
+    assert again.GetSize() == source.GetSize()
+    np.testing.assert_allclose(again.GetSpacing(), source.GetSpacing(), atol=1e-6)
+
+
+def test_spacing_without_an_affine_is_kept(tmp_path):
+    path = write_label_map(LabelMap(np.ones((2, 3, 4), np.uint8), ("a",), Geometry((3.0, 2.0, 1.0))), tmp_path, "v")
+    np.testing.assert_allclose(nibabel.load(path).header.get_zooms(), (1, 2, 3))
+
+
+def test_measurements_as_json_and_csv(tmp_path, square, brightness, settings):
+    result = segment(square, brightness, settings=settings)
+    write_json([summary(result)], tmp_path / "m.json")
+    (image,) = json.loads((tmp_path / "m.json").read_text())["images"]
+    assert image["name"] == "made"
+    assert image["shape"] == [100, 120]
+    assert image["spacing_mm"] is None
+    assert image["checkpoint"] == "brightness"
+    write_csv([("made", "brightness", measured) for measured in result.measurements], tmp_path / "m.csv")
+    with (tmp_path / "m.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["class_name"] == "bright"
+    assert row["area_mm2"] == ""
+    assert int(row["pixels"]) == image["classes"][0]["pixels"] == result.label_map.labels.sum()
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(OutputError, match=r"x\.png cannot be written"):
+        write_label_map(LabelMap(np.ones((2, 2), np.uint8), ("a",)), tmp_path / "none", "x")
+    with pytest.raises(OutputError, match=r"x\.nii\.gz cannot be written"):
+        write_label_map(LabelMap(np.ones((2, 2, 2), np.uint8), ("a",)), tmp_path / "none", "x")
+    with pytest.raises(OutputError, match=r"m\.json"):
+        write_json([], tmp_path / "none" / "m.json")
+    with pytest.raises(OutputError, match=r"m\.csv"):
+        write_csv([], tmp_path / "none" / "m.csv")
