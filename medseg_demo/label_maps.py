@@ -146,9 +146,8 @@ def _to_labels(values: np.ndarray, path: Path, classes: int | None) -> np.ndarra
     if not np.isfinite(present).all() or (present != np.round(present)).any():
         odd = next(value for value in present.tolist() if not np.isfinite(value) or value != round(value))
         raise UnsupportedImageError(f"{path.name} holds the value {odd:g}, which is no label. Store whole numbers.")
-    if set(present.tolist()) == {0, 255} or (present.tolist() == [255] and classes == 1):
-        if classes in (None, 1):
-            return (values == 255).astype(np.uint8)
+    if classes in (None, 1) and present[-1] == 255 and set(present.tolist()) <= {0, 255}:
+        return (values == 255).astype(np.uint8)
     limit = 255 if classes is None else classes
     if present[0] < 0 or present[-1] > limit:
         odd = present[0] if present[0] < 0 else present[-1]

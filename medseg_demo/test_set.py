@@ -178,8 +178,8 @@ def _nnunet_cases(folder: Path, faults: list[str]) -> tuple[Case, ...]:
             cases += _pair(folder / image_folder, images, folder / mask_folder, split, faults)
     if not cases and not faults:
         faults.append(f"Test set {folder.name!r} has no case with a label. Put labels into labelsTr/ or labelsTs/.")
-    for case_id in _repeated(case.case_id for case in cases):
-        faults.append(f"Case {case_id!r} lies in imagesTr/ and in imagesTs/. Remove one of them.")
+    twice = _repeated(case.case_id for case in cases)
+    faults += [f"Case {case_id!r} lies in imagesTr/ and in imagesTs/. Remove one of them." for case_id in twice]
     return tuple(cases)
 
 
@@ -213,8 +213,8 @@ def _decathlon_cases(folder: Path, entries: object, faults: list[str]) -> tuple[
         if paths[0] is not None and paths[1] is not None:
             case_id = stem(paths[0].name)
             cases.append(Case(case_id, paths[0], paths[1], "train", case_id))
-    for case_id in _repeated(case.case_id for case in cases):
-        faults.append(f"Case {case_id!r} is listed twice in {DATASET_FILE}. Remove one entry.")
+    twice = _repeated(case.case_id for case in cases)
+    faults += [f"Case {case_id!r} is listed twice in {DATASET_FILE}. Remove one entry." for case_id in twice]
     return tuple(cases)
 
 
@@ -240,16 +240,16 @@ def _pair(
     image_folder: Path, images: Mapping[str, Path], mask_folder: Path, split: str | None, faults: list[str]
 ) -> list[Case]:
     masks = _by_stem(mask_folder, _files(mask_folder), faults)
-    for name in sorted(images.keys() - masks.keys()):
-        faults.append(
-            f"{image_folder.name}/{images[name].name} has no mask. Add {mask_folder.name}/{name} with its suffix, or "
-            "remove the image."
-        )
-    for name in sorted(masks.keys() - images.keys()):
-        faults.append(
-            f"{mask_folder.name}/{masks[name].name} has no image. Add {image_folder.name}/{name} with its suffix, or "
-            "remove the mask."
-        )
+    faults += [
+        f"{image_folder.name}/{images[name].name} has no mask. Add {mask_folder.name}/{name} with its suffix, or "
+        "remove the image."
+        for name in sorted(images.keys() - masks.keys())
+    ]
+    faults += [
+        f"{mask_folder.name}/{masks[name].name} has no image. Add {image_folder.name}/{name} with its suffix, or "
+        "remove the mask."
+        for name in sorted(masks.keys() - images.keys())
+    ]
     return [Case(name, images[name], masks[name], split, name) for name in sorted(images.keys() & masks.keys())]
 
 
@@ -260,7 +260,8 @@ def _apply_table(folder: Path, cases: tuple[Case, ...], faults: list[str]) -> tu
         case = by_id.get(row["case_id"])
         if case is None:
             faults.append(
-                f"Case {row['case_id']!r} stands in {CASES_FILE} but lacks an image or a mask. Add the files, or remove the row."
+                f"Case {row['case_id']!r} stands in {CASES_FILE} but lacks an image or a mask. Add the files, or "
+                "remove the row."
             )
             continue
         metadata = {key: value for key, value in row.items() if key not in ("case_id", "split", "group")}
@@ -293,8 +294,8 @@ def _read_table(folder: Path, faults: list[str]) -> list[dict[str, str]]:
             faults.append(f"Line {number} of {CASES_FILE} does not have one value for each column. Correct it.")
         else:
             sound.append(row)
-    for case_id in _repeated(row["case_id"] for row in sound):
-        faults.append(f"Case {case_id!r} stands twice in {CASES_FILE}. Remove one row.")
+    twice = _repeated(row["case_id"] for row in sound)
+    faults += [f"Case {case_id!r} stands twice in {CASES_FILE}. Remove one row." for case_id in twice]
     return sound
 
 

@@ -237,9 +237,9 @@ def _compare(
     if misses:
         bound = median_interval([(pair.differences, dense(units))], resamples=resamples, seed=seed)
     too_few = len(tested) < FEWEST_GROUPS if matrix.clustered else len(tested) < FEWEST_PAIRS
-    given = matrix.present.any(axis=1)
+    given: np.ndarray = np.any(matrix.present, axis=1)
     both = given[:, first] & given[:, second]
-    failed = matrix.failed.any(axis=1) & both[:, np.newaxis]
+    failed: np.ndarray = np.any(matrix.failed, axis=1) & both[:, np.newaxis]
     return PairComparison(
         metric=metric,
         first=matrix.checkpoints[first],

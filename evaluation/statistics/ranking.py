@@ -10,20 +10,21 @@ one of them was not given, are left out and counted.
 Source: Wiesenfarth et al., Scientific Reports 11, 2369, 2021, doi:10.1038/s41598-021-82017-6 (challengeR).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from evaluation.statistics.grouping import dense
 from evaluation.statistics.pairs import ALPHA, FEWEST_GROUPS, FEWEST_PAIRS, score_matrix
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
 from evaluation.statistics.resampling import SEED, draw_counts, resamples_for, weighted_medians
-from evaluation.statistics.signed_rank import DECIMALS, linear_leans, resampled_leans, signed_rank_tails
+from evaluation.statistics.signed_rank import DECIMALS, LinearLean, resampled_leans, signed_rank_tails
 from medseg_demo.errors import OptionError
 
 Scheme = Literal["aggregate_then_rank", "rank_then_aggregate", "test_based"]
@@ -126,7 +127,8 @@ def _case_values(good: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.
     usable = (present & ~np.isnan(good)).all(axis=2)
     number = usable.sum(axis=1)
     sums = np.where(usable[:, :, np.newaxis], good, 0.0).sum(axis=1)
-    return sums / np.maximum(number, 1)[:, np.newaxis], (number > 0) & present.any(axis=1).all(axis=1)
+    given_to_all = np.all(present.any(axis=1), axis=1)
+    return sums / np.maximum(number, 1)[:, np.newaxis], (number > 0) & given_to_all
 
 
 def _scores(values: np.ndarray, aggregate: str) -> dict[Scheme, np.ndarray]:
@@ -148,28 +150,37 @@ def _resampled_scores(
 ) -> dict[Scheme, np.ndarray]:
     """What each scheme ranks in each resample, (resamples, checkpoints); the schemes see the same resamples."""
     blocks: dict[Scheme, list[np.ndarray]] = {scheme: [] for scheme in SCHEMES}
-    ranks = _ranks(values)
+    ranks, leans = _ranks(values), _leans(values)
     for drawn_units in draw_counts(int(units.max()) + 1, resamples, seed):
-        drawn = drawn_units[:, units]
+        counted = drawn_units[:, units]
+        drawn = counted.astype(float)
         total = drawn.sum(axis=1, keepdims=True)
         if aggregate == "mean":
             blocks["aggregate_then_rank"].append(drawn @ values / total)
         else:
-            medians = [weighted_medians(column, drawn) for column in values.T]
+            medians = [weighted_medians(column, counted) for column in values.T]
             blocks["aggregate_then_rank"].append(np.stack(medians, axis=1))
         blocks["rank_then_aggregate"].append(-(drawn @ ranks) / total)
-        blocks["test_based"].append(_resampled_advantages(values, drawn))
+        blocks["test_based"].append(_resampled_advantages(leans, drawn))
     return {scheme: np.concatenate(found) for scheme, found in blocks.items()}
 
 
-def _resampled_advantages(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    leans = resampled_leans if len(values) <= RANKED_AGAIN_UP_TO else linear_leans
+def _leans(values: np.ndarray) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """For each two checkpoints, what takes resamples to the score of their test."""
+    pairs = [_differences(values, *pair) for pair in combinations(range(values.shape[1]), 2)]
+    if len(values) > RANKED_AGAIN_UP_TO:
+        return [LinearLean(differences) for differences in pairs]
+    return [partial(resampled_leans, differences) for differences in pairs]
+
+
+def _resampled_advantages(leans: list[Callable[[np.ndarray], np.ndarray]], drawn: np.ndarray) -> np.ndarray:
+    width = round((1 + (1 + 8 * len(leans)) ** 0.5) / 2)
     needed = -ndtri(ALPHA)
-    advantages = np.zeros((len(drawn), values.shape[1]))
-    for first, second in combinations(range(values.shape[1]), 2):
-        lean = leans(_differences(values, first, second), drawn)
-        advantages[:, first] += lean > needed
-        advantages[:, second] += lean < -needed
+    advantages = np.zeros((len(drawn), width))
+    for (first, second), lean in zip(combinations(range(width), 2), leans, strict=True):
+        scores = lean(drawn)
+        advantages[:, first] += scores > needed
+        advantages[:, second] += scores < -needed
     return advantages
 
 
@@ -181,8 +192,11 @@ def _differences(values: np.ndarray, first: int, second: int) -> np.ndarray:
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis: the highest score has rank 1, equals share the better rank."""
-    return rankdata(-np.round(scores, DECIMALS), method="min", axis=-1)
+    """Ranks along the last axis, (rows, checkpoints): the highest score has rank 1, equals share the better rank."""
+    rounded = np.round(scores, DECIMALS)
+    return 1 + np.stack(
+        [(rounded > column[..., np.newaxis]).sum(axis=-1) for column in np.moveaxis(rounded, -1, 0)], axis=-1
+    )
 
 
 def _scheme(scheme: Scheme, metric: str, scores: np.ndarray, redrawn: np.ndarray) -> SchemeRanking:

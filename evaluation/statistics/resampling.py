@@ -9,6 +9,7 @@ Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 1
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -27,17 +28,26 @@ def resamples_for(units: int, *, wanted: int = RESAMPLES, most: int = MOST_DRAWS
 
 
 def draw_counts(units: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield blocks of resamples, each float64 (some, units): how often each unit was drawn.
+    """Yield blocks of resamples, each uint8 (some, units): how often each unit was drawn.
 
     The same arguments give the same resamples.
     """
+    block = max(1, CHUNK // units)
+    drawn = _drawn(units, resamples, seed)
+    return (drawn[start : start + block] for start in range(0, resamples, block))
+
+
+@lru_cache(maxsize=4)  # a changed selection mostly keeps the number of cases
+def _drawn(units: int, resamples: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng([seed, units])
+    counts = np.empty((resamples, units), dtype=np.uint8)
     block = max(1, CHUNK // units)
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         drawn = generator.integers(0, units, size=(rows, units), dtype=np.int32)
         drawn += np.arange(rows, dtype=np.int32)[:, np.newaxis] * np.int32(units)
-        yield np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(float)
+        counts[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units)
+    return counts
 
 
 def means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -74,7 +84,8 @@ def resampled_means(sums: np.ndarray, counts: np.ndarray, *, resamples: int = 0,
     if complete:
         flat_counts = flat_counts[:, :1]
     blocks = []
-    for drawn in draw_counts(units, resamples or resamples_for(units), seed):
+    for counted in draw_counts(units, resamples or resamples_for(units), seed):
+        drawn = counted.astype(float)
         totals = np.broadcast_to(drawn @ flat_counts, (len(drawn), columns * classes))
         shape = (len(drawn), columns, classes)
         blocks.append(means((drawn @ flat_sums).reshape(shape), totals.reshape(shape)))
@@ -139,14 +150,10 @@ def weighted_medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     order = np.argsort(values, kind="stable")
     ordered = np.append(values[order], np.nan)
     reached = np.cumsum(counts[:, order], axis=1, dtype=np.int32)
-    total = reached[:, -1]
-    rows = np.arange(len(counts))[:, np.newaxis]
-    # Counting along rows that never fall: their offsets make one rising sequence of all rows for one search.
-    rising = (reached + rows * (int(total.max(initial=0)) + 1)).ravel()
-    wanted = np.stack([(total + 1) // 2, total // 2 + 1], axis=1) + rows * (int(total.max(initial=0)) + 1)
-    places = np.searchsorted(rising, wanted) - rows * len(values)
-    medians = ordered[np.minimum(places, len(values))].mean(axis=1)
-    return np.where(total > 0, medians, np.nan)
+    total = reached[:, -1:]
+    lower = np.count_nonzero(reached < (total + 1) // 2, axis=1)
+    upper = np.count_nonzero(reached < total // 2 + 1, axis=1)
+    return np.where(total[:, 0] > 0, (ordered[lower] + ordered[upper]) / 2, np.nan)
 
 
 def jackknife_cluster_medians(values: np.ndarray, unit_of_value: np.ndarray, *, units: int) -> np.ndarray:

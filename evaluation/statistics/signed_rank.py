@@ -95,7 +95,7 @@ def resampled_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return _score((leaning * ranks).sum(axis=1) / 2, (tied * ranks**2).sum(axis=1))
 
 
-def linear_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+class LinearLean:
     """`resampled_leans` for many units, to first order: no resample is ranked again.
 
     The rank sum counts the pairs of differences with a positive sum; a resample moves that count by how much each
@@ -103,16 +103,25 @@ def linear_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
     Source: van der Vaart, Asymptotic Statistics, 1998, section 12.1.
     """
-    differences = np.round(differences, DECIMALS)
-    differences, drawn = differences[differences != 0], drawn[:, differences != 0]
-    if not len(differences):
-        return np.zeros(len(drawn))
-    ordered, n = np.sort(differences), len(differences)
-    above = n - (np.searchsorted(ordered, -differences, "left") + np.searchsorted(ordered, -differences, "right")) / 2
-    ranks, positive = _ranked(differences)
-    scale = drawn.sum(axis=1) / n
-    moved = drawn @ (above - above.mean())
-    return _score((positive - ranks.sum() / 2) * scale**2 + moved * scale, (ranks**2).sum() * scale**3)
+
+    def __init__(self, differences: np.ndarray) -> None:
+        differences = np.round(differences, DECIMALS)
+        self._used = (differences != 0).astype(float)
+        self._number = max(1.0, self._used.sum())
+        ranks, positive = _ranked(differences)
+        self._excess, self._squared_ranks = positive - ranks.sum() / 2, (ranks**2).sum()
+        order = np.argsort(differences)
+        ordered = differences[order][differences[order] != 0]
+        not_above = np.searchsorted(ordered, -ordered[::-1], "left") + np.searchsorted(ordered, -ordered[::-1], "right")
+        above = self._number - not_above[::-1] / 2
+        self._influence = np.zeros(len(differences))
+        self._influence[order[differences[order] != 0]] = above - above.mean() if len(above) else above
+
+    def __call__(self, drawn: np.ndarray) -> np.ndarray:
+        """The standard normal score in each resample; ``drawn`` is float64 (resamples, units)."""
+        scale = drawn @ self._used / self._number
+        moved = drawn @ self._influence
+        return _score(self._excess * scale**2 + moved * scale, self._squared_ranks * scale**3)
 
 
 def _score(excess: np.ndarray, squared_ranks: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import MedicalImage
 from medseg_demo.readers.intensities import build_image, check_size, compose_alpha, settle_channels
 from medseg_demo.readers.source import Source, decoding
@@ -70,12 +71,12 @@ def read(source: Source, settings: Settings, *, file_format: str) -> MedicalImag
         try:
             picture = _open(source, file_format)
         except SyntaxError:  # Pillow's word for a layout that it does not know, such as three 32-bit floats
-            return _read_with_itk(source, settings, file_format, orientation=1)
+            return _read_rare_layout(source, settings, file_format)
         with picture:
             pages, notes = _pages(picture, file_format)
             check_size((*([pages] if pages > 1 else []), picture.height, picture.width), source, settings)
             if _is_deep_colour(picture):
-                return _read_with_itk(source, settings, file_format, orientation=_orientation(picture), notes=notes)
+                return _read_deep_colour(source, settings, file_format, orientation=_orientation(picture), notes=notes)
             bits = _bit_depth(picture, source, file_format)
             slices = [_page(picture, index, file_format) for index in range(pages)]
     pixels = np.stack(slices) if pages > 1 else slices[0]
@@ -125,7 +126,7 @@ def _page(picture: "Image.Image", index: int, file_format: str) -> np.ndarray:
         picture.seek(index)
     tags = dict(picture.tag_v2) if file_format == "TIFF" else {}  # type: ignore[attr-defined]
     pixels = _decode(picture)
-    if picture.mode == "I" and tags:
+    if tags and picture.mode in ("I", "L"):
         pixels = _true_integers(pixels, tags)
     # Pillow turns TIFFs while it loads them.
     return pixels if file_format == "TIFF" else _turn(pixels, _orientation(picture))
@@ -144,9 +145,11 @@ def _decode(picture: "Image.Image") -> np.ndarray:
 
 
 def _true_integers(pixels: np.ndarray, tags: dict) -> np.ndarray:
-    """Pillow holds 16-bit signed and 32-bit unsigned integers in the same int32."""
-    bits = tags.get(BITS_PER_SAMPLE, (32,))[0]
+    """Pillow holds signed bytes as unsigned ones, and 16-bit signed and 32-bit unsigned integers as int32."""
+    bits = tags.get(BITS_PER_SAMPLE, (1,))[0]
     signed = tags.get(SAMPLE_FORMAT, (1,))[0] == SIGNED
+    if pixels.dtype == np.uint8:
+        return pixels.view(np.int8) if signed and bits == 8 else pixels
     if bits == 16:
         return pixels.astype(np.int16 if signed else np.uint16)
     return pixels if signed else pixels.view(np.uint32)
@@ -170,23 +173,43 @@ def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def _read_with_itk(
-    source: Source, settings: Settings, file_format: str, *, orientation: int, notes: tuple[str, ...] = ()
+def _read_rare_layout(source: Source, settings: Settings, file_format: str) -> MedicalImage:
+    try:
+        pixels, is_volume = _decode_with_itk(source, settings, file_format)
+    except (DamagedFileError, KeyError):
+        raise DamagedFileError(
+            f"{source.label}: the {file_format} file is damaged, or its samples are of a rare kind. "
+            "Save it with 8 or 16 bits, or as 32-bit floats."
+        ) from None
+    bits = pixels.dtype.itemsize * 8
+    return _finish(source, pixels, file_format=file_format, bits=bits, is_volume=is_volume, notes=())
+
+
+def _read_deep_colour(
+    source: Source, settings: Settings, file_format: str, *, orientation: int, notes: tuple[str, ...]
 ) -> MedicalImage:
+    """Colours of 16 bits, of which Pillow would drop the lower 8."""
+    pixels, is_volume = _decode_with_itk(source, settings, file_format)
+    if pixels.dtype != np.uint16:  # ITK falls back to 8 bits for TIFFs that are turned or tiled
+        raise UnsupportedImageError(
+            f"{source.label}: this kind of 16-bit colour {file_format} cannot be read without loss. "
+            "Save it as PNG, or as TIFF in strips and without an orientation."
+        )
+    pixels = pixels if is_volume else _turn(pixels, orientation)
+    return _finish(source, pixels, file_format=file_format, bits=16, is_volume=is_volume, notes=notes)
+
+
+def _decode_with_itk(source: Source, settings: Settings, file_format: str) -> tuple[np.ndarray, bool]:
+    """The samples, and whether there are several pages."""
     import SimpleITK
 
     from medseg_demo.readers.itk import read_with_itk
 
     decoded = read_with_itk(source, ITK_FORMATS[file_format], settings)
     pixels = SimpleITK.GetArrayFromImage(decoded)
-    is_volume = decoded.GetDimension() == 3 and decoded.GetSize()[2] > 1
-    if decoded.GetDimension() == 3 and not is_volume:
-        pixels = pixels[0]
-    if not is_volume:
-        pixels = _turn(pixels, orientation)
-    return _finish(
-        source, pixels, file_format=file_format, bits=pixels.dtype.itemsize * 8, is_volume=is_volume, notes=notes
-    )
+    if decoded.GetDimension() < 3:
+        return pixels, False
+    return (pixels, True) if len(pixels) > 1 else (pixels[0], False)
 
 
 def _finish(

@@ -118,4 +118,4 @@ def decoding(source: Source, file_format: str) -> Iterator[None]:
         failure = DamagedFileError(
             f"{source.label}: the {file_format} file is damaged or incomplete. Export or copy it again."
         )
-    raise failure
+    raise failure from None

@@ -37,7 +37,9 @@ def code_for(image: MedicalImage) -> IntensityCode:
     """The code of an image: shared by all slices of a volume, so that a window means the same in each."""
     low, high = image.intensity_range
     if image.channels == 3 or image.pixels.dtype in (np.uint8, np.uint16):
-        return IntensityCode(1.0, 0.0, np.uint16 if image.pixels.dtype == np.uint16 and image.channels == 1 else np.uint8)
+        return IntensityCode(
+            1.0, 0.0, np.uint16 if image.pixels.dtype == np.uint16 and image.channels == 1 else np.uint8
+        )
     if np.issubdtype(image.pixels.dtype, np.integer) and high - low <= 65535:
         return IntensityCode(1.0, low, np.uint16)
     return IntensityCode((high - low) / 65535 or 1.0, low, np.uint16)

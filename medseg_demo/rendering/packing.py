@@ -30,7 +30,9 @@ def pack(plane: np.ndarray) -> PackedArray:
         ValueError: Another type, or another number of axes.
     """
     if plane.dtype not in (np.uint8, np.uint16) or plane.ndim not in (2, 3):
-        raise ValueError(f"Cannot pack {plane.dtype} of shape {plane.shape}: give uint8 or uint16, (Y, X) or (Y, X, C).")
+        raise ValueError(
+            f"Cannot pack {plane.dtype} of shape {plane.shape}: give uint8 or uint16, (Y, X) or (Y, X, C)."
+        )
     differences = plane.copy(order="C")
     differences[:, 1:] -= plane[:, :-1]
     compressor = zlib.compressobj(1, strategy=STRATEGY)
@@ -42,8 +44,7 @@ def unpack(packed: PackedArray) -> np.ndarray:
     """The array that was packed."""
     stream = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8)
     if packed["dtype"] == "uint16":
-        low, high = stream.reshape(2, -1).astype(np.uint16)
-        stream = low | high << 8
+        stream = np.ascontiguousarray(stream.reshape(2, -1).T).view("<u2")
     return np.cumsum(stream.reshape(packed["shape"]), axis=1, dtype=packed["dtype"])
 
 

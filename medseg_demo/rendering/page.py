@@ -16,6 +16,7 @@ SCRIPTS = (
     "camera.js",
     "layers.js",
     "outline.js",
+    "outcomes.js",
     "draw.js",
     "readout.js",
     "classes.js",

@@ -57,8 +57,7 @@ def viewer_value(
         probabilities: Of the foreground classes in 0..1, (K, Y, X) or (K, Z, Y, X).
         model_input: What the network saw: uint8 (Z, H, W) or (Z, H, W, 3).
         reference: The expert's label map, of the image's size.
-        slice_index: The slice to open; where none is given, the first of those sent, or the one with most of the
-            prediction.
+        slice_index: The slice to open; the one with most of the prediction where none is given.
         slice_indices: The slices to send, such as a viewer's request; only the opened one where none are given.
         threshold: What made the label map from the probabilities of one class; None where classes competed.
         postprocessing: In words, what was done to the label map afterwards, such as "components under 20 px removed".
@@ -70,8 +69,8 @@ def viewer_value(
         ValueError: Something has another size than the image.
     """
     _check_sizes(image, label_map, probabilities, model_input, reference)
-    if slice_index is None and slice_indices:
-        slice_index = slice_indices[0]
+    if slice_index is None and key is not None and slice_indices:
+        slice_index = slice_indices[0]  # only adds slices, so which one opens does not matter
     elif slice_index is None:
         slice_index = most_labelled_slice(label_map or reference, len(image.slices))
     reduction = -(-max(image.shape[-2:]) // max_side)
@@ -93,7 +92,7 @@ def viewer_value(
         "slice_count": len(image.slices),
         "slices": [
             _pack_slice(image, label_map, probabilities, model_input, reference, index, reduction)
-            for index in (slice_indices if slice_indices is not None else [slice_index])
+            for index in ([slice_index] if slice_indices is None else slice_indices)
         ],
     }
 
@@ -191,7 +190,7 @@ def _check_sizes(
 def _fingerprint(pixels: np.ndarray) -> str:
     """The same for the same image: a checksum of some of its pixels."""
     step = max(1, pixels.size // 65536)
-    return f"{zlib.crc32(np.ascontiguousarray(pixels.ravel()[::step])):08x}-{'x'.join(map(str, pixels.shape))}"
+    return f"{zlib.crc32(pixels.ravel()[::step].tobytes()):08x}-{'x'.join(map(str, pixels.shape))}"
 
 
 def _describe(image: MedicalImage, label_map: LabelMap | None) -> str:
@@ -203,7 +202,8 @@ def _describe(image: MedicalImage, label_map: LabelMap | None) -> str:
         return f"{text}. Segmented: {', '.join(label_map.class_names)}."
     counts = np.bincount(label_map.labels.ravel(), minlength=len(label_map.class_names) + 1)
     shares = [
-        f"{name} {counts[value] / label_map.labels.size:.1%}" for value, name in enumerate(label_map.class_names, start=1)
+        f"{name} {counts[value] / label_map.labels.size:.1%}"
+        for value, name in enumerate(label_map.class_names, start=1)
     ]
     return f"{text}. Segmented: {', '.join(shares)} of all pixels."
 

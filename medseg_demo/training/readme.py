@@ -103,8 +103,8 @@ def _input(card: ModelCard) -> str:
     )
     window = f"{list(card.window)}" if card.window else "the image's own display window"
     return (
-        f"{card.modality}; {channels}. {way} Intensities are clipped to {window} and mapped to 0–1, then normalised with "
-        f"mean {list(card.normalisation.mean)} and deviation {list(card.normalisation.std)}.\n\n"
+        f"{card.modality}; {channels}. {way} Intensities are clipped to {window} and mapped to 0–1, then normalised "
+        f"with mean {list(card.normalisation.mean)} and deviation {list(card.normalisation.std)}.\n\n"
         f"Output: {', '.join(f'{value} = {name}' for value, name in enumerate(card.class_names, start=1))}"
         + (f"; threshold {card.threshold:g}.\n" if card.threshold else ".\n")
     )

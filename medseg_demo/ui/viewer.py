@@ -1,9 +1,11 @@
 """The viewer as a Gradio component."""
 
+from typing import Literal
+
 import gradio as gr
 
 from medseg_demo.rendering import viewer_css, viewer_script, viewer_value
-from medseg_demo.segmentation import SegmentOptions, Segmentation
+from medseg_demo.segmentation import Segmentation, SegmentOptions
 
 
 def Viewer(  # noqa: N802 (used like Gradio's own components)
@@ -12,7 +14,7 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
     label: str = "Viewer",
     elem_id: str | None = None,
     elem_classes: list[str] | str | None = None,
-    visible: bool | str = True,
+    visible: bool | Literal["hidden"] = True,
 ) -> gr.HTML:
     """A viewer whose value is a dict of ``viewer_value`` (None: nothing yet).
 

@@ -1,12 +1,5 @@
 // The list of classes: switch, colour, size, and Dice where there is a reference; and the legends on the stage.
 
-const OUTCOME_NAMES = [
-  [1, "True positive"],
-  [2, "False positive"],
-  [3, "False negative"],
-  [4, "Other class"],
-];
-
 function hexOf(rgb) {
   return `#${rgb.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 }
@@ -24,7 +17,7 @@ function createClassRow(viewer, item, i) {
   const size = build("span", { class: "mv-number" });
   const dice = build("span", { class: "mv-number mv-dice" });
   const name = build("label", { class: "mv-name" }, shown, build("span", {}, item.name));
-  const node = build("li", {}, name, colour, size, dice);
+  const node = build("li", {}, name, colour, build("span", { class: "mv-sizes" }, size, dice));
   const update = (count, pixels) => {
     const current = viewer.state.classes[i];
     shown.checked = current.shown;
@@ -59,29 +52,24 @@ function createClassList(viewer) {
 // Which pattern means which outcome, with the number of pixels of each.
 function createOutcomeLegend(viewer) {
   const node = build("ul", { class: "mv-outcomes", "aria-label": "Legend" });
-  const rows = OUTCOME_NAMES.map(([outcome, name]) => {
-    const swatch = outcomePattern(outcome, 1);
-    swatch.setAttribute("aria-hidden", "true");
-    const large = build("canvas", { width: 24, height: 16, "aria-hidden": "true" });
-    const context = large.getContext("2d");
-    context.fillStyle = context.createPattern(swatch, "repeat");
-    context.fillRect(0, 0, 24, 16);
-    const pixels = build("span", { class: "mv-number" });
-    node.append(build("li", {}, large, build("span", {}, name), pixels));
-    return { outcome, pixels, row: node.lastChild };
+  const rows = OUTCOMES.map(({ outcome, name }) => {
+    const size = build("span", { class: "mv-number" });
+    const row = build("li", {}, outcomeSwatch(outcome), build("span", {}, name), size);
+    node.append(row);
+    return { outcome, size, row };
   });
   const update = () => {
     const { value, state, slice, layers } = viewer;
     node.hidden = state.view !== "overlay" || state.mode !== "errors" || !slice?.reference;
     if (node.hidden) return;
     const found = layers.outcomes(value, state, slice);
-    const counts = layers.once("outcome counts", layers.made.get("outcomes").key, () => {
+    const counts = layers.once("outcome counts", layers.outcomesKey(value, state, slice), () => {
       const sums = new Float64Array(5);
       for (const outcome of found) sums[outcome] += 1;
       return sums;
     });
-    for (const { outcome, pixels, row } of rows) {
-      pixels.textContent = sizeText(value, counts[outcome]);
+    for (const { outcome, size, row } of rows) {
+      size.textContent = sizeText(value, counts[outcome]);
       row.hidden = outcome === 4 && value.classes.length < 2;
     }
   };

@@ -4,7 +4,6 @@ class Painter {
   constructor(canvas, layers, camera) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false });
-    this.scratch = document.createElement("canvas");
     this.layers = layers;
     this.camera = camera;
     this.ratio = 1;
@@ -45,11 +44,9 @@ class Painter {
   drawOverlay(value, state, slice) {
     if (state.mode === "off" || !slice.labels) return;
     if (state.mode === "errors" && slice.reference) {
-      for (const outcome of [1, 2, 3, 4]) this.drawOutcome(value, state, slice, outcome);
-      return;
-    }
-    if (state.mode === "fill") this.place(this.context, this.layers.fill(value, state, slice), state.opacity.overlay);
-    if (state.mode === "outline") this.drawOutline(value, state, slice);
+      this.drawOutcomes(value, state, slice);
+    } else if (state.mode === "fill") this.place(this.context, this.layers.fill(value, state, slice), state.opacity.overlay);
+    else this.drawOutline(value, state, slice);
   }
 
   drawOutline(value, state, slice) {
@@ -58,27 +55,22 @@ class Painter {
     const table = layers.labelColours(state);
     const labelsKey = layers.labelsKey(value, state, slice);
     const key = [labelsKey, camera.key, ratio, table.subarray(0, state.classes.length + 1)].join();
-    const outline = layers.once("outline", key, (canvas) => paintOutline(labels, camera, ratio, table, canvas));
-    this.context.setTransform(1, 0, 0, 1, 0, 0);
-    this.context.globalAlpha = Math.min(1, 0.3 + state.opacity.overlay);
-    this.context.drawImage(outline, 0, 0);
-    this.context.globalAlpha = 1;
+    this.cover(layers.once("outline", key, (canvas) => paintOutline(labels, camera, ratio, table, canvas)), state);
   }
 
-  // The pattern is as fine on the stage at every zoom, so that colour alone never tells the outcomes apart.
-  drawOutcome(value, state, slice, outcome) {
-    const { scratch, canvas, context } = this;
-    Object.assign(scratch, { width: canvas.width, height: canvas.height });
-    const masked = scratch.getContext("2d");
-    this.place(masked, this.layers.outcomeMask(value, state, slice, outcome));
-    masked.setTransform(1, 0, 0, 1, 0, 0);
-    masked.globalCompositeOperation = "source-in";
-    masked.fillStyle = masked.createPattern(outcomePattern(outcome, this.ratio), "repeat");
-    masked.fillRect(0, 0, scratch.width, scratch.height);
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.globalAlpha = Math.min(1, state.opacity.overlay + 0.2);
-    context.drawImage(scratch, 0, 0);
-    context.globalAlpha = 1;
+  drawOutcomes(value, state, slice) {
+    const { layers, camera, ratio } = this;
+    const found = layers.outcomes(value, state, slice);
+    const key = [layers.outcomesKey(value, state, slice), camera.key, ratio].join();
+    this.cover(layers.once("outcome picture", key, (canvas) => paintOutcomes(found, camera, ratio, canvas)), state);
+  }
+
+  // Lay a picture of the stage's own size over it; thin lines need more colour than areas.
+  cover(picture, state) {
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    this.context.globalAlpha = Math.min(1, 0.3 + state.opacity.overlay);
+    this.context.drawImage(picture, 0, 0);
+    this.context.globalAlpha = 1;
   }
 
   drawRuler({ from, to }) {
@@ -102,37 +94,6 @@ class Painter {
       context.stroke();
     }
   }
-}
-
-// True positives are plain, false positives hatched, false negatives dotted, another class is chequered.
-function outcomePattern(outcome, ratio) {
-  const size = Math.round(8 * ratio);
-  const tile = document.createElement("canvas");
-  Object.assign(tile, { width: size, height: size });
-  const context = tile.getContext("2d");
-  const [red, green, blue] = OUTCOME_COLOURS[outcome];
-  const colour = (alpha) => `rgba(${red}, ${green}, ${blue}, ${alpha})`;
-  context.fillStyle = colour(outcome === 1 ? 0.7 : 0.45);
-  context.fillRect(0, 0, size, size);
-  context.fillStyle = colour(1);
-  context.strokeStyle = colour(1);
-  context.lineWidth = size / 3.5;
-  if (outcome === 2) {
-    context.beginPath();
-    for (const shift of [-size, 0, size]) {
-      context.moveTo(shift - 1, size + 1);
-      context.lineTo(shift + size + 1, -1);
-    }
-    context.stroke();
-  } else if (outcome === 3) {
-    context.beginPath();
-    context.arc(size / 2, size / 2, size / 3.2, 0, 7);
-    context.fill();
-  } else if (outcome === 4) {
-    context.fillRect(0, 0, size / 2, size / 2);
-    context.fillRect(size / 2, size / 2, size / 2, size / 2);
-  }
-  return tile;
 }
 
 // A scale bar of a round length, at most a quarter of the stage wide.

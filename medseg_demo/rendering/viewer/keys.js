@@ -74,7 +74,8 @@ function useKey(viewer, event) {
 
 function attachKeys(viewer, root) {
   root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select")) return;
+    const elsewhere = event.target.closest("input, select") && event.key !== "Escape";
+    if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
     if (!useKey(viewer, event)) return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,7 +1,5 @@
 // Pictures of one slice at its own resolution, each kept until something it depends on changes.
 
-const OUTCOME_COLOURS = { 1: [0, 158, 115], 2: [213, 94, 0], 3: [86, 180, 233], 4: [240, 228, 66] };
-
 // Viridis (Smith and van der Walt, CC0) in 17 stops.
 const HEAT_STOPS = [
   "440154", "481a6c", "472f7d", "414487", "39568c", "31688e", "2a788e", "23888e", "1f988b", "22a884", "35b779", "54c568",
@@ -140,18 +138,14 @@ class Layers {
     );
   }
 
-  outcomes(value, state, slice) {
-    const shown = this.shownLabels(value, state, slice);
-    const key = [this.labelsKey(value, state, slice), state.classes.map((item) => item.shown)].join();
-    return this.once("outcomes", key, () => outcomes(shown, this.shownLabels(value, state, slice, "reference")));
+  outcomesKey(value, state, slice) {
+    return [this.labelsKey(value, state, slice), state.classes.map((item) => item.shown)].join();
   }
 
-  // Opaque where this outcome is, clear elsewhere.
-  outcomeMask(value, state, slice, outcome) {
-    const result = this.outcomes(value, state, slice);
-    const key = this.made.get("outcomes").key;
-    const table = new Uint32Array(5);
-    table[outcome] = packColour(OUTCOME_COLOURS[outcome]);
-    return this.once(`outcome ${outcome}`, key, (canvas) => paintPlane({ ...slice.image, data: result }, table, canvas));
+  // Classes that are switched off count as background in both.
+  outcomes(value, state, slice) {
+    return this.once("outcomes", this.outcomesKey(value, state, slice), () =>
+      outcomes(this.shownLabels(value, state, slice), this.shownLabels(value, state, slice, "reference")),
+    );
   }
 }

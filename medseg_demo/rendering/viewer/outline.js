@@ -1,6 +1,10 @@
 // Outlines are found on the stage's own pixels, so that they stay two pixels wide at every zoom.
 
-// The label under each pixel of the stage, with a border of zeros as wide as the outline.
+function stagePixels(length, ratio) {
+  return Math.max(1, Math.round(length * ratio));
+}
+
+// The label under each pixel of the stage, with a border of zeros.
 function sampleLabels(labels, camera, ratio, columns, rows, border) {
   const { width, height } = camera.picture;
   const stride = columns + 2 * border;
@@ -27,8 +31,8 @@ function sampleLabels(labels, camera, ratio, columns, rows, border) {
 
 // Colours those pixels of a label that have another label within `border` pixels across or down.
 function paintOutline(labels, camera, ratio, table, canvas) {
-  const columns = Math.max(1, Math.round(camera.stage.width * ratio));
-  const rows = Math.max(1, Math.round(camera.stage.height * ratio));
+  const columns = stagePixels(camera.stage.width, ratio);
+  const rows = stagePixels(camera.stage.height, ratio);
   const border = Math.max(1, Math.round(2 * ratio));
   const { sampled, stride } = sampleLabels(labels, camera, ratio, columns, rows, border);
   return paint(columns, rows, (out) => {

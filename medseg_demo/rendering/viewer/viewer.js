@@ -196,7 +196,7 @@ class Viewer {
     const { value, state, slice, layers } = this;
     if (!slice?.reference || !slice.labels) return;
     const found = layers.outcomes(value, state, slice);
-    const key = layers.made.get("outcomes").key;
+    const key = layers.outcomesKey(value, state, slice);
     const visit = layers.once("visit", key, () => ({ regions: disagreements(found, slice.image.width), at: step > 0 ? -1 : 0 }));
     if (!visit.regions.length) return;
     visit.at = (visit.at + step + visit.regions.length) % visit.regions.length;

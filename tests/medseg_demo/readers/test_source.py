@@ -46,6 +46,6 @@ def test_decoding_hides_what_a_decoder_says(source: Source):
         raise ValueError("Doe^John")
     assert "Doe" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
+    assert caught.value.__suppress_context__
     with pytest.raises(ImageTooLargeError), decoding(source, "PNG"):
         raise MemoryError

@@ -1,0 +1,147 @@
+"""Plain sentences about numbers: what a comparison, a summary and a policy mean, for people."""
+
+import math
+
+from evaluation.metrics import METRICS
+from evaluation.statistics import PairComparison, Policy, PolicyEffect, Ranking, Summary
+from evaluation.statistics.grouping import Order
+
+ORDERS: dict[Order, str] = {
+    "class": "mean over cases, then over classes",
+    "case": "mean over classes, then over cases",
+    "pooled": "mean over all values at once",
+}
+EMPTY_POLICIES = {
+    "skip": "cases whose masks are both empty are left out",
+    "one": "cases whose masks are both empty count 1",
+    "zero": "cases whose masks are both empty count 0",
+}
+SCHEMES = {
+    "aggregate_then_rank": "aggregate, then rank",
+    "rank_then_aggregate": "rank, then aggregate",
+    "test_based": "by significance tests",
+}
+
+
+def metric_title(metric: str, *, unit: str = "") -> str:
+    """A metric's name for people, with its unit, such as "Hausdorff distance, 95th percentile (mm)"."""
+    record = METRICS.get(metric)
+    name = record.long_name if record else metric
+    return f"{name} ({unit})" if unit else name
+
+
+def number(value: float) -> str:
+    """A number with three significant digits; a miss is ∞ and a value that is not applicable n/a."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """Such as "p = 0.032" or "p < 0.001"."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def comparison_sentence(comparison: PairComparison) -> str:
+    """Is the difference real? With interval, adjusted p-value and win / tie / loss."""
+    if comparison.pairs == 0:
+        return f"{comparison.first} and {comparison.second} have no case in common."
+    parts = [_verdict(comparison), _evidence(comparison), _exceptions(comparison)]
+    return " ".join(part for part in parts if part)
+
+
+def _verdict(comparison: PairComparison) -> str:
+    first, second, metric = comparison.first, comparison.second, metric_title(comparison.metric)
+    if comparison.too_few:
+        have = (
+            _count(comparison.pairs, "pair")
+            if comparison.groups is None
+            else _count(comparison.groups, "group of cases", "groups of cases")
+        )
+        need = "6 pairs" if comparison.groups is None else "5 groups"
+        return f"Too few to tell {first} and {second} apart: {have}, and a claim needs at least {need}."
+    if comparison.better is None:
+        return f"No real difference between {first} and {second} was shown in {metric}."
+    other = second if comparison.better == first else first
+    return f"{comparison.better} is better than {other} in {metric}, and that is unlikely to be chance."
+
+
+def _evidence(comparison: PairComparison) -> str:
+    value = comparison.difference if comparison.interval_of == "mean" else comparison.median_difference
+    interval = (
+        "" if math.isnan(comparison.low) else f" (95 % interval {number(comparison.low)} to {number(comparison.high)})"
+    )
+    counts = (
+        f"{comparison.first} is better in {comparison.wins}, equal in {comparison.ties} and worse in "
+        f"{comparison.losses} of {_count(comparison.pairs, 'case')}"
+    )
+    test = "" if comparison.too_few else f"; {p_value(comparison.p_adjusted)} after Holm"
+    return f"{comparison.interval_of.capitalize()} difference {number(value)}{interval}; {counts}{test}."
+
+
+def _exceptions(comparison: PairComparison) -> str:
+    notes = []
+    if comparison.left_out:
+        notes.append(f"{_count(comparison.left_out, 'case')} left out as not applicable")
+    if comparison.unpaired:
+        notes.append(f"{_count(comparison.unpaired, 'case')} given to only one of the two")
+    for name, failed in ((comparison.first, comparison.first_failed), (comparison.second, comparison.second_failed)):
+        if failed:
+            notes.append(f"{_count(failed, 'failed case')} of {name} counted as the worst value")
+    text = "; ".join(notes)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def summary_caption(summary: Summary) -> str:
+    """What stands beside a mean: n, and everything that is not in it."""
+    notes = [f"n = {summary.n}"]
+    if summary.misses:
+        notes.append(f"{_count(summary.misses, 'miss', 'misses')} (∞), so no mean is shown")
+    if summary.failed:
+        notes.append(f"{summary.failed} failed")
+    if summary.not_applicable:
+        notes.append(f"{summary.not_applicable} n/a")
+    if summary.clustered:
+        notes.append(f"{_count(summary.units, 'group')} resampled")
+    if summary.small:
+        notes.append("too few for a claim")
+    return ", ".join(notes)
+
+
+def policy_caption(policy: Policy, order: Order) -> str:
+    """The conventions of a mean, printed beside it."""
+    parts = [ORDERS[order], EMPTY_POLICIES[policy.empty]]
+    if policy.misses == "diagonal":
+        parts.append("misses count the image diagonal")
+    parts.append(
+        "failed cases count the worst value" if policy.failed == "worst" else "failed cases are counted beside"
+    )
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def policy_effect_sentence(effect: PolicyEffect) -> str:
+    """How far a policy moves a mean, such as "Both-empty cases count 1: mean 0.912 (+0.013, n = 40)."."""
+    return (
+        f"{EMPTY_POLICIES[effect.policy].capitalize()}: mean {number(effect.mean)} "
+        f"({'+' if effect.shift >= 0 else ''}{number(effect.shift)}, n = {effect.n})."
+    )
+
+
+def ranking_caption(ranking: Ranking) -> str:
+    """What a ranking rests on."""
+    notes = [f"{_count(ranking.cases, 'case')} that every checkpoint has", f"{ranking.resamples} resamples"]
+    if ranking.groups is not None:
+        notes.append(f"drawn as {_count(ranking.groups, 'group')}")
+    if ranking.left_out:
+        notes.append(f"{ranking.left_out} left out")
+    if ranking.too_few:
+        notes.append("too few for a claim")
+    return ", ".join(notes) + "."
+
+
+def _count(amount: int, one: str, many: str = "") -> str:
+    return f"{amount:,} {one if amount == 1 else many or f'{one}s'}"
