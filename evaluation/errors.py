@@ -1,8 +1,10 @@
-"""The errors of stored and imported results.
+"""The errors of an evaluation: its cases, and stored and imported results.
 
 They stand below the project's own tree::
 
 MedsegError
+├── CaseError               one case could not be scored; the others can
+│   └── PassingCaseError      for a reason that is not in its files; another try may succeed
 └── ResultsError            results could not be used
     ├── DamagedResultsError   a store, a table or a description is truncated or contradicts itself
     ├── ResultsInUseError     another run is writing to the same folder
@@ -10,6 +12,14 @@ MedsegError
 """
 
 from medseg_demo.errors import MedsegError
+
+
+class CaseError(MedsegError):
+    """One case could not be scored; the others can."""
+
+
+class PassingCaseError(CaseError):
+    """One case could not be scored for a reason that is not in its files, such as want of memory; try it again."""
 
 
 class ResultsError(MedsegError):

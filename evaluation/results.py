@@ -205,7 +205,7 @@ def read_results(folder: Path) -> Results:
     for name in ("run.json", "scores.csv"):
         if not (folder / name).is_file():
             raise ResultsError(f"{folder}: has no {name}. Name the --output folder of a finished run.")
-    metrics, metadata, runs = _read_description(folder / "run.json")
+    metrics, metadata, runs, counts = _read_description(folder / "run.json")
     path = folder / "scores.csv"
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -218,15 +218,21 @@ def read_results(folder: Path) -> Results:
         frame[list(metrics)] = frame[list(metrics)].replace("", "nan").astype(float)
     except ValueError as error:
         raise DamagedResultsError(_unfit(path, "a metric is no number")) from error
-    return _arranged(frame, runs, metadata, metrics)
+    results = _arranged(frame, runs, metadata, metrics)
+    for run, cases in zip(runs, counts, strict=True):
+        if _counts(results, run)["cases"] != cases:
+            raise DamagedResultsError(_unfit(path, f"it should have {cases} cases of {run.checkpoint!r}"))
+    return results
 
 
-def _read_description(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Run, ...]]:
+def _read_description(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Run, ...], tuple[int, ...]]:
+    """The metrics, the metadata columns, the runs, and how many cases each run has."""
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         names = Run.__dataclass_fields__.keys()
         runs = tuple(Run(**{key: value for key, value in run.items() if key in names}) for run in description["runs"])
-        return tuple(description["metrics"]), tuple(description["metadata"]), runs
+        counts = tuple(int(run["cases"]) for run in description["runs"])
+        return tuple(description["metrics"]), tuple(description["metadata"]), runs, counts
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedResultsError(_unfit(path, "it is no description of a run")) from error
 

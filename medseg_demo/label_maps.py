@@ -38,14 +38,15 @@ def read_label_map(path: Path | str, *, class_names: Sequence[str] | None = None
     return LabelMap(labels, names, geometry)
 
 
-def compare_geometry(image: MedicalImage, label_map: LabelMap) -> list[str]:
+def compare_geometry(image: MedicalImage, label_map: LabelMap, *, role: str = "reference") -> list[str]:
     """What keeps a label map from lying on an image: clauses for a message, empty where nothing does.
 
-    Shapes must be equal. Spacing and affine are compared where both files state them.
+    Shapes must be equal. Spacing and affine are compared where both files state them. ``role`` is what the label map
+    is called in the clauses.
     """
     shape = label_map.labels.shape
     if shape != image.shape:
-        return [f"reference has shape {shape} but image has {image.shape}"]
+        return [f"{role} has shape {shape} but image has {image.shape}"]
     faults = []
     ours, theirs = image.geometry, label_map.geometry
     if (
@@ -53,13 +54,11 @@ def compare_geometry(image: MedicalImage, label_map: LabelMap) -> list[str]:
         and theirs.spacing_mm
         and not np.allclose(ours.spacing_mm, theirs.spacing_mm, rtol=GEOMETRY_TOLERANCE)
     ):
-        faults.append(
-            f"reference has spacing {_shown(theirs.spacing_mm)} mm but image has {_shown(ours.spacing_mm)} mm"
-        )
+        faults.append(f"{role} has spacing {_shown(theirs.spacing_mm)} mm but image has {_shown(ours.spacing_mm)} mm")
     elif ours.affine is not None and theirs.affine is not None:
         shift = _greatest_shift(ours.affine, theirs.affine, shape)
         if shift > GEOMETRY_TOLERANCE + 0.01 * min(ours.spacing_mm or (0.0,)):
-            faults.append(f"reference lies up to {shift:.3g} mm away from the image, by their affines")
+            faults.append(f"{role} lies up to {shift:.3g} mm away from the image, by their affines")
     return faults
 
 

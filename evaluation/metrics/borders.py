@@ -1,8 +1,9 @@
 """Borders of masks, and the distance of each border pixel to the border of another mask.
 
 The distance is that to the nearest border pixel of the other mask, centre to centre. Most borders run close to
-each other, so the nearest neighbours are looked up first, shell by shell; a search tree serves the pixels that
-are left over. Both are exact.
+each other, so the neighbourhood is searched first: the distance along the row is known for each pixel of the
+array, and rows are visited from the nearest outwards. A search tree serves the pixels that are left over. Both
+are exact.
 """
 
 import math
@@ -12,12 +13,12 @@ from functools import lru_cache
 
 import numpy as np
 
-# The shells hold offsets of at most this many pixels along each axis.
-REACH = 3
+# The neighbourhood reaches this many pixels along each axis; one less than a power of two.
+REACH = 15
 
-# A look-up of one offset takes some microseconds for any number of pixels, the tree about one for each pixel.
-# Below this number of pixels for each offset the tree is the faster one.
-PIXELS_PER_OFFSET = 64
+# A visit to one row takes some microseconds for any number of pixels, the tree about one for each pixel. Below
+# this number of pixels for each row the tree is the faster one.
+PIXELS_PER_ROW = 16
 
 # "Within a distance" must not hang on rounding: three steps of 0.1 mm are within 0.3 mm.
 ROUNDING = 1e-6
@@ -95,8 +96,9 @@ def border_distances(
         Two float64 arrays in the unit of the spacing: one distance for each border pixel of the reference, to
         the prediction's border; and one for each border pixel of the prediction, to the reference's.
     """
-    # The margin lets an offset be added to a flat index without leaving the array or wrapping into a row.
-    borders = [np.pad(border(mask), REACH) for mask in (reference, prediction)]
+    # With the margin a step to another row never leaves the array.
+    margin = [(REACH, REACH)] * (reference.ndim - 1) + [(0, 0)]
+    borders = [np.pad(border(mask), margin) for mask in (reference, prediction)]
     pixels = [np.flatnonzero(each) for each in borders]
     return (
         _distances(pixels[0], borders[1], pixels[1], spacing),
@@ -106,44 +108,70 @@ def border_distances(
 
 def _distances(sources: np.ndarray, target: np.ndarray, targets: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """The distance of each source pixel to the nearest target pixel; all indices are flat ones into ``target``."""
-    is_target = target.ravel()
-    distances = np.zeros(sources.size)
-    left = np.flatnonzero(~is_target[sources])
-    for distance, steps in _shells(spacing, target.shape):
-        if left.size < PIXELS_PER_OFFSET * len(steps):
+    along_row = _row_distances(target).ravel()
+    squares = np.append(np.square(np.arange(REACH + 1) * spacing[-1]), np.inf)
+    nearest = np.full(sources.size, np.inf)
+    left, pixels, squared = np.arange(sources.size), sources, nearest.copy()
+    row_strides = np.cumprod((1, *target.shape[:0:-1]))[:0:-1]
+    for ring in _rings(spacing):
+        if left.size < PIXELS_PER_ROW * len(ring.rows):
             break
-        found = _any_target(is_target, sources[left], steps)
-        distances[left[found]] = distance
-        left = left[~found]
+        for step, to_row in zip((ring.rows @ row_strides).tolist(), ring.squared, strict=True):
+            np.minimum(squared, squares.take(along_row.take(pixels + step)) + to_row, out=squared)
+        nearest[left] = squared
+        open_ = squared > ring.complete
+        left, pixels, squared = left[open_], pixels[open_], squared[open_]
+    distances = np.sqrt(nearest)
     if left.size:
-        distances[left] = _tree_distances(sources[left], targets, target.shape, spacing)
+        distances[left] = _tree_distances(pixels, targets, target.shape, spacing)
     return distances
 
 
-def _any_target(is_target: np.ndarray, pixels: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
-    found = is_target[pixels + steps[0]]
-    for step in steps[1:]:
-        found |= is_target[pixels + step]
-    return found
+def _row_distances(target: np.ndarray) -> np.ndarray:
+    """The distance in pixels of each pixel to the nearest target pixel of its row; REACH + 1 stands for more."""
+    distances = np.where(target, np.uint8(0), np.uint8(REACH + 1))
+    step = 1
+    while step <= REACH:
+        # Steps of 1, 2, 4, … add up to each distance within the reach.
+        distances[..., step:] = np.minimum(distances[..., step:], distances[..., :-step] + np.uint8(step))
+        distances[..., :-step] = np.minimum(distances[..., :-step], distances[..., step:] + np.uint8(step))
+        step *= 2
+    return distances
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """Rows at about the same distance from a pixel.
+
+    Attributes:
+        rows: Their offsets in pixels along all axes but the last, (rows, dimensions − 1).
+        squared: The square of each row's distance.
+        complete: With this ring and those inside it, no pixel up to this squared distance is missing.
+    """
+
+    rows: np.ndarray
+    squared: tuple[float, ...]
+    complete: float
 
 
 @lru_cache(maxsize=64)
-def _shells(spacing: tuple[float, ...], shape: tuple[int, ...]) -> tuple[tuple[float, tuple[int, ...]], ...]:
-    """Distances in rising order, each with the flat steps to all the pixels at that distance.
-
-    An offset beyond the reach along some axis is at least (REACH + 1) times the least spacing long, so below
-    that no offset is missing.
-    """
-    offsets = np.stack(np.meshgrid(*[np.arange(-REACH, REACH + 1)] * len(spacing), indexing="ij"), -1)
-    offsets = offsets.reshape(-1, len(spacing))
-    lengths = np.sqrt(np.square(offsets * np.array(spacing)).sum(1))
-    strides = np.cumprod((1, *shape[:0:-1]))[::-1]
-    steps = offsets @ strides
-    return tuple(
-        (float(length), tuple(int(step) for step in steps[lengths == length]))
-        for length in np.unique(lengths)
-        if 0 < length < (REACH + 1) * min(spacing)
-    )
+def _rings(spacing: tuple[float, ...]) -> tuple[Ring, ...]:
+    """The rows around a pixel, from the nearest outwards, each ring a third of all within it."""
+    offsets = np.stack(np.meshgrid(*[np.arange(-REACH, REACH + 1)] * (len(spacing) - 1), indexing="ij"), -1)
+    offsets = offsets.reshape(-1, len(spacing) - 1)
+    squared = np.square(offsets * np.array(spacing[:-1])).sum(1)
+    # What lies beyond the reach along some axis is at least this far away.
+    limit = ((REACH + 1) * min(spacing)) ** 2
+    order = np.argsort(squared, kind="stable")
+    order = order[squared[order] < limit]
+    rings, start = [], 0
+    while start < order.size:
+        end = start + max(2, start // 3)
+        inside = order[start:end]
+        complete = float(squared[order[end]]) if end < order.size else limit
+        rings.append(Ring(offsets[inside], tuple(squared[inside].tolist()), complete))
+        start = end
+    return tuple(rings)
 
 
 def _tree_distances(

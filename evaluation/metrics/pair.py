@@ -84,18 +84,20 @@ def crop_pair(
 
     A pixel at a side of the box has background or the image edge beyond it, so borders stay what they were.
     """
-    box = bounding_box(reference | prediction)
+    box = bounding_box(np.logical_or(reference, prediction))
     return MaskPair(reference[box], prediction[box], reference.shape, spacing, tolerance=tolerance)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """The least box that holds all the foreground; empty slices where there is none."""
+    if not mask.any():
+        return (slice(0, 0),) * mask.ndim
     extents = []
     for _ in range(mask.ndim):
-        # Each projection leaves fewer axes to scan.
-        first = np.flatnonzero(mask.reshape(mask.shape[0], -1).any(1)) if mask.size else np.array([], int)
-        extents.append(slice(int(first[0]), int(first[-1]) + 1) if first.size else slice(0, 0))
-        mask = mask.any(0)
+        filled = np.flatnonzero(mask.reshape(len(mask), -1).any(1))
+        extents.append(slice(int(filled[0]), int(filled[-1]) + 1))
+        # Each projection leaves less to scan for the next axis.
+        mask = np.any(mask, axis=0)
     return tuple(extents)
 
 

@@ -11,7 +11,8 @@ def centre_line_dice(reference: np.ndarray, prediction: np.ndarray) -> float:
 
     The shares are that of the prediction's skeleton inside the reference, and that of the reference's skeleton
     inside the prediction. Skeletons are scikit-image's: Zhang and Suen's thinning for (Y, X), Lee's for
-    (Z, Y, X). Empty masks: NaN when both are, 0 when one is.
+    (Z, Y, X); a component that thinning erases altogether is its own centre line. Empty masks: NaN when both
+    are, 0 when one is.
 
     Args:
         reference: Boolean mask, (Y, X) or (Z, Y, X).
@@ -36,10 +37,15 @@ def centre_line_dice_of(pair: MaskPair) -> float:
 
 
 def _skeleton(mask: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import label
     from skimage.morphology import skeletonize
 
     # A margin makes the result independent of where the box was cut.
-    return skeletonize(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
+    skeleton = skeletonize(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
+    # scikit-image's thinning of volumes erases some components altogether, such as tubes of 2 × 2 voxels.
+    components, number = label(mask, structure=np.ones((3,) * mask.ndim))
+    erased = np.bincount(components[skeleton], minlength=number + 1) == 0
+    return skeleton | (mask & erased[components])
 
 
 def _share_inside(skeleton: np.ndarray, mask: np.ndarray) -> float:

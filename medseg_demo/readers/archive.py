@@ -131,9 +131,9 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> N
 def _safe_members(
     members: list[zipfile.ZipInfo], source: Source, settings: Settings, already: int
 ) -> list[zipfile.ZipInfo]:
-    files = [m for m in members if not m.is_dir() and not any(map(_is_hidden, PurePosixPath(m.filename).parts))]
-    for member in files:
+    for member in members:
         _check_member(member, source)
+    files = [m for m in members if not m.is_dir() and not any(map(_is_hidden, PurePosixPath(m.filename).parts))]
     if already + len(files) > settings.max_upload_files:
         raise ImageTooLargeError(
             f"{source.label}: with its {len(files)} files there are more than the {settings.max_upload_files} that one "
@@ -152,7 +152,7 @@ def _safe_members(
 def _check_member(member: zipfile.ZipInfo, source: Source) -> None:
     name = PurePosixPath(member.filename)
     is_link = stat.S_ISLNK(member.external_attr >> 16)
-    if is_link or name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in name.parts[0]:
+    if is_link or name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename:
         raise UnsupportedImageError(
             f"{source.label}: a file in the zip points outside of it, so nothing was unpacked. Pack the images alone."
         )

@@ -10,9 +10,9 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownFormatError, UnsupportedImageError
 from medseg_demo.image import MedicalImage
-from medseg_demo.readers.codestream import claimed_size
 from medseg_demo.readers.dicom_geometry import locate, numbers
-from medseg_demo.readers.intensities import build_image, check_size
+from medseg_demo.readers.dicom_pixels import check_frames, decode, first
+from medseg_demo.readers.intensities import build_image
 from medseg_demo.readers.source import MIB, Source, decoding
 from medseg_demo.settings import Settings
 
@@ -23,7 +23,6 @@ PIXEL_ELEMENTS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"
 DEFLATED = "1.2.840.10008.1.2.1.99"
-JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 # MPEG-2, MPEG-4 and HEVC; JPEG XL and HTJ2K come after them.
 VIDEO = tuple(f"1.2.840.10008.1.2.4.{code}" for code in range(100, 109))
 INVERTED_NOTE = "The file stores bright as dark (MONOCHROME1); the intensities were turned round."
@@ -59,15 +58,15 @@ def read(source: Source, settings: Settings) -> MedicalImage:
     with decoding(source, "DICOM"):
         dataset = _load(source, settings)
         _check_is_image(dataset, source)
-        frames = _check_frames(dataset, source, settings)
-        pixels, window, notes = _values(_decode(dataset, source, settings), dataset)
+        frames = check_frames(dataset, source, settings)
+        pixels, window, notes = _values(decode(dataset, source, settings), dataset)
         geometry, more = locate(dataset, frames)
         modality = dataset.get("Modality")
         return build_image(
             source,
             pixels,
             file_format="DICOM",
-            bit_depth=int(_first(dataset, "BitsStored", pixels.dtype.itemsize * 8)),
+            bit_depth=int(first(dataset, "BitsStored", pixels.dtype.itemsize * 8)),
             is_volume=frames > 0,
             geometry=geometry,
             window=window,
@@ -131,7 +130,7 @@ def _check_is_image(dataset: "Dataset", source: Source) -> None:
             f"{source.label}: its bytes are of no image format that is read here. Save it as PNG, TIFF, DICOM or NIfTI."
         )
     if not any(keyword in dataset for keyword in PIXEL_ELEMENTS):
-        if "Rows" in dataset:
+        if "Rows" in dataset or not dataset.keys():  # pydicom drops everything where the last element is cut off
             raise DamagedFileError(f"{source.label}: the DICOM file ends before its pixels. Export or copy it again.")
         raise UnsupportedImageError(
             f"{source.label}: the DICOM file holds no pixels (it may be a report, a plan, contours or a directory, or "
@@ -145,56 +144,13 @@ def _check_is_image(dataset: "Dataset", source: Source) -> None:
         raise UnsupportedImageError(f"{source.label}: DICOM video is not read. Save frames as images of their own.")
 
 
-def _first(dataset: "Dataset", keyword: str, default: float) -> float:
-    return next(iter(numbers(dataset, keyword)), default)
-
-
-def _check_frames(dataset: "Dataset", source: Source, settings: Settings) -> int:
-    """The number of slices, 0 for a single image; every size that is claimed has been checked."""
-    rows, columns = int(_first(dataset, "Rows", 0)), int(_first(dataset, "Columns", 0))
-    frames = int(_first(dataset, "NumberOfFrames", 1))
-    check_size((frames, rows, columns) if frames > 1 else (rows, columns), source, settings)
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        from pydicom.encaps import generate_frames
-
-        for frame in generate_frames(dataset.PixelData, number_of_frames=max(frames, 1)):
-            if claimed_size(frame) not in (None, (rows, columns)):
-                raise DamagedFileError(
-                    f"{source.label}: the compressed pixels have another size than the header states. Export it again."
-                )
-    return frames if frames > 1 else 0
-
-
-def _decode(dataset: "Dataset", source: Source, settings: Settings) -> np.ndarray:
-    """Stored values, (Y, X), (Z, Y, X), (Y, X, 3) or (Z, Y, X, 3); YBR is turned to RGB."""
-    from pydicom.pixels import pixel_array
-
-    syntax = str(dataset.file_meta.TransferSyntaxUID)
-    if syntax == JPEG_EXTENDED and _first(dataset, "BitsStored", 8) > 8:
-        return _decode_with_itk(dataset, source, settings)
-    return pixel_array(dataset)
-
-
-def _decode_with_itk(dataset: "Dataset", source: Source, settings: Settings) -> np.ndarray:
-    """12-bit JPEG, which only ITK's copy of GDCM decodes; it rescales, which is taken back."""
-    import SimpleITK
-
-    from medseg_demo.readers.itk import read_with_itk
-
-    pixels = SimpleITK.GetArrayFromImage(read_with_itk(source, "GDCMImageIO", settings))
-    slope, intercept = _rescale(dataset, 0)
-    if (slope, intercept) != (1, 0):
-        pixels = np.rint((pixels - intercept) / slope).astype(np.int32)
-    return pixels if _first(dataset, "NumberOfFrames", 1) > 1 else pixels[0]
-
-
 def _values(stored: np.ndarray, dataset: "Dataset") -> tuple[np.ndarray, tuple[float, float] | None, tuple[str, ...]]:
     """Stored values as colours or intensities, with the file's display window and notes."""
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
         from pydicom.pixels import apply_color_lut
 
         return _shortest(apply_color_lut(stored, dataset)[..., :3]), None, ()
-    if _first(dataset, "SamplesPerPixel", 1) > 1:
+    if first(dataset, "SamplesPerPixel", 1) > 1:
         return stored, None, ()
     return _intensities(stored, dataset)
 
@@ -260,7 +216,7 @@ def _stored_span(stored: np.ndarray, dataset: "Dataset") -> float:
         return float(stored.min()) + float(stored.max())
     if stored.dtype.kind == "i":
         return -1.0
-    bits = int(_first(dataset, "BitsStored", stored.dtype.itemsize * 8))
+    bits = int(first(dataset, "BitsStored", stored.dtype.itemsize * 8))
     return float(max(2**bits - 1, int(stored.max())))
 
 

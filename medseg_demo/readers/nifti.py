@@ -17,6 +17,7 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.readers.axes import check_right_angles
 from medseg_demo.readers.intensities import build_image, check_size, settle_channels
 from medseg_demo.readers.source import MIB, Source, decoding
 from medseg_demo.settings import Settings
@@ -46,7 +47,6 @@ DATATYPES = {
 }  # fmt: skip
 MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 MAX_OFFSET = 64 * MIB
-SHEAR_TOLERANCE = 0.01
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -235,7 +235,7 @@ def locate(header: Header, axes: int, source: Source) -> tuple[Geometry, tuple[s
         if not _is_invertible(affine):
             notes = ("The file's transform to the patient is singular and was ignored.",)
             continue
-        _check_right_angles(affine, source)
+        check_right_angles(affine, source)
         affine[:3] *= header.mm_per_unit
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
         return Geometry(tuple(float(s) for s in lengths[:axes][::-1]), LPS_FROM_RAS @ affine), ()
@@ -259,7 +259,8 @@ def _qform(header: Header) -> np.ndarray:
     )
     handedness = -1.0 if header.pixdim[0] < 0 else 1.0
     affine = np.eye(4)
-    affine[:3, :3] = rotation * np.asarray(header.pixdim[1:4]) * [1, 1, handedness]
+    with np.errstate(invalid="ignore"):  # what is not finite is found by the caller
+        affine[:3, :3] = rotation * np.asarray(header.pixdim[1:4]) * [1, 1, handedness]
     affine[:3, 3] = offsets
     return affine
 
@@ -269,12 +270,3 @@ def _is_invertible(affine: np.ndarray) -> bool:
         return False
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     return bool(lengths.min() > 0 and abs(np.linalg.det(affine[:3, :3] / lengths)) > 1e-3)
-
-
-def _check_right_angles(affine: np.ndarray, source: Source) -> None:
-    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    if np.abs(directions.T @ directions - np.eye(3)).max() > SHEAR_TOLERANCE:
-        raise UnsupportedImageError(
-            f"{source.label}: the axes are not at right angles (the affine is sheared). "
-            "Resample the volume to a regular grid and save it again."
-        )

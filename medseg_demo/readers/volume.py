@@ -9,6 +9,7 @@ import numpy as np
 
 from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.readers.axes import check_right_angles
 from medseg_demo.readers.intensities import build_image, settle_channels
 from medseg_demo.readers.itk import read_with_itk
 from medseg_demo.readers.source import MIB, Source, decoding
@@ -60,7 +61,7 @@ def read(source: Source, settings: Settings, *, file_format: str) -> MedicalImag
             file_format=file_format,
             bit_depth=pixels.dtype.itemsize * 8,
             is_volume=decoded.GetDimension() == 3,
-            geometry=_geometry(decoded, header),
+            geometry=_geometry(decoded, header, source),
             notes=notes,
         )
 
@@ -106,7 +107,7 @@ def _check_compressed(data_file: Path, offset: int, size: int) -> None:
         raise EOFError
 
 
-def _geometry(decoded: "SimpleITK.Image", header: bytes) -> Geometry:
+def _geometry(decoded: "SimpleITK.Image", header: bytes, source: Source) -> Geometry:
     spacing = np.asarray(decoded.GetSpacing())
     is_spaced = SPACING_FIELDS.search(header) is not None
     spacing_mm = tuple(float(s) for s in spacing[::-1]) if is_spaced else None
@@ -115,4 +116,5 @@ def _geometry(decoded: "SimpleITK.Image", header: bytes) -> Geometry:
     affine = np.eye(4)
     affine[:3, :3] = np.asarray(decoded.GetDirection()).reshape(3, 3) * spacing
     affine[:3, 3] = decoded.GetOrigin()
+    check_right_angles(affine, source)
     return Geometry(spacing_mm, affine)

@@ -29,10 +29,12 @@ SCRIPTS = (
 
 # Follows the system's choice of light or dark, as the class that Gradio uses too.
 THEME_SCRIPT = """
+(() => {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
 dark.addEventListener("change", follow);
 follow();
+})();
 """
 
 PAGE_STYLE = """

@@ -24,7 +24,7 @@ import numpy as np
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering.colours import hex_colour
-from medseg_demo.rendering.intensities import code_for, encode_slice, presets
+from medseg_demo.rendering.intensity_code import code_for, encode_slice, presets
 from medseg_demo.rendering.packing import PackedArray, pack
 
 MAX_SIDE = 4096

@@ -8,13 +8,14 @@ import importlib.util
 from pathlib import Path
 
 from medseg_demo.errors import TrainingError
+from medseg_demo.settings import Settings
 
 __all__ = ["train"]
 
 NEEDED = ("lightning", "monai")
 
 
-def train(test_set: Path | str, config: Path | str, output: Path | str) -> Path:
+def train(test_set: Path | str, config: Path | str, output: Path | str, *, settings: Settings | None = None) -> Path:
     """Train a checkpoint; an interrupted training in ``output`` is taken up where its last epoch ended.
 
     On the same machine and versions a resumed training gives the same weights as an uninterrupted one.
@@ -24,6 +25,7 @@ def train(test_set: Path | str, config: Path | str, output: Path | str) -> Path:
         config: A YAML file, as ``medseg_demo.training.config.TrainingConfig`` describes it.
         output: The checkpoint folder; its name is the checkpoint's. The best checkpoint so far lies in it from
             the first validation on.
+        settings: Device, precision and the limits of files count; None takes the environment's.
 
     Returns:
         The checkpoint folder.
@@ -40,4 +42,4 @@ def train(test_set: Path | str, config: Path | str, output: Path | str) -> Path:
         )
     from medseg_demo.training.run import run
 
-    return run(Path(test_set), Path(config), Path(output))
+    return run(Path(test_set), Path(config), Path(output), settings or Settings.from_environment())

@@ -1,5 +1,7 @@
 """Random changes to a training image and its labels, by MONAI's transforms: geometry alike, intensities alone."""
 
+from collections.abc import Hashable, Mapping
+
 import numpy as np
 import torch
 from monai.config import KeysCollection
@@ -34,10 +36,10 @@ class RandColourd(MapTransform, Randomizable):
         super().__init__(keys)
         self.amount, self.prob = amount, prob
 
-    def __call__(self, data: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
         """Change ``data`` under the keys; each is (C, H, W)."""
         if self.R.random() >= self.prob:
-            return data
+            return dict(data)
         changed = dict(data)
         for key in self.key_iterator(data):
             shape = (len(data[key]), 1, 1)

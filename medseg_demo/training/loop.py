@@ -11,6 +11,7 @@ from statistics import fmean
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from monai.metrics import DiceMetric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -91,7 +92,7 @@ class SegmentationTask(LightningModule):
         """Show the mean."""
         self.log("val_dice", mean_dice(self.case_dice), prog_bar=True, logger=False)
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, without decay of biases and normalisation, under a warm-up and a cosine fall."""
         decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]

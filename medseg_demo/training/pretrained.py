@@ -10,6 +10,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -45,8 +46,7 @@ def load_encoder(network: nn.Module, source: str) -> None:
         TrainingError: The package is unknown or not installed, its file is no state dict, or it does not fit.
     """
     package = source.removeprefix(PREFIX)
-    encoder = network.encoder
-    inner = getattr(encoder, "model", encoder)
+    inner = cast(nn.Module, getattr(network.encoder, "model", network.encoder))
     expected = inner.state_dict()
     weights = {name: tensor for name, tensor in _timm_names(_read(package)).items() if not name.startswith(_HEAD)}
     stem = "conv_stem.weight"

@@ -3,11 +3,13 @@
 import importlib.metadata
 import logging
 import math
+import pickle
 import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
+from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
@@ -29,15 +31,18 @@ from medseg_demo.training.loop import RESUME_FILE, CaseDice, Keeper, Segmentatio
 from medseg_demo.training.pretrained import PREFIX, load_encoder
 from medseg_demo.training.readme import readme, summarise
 
-PRECISIONS = {torch.float32: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}
+PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    torch.float32: "32-true",
+    torch.bfloat16: "bf16-mixed",
+    torch.float16: "16-mixed",
+}
 VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai")
 
 
-def run(test_set_folder: Path, config_file: Path, output: Path) -> Path:
+def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settings) -> Path:
     """Train; the arguments and errors are those of ``medseg_demo.training.train``."""
     config = read_config(config_file)
     resume = _check_output(output, config)
-    settings = Settings.from_environment()
     compute = choose_compute(settings)
     if config.precision == "float32":
         compute = Compute(compute.device, torch.float32)
@@ -75,6 +80,13 @@ def _check_output(output: Path, config: TrainingConfig) -> Path | None:
             f"{output.name} holds an interrupted training of another configuration. Take it up with the "
             f"{CONFIG_COPY} in it, or choose another output folder."
         )
+    try:
+        torch.load(resume, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+        raise TrainingError(
+            f"{RESUME_FILE} in {output.name} is damaged or holds more than tensors and plain values. Remove the "
+            "folder, to start again."
+        ) from None
     return resume
 
 

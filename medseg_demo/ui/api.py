@@ -65,6 +65,8 @@ def segment_file(engine: Engine, file: str, checkpoint: str, threshold: float | 
     """
     if not file:
         raise OptionError(texts.ONE_FILE_ONLY)
+    if not isinstance(threshold, int | float | None):  # Gradio passes on what it was sent
+        raise OptionError(texts.NO_NUMBER.format(value=threshold))
     engine.entry(checkpoint)
     image = read_image(Path(file), settings=engine.settings)
     result = engine.segment(image, checkpoint, options=SegmentOptions(threshold=threshold))

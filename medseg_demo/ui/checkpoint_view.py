@@ -51,7 +51,10 @@ def overview(entries: list[CatalogEntry]) -> str:
         for entry in entries
         if entry.card
     ]
-    return markup.table(texts.USABLE, ("Checkpoint", "Task", "Finds", "Network", "Data licence"), rows) if rows else ""
+    if not rows:
+        return ""
+    header = ("Checkpoint", "Task", "Finds", "Network", "Data licence")
+    return markup.card(texts.USABLE, markup.table(texts.USABLE, header, rows, words=True))
 
 
 def _licences(card: ModelCard) -> str:

@@ -26,6 +26,11 @@ def panel(kind: Kind, title: str, lines: Iterable[str] = ()) -> str:
     )
 
 
+def busy(text: str) -> str:
+    """The place where progress is shown."""
+    return f'<div class="ms-busy" role="status">{escape(text)}</div>'
+
+
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values side by side, as a description list."""
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
@@ -58,12 +63,19 @@ def hint(text: str) -> str:
     return f'<p class="ms-hint">{escape(text)}</p>'
 
 
-def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column names the row; its caption is for screen readers, as a card has a title."""
+def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False) -> str:
+    """A table whose first column names the row.
+
+    Args:
+        caption: For screen readers; the card around it has the title that is seen.
+        header: Names of the columns.
+        rows: One text a column.
+        words: Whether the cells hold words, which start at the left, and not figures.
+    """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(f"<tr>{_row(cells)}</tr>" for cells in rows)
     return (
-        f'<div class="ms-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="ms-table">'
+        f'<div class="ms-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="ms-table{" ms-words" if words else ""}">'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

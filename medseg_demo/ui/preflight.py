@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from medseg_demo.errors import ReadError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
+from medseg_demo.readers import read_image
 from medseg_demo.segmentation import check_fit
+from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 
 SHOWN_FILES = 8
@@ -22,12 +25,19 @@ def image_card(image: MedicalImage, card: ModelCard | None) -> str:
     )
 
 
-def files_card(files: tuple[Path, ...]) -> str:
-    """How many files wait, and the first names."""
-    names = [file.name for file in files[:SHOWN_FILES]]
-    if len(files) > SHOWN_FILES:
-        names.append(f"and {len(files) - SHOWN_FILES} more")
-    return markup.card(f"{len(files)} files", markup.bullets(names, kind="good"), note=texts.PREFLIGHT)
+def files_card(files: tuple[Path, ...], settings: Settings) -> str:
+    """How many files wait, and what the first ones are; those that cannot be read are named with the reason."""
+    rows, problems = [], []
+    for file in files[:SHOWN_FILES]:
+        try:
+            image = read_image(file, settings=settings)
+            rows.append([file.name, image.file_format, size(image)])
+        except ReadError as error:
+            problems.append(str(error))
+    table = markup.table("Files", ("File", "Format", "Size"), rows, words=True) if rows else ""
+    more = markup.small(texts.MORE_FILES.format(count=len(files) - SHOWN_FILES)) if len(files) > SHOWN_FILES else ""
+    title = texts.FILES.format(count=len(files))
+    return markup.card(title, table, more, markup.bullets(problems, kind="warning"), note=texts.PREFLIGHT)
 
 
 def describe(image: MedicalImage) -> list[tuple[str, str]]:

@@ -51,7 +51,7 @@ def verdict(run: Run, total: int) -> str:
                 "warning", texts.STOPPED_TITLE, [texts.STOPPED.format(done=len(run.outcomes), total=total)]
             )
         )
-    failures = [f"{outcome.name}: {outcome.error}" for outcome in run.outcomes if outcome.error is not None]
+    failures = [_named(outcome) for outcome in run.outcomes if outcome.error is not None]
     if failures:
         title = texts.FAILED_TITLE.format(failed=len(failures), total=total)
         parts.append(markup.panel("error", title, failures))
@@ -63,6 +63,11 @@ def verdict(run: Run, total: int) -> str:
 def is_empty(segmentation: Segmentation) -> bool:
     """Whether no pixel belongs to any class."""
     return not any(row.pixels for row in segmentation.measurements)
+
+
+def _named(outcome: Outcome) -> str:
+    error = outcome.error or ""
+    return error if outcome.source.name in error else f"{outcome.source.name}: {error}"
 
 
 def _why_empty(segmentation: Segmentation) -> str:

@@ -73,7 +73,7 @@ def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:
 def preflight_card(engine: Engine, work: Work, choices: Choices) -> str:
     """What is about to be segmented; empty where there is nothing."""
     if work.image is None:
-        return preflight.files_card(work.files) if work.files else ""
+        return preflight.files_card(work.files, engine.settings) if work.files else ""
     entry = engine.find(choices.checkpoint)
     return preflight.image_card(work.image, entry.card if entry else None)
 

@@ -99,19 +99,18 @@ def _result() -> Parts:
         "status": html(elem_id="ms-status"),
         "stale": html(elem_id="ms-stale"),
         "viewer": Viewer(elem_id="ms-viewer"),
-        "heading": html(elem_id="ms-heading"),
-        "measurements": html(elem_id="ms-measurements"),
         "gallery": gr.Gallery(
             label=texts.GALLERY,
             visible=False,
-            columns=5,
-            height="auto",
+            columns=6,
             allow_preview=False,
             object_fit="contain",
             interactive=False,
             buttons=[],
             elem_id="ms-gallery",
         ),
+        "heading": html(elem_id="ms-heading"),
+        "measurements": html(elem_id="ms-measurements"),
     }
 
 

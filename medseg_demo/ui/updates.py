@@ -75,7 +75,7 @@ def busy() -> Updates:
     return {
         "segment": gr.update(interactive=False),
         "stop": gr.update(interactive=True),
-        "status": markup.panel("info", texts.WORKING),
+        "status": markup.busy(texts.WORKING),
         "stale": "",
     }
 

@@ -40,7 +40,7 @@ function canWindow(viewer) {
 function createToolbar(viewer) {
   const views = segmented("View", VIEWS, (view) => viewer.set({ view }));
   const tools = TOOLS.map(([tool, label]) => [tool, iconButton(tool, label, () => viewer.set({ tool }))]);
-  const percent = build("output", { class: "mv-number mv-zoom", title: "Screen pixels for each image pixel" });
+  const percent = build("span", { class: "mv-number mv-zoom", title: "Screen pixels for each image pixel" });
   const node = build(
     "div",
     { class: "mv-bar" },

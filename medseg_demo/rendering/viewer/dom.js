@@ -62,7 +62,7 @@ function segmented(label, choices, choose) {
 // A labelled range input with its value in words beside it.
 function slider(label, attributes, onchange) {
   const input = build("input", { type: "range", ...attributes });
-  const shown = build("output", { class: "mv-number" });
+  const shown = build("span", { class: "mv-number" });
   const node = build("label", { class: "mv-slider" }, build("span", { class: "mv-label" }, label), input, shown);
   input.addEventListener("input", () => onchange(Number(input.value)));
   const update = (value, text) => {

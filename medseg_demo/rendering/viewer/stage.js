@@ -63,7 +63,6 @@ function createNotes(viewer) {
   const update = () => {
     const text = viewer.slice ? describeResult(viewer).join(" ") : "";
     if (node.textContent !== text) node.textContent = text;
-    node.hidden = !text;
   };
   return { node, update };
 }

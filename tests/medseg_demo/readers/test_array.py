@@ -1,6 +1,5 @@
 import contextlib
 import io
-import pickle
 import zipfile
 
 import numpy as np
@@ -68,9 +67,8 @@ def test_a_pickle_is_never_loaded(write, tmp_path):
 
     array = np.empty((2, 2), object)
     array[:] = Payload()
-    (tmp_path / "executed").unlink(missing_ok=True)
     content = npy(array, allow_pickle=True)
-    assert pickle.dumps(Payload())[-20:-1] in content or b"executed" in content
+    assert b"executed" in content
     for name, data in (("a.npy", content), ("a.npz", packed(image=content))):
         with pytest.raises(UnsupportedImageError, match="pickled Python objects"):
             read_image(write(name, data))
@@ -106,10 +104,11 @@ def test_an_npz_bomb_is_refused_from_its_header(write):
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (60000, 60000)})
     with pytest.raises(ImageTooLargeError, match="60000 × 60000"):
         read_image(write("bomb.npz", packed(image=header.getvalue() + bytes(10_000_000))))
-    with pytest.raises(DamagedFileError, match=r"claims 100000000 bytes of data, and 10 are there"):
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10000, 10000)})
-        read_image(write("short.npy", header.getvalue() + bytes(10)))
+
+
+def test_missing_data_are_counted(write):
+    with pytest.raises(DamagedFileError, match=r"claims 80 bytes of data, and 70 are there"):
+        read_image(write("short.npy", npy(ramp(4, 5))[:-10]))
 
 
 def test_voxel_limit(write):

@@ -165,7 +165,7 @@ def test_orientation_of_16_bit_colour(tmp_path):
 
 def test_rare_samples_are_named(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.eye(5, dtype=np.float64))
-    with pytest.raises(DamagedFileError, match="rare kind.*32-bit floats"):
+    with pytest.raises(DamagedFileError, match=r"rare kind.*32-bit floats"):
         read_image(tmp_path / "a.tif")
 
 

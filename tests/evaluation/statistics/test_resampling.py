@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from evaluation.statistics.resampling import (
+    bca_interval,
+    draw_counts,
+    jackknife_cluster_medians,
+    jackknife_means,
+    jackknife_medians,
+    means,
+    median_interval,
+    quantile,
+    resampled_cluster_medians,
+    resampled_means,
+    resampled_medians,
+    resamples_for,
+    weighted_medians,
+)
+
+VALUES = np.array([0.91, 0.42, 0.88, 0.95, 0.13, 0.77, 0.86, 0.93, 0.69, 0.90])
+
+
+def left_out(statistic, values):
+    return np.array([statistic(np.delete(values, place)) for place in range(len(values))])
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.std])
+def test_bca_interval_is_scipys_on_the_same_resamples(statistic):
+    oracle = stats.bootstrap((VALUES,), statistic, n_resamples=999, method="BCa", rng=np.random.default_rng(1))
+    found = bca_interval(oracle.bootstrap_distribution, statistic(VALUES), left_out(statistic, VALUES))
+    np.testing.assert_allclose(found, tuple(oracle.confidence_interval), rtol=1e-12)
+
+
+def test_mean_interval_agrees_with_scipys_own_resamples():
+    oracle = stats.bootstrap((VALUES,), np.mean, n_resamples=20000, method="BCa", rng=np.random.default_rng(2))
+    sums, counts = VALUES.reshape(-1, 1, 1), np.ones((len(VALUES), 1, 1))
+    replicates = resampled_means(sums, counts, resamples=20000)[:, 0]
+    found = bca_interval(replicates, VALUES.mean(), jackknife_means(sums, counts)[:, 0])
+    np.testing.assert_allclose(found, tuple(oracle.confidence_interval), atol=0.01)
+
+
+@pytest.mark.parametrize("values", [VALUES, VALUES[:9]], ids=["even", "odd"])
+def test_resampled_medians_have_the_distribution_of_real_resamples(values):
+    generator = np.random.default_rng(3)
+    real = np.median(values[generator.integers(0, len(values), (20000, len(values)))], axis=1)
+    found = resampled_medians(values, resamples=20000)
+    for share in (0.05, 0.25, 0.5, 0.75, 0.95):
+        assert abs((found <= np.quantile(real, share)).mean() - (real <= np.quantile(real, share)).mean()) < 0.015
+
+
+@pytest.mark.parametrize("number", [2, 3, 7, 8])
+def test_jackknife_medians_are_those_of_the_shortened_samples(number):
+    ordered = np.sort(VALUES[:number])
+    np.testing.assert_allclose(jackknife_medians(VALUES[:number]), left_out(np.median, ordered))
+
+
+def test_cluster_jackknife_leaves_out_whole_units():
+    units = np.array([0, 0, 1, 2, 2, 2, 3, 4, 4, 5])
+    expected = [np.median(VALUES[units != unit]) for unit in range(6)]
+    np.testing.assert_allclose(jackknife_cluster_medians(VALUES, units, units=6), expected)
+
+
+def test_cluster_medians_of_single_units_are_ordinary_medians():
+    single = np.arange(len(VALUES))
+    found = resampled_cluster_medians(VALUES, single, units=len(VALUES), resamples=5000)
+    expected = resampled_medians(VALUES, resamples=5000)
+    assert abs(found.mean() - expected.mean()) < 0.01
+
+
+def test_weighted_medians_by_hand():
+    counts = np.array([[1, 1, 1], [0, 3, 1], [2, 0, 2], [0, 0, 0]], dtype=np.uint8)
+    # 1 5 9 → 5; 5 5 5 9 → 5; 1 1 9 9 → 5; nothing → NaN
+    np.testing.assert_array_equal(weighted_medians(np.array([9.0, 5.0, 1.0]), counts), [5, 5, 5, np.nan])
+
+
+def test_means_go_over_classes_and_leave_out_classes_without_a_value():
+    sums, counts = np.array([[2.0, 0.0], [2.0, 3.0], [0.0, 0.0]]), np.array([[4.0, 0.0], [4.0, 3.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(means(sums, counts), [0.5, 0.75, np.nan])
+
+
+def test_resamples_draw_as_many_as_there_are_units_and_repeat_themselves():
+    first, again = (np.concatenate(list(draw_counts(7, 50, seed=5))) for _ in range(2))
+    assert first.shape == (50, 7)
+    assert (first.sum(axis=1) == 7).all()
+    np.testing.assert_array_equal(first, again)
+    assert (first != np.concatenate(list(draw_counts(7, 50, seed=6)))).any()
+
+
+def test_interval_covers_the_true_mean_in_about_95_percent_of_samples():
+    generator = np.random.default_rng(4)
+    samples = generator.beta(4, 2, (300, 30))
+    sums, counts = samples.T.reshape(30, 300, 1), np.ones((30, 300, 1))
+    replicates, jackknife = resampled_means(sums, counts, resamples=1000), jackknife_means(sums, counts)
+    bounds = [bca_interval(replicates[:, one], samples[one].mean(), jackknife[:, one]) for one in range(300)]
+    covered = np.mean([low <= 4 / 6 <= high for low, high in bounds])
+    assert 0.90 <= covered <= 0.985
+
+
+def test_equal_values_have_an_interval_of_no_width():
+    assert bca_interval(np.full(10, 0.5), 0.5, np.full(4, 0.5)) == (0.5, 0.5)
+
+
+def test_one_unit_has_no_interval():
+    assert np.isnan(bca_interval(np.full(10, 0.5), 0.5, np.full(1, 0.5))).all()
+
+
+def test_median_interval_stays_right_with_misses():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, np.inf])
+    low, high = median_interval([(values, np.arange(8))])
+    assert 1 <= low < 4.5 < high
+    low, high = median_interval([(np.array([1.0, 2.0, np.inf, np.inf, np.inf]), np.arange(5))])
+    assert low < np.inf
+    assert high == np.inf
+
+
+def test_quantile_is_numpys_and_knows_infinity():
+    shares = np.array([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])
+    np.testing.assert_allclose(quantile(VALUES, shares), np.quantile(VALUES, shares))
+    np.testing.assert_array_equal(quantile([1, 2, np.inf], np.array([0.5, 0.75, 1.0])), [2, np.inf, np.inf])
+    assert quantile([-np.inf, 1, 2], 0.25) == -np.inf
+    assert np.isnan(quantile([], 0.5))
+
+
+def test_very_many_units_get_fewer_resamples():
+    assert resamples_for(100) == 2000
+    assert 200 <= resamples_for(50_000) < 2000
+    assert resamples_for(10**9) == 200

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import SimpleITK
+from PIL import Image
+
+from evaluation.cases import attempt, case_digest, read_case
+from evaluation.errors import CaseError, PassingCaseError
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import Case, read_test_set
+
+
+def read(case, class_names=("thing",)):
+    return read_case(case, class_names=class_names, settings=Settings())
+
+
+def write_volume(path, array, *, spacing=(1.0, 1.0, 2.0), origin=(0.0, 0.0, 0.0)):
+    volume = SimpleITK.GetImageFromArray(array)
+    volume.SetSpacing(spacing)
+    volume.SetOrigin(origin)
+    SimpleITK.WriteImage(volume, str(path))
+
+
+@pytest.fixture
+def volume_case(tmp_path):
+    image, mask = tmp_path / "image.nii.gz", tmp_path / "mask.nii.gz"
+    pixels = np.arange(4 * 20 * 20, dtype=np.int16).reshape(4, 20, 20)
+    write_volume(image, pixels)
+    write_volume(mask, (pixels > 100).astype(np.uint8))
+    return Case("scan", image, mask)
+
+
+def test_values_of_0_and_255_are_one_class(make_test_set):
+    data = read(read_test_set(make_test_set(cases=1)).cases[0])
+    assert data.reference.labels.sum() == 32 * 32
+    assert data.spacing_mm is None
+
+
+def test_the_spacing_of_either_file_counts(volume_case, tmp_path):
+    assert read(volume_case).spacing_mm == pytest.approx((2, 1, 1))
+    np.save(tmp_path / "image.npy", np.arange(4 * 20 * 20, dtype=np.int16).reshape(4, 20, 20))
+    assert read(Case("scan", tmp_path / "image.npy", volume_case.mask_path)).spacing_mm == pytest.approx((2, 1, 1))
+
+
+def test_another_shape_names_both(make_test_set):
+    folder = make_test_set(cases=1)
+    Image.fromarray(np.zeros((64, 65), np.uint8)).save(folder / "masks" / "case_00.png")
+    with pytest.raises(CaseError, match=r"Case 'case_00': reference has shape \(64, 65\) but image has \(64, 64\)\. "):
+        read(read_test_set(folder).cases[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"origin": (0.0, 0.0, 40.0)}, "40 mm away"), ({"spacing": (1.0, 1.0, 2.5)}, "spacing .2.5, 1, 1. mm")],
+)
+def test_another_geometry_is_refused(volume_case, change, message):
+    write_volume(volume_case.mask_path, np.ones((4, 20, 20), np.uint8), **change)
+    with pytest.raises(CaseError, match=message):
+        read(volume_case)
+
+
+@pytest.mark.parametrize(("value", "message"), [(0.5, "value 0.5"), (2, "label 2"), (-1, "label -1")])
+def test_values_that_are_no_labels_are_refused(make_test_set, value, message):
+    folder = make_test_set(cases=1)
+    (folder / "masks" / "case_00.png").unlink()
+    np.save(folder / "masks" / "case_00.npy", np.full((64, 64), value))
+    with pytest.raises(CaseError, match=f"Case 'case_00', reference: .*{message}"):
+        read(read_test_set(folder).cases[0])
+
+
+def test_a_damaged_image_is_told_from_a_damaged_reference(make_test_set):
+    folder = make_test_set(cases=1)
+    case = read_test_set(folder).cases[0]
+    case.image_path.write_bytes(case.image_path.read_bytes()[:60])
+    with pytest.raises(CaseError, match=r"Case 'case_00', image: case_00\.png"):
+        read(case)
+    case.mask_path.write_bytes(b"")
+    with pytest.raises(CaseError, match=r"Case 'case_00', reference: case_00\.png is empty"):
+        read(case)
+
+
+def test_the_digest_is_of_the_id_and_both_files(make_test_set):
+    folder = make_test_set(cases=2)
+    case, other = read_test_set(folder).cases
+    same = Case(case.case_id, case.image_path, case.mask_path, split="test")
+    assert case_digest(case) == case_digest(same)
+    digests = {
+        case_digest(case),
+        case_digest(Case("renamed", case.image_path, case.mask_path)),
+        case_digest(Case(case.case_id, other.image_path, case.mask_path)),
+        case_digest(Case(case.case_id, case.image_path, other.image_path)),
+    }
+    assert len(digests) == 4
+    with pytest.raises(CaseError, match=r"image: none\.png: the file cannot be opened"):
+        case_digest(Case("case", folder / "none.png", case.mask_path))
+
+
+def test_what_else_a_decoder_raises_keeps_its_words_to_itself(make_test_set):
+    case = read_test_set(make_test_set(cases=1)).cases[0]
+
+    def explode():
+        raise RuntimeError("Doe^Jane")
+
+    with pytest.raises(CaseError, match="RuntimeError") as caught:
+        attempt(case, "image", explode)
+    assert "Doe" not in str(caught.value)
+
+    def starve():
+        raise MemoryError
+
+    with pytest.raises(PassingCaseError, match="memory"):
+        attempt(case, "image", starve)

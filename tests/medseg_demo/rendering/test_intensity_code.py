@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.rendering.intensity_code import code_for, encode_slice, presets
+
+
+def image_of(pixels: np.ndarray, *, axes="YX", window=(0.0, 255.0), modality=None) -> MedicalImage:
+    return MedicalImage(pixels, axes, Geometry(), "x", "PNG", 16, window, modality)
+
+
+def decoded(image: MedicalImage) -> np.ndarray:
+    code = code_for(image)
+    return encode_slice(image, image.slices[0]) * code.scale + code.offset
+
+
+@pytest.mark.parametrize(
+    ("pixels", "dtype"),
+    [
+        (np.array([[0, 7], [255, 9]], np.uint8), np.uint8),
+        (np.array([[0, 700], [65535, 9]], np.uint16), np.uint16),
+        (np.array([[-1024, 3071], [0, 1]], np.int16), np.uint16),
+        (np.array([[-30000, 30000], [0, 1]], np.int32), np.uint16),
+    ],
+)
+def test_whole_numbers_of_sixteen_bits_arrive_exactly(pixels, dtype):
+    image = image_of(pixels)
+    assert encode_slice(image, image.slices[0]).dtype == dtype
+    np.testing.assert_array_equal(decoded(image), pixels)
+
+
+def test_floats_arrive_within_half_a_step_of_their_range():
+    pixels = np.random.default_rng(0).normal(0, 300, (20, 20)).astype(np.float32)
+    image = image_of(pixels)
+    half_step = (pixels.max() - pixels.min()) / 65535 / 2
+    assert np.abs(decoded(image) - pixels).max() <= half_step * 1.001
+
+
+def test_whole_numbers_of_a_wider_range_are_scaled():
+    pixels = np.array([[0, 131070], [65536, 2]], np.int32)
+    assert np.abs(decoded(image_of(pixels)) - pixels).max() <= 1
+
+
+def test_a_constant_slice_of_floats_keeps_its_value():
+    assert decoded(image_of(np.full((2, 2), 0.25, np.float32))).tolist() == [[0.25, 0.25], [0.25, 0.25]]
+
+
+def test_colours_travel_as_eight_bits():
+    deep = np.array([[[0, 30000, 65535]]], np.uint16)
+    image = image_of(deep, axes="YXC", window=(0.0, 65535.0))
+    assert encode_slice(image, image.slices[0]).tolist() == [[[0, 117, 255]]]
+
+
+def test_presets_begin_with_the_images_own_window_and_ct_adds_its_own():
+    pixels = np.array([[-1024, 3071]], np.int16)
+    plain = presets(image_of(pixels, window=(-100.0, 300.0)))
+    assert plain == [
+        {"name": "Default", "low": -100.0, "high": 300.0},
+        {"name": "Full range", "low": -1024.0, "high": 3071.0},
+    ]
+    assert {"name": "Lung", "low": -1200.0, "high": 200.0} in presets(image_of(pixels, modality="CT"))

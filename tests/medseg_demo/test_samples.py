@@ -1,0 +1,35 @@
+import pytest
+
+from medseg_demo.errors import OptionError
+from medseg_demo.readers import read_image
+from medseg_demo.samples import SAMPLES, list_samples, sample_path
+
+
+def test_every_sample_can_be_read():
+    assert list_samples() == SAMPLES
+    images = {sample.name: read_image(sample_path(sample.name)) for sample in SAMPLES}
+    chest = images["chest-xray"]
+    assert (chest.axes, chest.pixels.shape, chest.bit_depth, chest.modality) == ("YX", (1955, 1841), 15, "CR")
+    assert chest.geometry.spacing_mm is None
+    assert images["retina"].pixels.shape == (1411, 1411, 3)
+    assert images["stained-tissue"].pixels.shape == (512, 512, 3)
+
+
+def test_samples_say_where_they_come_from():
+    for sample in SAMPLES:
+        assert sample.licence
+        assert sample.credit
+        assert sample.path == sample_path(sample.name)
+    assert len({sample.checkpoint for sample in SAMPLES}) == len(SAMPLES)
+
+
+def test_a_missing_package_leaves_its_samples_out(monkeypatch):
+    monkeypatch.setattr("medseg_demo.samples.find_spec", lambda name: None)
+    assert list_samples() == ()
+    with pytest.raises(OptionError, match="pip install scikit-image"):
+        sample_path("retina")
+
+
+def test_an_unknown_name_lists_the_others():
+    with pytest.raises(OptionError, match=r"'x'.*chest-xray, retina, stained-tissue"):
+        sample_path("x")

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from medseg_demo.training.augmentation import RandColourd, build_augmentation
+from medseg_demo.training.config import Augmentation
+
+GEOMETRY = Augmentation(
+    flip_horizontal=0.5, flip_vertical=0.5, quarter_turns=0.5, affine=1.0, rotate_degrees=40, scale=0.3, shear=0.2,
+    translate=0.1, intensity=0, histogram=0, blur=0, noise=0,
+)  # fmt: skip
+NOTHING = GEOMETRY.model_copy(
+    update={"affine": 0.0, "flip_horizontal": 0.0, "flip_vertical": 0.0, "quarter_turns": 0.0}
+)
+
+
+def pair(size: int = 64) -> dict[str, torch.Tensor]:
+    """An image that equals its labels: a block off the centre."""
+    labels = torch.zeros(1, size, size)
+    labels[:, 8:30, 12:50] = 1
+    return {"image": labels.clone(), "label": labels}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_labels_stay_on_the_image(seed):
+    changed = build_augmentation(GEOMETRY, (64, 64), seed=seed)(pair())
+    image, label = (np.asarray(changed[key]) for key in ("image", "label"))
+    assert set(np.unique(label)) <= {0, 1}
+    # The image is blended at the block's border, the labels are not: they agree wherever the blend is decided.
+    assert (np.abs(image - label) < 0.5 + 1e-6).mean() > 0.995
+    assert 0 < label.mean() < 1
+
+
+def test_geometry_does_change():
+    changed = build_augmentation(GEOMETRY, (64, 64), seed=1)(pair())
+    assert (np.asarray(changed["label"]) != np.asarray(pair()["label"])).mean() > 0.05
+
+
+def test_intensities_leave_labels_alone():
+    config = NOTHING.model_copy(update={"intensity": 1.0, "histogram": 1.0, "blur": 1.0, "noise": 1.0, "colour": 0.2})
+    changed = build_augmentation(config, (64, 64), seed=0)(pair())
+    np.testing.assert_array_equal(np.asarray(changed["label"]), np.asarray(pair()["label"]))
+    assert (np.asarray(changed["image"]) != np.asarray(pair()["image"])).mean() > 0.9
+    assert np.isfinite(np.asarray(changed["image"])).all()
+
+
+def test_nothing_asked_for_changes_nothing():
+    changed = build_augmentation(NOTHING, (64, 64))(pair())
+    np.testing.assert_array_equal(np.asarray(changed["image"]), np.asarray(pair()["image"]))
+
+
+def test_large_images_are_cropped_and_small_ones_mirrored():
+    big = build_augmentation(NOTHING, (32, 32))(pair())
+    assert big["image"].shape == big["label"].shape == (1, 32, 32)
+    ramp = torch.arange(40.0).view(1, 1, 40).expand(1, 40, 40)
+    small = build_augmentation(NOTHING, (64, 64))({"image": ramp, "label": ramp})
+    assert small["image"].shape == (1, 64, 64)
+    assert set(np.unique(np.asarray(small["image"]))) == set(range(40))
+    np.testing.assert_array_equal(np.asarray(small["image"]), np.asarray(small["label"]))
+
+
+def test_same_seed_gives_the_same_image():
+    config = Augmentation(affine=1.0, intensity=1.0, noise=1.0, colour=0.1)
+    first, second = (build_augmentation(config, (64, 64), seed=5)(pair())["image"] for _ in range(2))
+    np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+    other = build_augmentation(config, (64, 64), seed=6)(pair())["image"]
+    assert (np.asarray(first) != np.asarray(other)).any()
+
+
+def test_channels_change_on_their_own():
+    step = RandColourd("image", amount=0.3, prob=1.0).set_random_state(0)
+    changed = step({"image": torch.ones(3, 2, 2)})["image"]
+    assert len({round(float(value), 5) for value in changed[:, 0, 0]}) == 3
+    assert (changed == changed[:, :1, :1]).all()

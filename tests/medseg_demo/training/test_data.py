@@ -1,0 +1,93 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medseg_demo.errors import TestSetError
+from medseg_demo.models.card import ModelCard
+from medseg_demo.test_set import read_test_set
+from medseg_demo.training.augmentation import build_augmentation
+from medseg_demo.training.config import Augmentation
+from medseg_demo.training.data import EpochSampler, TrainingSlices, load_cases
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    return ModelCard(class_names=("disc",), in_channels=1, input_size=(64, 64), threshold=0.5)
+
+
+def test_cases_are_placed_as_for_inference(discs, card):
+    cases = load_cases(read_test_set(discs, split="val"), card.model_copy(update={"input_size": (64, 96)}))
+    assert [case.case.case_id for case in cases] == ["d8", "d9"]
+    for case in cases:
+        assert case.inputs.shape == (1, 1, 64, 96)
+        assert case.labels.shape == (1, 64, 64)
+        assert set(np.unique(case.labels)) == {0, 1}
+        assert case.placement.offset == (0, 16)
+        assert (case.inputs[..., :16] == 0).all()
+
+
+def test_every_faulty_case_is_named(discs, card):
+    (discs / "images/d0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    Image.fromarray(np.zeros((64, 63), np.uint8)).save(discs / "masks/d1.png")
+    Image.fromarray(np.full((64, 64), 7, np.uint8)).save(discs / "masks/d2.png")
+    with pytest.raises(TestSetError) as error:
+        load_cases(read_test_set(discs), card)
+    assert [fault.split(":")[0] for fault in error.value.faults] == ["Case 'd0'", "Case 'd1'", "Case 'd2'"]
+    assert "reference has shape (64, 63) but image has (64, 64)" in error.value.faults[1]
+    assert "label 7" in error.value.faults[2]
+
+
+def test_volumes_give_one_slice_each(tmp_path, card):
+    rng = np.random.default_rng(0)
+    for name, pixels in (("images", rng.integers(0, 99, (3, 40, 20))), ("masks", rng.integers(0, 2, (3, 40, 20)))):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "v.npy", pixels.astype(np.uint8))
+    cases = load_cases(read_test_set(tmp_path), card)
+    slices = TrainingSlices(cases, card, build_augmentation(Augmentation(), (64, 64)), seed=0)
+    assert len(slices) == 3
+    assert slices[0]["image"].shape == slices[0]["label"].shape == (1, 64, 64)
+
+
+def test_tiles_leave_the_padding_out(discs, card):
+    large = card.model_copy(update={"input_size": (128, 128), "inference": "tile"})
+    cases = load_cases(read_test_set(discs, split="val"), large)
+    assert cases[0].inputs.shape == (1, 1, 128, 128)
+    image, label = TrainingSlices(cases, large, build_augmentation(Augmentation(), (128, 128)), seed=0).slices[0]
+    assert image.shape == label.shape == (1, 64, 64)
+    np.testing.assert_array_equal(label[0], cases[0].labels[0])
+
+
+def test_an_item_depends_on_its_number_and_the_seed_alone(discs, card):
+    cases = load_cases(read_test_set(discs, split="train"), card)
+
+    def slices(seed: int) -> TrainingSlices:
+        return TrainingSlices(cases, card, build_augmentation(Augmentation(affine=1.0), (64, 64)), seed=seed)
+
+    first, again = slices(3), slices(3)
+    again[5], again[1]
+    assert torch.equal(first[9]["image"], again[9]["image"])
+    assert not torch.equal(first[9]["image"], first[1]["image"]), "the same image in the next epoch is changed anew"
+    assert not torch.equal(first[9]["image"], slices(4)[9]["image"])
+
+
+def test_sampler_gives_each_number_of_an_epoch_once():
+    sampler = EpochSampler(5, repeats=3, seed=1)
+    first = list(sampler)
+    sampler.set_epoch(2)
+    third = list(sampler)
+    assert sorted(first) == list(range(15))
+    assert sorted(third) == list(range(30, 45))
+    assert [number - 30 for number in third] != first
+    assert list(sampler) == third
+    assert len(sampler) == 15
+
+
+def test_colour_becomes_what_the_card_asks_for(discs, card):
+    shutil.copy(discs / "images/d8.png", discs / "images/d8.copy")
+    Image.open(discs / "images/d8.copy").convert("RGB").save(discs / "images/d8.png")
+    (discs / "images/d8.copy").unlink()
+    cases = load_cases(read_test_set(discs, split="val"), card.model_copy(update={"in_channels": 3}))
+    assert [case.inputs.shape for case in cases] == [(1, 3, 64, 64)] * 2

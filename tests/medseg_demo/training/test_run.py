@@ -1,0 +1,185 @@
+import csv
+import json
+import pickle
+import zipfile
+
+import pytest
+import torch
+
+from medseg_demo.errors import TestSetError, TrainingError
+from medseg_demo.models.checkpoint import load_folder
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import data_hash, read_test_set
+from medseg_demo.training import loop, train
+from medseg_demo.training.config import read_config
+
+SETTINGS = Settings(device="cpu", precision="float32")
+FILES = {"README.md", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
+
+
+class CrashError(Exception):
+    """What stands for a power failure."""
+
+
+@pytest.fixture
+def crash_after(monkeypatch):
+    """Let the training crash once an epoch has been kept."""
+
+    def arm(epochs: int) -> None:
+        keep = loop.Keeper.on_train_epoch_end
+
+        def crashing(self, trainer, module):
+            keep(self, trainer, module)
+            if trainer.current_epoch + 1 == epochs:
+                monkeypatch.setattr(loop.Keeper, "on_train_epoch_end", keep)
+                raise CrashError
+
+        monkeypatch.setattr(loop.Keeper, "on_train_epoch_end", crashing)
+
+    return arm
+
+
+def log_of(folder) -> list[dict[str, str]]:
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_leaves_a_checkpoint_that_has_learned(discs, write_yaml, tmp_path):
+    output = train(discs, write_yaml(epochs=6), tmp_path / "out" / "discs-unet", settings=SETTINGS)
+    assert {path.name for path in output.iterdir()} == FILES
+    checkpoint = load_folder(output)
+    card = checkpoint.card
+    assert (card.class_names, card.task, card.in_channels, card.input_size) == (("disc",), "discs", 1, (64, 64))
+    assert card.training["data_hash"] == data_hash(read_test_set(discs))
+    assert (card.training["train_cases"], card.training["val_cases"], card.training["seed"]) == (8, 2, 0)
+    assert card.training["parameters"] == checkpoint.parameters
+    log = log_of(output)
+    assert [row["epoch"] for row in log] == list("123456")
+    best = max(log, key=lambda row: float(row["val_dice"]))
+    assert float(best["val_dice"]) > 0.6
+    assert card.training["best_epoch"] == int(best["epoch"])
+    assert card.scores["val"]["dice_mean"] == pytest.approx(float(best["val_dice"]), abs=1e-4)
+    assert card.scores["val"]["n"] == sum(group["n"] for group in card.scores["val"]["by_half"].values()) == 2
+    assert read_config(output / "training.yaml") == read_config(write_yaml(epochs=6))
+
+
+def test_no_file_holds_a_path(discs, write_yaml, tmp_path):
+    output = train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+    assert [path.name for path in output.iterdir() if str(tmp_path).encode() in path.read_bytes()] == []
+
+
+def test_resumed_training_equals_an_uninterrupted_one(discs, write_yaml, tmp_path, crash_after):
+    config = write_yaml(epochs=3)
+    whole = train(discs, config, tmp_path / "whole" / "same", settings=SETTINGS)
+    crash_after(1)
+    with pytest.raises(CrashError):
+        train(discs, config, tmp_path / "broken" / "same", settings=SETTINGS)
+    broken = tmp_path / "broken" / "same"
+    assert [row["epoch"] for row in log_of(broken)] == ["1"]
+    assert load_folder(broken).card.training["best_epoch"] == 1, "the best so far is usable at once"
+    train(discs, config, broken, settings=SETTINGS)
+    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    for ours, theirs in zip(log_of(broken), log_of(whole), strict=True):
+        assert {**ours, "minutes": ""} == {**theirs, "minutes": ""}
+    assert not (broken / "resume.ckpt").exists()
+
+
+def test_resume_file_holds_tensors_and_plain_types_alone(discs, write_yaml, tmp_path, crash_after):
+    crash_after(1)
+    with pytest.raises(CrashError):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+    path = tmp_path / "out" / "resume.ckpt"
+    state = torch.load(path, weights_only=True)
+    assert state["epoch"] == 0
+    assert str(tmp_path).encode() not in path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        modules = {argument.split(" ")[0] for op, argument, _ in _operations(archive.read(name)) if op.name == "GLOBAL"}
+    assert modules <= {"torch", "torch._utils", "collections"}
+
+
+def _operations(data: bytes):
+    import pickletools
+
+    return list(pickletools.genops(data))
+
+
+@pytest.mark.parametrize("content", [b"", b"cut", pickle.dumps(print, protocol=2)])
+def test_damaged_resume_file(discs, write_yaml, tmp_path, crash_after, content):
+    crash_after(1)
+    with pytest.raises(CrashError):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+    (tmp_path / "out" / "resume.ckpt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"resume\.ckpt in out is damaged .* Remove the folder"):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+
+
+def test_resume_with_another_configuration_is_refused(discs, write_yaml, tmp_path, crash_after):
+    crash_after(1)
+    with pytest.raises(CrashError):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+    with pytest.raises(TrainingError, match="another configuration"):
+        train(discs, write_yaml(seed=1), tmp_path / "out", settings=SETTINGS)
+
+
+def test_finished_checkpoint_is_not_overwritten(discs, write_yaml, tmp_path):
+    output = train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+    weights = (output / "model.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match="already holds a checkpoint"):
+        train(discs, write_yaml(), output, settings=SETTINGS)
+    assert (output / "model.safetensors").read_bytes() == weights
+
+
+def test_same_seed_gives_the_same_weights_and_another_does_not(discs, write_yaml, tmp_path):
+    outputs = [
+        train(discs, write_yaml(epochs=1, warmup_epochs=0, seed=seed), tmp_path / name / "x", settings=SETTINGS)
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    ]
+    first, same, other = (load_folder(output).network.state_dict() for output in outputs)
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_several_classes(discs, write_yaml, tmp_path):
+    (discs / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "disc": 1, "ring": 2}}))
+    for path in (discs / "masks").iterdir():
+        _half_a_disc_is_a_ring(path)
+    output = train(discs, write_yaml(epochs=1, warmup_epochs=0), tmp_path / "out", settings=SETTINGS)
+    card = load_folder(output).card
+    assert (card.class_names, card.threshold, card.output_channels) == (("disc", "ring"), None, 3)
+
+
+def _half_a_disc_is_a_ring(path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    mask = (np.array(Image.open(path)) > 0).astype(np.uint8)
+    mask[:, 32:] *= 2
+    Image.fromarray(mask).save(path)
+
+
+def test_missing_split_is_named(discs, write_yaml, tmp_path):
+    with pytest.raises(TestSetError, match="no case in split 'holdout'; its splits are train, val"):
+        train(discs, write_yaml(val_split="holdout"), tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"architecture": "Unett"}, "Unett"),
+        ({"network": {"encoder_name": "no-such-encoder"}}, "no-such-encoder"),
+        ({"network": {"encoder_name": "tu-test_resnet", "depth": 3}}, "depth"),
+    ],
+)
+def test_network_that_cannot_be_built(discs, write_yaml, tmp_path, changes, part):
+    with pytest.raises(TrainingError, match=f"network cannot be built .*{part}"):
+        train(discs, write_yaml(**changes), tmp_path / "out", settings=SETTINGS)
+
+
+def test_without_the_packages_it_says_what_to_install(discs, write_yaml, tmp_path, monkeypatch):
+    import medseg_demo.training as training
+
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(TrainingError, match=r"lightning and monai, .* pip install -r requirements-train\.txt"):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)

@@ -1,0 +1,91 @@
+import gradio as gr
+import numpy as np
+import pytest
+
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.models.card import ModelCard
+from medseg_demo.rendering import viewer_value
+from medseg_demo.rendering.packing import unpack
+from medseg_demo.segmentation import Segmentation, SegmentOptions
+from medseg_demo.ui.viewer import Viewer, segmentation_value
+
+
+def segmentation_of(options: SegmentOptions) -> Segmentation:
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    return Segmentation(
+        image=MedicalImage(pixels, "YX", Geometry(), "scan", "PNG", 8, (0.0, 255.0)),
+        label_map=LabelMap((pixels > 5).astype(np.uint8), ("lungs",)),
+        probabilities=(pixels[np.newaxis] / 11).astype(np.float16),
+        model_input=np.zeros((1, 4, 4), np.uint8),
+        measurements=(),
+        checkpoint="c",
+        digest="d",
+        card=ModelCard(class_names=("lungs",)),
+        options=options,
+        threshold=0.5,
+        seconds={},
+        compute="CPU",
+        warnings=(),
+    )
+
+
+def test_a_segmentation_becomes_a_value():
+    value = segmentation_value(segmentation_of(SegmentOptions(smallest_component=20, fill_holes=True)))
+    assert (value["title"], value["threshold"]) == ("scan", 0.5)
+    assert value["postprocessing"] == "components under 20 px removed and holes filled"
+    assert unpack(value["slices"][0]["labels"]).sum() == 6
+    assert segmentation_value(segmentation_of(SegmentOptions()))["postprocessing"] == ""
+
+
+def test_its_events_can_be_listened_to():
+    with gr.Blocks() as blocks:
+        viewer = Viewer(elem_id="v")
+        viewer.select(lambda: None)
+        viewer.change_slice(lambda: None)
+        viewer.navigate(lambda: None)
+    targets = [event for fn in blocks.fns.values() for _, event in fn.targets]
+    assert targets == ["select", "change_slice", "navigate"]
+
+
+def test_the_page_receives_the_value_as_it_is():
+    value = segmentation_value(segmentation_of(SegmentOptions()))
+    with gr.Blocks():
+        viewer = Viewer()
+    assert viewer.postprocess(value) == value
+    assert viewer.postprocess(None) is None
+
+
+@pytest.fixture
+def volume_app():
+    """An app with a viewer of a volume, whose slices are sent on demand, and a text of the last click."""
+    pixels = np.stack([np.full((8, 8), 100 * z, np.int16) for z in range(30)])
+    image = MedicalImage(pixels, "ZYX", Geometry(), "volume", "NRRD", 16, (0.0, 3000.0))
+
+    def send(event: gr.EventData) -> dict[str, object]:
+        return viewer_value(image, slice_indices=event.slices, key=event.key)
+
+    def click(event: gr.EventData) -> str:
+        return f"{event.x} {event.y} {event.slice}"
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        viewer = Viewer(viewer_value(image, slice_index=10))
+        text = gr.Textbox(label="Click")
+        viewer.change_slice(send, None, viewer, queue=False, show_progress="hidden")
+        viewer.select(click, None, text)
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, enable_monitoring=False)
+    yield url
+    blocks.close()
+
+
+@pytest.mark.browser
+def test_slices_come_on_demand_and_clicks_reach_python(page, volume_app):
+    page.goto(volume_app)
+    stage = page.locator(".mv-stage")
+    stage.click()
+    page.get_by_label("Click").and_(page.locator("textarea, input")).wait_for()
+    page.wait_for_function("document.querySelector('textarea').value === '4 4 10'")
+    for _ in range(7):
+        page.keyboard.press("ArrowUp")
+    page.wait_for_function("document.querySelector('.mv-message').hidden")
+    assert page.locator(".mv-slices .mv-number").inner_text() == "18 / 30"
+    assert "1700" in page.locator(".mv-readout").inner_text()

@@ -1,0 +1,86 @@
+"""The committed checkpoints: they load, keep their size, and their cards say what they must."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medseg_demo import SegmentOptions, Settings, load_checkpoint, segment
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.checkpoint import load_folder
+from medseg_demo.settings import ROOT
+
+CHECKPOINTS = ROOT / "checkpoints"
+TASKS = ("lungs", "nuclei", "vessels")
+NAMES = [f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")]
+LIMIT_MIB = {"lite0": 8, "tiny": 2}
+FILES = {"README.md", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
+
+
+def size_of(name: str) -> str:
+    return name.rpartition("-")[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_folder_is_whole_and_small(name):
+    assert {path.name for path in (CHECKPOINTS / name).iterdir()} == FILES
+    assert (CHECKPOINTS / name / "model.safetensors").stat().st_size <= LIMIT_MIB[size_of(name)] * 2**20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_loads_and_segments(name):
+    checkpoint = load_checkpoint(name)
+    card = checkpoint.card
+    if size_of(name) == "tiny":
+        assert checkpoint.parameters < 1_000_000
+    assert checkpoint.parameters == card.training["parameters"]
+    rng = np.random.default_rng(0)
+    shape = (150, 170, 3) if card.in_channels == 3 else (150, 170)
+    image = MedicalImage(
+        rng.integers(0, 255, shape, dtype=np.uint8),
+        "YX" + "C" * (len(shape) - 2),
+        Geometry(),
+        "noise",
+        "PNG",
+        8,
+        (0, 255),
+    )
+    result = segment(image, checkpoint, options=SegmentOptions(), settings=Settings(device="cpu", precision="float32"))
+    assert result.label_map.labels.shape == (150, 170)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_carries_figures_licence_and_credit(name):
+    card = load_folder(CHECKPOINTS / name).card
+    text = (CHECKPOINTS / name / "README.md").read_text(encoding="utf-8")
+    for split in ("val", "test"):
+        figures = card.scores[split]
+        assert figures["dice_worst"] <= figures["dice_median"]
+        assert f"{figures['dice_mean']:.4f}" in text
+    assert all(source.licence in text and source.credit in text for source in card.training_data)
+    assert card.training_data
+    assert len(card.training["data_hash"]) == 64
+    assert "It is no medical device" in text
+    assert "Apache-2.0" in text or "random weights" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_configuration_can_train_again(name):
+    pytest.importorskip("yaml")
+    from medseg_demo.training.config import read_config
+
+    config = read_config(CHECKPOINTS / name / "training.yaml")
+    card = load_folder(CHECKPOINTS / name).card
+    assert (config.task, config.input_size, config.inference, config.in_channels) == (
+        card.task,
+        card.input_size,
+        card.inference,
+        card.in_channels,
+    )
+    assert config.seed == card.training["seed"]
+
+
+def test_every_task_has_two_to_compare():
+    folders = sorted(path.name for path in Path(CHECKPOINTS).iterdir() if path.is_dir())
+    assert folders == sorted(NAMES)
+    assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(TASKS)
