@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
@@ -52,7 +53,7 @@ def build_app(settings: Settings, *, example: Example | None = None) -> gr.Block
     return page
 
 
-def launch_options(settings: Settings) -> dict[str, object]:
+def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs."""
     return {
         "theme": make_theme(),
@@ -95,7 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    folders = {"checkpoints_dir": options.checkpoints, "test_sets_dir": options.test_sets, "results_dir": options.results}
+    folders = {
+        "checkpoints_dir": options.checkpoints,
+        "test_sets_dir": options.test_sets,
+        "results_dir": options.results,
+    }
     given = {name: folder for name, folder in folders.items() if folder is not None}
     return replace(Settings.from_environment(), **given)
 
@@ -103,7 +108,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _parser() -> argparse.ArgumentParser:
     on_space = "SPACE_ID" in os.environ
     parser = argparse.ArgumentParser(prog="python app.py", description="Segment medical images in the browser.")
-    parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="default: %(default)s")  # noqa: S104
+    parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="the folder of checkpoint folders")
     parser.add_argument("--test-sets", type=Path, metavar="DIR", help="the folder of test-set folders")

@@ -38,7 +38,9 @@ Masks = tuple[np.ndarray, np.ndarray]
 def shifted_ball(shape: tuple[int, ...]) -> Masks:
     unit = math.pi if len(shape) == 2 else 4 / 3 * math.pi
     radius = (FOREGROUND * math.prod(shape) / unit) ** (1 / len(shape))
-    squared = [sum((axis - n / 2 - shift) ** 2 for axis, n in zip(np.indices(shape), shape)) for shift in (0, 3)]
+    squared = [
+        sum((axis - n / 2 - shift) ** 2 for axis, n in zip(np.indices(shape), shape, strict=True)) for shift in (0, 3)
+    ]
     return squared[0] <= radius**2, squared[1] <= radius**2
 
 

@@ -1,4 +1,4 @@
-"""Command line: score checkpoints and predictions on test sets, import results. Thin over the functions beside it.
+"""Command line: score checkpoints and predictions, import results, write a report. Thin over the functions beside it.
 
 Exit code 0 when every case was scored, 1 when some failed (each is named, with its reason) or the run was stopped, 2
 for unusable arguments and for results that cannot be written.
@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("--name", help="the checkpoint's name; default: the folder's name")
     take.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     take.set_defaults(run=_import)
+
+    report = commands.add_parser("report", help="one HTML file with tables, plots and worst cases, readable offline")
+    report.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="output folders of earlier runs")
+    report.add_argument("--output", required=True, type=Path, metavar="FILE.html")
+    report.set_defaults(run=_write_report)
     return parser
 
 
@@ -140,6 +145,13 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
     return int((results.table["status"] == "failed").any())
 
 
+def _write_report(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.report import write_report
+
+    print(write_report(options.folders, options.output, settings=settings))
+    return 0
+
+
 def _scoring(options: argparse.Namespace) -> "RunOptions":
     from evaluation.metrics import METRICS
     from evaluation.run_request import RunOptions
@@ -206,6 +218,7 @@ def _bar() -> "Iterator[Callable[[RunProgress], None]]":
 
 
 def _report(outcome: "RunOutcome") -> int:
+    """Say what came out; the exit code."""
     _say(outcome.notes)
     for failure in outcome.failures[:MOST_FAULTS]:
         print(f"error: {failure}", file=sys.stderr)
@@ -223,8 +236,8 @@ def _print_summary(results: "Results") -> None:
     from evaluation.wording import metric_title, number, summary_caption
 
     table = results.table
-    metric = next((name for name in ("dice", "iou", *results.metrics) if name in results.metrics), None)
-    for summary in summarise(table, metric, intervals=False) if metric and len(table) else ():
+    metric = next((name for name in ("dice", "iou", *results.metrics) if name in results.metrics), "")
+    for summary in summarise(table, metric, intervals=False) if metric else ():
         test_set, checkpoint, class_name = summary.group
         value = f"mean {number(summary.mean)}, median {number(summary.median)}"
         print(f"{checkpoint} on {test_set}, {class_name}: {metric_title(metric)} {value}; {summary_caption(summary)}")

@@ -105,9 +105,7 @@ def answer(results: Results, question: Question) -> Answer:
     if table.empty:
         raise OptionError("No row of the results fits this choice. Choose another test set, class or checkpoint.")
     ranking, comparisons, problem = _compare(table, question)
-    effects = policy_effects(
-        table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy
-    )
+    effects = policy_effects(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
     return Answer(
         question=question,
         table=table,
@@ -180,9 +178,7 @@ def _compare(table: pd.DataFrame, question: Question) -> tuple[Ranking | None, t
 
 
 def _standings(table: pd.DataFrame, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:
-    summaries = summarise(
-        table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy
-    )
+    summaries = summarise(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
     standings = [_standing(summary, ranking) for summary in summaries]
     if ranking is None:
         return tuple(standings)

@@ -113,7 +113,12 @@ def open_case(
 
 
 def _prediction(
-    checkpoint: str, image: MedicalImage, reference: LabelMap, run: Run | None, path: Path | None, segment: Segment | None
+    checkpoint: str,
+    image: MedicalImage,
+    reference: LabelMap,
+    run: Run | None,
+    path: Path | None,
+    segment: Segment | None,
 ) -> CasePrediction:
     try:
         if path is not None:

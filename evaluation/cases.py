@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,7 +103,7 @@ def case_digest(case: Case) -> str:
     """
     sha = hashlib.sha256(f"{case.case_id}\0".encode())
     for role, path in (("image", case.image_path), ("reference", case.mask_path)):
-        sha.update(attempt(case, role, lambda path=path: file_digest(path)))
+        sha.update(attempt(case, role, partial(file_digest, path)))
     return sha.hexdigest()
 
 

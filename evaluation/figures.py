@@ -84,15 +84,11 @@ def _heat_map(found: Answer, view: View) -> go.Figure:
 def _pairs(found: Answer, view: View) -> go.Figure:
     first, second = pair_of(found, view)
     question = found.question
-    return plots.paired_lines(
-        found.table, question.metric, first, second, policy=question.policy, theme=view.theme
-    )
+    return plots.paired_lines(found.table, question.metric, first, second, policy=question.policy, theme=view.theme)
 
 
 def _sizes(found: Answer, view: View) -> go.Figure:
-    return plots.score_against_size(
-        found.table, found.question.metric, policy=found.question.policy, theme=view.theme
-    )
+    return plots.score_against_size(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
 
 
 def _volumes(found: Answer, view: View) -> go.Figure:
@@ -100,9 +96,7 @@ def _volumes(found: Answer, view: View) -> go.Figure:
 
 
 def _distribution(found: Answer, view: View) -> go.Figure:
-    return plots.score_distribution(
-        found.table, found.question.metric, policy=found.question.policy, theme=view.theme
-    )
+    return plots.score_distribution(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
 
 
 def _stability(found: Answer, view: View) -> go.Figure:

@@ -48,7 +48,9 @@ def outcome_picture(
     picture = Image.fromarray(np.ascontiguousarray(np.broadcast_to(grey, (*grey.shape[:2], 3)))).reduce(step)
     if reference is None or prediction is None:
         return picture
-    planes = [_plane(label_map, slice_index)[step // 2 :: step, step // 2 :: step] for label_map in (reference, prediction)]
+    planes = [
+        _plane(label_map, slice_index)[step // 2 :: step, step // 2 :: step] for label_map in (reference, prediction)
+    ]
     found = outcomes(*planes)
     base = np.asarray(picture, dtype=np.float32)[: found.shape[0], : found.shape[1]]
     return Image.fromarray(_paint(base, found[: base.shape[0], : base.shape[1]]))

@@ -2,7 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -80,7 +81,7 @@ class CheckpointPredictor:
         compute = choose_compute(settings)
         threads = settings.threads or torch.get_num_threads()
         self.name, self.class_names = checkpoint.name, match.class_names
-        self.settings = {
+        self.settings: Mapping[str, object] = {
             "classes": list(match.class_names),
             "class_lookup": list(match.lookup),
             "device": compute.device.type,
@@ -116,6 +117,21 @@ class CheckpointPredictor:
             except InputMismatchError as error:  # also where the memory of a device does not suffice
                 raise PassingCaseError(f"Case {case.case_id!r}: {error}") from None
         return self._match.translate(result.label_map.labels)
+
+
+@contextmanager
+def keep_threads() -> Iterator[None]:
+    """Leave torch's number of threads as it was.
+
+    A thread that sets its own number also sets that of all threads that begin later, those of the app among them.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class FolderPredictor:

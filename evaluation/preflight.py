@@ -169,10 +169,10 @@ def _picture_size(path: Path) -> tuple[int, int] | None:
 
     try:
         with Image.open(path) as picture:
-            if getattr(picture, "n_frames", 1) > 1:
+            orientation = picture.getexif().get(ORIENTATION, 1)
+            if getattr(picture, "n_frames", 1) > 1 or (picture.format == "TIFF" and orientation != 1):
                 return None
             size = (picture.height, picture.width)
-            turned = picture.getexif().get(ORIENTATION, 1) >= 5 and picture.format != "TIFF"
-            return size[::-1] if turned else size
+            return size[::-1] if orientation >= 5 else size
     except Exception:  # a damaged header is the reader's to explain
         return None

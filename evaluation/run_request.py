@@ -130,7 +130,8 @@ def check_request(
         check_tolerance(options.tolerance)
     except ValueError as error:
         raise OptionError(str(error)) from None
-    names = Counter(folder_name(item.name) for item in (*checkpoints, *predictions))
+    given = [*(checkpoint.name for checkpoint in checkpoints), *(item.name for item in predictions)]
+    names = Counter(map(folder_name, given))
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise OptionError(f"Several checkpoints or prediction folders are called {', '.join(twice)}. Rename them.")

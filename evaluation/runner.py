@@ -10,10 +10,11 @@ was ended, want of memory) is a failed row too, but is tried again by the next `
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.predictors import STREAMS, CheckpointPredictor, FolderPredictor, Predictor
+from evaluation.predictors import STREAMS, CheckpointPredictor, FolderPredictor, Predictor, keep_threads
 from evaluation.results import write_results
 from evaluation.run_request import (
     CheckedRequest,
@@ -65,7 +66,8 @@ def run(
     """
     options, settings, stop = options or RunOptions(), settings or Settings(), stop or threading.Event()
     request = check_request(test_sets, checkpoints, predictions, options)
-    with RunSession(output, options=options, settings=settings, progress=progress, stop=stop) as session:
+    session = RunSession(output, options=options, settings=settings, progress=progress, stop=stop)
+    with session, keep_threads() if checkpoints else nullcontext():
         parts = _parts(session, request, test_sets, checkpoints, settings)
         session.work_off(parts)
         results = put_together(parts, session.scores_of, output)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -65,7 +66,6 @@ class Segmentation:
         image: As read.
         label_map: In the image's own size and geometry.
         probabilities: float16, (K, Y, X) or (K, Z, Y, X), of the foreground classes.
-        model_input: uint8, (Z, H, W) or (Z, H, W, 3): what the network saw.
         measurements: One record a class.
         checkpoint: Its name.
         digest: Its hash.
@@ -80,7 +80,6 @@ class Segmentation:
     image: MedicalImage
     label_map: LabelMap
     probabilities: np.ndarray
-    model_input: np.ndarray
     measurements: tuple[ClassMeasurement, ...]
     checkpoint: str
     digest: str
@@ -90,6 +89,16 @@ class Segmentation:
     seconds: dict[str, float]
     compute: str
     warnings: tuple[str, ...]
+
+    @cached_property
+    def model_input(self) -> np.ndarray:
+        """What the network saw, without padding: uint8 (Z, H, W), or (Z, H, W, 3) in colour. Made when asked for."""
+        tensor = to_tensor(self.image, self.card, denoise=self.options.denoise)
+        pictures = []
+        for part in tensor.split(CHUNK):
+            placed, placement = place(part, self.card, spacing_mm=self.image.geometry.spacing_mm)
+            pictures.append(to_picture(placement.crop(placed), self.card))
+        return np.concatenate(pictures)
 
 
 def segment(
@@ -200,7 +209,6 @@ class _Work:
         depth, classes = len(image.slices), len(checkpoint.card.class_names)
         self.labels = np.empty((depth, *image.shape[-2:]), np.uint8)
         self.probabilities = np.empty((classes, depth, *image.shape[-2:]), np.float16)
-        self.pictures: list[np.ndarray] = []
 
     def chunks(self) -> Iterator[_Chunk]:
         card = self.checkpoint.card
@@ -210,7 +218,6 @@ class _Work:
             with self._step("preprocess"):
                 part = tensor[start : start + CHUNK]
                 placed, placement = place(part, card, spacing_mm=self.image.geometry.spacing_mm)
-                self.pictures.append(to_picture(placement.crop(placed), card))
             yield _Chunk(self, start, placed, placement)
 
     def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
@@ -238,7 +245,6 @@ class _Work:
             image=image,
             label_map=label_map,
             probabilities=probabilities,
-            model_input=np.concatenate(self.pictures),
             measurements=measurements,
             checkpoint=self.checkpoint.name,
             digest=self.checkpoint.digest,

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -11,12 +12,12 @@ from PIL import Image
 from medseg_demo.errors import OutputError
 from medseg_demo.image import LabelMap
 from medseg_demo.measurements import ClassMeasurement
-from medseg_demo.segmentation import Segmentation
+from medseg_demo.rendering.colours import palette
+
+if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps should not wait
+    from medseg_demo.segmentation import Segmentation
 
 FORMAT_VERSION = 1
-
-# Okabe and Ito's colours, told apart by every kind of colour vision; background is black.
-PALETTE = ((0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
 
 
 def label_map_suffix(label_map: LabelMap) -> str:
@@ -45,7 +46,7 @@ def write_label_map(label_map: LabelMap, folder: Path, stem: str) -> Path:
     return path
 
 
-def summary(segmentation: Segmentation) -> dict[str, object]:
+def summary(segmentation: "Segmentation") -> dict[str, object]:
     """A segmentation's measurements and what made it, as plain values."""
     image = segmentation.image
     return {
@@ -98,12 +99,8 @@ def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: P
 
 def _write_png(labels: np.ndarray, path: Path) -> None:
     picture = Image.fromarray(labels)
-    picture.putpalette([channel for value in range(256) for channel in _colour(value)])
+    picture.putpalette(palette().tobytes())
     picture.save(path, compress_level=1)
-
-
-def _colour(value: int) -> tuple[int, int, int]:
-    return PALETTE[0] if value == 0 else PALETTE[1 + (value - 1) % (len(PALETTE) - 1)]
 
 
 def _write_nifti(label_map: LabelMap, path: Path) -> None:

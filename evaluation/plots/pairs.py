@@ -1,6 +1,7 @@
 """Two checkpoints case by case, and the map of which differences are more than chance."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -33,8 +34,9 @@ def paired_lines(
     Lines are drawn by outcome, in colour and dash. Of more than 400 the largest changes are drawn; the counts in the
     legend are of all.
     """
-    table = table[table["checkpoint"].isin([first, second])].reset_index(drop=True)
-    scores = Scores.of(table, metric, policy, theme)
+    chosen = table[table["checkpoint"].isin([first, second])].reset_index(drop=True)
+    # The two keep the colours that they have beside the others.
+    scores = replace(Scores.of(chosen, metric, policy, theme), checkpoints=positions(table["checkpoint"]))
     left, right = _matched(scores, first, second)
     outcome = _outcomes(scores, left, right)
     largest = np.argsort(-np.abs(scores.heights[right] - scores.heights[left]), kind="stable")[:MOST_LINES]

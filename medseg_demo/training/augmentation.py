@@ -30,11 +30,18 @@ BOTH = (IMAGE, LABEL)
 
 
 class RandColourd(MapTransform, Randomizable):
-    """Scale and shift each channel on its own: what another stain, lamp or camera does."""
+    """Scale, shift and mix the channels: what another stain, lamp or camera does.
 
-    def __init__(self, keys: KeysCollection, *, amount: float, prob: float) -> None:
+    Args:
+        keys: Of the images.
+        amount: Greatest scale and shift of each channel on its own.
+        mix: Greatest share of another channel in a channel.
+        prob: Probability of changing an image.
+    """
+
+    def __init__(self, keys: KeysCollection, *, amount: float, mix: float = 0.0, prob: float) -> None:
         super().__init__(keys)
-        self.amount, self.prob = amount, prob
+        self.amount, self.mix, self.prob = amount, mix, prob
 
     def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
         """Change ``data`` under the keys; each is (C, H, W)."""
@@ -45,8 +52,14 @@ class RandColourd(MapTransform, Randomizable):
             shape = (len(data[key]), 1, 1)
             scale = torch.from_numpy(1 + self.R.uniform(-self.amount, self.amount, shape).astype(np.float32))
             shift = torch.from_numpy(self.R.uniform(-self.amount, self.amount, shape).astype(np.float32))
-            changed[key] = data[key] * scale + shift
+            mixed = data[key] if self.mix == 0 else self._mixed(data[key])
+            changed[key] = mixed * scale + shift
         return changed
+
+    def _mixed(self, image: torch.Tensor) -> torch.Tensor:
+        shares = self.R.uniform(-self.mix, self.mix, (len(image), len(image))).astype(np.float32)
+        np.fill_diagonal(shares, 0)
+        return image + torch.einsum("oc,chw->ohw", torch.from_numpy(shares), torch.as_tensor(image))
 
 
 def build_augmentation(config: Augmentation, size: tuple[int, int], *, seed: int = 0) -> Compose:
@@ -94,7 +107,10 @@ def _intensities(config: Augmentation) -> list[Transform]:
         (often, RandAdjustContrastd(IMAGE, prob=often, gamma=config.gamma)),
         (often, RandScaleIntensityd(IMAGE, prob=often, factors=config.contrast)),
         (often, RandShiftIntensityd(IMAGE, prob=often, offsets=config.brightness)),
-        (often * config.colour, RandColourd(IMAGE, amount=config.colour, prob=often)),
+        (
+            often * (config.colour + config.mix),
+            RandColourd(IMAGE, amount=config.colour, mix=config.mix, prob=often),
+        ),
         (config.histogram, RandHistogramShiftd(IMAGE, prob=config.histogram, num_control_points=(4, 8))),
         (config.blur, RandGaussianSmoothd(IMAGE, config.blur_sigma, config.blur_sigma, prob=config.blur)),
         (config.noise, RandGaussianNoised(IMAGE, prob=config.noise, std=config.noise_std)),

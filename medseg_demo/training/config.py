@@ -48,6 +48,8 @@ class Augmentation(_Record):
         contrast: Greatest change of scale: 0.2 means 0.8 to 1.2.
         histogram: Probability of bending the histogram at random control points.
         colour: Greatest scale and shift of each colour channel on its own, applied with ``intensity``.
+        mix: Greatest share of each colour channel that is added to or taken from the others, applied with
+            ``intensity``; it turns hues.
         blur: Probability of a Gaussian blur.
         blur_sigma: Its deviation in px is drawn from these limits.
         noise: Probability of Gaussian noise.
@@ -68,6 +70,7 @@ class Augmentation(_Record):
     contrast: Share = 0.2
     histogram: Share = 0.0
     colour: Share = 0.0
+    mix: Share = 0.0
     blur: Share = 0.1
     blur_sigma: PositiveLimits = (0.5, 1.0)
     noise: Share = 0.2
@@ -203,7 +206,7 @@ def read_config(path: Path | str) -> TrainingConfig:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise TrainingError(f"{path.name} cannot be read ({reason}). Name a YAML file in UTF-8.") from None
     if not isinstance(values, Mapping):
-        raise TrainingError(f"{path.name} holds no keys. Write it as docs/training.md shows.")
+        raise TrainingError(f"{path.name} holds no keys. Start from the training.yaml of a checkpoint.")
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:

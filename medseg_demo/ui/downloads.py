@@ -13,7 +13,6 @@ from medseg_demo.segmentation import Segmentation
 from medseg_demo.ui.state import Outcome
 from medseg_demo.writers import summary, write_csv, write_json, write_label_map
 
-
 THUMBNAIL_SIDE = 360
 
 
@@ -78,10 +77,8 @@ def write_run(outcomes: Sequence[Outcome], folder: Path) -> RunFiles:
     with zipfile.ZipFile(files.everything, "w") as archive:
         for path in (files.measurements_json, files.measurements_csv):
             archive.write(path, path.name, zipfile.ZIP_DEFLATED)
-        for outcome in done:
-            for path in (outcome.label_map, outcome.overlay):
-                if path is not None:  # both are compressed already
-                    archive.write(path, f"{path.parent.name}/{path.name}", zipfile.ZIP_STORED)
+        for path in (path for outcome in done for path in (outcome.label_map, outcome.overlay) if path is not None):
+            archive.write(path, f"{path.parent.name}/{path.name}", zipfile.ZIP_STORED)  # compressed as they are
     return files
 
 

@@ -8,9 +8,16 @@ from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.image import MedicalImage
 from medseg_demo.inference import choose_compute
 from medseg_demo.models.catalog import CatalogEntry, CheckpointCache, list_checkpoints
-from medseg_demo.segmentation import SegmentOptions, Segmentation, segment
+from medseg_demo.segmentation import Segmentation, SegmentOptions, segment
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
+
+try:  # a Space that lends its GPU by the call wants to know, at start-up, which function needs it
+    import spaces
+except ImportError:
+    _segment = segment
+else:
+    _segment = spaces.GPU(duration=120)(segment)
 
 Progress = Callable[[int, int], None]
 
@@ -76,6 +83,8 @@ class Engine:
         self.entry(checkpoint)
         with self._turn:
             loaded = self._cache.load(checkpoint)
-            return segment(
+            if _segment is not segment:  # it runs in another process, which cannot call back
+                progress = None
+            return _segment(
                 image, loaded, options=options or SegmentOptions(), settings=self.settings, progress=progress
             )

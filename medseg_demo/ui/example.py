@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.readers import read_image
-from medseg_demo.samples import Sample, list_samples
+from medseg_demo.samples import list_samples
 from medseg_demo.ui.downloads import RunFiles, write_outcome, write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import Choices, Run

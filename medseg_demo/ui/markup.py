@@ -73,9 +73,10 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], *,
         words: Whether the cells hold words, which start at the left, and not figures.
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    kind = "ms-table ms-words" if words else "ms-table"
     body = "".join(f"<tr>{_row(cells)}</tr>" for cells in rows)
     return (
-        f'<div class="ms-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="ms-table{" ms-words" if words else ""}">'
+        f'<div class="ms-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="{kind}">'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -26,9 +26,7 @@ class ModelsTab:
         """Fill the tab whenever the page is loaded, and show the card that is chosen."""
         everything = [self._overview, self._unusable, self._choice, self._card, self._notes]
         page.load(self.fill, None, everything, show_progress="hidden", queue=False, api_visibility="private")
-        self._choice.input(
-            self.show, self._choice, [self._card, self._notes], queue=False, api_visibility="private"
-        )
+        self._choice.input(self.show, self._choice, [self._card, self._notes], queue=False, api_visibility="private")
 
     def fill(self) -> tuple[object, ...]:
         """The tab's contents, from the checkpoints folder as it is now."""

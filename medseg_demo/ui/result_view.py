@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from medseg_demo.measurements import ClassMeasurement
 from medseg_demo.segmentation import Segmentation
 from medseg_demo.ui import markup, texts
-from medseg_demo.ui.preflight import size
 from medseg_demo.ui.state import Outcome, Run
+from medseg_demo.ui.upload_card import size
 
 CLASS_COLUMNS = ("Class", "Area", "Share", "Components", "Mean confidence", "Largest diameter")
 
@@ -47,9 +47,7 @@ def verdict(run: Run, total: int) -> str:
     parts = []
     if run.partial:
         parts.append(
-            markup.panel(
-                "warning", texts.STOPPED_TITLE, [texts.STOPPED.format(done=len(run.outcomes), total=total)]
-            )
+            markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED.format(done=len(run.outcomes), total=total)])
         )
     failures = [_named(outcome) for outcome in run.outcomes if outcome.error is not None]
     if failures:

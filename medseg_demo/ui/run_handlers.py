@@ -4,6 +4,7 @@ Each handler returns the parts of the page that change, by the names of ``segmen
 """
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ def run(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr
         last = Run(choices)
         for last in job.run(work):
             yield _streamed(work, last)
-        yield updates.idle() | _finished(work, last, job.folder)
+        yield updates.idle() | _finished(replace(work, folder=folder), last)
     except Exception as error:
         yield updates.idle() | {"status": updates.problem(work, error)}
 
@@ -92,9 +93,11 @@ def _streamed(work: Work, run: Run) -> Updates:
     return {"work": replace(work, run=run), **(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
 
 
-def _finished(work: Work, run: Run, folder: Path) -> Updates:
-    if run.shown is not None:
-        return updates.whole_result(replace(work, run=run), run, write_run(run.outcomes, folder))
+def _finished(work: Work, run: Run) -> Updates:
+    if run.shown is not None and run.folder is not None:
+        if work.run is not None and work.run.folder is not None:
+            shutil.rmtree(work.run.folder, ignore_errors=True)
+        return updates.whole_result(replace(work, run=run), run, write_run(run.outcomes, run.folder))
     if run.partial and not run.outcomes:
         return {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
     if len(work.files) == 1:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from medseg_demo.readers import collect_files, read_image
 from medseg_demo.samples import Sample
-from medseg_demo.ui import checkpoint_view, markup, preflight, texts, updates
+from medseg_demo.ui import checkpoint_view, markup, texts, updates, upload_card
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import FinishedExample
 from medseg_demo.ui.state import Choices, StopRequest, Work
@@ -26,7 +26,7 @@ def open_page(engine: Engine, example: FinishedExample | None) -> Updates:
         shown: Updates = {"status": _empty_state(engine) if not entries else _no_sample()}
     else:
         name = example.run.choices.checkpoint
-        work = Work(example.files, example.image, example.run, StopRequest())
+        work = Work(files=example.files, image=example.image, run=example.run, stop=StopRequest())
         shown = updates.whole_result(work, example.run, example.written)
         shown["preflight"] = preflight_card(engine, work, example.run.choices)
     choices = gr.update(choices=checkpoint_view.choices(entries), value=name)
@@ -37,11 +37,11 @@ def choose_sample(engine: Engine, work: Work, sample: Sample, choices: Choices) 
     """Take a bundled sample as the file to segment, with the checkpoint that suits it where it is there."""
     entry = engine.find(sample.checkpoint) or engine.find(choices.checkpoint)
     name = entry.name if entry else None
-    taken = take_files(engine, work, [sample.path], replace(choices, checkpoint=name), Path())
+    taken = take_files(engine, work, [sample.path], replace(choices, checkpoint=name))
     return {"checkpoint": name, "upload": None, **updates.checkpoint(entry), **taken}
 
 
-def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, folder: Path) -> Updates:
+def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, folder: Path | None = None) -> Updates:
     """Read what was uploaded and show what it is; nothing is segmented yet.
 
     Args:
@@ -49,15 +49,15 @@ def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, 
         work: Of this visitor.
         paths: Files, zips among them; none empties the card.
         choices: The checkpoint to compare the image with.
-        folder: Zips are unpacked into a new folder in it.
+        folder: The visitor's, for what zips hold; None where no path is a zip.
     """
     try:
-        unpack_to = folder / f"upload-{secrets.token_hex(4)}"
+        unpack_to = (folder or Path()) / f"upload-{secrets.token_hex(4)}"
         files = tuple(collect_files(paths, settings=engine.settings, unpack_to=unpack_to)) if paths else ()
         image = read_image(files[0], settings=engine.settings) if len(files) == 1 else None
     except Exception as error:
         return {"work": replace(work, files=(), image=None), "preflight": updates.problem(work, error), "status": ""}
-    work = replace(work, files=files, image=image)
+    work = replace(work, folder=folder or work.folder, files=files, image=image)
     return {"work": work, "preflight": preflight_card(engine, work, choices), "status": ""}
 
 
@@ -73,9 +73,9 @@ def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:
 def preflight_card(engine: Engine, work: Work, choices: Choices) -> str:
     """What is about to be segmented; empty where there is nothing."""
     if work.image is None:
-        return preflight.files_card(work.files, engine.settings) if work.files else ""
+        return upload_card.files_card(work.files, engine.settings) if work.files else ""
     entry = engine.find(choices.checkpoint)
-    return preflight.image_card(work.image, entry.card if entry else None)
+    return upload_card.image_card(work.image, entry.card if entry else None)
 
 
 def stale_mark(work: Work, choices: Choices) -> str:

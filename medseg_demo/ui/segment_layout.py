@@ -1,16 +1,16 @@
 """Layout of the Segment tab: its components by name, without any behaviour."""
 
 from functools import partial
+from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from medseg_demo.samples import Sample, list_samples
 from medseg_demo.ui import markup, texts
-from medseg_demo.ui.state import LIFETIME_S, Work
+from medseg_demo.ui.state import LIFETIME_S, Work, forget
 from medseg_demo.ui.viewer import Viewer
 
-Parts = dict[str, Component]
+Parts = dict[str, Any]  # components; which events each has, only Gradio knows
 
 html = partial(gr.HTML, apply_default_css=False)
 
@@ -31,7 +31,7 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     Returns:
         Its components by name, and each sample with its button.
     """
-    parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S)}
+    parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S, delete_callback=forget)}
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
             samples = _samples()
@@ -44,18 +44,13 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
 def _samples() -> list[tuple[Sample, gr.Button]]:
     html(markup.heading(texts.SAMPLES))
     with gr.Row(elem_classes="ms-buttons"):
-        return [
-            (sample, gr.Button(sample.title, size="sm", min_width=90))
-            for sample in list_samples()
-        ]
+        return [(sample, gr.Button(sample.title, size="sm", min_width=90)) for sample in list_samples()]
 
 
 def _upload() -> Parts:
     html(markup.heading(texts.UPLOAD))
     return {
-        "upload": gr.File(
-            label=texts.UPLOAD, show_label=False, file_count="multiple", height=120, elem_id="ms-upload"
-        ),
+        "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=120, elem_id="ms-upload"),
         "upload_hint": html(markup.hint(texts.UPLOAD_HINT)),
         "preflight": html(elem_id="ms-preflight"),
     }
@@ -79,9 +74,7 @@ def _options() -> Parts:
             "threshold": gr.Slider(0.01, 0.99, 0.5, step=0.01, label=texts.THRESHOLD, info=texts.THRESHOLD_HINT),
             "flips": gr.Checkbox(label=texts.FLIPS, info=texts.FLIPS_HINT),
             "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
-            "smallest_component": gr.Number(
-                0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0, minimum=0
-            ),
+            "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0, minimum=0),
             "fill_holes": gr.Checkbox(label=texts.HOLES),
         }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -17,9 +18,9 @@ from medseg_demo.ui.updates import Updates
 Changes = dict[Component, object]
 
 # One event at a time has its turn at the network; the others see their place in the queue.
-NETWORK = {"concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private"}
-READING = {"concurrency_id": "read", "concurrency_limit": 4, "api_visibility": "private"}
-QUICK = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+NETWORK: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private"}
+READING: dict[str, Any] = {"concurrency_id": "read", "concurrency_limit": 4, "api_visibility": "private"}
+QUICK: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
 
 class SegmentTab:
@@ -55,13 +56,13 @@ class SegmentTab:
             self._run_after(chosen.then)
 
     def _chooser(self, sample: Sample) -> Callable[..., Changes]:
-        def choose(work: Work, *choices: object) -> Changes:
+        def choose(work: Work, *choices: Any) -> Changes:
             return self._changes(segment_handlers.choose_sample(self._engine, work, sample, Choices(*choices)))
 
         return choose
 
     def _on_upload(self) -> None:
-        def read(request: gr.Request, work: Work, paths: list[str] | None, *choices: object) -> Changes:
+        def read(request: gr.Request, work: Work, paths: list[str] | None, *choices: Any) -> Changes:
             files, folder = [Path(path) for path in paths or []], session_folder(request.session_hash)
             return self._changes(segment_handlers.take_files(self._engine, work, files, Choices(*choices), folder))
 
@@ -72,10 +73,10 @@ class SegmentTab:
             event(read, inputs, outputs, show_progress_on=[preflight], **READING)
 
     def _on_controls(self) -> None:
-        def choose(work: Work, *choices: object) -> Changes:
+        def choose(work: Work, *choices: Any) -> Changes:
             return self._changes(segment_handlers.choose_checkpoint(self._engine, work, Choices(*choices)))
 
-        def compare(work: Work, *choices: object) -> str:
+        def compare(work: Work, *choices: Any) -> str:
             return segment_handlers.stale_mark(work, Choices(*choices))
 
         chosen = [self._parts[name] for name in ("preflight", "stale", "card", "card_notes", "threshold")]
@@ -94,7 +95,7 @@ class SegmentTab:
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
             work: Work = Work(),  # noqa: B008
-            *choices: object,
+            *choices: Any,
         ) -> Iterator[Changes]:
             folder = session_folder(request.session_hash)
             for updates in run_handlers.run(self._engine, work, Choices(*choices), folder, progress):

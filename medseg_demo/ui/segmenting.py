@@ -42,7 +42,7 @@ class Job:
 
     def run(self, work: Work) -> Iterator[Run]:
         """Segment every file of the work; a Run after each. The last one is whole, or marked as partial."""
-        run = Run(self.choices)
+        run = Run(self.choices, folder=self.folder)
         for index, file in enumerate(work.files):
             try:
                 outcome, segmentation = self._one(file, work.image, index, len(work.files), run)

@@ -78,6 +78,7 @@ class Run:
         shown: The segmentation in the viewer.
         position: Its place among ``succeeded``.
         partial: Whether it was stopped before its end.
+        folder: Where its files lie; None for the example, whose files are everybody's.
     """
 
     choices: Choices
@@ -85,6 +86,7 @@ class Run:
     shown: Segmentation | None = None
     position: int = 0
     partial: bool = False
+    folder: Path | None = None
 
     @property
     def succeeded(self) -> tuple[Outcome, ...]:
@@ -104,12 +106,14 @@ class Work:
     """One visitor's work.
 
     Attributes:
+        folder: Where the visitor's files lie; None until there are some.
         files: What the Segment button would segment.
         image: The only file's image, once it was read; None for several.
         run: The result on the page.
         stop: Raised to end a run early.
     """
 
+    folder: Path | None = None
     files: tuple[Path, ...] = ()
     image: MedicalImage | None = None
     run: Run | None = None
@@ -124,6 +128,12 @@ def session_folder(session: str | None) -> Path:
     folder = _folder(session)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def forget(work: Work) -> None:
+    """Delete a visitor's files when Gradio drops the visitor's state."""
+    if work.folder is not None:
+        shutil.rmtree(work.folder, ignore_errors=True)
 
 
 def end_session(request: gr.Request) -> None:

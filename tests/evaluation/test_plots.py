@@ -102,6 +102,17 @@ def test_paired_lines_by_outcome(table_of):
     assert clicks_of(figure) == expected_clicks(table, "hd95")
 
 
+def test_a_checkpoint_keeps_its_colour_beside_fewer_others(simulated):
+    table = simulated(checkpoints=4)
+    alone = plots.paired_lines(table, "dice", "net2", "net3")
+    among = plots.score_strip(table, "dice")
+    looks = [
+        {(trace.name, trace.marker.color) for trace in points_of(figure) if trace.name in ("net2", "net3")}
+        for figure in (alone, among)
+    ]
+    assert looks[0] == looks[1]
+
+
 def test_heat_map_shows_the_worst_cases_first_and_names_what_has_no_colour(table_of):
     table = table_of({"a": [1.0, 9.0, NA, 2.0], "b": [2.0, MISS, 3.0, "failed"]}, metric="hd95")
     figure = plots.case_heat_map(table, "hd95")

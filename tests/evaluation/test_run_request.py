@@ -61,7 +61,7 @@ def test_two_of_one_name_are_refused(test_set, brightness):
 def test_predictions_of_no_case_are_refused(test_set, tmp_path):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "case_00_pred.png").write_bytes(b"")
-    with pytest.raises(TestSetError, match="'theirs': no label map is named like a case .a case is 'case_00'."):
+    with pytest.raises(TestSetError, match=r"'theirs': no label map is named like a case \(a case is 'case_00'\)"):
         check_request([test_set], [], [Predictions(tmp_path / "theirs", "theirs")], RunOptions())
 
 

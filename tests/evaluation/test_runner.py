@@ -1,6 +1,6 @@
 import json
-import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -163,7 +163,7 @@ def test_changed_settings_weights_or_files_are_scored_again(make_test_set, brigh
     run(folder, [brightness], output)
     run(folder, [brightness], output, resume=True, tolerance=2.0)
     run(folder, [replace(brightness, digest="2" * 64)], output, resume=True, tolerance=2.0)
-    Image.fromarray(np.full((64, 64), 220, np.uint8)).save(folder / "images" / "case_00.png")
+    Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / "images" / "case_00.png")
     run(folder, [brightness], output, resume=True)
     assert len(events(output, "scored")) == 2 + 2 + 2 + 1
 
@@ -179,7 +179,7 @@ def test_another_checkpoint_joins_the_runs_that_are_there(make_test_set, brightn
 def test_results_of_another_folder_are_taken_over(make_test_set, brightness, tmp_path):
     folder, old, new = make_test_set(cases=3), tmp_path / "old", tmp_path / "new"
     run(folder, [brightness], old)
-    Image.fromarray(np.full((64, 64), 220, np.uint8)).save(folder / "images" / "case_01.png")
+    Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / "images" / "case_01.png")
     run(folder, [brightness], new, reuse=old)
     assert events(new, "scored") == [("scored", "case_01")]
     assert len(events(new, "reused")) == 2
@@ -284,14 +284,17 @@ def test_checkpoints_and_predictions_stand_side_by_side(make_test_set, brightnes
     assert "'bright' of checkpoint 'brightness' is scored as 'square'" in outcome.notes[0]
 
 
-def test_threads_of_torch_are_as_before(make_test_set, brightness, tmp_path):
+def test_threads_that_begin_later_have_torchs_usual_number(make_test_set, brightness, tmp_path):
     import torch
 
-    before = torch.get_num_threads()
-    run(
-        make_test_set(cases=1),
-        [brightness],
-        tmp_path / "out",
-        settings=replace(SETTINGS, threads=(os.cpu_count() or 1) + 2),
-    )
-    assert torch.get_num_threads() == before
+    def in_a_new_thread():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        run(make_test_set(cases=1), [brightness], tmp_path / "out", settings=replace(SETTINGS, threads=0))
+        assert (torch.get_num_threads(), in_a_new_thread()) == (3, 3)
+    finally:
+        torch.set_num_threads(usual)

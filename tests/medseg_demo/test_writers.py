@@ -10,8 +10,9 @@ from PIL import Image
 from medseg_demo.errors import OutputError
 from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.readers import read_image
+from medseg_demo.rendering.colours import class_colour
 from medseg_demo.segmentation import segment
-from medseg_demo.writers import PALETTE, summary, write_csv, write_json, write_label_map
+from medseg_demo.writers import summary, write_csv, write_json, write_label_map
 
 
 def test_pixel_values_of_the_png_are_the_classes(tmp_path):
@@ -21,7 +22,7 @@ def test_pixel_values_of_the_png_are_the_classes(tmp_path):
     with Image.open(path) as picture:
         assert picture.mode == "P"
         assert (np.asarray(picture) == labels).all()
-        assert tuple(picture.getpalette()[3:6]) == PALETTE[1]
+        assert tuple(picture.getpalette()[3:6]) == class_colour(1)
 
 
 def oblique_affine():

@@ -67,6 +67,17 @@ def test_same_seed_gives_the_same_image():
     assert (np.asarray(first) != np.asarray(other)).any()
 
 
+def test_mixing_turns_hues_and_keeps_grey_alone_without_it():
+    image = torch.zeros(3, 2, 2)
+    image[0] = 1
+    mixed = RandColourd("image", amount=0.0, mix=0.5, prob=1.0).set_random_state(0)({"image": image})["image"]
+    assert (mixed[0] == 1).all(), "a channel keeps its own share"
+    assert (mixed[1:] != 0).all()
+    assert (mixed[1:].abs() <= 0.5).all()
+    same = RandColourd("image", amount=0.0, prob=1.0).set_random_state(0)({"image": image})["image"]
+    assert torch.equal(same, image)
+
+
 def test_channels_change_on_their_own():
     step = RandColourd("image", amount=0.3, prob=1.0).set_random_state(0)
     changed = step({"image": torch.ones(3, 2, 2)})["image"]

@@ -1,0 +1,241 @@
+"""Results → one self-contained HTML file: tables, plots, every case in the table, the worst ones in the viewer.
+
+The file holds everything that it shows, plotly.js once and the viewer among it: it opens from a disk without a
+network. Whoever passes it on passes on the pictures of the worst cases too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from evaluation import report_page as page
+from evaluation import tables
+from evaluation.answers import Answer, Question, answer, names_in, worst_cases
+from evaluation.case_files import Segment, open_case
+from evaluation.figures import FIGURES, View, draw_figure
+from evaluation.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
+from evaluation.results import Results, Run, merge, read_results, write_whole
+from evaluation.simulation import NAME as SIMULATED
+from evaluation.statistics import AS_MEASURED, Order, Policy
+from evaluation.wording import comparison_sentence, metric_title, number, policy_caption
+from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.rendering import most_labelled_slice, viewer_value
+from medseg_demo.settings import Settings
+
+WORST = 6
+MOST_ROWS = 2000
+MOST_SENTENCES = 15
+VIEWER_SIDE = 1024
+TILE_SIDE = 320
+
+SIMULATED_NOTE = "These images are simulated, not photographed: the scores say nothing about microscopes or patients."
+NOTES = (
+    "For research and teaching. Not a medical device.",
+    "A case that could not be scored is counted as failed and never dropped; an infinite distance is a miss and stays.",
+)
+
+Origins = dict[str, tuple[Run, Path | None]]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report shows.
+
+    Attributes:
+        test_sets: Which ones; empty takes all.
+        checkpoints: Which ones; empty takes all.
+        metric: The one that checkpoints are ranked by.
+        policy: Of empty masks, misses and failed cases.
+        order: Of a mean over several classes.
+        worst: How many of the worst cases are shown as pictures, for each test set.
+        title: Of the page.
+    """
+
+    test_sets: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    metric: str = "dice"
+    policy: Policy = AS_MEASURED
+    order: Order = "class"
+    worst: int = WORST
+    title: str = "Segmentation scores"
+
+
+def write_report(
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    options: ReportOptions | None = None,
+    settings: Settings | None = None,
+    segment: Segment | None = None,
+) -> Path:
+    """Write the report of one or several output folders.
+
+    Args:
+        folders: Each with a ``run.json`` and a ``scores.csv``.
+        output: The HTML file.
+        options: What it shows.
+        settings: Where the test sets lie, whose worst cases are shown.
+        segment: Makes predictions again that were not kept; None shows those cases without one.
+
+    Returns:
+        The file.
+
+    Raises:
+        ResultsError: A folder holds no results, or damaged ones.
+        OptionError: A test set is not among the results, or no row is left.
+        OutputError: The file cannot be written.
+    """
+    options, settings = options or ReportOptions(), settings or Settings()
+    read = [read_results(Path(folder)) for folder in folders]
+    results = merge(read)
+    found = [(run, Path(folder)) for folder, one in zip(folders, read, strict=True) for run in one.runs]
+    numbers = count(1)
+    sections = [
+        _section(name, results, _origins(results, found, name), options, settings, segment, numbers)
+        for name in _chosen(results, options)
+    ]
+    metrics = tuple(results.metrics)
+    sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
+    write_whole(Path(output), page.whole(options.title, [*map(page.note, NOTES)], sections))
+    return Path(output)
+
+
+def _chosen(results: Results, options: ReportOptions) -> tuple[str, ...]:
+    present = names_in(results.table["test_set"])
+    missing = [name for name in options.test_sets if name not in present]
+    if missing:
+        raise OptionError(f"The results hold no test set {', '.join(missing)}. They have: {', '.join(present)}.")
+    return options.test_sets or present
+
+
+def _origins(results: Results, found: Sequence[tuple[Run, Path]], test_set: str) -> Origins:
+    """The runs on a test set by the checkpoint's name in the table; ``merge`` numbers names that occur twice."""
+    from dataclasses import replace
+
+    origins: Origins = {}
+    for entry in results.runs:
+        if entry.test_set == test_set:
+            same = ((run, folder) for run, folder in found if replace(run, checkpoint=entry.checkpoint) == entry)
+            origins[entry.checkpoint] = next(same, (entry, None))
+    return origins
+
+
+def _section(
+    name: str,
+    results: Results,
+    origins: Origins,
+    options: ReportOptions,
+    settings: Settings,
+    segment: Segment | None,
+    numbers: "count[int]",
+) -> str:
+    """Everything about one test set."""
+    metric = options.metric if options.metric in results.metrics else results.metrics[0]
+    checkpoints = tuple(one for one in options.checkpoints if one in origins)
+    found = answer(results, Question(name, checkpoints, "", metric, options.policy, options.order))
+    cases = _worst(found, origins, options, settings, segment)
+    parts = [
+        *([page.note(SIMULATED_NOTE, alarm=True)] if name == SIMULATED else []),
+        page.table(_runs(found, origins)),
+        page.table(tables.leaderboard(found)),
+        page.table(tables.every_metric(found, results.metrics)),
+        page.sentences("Is the difference real?", _sentences(found)),
+        *([page.table(policies)] if (policies := tables.policies(found)) else []),
+        page.figures([_figure(figure.name, figure.title, found, numbers) for figure in FIGURES]),
+        page.worst(cases, _legend()),
+        page.rows(_rows(found, results.metrics)),
+    ]
+    title = f"{name} (simulated)" if name == SIMULATED else name
+    return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
+
+
+def _runs(found: Answer, origins: Origins) -> tables.Table:
+    """What was run, when, and with which settings."""
+    rows = []
+    for standing in found.standings:
+        run = origins[standing.checkpoint][0]
+        settings = run.settings
+        tolerance = settings.get("nsd_tolerance")
+        state = "stopped before the last case" if run.partial else "whole"
+        rows.append(
+            (
+                standing.checkpoint, run.source, f"{standing.summary.cases:,}", state, run.moment or "not known",
+                run.checkpoint_hash[:12] or "not known", run.test_set_hash[:12] or "not known",
+                "not known" if tolerance is None else f"{tolerance:g}",
+            )
+        )  # fmt: skip
+    header = ("Checkpoint", "Source", "Cases", "State", "Moment", "Checkpoint hash", "Test-set hash", "NSD tolerance")
+    return tables.Table("Runs", header, tuple(rows))
+
+
+def _sentences(found: Answer) -> list[str]:
+    sentences = [comparison_sentence(one) for one in found.comparisons[:MOST_SENTENCES]]
+    left = len(found.comparisons) - len(sentences)
+    if left:
+        sentences.append(f"And {left} more pairs: see the significance map.")
+    return sentences or [found.problem or "Only one checkpoint was scored here, so there is nothing to compare."]
+
+
+def _figure(name: str, title: str, found: Answer, numbers: "count[int]") -> page.Plot:
+    try:
+        return page.Plot(f"plot-{next(numbers)}", title, draw_figure(name, found, View()).to_json())
+    except OptionError as error:
+        return page.Plot("", title, "", str(error))
+
+
+def _worst(
+    found: Answer, origins: Origins, options: ReportOptions, settings: Settings, segment: Segment | None
+) -> list[page.WorstCase]:
+    question = found.question
+    order = worst_cases(found.table, question.metric, policy=question.policy)[: options.worst]
+    return [_worst_case(found, case_id, name, origins, settings, segment) for case_id, name in order]
+
+
+def _worst_case(
+    found: Answer, case_id: str, checkpoint: str, origins: Origins, settings: Settings, segment: Segment | None
+) -> page.WorstCase:
+    """One case with its picture and viewer, or why there is none."""
+    rows = found.table[(found.table["case_id"] == case_id) & (found.table["checkpoint"] == checkpoint)]
+    values = ", ".join(f"{one['class_name']} {_value(one, found.question.metric)}" for one in rows.to_dict("records"))
+    caption = f"{metric_title(found.question.metric)}: {values}"
+    test_set = found.question.test_set
+    try:
+        case = open_case(test_set, case_id, [checkpoint], runs=origins, settings=settings, segment=segment)
+    except MedsegError as error:
+        return page.WorstCase(test_set, case_id, checkpoint, caption, note=str(error))
+    prediction = case.predictions[0]
+    index = most_labelled_slice(case.reference, len(case.image.slices)) if case.image.is_volume else 0
+    picture = outcome_picture(case.image, case.reference, prediction.label_map, slice_index=index, max_side=TILE_SIDE)
+    value = viewer_value(
+        case.image, prediction.label_map, reference=case.reference, slice_index=index,
+        title=f"{case_id} · {checkpoint}", max_side=VIEWER_SIDE,
+    )  # fmt: skip
+    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, prediction.note)
+
+
+def _value(row: dict[str, object], metric: str) -> str:
+    return "failed" if row["status"] == "failed" else number(float(row[metric]))  # type: ignore[arg-type]
+
+
+def _rows(found: Answer, metrics: tuple[str, ...]) -> page.CaseRows:
+    """The rows of the table, the worst first, and what is left out of very many."""
+    from evaluation.answers import badness
+
+    bad = badness(found.table, found.question.metric, found.question.policy)
+    order = (-bad).argsort(kind="stable")[:MOST_ROWS]
+    names = ["case_id", "checkpoint", "class_name", "status", "error", *metrics]
+    part = found.table.iloc[order]
+    cells = [[_text(row[name]) for name in names] for row in part.to_dict("records")]
+    note = policy_caption(found.question.policy, found.question.order)
+    if len(order) < len(found.table):
+        note = f"The {len(order):,} worst of {len(found.table):,} rows; all of them stand in scores.csv. {note}"
+    return page.CaseRows(names, cells, note)
+
+
+def _text(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _legend() -> list[tuple[str, str]]:
+    return [(as_data_url(swatch(place)), name) for place, name in enumerate(OUTCOMES)]

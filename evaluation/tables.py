@@ -1,0 +1,127 @@
+"""An answer as tables of words: what the page and the report print, each number with its convention."""
+
+import math
+from dataclasses import dataclass
+
+from evaluation.answers import Answer, Standing
+from evaluation.metrics import METRICS
+from evaluation.statistics import Summary, summarise
+from evaluation.wording import EMPTY_POLICIES, metric_title, number, policy_caption, ranking_caption
+
+COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
+SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
+STABILITY_NOTE = (
+    "Ranks under three schemes, each with the share of resamples in which the checkpoint had that rank: means ranked; "
+    "ranks in every case averaged; number of others it beats in a signed-rank test."
+)
+NOTHING_MOVES = "No case has both masks empty, so the policy moves nothing here."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of words.
+
+    Attributes:
+        title: What it shows.
+        header: Names of the columns; the first names the row.
+        rows: One text a column.
+        notes: Sentences that belong under it.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def leaderboard(found: Answer) -> Table:
+    """One row a checkpoint, the best first, with everything that is not in its mean."""
+    question, ranking = found.question, found.ranking
+    notes = [f"{metric_title(question.metric, unit=unit_of(found))}. {policy_caption(question.policy, question.order)}"]
+    if question.metric in METRICS:
+        notes.append(f"Empty masks: {METRICS[question.metric].empty_rule}")
+    if any(standing.summary.misses for standing in found.standings):
+        notes.append("Where there are misses (∞) no mean is shown, and the interval is that of the median.")
+    if ranking is not None:
+        notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)}")
+    notes += [found.problem] if found.problem else []
+    header = (*COLUMNS, *(SCHEME_COLUMNS if ranking is not None else ()))
+    return Table("Leaderboard", header, tuple(map(_standing, found.standings)), tuple(notes))
+
+
+def _standing(standing: Standing) -> tuple[str, ...]:
+    one = standing.summary
+    ranks = (f"{rank} ({share:.0%})" for rank, share in zip(standing.ranks, standing.stability, strict=True))
+    return (
+        standing.checkpoint, number(one.mean), interval(one), number(one.median),
+        f"{number(one.lower_quartile)} – {number(one.upper_quartile)}",
+        f"{one.n:,}", str(one.misses), str(one.failed), str(one.not_applicable), *ranks,
+    )  # fmt: skip
+
+
+def interval(summary: Summary) -> str:
+    """Its 95 % interval, and whether it is that of the median."""
+    if math.isnan(summary.low):
+        return "n/a"
+    of = " (median)" if summary.interval_of == "median" else ""
+    return f"{number(summary.low)} – {number(summary.high)}{of}"
+
+
+def unit_of(found: Answer) -> str:
+    """The unit of the metric in these rows; empty for a plain number."""
+    record = METRICS.get(found.question.metric)
+    column = f"{record.unit}_unit" if record and record.unit else ""
+    return ", ".join(unit for unit in found.table[column].unique() if unit) if column in found.table else ""
+
+
+def policies(found: Answer) -> Table | None:
+    """What each empty-mask policy makes of each mean; None for metrics that it cannot move."""
+    if not found.effects:
+        return None
+    by_name: dict[str, dict[str, str]] = {}
+    for effect in found.effects:
+        shift = "" if effect.policy == "skip" else f" ({'+' if effect.shift >= 0 else ''}{number(effect.shift)})"
+        by_name.setdefault(effect.group[0], {})[effect.policy] = f"{number(effect.mean)}{shift}, n = {effect.n}"
+    title = "What the empty-mask policy moves"
+    if all(effect.shift == 0 or math.isnan(effect.shift) for effect in found.effects):
+        return Table(title, (), (), (NOTHING_MOVES,))
+    rows = tuple((name, *(cells[one] for one in ("skip", "one", "zero"))) for name, cells in by_name.items())
+    note = "; ".join(EMPTY_POLICIES.values())
+    return Table(title, ("Checkpoint", "left out", "count 1", "count 0"), rows, (f"{note[0].upper()}{note[1:]}.",))
+
+
+def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:
+    """Each checkpoint's mean of every metric; the median, marked, where a miss stands."""
+    question = found.question
+    names = [name for name in metrics if name in METRICS and not found.table[name].isna().all()]
+    columns = []
+    for name in names:
+        summaries = summarise(
+            found.table, name, by=("checkpoint",), order=question.order, policy=question.policy, intervals=False
+        )
+        columns.append({one.group[0]: _centre(one) for one in summaries})
+    rows = tuple(
+        (standing.checkpoint, *(column[standing.checkpoint] for column in columns)) for standing in found.standings
+    )
+    note = "Means; * marks a median, with the number of misses (∞), where a miss stands and no mean would be honest."
+    return Table("Every metric", ("Checkpoint", *map(metric_title, names)), rows, (note,))
+
+
+def _centre(summary: Summary) -> str:
+    return f"{number(summary.median)}* ({summary.misses})" if summary.misses else number(summary.mean)
+
+
+def conventions(metrics: tuple[str, ...]) -> Table:
+    """What each metric means here: unit, range, direction, empty-mask rule and source."""
+    units = {None: "", "distance": "mm, or px without spacing", "size": "ml, mm², voxels or px"}
+    rows = tuple(
+        (
+            METRICS[name].long_name, name, units[METRICS[name].unit],
+            " to ".join(number(end) for end in METRICS[name].range), METRICS[name].better or "no score",
+            METRICS[name].empty_rule, METRICS[name].source,
+        )
+        for name in metrics
+        if name in METRICS
+    )  # fmt: skip
+    header = ("Metric", "Column", "Unit", "Range", "Better", "Empty masks", "Source")
+    return Table("Conventions of each number", header, rows)

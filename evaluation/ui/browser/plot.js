@@ -1,0 +1,63 @@
+// A Plotly figure: `props.value` is its JSON as text. A click on a point that names a case is passed on.
+
+const stage = element.querySelector(".ev-plot");
+const CLICK_PARTS = 4;
+
+function loadPlotly() {
+  window.medsegPlotly ??= new Promise((resolve, reject) => {
+    const { root = "", api_prefix = "" } = window.gradio_config || {};
+    const script = document.createElement("script");
+    script.src = `${root}${api_prefix}/file=${PLOTLY}`;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("plotly.js could not be loaded"));
+    document.head.append(script);
+  });
+  return window.medsegPlotly;
+}
+
+const theme = () => (document.body.classList.contains("dark") ? "dark" : "light");
+
+async function show() {
+  const text = props.value;
+  if (!text) return stage.replaceChildren();
+  const Plotly = await loadPlotly();
+  if (text !== props.value) return;
+  const { data, layout } = JSON.parse(text);
+  const narrow = stage.clientWidth < 520;
+  if (narrow && layout.title) layout.title.font = { size: 13 };
+  await Plotly.react(stage, data, layout, { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
+  if (stage.dataset.listens) return;
+  stage.dataset.listens = "yes";
+  stage.on("plotly_click", ({ points }) => {
+    const pick = points.map((point) => point.customdata).find((parts) => parts?.length === CLICK_PARTS && parts[2]);
+    if (pick) trigger("pick", { pick: Array.from(pick) });
+  });
+}
+
+async function save(format) {
+  if (!props.value) return;
+  const Plotly = await loadPlotly();
+  const { data, layout } = JSON.parse(props.value);
+  const ground = getComputedStyle(document.body).getPropertyValue(theme() === "dark" ? "--block-background-fill" : "--unset");
+  const { clientWidth: width, clientHeight: height } = stage;
+  const figure = { data, layout: { ...layout, paper_bgcolor: ground.trim() || "#ffffff" } };
+  const url = await Plotly.toImage(figure, { format, width, height, scale: format === "png" ? 2 : 1 });
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = `${element.dataset.name || "plot"}.${format}`;
+  link.click();
+}
+
+for (const button of element.querySelectorAll("[data-format]")) {
+  button.addEventListener("click", () => save(button.dataset.format));
+}
+
+let shown = theme();
+new MutationObserver(() => {
+  if (theme() === shown) return;
+  shown = theme();
+  trigger("theme", { theme: shown });
+}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+
+watch("value", show);
+show();

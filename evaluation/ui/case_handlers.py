@@ -1,0 +1,191 @@
+"""The drawer: a case that was picked in a plot, the table or a tile, and the next and previous worst ones."""
+
+from dataclasses import replace
+from html import escape
+
+import gradio as gr
+import numpy as np
+import pandas as pd
+
+from evaluation.answers import names_in, worst_cases
+from evaluation.case_files import OpenedCase, open_case
+from evaluation.metrics import METRICS
+from evaluation.ui import case_table, gallery, texts
+from evaluation.ui.board import Board, CaseKey
+from evaluation.ui.views import Updates
+from evaluation.wording import number
+from medseg_demo.errors import TestSetError
+from medseg_demo.image import MedicalImage
+from medseg_demo.rendering import viewer_value
+from medseg_demo.ui import markup
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.faults import explain
+
+Opening = tuple[CaseKey, OpenedCase]
+
+
+def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | None) -> Updates:
+    """Open the drawer on the case that a click named; another checkpoint of the open case is only shown.
+
+    Args:
+        engine: Makes predictions again that were not kept.
+        board: The visitor's page.
+        pick: Test set, checkpoint, case and class.
+        shown: The case that is open, with its arrays.
+    """
+    if board.answer is None or len(pick) != 4:
+        return {}
+    key = CaseKey(*map(str, pick))
+    board = replace(board, case=key)
+    updates: Updates = {
+        "board": board,
+        "drawer": gr.update(visible=True),
+        "case_head": _head(board, key),
+        "case_scores": _scores(board, key),
+        "cases": case_table.table_html(board.answer, board.table, key),
+    }
+    same = shown is not None and (shown[0].test_set, shown[0].case_id) == (key.test_set, key.case_id)
+    try:
+        case = shown[1] if same and shown else _open(engine, board, key)
+    except Exception as error:
+        return updates | _missing(engine, key, error)
+    return updates | {"shown": (key, case)} | _pictures(board, key, case)
+
+
+def open_neighbour(engine: Engine, board: Board, step: int, shown: Opening | None) -> Updates:
+    """The next (1) or previous (-1) worst case of the checkpoint in the viewer."""
+    if board.answer is None or board.case is None:
+        return {}
+    order = _order(board, board.case)
+    if board.case.case_id not in order:
+        return {}
+    place = (order.index(board.case.case_id) + step) % len(order)
+    key = replace(board.case, case_id=order[place])
+    return open_picked(engine, board, [key.test_set, key.checkpoint, key.case_id, key.class_name], shown)
+
+
+def close(board: Board) -> Updates:
+    """Close the drawer."""
+    board = replace(board, case=None)
+    cases = case_table.table_html(board.answer, board.table, None) if board.answer else ""
+    return {"board": board, "shown": None, "drawer": gr.update(visible=False), "cases": cases}
+
+
+def send_slices(shown: Opening | None, slices: list[int], key: str) -> object:
+    """Slices of the volume in the viewer that the browser does not have yet."""
+    if shown is None:
+        return gr.skip()
+    wanted = [index for index in slices if 0 <= index < len(shown[1].image.slices)]
+    return _viewer_value(shown[0], shown[1], slices=wanted, key_shown=key)
+
+
+def _open(engine: Engine, board: Board, key: CaseKey) -> OpenedCase:
+    assert board.opened is not None
+    assert board.answer is not None
+
+    def segment(image: MedicalImage, checkpoint: str) -> tuple[np.ndarray, str]:
+        result = engine.segment(image, checkpoint)
+        return result.label_map.labels, result.digest
+
+    names = names_in(_rows(board, key)["checkpoint"])
+    runs = board.opened.runs_on(key.test_set)
+    return open_case(key.test_set, key.case_id, names, runs=runs, settings=engine.settings, segment=segment)
+
+
+def _rows(board: Board, key: CaseKey) -> pd.DataFrame:
+    """The case's rows of the chosen checkpoints, all classes."""
+    assert board.opened is not None
+    assert board.answer is not None
+    table = board.opened.results.table
+    rows = table[(table["case_id"] == key.case_id).to_numpy() & (table["test_set"] == key.test_set).to_numpy()]
+    chosen = board.answer.question.checkpoints
+    return rows[rows["checkpoint"].isin(chosen)] if chosen else rows
+
+
+def _order(board: Board, key: CaseKey) -> list[str]:
+    assert board.answer is not None
+    question = board.answer.question
+    worst = worst_cases(board.answer.table, question.metric, checkpoint=key.checkpoint, policy=question.policy)
+    return [case_id for case_id, _ in worst]
+
+
+def _head(board: Board, key: CaseKey) -> str:
+    order = _order(board, key)
+    place = texts.place(order.index(key.case_id), len(order), key.checkpoint) if key.case_id in order else ""
+    buttons = "".join(
+        f'<button type="button" class="ev-button" {attribute} title="{hint}">{name}</button>'
+        for attribute, name, hint in (
+            ('data-step="-1"', f"‹ {texts.PREVIOUS}", "Previous worst case (K)"),
+            ('data-step="1"', f"{texts.NEXT} ›", "Next worst case (J)"),
+            ("data-close", f"{texts.CLOSE} ×", "Close (Esc)"),
+        )
+    )
+    where = f"{texts.marked(key.test_set)} · {key.checkpoint} · {place}"
+    return f'<div class="ev-case-head"><h2>{escape(key.case_id)}</h2>{buttons}<p>{escape(where)}</p></div>'
+
+
+def _scores(board: Board, key: CaseKey) -> str:
+    """Every score of the case, and its metadata."""
+    assert board.opened is not None
+    rows, results = _rows(board, key), board.opened.results
+    metrics = [name for name in results.metrics if not rows[name].isna().all()]
+    header = ("Checkpoint", "Class", *metrics)
+    lines = [
+        [row["checkpoint"], row["class_name"], *(number(row[name]) for name in metrics)]
+        for row in rows.to_dict("records")
+    ]
+    errors = [f"{row['checkpoint']}: {row['error']}" for row in rows.to_dict("records") if row["error"]]
+    units = " · ".join(f"{kind} in {', '.join(names)}" for kind, names in _units(rows, metrics) if names)
+    parts = [
+        markup.card(texts.SCORES, markup.table(texts.SCORES, header, lines), markup.small(units)),
+        markup.bullets(list(dict.fromkeys(errors)), kind="error"),
+    ]
+    facts = [(name, str(rows[name].iloc[0])) for name in results.metadata if len(rows) and rows[name].iloc[0]]
+    if facts:
+        parts.append(markup.card(texts.ABOUT_CASE, markup.facts(facts)))
+    return "".join(parts)
+
+
+def _units(rows: pd.DataFrame, metrics: list[str]) -> list[tuple[str, list[str]]]:
+    kinds = {METRICS[name].unit for name in metrics if name in METRICS}
+    return [
+        (label, [unit for unit in names_in(rows[f"{kind}_unit"]) if unit])
+        for kind, label in (("distance", "Distances"), ("size", "volumes"))
+        if kind in kinds
+    ]
+
+
+def _pictures(board: Board, key: CaseKey, case: OpenedCase) -> Updates:
+    assert board.answer is not None
+    scores = {
+        prediction.checkpoint: gallery.score_of(board.answer, key.case_id, prediction.checkpoint)
+        for prediction in case.predictions
+    }
+    return {
+        "case_note": "",
+        "tiles": gallery.side_by_side(case, key, scores),
+        "viewer": gr.update(value=_viewer_value(key, case), visible=True),
+    }
+
+
+def _viewer_value(
+    key: CaseKey, case: OpenedCase, *, slices: list[int] | None = None, key_shown: str | None = None
+) -> dict[str, object]:
+    chosen = next((one for one in case.predictions if one.checkpoint == key.checkpoint), None)
+    return viewer_value(
+        case.image,
+        chosen.label_map if chosen else None,
+        reference=case.reference,
+        slice_index=None if slices else gallery.shown_slice(case),
+        slice_indices=slices,
+        title=f"{key.case_id} · {key.checkpoint}",
+        key=key_shown,
+    )
+
+
+def _missing(engine: Engine, key: CaseKey, error: Exception) -> Updates:
+    lines = [explain(error)]
+    if isinstance(error, TestSetError):
+        lines += texts.how_to_get(key.test_set, f"{engine.settings.test_sets_dir.name}/")
+    note = markup.panel("info", texts.NO_IMAGE_TITLE, lines)
+    return {"shown": None, "case_note": note, "tiles": "", "viewer": gr.update(value=None, visible=False)}

@@ -1,0 +1,194 @@
+"""Events of the Evaluate tab: which one calls which handler, with which parts of the page."""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import ModuleType
+
+import gradio as gr
+from gradio.components import Component
+
+from evaluation.ui.board import Asked, Board, Choices
+from evaluation.ui.layout import ASKED, CHOICES, lay_out
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.state import session_folder
+
+Changes = dict[Component, object]
+Updates = dict[str, object]
+
+# One evaluation at a time; the others see their place in the queue. It is not the turn of the Segment tab.
+RUNNING = {"concurrency_id": "evaluate", "concurrency_limit": 1, "api_visibility": "private"}
+OPENING = {"concurrency_id": "open", "concurrency_limit": 4, "api_visibility": "private"}
+QUICK = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+
+# What the browser alone knows: the visitor's own name, kept there, and whether the page is dark.
+ON_LOAD = """() => {
+  const numbers = Array.from(crypto.getRandomValues(new Uint8Array(16)));
+  let visitor = numbers.map((number) => number.toString(16).padStart(2, "0")).join("");
+  try {
+    const kept = localStorage.getItem("medseg-visitor");
+    if (/^[0-9a-f]{32}$/.test(kept || "")) visitor = kept;
+    else localStorage.setItem("medseg-visitor", visitor);
+  } catch {}
+  return [visitor, document.body.classList.contains("dark") ? "dark" : "light"];
+}"""
+
+
+def _handlers(kind: str) -> ModuleType:
+    """A module of handlers, imported when it is first needed: start-up does not wait for pandas and plotly."""
+    return import_module(f"evaluation.ui.{kind}_handlers")
+
+
+class EvaluateTab:
+    """The Evaluate tab. Make it inside the open tab; then ``connect`` it to the page.
+
+    Args:
+        engine: Runs the checkpoints; its settings name the folders.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._parts = lay_out()
+        self._outputs = list(self._parts.values())
+        self._board = self._parts["board"]
+        self._asked = [self._parts[name] for name in ASKED]
+        self._choices = [self._parts[name] for name in CHOICES]
+
+    def connect(self, page: gr.Blocks) -> None:
+        """Give every event of the tab its handler."""
+        self._on_start(page)
+        self._on_question()
+        self._on_table()
+        self._on_case()
+        self._on_run()
+        self._on_export()
+
+    def _on_start(self, page: gr.Blocks) -> None:
+        def open_tab(visitor: str, theme: str) -> Changes:
+            return self._changes(_handlers("result").open_tab(self._engine, visitor, theme))
+
+        inputs = [self._parts["visitor"], self._parts["theme"]]
+        loaded = page.load(open_tab, inputs, self._outputs, js=ON_LOAD, show_progress="hidden", **OPENING)
+        self._then_pictures(loaded)
+
+        def choose(board: Board, keys: list[str], *asked: object) -> Changes:
+            return self._changes(_handlers("result").choose_runs(self._engine, board, keys, Asked.of(*asked)))
+
+        runs = self._parts["runs"]
+        self._then_pictures(runs.input(choose, [self._board, runs, *self._asked], self._outputs, **QUICK))
+
+    def _on_question(self) -> None:
+        for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order"):
+            event = self._parts[name].input(self._asker("ask"), [self._board, *self._asked], self._outputs, **QUICK)
+            self._then_pictures(event)
+        outputs = [self._parts[name] for name in ("difference", "figure", "no_figure", "column")]
+        for names, handler in (
+            (("first", "second"), "compare"),
+            (("plot", "column"), "draw"),
+        ):
+            for name in names:
+                self._parts[name].input(self._asker(handler), [self._board, *self._asked], outputs, **QUICK)
+
+    def _asker(self, name: str) -> Callable[..., Changes]:
+        def ask(board: Board, *asked: object) -> Changes:
+            return self._changes(getattr(_handlers("result"), name)(board, Asked.of(*asked)))
+
+        return ask
+
+    def _then_pictures(self, event: gr.events.Dependency) -> None:
+        """Give the worst cases their pictures after everything else is there."""
+
+        def add_pictures(board: Board) -> Changes:
+            return self._changes(_handlers("result").add_pictures(self._engine, board))
+
+        event.then(add_pictures, self._board, self._parts["gallery"], show_progress="hidden", **OPENING)
+
+    def _on_table(self) -> None:
+        def sort(board: Board, event: gr.EventData) -> Changes:
+            return self._changes(_handlers("result").sort_table(board, str(event.column)))
+
+        def turn(board: Board, event: gr.EventData) -> Changes:
+            return self._changes(_handlers("result").turn_page(board, int(event.page)))
+
+        def keep(board: Board, text: str) -> Changes:
+            return self._changes(_handlers("result").filter_table(board, text))
+
+        cases, outputs = self._parts["cases"], [self._board, self._parts["cases"]]
+        cases.sort(sort, self._board, outputs, **QUICK)
+        cases.page(turn, self._board, outputs, **QUICK)
+        self._parts["filter"].input(
+            keep, [self._board, self._parts["filter"]], outputs, trigger_mode="always_last", **QUICK
+        )
+
+    def _on_case(self) -> None:
+        shown = self._parts["shown"]
+
+        def open_picked(board: Board, case: object, event: gr.EventData) -> Changes:
+            return self._changes(_handlers("case").open_picked(self._engine, board, list(event.pick), case))
+
+        def open_neighbour(board: Board, case: object, event: gr.EventData) -> Changes:
+            return self._changes(_handlers("case").open_neighbour(self._engine, board, int(event.step), case))
+
+        def close(board: Board) -> Changes:
+            return self._changes(_handlers("case").close(board))
+
+        def send_slices(case: object, event: gr.EventData) -> object:
+            return _handlers("case").send_slices(case, event.slices, event.key)
+
+        names = ("board", "shown", "drawer", "case_head", "case_note", "tiles", "viewer", "case_scores", "cases")
+        outputs = [self._parts[name] for name in names]
+        options = OPENING | {"show_progress": "hidden", "trigger_mode": "once"}
+        for name in ("figure", "cases", "gallery", "tiles"):
+            self._parts[name].pick(open_picked, [self._board, shown], outputs, **options)
+        for name in ("case_head", "viewer"):
+            self._parts[name].navigate(open_neighbour, [self._board, shown], outputs, **options)
+        self._parts["case_head"].close(close, self._board, outputs, **QUICK)
+        self._parts["viewer"].change_slice(send_slices, shown, self._parts["viewer"], **QUICK)
+
+        # Gradio finds its own argument by its place, so it stands before the inputs.
+        def turn(event: gr.EventData, board: Board, *asked: object) -> Changes:
+            return self._changes(_handlers("result").turn(board, event.theme, Asked.of(*asked)))
+
+        self._parts["figure"].theme(
+            turn, [self._board, *self._asked], [self._board, *(self._parts[name] for name in ("figure", "no_figure"))],
+            **QUICK,
+        )  # fmt: skip
+
+    def _on_run(self) -> None:
+        split = len(CHOICES)
+
+        def evaluate(board: Board, *values: object) -> Iterator[Changes]:
+            choices, asked = Choices.of(*values[:split]), Asked.of(*values[split:])
+            for updates in _handlers("run").evaluate(self._engine, board, choices, asked):
+                yield self._changes(updates)
+
+        def compare(board: Board, *values: object) -> str:
+            return _handlers("run").stale_mark(board, Choices.of(*values))
+
+        inputs = [self._board, *self._choices, *self._asked]
+        event = self._parts["evaluate"].click(evaluate, inputs, self._outputs, show_progress="hidden", **RUNNING)
+        self._then_pictures(event)
+        stop = self._parts["stop"]
+        stop.click(self._stop, self._board, stop, **QUICK)
+        for component in self._choices:
+            component.change(compare, [self._board, *self._choices], self._parts["stale"], **QUICK)
+
+        def choose_test_sets(names: list[str]) -> Changes:
+            return self._changes(_handlers("result").choose_test_sets(self._engine, names))
+
+        outputs = [self._parts["split"], self._parts["status"]]
+        self._parts["test_sets"].input(choose_test_sets, self._parts["test_sets"], outputs, **OPENING)
+
+    @staticmethod
+    def _stop(board: Board) -> object:
+        return _handlers("run").request_stop(board)
+
+    def _on_export(self) -> None:
+        def export(request: gr.Request, board: Board, kind: str) -> Changes:
+            folder = session_folder(request.session_hash)
+            return self._changes(_handlers("result").export(self._engine, board, kind, folder))
+
+        outputs = [self._parts["files"], self._parts["export_note"]]
+        self._parts["prepare"].click(export, [self._board, self._parts["format"]], outputs, **OPENING)
+
+    def _changes(self, updates: Updates) -> Changes:
+        return {self._parts[name]: value for name, value in updates.items()}

@@ -1,0 +1,122 @@
+"""Files of what is on the page: the rows, the summaries, a model index, and the report."""
+
+import importlib.util
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from evaluation.answers import Answer, answer
+from evaluation.metrics import METRICS
+from evaluation.results import Results, json_ready, write_whole
+from evaluation.ui import texts
+from evaluation.ui.run_folders import Opened
+from evaluation.wording import metric_title, policy_caption
+from medseg_demo.errors import OptionError
+from medseg_demo.settings import Settings
+
+
+def write(kind: str, opened: Opened, found: Answer, folder: Path, *, settings: Settings) -> list[Path]:
+    """Write one kind of file into a folder of its own.
+
+    Raises:
+        OptionError: The kind is not known, or needs a library that is missing.
+        OutputError: It cannot be written.
+    """
+    if kind not in WRITERS:
+        raise OptionError(f"There is no format {kind!r}. Choose one of: {', '.join(WRITERS)}.")
+    target = folder / secrets.token_hex(4)
+    target.mkdir(parents=True, exist_ok=True)
+    return [WRITERS[kind](opened, found, target, settings)]
+
+
+def _csv(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+    path = folder / "scores.csv"
+    write_whole(path, found.table.to_csv(index=False, lineterminator="\n"))
+    return path
+
+
+def _parquet(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise OptionError(texts.NO_PARQUET)
+    path = folder / "scores.parquet"
+    found.table.to_parquet(path, index=False)
+    return path
+
+
+def _json(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+    path = folder / "scores.json"
+    document = {
+        "question": asdict(found.question),
+        "convention": policy_caption(found.question.policy, found.question.order),
+        "summaries": [asdict(standing.summary) | {"ranks": standing.ranks} for standing in found.standings],
+        "comparisons": [asdict(one) for one in found.comparisons],
+        "runs": [asdict(run) for run in opened.results.runs if run.test_set == found.question.test_set],
+        "rows": found.table.to_dict("records"),
+    }
+    write_whole(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def _yaml(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+    import yaml
+
+    path = folder / "model-index.yaml"
+    index = {"model-index": [_model(opened, found, standing.checkpoint) for standing in found.standings]}
+    write_whole(path, yaml.safe_dump(index, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def _model(opened: Opened, found: Answer, checkpoint: str) -> dict[str, object]:
+    """One checkpoint as the Hub's model-index has it, with the convention of each number in its name."""
+    test_set = found.question.test_set
+    splits = sorted({split for split in found.table.get("split", []) if split})
+    dataset = {"name": texts.marked(test_set), "type": test_set, **({"split": splits[0]} if len(splits) == 1 else {})}
+    metrics = [_metric(opened.results, found, checkpoint, name) for name in opened.results.metrics if name in METRICS]
+    return {
+        "name": checkpoint,
+        "results": [
+            {
+                "task": {"type": "image-segmentation"},
+                "dataset": dataset,
+                "metrics": [metric for metric in metrics if metric is not None],
+            }
+        ],
+    }
+
+
+def _metric(results: Results, found: Answer, checkpoint: str, name: str) -> dict[str, object] | None:
+    """A metric's mean; its median where there are misses; nothing where no case has a value."""
+    if METRICS[name].better is None:
+        return None
+    question = replace(found.question, metric=name, checkpoints=(checkpoint,))
+    summary = answer(results, question).standings[0].summary
+    value = summary.median if summary.misses else summary.mean
+    if value != value or value in (float("inf"), float("-inf")):
+        return None
+    of = f"median, {summary.misses} misses" if summary.misses else "mean"
+    failed = f", {summary.failed} failed" if summary.failed else ""
+    title = f"{metric_title(name)}, {of} over {summary.n} cases{failed}"
+    return {"type": name, "value": round(value, 6), "name": title}
+
+
+def _report(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+    from evaluation.report import ReportOptions, write_report
+
+    question = found.question
+    options = ReportOptions(
+        (question.test_set,), question.checkpoints, question.metric, question.policy, question.order
+    )
+    return write_report(
+        [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings
+    )
+
+
+WRITERS: dict[str, Callable[[Opened, Answer, Path, Settings], Path]] = {
+    texts.REPORT: _report,
+    texts.CSV: _csv,
+    texts.JSON: _json,
+    texts.YAML: _yaml,
+    texts.PARQUET: _parquet,
+}

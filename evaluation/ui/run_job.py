@@ -1,0 +1,194 @@
+"""One evaluation that a visitor started: what it needs, and the thread that it runs in."""
+
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.case_files import find_test_set
+from evaluation.imports import Layout, import_results
+from evaluation.results import Results, write_results
+from evaluation.run_request import Predictions, RunOptions, RunOutcome, RunProgress
+from evaluation.ui import texts
+from evaluation.ui.board import Choices
+from evaluation.ui.run_folders import OWN_RUN, RunFolder, visitor_folder
+from medseg_demo.errors import OptionError
+from medseg_demo.readers import collect_files
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import read_test_set
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.state import StopRequest
+
+POLL_S = 0.4
+RESULT_SUFFIXES = (".json", ".csv", ".tsv")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One evaluation, ready to start.
+
+    Attributes:
+        engine: Knows the checkpoints.
+        choices: What to evaluate.
+        folder: The visitor's folder.
+        stop: Ends it early; what is done is kept.
+        workers: Processes that score; None chooses by the processor.
+    """
+
+    engine: Engine
+    choices: Choices
+    folder: Path
+    stop: StopRequest
+    workers: int | None = None
+
+    def run(self) -> Iterator[RunProgress | RunOutcome]:
+        """Work in a thread of its own: how far it is, now and then, and at the end what came out.
+
+        Raises:
+            MedsegError: A choice cannot be used, or results cannot be written.
+        """
+        state = _State()
+        thread = threading.Thread(target=self._work, args=(state,), name="evaluation", daemon=True)
+        thread.start()
+        try:
+            last = None
+            while thread.is_alive():
+                thread.join(POLL_S)
+                if self.stop.raised:
+                    state.stop.set()
+                if state.progress is not last:
+                    last = state.progress
+                    yield last
+        finally:  # also where the visitor has gone: what is done is kept
+            state.stop.set()
+        if state.error is not None:
+            raise state.error
+        assert state.outcome is not None
+        yield state.outcome
+
+    def _work(self, state: "_State") -> None:
+        try:
+            state.outcome = self._evaluate(state)
+        except BaseException as error:
+            state.error = error
+
+    def _evaluate(self, state: "_State") -> RunOutcome:
+        from dataclasses import replace as copy
+
+        from evaluation.runner import run
+        from medseg_demo.models.catalog import load_checkpoint
+
+        choices, settings = self.choices, self.engine.settings
+        folders = [find_test_set(name, settings).folder for name in choices.test_sets]
+        test_sets = [read_test_set(folder, split=choices.split or None) for folder in folders]
+        checkpoints = [
+            load_checkpoint(self.engine.entry(name).name, settings.checkpoints_dir) for name in choices.checkpoints
+        ]
+        with _unpacked(choices, self.folder, settings) as predictions:
+            outcome = run(
+                test_sets,
+                checkpoints,
+                self.folder / OWN_RUN,
+                predictions=predictions,
+                options=RunOptions(
+                    metrics=choices.metrics or None, tolerance=choices.tolerance, workers=self.workers, resume=True
+                ),
+                settings=settings,
+                progress=lambda progress: setattr(state, "progress", progress),
+                stop=state.stop,
+            )
+        notes = [note for test_set in test_sets for note in test_set.notes]
+        return copy(outcome, notes=(*notes, *outcome.notes))
+
+
+class _State:
+    """What the thread tells."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.progress: RunProgress | None = None
+        self.outcome: RunOutcome | None = None
+        self.error: BaseException | None = None
+
+
+class _unpacked:  # noqa: N801 (used as a with-statement's verb)
+    """The uploaded label maps in one folder, for as long as they are needed; the run keeps its own copies."""
+
+    def __init__(self, choices: Choices, folder: Path, settings: Settings) -> None:
+        self._choices, self._settings = choices, settings
+        self._folder = folder / f".upload-{secrets.token_hex(4)}"
+
+    def __enter__(self) -> list[Predictions]:
+        if not self._choices.upload:
+            return []
+        paths = [Path(path) for path in self._choices.upload]
+        flat = self._folder / "flat"
+        flat.mkdir(parents=True)
+        for path in collect_files(paths, settings=self._settings, unpack_to=self._folder):
+            if (flat / path.name).exists():
+                raise OptionError(f"Two uploaded files are called {path.name}. Keep one label map a case.")
+            shutil.copyfile(path, flat / path.name)
+        return [
+            Predictions(flat, self._choices.name or (plain_name(paths[0].stem) if len(paths) == 1 else "predictions"))
+        ]
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def check(choices: Choices) -> None:
+    """Find what is missing before anything is begun.
+
+    Raises:
+        OptionError: With what to choose.
+    """
+    if not choices.test_sets:
+        raise OptionError(texts.NO_TEST_SET)
+    if not choices.checkpoints and not choices.upload:
+        raise OptionError(texts.NOTHING_TO_SCORE)
+    if choices.upload and len(choices.test_sets) > 1:
+        raise OptionError(texts.ONE_TEST_SET_FOR_PREDICTIONS)
+    if not isinstance(choices.tolerance, (int, float)) or choices.tolerance < 0:
+        raise OptionError("The tolerance must be a number that is not negative.")
+
+
+def is_results_file(choices: Choices) -> bool:
+    """Whether the upload is results that were scored elsewhere, not label maps.
+
+    Raises:
+        OptionError: It is both.
+    """
+    results = [path for path in choices.upload if path.lower().endswith(RESULT_SUFFIXES)]
+    if results and len(choices.upload) > 1:
+        raise OptionError(texts.SEVERAL_RESULTS)
+    return bool(results)
+
+
+def import_upload(choices: Choices, settings: Settings, visitor: str) -> tuple[RunFolder, Results]:
+    """Take over an uploaded results file into the visitor's folder.
+
+    Raises:
+        MedsegError: The file is none that is known, or cannot be kept.
+    """
+    path = Path(choices.upload[0])
+    name = plain_name(choices.name or path.stem.removesuffix("_raw"))
+    test_set = choices.test_sets[0] if len(choices.test_sets) == 1 else "imported"
+    results = import_results(path, _layout(path), name=name, test_set=test_set)
+    folder = visitor_folder(settings, visitor) / (name if name != OWN_RUN else f"{name}-import")
+    write_results(results, folder)
+    return RunFolder(folder, "mine"), results
+
+
+def _layout(path: Path) -> Layout:
+    if path.suffix.lower() == ".json":
+        return "nnunet"
+    with path.open("rb") as file:
+        return "monai" if file.readline(4096).lower().startswith((b"filename", b"\xef\xbb\xbffilename")) else "long"
+
+
+def plain_name(name: str) -> str:
+    """A name that a folder may have."""
+    return re.sub(r"[^\w. -]+", "_", name).strip("._ ")[:60] or "predictions"

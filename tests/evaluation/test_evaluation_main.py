@@ -1,0 +1,197 @@
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.__main__ import main
+
+
+@pytest.fixture
+def environment(monkeypatch, checkpoints, tmp_path):
+    monkeypatch.setenv("MEDSEG_CHECKPOINTS_DIR", str(checkpoints))
+    monkeypatch.setenv("MEDSEG_TEST_SETS_DIR", str(tmp_path))
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+    monkeypatch.setenv("MEDSEG_THREADS", "2")
+
+
+def command(test_set, output, *more):
+    return ["run", "--test-set", str(test_set), "--checkpoint", "small", "--output", str(output), *more]
+
+
+def lines(output, event):
+    log = [line.split("\t") for line in (output / "run.log").read_text().splitlines()]
+    return [tuple(line[2:5]) for line in log if line[1] == event]
+
+
+def rows(output):
+    with (output / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_killed_run_continues_to_the_same_bytes_and_scores_nothing_twice(environment, make_test_set, tmp_path):
+    folder, killed, whole = make_test_set(cases=60), tmp_path / "killed", tmp_path / "whole"
+    (folder / "images" / "case_20.png").write_bytes(b"damaged")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluation", *command(folder, killed, "--workers", "1")], stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and (not (killed / "run.log").exists() or len(lines(killed, "scored")) < 10):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = lines(killed, "scored")
+    assert 10 <= len(before) < 59
+    assert not (killed / "scores.csv").exists()
+
+    assert main(command(folder, killed, "--workers", "1", "--resume")) == 1
+    assert main(command(folder, whole, "--workers", "1")) == 1
+    assert (killed / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
+    scored = lines(killed, "scored")
+    assert len(scored) == len(set(scored)) <= 59  # a case may be stored and the process killed before its line
+    assert set(before) <= set(lines(killed, "kept"))
+    finished = [{*lines(run, "scored"), *lines(run, "failed"), *lines(run, "kept")} for run in (killed, whole)]
+    assert finished[0] == finished[1]
+    assert len(list((killed / "predictions").rglob("*.png"))) == 59
+
+
+def test_an_interrupt_keeps_what_is_done(environment, make_test_set, tmp_path):
+    folder, output = make_test_set(cases=200), tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluation", *command(folder, output)], stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and (not (output / "run.log").exists() or len(lines(output, "scored")) < 3):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate()[1]
+    assert process.returncode == 1
+    assert "continue with --resume" in errors
+    assert "Traceback" not in errors
+    assert 3 <= len(rows(output)) < 200
+    assert json.loads((output / "run.json").read_text())["runs"][0]["partial"] is True
+
+
+def test_exit_code_0_and_a_line_for_each_class(environment, make_test_set, tmp_path, capsys):
+    make_test_set("by-name", cases=2)
+    assert main(command("by-name", tmp_path / "out", "--metrics", "dice", "--workers", "0")) == 0
+    assert capsys.readouterr().out.startswith("small on by-name, bright: Dice coefficient mean ")
+    assert [name for name in rows(tmp_path / "out")[0] if name in ("dice", "iou", "hd95")] == ["dice"]
+
+
+def test_exit_code_1_names_each_failed_case(environment, make_test_set, tmp_path, capsys):
+    folder = make_test_set(cases=3)
+    Image.fromarray(np.zeros((9, 64), np.uint8)).save(folder / "masks" / "case_01.png")
+    assert main(command(folder, tmp_path / "out", "--workers", "0")) == 1
+    captured = capsys.readouterr()
+    assert "error: Case 'case_01': reference has shape (9, 64) but image has (64, 64)" in captured.err
+    assert [row["status"] for row in rows(tmp_path / "out")] == ["ok", "failed", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--checkpoint", "none"], "error: Checkpoint 'none' does not exist. Choose one of: small."),
+        (["--test-set", "none"], "error: Test set 'none': there is no such folder."),
+        (["--split", "test"], "has no split 'test'"),
+        (["--metrics", "dise"], "error: Unknown metric: dise"),
+        (["--workers", "-1"], "error: --workers is -1"),
+        (["--reuse", "none"], "error: none: holds no scores.sqlite"),
+    ],
+)
+def test_exit_code_2_for_unusable_arguments(environment, make_test_set, tmp_path, capsys, monkeypatch, more, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(command(make_test_set(cases=1), tmp_path / "out", *more)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out" / "scores.csv").exists()
+
+
+def test_every_fault_of_a_folder_is_a_line_and_nothing_is_scored(environment, make_test_set, tmp_path, capsys):
+    folder = make_test_set(cases=3)
+    (folder / "masks" / "case_00.png").unlink()
+    (folder / "images" / "case_02.png").unlink()
+    assert main(command(folder, tmp_path / "out")) == 2
+    assert [line[:7] for line in capsys.readouterr().err.splitlines()] == ["error: "] * 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_holds_a_run_needs_resume(environment, make_test_set, tmp_path, capsys):
+    folder, output = make_test_set(cases=1), tmp_path / "out"
+    assert main(command(folder, output, "--workers", "0", "--resume")) == 0
+    assert main(command(folder, output, "--workers", "0")) == 2
+    assert "already holds a run. Continue it with --resume" in capsys.readouterr().err
+
+
+def test_a_truncated_store_is_said(environment, make_test_set, tmp_path, capsys):
+    folder, output = make_test_set(cases=1), tmp_path / "out"
+    main(command(folder, output, "--workers", "0"))
+    store = output / "scores.sqlite"
+    store.write_bytes(store.read_bytes()[:1000])
+    assert main(command(folder, output, "--resume")) == 2
+    assert "the results store is damaged (it is truncated)" in capsys.readouterr().err
+
+
+def test_predictions_are_scored_without_torch(make_test_set, tmp_path):
+    folder = make_test_set(cases=2)
+    arguments = [
+        "score",
+        "--test-set",
+        str(folder),
+        "--predictions",
+        str(folder / "masks"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    code = f"import sys; from evaluation.__main__ import main; print(main({arguments!r}), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
+    assert {(row["checkpoint"], row["dice"]) for row in rows(tmp_path / "out")} == {("masks", "1.0")}
+
+
+def test_a_missing_prediction_is_a_failed_row(make_test_set, tmp_path, capsys):
+    folder = make_test_set(cases=3)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    Image.open(folder / "masks" / "case_00.png").save(theirs / "case_00.png")
+    arguments = ["score", "--test-set", str(folder), "--predictions", str(theirs), "--name", "second observer"]
+    assert main([*arguments, "--output", str(tmp_path / "out"), "--workers", "0"]) == 1
+    assert capsys.readouterr().err.count("has no prediction") == 2
+    assert [row["status"] for row in rows(tmp_path / "out")] == ["ok", "failed", "failed"]
+    assert {row["checkpoint"] for row in rows(tmp_path / "out")} == {"second observer"}
+
+
+def test_a_long_csv_is_imported_once(tmp_path, capsys):
+    (tmp_path / "long.csv").write_text("case,checkpoint,class,metric,value\na,net,lung,dice,0.9\nb,net,lung,dice,0.7\n")
+    arguments = ["import", str(tmp_path / "long.csv"), "--format", "long", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "net on imported, lung: Dice coefficient mean 0.800" in capsys.readouterr().out
+    assert main(arguments) == 2
+    (tmp_path / "summary.json").write_text('{"version": 9}')
+    assert main(["import", str(tmp_path / "summary.json"), "--format", "nnunet", "--output", str(tmp_path / "o")]) == 2
+    assert "no summary.json of a version that is known" in capsys.readouterr().err
+
+
+def test_a_report_is_written_from_a_run(make_test_set, tmp_path, capsys):
+    folder = make_test_set(cases=2)
+    arguments = ["score", "--test-set", str(folder), "--predictions", str(folder / "masks"), "--workers", "0"]
+    main([*arguments, "--output", str(tmp_path / "out")])
+    assert main(["report", str(tmp_path / "out"), "--output", str(tmp_path / "report.html")]) == 0
+    assert (tmp_path / "report.html").read_text().startswith("<!")
+    assert main(["report", str(tmp_path / "none"), "--output", str(tmp_path / "r.html")]) == 2
+    assert "has no run.json" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch_and_wrong_usage_no_traceback():
+    code = (
+        "import sys; from evaluation.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print('torch' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.endswith("False\n")
+    wrong = subprocess.run([sys.executable, "-m", "evaluation", "nonsense"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr

@@ -1,0 +1,43 @@
+from medseg_demo.models.card import TrainingData
+from medseg_demo.models.catalog import CatalogEntry
+from medseg_demo.ui import checkpoint_view
+
+
+def entry(card, tmp_path, name="lungs") -> CatalogEntry:
+    return CatalogEntry(name, tmp_path, card, "Unet · resnet", None)
+
+
+def test_a_card_names_credit_licence_and_figures(card, tmp_path):
+    card = card.model_copy(
+        update={
+            "training_data": (TrainingData(name="Set A", licence="CC BY 4.0", credit="A. Author"),),
+            "scores": {"test": {"dice": {"mean": 0.91234}, "n": 40}, "note": "by hand"},
+        }
+    )
+    html = checkpoint_view.entry_card(entry(card, tmp_path))
+    assert "Set A. Licence: CC BY 4.0. Credit: A. Author" in html
+    assert "<td>0.912</td><td>40</td>" in html
+    assert "whole image resized to 64 × 64 px, grey" in html
+
+
+def test_choices_lead_with_the_task(card, tmp_path):
+    assert checkpoint_view.choices([entry(card, tmp_path)]) == [("bright things · lungs", "lungs")]
+
+
+def test_notes_leave_the_front_matter_out(card, tmp_path):
+    assert checkpoint_view.notes(entry(card, tmp_path)) == ""
+    (tmp_path / "README.md").write_text("---\ntags: [a]\n---\n# Lungs\n")
+    assert checkpoint_view.notes(entry(card, tmp_path)) == "# Lungs"
+
+
+def test_the_overview_has_a_row_for_each(card, tmp_path):
+    html = checkpoint_view.overview([entry(card, tmp_path), entry(card, tmp_path, "other")])
+    assert html.count('<th scope="row">') == 2
+    assert checkpoint_view.overview([]) == ""
+
+
+def test_unusable_ones_come_with_the_reason(engine):
+    html = checkpoint_view.unusable(engine.entries())
+    assert "broken" in html
+    assert "no config.json" in html
+    assert "bright" not in html

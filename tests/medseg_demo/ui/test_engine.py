@@ -1,0 +1,60 @@
+import threading
+import time
+
+import pytest
+
+from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
+from medseg_demo.ui import engine as module
+
+
+def test_usable_checkpoints_are_grouped_by_task(engine):
+    assert [entry.name for entry in engine.usable()] == ["bands", "bright"]
+    assert [entry.name for entry in engine.entries()] == ["bands", "bright", "broken"]
+
+
+def test_find(engine):
+    assert engine.find("bright").name == "bright"
+    assert engine.find("broken") is None
+    assert engine.find(None) is None
+
+
+@pytest.mark.parametrize("name", ["nothing", "../checkpoints/bright", "owner/name", "/", ""])
+def test_only_names_of_the_folder_are_known(engine, name):
+    with pytest.raises(UnknownCheckpointError, match="Choose one of: bands, bright"):
+        engine.entry(name)
+
+
+def test_an_absolute_path_is_no_name(engine):
+    with pytest.raises(UnknownCheckpointError):
+        engine.entry(str(engine.settings.checkpoints_dir / "bright"))
+
+
+def test_an_unusable_checkpoint_says_why(engine, square):
+    with pytest.raises(InvalidCheckpointError, match=r"'broken' has no config\.json"):
+        engine.segment(square, "broken")
+
+
+def test_segment(engine, square):
+    seen = []
+    result = engine.segment(square, "bright", progress=lambda done, total: seen.append((done, total)))
+    assert result.label_map.labels.sum() == pytest.approx(40 * 30, rel=0.1)
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_one_image_at_a_time(engine, square, monkeypatch):
+    running, most = 0, 0
+
+    def slow(*arguments, **options):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.02)
+        running -= 1
+
+    monkeypatch.setattr(module, "_segment", slow)
+    threads = [threading.Thread(target=engine.segment, args=(square, "bright")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1

@@ -1,0 +1,186 @@
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medseg_demo.ui import run_handlers, segment_handlers, texts
+from medseg_demo.ui.state import Choices, Work
+
+CHOICES = Choices("bright")
+
+
+def no_progress(share: float, desc: str) -> None:
+    """In place of gr.Progress."""
+
+
+@pytest.fixture
+def run(engine, tmp_path):
+    """Takes files, runs them, and returns every update in order."""
+
+    def run_files(files: list[Path], *, work: Work = Work(), choices: Choices = CHOICES, progress=no_progress):  # noqa: B008
+        work = segment_handlers.take_files(engine, work, files, choices, tmp_path / "visitor")["work"]
+        return list(run_handlers.run(engine, work, choices, tmp_path / "visitor", progress))
+
+    return run_files
+
+
+def test_one_file(run, picture):
+    first, *_, last = run([picture()])
+    assert (first["segment"]["interactive"], first["stop"]["interactive"]) == (False, True)
+    assert (last["segment"]["interactive"], last["stop"]["interactive"]) == (True, False)
+    assert last["status"] == ""
+    assert last["viewer"]["title"] == "scan"
+    assert "50.0%" in last["measurements"]
+    assert not last["gallery"]["visible"]
+    labels = np.asarray(Image.open(last["label_map"]))
+    assert labels[:, :31].all()
+    assert not labels[:, 33:].any()
+
+
+def test_the_downloads_hold_what_they_say(run, picture):
+    last = run([picture()])[-1]
+    assert Image.open(last["overlay"]).size == (64, 64)
+    (image,) = json.loads(Path(last["measurements_json"]).read_text())["images"]
+    assert (image["name"], image["checkpoint"]) == ("scan", "bright")
+    assert Path(last["measurements_csv"]).read_text().startswith("name,checkpoint,class_name")
+    assert zipfile.ZipFile(last["everything"]).namelist() == [
+        "scan_measurements.json",
+        "scan_measurements.csv",
+        "label_maps/scan.png",
+        "overlays/scan_overlay.png",
+    ]
+
+
+def test_nothing_found_says_how_far_it_was(run, picture):
+    last = run([picture(brightness=100)])[-1]
+    assert texts.NOTHING_TITLE in last["status"]
+    assert "No pixel lies above 0.50. Highest probability: bright: 0.0" in last["status"]
+
+
+def test_several_files_with_a_bad_one(run, picture, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    told = []
+    *steps, last = run([picture("a"), bad, picture("b")], progress=lambda share, desc: told.append(desc))
+    assert "1 of 3 files could not be segmented" in last["status"]
+    assert last["status"].count("bad.png") == 1
+    assert [name for _, name in last["gallery"]["value"]] == ["a", "b"]
+    assert last["viewer"]["title"] == "a"
+    assert [len(step["work"].run.outcomes) for step in steps[1:]] == [1, 2, 3]
+    assert "viewer" in steps[1]
+    assert "viewer" not in steps[3]
+    assert told[0] == "Segmenting 1 of 3: a"
+    names = zipfile.ZipFile(last["everything"]).namelist()
+    assert [name for name in names if name.startswith("label_maps/")] == ["label_maps/a.png", "label_maps/b.png"]
+
+
+def test_files_of_one_name_do_not_replace_each_other(run, picture, tmp_path):
+    (tmp_path / "other").mkdir()
+    twin = picture("scan").rename(tmp_path / "other" / "scan.png")
+    last = run([picture("scan"), twin])[-1]
+    assert [name for _, name in last["gallery"]["value"]] == ["scan", "scan-2"]
+
+
+def test_stop_keeps_what_is_done(engine, run, picture):
+    work = Work()
+
+    def stop_at_the_second(share: float, desc: str) -> None:
+        if "2 of 3" in desc:
+            assert run_handlers.request_stop(work)["interactive"] is False
+
+    last = run([picture("a"), picture("b"), picture("c")], work=work, progress=stop_at_the_second)[-1]
+    assert texts.STOPPED_TITLE in last["status"]
+    assert "1 of 3 files are done" in last["status"]
+    assert last["work"].run.partial
+    assert last["viewer"]["title"] == "a"
+    assert last["segment"]["interactive"]
+
+
+def test_stop_before_the_first_result_changes_nothing(run, picture):
+    work = Work()
+    last = run([picture()], work=work, progress=lambda share, desc: run_handlers.request_stop(work))[-1]
+    assert texts.STOPPED_NONE in last["status"]
+    assert "viewer" not in last
+
+
+def test_a_stopped_run_can_be_started_again(engine, run, picture):
+    work = Work()
+    work.stop.raised = True
+    assert run([picture()], work=work)[-1]["status"] == ""
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        (Choices("nothing"), "Choose one of: bands, bright."),
+        (Choices("broken"), "no config.json"),
+        (Choices(None), "Choose one of: bands, bright."),
+        (Choices("bright", threshold=2), "The threshold is 2."),
+    ],
+)
+def test_an_error_is_shown_and_the_previous_result_stays(run, picture, choices, words):
+    before = run([picture("before")])[-1]["work"]
+    last = run([picture("after")], work=before, choices=choices)[-1]
+    assert 'role="alert"' in last["status"]
+    assert words in last["status"]
+    assert texts.ERROR_KEPT.format(name="before") in last["status"]
+    assert "viewer" not in last
+    assert "work" not in last
+    assert last["segment"]["interactive"]
+
+
+def test_without_a_file_it_asks_for_one(run):
+    assert texts.NO_FILE in run([])[-1]["status"]
+
+
+def test_an_unexpected_error_is_a_reference(run, picture, engine, monkeypatch):
+    monkeypatch.setattr(engine, "segment", lambda *arguments, **options: 1 / 0)
+    status = run([picture()])[-1]["status"]
+    assert "reference" in status
+    assert "ZeroDivisionError" not in status
+
+
+def test_a_new_run_replaces_the_files_of_the_old(run, picture):
+    old = run([picture()])[-1]
+    new = run([picture()], work=old["work"])[-1]
+    assert not Path(old["label_map"]).exists()
+    assert Path(new["label_map"]).exists()
+
+
+def test_a_result_of_the_gallery_opens(engine, run, picture):
+    work = run([picture("a"), picture("b")])[-1]["work"]
+    opened = run_handlers.open_result(engine, work, 1)
+    assert opened["viewer"]["title"] == "b"
+    assert opened["label_map"].endswith("b.png")
+    assert opened["work"].run.position == 1
+    assert run_handlers.open_neighbour(engine, opened["work"], 1)["viewer"]["title"] == "a"
+    assert run_handlers.open_neighbour(engine, opened["work"], -1)["viewer"]["title"] == "a"
+
+
+def test_a_result_whose_file_is_gone_is_explained(engine, run, picture, tmp_path):
+    work = run([picture("a"), picture("b")])[-1]["work"]
+    (tmp_path / "b.png").unlink()
+    assert 'role="alert"' in run_handlers.open_result(engine, work, 1)["status"]
+
+
+def test_an_expired_session_says_so(engine):
+    assert texts.EXPIRED_TITLE in run_handlers.open_result(engine, Work(), 0)["status"]
+
+
+def test_one_result_has_no_neighbour(engine, run, picture):
+    assert run_handlers.open_neighbour(engine, run([picture()])[-1]["work"], 1) == {}
+
+
+def test_a_volume_sends_the_slices_that_are_asked_for(run, tmp_path):
+    volume = np.zeros((5, 64, 64), np.uint8)
+    volume[3, :, :32] = 255
+    np.save(tmp_path / "volume.npy", volume)
+    last = run([tmp_path / "volume.npy"])[-1]
+    assert [part["index"] for part in last["viewer"]["slices"]] == [3]
+    assert last["label_map"].endswith("volume.nii.gz")
+    value = run_handlers.send_slices(last["work"], [4, 2, 99, -1], last["viewer"]["key"])
+    assert [part["index"] for part in value["slices"]] == [4, 2]
+    assert value["key"] == last["viewer"]["key"]

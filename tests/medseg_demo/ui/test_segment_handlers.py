@@ -1,0 +1,133 @@
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from medseg_demo.samples import Sample
+from medseg_demo.ui import segment_handlers, texts
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.example import Example
+from medseg_demo.ui.state import Choices, Run, Work
+
+CHOICES = Choices("bright")
+
+
+@pytest.fixture
+def sample(monkeypatch, picture):
+    sample = Sample("chest", "Chest", "A chest.", "bright", "package", "module", "file", "CC0", "someone")
+    monkeypatch.setattr(Sample, "path", property(lambda self: picture("chest")))
+    monkeypatch.setattr("medseg_demo.ui.example.list_samples", lambda: (sample,))
+    return sample
+
+
+def test_the_page_opens_with_a_finished_example(engine, sample):
+    example = Example(engine).get()
+    shown = segment_handlers.open_page(engine, example)
+    assert shown["viewer"]["title"] == "chest"
+    assert "bright" in shown["measurements"]
+    assert "chest" in shown["preflight"]
+    assert shown["checkpoint"]["value"] == "bright"
+    assert shown["downloads"]["visible"]
+    assert shown["label_map"].endswith("chest.png")
+    assert segment_handlers.stale_mark(shown["work"], CHOICES) == ""
+
+
+def test_visitors_share_the_example_but_no_stop(engine, sample):
+    example = Example(engine).get()
+    first = segment_handlers.open_page(engine, example)["work"]
+    second = segment_handlers.open_page(engine, example)["work"]
+    assert first.run is second.run
+    assert first.stop is not second.stop
+
+
+def test_without_its_checkpoint_there_is_no_example(engine, sample, monkeypatch):
+    monkeypatch.setattr("medseg_demo.ui.example.list_samples", lambda: (replace(sample, checkpoint="gone"),))
+    shown = segment_handlers.open_page(engine, Example(engine).get())
+    assert texts.NO_SAMPLE_TITLE in shown["status"]
+    assert "viewer" not in shown
+
+
+def test_a_sample_that_cannot_be_read_does_not_keep_the_page_from_opening(engine, sample, monkeypatch, caplog):
+    monkeypatch.setattr(Sample, "path", property(lambda self: 1 / 0))
+    assert Example(engine).get() is None
+    assert "example could not be made" in caplog.text
+
+
+def test_without_any_checkpoint_the_page_says_what_to_do(settings):
+    engine = Engine(settings)
+    shown = segment_handlers.open_page(engine, None)
+    assert texts.NO_CHECKPOINT_TITLE in shown["status"]
+    assert "checkpoints/" in shown["status"]
+    assert shown["checkpoint"]["value"] is None
+
+
+def test_a_sample_brings_its_checkpoint(engine, sample):
+    shown = segment_handlers.choose_sample(engine, Work(), sample, Choices("bands"))
+    assert shown["checkpoint"] == "bright"
+    assert shown["work"].image.name == "chest"
+    assert shown["upload"] is None
+
+
+def test_a_sample_without_its_checkpoint_keeps_the_chosen_one(engine, sample):
+    shown = segment_handlers.choose_sample(engine, Work(), replace(sample, checkpoint="gone"), Choices("bands"))
+    assert shown["checkpoint"] == "bands"
+
+
+def test_one_upload_is_read_and_described(engine, picture, tmp_path):
+    shown = segment_handlers.take_files(engine, Work(), [picture()], CHOICES, tmp_path)
+    assert shown["work"].image.name == "scan"
+    assert "64 × 64 px" in shown["preflight"]
+    assert shown["status"] == ""
+
+
+def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path):
+    files = [picture("a"), picture("b")]
+    shown = segment_handlers.take_files(engine, Work(), files, CHOICES, tmp_path)
+    assert shown["work"].files == tuple(files)
+    assert shown["work"].image is None
+    assert "2 files" in shown["preflight"]
+
+
+def test_a_zip_is_unpacked_into_the_visitors_folder(engine, picture, tmp_path):
+    archive = tmp_path / "scans.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(picture("a"), "inside/a.png")
+        file.write(picture("b"), "inside/b.png")
+    folder = tmp_path / "visitor"
+    shown = segment_handlers.take_files(engine, Work(), [archive], CHOICES, folder)
+    assert [file.name for file in shown["work"].files] == ["a.png", "b.png"]
+    assert all(file.is_relative_to(folder) for file in shown["work"].files)
+
+
+def test_a_bad_upload_is_explained_and_the_result_is_kept(engine, picture, tmp_path):
+    run = Run(CHOICES)
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    shown = segment_handlers.take_files(engine, Work(run=run, files=(picture(),)), [bad], CHOICES, tmp_path)
+    assert 'role="alert"' in shown["preflight"]
+    assert "notes.png" in shown["preflight"]
+    assert shown["work"].files == ()
+    assert shown["work"].run is run
+
+
+def test_taking_the_upload_away_empties_the_card(engine, picture, tmp_path):
+    shown = segment_handlers.take_files(engine, Work(files=(picture(),)), [], CHOICES, tmp_path)
+    assert shown["preflight"] == ""
+    assert shown["work"].files == ()
+
+
+def test_another_checkpoint_brings_card_and_threshold(engine):
+    one = segment_handlers.choose_checkpoint(engine, Work(), Choices("bright"))
+    assert one["threshold"] == {"interactive": True, "info": texts.THRESHOLD_HINT, "value": 0.5, "__type__": "update"}
+    assert "bright things" in one["card"]
+    assert one["card_notes"] == "## Weaknesses\n\nShadows."
+    several = segment_handlers.choose_checkpoint(engine, Work(), Choices("bands"))
+    assert several["threshold"]["interactive"] is False
+    assert several["threshold"]["info"] == texts.THRESHOLD_OFF
+
+
+def test_changed_settings_make_a_result_stale():
+    work = Work(run=Run(CHOICES))
+    assert segment_handlers.stale_mark(work, CHOICES) == ""
+    assert texts.STALE_TITLE in segment_handlers.stale_mark(work, replace(CHOICES, fill_holes=True))
+    assert segment_handlers.stale_mark(Work(), CHOICES) == ""

@@ -1,0 +1,254 @@
+"""The running app through ``gradio_client``: the web API, and what it answers to bad input."""
+
+import gzip
+import os
+import pickle
+import shutil
+import socket
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+from medseg_demo.samples import sample_path
+from medseg_demo.settings import ROOT, Settings
+
+CHECKPOINT = "lungs-unet-lite0"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The app with the bundled lungs checkpoint and three that cannot be used."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    shutil.copytree(ROOT / "checkpoints" / CHECKPOINT, folder / CHECKPOINT)
+    shutil.copytree(ROOT / "checkpoints" / CHECKPOINT, folder / "misfit")
+    config = folder / "misfit" / "config.json"
+    config.write_text(config.read_text().replace("tu-tf_efficientnet_lite0", "tu-test_resnet"))
+    shutil.copytree(ROOT / "checkpoints" / CHECKPOINT, folder / "pickled")
+    (folder / "pickled" / "model.safetensors").unlink()
+    (folder / "pickled" / "model.pth").write_bytes(pickle.dumps(Payload()))
+    (folder / "empty").mkdir()
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+    settings = Settings(checkpoints_dir=folder, device="cpu")
+    page = app.build_app(settings)
+    options = app.launch_options(settings)
+    _, url, _ = page.launch(server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, **options)
+    yield url
+    page.close()
+    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+class Payload:
+    """A pickle that would leave a trace if it were executed."""
+
+    def __reduce__(self):
+        return (os.environ.__setitem__, ("MEDSEG_PICKLE_RAN", "yes"))
+
+
+@pytest.fixture(scope="module")
+def client(url, tmp_path_factory) -> Client:
+    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+@pytest.fixture(scope="module")
+def chest(tmp_path_factory) -> Path:
+    """A small picture, so that the calls that are only about something else are quick."""
+    path = tmp_path_factory.mktemp("images") / "small.png"
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (96, 128), np.uint8)).save(path)
+    return path
+
+
+def test_the_chest_radiograph_comes_back_in_its_own_size(client):
+    file, measured = client.predict(handle_file(sample_path("chest-xray")), CHECKPOINT, api_name="/segment")
+    label_map = Image.open(file)
+    assert label_map.size == (1841, 1955)
+    assert set(np.unique(label_map)) == {0, 1}
+    assert Path(file).name == "RG1_UNCR.png"
+    lung = measured["classes"][0]
+    assert lung["pixels"] == np.count_nonzero(label_map)
+    assert 0.25 < lung["share"] < 0.55  # both lungs of an adult's chest from the front, heart included
+    assert (measured["shape"], measured["spacing_mm"], measured["threshold"]) == ([1955, 1841], None, 0.5)
+
+
+def test_arguments_have_names_and_the_threshold_counts(client, chest):
+    low, high = (
+        client.predict(file=handle_file(chest), checkpoint=CHECKPOINT, threshold=threshold, api_name="/segment")[1]
+        for threshold in (0.001, 0.999)
+    )
+    assert (low["threshold"], high["threshold"]) == (0.001, 0.999)
+    assert low["classes"][0]["pixels"] > high["classes"][0]["pixels"]
+
+
+def test_a_volume_comes_back_as_nifti_with_its_geometry(client, tmp_path):
+    rng = np.random.default_rng(0)
+    volume = sitk.GetImageFromArray(rng.integers(-1000, 1000, (3, 40, 50)).astype(np.int16))
+    volume.SetSpacing((0.5, 0.6, 2.0))
+    sitk.WriteImage(volume, tmp_path / "scan.nii.gz")
+    file, measured = client.predict(handle_file(tmp_path / "scan.nii.gz"), CHECKPOINT, api_name="/segment")
+    label_map = sitk.ReadImage(file)
+    assert Path(file).name == "scan.nii.gz"
+    assert label_map.GetSize() == (50, 40, 3)
+    assert label_map.GetSpacing() == pytest.approx((0.5, 0.6, 2.0))
+    assert measured["shape"] == [3, 40, 50]
+
+
+def test_checkpoints_are_listed_with_the_reason_of_the_unusable(client):
+    records = {record["name"]: record for record in client.predict(api_name="/checkpoints")}
+    assert list(records) == ["empty", CHECKPOINT, "misfit", "pickled"]
+    assert records[CHECKPOINT]["usable"]
+    assert records[CHECKPOINT]["card"]["in_channels"] == 1
+    assert "no config.json" in records["empty"]["problem"]
+
+
+def test_only_two_endpoints_are_visible(url, client):
+    visible = client.view_api(return_format="dict", print_info=False)
+    assert sorted(visible["named_endpoints"]) == ["/checkpoints", "/segment"]
+    assert visible["unnamed_endpoints"] == {}
+    parameters = visible["named_endpoints"]["/segment"]["parameters"]
+    assert [(one["parameter_name"], one["parameter_has_default"]) for one in parameters] == [
+        ("file", False),
+        ("checkpoint", False),
+        ("threshold", True),
+    ]
+    everything = httpx.get(f"{url}gradio_api/info?all_endpoints=true").json()
+    assert sorted(everything["named_endpoints"]) == ["/checkpoints", "/segment"]
+
+
+@pytest.mark.parametrize("path", ["monitoring", "gradio_api/runs"])
+def test_nothing_is_recorded(url, path):
+    answer = httpx.get(url + path)
+    assert answer.status_code in (403, 404) or "disabled" in answer.text.lower()
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def claiming_png(side: int) -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"\0" * 99)) + png_chunk(b"IEND", b"")
+
+
+def saved(array: np.ndarray, path: Path, **options: bool) -> bytes:
+    np.save(path, array, **options)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory, chest) -> dict[str, Path]:
+    """One file of each kind that the app must refuse with a reason."""
+    folder = tmp_path_factory.mktemp("bad")
+    scratch = folder / "scratch.npy"
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(24000, dtype=np.int16).reshape(20, 30, 40)), folder / "v.nii")
+    nifti, dicom = (folder / "v.nii").read_bytes(), sample_path("chest-xray").read_bytes()
+    with zipfile.ZipFile(folder / "bomb", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("zeros.png", bytes(200 * 2**20))
+    contents = {
+        "empty.png": b"",
+        "truncated.png": chest.read_bytes()[:2000],
+        "truncated.dcm": dicom[: len(dicom) // 2],
+        "truncated.nii": nifti[: len(nifti) // 2],
+        "truncated.nii.gz": gzip.compress(nifti)[:500],
+        "text.png": b"this is a note\n",
+        "claims.png": claiming_png(60_000),
+        "bomb.zip": (folder / "bomb").read_bytes(),
+        "pickled.npy": saved(np.array([{"a": 1}], object), scratch, allow_pickle=True),
+        "nan.npy": saved(np.array([[0.0, np.nan], [1.0, 2.0]]), scratch),
+        "infinite.npy": saved(np.array([[0.0, np.inf], [1.0, 2.0]]), scratch),
+        "flat.npy": saved(np.full((30, 30), 7, np.uint8), scratch),
+        "two.npy": saved(np.arange(30 * 30 * 2, dtype=np.uint16).reshape(30, 30, 2), scratch),
+        "seven.npy": saved(np.arange(30 * 30 * 7, dtype=np.uint16).reshape(30, 30, 7), scratch),
+    }
+    files = {name: folder / "files" / name for name in contents}
+    (folder / "files").mkdir()
+    for name, path in files.items():
+        path.write_bytes(contents[name])
+    return files
+
+
+BAD_NAMES = (
+    *("empty.png", "truncated.png", "truncated.dcm", "truncated.nii", "truncated.nii.gz", "text.png", "claims.png"),
+    *("bomb.zip", "pickled.npy", "nan.npy", "infinite.npy", "flat.npy", "two.npy", "seven.npy"),
+)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_bad_file_is_refused_with_the_reason(client, bad_files, name):
+    with pytest.raises(AppError) as refusal:
+        client.predict(handle_file(bad_files[name]), CHECKPOINT, api_name="/segment")
+    assert str(refusal.value).startswith(name)
+    assert "reference" not in str(refusal.value)  # that is the answer to what was not foreseen
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nothing", f"'nothing' does not exist. Choose one of: {CHECKPOINT}"),
+        ("../checkpoints/" + CHECKPOINT, "does not exist"),
+        ("owner/repository", "does not exist"),
+        ("misfit", "the weights do not fit"),
+        ("pickled", "never executed"),
+        ("empty", "no config.json"),
+    ],
+)
+def test_a_bad_checkpoint_is_refused_with_the_reason(client, chest, name, reason):
+    with pytest.raises(AppError, match=r".") as refusal:
+        client.predict(handle_file(chest), name, api_name="/segment")
+    assert reason in str(refusal.value)
+    assert "MEDSEG_PICKLE_RAN" not in os.environ
+
+
+@pytest.mark.parametrize("threshold", [0, 1, -3, "high"])
+def test_a_bad_threshold_is_refused_with_the_reason(client, chest, threshold):
+    with pytest.raises(AppError, match="The threshold is .* between 0 and 1"):
+        client.predict(handle_file(chest), CHECKPOINT, threshold, api_name="/segment")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_exactly_one_file_is_taken(client, chest, count):
+    files = None if count == 0 else [handle_file(chest)] * count
+    with pytest.raises(AppError):
+        client.predict(files, CHECKPOINT, api_name="/segment")
+
+
+def test_after_all_that_it_still_serves(client, chest, bad_files):
+    with pytest.raises(AppError):
+        client.predict(handle_file(bad_files["text.png"]), CHECKPOINT, api_name="/segment")
+    assert client.predict(handle_file(chest), CHECKPOINT, api_name="/segment")[1]["name"] == "small"
+
+
+def test_arguments_become_settings(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+    options = app._parser().parse_args(["--checkpoints", str(tmp_path), "--port", "1234"])
+    assert (options.host, options.port) == ("127.0.0.1", 1234)
+    settings = app._settings(options)
+    assert (settings.checkpoints_dir, settings.device) == (tmp_path, "cpu")
+    assert settings.results_dir == Settings().results_dir
+
+
+def test_on_a_space_it_listens_to_all(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "owner/space")
+    assert app._parser().parse_args([]).host == "0.0.0.0"
+
+
+def test_an_unusable_setting_is_exit_2_without_a_traceback(monkeypatch, capsys):
+    monkeypatch.setenv("MEDSEG_BATCH_SIZE", "many")
+    assert app.main([]) == 2
+    assert capsys.readouterr().err.startswith("error: MEDSEG_BATCH_SIZE")
