@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+# Read by gradio when it is imported: nothing is reported, and no table of all requests is computed after each.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 
 with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 (a Space's GPU asks to be imported before torch)

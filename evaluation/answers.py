@@ -1,7 +1,7 @@
 """One question put to the results (which test set, class, metric, policy), and everything that is answered to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,7 @@ class Answer:
         comparisons: Of every two checkpoints, with Holm's adjustment over all of them.
         effects: What each empty-mask policy makes of each mean.
         problem: Why there is no ranking although there are several checkpoints.
+        metadata: The table's metadata columns.
     """
 
     question: Question
@@ -87,12 +88,33 @@ class Answer:
     comparisons: tuple[PairComparison, ...] = ()
     effects: tuple[PolicyEffect, ...] = ()
     problem: str = ""
-    metadata: tuple[str, ...] = field(default=())
+    metadata: tuple[str, ...] = ()
 
     def comparison(self, first: str, second: str) -> PairComparison | None:
-        """The comparison of two checkpoints, in the order in which they were compared."""
-        pair = {first, second}
-        return next((one for one in self.comparisons if {one.first, one.second} == pair), None)
+        """The first checkpoint against the second; None where they were not compared."""
+        for one in self.comparisons:
+            if (one.first, one.second) == (first, second):
+                return one
+            if (one.first, one.second) == (second, first):
+                return _turned(one)
+        return None
+
+
+def _turned(one: PairComparison) -> PairComparison:
+    """The same comparison with first and second exchanged."""
+    return replace(
+        one,
+        first=one.second,
+        second=one.first,
+        first_failed=one.second_failed,
+        second_failed=one.first_failed,
+        difference=-one.difference,
+        median_difference=-one.median_difference,
+        low=-one.high,
+        high=-one.low,
+        wins=one.losses,
+        losses=one.wins,
+    )
 
 
 def answer(results: Results, question: Question) -> Answer:
@@ -122,9 +144,9 @@ def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
     """The rows that a question is about, numbered anew."""
     keep = (table["test_set"] == question.test_set).to_numpy(dtype=bool)
     if question.checkpoints:
-        keep &= table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
+        keep = keep & table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
     if question.class_name != ALL_CLASSES:
-        keep &= (table["class_name"] == question.class_name).to_numpy(dtype=bool)
+        keep = keep & (table["class_name"] == question.class_name).to_numpy(dtype=bool)
     return table[keep].reset_index(drop=True)
 
 

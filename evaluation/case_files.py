@@ -62,7 +62,7 @@ def find_test_set(name: str, settings: Settings) -> TestSet:
         TestSetError: There is none of that name, or it has faults.
     """
     folder = _folder_of(name, settings.test_sets_dir)
-    if folder is None and name == SIMULATED:
+    if folder is None and is_simulated(name):
         folder = ensure_simulated_nuclei(settings.test_sets_dir)
     if folder is None:
         raise TestSetError([f"The images of test set {name!r} are not on this computer."])
@@ -70,10 +70,15 @@ def find_test_set(name: str, settings: Settings) -> TestSet:
 
 
 def available_test_sets(settings: Settings) -> tuple[str, ...]:
-    """The names of the folders of the test-sets folder, the simulated one always among them."""
+    """The names of the test sets of the test-sets folder, the simulated one always among them."""
     root = settings.test_sets_dir
-    folders = sorted(path.name for path in root.iterdir() if _is_test_set(path)) if root.is_dir() else []
-    return tuple(dict.fromkeys([*folders, SIMULATED]))
+    names = sorted(_name_of(path) for path in root.iterdir() if _is_test_set(path)) if root.is_dir() else []
+    return tuple(dict.fromkeys([*names, *([] if any(map(is_simulated, names)) else [SIMULATED])]))
+
+
+def is_simulated(test_set: str) -> bool:
+    """Whether a test set is the simulated one, by its name or by that of its folder."""
+    return test_set.replace(" ", "-") == SIMULATED
 
 
 def open_case(

@@ -12,11 +12,10 @@ from pathlib import Path
 from evaluation import report_page as page
 from evaluation import tables
 from evaluation.answers import Answer, Question, answer, names_in, worst_cases
-from evaluation.case_files import Segment, open_case
+from evaluation.case_files import Segment, is_simulated, open_case
 from evaluation.figures import FIGURES, View, draw_figure
 from evaluation.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.results import Results, Run, merge, read_results, write_whole
-from evaluation.simulation import NAME as SIMULATED
 from evaluation.statistics import AS_MEASURED, Order, Policy
 from evaluation.wording import comparison_sentence, metric_title, number, policy_caption
 from medseg_demo.errors import MedsegError, OptionError
@@ -136,7 +135,7 @@ def _section(
     found = answer(results, Question(name, checkpoints, "", metric, options.policy, options.order))
     cases = _worst(found, origins, options, settings, segment)
     parts = [
-        *([page.note(SIMULATED_NOTE, alarm=True)] if name == SIMULATED else []),
+        *([page.note(SIMULATED_NOTE, alarm=True)] if is_simulated(name) else []),
         page.table(_runs(found, origins)),
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
@@ -146,7 +145,7 @@ def _section(
         page.worst(cases, _legend()),
         page.rows(_rows(found, results.metrics)),
     ]
-    title = f"{name} (simulated)" if name == SIMULATED else name
+    title = f"{name} (simulated)" if is_simulated(name) else name
     return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
 
 
@@ -211,7 +210,8 @@ def _worst_case(
         case.image, prediction.label_map, reference=case.reference, slice_index=index,
         title=f"{case_id} · {checkpoint}", max_side=VIEWER_SIDE,
     )  # fmt: skip
-    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, prediction.note)
+    shown = value | {"mode": "errors"}
+    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), shown, prediction.note)
 
 
 def _value(row: dict[str, object], metric: str) -> str:

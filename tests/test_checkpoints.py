@@ -9,6 +9,7 @@ from medseg_demo import SegmentOptions, Settings, load_checkpoint, segment
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.checkpoint import load_folder
 from medseg_demo.settings import ROOT
+from medseg_demo.training.config import read_config
 
 CHECKPOINTS = ROOT / "checkpoints"
 TASKS = ("lungs", "nuclei", "vessels")
@@ -66,9 +67,6 @@ def test_card_carries_figures_licence_and_credit(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_configuration_can_train_again(name):
-    pytest.importorskip("yaml")
-    from medseg_demo.training.config import read_config
-
     config = read_config(CHECKPOINTS / name / "training.yaml")
     card = load_folder(CHECKPOINTS / name).card
     assert (config.task, config.input_size, config.inference, config.in_channels) == (

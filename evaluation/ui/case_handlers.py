@@ -172,7 +172,7 @@ def _viewer_value(
     key: CaseKey, case: OpenedCase, *, slices: list[int] | None = None, key_shown: str | None = None
 ) -> dict[str, object]:
     chosen = next((one for one in case.predictions if one.checkpoint == key.checkpoint), None)
-    return viewer_value(
+    value = viewer_value(
         case.image,
         chosen.label_map if chosen else None,
         reference=case.reference,
@@ -181,6 +181,7 @@ def _viewer_value(
         title=f"{key.case_id} · {key.checkpoint}",
         key=key_shown,
     )
+    return value | {"mode": "errors"}
 
 
 def _missing(engine: Engine, key: CaseKey, error: Exception) -> Updates:

@@ -78,8 +78,9 @@ def _heading(name: str, view: TableView, found: Answer) -> str:
     mark = "▼" if (name == view.sort and view.descending) else "▲" if name == view.sort else "worst first" * by_badness
     state = {"▲": "ascending", "▼": "descending"}.get(mark, "other" if mark else "none")
     short = name if name in METRICS else title
+    words = "" if pd.api.types.is_float_dtype(found.table[name]) else ' class="ev-words"'
     return (
-        f'<th scope="col" aria-sort="{state}"><button type="button" data-sort="{escape(name, quote=True)}" '
+        f'<th scope="col" aria-sort="{state}"{words}><button type="button" data-sort="{escape(name, quote=True)}" '
         f'title="{escape(title, quote=True)}: sort">{escape(short)}<span class="ev-mark"> {mark}</span></button></th>'
     )
 

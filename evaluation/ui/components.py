@@ -35,7 +35,7 @@ def Pickable(*, elem_id: str, elem_classes: list[str] | None = None) -> gr.HTML:
     """HTML whose elements with ``data-pick`` (JSON), ``data-sort``, ``data-page`` or ``data-step`` are buttons.
 
     Events, each with the attribute's value in the ``gr.EventData``: ``pick`` (``event.pick``), ``sort``
-    (``event.column``), ``page`` (``event.page``), ``navigate`` (``event.step``) and ``close``.
+    (``event.column``), ``turn_page`` (``event.page``), ``navigate`` (``event.step``) and ``close``.
     """
     return html("", js_on_load=_script("pickable.js"), elem_id=elem_id, elem_classes=elem_classes)
 

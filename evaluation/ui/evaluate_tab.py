@@ -114,7 +114,7 @@ class EvaluateTab:
 
         cases, outputs = self._parts["cases"], [self._board, self._parts["cases"]]
         cases.sort(sort, self._board, outputs, **QUICK)
-        cases.page(turn, self._board, outputs, **QUICK)
+        cases.turn_page(turn, self._board, outputs, **QUICK)
         self._parts["filter"].input(
             keep, [self._board, self._parts["filter"]], outputs, trigger_mode="always_last", **QUICK
         )

@@ -6,14 +6,14 @@ from html import escape
 
 from evaluation import tables
 from evaluation.answers import Answer, Standing
-from evaluation.simulation import NAME as SIMULATED
+from evaluation.case_files import is_simulated
 from evaluation.statistics import PairComparison
 from evaluation.ui import texts
 from evaluation.ui.run_folders import Opened
 from evaluation.wording import comparison_sentence, summary_caption
 from medseg_demo.ui import markup
 
-BAR_WIDTH = 150
+BAR_WIDTH = 110
 INTERVAL, MISSES, FAILED = 2, 6, 7  # columns of the leaderboard
 
 
@@ -75,7 +75,7 @@ def policy(found: Answer) -> str:
 def marks(opened: Opened, test_set: str) -> str:
     """What must stand above results: simulated images, partial runs."""
     parts = []
-    if test_set == SIMULATED:
+    if is_simulated(test_set):
         parts.append(markup.panel("info", texts.SIMULATED_TITLE, [texts.SIMULATED_TEXT]))
     partial = [name for name, (run, _) in opened.runs_on(test_set).items() if run.partial]
     if partial:

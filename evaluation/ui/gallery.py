@@ -14,7 +14,7 @@ from evaluation.ui.case_table import pick
 from evaluation.ui.run_folders import Opened
 from evaluation.wording import number
 from medseg_demo.errors import MedsegError
-from medseg_demo.rendering import most_labelled_slice
+from medseg_demo.rendering import most_labelled_slice, overlay_picture
 from medseg_demo.settings import Settings
 
 MOST = 8
@@ -53,7 +53,7 @@ def side_by_side(case: OpenedCase, key: CaseKey, scores: Mapping[str, str]) -> s
     """The image, the reference, and every prediction with its outcomes, as tiles."""
     parts = [
         f'<div class="ev-tile">{_image(_reference(case), "The reference")}<strong>{texts.REFERENCE_TILE}</strong>'
-        "<span>outlined as an overlay</span></div>"
+        "<span>the expert's label map</span></div>"
     ]
     for place, prediction in enumerate(case.predictions):
         chosen = "true" if prediction.checkpoint == key.checkpoint else "false"
@@ -101,12 +101,8 @@ def legend() -> str:
 
 
 def _reference(case: OpenedCase) -> str:
-    from medseg_demo.rendering import overlay_picture
-
-    picture = overlay_picture(
-        case.image, case.reference, slice_index=shown_slice(case), opacity=1, style="outline", max_side=SIDE
-    )
-    return as_data_url(picture)
+    index = shown_slice(case)
+    return as_data_url(overlay_picture(case.image, case.reference, slice_index=index, opacity=0.45, max_side=SIDE))
 
 
 def _image(url: str, name: str) -> str:

@@ -103,6 +103,7 @@ def _question() -> Parts:
             parts["empty"] = gr.Radio(texts.EMPTY_CHOICES, value="skip", label=texts.EMPTY, elem_id="ev-empty")
             parts["failed"] = gr.Radio(texts.FAILED_CHOICES, value="apart", label=texts.FAILED)
             parts["order"] = gr.Radio(texts.ORDER_CHOICES, value="class", label=texts.ORDER)
+        parts["policy"] = html(elem_id="ev-policy", elem_classes="ev-note")
     return parts
 
 
@@ -112,7 +113,6 @@ def _results() -> Parts:
         parts["first"] = gr.Dropdown([], label=texts.FIRST, min_width=160, elem_id="ev-first")
         parts["second"] = gr.Dropdown([], label=texts.SECOND, min_width=160, elem_id="ev-second")
     parts["difference"] = html(elem_id="ev-difference", elem_classes="ev-note")
-    parts["policy"] = html(elem_id="ev-policy", elem_classes="ev-note")
     with gr.Row(elem_classes="ev-question"):
         parts["plot"] = gr.Dropdown([], label=texts.PLOT, min_width=220, elem_id="ev-plot-name")
         parts["column"] = gr.Dropdown([], label=texts.GROUP_BY, min_width=140, visible=False, elem_id="ev-column")

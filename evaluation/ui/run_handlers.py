@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import gradio as gr
 
+from evaluation.case_files import find_test_set
 from evaluation.run_request import RunOutcome, RunProgress
 from evaluation.ui import fragments, result_handlers, run_job, texts, views
 from evaluation.ui.board import Asked, Board, Choices
@@ -77,7 +78,8 @@ def _progress(said: RunProgress) -> str:
 def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outcome: RunOutcome) -> Updates:
     mine = RunFolder(visitor_folder(engine.settings, board.visitor) / OWN_RUN, "mine")
     board = replace(board, choices=choices)
-    return _show(engine, board, mine, replace(asked, test_set=choices.test_sets[0], checkpoints=())) | {
+    test_set = find_test_set(choices.test_sets[0], engine.settings).name
+    return _show(engine, board, mine, replace(asked, test_set=test_set, checkpoints=())) | {
         "status": _verdict(outcome),
         "stale": "",
     }

@@ -1,7 +1,5 @@
 """Every wording of the Evaluate tab, and the few phrases that are put together from figures."""
 
-from evaluation.simulation import NAME as SIMULATED_NAME
-
 TAB = "Evaluate"
 SIMULATED = "simulated"
 
@@ -16,7 +14,7 @@ IMPORTED = "My import"
 NEW = "Evaluate anew"
 TEST_SETS = "Test sets"
 TEST_SETS_HINT = "Folders of the test-sets folder. simulated-nuclei is made here at first use."
-SPLIT = "Cases"
+SPLIT = "Split"
 EVERY_CASE = "every case"
 CHECKPOINTS = "Checkpoints"
 UPLOAD = "Predictions or results made elsewhere"
@@ -120,8 +118,9 @@ SOURCES = {
 
 
 def marked(test_set: str) -> str:
-    """A test set's name; the simulated one is marked as such."""
-    return f"{test_set} ({SIMULATED})" if test_set == SIMULATED_NAME else test_set
+    """A name of a test set or a run of it; a simulated one is marked as such."""
+    simulated = test_set.startswith("simulated")
+    return f"{test_set} ({SIMULATED})" if simulated else test_set
 
 
 def how_to_get(test_set: str, folder: str) -> list[str]:

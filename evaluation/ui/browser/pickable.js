@@ -4,7 +4,7 @@ function answer(target) {
   const data = target.dataset;
   if ("pick" in data) trigger("pick", { pick: JSON.parse(data.pick) });
   else if ("sort" in data) trigger("sort", { column: data.sort });
-  else if ("page" in data) trigger("page", { page: Number(data.page) });
+  else if ("page" in data) trigger("turn_page", { page: Number(data.page) });
   else if ("step" in data) trigger("navigate", { step: Number(data.step) });
   else trigger("close", {});
 }

@@ -71,6 +71,7 @@ class Viewer {
     if (!sameImage) {
       this.camera.fitted = true;
       Object.assign(state, { window: value.intensity.window, ruler: null, slice: value.slice_index, tool: "pan" });
+      if (value.mode) state.mode = value.mode;
     }
     state.threshold = value.threshold;
     state.probabilityClass = 0;

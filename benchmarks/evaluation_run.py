@@ -1,0 +1,159 @@
+"""``python -m benchmarks.evaluation_run``: ``evaluation run`` as a whole program, per image, and its memory.
+
+(b) against a plain loop (float32, MONAI's metrics), both as whole processes; (c) images per second against the bare
+forward pass of what the network was given, in the same precision; (e) growth of memory over many generated cases.
+"""
+
+import argparse
+import csv
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.ratio import Ratio, machine, table
+from evaluation.run_request import RunOptions
+from evaluation.runner import run
+from evaluation.simulation import ensure_simulated_nuclei
+from medseg_demo.inference import choose_compute
+from medseg_demo.models.catalog import load_checkpoint
+from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.settings import ROOT, Settings
+from medseg_demo.test_set import TestSet, read_test_set
+
+BATCH_SIZES = (1, 2, 4)  # the bare network is given the one that suits it best
+MEMORY_CASES = 5000
+MOST_DIFFERENCE = 0.01  # of the mean Dice of the two sides, whose precision differs
+
+
+def whole_program(test_set: Path, split: str | None, checkpoint: Path, *, rounds: int) -> Ratio:
+    """(b).
+
+    Raises:
+        AssertionError: If the two sides disagree on the cases or on their Dice.
+    """
+    chosen = [] if split is None else ["--split", split]
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds + 1):  # the first fills disk caches
+            output, plain = Path(folder) / f"run_{number}", Path(folder) / f"plain_{number}.csv"
+            ours = ["-m", "evaluation", "run", "--test-set", test_set, *chosen, "--checkpoint", checkpoint]
+            loop = ["-m", "benchmarks.plain_evaluation", test_set, checkpoint, plain, *([split] if split else [])]
+            seconds.append((_seconds([*ours, "--output", output]), _seconds(loop)))
+        _check_equal(_dice(output / "scores.csv"), _dice(plain))
+    ours_s, loop_s = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    value = statistics.median(slow / fast for fast, slow in seconds[1:])
+    name = f"(b) `evaluation run`, {test_set.name}, {checkpoint.name}"
+    return Ratio(name, f"{ours_s:.1f} s", f"{loop_s:.1f} s plain loop", value, "at least", 1.8)
+
+
+def _seconds(arguments: list[object]) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def _dice(path: Path) -> dict[str, float]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["case_id"]: float(row["dice"] or "nan") for row in csv.DictReader(file)}
+
+
+def _check_equal(ours: dict[str, float], theirs: dict[str, float]) -> None:
+    assert ours.keys() == theirs.keys()
+    both = [(ours[case], theirs[case]) for case in ours if ours[case] == ours[case] and theirs[case] == theirs[case]]
+    means = [statistics.mean(column) for column in zip(*both, strict=True)]
+    assert abs(means[0] - means[1]) <= MOST_DIFFERENCE, means
+
+
+def images_per_second(test_set: TestSet, checkpoint: Checkpoint, *, rounds: int) -> Ratio:
+    """(c): a run over one case holds what is the same for any number of cases; the difference is the others' time."""
+    settings = Settings.from_environment()
+    inputs = _network_inputs(test_set, checkpoint, settings)
+    few, others = replace(test_set, cases=test_set.cases[:1]), len(test_set.cases) - 1
+    seconds = []
+    for _ in range(rounds + 1):
+        ours = (_run(test_set, checkpoint, settings) - _run(few, checkpoint, settings)) / others
+        bare = [_forward(checkpoint, inputs, size, settings) / len(test_set.cases) for size in BATCH_SIZES]
+        seconds.append((ours, *bare))
+    ours_s, *bare_s = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    best = min(bare_s)
+    batch = BATCH_SIZES[bare_s.index(best)]
+    name = f"(c) `evaluation run`, {test_set.name}, {checkpoint.name}"
+    bare_text = f"{1 / best:.1f} images/s forward in batches of {batch}"
+    return Ratio(name, f"{1 / ours_s:.1f} images/s", bare_text, best / ours_s, "at least", 0.85)
+
+
+def _run(test_set: TestSet, checkpoint: Checkpoint, settings: Settings) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        outcome = run([test_set], [checkpoint], Path(folder), options=RunOptions(), settings=settings)
+        seconds = time.perf_counter() - start
+    assert outcome.failures == (), outcome.failures
+    return seconds
+
+
+def _network_inputs(test_set: TestSet, checkpoint: Checkpoint, settings: Settings) -> Counter[tuple[int, ...]]:
+    """How many inputs of which shape the network is given for the whole test set."""
+    shapes: Counter[tuple[int, ...]] = Counter()
+
+    def count(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        shapes[tuple(inputs[0].shape[1:])] += len(inputs[0])
+
+    handle = checkpoint.network.register_forward_pre_hook(count)
+    _run(test_set, checkpoint, settings)
+    handle.remove()
+    return shapes
+
+
+def _forward(checkpoint: Checkpoint, inputs: Counter[tuple[int, ...]], size: int, settings: Settings) -> float:
+    compute = choose_compute(settings)
+    network = checkpoint.network.to(compute.device, memory_format=torch.channels_last)
+    reduced = compute.precision != torch.float32
+    seconds = 0.0
+    for shape, total in inputs.items():
+        tensor = torch.rand(size, *shape).to(compute.device, memory_format=torch.channels_last)
+        start = time.perf_counter()
+        with torch.inference_mode(), torch.autocast(compute.device.type, dtype=compute.precision, enabled=reduced):
+            for _ in range(-(-total // size)):
+                network(tensor).cpu()
+        seconds += (time.perf_counter() - start) * total / (-(-total // size) * size)
+    return seconds
+
+
+def memory(cases: int) -> Ratio:
+    """(e)."""
+    program = [sys.executable, "-m", "benchmarks.evaluation_memory", str(cases)]
+    printed = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    growth = float(printed)
+    return Ratio(f"(e) memory over {cases} cases", f"{growth:.1f} MB", "after the first 200", growth, "at most", 30)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation_run", description=__doc__)
+    parser.add_argument("--test-set", type=Path, metavar="DIR", help="default: the simulated nuclei")
+    parser.add_argument("--split", help="default: every case")
+    parser.add_argument("--checkpoint", default="nuclei-unet-lite0", metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (medians are shown)")
+    parser.add_argument("--memory-cases", type=int, default=MEMORY_CASES, help="0 leaves the memory out")
+    arguments = parser.parse_args()
+    settings = Settings.from_environment()
+    folder = (arguments.test_set or ensure_simulated_nuclei(settings.test_sets_dir)).resolve()
+    checkpoint = load_checkpoint(arguments.checkpoint, settings.checkpoints_dir)
+    print(machine(), flush=True)
+    ratios = [
+        whole_program(folder, arguments.split, settings.checkpoints_dir / checkpoint.name, rounds=arguments.rounds),
+        images_per_second(read_test_set(folder, split=arguments.split), checkpoint, rounds=arguments.rounds),
+    ]
+    if arguments.memory_cases:
+        ratios.append(memory(arguments.memory_cases))
+    print(table(ratios))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""What a visitor does, in a real browser against ``python app.py``."""
+
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from medseg_demo.settings import ROOT
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=60_000)
+
+CONTRAST = """
+element => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  let behind = element;
+  while (behind.parentElement && rgba(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+  const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(rgba).map(light);
+  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The app as a user starts it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "log"
+    command = [sys.executable, "app.py", "--port", str(port)]
+    with log.open("wb") as output:
+        app = subprocess.Popen(
+            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "MEDSEG_DEVICE": "cpu"}
+        )
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        _wait_for(address, app, log)
+        yield address
+    finally:
+        app.terminate()
+        app.wait(30)
+
+
+def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and app.poll() is None:
+        try:
+            if httpx.get(address, timeout=30).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the app did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def opened(page, url):
+    """The page, with its first paint finished."""
+    page.set_default_timeout(60_000)
+    page.goto(url + "?__theme=light")
+    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    return page
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Writes so many small grey pictures and returns their paths."""
+
+    def write(count: int, prefix: str = "scan") -> list[Path]:
+        rng = np.random.default_rng(0)
+        paths = [tmp_path / f"{prefix}_{index}.png" for index in range(count)]
+        for path in paths:
+            Image.fromarray(rng.integers(0, 255, (90, 120), np.uint8)).save(path)
+        return paths
+
+    return write
+
+
+def upload(page, *paths: Path) -> None:
+    page.locator("#ms-upload input[type=file]").set_input_files(paths)
+
+
+def press_segment(page) -> None:
+    page.get_by_role("button", name="Segment", exact=True).click()
+
+
+def downloaded(page, name: str) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("link", name=name).or_(page.get_by_role("button", name=name)).first.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_the_first_paint_shows_a_finished_example(page, url):
+    requested = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(url)
+    page.set_default_timeout(60_000)
+    expect(page.locator("#ms-measurements")).to_contain_text("Mean confidence")
+    expect(page.locator("#ms-viewer canvas").first).to_be_visible()
+    expect(page.locator("#ms-preflight")).to_contain_text("DICOM")
+    expect(page.get_by_role("button", name="Everything, zip")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert [one for one in requested if not one.startswith((url, "data:", "blob:"))] == []
+
+
+def test_an_upload_is_described_segmented_and_downloaded(opened, scans):
+    upload(opened, *scans(1))
+    expect(opened.locator("#ms-preflight")).to_contain_text("120 × 90 px")
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
+    expect(opened.locator("#ms-stop")).to_be_disabled()
+    label_map = Image.open(io.BytesIO(downloaded(opened, "Label map")))
+    assert label_map.size == (120, 90)
+    assert set(np.unique(label_map)) <= {0, 1}
+    names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
+    assert "label_maps/scan_0.png" in names
+
+
+def test_a_bad_file_is_explained_and_the_result_stays(opened, tmp_path):
+    bad = tmp_path / "notes.png"
+    bad.write_text("this is no picture")
+    upload(opened, bad)
+    panel = opened.get_by_role("alert").filter(has_text="notes.png")
+    expect(panel).to_be_visible()
+    expect(panel).to_contain_text("Check that it is the image itself")
+    expect(opened.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+
+
+def test_several_files_fill_a_gallery_whose_pictures_open(opened, scans, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("x")
+    upload(opened, *scans(3), bad)
+    expect(opened.locator("#ms-preflight")).to_contain_text("4 files")
+    press_segment(opened)
+    expect(opened.locator("#ms-status")).to_contain_text("1 of 4 files could not be segmented")
+    pictures = opened.locator("#ms-gallery button.thumbnail-item")
+    expect(pictures).to_have_count(3)
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
+    pictures.nth(2).click()
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_2")
+
+
+def test_stop_keeps_what_is_done(opened, scans):
+    upload(opened, *scans(60))
+    expect(opened.locator("#ms-preflight")).to_contain_text("60 files")
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
+    opened.get_by_role("button", name="Stop", exact=True).click()
+    status = opened.locator("#ms-status")
+    expect(status).to_contain_text("this result is partial")
+    done = int(re.search(r"(\d+) of 60 files are done", status.inner_text())[1])
+    assert 1 <= done < 60
+    names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
+    assert sum(name.startswith("label_maps/") for name in names) == done
+
+
+def test_changed_settings_mark_the_result_until_it_is_made_anew(opened):
+    opened.get_by_role("button", name="Options").click()
+    threshold = opened.get_by_label("number input for Threshold")
+    threshold.fill("0.8")
+    threshold.press("Tab")
+    expect(opened.locator("#ms-stale")).to_contain_text("Settings changed since this result")
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("0.80")
+    expect(opened.locator("#ms-stale")).to_be_hidden()
+
+
+def test_a_sample_is_one_click(opened, scans):
+    upload(opened, *scans(1))
+    expect(opened.locator("#ms-preflight")).to_contain_text("scan_0")
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
+    opened.get_by_role("button", name="Chest radiograph").click()
+    expect(opened.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+
+
+def test_it_works_with_the_keyboard_alone(opened, scans):
+    upload(opened, *scans(1))
+    expect(opened.locator("#ms-preflight")).to_contain_text("scan_0")
+    opened.locator("#ms-checkpoint input").focus()
+    reached = []
+    for _ in range(8):
+        opened.keyboard.press("Tab")
+        reached.append(opened.evaluate("document.activeElement.innerText.trim()"))
+        if reached[-1] == "Segment":
+            break
+    assert reached[-1] == "Segment", reached
+    assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    opened.keyboard.press("Enter")
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
+
+
+def test_every_control_has_a_name(opened):
+    opened.get_by_role("button", name="Options").click()
+    nameless = opened.evaluate(
+        """() => [...document.querySelectorAll("button, input:not([type=file]), select, textarea")]
+          .filter((one) => one.checkVisibility() && !one.labels?.length)
+          .filter((one) => !(one.innerText || one.ariaLabel || one.title || one.getAttribute("aria-labelledby")))
+          .map((one) => one.outerHTML.slice(0, 200))"""
+    )
+    assert nameless == []
+
+
+def test_the_models_tab_shows_every_card(opened):
+    opened.get_by_role("tab", name="Models").click()
+    expect(opened.get_by_role("table", name="Usable checkpoints")).to_contain_text("lungs-unet-lite0")
+    expect(opened.get_by_text("Trained on").last).to_be_visible()
+
+
+def test_visitors_do_not_see_each_other(opened, scans, chromium, url):
+    upload(opened, *scans(1, "private"))
+    expect(opened.locator("#ms-preflight")).to_contain_text("private_0")
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("private_0")
+    other = chromium.new_page()
+    other.goto(url)
+    expect(other.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    assert "private_0" not in other.content()
+    other.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_has_a_contrast_of_four_and_a_half(page, url, theme):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?__theme={theme}")
+    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    selectors = (
+        "#ms-segment, [role=tab], .ms-header h1, .ms-header p, .ms-step, .ms-hint, .ms-facts dt, .ms-facts dd, "
+        ".ms-note, .ms-table th, .ms-table td, .ms-buttons button, #ms-upload .wrap, #ms-checkpoint label span, "
+        "#ms-checkpoint input, footer button"
+    )
+    elements = [one for one in page.query_selector_all(selectors) if one.is_visible()]
+    ratios = {element.evaluate("one => one.outerHTML.slice(0, 90)"): element.evaluate(CONTRAST) for element in elements}
+    assert len(ratios) > 20
+    assert {element: ratio for element, ratio in ratios.items() if ratio < 4.5} == {}
+
+
+def test_a_narrow_page_does_not_scroll_sideways(page, url):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_default_timeout(60_000)
+    page.goto(url)
+    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
