@@ -3,9 +3,11 @@
 # make lock   requirements.lock from the ranges       make clean   remove .venv and caches
 #
 # Each makes .venv and installs the locked requirements first, unless that was done. PYTHON=... chooses the
-# interpreter, PORT=... the app's port, ARGS=... goes to the program that is run. GNU make 3.81 is enough.
+# interpreter, PORT=... the app's port, JOBS=... how many tests run at once, ARGS=... goes to the program that is
+# run. GNU make 3.81 is enough.
 
 PORT ?= 7860
+JOBS ?= 2
 ARGS ?=
 
 VENV := .venv
@@ -23,7 +25,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python app.py --host 127.0.0.1 --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -19,6 +19,10 @@ with contextlib.suppress(ImportError):
 
 import gradio as gr
 
+from evaluation.ui.api import add_evaluate_endpoint
+from evaluation.ui.components import STYLESHEET as EVALUATE_STYLESHEET
+from evaluation.ui.evaluate_tab import EvaluateTab
+from evaluation.ui.texts import TAB as EVALUATE_TAB
 from medseg_demo.errors import MedsegError
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
@@ -46,11 +50,15 @@ def build_app(settings: Settings, *, example: Example | None = None) -> gr.Block
         with gr.Tabs():
             with gr.Tab(texts.SEGMENT_TAB):
                 segment_tab = SegmentTab(engine, example)
+            with gr.Tab(EVALUATE_TAB):
+                evaluate_tab = EvaluateTab(engine)
             with gr.Tab(texts.MODELS_TAB):
                 models_tab = ModelsTab(engine)
         segment_tab.connect(page)
+        evaluate_tab.connect(page)
         models_tab.connect(page)
         add_endpoints(engine)
+        add_evaluate_endpoint(engine)
         page.unload(end_session)
     return page
 
@@ -59,7 +67,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs."""
     return {
         "theme": make_theme(),
-        "css_paths": [STYLESHEET],
+        "css_paths": [STYLESHEET, EVALUATE_STYLESHEET],
         "footer_links": ["api"],
         "run_history": False,
         "enable_monitoring": False,

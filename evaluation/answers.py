@@ -162,7 +162,7 @@ def badness(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED) -> n
 
 
 def worst_cases(
-    table: pd.DataFrame, metric: str, *, checkpoint: str = "", policy: Policy = AS_MEASURED
+    table: pd.DataFrame, metric: str, *, checkpoint: str = "", policy: Policy = AS_MEASURED, most: int | None = None
 ) -> list[tuple[str, str]]:
     """(case, checkpoint) of a selection, the worst first; of a case's classes and checkpoints the worst one counts.
 
@@ -171,16 +171,16 @@ def worst_cases(
         metric: What is bad.
         checkpoint: Only of this one; empty takes all.
         policy: What stands in for empty masks and misses.
+        most: How many; None takes all cases.
     """
     if checkpoint:
         table = table[table["checkpoint"] == checkpoint]
     bad = badness(table, metric, policy)
     order = np.argsort(-np.where(np.isnan(bad), -np.inf, bad), kind="stable")
-    names = table[["case_id", "checkpoint"]].to_numpy(dtype=object)[order]
-    found: dict[str, str] = {}
-    for case_id, name in names:
-        found.setdefault(str(case_id), str(name))
-    return list(found.items())
+    case_codes = pd.factorize(table["case_id"])[0]
+    firsts = np.sort(np.unique(case_codes[order], return_index=True)[1])[:most]
+    names = table[["case_id", "checkpoint"]].iloc[order[firsts]]
+    return [(str(case_id), str(name)) for case_id, name in names.itertuples(index=False, name=None)]
 
 
 def _bounded(metric: str) -> bool:

@@ -187,7 +187,7 @@ def _worst(
     found: Answer, origins: Origins, options: ReportOptions, settings: Settings, segment: Segment | None
 ) -> list[page.WorstCase]:
     question = found.question
-    order = worst_cases(found.table, question.metric, policy=question.policy)[: options.worst]
+    order = worst_cases(found.table, question.metric, policy=question.policy, most=options.worst)
     return [_worst_case(found, case_id, name, origins, settings, segment) for case_id, name in order]
 
 

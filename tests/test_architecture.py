@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ RANKS = {
 }
 
 # What start-up does not need, and what it would wait for.
-LATE = ("SimpleITK", "pydicom", "skimage", "monai", "lightning", "nibabel", "nilearn", "cc3d", "playwright")
+LATE = ("SimpleITK", "pydicom", "skimage", "monai", "lightning", "nibabel", "cc3d", "playwright")
 
 PACKAGES_WITH_NAMES = [
     ".".join(path.parent.relative_to(ROOT).parts)
@@ -111,6 +112,13 @@ def test_only_interfaces_import_gradio() -> None:
     assert [path for path in importers("gradio") if "/ui/" not in path and path != "app.py"] == []
 
 
+def test_only_interfaces_import_interfaces() -> None:
+    interfaces = ("app.py", "medseg_demo/ui/", "evaluation/ui/")
+    others = [path for path in MODULES if not path.relative_to(ROOT).as_posix().startswith(interfaces)]
+    faults = [path.name for path in others for name in imports_of(path) if ".ui." in f"{name}."]
+    assert faults == []
+
+
 def test_metrics_import_nothing_of_the_project() -> None:
     for path in (ROOT / "evaluation/metrics").rglob("*.py"):
         own = {name for name in imports_of(path) if name.split(".")[0] in PACKAGES}
@@ -154,10 +162,43 @@ def test_files_hold_no_path_of_one_machine() -> None:
     assert faults == []
 
 
+def test_what_is_imported_is_required() -> None:
+    assert undeclared(MODULES, "requirements.txt", "requirements-train.txt") == set()
+    run_time = [path for path in MODULES if "training" not in path.parts]
+    assert undeclared(run_time, "requirements.txt") == set()
+    tests = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    assert undeclared(tests, "requirements.txt", "requirements-train.txt", "requirements-dev.txt") == set()
+
+
+def test_lock_holds_every_requirement() -> None:
+    files = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")
+    assert set().union(*map(requirements, files)) <= requirements("requirements.lock")
+
+
 def test_lock_names_no_index() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     assert [line for line in lines if not re.match(r"#|\s|[a-z0-9-]+==[\w.]+\s", line)] == []
     assert not re.search(r"https?:|file:|--", "\n".join(lines))
+
+
+def undeclared(paths: list[Path], *files: str) -> set[str]:
+    """What these modules import, but no requirements file names."""
+    installed, required = packages_distributions(), set().union(*map(requirements, files))
+    own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "benchmarks", "tests", *PACKAGES}
+    optional = {"spaces"}  # a Hugging Face Space installs it by itself
+    names = {name.split(".")[0] for path in paths for name in imports_of(path)} - own - optional
+    foreign = names - sys.stdlib_module_names
+    return {name for name in foreign if not required & {normalised(d) for d in installed.get(name, [name])}}
+
+
+def requirements(name: str) -> set[str]:
+    """The distributions that a requirements file names itself."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return {normalised(match[0]) for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))}
+
+
+def normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def run_python(code: str) -> str:

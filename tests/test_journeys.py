@@ -61,7 +61,7 @@ def url(tmp_path_factory):
 
 
 def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and app.poll() is None:
         try:
             if httpx.get(address, timeout=30).status_code == 200:

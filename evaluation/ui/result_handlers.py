@@ -81,7 +81,7 @@ def add_pictures(engine: Engine, board: Board) -> Updates:
     found = board.answer
     if found is None or board.opened is None:
         return {}
-    worst = worst_cases(found.table, found.question.metric, policy=found.question.policy)[: gallery.MOST]
+    worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
     return {"gallery": gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, engine.settings))}
 
 

@@ -121,7 +121,7 @@ def listing(board: Board) -> Updates:
     if board.answer is None:
         return {}
     found = board.answer
-    worst = worst_cases(found.table, found.question.metric, policy=found.question.policy)[: gallery.MOST]
+    worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
     return {
         "cases": case_table.table_html(found, board.table, board.case),
         "gallery": gallery.tiles(found, worst, {}),

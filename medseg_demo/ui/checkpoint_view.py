@@ -7,6 +7,7 @@ from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.ui import markup, texts
 
+WEAKNESSES = re.compile(r"^#+ [^\n]*\b(?:weak|limit)[^\n]*\n.*?(?=^#|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -37,6 +38,12 @@ def notes(entry: CatalogEntry) -> str:
     if not path.is_file():
         return ""
     return FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace")).strip()
+
+
+def weaknesses(entry: CatalogEntry) -> str:
+    """The part of the notes that says where the checkpoint is weak, as Markdown; empty where there is none."""
+    found = WEAKNESSES.search(notes(entry))
+    return found[0].strip() if found else ""
 
 
 def unusable(entries: list[CatalogEntry]) -> str:

@@ -20,13 +20,16 @@ class ModelsTab:
         self._unusable = gr.HTML(apply_default_css=False)
         self._choice = gr.Dropdown([], label=texts.CARD_OF, interactive=True, elem_id="ms-model-choice")
         self._card = gr.HTML(apply_default_css=False)
-        self._notes = gr.Markdown(elem_classes="ms-notes")
+        self._weaknesses = gr.Markdown(elem_classes="ms-notes")
+        with gr.Accordion(texts.NOTES, open=False):
+            self._notes = gr.Markdown(elem_classes="ms-notes")
 
     def connect(self, page: gr.Blocks) -> None:
         """Fill the tab whenever the page is loaded, and show the card that is chosen."""
-        everything = [self._overview, self._unusable, self._choice, self._card, self._notes]
+        card = [self._card, self._weaknesses, self._notes]
+        everything = [self._overview, self._unusable, self._choice, *card]
         page.load(self.fill, None, everything, show_progress="hidden", queue=False, api_visibility="private")
-        self._choice.input(self.show, self._choice, [self._card, self._notes], queue=False, api_visibility="private")
+        self._choice.input(self.show, self._choice, card, queue=False, api_visibility="private")
 
     def fill(self) -> tuple[object, ...]:
         """The tab's contents, from the checkpoints folder as it is now."""
@@ -36,7 +39,9 @@ class ModelsTab:
         table = checkpoint_view.overview(usable) or markup.panel("warning", texts.NO_CHECKPOINT_TITLE)
         return table, checkpoint_view.unusable(entries), choice, *self.show(name)
 
-    def show(self, name: str | None) -> tuple[str, str]:
-        """The card and the notes of one checkpoint."""
+    def show(self, name: str | None) -> tuple[str, str, str]:
+        """The card, the weaknesses and all notes of one checkpoint."""
         entry = self._engine.find(name)
-        return (checkpoint_view.entry_card(entry), checkpoint_view.notes(entry)) if entry else ("", "")
+        if entry is None:
+            return "", "", ""
+        return checkpoint_view.entry_card(entry), checkpoint_view.weaknesses(entry), checkpoint_view.notes(entry)

@@ -64,7 +64,7 @@ def _checkpoint() -> Parts:
     }
     with gr.Accordion(texts.ABOUT_CHECKPOINT, open=False, elem_classes="ms-accordion"):
         parts["card"] = html()
-        parts["card_notes"] = gr.Markdown(elem_classes="ms-notes")
+        parts["weaknesses"] = gr.Markdown(elem_classes="ms-notes")
     return parts
 
 

@@ -79,7 +79,7 @@ class SegmentTab:
         def compare(work: Work, *choices: Any) -> str:
             return segment_handlers.stale_mark(work, Choices(*choices))
 
-        chosen = [self._parts[name] for name in ("preflight", "stale", "card", "card_notes", "threshold")]
+        chosen = [self._parts[name] for name in ("preflight", "stale", "card", "weaknesses", "threshold")]
         self._parts["checkpoint"].input(choose, self._inputs, chosen, **QUICK)
         for name in CONTROLS[1:]:
             self._parts[name].change(compare, self._inputs, self._parts["stale"], **QUICK)

@@ -82,6 +82,7 @@ MODELS_INTRO = (
 )
 USABLE = "Usable checkpoints"
 UNUSABLE = "Cannot be used"
+NOTES = "All notes of this checkpoint"
 CARD_OF = "Card of"
 
 

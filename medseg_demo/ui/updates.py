@@ -57,7 +57,7 @@ def chosen_files(label_map: Path | None, overlay: Path | None) -> Updates:
 def checkpoint(entry: CatalogEntry | None) -> Updates:
     """The card of a checkpoint, and its threshold on the slider."""
     if entry is None or entry.card is None:
-        return {"card": "", "card_notes": ""}
+        return {"card": "", "weaknesses": ""}
     slider = (
         gr.update(interactive=False, info=texts.THRESHOLD_OFF)
         if entry.card.is_multiclass
@@ -65,7 +65,7 @@ def checkpoint(entry: CatalogEntry | None) -> Updates:
     )
     return {
         "card": checkpoint_view.entry_card(entry),
-        "card_notes": checkpoint_view.notes(entry),
+        "weaknesses": checkpoint_view.weaknesses(entry),
         "threshold": slider,
     }
 

@@ -41,3 +41,10 @@ def test_unusable_ones_come_with_the_reason(engine):
     assert "broken" in html
     assert "no config.json" in html
     assert "bright" not in html
+
+
+def test_weaknesses_are_found_in_the_notes(card, tmp_path):
+    (tmp_path / "README.md").write_text("# Lungs\n\nGood.\n\n## Where it is weak\n\n- Children.\n\n## Data\n\nA set.\n")
+    assert checkpoint_view.weaknesses(entry(card, tmp_path)) == "## Where it is weak\n\n- Children."
+    (tmp_path / "README.md").write_text("# Lungs\n")
+    assert checkpoint_view.weaknesses(entry(card, tmp_path)) == ""

@@ -14,19 +14,19 @@ def tab(engine) -> ModelsTab:
 
 
 def test_every_checkpoint_is_there(tab):
-    overview, unusable, choice, card, notes = tab.fill()
+    overview, unusable, choice, card, weaknesses, notes = tab.fill()
     assert "bright things" in overview
     assert "broken" in unusable
     assert [name for _, name in choice["choices"]] == ["bands", "bright"]
     assert "bands" in card
-    assert notes == ""
+    assert (weaknesses, notes) == ("", "")
 
 
 def test_the_chosen_card_is_shown(tab):
-    card, notes = tab.show("bright")
+    card, weaknesses, notes = tab.show("bright")
     assert "bright things" in card
-    assert "Shadows." in notes
-    assert tab.show("gone") == ("", "")
+    assert weaknesses == notes == "## Weaknesses\n\nShadows."
+    assert tab.show("gone") == ("", "", "")
 
 
 def test_an_empty_folder_is_said(tmp_path):

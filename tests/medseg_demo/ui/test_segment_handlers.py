@@ -120,7 +120,7 @@ def test_another_checkpoint_brings_card_and_threshold(engine):
     one = segment_handlers.choose_checkpoint(engine, Work(), Choices("bright"))
     assert one["threshold"] == {"interactive": True, "info": texts.THRESHOLD_HINT, "value": 0.5, "__type__": "update"}
     assert "bright things" in one["card"]
-    assert one["card_notes"] == "## Weaknesses\n\nShadows."
+    assert one["weaknesses"] == "## Weaknesses\n\nShadows."
     several = segment_handlers.choose_checkpoint(engine, Work(), Choices("bands"))
     assert several["threshold"]["interactive"] is False
     assert several["threshold"]["info"] == texts.THRESHOLD_OFF

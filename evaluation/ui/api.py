@@ -1,0 +1,142 @@
+"""The web API of the evaluation: ``/evaluate``, thin over the same functions as the page."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from evaluation.ui import texts
+from medseg_demo.errors import OptionError
+from medseg_demo.test_set import read_test_set
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.faults import explain
+
+if TYPE_CHECKING:
+    from evaluation.results import Results
+
+Answer = tuple[dict[str, object], str]
+
+MARKS = ("images", "imagesTr", "imagesTs", "dataset.json")
+
+
+def add_evaluate_endpoint(engine: Engine) -> None:
+    """Add the endpoint to the open block; nothing of it shows on the page."""
+
+    def evaluate(checkpoints: list[str], test_set: str = "", file: str | None = None, split: str = "") -> Answer:
+        """Score checkpoints on a test set of this server, by its name, or on one in a zip: a table, and as CSV."""
+        try:
+            return evaluate_test_set(engine, checkpoints, test_set=test_set, file=file, split=split)
+        except Exception as error:
+            raise gr.Error(explain(error), print_exception=False) from None
+
+    names, test_set = gr.JSON(label="checkpoints", visible=False), gr.Textbox("", label="test_set", visible=False)
+    file, split = gr.File(label="file", visible=False), gr.Textbox("", label="split", visible=False)
+    table, csv = gr.JSON(label="scores", visible=False), gr.File(label="scores_csv", visible=False)
+    gr.Button(visible=False).click(
+        evaluate,
+        [names, test_set, file, split],
+        [table, csv],
+        api_name="evaluate",
+        concurrency_id="evaluate",
+        concurrency_limit=1,
+    )
+
+
+def evaluate_test_set(
+    engine: Engine,
+    checkpoints: Sequence[str] | str,
+    *,
+    test_set: str = "",
+    file: str | None = None,
+    split: str = "",
+    workers: int | None = None,
+) -> Answer:
+    """Score checkpoints of the checkpoints folder.
+
+    Args:
+        engine: Knows the checkpoints and the test sets.
+        checkpoints: Names of checkpoint folders, or one name.
+        test_set: The name of a test set of the server.
+        file: A zip of a test-set folder, instead of a name.
+        split: Only the cases of this split; empty takes every case.
+        workers: Processes that score; None chooses by the processor.
+
+    Returns:
+        ``{"rows": [...], "runs": [...], "failures": [...]}`` with "inf" and "nan" as strings, and ``scores.csv``.
+
+    Raises:
+        MedsegError: A name, the zip or the test set cannot be used.
+    """
+    from gradio.utils import get_upload_folder
+
+    from evaluation.run_request import RunOptions
+    from evaluation.runner import run
+    from medseg_demo.models.catalog import load_checkpoint
+
+    settings, names = engine.settings, _names(checkpoints)
+    entries = [engine.entry(name) for name in names]
+    folder = Path(tempfile.mkdtemp(prefix="medseg-evaluate-", dir=_made(get_upload_folder())))
+    try:
+        source = _test_set_folder(engine, test_set, file, folder / "test_set")
+        found = read_test_set(source, split=split or None)
+        loaded = [load_checkpoint(entry.name, settings.checkpoints_dir) for entry in entries]
+        outcome = run([found], loaded, folder / "run", options=RunOptions(workers=workers), settings=settings)
+        table = folder / "scores.csv"
+        shutil.copyfile(folder / "run" / "scores.csv", table)
+    finally:  # the scores stay; images and predictions do not
+        for name in ("test_set", "run"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    return _as_json(outcome.results, outcome.failures), str(table)
+
+
+def _names(checkpoints: Sequence[str] | str) -> list[str]:
+    names = [checkpoints] if isinstance(checkpoints, str) else list(checkpoints or [])
+    if not names or not all(isinstance(name, str) for name in names):
+        raise OptionError(texts.NOTHING_TO_SCORE)
+    return list(dict.fromkeys(names))
+
+
+def _test_set_folder(engine: Engine, name: str, file: str | None, unpack_to: Path) -> Path:
+    """The folder that a name or a zip stands for; a path is no name."""
+    from evaluation.case_files import available_test_sets, find_test_set
+
+    if bool(name) == bool(file):
+        raise OptionError("Give either the name of a test set or a zip of one.")
+    if file:
+        return _unpacked(Path(file), engine, unpack_to)
+    known = available_test_sets(engine.settings)
+    if name not in known:
+        raise OptionError(f"There is no test set {name!r} here. Choose one of: {', '.join(known)}.")
+    return find_test_set(name, engine.settings).folder
+
+
+def _unpacked(path: Path, engine: Engine, unpack_to: Path) -> Path:
+    from medseg_demo.readers import collect_files
+
+    collect_files([path], settings=engine.settings, unpack_to=unpack_to)
+    folders = [unpack_to, *sorted(unpack_to.rglob("*"), key=lambda folder: len(folder.parts))]
+    for folder in folders:
+        if folder.is_dir() and any((folder / mark).exists() for mark in MARKS):
+            return folder
+    raise OptionError(f"{path.name}: is no zip of a test set. Put images/ and masks/ with the same stems into it.")
+
+
+def _as_json(results: "Results", failures: Sequence[str]) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from evaluation.results import json_ready
+
+    document = {
+        "rows": results.table.to_dict("records"),
+        "runs": [asdict(entry) for entry in results.runs],
+        "failures": list(failures),
+    }
+    return json_ready(document)  # type: ignore[return-value]
+
+
+def _made(folder: str) -> str:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,83 @@
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.cases import read_case
+from evaluation.classes import ClassMatch, match_classes
+from evaluation.errors import CaseError
+from evaluation.predictors import CheckpointPredictor, FolderPredictor, Stopped, label_maps_in
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import read_test_set
+
+SETTINGS = Settings(device="cpu", precision="float32", threads=1)
+
+
+@pytest.fixture
+def case(make_test_set):
+    return read_test_set(make_test_set(cases=1)).cases[0]
+
+
+@pytest.fixture
+def data(case):
+    return read_case(case, class_names=("square",), settings=SETTINGS)
+
+
+def make_predictor(checkpoint, match=None):
+    match = match or match_classes("set", ("square",), checkpoint.name, checkpoint.card.class_names)
+    return CheckpointPredictor(checkpoint, match, settings=SETTINGS, turns=threading.BoundedSemaphore(1))
+
+
+def test_a_checkpoint_predicts_in_the_test_sets_labels(brightness, case, data):
+    labels = make_predictor(brightness).predict(case, data, threading.Event())
+    assert np.array_equal(labels, data.reference.labels)
+    second = ClassMatch(("other", "square"), (0, 2))
+    assert make_predictor(brightness, second).predict(case, data, threading.Event()).max() == 2
+
+
+def test_a_checkpoint_stops_and_lets_the_next_one_in(brightness, case, data):
+    predictor, stop = make_predictor(brightness), threading.Event()
+    stop.set()
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            predictor.predict(case, data, stop)
+    assert predictor.predict(case, data, threading.Event()).any()
+
+
+def test_what_moves_a_score_is_among_the_settings(brightness):
+    assert make_predictor(brightness).settings == {
+        "classes": ["square"],
+        "class_lookup": [0, 1],
+        "device": "cpu",
+        "precision": "float32",
+        "batch_size": 0,
+        "threshold": 0.5,
+    }
+
+
+def test_a_folder_gives_what_lies_in_it(case, data, tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    np.save(theirs / "case_00.npy", np.eye(64))
+    predictor = FolderPredictor(label_maps_in(theirs), "theirs", ("square",))
+    assert np.array_equal(predictor.predict(case, data, threading.Event()), np.eye(64))
+    first = predictor.run_digest([case])
+    np.save(theirs / "case_00.npy", np.eye(64) * 0.4)
+    assert predictor.run_digest([case]) != first
+    with pytest.raises(CaseError, match=r"Case 'case_00', prediction: .*value 0\.4"):
+        predictor.predict(case, data, threading.Event())
+
+
+def test_a_prediction_of_another_size_is_not_resized(case, data, tmp_path):
+    Image.fromarray(np.zeros((64, 32), np.uint8)).save(tmp_path / "case_00.png")
+    predictor = FolderPredictor(label_maps_in(tmp_path), "theirs", ("square",))
+    with pytest.raises(CaseError, match=r"prediction has shape \(64, 32\) but image has \(64, 64\)"):
+        predictor.predict(case, data, threading.Event())
+
+
+def test_a_case_without_a_prediction_has_no_digest(case, data):
+    predictor = FolderPredictor({}, "theirs", ("square",))
+    assert predictor.digest(case) == ""
+    with pytest.raises(CaseError, match="'case_00' has no prediction"):
+        predictor.predict(case, data, threading.Event())

@@ -1,0 +1,58 @@
+import threading
+
+import pytest
+
+import evaluation.run_session
+from evaluation.run_request import RunOptions
+from evaluation.run_session import RunSession
+from evaluation.runner import run
+from evaluation.scoring import ScoringPool
+from evaluation.store import ScoreStore
+from medseg_demo.errors import OptionError, OutputError
+from medseg_demo.settings import Settings
+from medseg_demo.test_set import read_test_set
+
+SETTINGS = Settings(device="cpu", precision="float32", threads=1)
+
+
+def open_session(output, **options):
+    chosen = RunOptions(**{"workers": 0, **options})
+    return RunSession(output, options=chosen, settings=SETTINGS, progress=None, stop=threading.Event())
+
+
+def test_the_output_is_free_again_after_a_session_and_after_a_refused_one(tmp_path):
+    with open_session(tmp_path):
+        pass
+    with pytest.raises(OptionError, match="--reuse names the output folder itself"):
+        open_session(tmp_path, resume=True, reuse=tmp_path)
+    (tmp_path / "run.log").unlink()
+    (tmp_path / "run.log").mkdir()
+    with pytest.raises(OutputError, match=r"run\.log"):
+        open_session(tmp_path, resume=True)
+    ScoreStore.open(tmp_path, resume=True).close()
+
+
+def test_the_death_of_a_scoring_process_fails_its_case_alone(make_test_set, brightness, tmp_path, monkeypatch):
+    pools = []
+
+    class Watched(ScoringPool):
+        def __init__(self, workers):
+            super().__init__(workers)
+            pools.append(self)
+
+    def kill_after_the_third(progress):
+        if progress.stage == "score" and progress.done == 3:
+            pools[0]._workers[0]._process.kill()
+
+    monkeypatch.setattr(evaluation.run_session, "ScoringPool", Watched)
+    test_set, options = read_test_set(make_test_set(cases=20)), RunOptions(workers=1)
+    arguments = {"options": options, "settings": SETTINGS}
+    outcome = run([test_set], [brightness], tmp_path / "out", progress=kill_after_the_third, **arguments)
+    table = outcome.results.table
+    assert len(table) == 20
+    assert 1 <= (table["status"] == "failed").sum() <= 2  # one in the process, and perhaps one on its way to it
+    assert "the process that scored it ended" in outcome.failures[0]
+
+    arguments["options"] = RunOptions(workers=1, resume=True)
+    table = run([test_set], [brightness], tmp_path / "out", **arguments).results.table
+    assert set(table["status"]) == {"ok"}

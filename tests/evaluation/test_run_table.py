@@ -1,0 +1,57 @@
+from evaluation.predictors import FolderPredictor, label_maps_in
+from evaluation.preflight import examine
+from evaluation.results import read_results, write_results
+from evaluation.run_request import RunOptions
+from evaluation.run_table import Part, put_together
+from evaluation.store import CaseScores
+from medseg_demo.test_set import read_test_set
+
+SCORES = CaseScores("ok", "", ({"class_name": "square", "dice": 0.5, "distance_unit": "px", "size_unit": "px"},))
+
+
+def make_part(folder, name="observer", **options):
+    predictor = FolderPredictor(label_maps_in(folder / "masks"), name, ("square",))
+    return Part(examine(read_test_set(folder)), predictor, RunOptions(**options))
+
+
+def test_the_settings_hash_is_of_what_moves_a_score(make_test_set):
+    folder = make_test_set(cases=1)
+    usual = make_part(folder).settings_hash
+    assert make_part(folder, workers=3, resume=True).settings_hash == usual
+    assert make_part(folder, tolerance=2.0).settings_hash != usual
+    assert make_part(folder, metrics=("dice",)).settings_hash != usual
+
+
+def test_the_key_is_of_prediction_case_and_settings(make_test_set):
+    folder = make_test_set(cases=2)
+    part = make_part(folder)
+    keys = [part.key(case) for case in part.examined.cases]
+    assert keys[0].checkpoint_hash == keys[1].checkpoint_hash  # the same bytes
+    assert keys[0].case_hash != keys[1].case_hash
+    (folder / "masks" / "case_01.png").unlink()
+    assert part.key(part.examined.cases[1]) is None
+
+
+def test_cases_without_scores_make_a_run_partial(make_test_set, tmp_path):
+    part = make_part(make_test_set(cases=3))
+    results = put_together([part], lambda part, case: SCORES if "1" in case.case.case_id else None, tmp_path)
+    assert results.table["case_id"].tolist() == ["case_01"]
+    assert results.runs[0].partial
+
+
+def test_other_runs_of_the_folder_stay_and_own_ones_are_replaced(make_test_set, tmp_path):
+    folder = make_test_set(cases=2)
+    first, second = make_part(folder), make_part(folder, name="second")
+    write_results(put_together([first], lambda part, case: SCORES, tmp_path), tmp_path)
+    for _ in range(2):
+        write_results(put_together([second], lambda part, case: SCORES, tmp_path), tmp_path)
+    results = read_results(tmp_path)
+    assert results.table["checkpoint"].tolist() == ["observer"] * 2 + ["second"] * 2
+    assert [run.source for run in results.runs] == ["score", "score"]
+
+
+def test_a_damaged_table_is_made_anew(make_test_set, tmp_path):
+    part = make_part(make_test_set(cases=1))
+    (tmp_path / "run.json").write_text("{")
+    (tmp_path / "scores.csv").write_text("")
+    assert len(put_together([part], lambda part, case: SCORES, tmp_path).table) == 1
