@@ -147,7 +147,10 @@ def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
         keep = keep & table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
     if question.class_name != ALL_CLASSES:
         keep = keep & (table["class_name"] == question.class_name).to_numpy(dtype=bool)
-    return table[keep].reset_index(drop=True)
+    chosen = table[keep].reset_index(drop=True)
+    for name in chosen.select_dtypes("category"):
+        chosen[name] = chosen[name].cat.remove_unused_categories()
+    return chosen
 
 
 def badness(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED) -> np.ndarray:

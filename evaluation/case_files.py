@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from evaluation.cases import read_case
 from evaluation.kept_predictions import find_prediction
-from evaluation.results import Run
+from evaluation.results import Results, Run
 from evaluation.simulation import NAME as SIMULATED
 from evaluation.simulation import ensure_simulated_nuclei
 from medseg_demo.errors import MedsegError, TestSetError
@@ -20,6 +20,9 @@ from medseg_demo.test_set import DATASET_FILE, TestSet, read_test_set
 
 # (image, checkpoint's name) → its labels and the checkpoint's digest; raises MedsegError.
 Segment = Callable[[MedicalImage, str], tuple[np.ndarray, str]]
+
+# (test set, checkpoint's name in the table) → its run, and the folder that may hold its predictions.
+Origins = dict[tuple[str, str], tuple[Run, Path | None]]
 
 NOT_KEPT = "The prediction was not kept with these results, and the checkpoint is not here to make it again."
 CHANGED = "Segmented just now by another version of the checkpoint: it may differ from the scores."
@@ -67,6 +70,23 @@ def find_test_set(name: str, settings: Settings) -> TestSet:
     if folder is None:
         raise TestSetError([f"The images of test set {name!r} are not on this computer."])
     return read_test_set(folder)
+
+
+def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:
+    """Where each run of merged results came from.
+
+    Args:
+        merged: From ``merge``, which numbers names that occur twice.
+        found: The runs with their folders, in the order in which they were merged.
+    """
+    left, origins = list(found), Origins()
+    for entry in merged.runs:
+        same = (one for one in left if replace(one[0], checkpoint=entry.checkpoint) == entry)
+        origin = next(same, None)
+        if origin is not None:
+            left.remove(origin)
+        origins[entry.test_set, entry.checkpoint] = origin or (entry, None)
+    return origins
 
 
 def available_test_sets(settings: Settings) -> tuple[str, ...]:

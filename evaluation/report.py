@@ -11,8 +11,8 @@ from pathlib import Path
 
 from evaluation import report_page as page
 from evaluation import tables
-from evaluation.answers import Answer, Question, answer, names_in, worst_cases
-from evaluation.case_files import Segment, is_simulated, open_case
+from evaluation.answers import Answer, Question, answer, badness, names_in, worst_cases
+from evaluation.case_files import Origins, Segment, is_simulated, open_case, trace_runs
 from evaluation.figures import FIGURES, View, draw_figure
 from evaluation.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.results import Results, Run, merge, read_results, write_whole
@@ -34,7 +34,7 @@ NOTES = (
     "A case that could not be scored is counted as failed and never dropped; an infinite distance is a miss and stays.",
 )
 
-Origins = dict[str, tuple[Run, Path | None]]
+RunsHere = dict[str, tuple[Run, Path | None]]
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def write_report(
     read = [read_results(Path(folder)) for folder in folders]
     results = merge(read)
     found = [(run, Path(folder)) for folder, one in zip(folders, read, strict=True) for run in one.runs]
-    numbers = count(1)
+    origins, numbers = trace_runs(results, found), count(1)
     sections = [
-        _section(name, results, _origins(results, found, name), options, settings, segment, numbers)
+        _section(name, results, _runs_on(origins, name), options, settings, segment, numbers)
         for name in _chosen(results, options)
     ]
     metrics = tuple(results.metrics)
@@ -108,22 +108,14 @@ def _chosen(results: Results, options: ReportOptions) -> tuple[str, ...]:
     return options.test_sets or present
 
 
-def _origins(results: Results, found: Sequence[tuple[Run, Path]], test_set: str) -> Origins:
-    """The runs on a test set by the checkpoint's name in the table; ``merge`` numbers names that occur twice."""
-    from dataclasses import replace
-
-    origins: Origins = {}
-    for entry in results.runs:
-        if entry.test_set == test_set:
-            same = ((run, folder) for run, folder in found if replace(run, checkpoint=entry.checkpoint) == entry)
-            origins[entry.checkpoint] = next(same, (entry, None))
-    return origins
+def _runs_on(origins: Origins, test_set: str) -> RunsHere:
+    return {name: origin for (where, name), origin in origins.items() if where == test_set}
 
 
 def _section(
     name: str,
     results: Results,
-    origins: Origins,
+    origins: RunsHere,
     options: ReportOptions,
     settings: Settings,
     segment: Segment | None,
@@ -149,7 +141,7 @@ def _section(
     return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
 
 
-def _runs(found: Answer, origins: Origins) -> tables.Table:
+def _runs(found: Answer, origins: RunsHere) -> tables.Table:
     """What was run, when, and with which settings."""
     rows = []
     for standing in found.standings:
@@ -184,7 +176,7 @@ def _figure(name: str, title: str, found: Answer, numbers: "count[int]") -> page
 
 
 def _worst(
-    found: Answer, origins: Origins, options: ReportOptions, settings: Settings, segment: Segment | None
+    found: Answer, origins: RunsHere, options: ReportOptions, settings: Settings, segment: Segment | None
 ) -> list[page.WorstCase]:
     question = found.question
     order = worst_cases(found.table, question.metric, policy=question.policy, most=options.worst)
@@ -192,7 +184,7 @@ def _worst(
 
 
 def _worst_case(
-    found: Answer, case_id: str, checkpoint: str, origins: Origins, settings: Settings, segment: Segment | None
+    found: Answer, case_id: str, checkpoint: str, origins: RunsHere, settings: Settings, segment: Segment | None
 ) -> page.WorstCase:
     """One case with its picture and viewer, or why there is none."""
     rows = found.table[(found.table["case_id"] == case_id) & (found.table["checkpoint"] == checkpoint)]
@@ -220,8 +212,6 @@ def _value(row: dict[str, object], metric: str) -> str:
 
 def _rows(found: Answer, metrics: tuple[str, ...]) -> page.CaseRows:
     """The rows of the table, the worst first, and what is left out of very many."""
-    from evaluation.answers import badness
-
     bad = badness(found.table, found.question.metric, found.question.policy)
     order = (-bad).argsort(kind="stable")[:MOST_ROWS]
     names = ["case_id", "checkpoint", "class_name", "status", "error", *metrics]

@@ -1,18 +1,24 @@
-"""Many files → many segmentations: the next files are read while the network works on the current ones."""
+"""Many files → many segmentations, several files at once: some are read while others are in the network."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from medseg_demo.errors import MedsegError
 from medseg_demo.image import MedicalImage
+from medseg_demo.inference import choose_compute
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.readers import read_image
 from medseg_demo.segmentation import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.settings import Settings
 
-GROUP = 8  # files that go through the network together
-GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes are read one at a time
+GROUP = 4  # files that go through the network together
+GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes go alone
+MOST_WORKERS = 8
 
 Outcome = Segmentation | MedsegError
 
@@ -23,36 +29,52 @@ def segment_files(
     *,
     options: SegmentOptions | None = None,
     settings: Settings | None = None,
-    group: int = GROUP,
 ) -> Iterator[tuple[Path, Outcome]]:
     """Segment files in their order; one that fails yields its error, and the others go on.
+
+    On a CPU as many groups of files as there are threads are worked on at once, each by one thread: threads that
+    share one small network spend much of their time waiting for each other.
 
     Args:
         files: Of any format that ``read_image`` knows.
         checkpoint: From ``load_checkpoint``.
         options: As for ``segment``.
         settings: As for ``segment``; its limits apply to each file.
-        group: How many files are in memory and go through the network together, at most.
 
     Yields:
         The file, and its segmentation or the error.
     """
     settings = settings or Settings()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as pool:
-        groups = _groups(files, group)
-        ahead = _read(pool, next(groups, []), settings)
-        while ahead:
-            current, ahead = ahead, _read(pool, next(groups, []), settings)
-            images = [(path, _result(future)) for path, future in current]
-            yield from _segment_group(images, checkpoint, options, settings)
+    workers, threads = _share(settings)
+    settings = replace(settings, threads=threads)
+    pool = ThreadPoolExecutor(workers, "segment", initializer=torch.set_num_threads, initargs=(threads,))
+    waiting: deque[Future[list[tuple[Path, Outcome]]]] = deque()
+    try:
+        for group in _groups(files):
+            waiting.append(pool.submit(_segment_group, group, checkpoint, options, settings))
+            if len(waiting) > workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _groups(files: Iterable[Path], limit: int) -> Iterator[list[Path]]:
+def _share(settings: Settings) -> tuple[int, int]:
+    """How many workers there are, and how many of torch's threads each has."""
+    if choose_compute(settings).device.type != "cpu":
+        return 2, settings.threads  # one reads while the other computes
+    threads = torch.get_num_threads()
+    workers = min(threads, MOST_WORKERS)
+    return workers, threads // workers
+
+
+def _groups(files: Iterable[Path]) -> Iterator[list[Path]]:
     group: list[Path] = []
     size = 0
     for path in files:
         length = path.stat().st_size if path.is_file() else 0
-        if group and (len(group) == limit or size + length > GROUP_BYTES):
+        if group and (len(group) == GROUP or size + length > GROUP_BYTES):
             yield group
             group, size = [], 0
         group.append(path)
@@ -61,30 +83,27 @@ def _groups(files: Iterable[Path], limit: int) -> Iterator[list[Path]]:
         yield group
 
 
-def _read(pool: ThreadPoolExecutor, files: list[Path], settings: Settings) -> list[tuple[Path, "Future[MedicalImage]"]]:
-    return [(path, pool.submit(read_image, path, settings=settings)) for path in files]
-
-
-def _result(future: "Future[MedicalImage]") -> MedicalImage | MedsegError:
-    try:
-        return future.result()
-    except MedsegError as error:
-        return error
-
-
 def _segment_group(
-    images: list[tuple[Path, MedicalImage | MedsegError]],
-    checkpoint: Checkpoint,
-    options: SegmentOptions | None,
-    settings: Settings,
-) -> Iterator[tuple[Path, Outcome]]:
-    sound = [image for _, image in images if isinstance(image, MedicalImage)]
+    files: Sequence[Path], checkpoint: Checkpoint, options: SegmentOptions | None, settings: Settings
+) -> list[tuple[Path, Outcome]]:
+    images = [_read(path, settings) for path in files]
+    sound = [image for image in images if isinstance(image, MedicalImage)]
+    done: Iterator[Outcome]
     try:
-        done: Iterator[Outcome] = iter(segment_batch(sound, checkpoint, options=options, settings=settings))
+        done = iter(segment_batch(sound, checkpoint, options=options, settings=settings))
     except MedsegError:  # find out which one it was
         done = (_alone(image, checkpoint, options, settings) for image in sound)
-    for path, image in images:
-        yield path, image if isinstance(image, MedsegError) else next(done)
+    return [
+        (path, image if isinstance(image, MedsegError) else next(done))
+        for path, image in zip(files, images, strict=True)
+    ]
+
+
+def _read(path: Path, settings: Settings) -> MedicalImage | MedsegError:
+    try:
+        return read_image(path, settings=settings)
+    except MedsegError as error:
+        return error
 
 
 def _alone(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions | None, settings: Settings) -> Outcome:

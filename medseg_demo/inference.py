@@ -10,8 +10,11 @@ from torch import nn
 
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.folding import fold_batch_norms
 from medseg_demo.settings import Settings
 
+# On a CPU larger batches are slower: their activations no longer fit into the cache.
+CPU_BATCH, GPU_BATCH = 4, 16
 OVERLAP = 0.25  # of a tile's side that it shares with the next
 
 Progress = Callable[[int, int], None]
@@ -89,7 +92,7 @@ def predict(
     tile = (checkpoint.card.input_size[-2], checkpoint.card.input_size[-1])
     corners = _corners((tensor.shape[-2], tensor.shape[-1]), tile)
     jobs = [(z, top, left) for z in range(len(tensor)) for top, left in corners]
-    batches = _batched(jobs, batch_size or (4 if compute.device.type == "cpu" else 16))
+    batches = _batched(jobs, batch_size or (CPU_BATCH if compute.device.type == "cpu" else GPU_BATCH))
     single = len(corners) == 1
     weight = torch.ones(tile) if single else _gaussian(tile)
     total = torch.zeros(len(tensor), checkpoint.card.output_channels, *tensor.shape[-2:])
@@ -142,17 +145,19 @@ def computes_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-_homes: WeakKeyDictionary[Checkpoint, torch.device] = WeakKeyDictionary()
-_homes_lock = threading.Lock()
+_ready: WeakKeyDictionary[Checkpoint, tuple[torch.device, nn.Module]] = WeakKeyDictionary()
+_ready_lock = threading.Lock()
 
 
 def _prepared(checkpoint: Checkpoint, device: torch.device) -> nn.Module:
-    # A network is moved once, not for each image: walking through its tensors takes as long as a small forward pass.
-    with _homes_lock:
-        if _homes.get(checkpoint) != device:
-            checkpoint.network.to(device, memory_format=torch.channels_last)
-            _homes[checkpoint] = device
-    return checkpoint.network
+    # Once for each checkpoint, not for each image: walking through its tensors alone takes as long as a small image.
+    with _ready_lock:
+        if checkpoint not in _ready or _ready[checkpoint][0] != device:
+            card = checkpoint.card
+            network = checkpoint.network.to(device, memory_format=torch.channels_last)
+            example = torch.rand(1, card.in_channels, *card.input_size[-2:], device=device)
+            _ready[checkpoint] = device, fold_batch_norms(network, example)
+        return _ready[checkpoint][1]
 
 
 def _forward(

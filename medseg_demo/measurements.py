@@ -79,16 +79,15 @@ def _measure_class(label_map: LabelMap, value: int, name: str, probability: np.n
 
 
 def _components(mask: np.ndarray) -> tuple[int, np.ndarray]:
-    """How many face-connected parts a mask has, and the largest of them cut to its box."""
+    """How many face-connected parts a mask has, and the mask of the largest."""
     import cc3d
 
-    if not mask.any():
-        return 0, mask
     labels, count = cc3d.connected_components(mask, connectivity=4 if mask.ndim == 2 else 6, return_N=True)
-    statistics = cc3d.statistics(labels)
-    largest = 1 + int(np.argmax(statistics["voxel_counts"][1:]))
-    box = statistics["bounding_boxes"][largest]
-    return count, labels[box] == largest
+    if count <= 1:
+        return count, mask
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    return count, labels == sizes.argmax()
 
 
 def _diameter(mask: np.ndarray, spacing: tuple[float, ...] | None) -> float:

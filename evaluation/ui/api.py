@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from evaluation.ui import texts
+from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.test_set import read_test_set
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.faults import explain
 
 if TYPE_CHECKING:
     from evaluation.results import Results
@@ -30,7 +30,7 @@ def add_evaluate_endpoint(engine: Engine) -> None:
         try:
             return evaluate_test_set(engine, checkpoints, test_set=test_set, file=file, split=split)
         except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from None
+            raise gr.Error(message(error), print_exception=False) from None
 
     names, test_set = gr.JSON(label="checkpoints", visible=False), gr.Textbox("", label="test_set", visible=False)
     file, split = gr.File(label="file", visible=False), gr.Textbox("", label="split", visible=False)

@@ -12,6 +12,7 @@ from evaluation.case_files import OpenedCase, open_case
 from evaluation.metrics import METRICS
 from evaluation.ui import case_table, gallery, texts
 from evaluation.ui.board import Board, CaseKey
+from evaluation.ui.messages import message
 from evaluation.ui.views import Updates
 from evaluation.wording import number
 from medseg_demo.errors import TestSetError
@@ -19,7 +20,6 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.rendering import viewer_value
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.faults import explain
 
 Opening = tuple[CaseKey, OpenedCase]
 
@@ -185,7 +185,7 @@ def _viewer_value(
 
 
 def _missing(engine: Engine, key: CaseKey, error: Exception) -> Updates:
-    lines = [explain(error)]
+    lines = [message(error)]
     if isinstance(error, TestSetError):
         lines += texts.how_to_get(key.test_set, f"{engine.settings.test_sets_dir.name}/")
     note = markup.panel("info", texts.NO_IMAGE_TITLE, lines)

@@ -13,12 +13,12 @@ from evaluation.case_files import find_test_set
 from evaluation.plots import Theme
 from evaluation.ui import case_table, exports, gallery, texts, views
 from evaluation.ui.board import Asked, Board
+from evaluation.ui.messages import message
 from evaluation.ui.run_folders import TOKEN, list_runs, open_runs
 from evaluation.ui.views import Updates
 from medseg_demo.errors import MedsegError
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.faults import explain
 
 
 def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
@@ -44,7 +44,7 @@ def _open(engine: Engine, board: Board, keys: tuple[str, ...], asked: Asked) -> 
     try:
         board = replace(board, opened=open_runs(folders), table=replace(board.table, page=0))
     except Exception as error:
-        return {"status": markup.panel("error", texts.ERROR_TITLE, [explain(error)])}
+        return {"status": markup.panel("error", texts.ERROR_TITLE, [message(error)])}
     board, updates = views.page_of(board, asked)
     return {"board": board, **updates}
 
@@ -132,6 +132,6 @@ def export(engine: Engine, board: Board, kind: str, folder: Path) -> Updates:
             raise MedsegError(texts.EMPTY_TITLE + ".")
         files = exports.write(kind, board.opened, board.answer, folder, settings=engine.settings)
     except Exception as error:
-        note = markup.panel("error", texts.ERROR_TITLE, [explain(error)])
+        note = markup.panel("error", texts.ERROR_TITLE, [message(error)])
         return {"files": gr.update(visible=False), "export_note": note}
     return {"files": gr.update(value=[str(path) for path in files], visible=True), "export_note": ""}

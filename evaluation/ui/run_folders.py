@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import evaluation
+from evaluation.case_files import Origins, trace_runs
 from evaluation.results import Results, Run, merge, read_results
 from evaluation.ui import texts
 from medseg_demo.errors import OptionError
@@ -59,7 +60,7 @@ class Opened:
 
     folders: tuple[RunFolder, ...]
     results: Results
-    origins: dict[tuple[str, str], tuple[Run, Path | None]]
+    origins: Origins
 
     def runs_on(self, test_set: str) -> dict[str, tuple[Run, Path | None]]:
         """The runs on one test set, by the checkpoint's name in the table."""
@@ -100,12 +101,8 @@ def open_runs(folders: tuple[RunFolder, ...]) -> Opened:
     """
     read = [_read(folder) for folder in folders]
     merged = merge(read)
-    found = [(folder, run) for folder, results in zip(folders, read, strict=True) for run in results.runs]
-    origins = {}
-    for entry in merged.runs:  # the same run, but perhaps renamed
-        same = ((run, folder.path) for folder, run in found if replace(run, checkpoint=entry.checkpoint) == entry)
-        origins[entry.test_set, entry.checkpoint] = next(same, (entry, None))
-    return Opened(folders, coded(merged), origins)
+    found = [(run, folder.path) for folder, results in zip(folders, read, strict=True) for run in results.runs]
+    return Opened(folders, coded(merged), trace_runs(merged, found))
 
 
 def coded(results: Results) -> Results:

@@ -12,11 +12,11 @@ from evaluation.case_files import find_test_set
 from evaluation.run_request import RunOutcome, RunProgress
 from evaluation.ui import fragments, result_handlers, run_job, texts, views
 from evaluation.ui.board import Asked, Board, Choices
+from evaluation.ui.messages import message
 from evaluation.ui.run_folders import OWN_RUN, RunFolder, forget_old_visitors, visitor_folder
 from evaluation.ui.views import Updates
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.faults import explain
 
 MOST_FAILURES = 6
 
@@ -40,7 +40,7 @@ def evaluate(
             else:
                 yield _idle() | _finished(engine, board, choices, asked, said)
     except Exception as error:
-        yield _idle() | {"status": markup.panel("error", texts.ERROR_TITLE, explain(error).splitlines())}
+        yield _idle() | {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
 
 
 def request_stop(board: Board) -> object:

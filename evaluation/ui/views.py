@@ -10,13 +10,13 @@ from evaluation.figures import FIGURES, draw_figure, pair_of
 from evaluation.statistics import stratum_columns
 from evaluation.ui import case_table, fragments, gallery, texts
 from evaluation.ui.board import Asked, Board
+from evaluation.ui.messages import message
 from evaluation.ui.run_folders import Opened, RunFolder, list_runs
 from evaluation.wording import metric_title
 from medseg_demo.errors import MedsegError
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.faults import explain
 
 Updates = dict[str, object]
 GROUPED = "groups"
@@ -112,7 +112,7 @@ def figure(board: Board, asked: Asked) -> Updates:
     try:
         drawn = draw_figure(asked.plot, board.answer, asked.view(board.theme))
     except Exception as error:
-        return {"figure": None, "no_figure": markup.panel("info", texts.NO_PLOT_TITLE, [explain(error)])}
+        return {"figure": None, "no_figure": markup.panel("info", texts.NO_PLOT_TITLE, [message(error)])}
     return {"figure": drawn.to_json(), "no_figure": ""}
 
 

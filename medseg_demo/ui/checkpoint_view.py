@@ -85,26 +85,15 @@ def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
 
 
 def _scores(scores: Mapping[str, object]) -> str:
-    """A table of split × metric where the card's scores have that shape; nested mappings are flattened."""
-    rows = [(split, _flatten(values)) for split, values in scores.items() if isinstance(values, Mapping)]
-    names = list(dict.fromkeys(name for _, values in rows for name in values))
+    """A table of split × figure; what is grouped further is left to the notes."""
+    rows = [(split, _figures(values)) for split, values in scores.items() if isinstance(values, Mapping)]
+    names = list(dict.fromkeys(name for _, figures in rows for name in figures))
     if not names:
         return ""
-    lines = [[split, *(_figure(values.get(name)) for name in names)] for split, values in rows]
+    lines = [[split, *(figures.get(name, "–") for name in names)] for split, figures in rows]
     return markup.table("Measured", ["Split", *(name.replace("_", " ") for name in names)], lines)
 
 
-def _flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{name} "))
-        elif isinstance(value, int | float):
-            flat[prefix + name] = value
-    return flat
-
-
-def _figure(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _figures(values: Mapping[str, object]) -> dict[str, str]:
+    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    return {name: f"{value:.3f}" if isinstance(value, float) else str(value) for name, value in numbers.items()}

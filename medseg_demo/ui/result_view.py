@@ -8,7 +8,7 @@ from medseg_demo.ui import markup, texts
 from medseg_demo.ui.state import Outcome, Run
 from medseg_demo.ui.upload_card import size
 
-CLASS_COLUMNS = ("Class", "Area", "Share", "Components", "Mean confidence", "Largest diameter")
+CLASS_COLUMNS = ("Class", "Size", "Share", "Components", "Mean confidence", "Largest diameter")
 
 
 def heading(segmentation: Segmentation) -> str:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from medseg_demo import batch
@@ -21,8 +22,9 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize("group", [1, 2, 8])
-def test_results_come_in_the_order_of_the_files(files, brightness, settings, group):
-    results = list(segment_files(files, brightness, settings=settings, group=group))
+def test_results_come_in_the_order_of_the_files(files, brightness, settings, group, monkeypatch):
+    monkeypatch.setattr(batch, "GROUP", group)
+    results = list(segment_files(files, brightness, settings=settings))
     assert [path for path, _ in results] == files
     assert [int(result.label_map.labels.sum()) for _, result in results] == [640 * n for n in (1, 2, 3, 4, 5)]
 
@@ -56,12 +58,35 @@ def test_an_image_that_the_network_refuses_does_not_stop_the_others(files, brigh
 
 def test_large_files_are_read_one_at_a_time(files, brightness, settings, monkeypatch):
     monkeypatch.setattr(batch, "GROUP_BYTES", 1)
-    assert [len(group) for group in batch._groups(files, 8)] == [1] * 5
+    assert [len(group) for group in batch._groups(files)] == [1] * 5
     assert len(list(segment_files(files, brightness, settings=settings))) == 5
 
 
 def test_files_are_read_only_as_they_are_needed(files, brightness, settings, monkeypatch):
     read = []
+    monkeypatch.setattr(batch, "GROUP", 1)
+    monkeypatch.setattr(batch, "_share", lambda settings: (1, 1))
     monkeypatch.setattr(batch, "read_image", lambda path, settings: read.append(path) or read_image(path))
-    next(segment_files(files, brightness, settings=settings, group=1))
-    assert len(read) <= 2
+    results = segment_files(files, brightness, settings=settings)
+    next(results)
+    results.close()
+    assert len(read) <= 3
+
+
+def test_all_threads_are_shared_out(settings):
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 20):
+            torch.set_num_threads(threads)
+            workers, each = batch._share(settings)
+            assert workers <= batch.MOST_WORKERS
+            assert workers * each <= threads
+            assert each >= 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_callers_threads_are_left_alone(files, brightness, settings):
+    before = torch.get_num_threads()
+    list(segment_files(files, brightness, settings=settings))
+    assert torch.get_num_threads() == before

@@ -11,12 +11,14 @@ def test_a_card_names_credit_licence_and_figures(card, tmp_path):
     card = card.model_copy(
         update={
             "training_data": (TrainingData(name="Set A", licence="CC BY 4.0", credit="A. Author"),),
-            "scores": {"test": {"dice": {"mean": 0.91234}, "n": 40}, "note": "by hand"},
+            "scores": {"test": {"dice_mean": 0.91234, "n": 40, "by_stain": {"pink": {"n": 3}}}, "val": {"n": 9}},
         }
     )
     html = checkpoint_view.entry_card(entry(card, tmp_path))
     assert "Set A. Licence: CC BY 4.0. Credit: A. Author" in html
     assert "<td>0.912</td><td>40</td>" in html
+    assert "<td>–</td><td>9</td>" in html
+    assert "stain" not in html
     assert "whole image resized to 64 × 64 px, grey" in html
 
 

@@ -1,0 +1,63 @@
+"""A visitor's page over two results folders: one as a reference run, one with kept predictions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.kept_predictions import keep_prediction
+from evaluation.results import Results, Run, write_results
+from evaluation.ui import result_handlers, run_folders
+from medseg_demo.image import LabelMap
+from medseg_demo.settings import Settings
+from medseg_demo.ui.engine import Engine
+
+VISITOR = "0123456789abcdef" * 2
+METRICS = ("dice", "reference_volume", "predicted_volume")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, checkpoints: Path, make_test_set) -> Settings:
+    make_test_set("sets/squares")
+    return Settings(
+        checkpoints_dir=checkpoints, test_sets_dir=tmp_path / "sets", results_dir=tmp_path / "results", device="cpu",
+        precision="float32",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Engine:
+    return Engine(settings)
+
+
+@pytest.fixture
+def reference_runs(tmp_path: Path, monkeypatch, table_of) -> Path:
+    """Scores of two checkpoints on a test set whose images are not on this computer."""
+    folder = tmp_path / "reference_runs"
+    monkeypatch.setattr(run_folders, "REFERENCE_RUNS", folder)
+    table = table_of(
+        {"one": [0.9, 0.2, 0.7, "failed", 0.8, 0.85], "two": [0.6, 0.65, 0.5, 0.4, 0.3, 0.2]}, test_set="lungs",
+        site=list("ABABAB"),
+    )  # fmt: skip
+    write_results(Results(table, (Run("one", "lungs"), Run("two", "lungs")), ("site",), METRICS), folder / "lungs")
+    return folder
+
+
+@pytest.fixture
+def squares_run(settings: Settings, table_of) -> Path:
+    """An earlier run of the command line on a test set that is here, with its predictions."""
+    folder = settings.results_dir / "squares-run"
+    table = table_of({"net": [0.9, 0.2, 0.7, 0.8]}, test_set="squares")
+    table["case_id"] = [f"case_{number:02}" for number in range(4)]
+    for case_id in table["case_id"]:
+        labels = np.zeros((64, 64), np.uint8)
+        labels[:32] = 1
+        keep_prediction(LabelMap(labels, ("class_1",)), folder, "squares", "net", case_id)
+    write_results(Results(table, (Run("net", "squares"),), (), METRICS), folder)
+    return folder
+
+
+@pytest.fixture
+def page(engine: Engine, reference_runs: Path, squares_run: Path) -> dict[str, object]:
+    """What the first paint of the tab is told."""
+    return result_handlers.open_tab(engine, VISITOR, "light")

@@ -1,0 +1,89 @@
+"""The drawer: the very case that was picked, and its neighbours."""
+
+import numpy as np
+import pytest
+
+from evaluation.ui import case_handlers as drawer
+from evaluation.ui import result_handlers
+from evaluation.ui.board import Asked, Board, CaseKey
+from medseg_demo.rendering.packing import unpack
+
+PICK = ["squares", "net", "case_02", "class_1"]
+
+
+@pytest.fixture
+def board(engine, page) -> Board:
+    return result_handlers.choose_runs(engine, page["board"], ["earlier/squares-run"], Asked())["board"]
+
+
+def test_the_picked_case_is_shown_with_reference_and_prediction(engine, board):
+    found = drawer.open_picked(engine, board, PICK, None)
+    assert found["drawer"]["visible"]
+    assert "case_02" in found["case_head"]
+    assert "3 of 4" not in found["case_head"]  # by score it is the second worst
+    assert "2 of 4, the worst of net first" in found["case_head"]
+    value = found["viewer"]["value"]
+    assert (value["title"], value["mode"]) == ("case_02 · net", "errors")
+    assert unpack(value["slices"][0]["labels"]).sum() == 32 * 64
+    assert unpack(value["slices"][0]["reference"]).sum() == 32 * 32
+    assert found["tiles"].count("<img") == 2 + 4  # reference, prediction and the legend
+    assert 'aria-current="true"' in found["cases"]
+    assert "0.700" in found["case_scores"]
+
+
+def test_neighbours_go_from_the_worst_on_and_round(engine, board):
+    found = drawer.open_picked(engine, board, ["squares", "net", "case_01", ""], None)
+    seen = []
+    for _ in range(4):
+        found = drawer.open_neighbour(engine, found["board"], 1, found["shown"])
+        seen.append(found["board"].case.case_id)
+    assert seen == ["case_02", "case_03", "case_00", "case_01"]
+    assert drawer.open_neighbour(engine, found["board"], -1, found["shown"])["board"].case.case_id == "case_00"
+
+
+def test_another_prediction_of_the_open_case_is_not_read_again(engine, board, squares_run):
+    found = drawer.open_picked(engine, board, PICK, None)
+    (squares_run.parent.parent / "sets" / "squares" / "images" / "case_02.png").unlink()
+    assert drawer.open_picked(engine, found["board"], PICK, found["shown"])["shown"][1] is found["shown"][1]
+
+
+def test_where_the_images_are_not_here_the_drawer_says_how_to_get_them(engine, page):
+    found = drawer.open_picked(engine, page["board"], ["lungs", "one", "case_003", "class_1"], None)
+    assert "Kermany" in found["case_note"]
+    assert "lungs/images" in found["case_note"]
+    assert found["viewer"]["value"] is None
+    assert "unreadable" in found["case_scores"]  # the case failed, and says why
+    assert "site" in found["case_scores"]
+
+
+def test_closing_forgets_the_case(engine, board):
+    found = drawer.close(drawer.open_picked(engine, board, PICK, None)["board"])
+    assert (found["board"].case, found["shown"], found["drawer"]["visible"]) == (None, None, False)
+    assert "aria-current" not in found["cases"]
+
+
+def test_slices_are_sent_with_the_key_that_is_shown(engine, board):
+    shown = drawer.open_picked(engine, board, PICK, None)["shown"]
+    value = drawer.send_slices(shown, [0, 7], "abc")
+    assert (value["key"], [one["index"] for one in value["slices"]]) == ("abc", [0])
+    assert drawer.send_slices(None, [0], "abc") != value
+
+
+def test_a_pick_of_something_else_changes_nothing(engine, board):
+    assert drawer.open_picked(engine, board, ["A", "B"], None) == {}
+    assert drawer.open_neighbour(engine, board, 1, None) == {}
+
+
+def test_a_bundled_checkpoint_makes_its_prediction_again(engine, board, squares_run):
+    for path in squares_run.glob("predictions/*/*/*"):
+        path.unlink()
+    case = drawer._open(engine, board, CaseKey(*PICK))
+    assert case.predictions[0].label_map is None  # "net" is not among the checkpoints
+    assert "does not exist" in case.predictions[0].note
+    board.opened.origins["squares", "net"] = (
+        type(board.opened.results.runs[0])("small", "squares", checkpoint_hash="other"),
+        None,
+    )
+    made = drawer._open(engine, board, CaseKey(*PICK)).predictions[0]
+    assert made.label_map.labels.dtype == np.uint8
+    assert "another version" in made.note
