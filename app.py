@@ -54,11 +54,12 @@ def build_app(settings: Settings, *, example: Example | None = None) -> gr.Block
                 evaluate_tab = EvaluateTab(engine)
             with gr.Tab(texts.MODELS_TAB):
                 models_tab = ModelsTab(engine)
+        # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
+        add_endpoints(engine)
+        add_evaluate_endpoint(engine)
         segment_tab.connect(page)
         evaluate_tab.connect(page)
         models_tab.connect(page)
-        add_endpoints(engine)
-        add_evaluate_endpoint(engine)
         page.unload(end_session)
     return page
 

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ LIMIT_S = 0.5
 def measure(*, rounds: int) -> Ratio:
     """The slowest of all selections counts, each as the median of the rounds."""
     board = Board(opened=_opened())
-    seconds = {name: _median(lambda asked=asked: result_handlers.ask(board, asked), rounds) for name, asked in _asked()}
+    seconds = {name: _median(partial(result_handlers.ask, board, asked), rounds) for name, asked in _asked()}
     slowest = max(seconds, key=lambda name: seconds[name])
     return Ratio(
         f"(d) changed selection, {CHECKPOINTS * CASES * CLASSES:,} rows",

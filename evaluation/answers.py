@@ -127,14 +127,13 @@ def answer(results: Results, question: Question) -> Answer:
     if table.empty:
         raise OptionError("No row of the results fits this choice. Choose another test set, class or checkpoint.")
     ranking, comparisons, problem = _compare(table, question)
-    effects = policy_effects(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
     return Answer(
         question=question,
         table=table,
         standings=_standings(table, question, ranking),
         ranking=ranking,
         comparisons=comparisons,
-        effects=effects if _bounded(question.metric) else (),
+        effects=_effects(table, question),
         problem=problem,
         metadata=results.metadata,
     )
@@ -186,10 +185,12 @@ def worst_cases(
     return [(str(case_id), str(name)) for case_id, name in names.itertuples(index=False, name=None)]
 
 
-def _bounded(metric: str) -> bool:
-    """Whether an empty-mask policy can move a metric's mean: its best value is 1."""
-    record = METRICS.get(metric)
-    return record is not None and record.range[1] == 1
+def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...]:
+    """Empty for metrics whose mean no empty-mask policy can move: those whose best value is not 1."""
+    record = METRICS.get(question.metric)
+    if record is None or record.range[1] != 1:
+        return ()
+    return policy_effects(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
 
 
 def _compare(table: pd.DataFrame, question: Question) -> tuple[Ranking | None, tuple[PairComparison, ...], str]:

@@ -154,7 +154,7 @@ def _prepared(checkpoint: Checkpoint, device: torch.device) -> nn.Module:
     with _ready_lock:
         if checkpoint not in _ready or _ready[checkpoint][0] != device:
             card = checkpoint.card
-            network = checkpoint.network.to(device, memory_format=torch.channels_last)
+            network = checkpoint.network.to(device).to(memory_format=torch.channels_last)
             example = torch.rand(1, card.in_channels, *card.input_size[-2:], device=device)
             _ready[checkpoint] = device, fold_batch_norms(network, example)
         return _ready[checkpoint][1]

@@ -16,7 +16,7 @@ from medseg_demo.models.card import ModelCard
 
 Denoise = Literal["none", "mean", "gaussian", "median"]
 
-LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's conversion to "L"
+LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601, as Pillow's conversion to "L"
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _with_channels(slices: np.ndarray, channels: int) -> np.ndarray:
         return slices
     if channels == 3:
         return np.repeat(slices, 3, axis=-1)
-    return (slices.astype(np.float32) @ np.float32(LUMINANCE))[..., np.newaxis]
+    return (slices.astype(np.float32) @ LUMINANCE)[..., np.newaxis]
 
 
 def _per_channel(values: tuple[float, ...]) -> torch.Tensor:

@@ -20,7 +20,8 @@ function openCase([testSet, checkpoint, caseId, className]) {
 
 for (const stage of document.querySelectorAll(".plot")) {
   const { data, layout } = JSON.parse(stage.nextElementSibling.textContent);
-  Plotly.newPlot(stage, data, layout, { responsive: true, displaylogo: false });
+  const modeBarButtons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
+  Plotly.newPlot(stage, data, layout, { responsive: true, displaylogo: false, modeBarButtons });
   stage.on("plotly_click", ({ points }) => {
     const pick = points.map((point) => point.customdata).find((parts) => parts?.length === 4 && parts[2]);
     if (pick) openCase(Array.from(pick));

@@ -67,7 +67,10 @@ class Choices:
     def of(cls, *values: object) -> "Choices":
         """From the values of the controls."""
         given = dict(zip(cls.__dataclass_fields__, values, strict=True))
-        lists = {name: tuple(given[name] or ()) for name in ("test_sets", "checkpoints", "upload", "metrics")}  # type: ignore[arg-type]
+        lists: dict[str, tuple[str, ...]] = {
+            name: tuple(given[name] or ())  # type: ignore[arg-type]
+            for name in ("test_sets", "checkpoints", "upload", "metrics")
+        }
         words = {name: str(given[name] or "").strip() for name in ("split", "name")}
         return cls(**lists, **words, tolerance=given["tolerance"])  # type: ignore[arg-type]
 

@@ -1,5 +1,6 @@
 """The drawer: a case that was picked in a plot, the table or a tile, and the next and previous worst ones."""
 
+import json
 from dataclasses import replace
 from html import escape
 
@@ -33,7 +34,8 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
         pick: Test set, checkpoint, case and class.
         shown: The case that is open, with its arrays.
     """
-    if board.answer is None or len(pick) != 4:
+    found = board.answer
+    if found is None or len(pick) != 4:
         return {}
     key = CaseKey(*map(str, pick))
     board = replace(board, case=key)
@@ -42,7 +44,7 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
         "drawer": gr.update(visible=True),
         "case_head": _head(board, key),
         "case_scores": _scores(board, key),
-        "cases": case_table.table_html(board.answer, board.table, key),
+        "cases": case_table.table_html(found, board.table, key),
     }
     same = shown is not None and (shown[0].test_set, shown[0].case_id) == (key.test_set, key.case_id)
     try:
@@ -121,7 +123,11 @@ def _head(board: Board, key: CaseKey) -> str:
         )
     )
     where = f"{texts.marked(key.test_set)} · {key.checkpoint} · {place}"
-    return f'<div class="ev-case-head"><h2>{escape(key.case_id)}</h2>{buttons}<p>{escape(where)}</p></div>'
+    data = escape(json.dumps([key.test_set, key.checkpoint, key.case_id], ensure_ascii=False), quote=True)
+    return (
+        f'<div class="ev-case-head" data-case="{data}"><h2>{escape(key.case_id)}</h2>{buttons}'
+        f"<p>{escape(where)}</p></div>"
+    )
 
 
 def _scores(board: Board, key: CaseKey) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -16,9 +17,9 @@ Changes = dict[Component, object]
 Updates = dict[str, object]
 
 # One evaluation at a time; the others see their place in the queue. It is not the turn of the Segment tab.
-RUNNING = {"concurrency_id": "evaluate", "concurrency_limit": 1, "api_visibility": "private"}
-OPENING = {"concurrency_id": "open", "concurrency_limit": 4, "api_visibility": "private"}
-QUICK = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+RUNNING: dict[str, Any] = {"concurrency_id": "evaluate", "concurrency_limit": 1, "api_visibility": "private"}
+OPENING: dict[str, Any] = {"concurrency_id": "open", "concurrency_limit": 4, "api_visibility": "private"}
+QUICK: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
 # What the browser alone knows: the visitor's own name, kept there, and whether the page is dark.
 ON_LOAD = """() => {

@@ -1,7 +1,8 @@
 """Layout of the Evaluate tab: its components by name, without any behaviour."""
 
+from typing import Any
+
 import gradio as gr
-from gradio.components import Component
 
 from evaluation.metrics import METRICS
 from evaluation.ui import texts
@@ -11,7 +12,7 @@ from medseg_demo.ui import markup
 from medseg_demo.ui.state import LIFETIME_S
 from medseg_demo.ui.viewer import Viewer
 
-Parts = dict[str, Component]
+Parts = dict[str, Any]  # components, whose events Gradio adds at run time
 
 # In the order of ``board.Asked`` and of ``board.Choices``.
 ASKED = (

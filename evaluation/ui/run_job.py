@@ -5,7 +5,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.case_files import find_test_set
@@ -54,12 +54,12 @@ class Job:
         thread = threading.Thread(target=self._work, args=(state,), name="evaluation", daemon=True)
         thread.start()
         try:
-            last = None
+            last: RunProgress | None = None
             while thread.is_alive():
                 thread.join(POLL_S)
                 if self.stop.raised:
                     state.stop.set()
-                if state.progress is not last:
+                if state.progress is not None and state.progress is not last:
                     last = state.progress
                     yield last
         finally:  # also where the visitor has gone: what is done is kept
@@ -76,8 +76,6 @@ class Job:
             state.error = error
 
     def _evaluate(self, state: "_State") -> RunOutcome:
-        from dataclasses import replace as copy
-
         from evaluation.runner import run
         from medseg_demo.models.catalog import load_checkpoint
 
@@ -101,7 +99,7 @@ class Job:
                 stop=state.stop,
             )
         notes = [note for test_set in test_sets for note in test_set.notes]
-        return copy(outcome, notes=(*notes, *outcome.notes))
+        return replace(outcome, notes=(*notes, *outcome.notes))
 
 
 class _State:

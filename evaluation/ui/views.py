@@ -59,18 +59,19 @@ def settle(opened: Opened, asked: Asked) -> Asked:
 
 def page_of(board: Board, asked: Asked) -> tuple[Board, Updates]:
     """Everything that the results say to what is asked, with the controls that fit."""
-    if board.opened is None:
+    opened = board.opened
+    if opened is None:
         return board, nothing_yet()
-    asked = settle(board.opened, asked)
+    asked = settle(opened, asked)
     try:
-        found = answer(board.opened.results, asked.question)
+        found = answer(opened.results, asked.question)
     except MedsegError as error:
         shown = {"status": markup.panel("error", texts.ERROR_TITLE, [str(error)])}
-        return replace(board, answer=None), _controls(board.opened, asked, None) | shown
+        return replace(board, answer=None), _controls(opened, asked, None) | shown
     board = replace(board, answer=found, table=replace(board.table, page=0))
     asked = _with_pair(found, asked)
     return board, {
-        **_controls(board.opened, asked, found),
+        **_controls(opened, asked, found),
         **numbers(board, asked),
         **figure(board, asked),
         **listing(board),

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from medseg_demo.errors import InvalidCheckpointError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
 
 

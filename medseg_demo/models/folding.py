@@ -33,16 +33,16 @@ def fold_batch_norms(network: nn.Module, example: torch.Tensor) -> nn.Module:
 def _fold(network: nn.Module) -> int:
     folds = 0
     for parent in list(network.modules()):
-        before: tuple[str, nn.Module] | None = None
+        name_before, before = "", None
         for name, child in list(parent.named_children()):
-            if before and isinstance(child, nn.BatchNorm2d) and _feeds(before[1], child):
-                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
+            if isinstance(before, nn.Conv2d) and isinstance(child, nn.BatchNorm2d) and _fits(before, child):
+                setattr(parent, name_before, fuse_conv_bn_eval(before, child))
                 # timm's BatchNormAct2d applies an activation of its own.
                 setattr(parent, name, getattr(child, "act", nn.Identity()))
                 folds += 1
-            before = name, child
+            name_before, before = name, child
     return folds
 
 
-def _feeds(module: nn.Module, norm: nn.BatchNorm2d) -> bool:
-    return isinstance(module, nn.Conv2d) and module.out_channels == norm.num_features and norm.track_running_stats
+def _fits(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
+    return norm.track_running_stats and norm.num_features == convolution.out_channels

@@ -68,7 +68,7 @@ def readme(name: str, card: ModelCard, config: TrainingConfig) -> str:
 def _scores(scores: Mapping[str, object]) -> str:
     lines = [
         "Mean per-case Dice of the label maps in the images' own size. The best epoch was chosen on the validation",
-        "split; the test split was scored once, after all choices were made.",
+        "split; nothing was learned or chosen on the test split.",
         "",
         "| Split | Cases | Mean | Median | Worst |",
         "|---|---|---|---|---|",

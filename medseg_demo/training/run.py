@@ -156,18 +156,20 @@ def _fit(
     def save_best(dice: CaseDice, epoch: int, minutes: float) -> None:
         _save(output, task.average.module, config, card, dice, parts[1], epoch, minutes)
 
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its advice on hardware and services
     trainer = _trainer(config, compute, [Keeper(output, save_best), TQDMProgressBar(refresh_rate=10)])
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
-            logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
     except OSError as error:
         raise TrainingError(
             f"{output.name} cannot be written ({error.strerror}). Free space, and start again."
         ) from None
-    if trainer.interrupted:
-        raise TrainingError(f"Training was interrupted. Start it again with the same {output.name} to go on.")
+    except SystemExit:  # what Lightning makes of Ctrl+C
+        raise TrainingError(
+            f"Training was interrupted. Start it again with the same output {output.name}: it goes on from its last epoch."
+        ) from None
 
 
 def _loaders(

@@ -25,7 +25,8 @@ async function show() {
   const { data, layout } = JSON.parse(text);
   const narrow = stage.clientWidth < 520;
   if (narrow && layout.title) layout.title.font = { size: 13 };
-  await Plotly.react(stage, data, layout, { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover" });
+  await Plotly.react(stage, data, layout, { responsive: true, displayModeBar: false });
+  mark(open);
   if (stage.dataset.listens) return;
   stage.dataset.listens = "yes";
   stage.on("plotly_click", ({ points }) => {
@@ -33,6 +34,22 @@ async function show() {
     if (pick) trigger("pick", { pick: Array.from(pick) });
   });
 }
+
+// The case in the drawer stands out among the points of every checkpoint.
+let open = null;
+
+function mark(key) {
+  open = key;
+  if (!stage.data) return;
+  const points = stage.data.map(({ type, customdata }) => {
+    if (!open || !/^scatter/.test(type) || customdata?.[0]?.length !== CLICK_PARTS) return null;
+    return Array.from(customdata.keys()).filter((i) => customdata[i][0] === open[0] && customdata[i][2] === open[2]);
+  });
+  const look = { selected: { marker: { size: 14, opacity: 1 } }, unselected: { marker: { opacity: 0.3 } } };
+  window.Plotly.restyle(stage, { selectedpoints: points, ...look });
+}
+
+document.addEventListener("medseg-case", ({ detail }) => mark(detail));
 
 async function save(format) {
   if (!props.value) return;

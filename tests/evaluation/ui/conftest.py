@@ -58,6 +58,6 @@ def squares_run(settings: Settings, table_of) -> Path:
 
 
 @pytest.fixture
-def page(engine: Engine, reference_runs: Path, squares_run: Path) -> dict[str, object]:
+def first_paint(engine: Engine, reference_runs: Path, squares_run: Path) -> dict[str, object]:
     """What the first paint of the tab is told."""
     return result_handlers.open_tab(engine, VISITOR, "light")

@@ -12,8 +12,8 @@ PICK = ["squares", "net", "case_02", "class_1"]
 
 
 @pytest.fixture
-def board(engine, page) -> Board:
-    return result_handlers.choose_runs(engine, page["board"], ["earlier/squares-run"], Asked())["board"]
+def board(engine, first_paint) -> Board:
+    return result_handlers.choose_runs(engine, first_paint["board"], ["earlier/squares-run"], Asked())["board"]
 
 
 def test_the_picked_case_is_shown_with_reference_and_prediction(engine, board):
@@ -47,8 +47,8 @@ def test_another_prediction_of_the_open_case_is_not_read_again(engine, board, sq
     assert drawer.open_picked(engine, found["board"], PICK, found["shown"])["shown"][1] is found["shown"][1]
 
 
-def test_where_the_images_are_not_here_the_drawer_says_how_to_get_them(engine, page):
-    found = drawer.open_picked(engine, page["board"], ["lungs", "one", "case_003", "class_1"], None)
+def test_where_the_images_are_not_here_the_drawer_says_how_to_get_them(engine, first_paint):
+    found = drawer.open_picked(engine, first_paint["board"], ["lungs", "one", "case_003", "class_1"], None)
     assert "Kermany" in found["case_note"]
     assert "lungs/images" in found["case_note"]
     assert found["viewer"]["value"] is None

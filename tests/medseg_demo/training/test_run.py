@@ -1,6 +1,7 @@
 import csv
 import json
 import pickle
+import signal
 import zipfile
 
 import pytest
@@ -112,6 +113,16 @@ def test_damaged_resume_file(discs, write_yaml, tmp_path, crash_after, content):
     (tmp_path / "out" / "resume.ckpt").write_bytes(content)
     with pytest.raises(TrainingError, match=r"resume\.ckpt in out is damaged .* Remove the folder"):
         train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+
+
+def test_ctrl_c_says_how_to_go_on(discs, write_yaml, tmp_path, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(loop.Keeper, "on_train_epoch_end", lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        with pytest.raises(TrainingError, match=r"was interrupted\. Start it again with the same output out"):
+            train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def test_resume_with_another_configuration_is_refused(discs, write_yaml, tmp_path, crash_after):

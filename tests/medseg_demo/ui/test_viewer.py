@@ -16,7 +16,6 @@ def segmentation_of(options: SegmentOptions) -> Segmentation:
         image=MedicalImage(pixels, "YX", Geometry(), "scan", "PNG", 8, (0.0, 255.0)),
         label_map=LabelMap((pixels > 5).astype(np.uint8), ("lungs",)),
         probabilities=(pixels[np.newaxis] / 11).astype(np.float16),
-        model_input=np.zeros((1, 4, 4), np.uint8),
         measurements=(),
         checkpoint="c",
         digest="d",

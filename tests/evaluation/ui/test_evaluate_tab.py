@@ -1,0 +1,58 @@
+"""What a visitor does on the Evaluate tab, in a real browser."""
+
+import json
+import re
+
+import pytest
+
+import app
+from medseg_demo.ui.example import Example
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+
+@pytest.fixture
+def url(engine, reference_runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    blocks = app.build_app(engine.settings, example=Example(engine))
+    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(engine.settings))
+    yield address
+    blocks.close()
+
+
+def choose(page, label: str, option: str) -> None:
+    page.get_by_label(label, exact=True).first.click()
+    page.get_by_role("option", name=re.compile(option)).first.click()
+    page.keyboard.press("Escape")
+
+
+def test_run_then_a_click_on_a_point_opens_that_very_case(page, url):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_default_timeout(90_000)
+    page.goto(url)
+    page.get_by_role("tab", name="Evaluate").click()
+    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    choose(page, "Test sets", "squares")
+    choose(page, "Checkpoints", "small")
+    page.locator("#ev-run").click()
+    playwright.expect(page.locator("#ev-status")).to_contain_text("cases are scored", timeout=120_000)
+    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("squares")
+    point = page.locator("#ev-plot .scatterlayer .points path").nth(2)
+    point.wait_for()
+    named = page.evaluate("document.querySelector('.ev-plot').data.find((t) => t.mode === 'markers').customdata[2]")
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#ev-plot .hoverlayer .hovertext")
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#ev-viewer canvas")
+    assert json.loads(page.locator("[data-case]").get_attribute("data-case")) == list(named)[:3]
+    assert page.locator("#ev-case-head h2").inner_text() == named[2]
+    assert page.locator("#ev-cases tr.ev-open button").inner_text() == named[2]
+    page.keyboard.press("j")
+    playwright.expect(page.locator("#ev-case-head h2")).not_to_have_text(named[2])
+    page.keyboard.press("Escape")
+    page.locator("#ev-drawer").wait_for(state="hidden")
+    assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []

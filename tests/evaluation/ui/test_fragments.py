@@ -1,0 +1,48 @@
+"""Results as HTML."""
+
+import math
+
+from evaluation.answers import Question, answer
+from evaluation.results import Results, Run
+from evaluation.ui import fragments
+from evaluation.ui.run_folders import Opened
+
+
+def found_of(table, name="set"):
+    runs = tuple(Run(checkpoint, name) for checkpoint in dict.fromkeys(table["checkpoint"]))
+    return answer(Results(table, runs, (), ("dice",)), Question(name))
+
+
+def test_failures_stand_out_in_weight_and_names_are_escaped(table_of):
+    html = fragments.leaderboard(found_of(table_of({"<a>": [0.5, "failed", 0.7]})))
+    assert '<strong class="ev-alarm">1</strong>' in html
+    assert "<a>" not in html
+    assert "Mean over cases, then over classes" in html
+
+
+def test_a_mean_with_a_miss_has_no_number(table_of):
+    table = table_of({"a": [1.0, math.inf]}, metric="hd95")
+    results = Results(table, (Run("a", "set"),), (), ("hd95",))
+    html = fragments.leaderboard(answer(results, Question("set", metric="hd95")))
+    assert "<td>n/a</td>" in html
+
+
+def test_too_few_cases_are_said_to_be_too_few(table_of):
+    found = found_of(table_of({"a": [0.5, 0.6], "b": [0.7, 0.8]}))
+    assert "Too few to tell" in fragments.difference(found, found.comparison("a", "b"))
+    alone = found_of(table_of({"a": [0.5]}))
+    assert "Only one checkpoint" in fragments.difference(alone, None)
+
+
+def test_simulated_and_partial_results_are_marked(table_of):
+    run = Run("a", "simulated nuclei", partial=True)
+    results = Results(table_of({"a": [0.5]}), (run,), (), ("dice",))
+    html = fragments.marks(Opened((), results, {("simulated nuclei", "a"): (run, None)}), "simulated nuclei")
+    assert "not photographed" in html
+    assert "a: stopped before the last case" in html
+
+
+def test_progress_is_known_to_screen_readers():
+    html = fragments.progress("Scored 2 of 4", 2, 4, "about 3 s left", "set · net · case")
+    assert '<progress max="4" value="2" aria-label="Scored 2 of 4">' in html
+    assert 'role="status"' in html
