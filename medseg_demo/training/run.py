@@ -168,7 +168,7 @@ def _fit(
         ) from None
     except SystemExit:  # what Lightning makes of Ctrl+C
         raise TrainingError(
-            f"Training was interrupted. Start it again with the same output {output.name}: it goes on from its last epoch."
+            f"Training was interrupted. Start it again with the same output {output.name} to go on."
         ) from None
 
 
