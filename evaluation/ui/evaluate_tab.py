@@ -34,6 +34,9 @@ ON_LOAD = """() => {
 }"""
 
 
+TO_STATUS = """() => document.querySelector("#ev-status")?.scrollIntoView({ block: "start" })"""
+
+
 def _handlers(kind: str) -> ModuleType:
     """A module of handlers, imported when it is first needed: start-up does not wait for pandas and plotly."""
     return import_module(f"evaluation.ui.{kind}_handlers")
@@ -167,6 +170,7 @@ class EvaluateTab:
 
         inputs = [self._board, *self._choices, *self._asked]
         event = self._parts["evaluate"].click(evaluate, inputs, self._outputs, show_progress="hidden", **RUNNING)
+        event.then(None, None, None, js=TO_STATUS, api_visibility="private")
         self._then_pictures(event)
         stop = self._parts["stop"]
         stop.click(self._stop, self._board, stop, **QUICK)

@@ -73,10 +73,18 @@ def policy(found: Answer) -> str:
 
 
 def marks(opened: Opened, test_set: str) -> str:
-    """What must stand above results: simulated images, partial runs."""
+    """What must stand above results: simulated images, runs that were not measured alike, partial runs."""
     parts = []
     if is_simulated(test_set):
         parts.append(markup.panel("info", texts.SIMULATED_TITLE, [texts.SIMULATED_TEXT]))
+    tolerances = {
+        name: run.settings["nsd_tolerance"]
+        for name, (run, _) in opened.runs_on(test_set).items()
+        if "nsd_tolerance" in run.settings
+    }
+    if len(set(tolerances.values())) > 1:
+        settings = ", ".join(f"{name} with {tolerance}" for name, tolerance in tolerances.items())
+        parts.append(markup.panel("warning", texts.MIXED_TITLE, [texts.MIXED.format(settings=settings)]))
     partial = [name for name, (run, _) in opened.runs_on(test_set).items() if run.partial]
     if partial:
         parts.append(markup.panel("warning", texts.PARTIAL_TITLE, [texts.PARTIAL.format(names=", ".join(partial))]))

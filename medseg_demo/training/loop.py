@@ -5,6 +5,7 @@ import csv
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -79,6 +80,8 @@ class SegmentationTask(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
         self.average.eval()
+        # Inference keeps the network that it prepared for a checkpoint, so other weights need another checkpoint.
+        self.averaged = replace(self.averaged)
         self.case_dice = {}
 
     def validation_step(self, index: int, batch_index: int) -> None:

@@ -7,8 +7,9 @@ from evaluation.tables import Table
 def test_texts_are_escaped_everywhere():
     evil = "<script>alert(1)</script>"
     case = page.WorstCase("set", evil, evil, evil, note=evil)
+    table = Table(evil, (evil,), ((evil,),), (evil,))
     parts = [
-        page.section(evil, anchor="a"), page.note(evil, alarm=True), page.table(Table(evil, (evil,), ((evil,),), (evil,))),
+        page.section(evil, anchor="a"), page.note(evil, alarm=True), page.table(table),
         page.sentences(evil, [evil]), page.figures([page.Plot("", evil, "", evil)]), page.worst([case], [("", evil)]),
         page.rows(page.CaseRows([evil], [[evil]], evil)),
     ]  # fmt: skip

@@ -21,11 +21,11 @@ async function show() {
   const text = props.value;
   if (!text) return stage.replaceChildren();
   const Plotly = await loadPlotly();
-  if (text !== props.value) return;
+  if (text !== props.value || !stage.clientWidth) return;
   const { data, layout } = JSON.parse(text);
   const narrow = stage.clientWidth < 520;
   if (narrow && layout.title) layout.title.font = { size: 13 };
-  await Plotly.react(stage, data, layout, { responsive: true, displayModeBar: false });
+  await Plotly.react(stage, data, layout, { displayModeBar: false });
   mark(open);
   if (stage.dataset.listens) return;
   stage.dataset.listens = "yes";
@@ -75,6 +75,14 @@ new MutationObserver(() => {
   shown = theme();
   trigger("theme", { theme: shown });
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+
+// In a tab that is not shown the stage has no width yet; it is drawn when it gets one.
+let width = 0;
+new ResizeObserver(() => {
+  if (!stage.clientWidth || stage.clientWidth === width) return;
+  width = stage.clientWidth;
+  show();
+}).observe(stage);
 
 watch("value", show);
 show();

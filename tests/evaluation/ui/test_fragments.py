@@ -42,6 +42,13 @@ def test_simulated_and_partial_results_are_marked(table_of):
     assert "a: stopped before the last case" in html
 
 
+def test_runs_that_were_not_measured_alike_are_marked(table_of):
+    runs = {("set", name): (Run(name, "set", settings={"nsd_tolerance": tolerance}), None) for name, tolerance in
+            (("a", 1.0), ("b", 2.0))}  # fmt: skip
+    results = Results(table_of({"a": [0.5], "b": [0.5]}), tuple(run for run, _ in runs.values()), (), ("dice",))
+    assert "a with 1.0, b with 2.0" in fragments.marks(Opened((), results, runs), "set")
+
+
 def test_progress_is_known_to_screen_readers():
     html = fragments.progress("Scored 2 of 4", 2, 4, "about 3 s left", "set · net · case")
     assert '<progress max="4" value="2" aria-label="Scored 2 of 4">' in html
