@@ -16,7 +16,7 @@ from medseg_demo.readers import read_image
 from medseg_demo.segmentation import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.settings import Settings
 
-GROUP = 4  # files that go through the network together
+GROUP = 8  # files that go through the network together
 GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes go alone
 MOST_WORKERS = 8
 

@@ -95,7 +95,7 @@ def _diameter(mask: np.ndarray, spacing: tuple[float, ...] | None) -> float:
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist
 
-    points = np.unique(_row_ends(mask), axis=0) * np.asarray(spacing or (1.0,) * mask.ndim)
+    points = _row_ends(mask) * np.asarray(spacing or (1.0,) * mask.ndim)
     points = points[:, np.ptp(points, axis=0) > 0]  # a hull needs extent along every axis
     if points.shape[1] == 0:
         return 0.0
