@@ -12,8 +12,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -21,6 +23,7 @@ from benchmarks.ratio import Ratio, machine, table
 from evaluation.run_request import RunOptions
 from evaluation.runner import run
 from evaluation.simulation import ensure_simulated_nuclei
+from medseg_demo import inference
 from medseg_demo.inference import choose_compute
 from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.checkpoint import Checkpoint
@@ -102,12 +105,14 @@ def _network_inputs(test_set: TestSet, checkpoint: Checkpoint, settings: Setting
     """How many inputs of which shape the network is given for the whole test set."""
     shapes: Counter[tuple[int, ...]] = Counter()
 
-    def count(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        shapes[tuple(inputs[0].shape[1:])] += len(inputs[0])
+    forward = inference._forward
 
-    handle = checkpoint.network.register_forward_pre_hook(count)
-    _run(test_set, checkpoint, settings)
-    handle.remove()
+    def counting(network: torch.nn.Module, crops: torch.Tensor, *rest: object, **options: object) -> torch.Tensor:
+        shapes[tuple(crops.shape[1:])] += len(crops)
+        return forward(network, crops, *rest, **options)
+
+    with mock.patch.object(inference, "_forward", counting):
+        _run(test_set, checkpoint, settings)
     return shapes
 
 
@@ -134,25 +139,31 @@ def memory(cases: int) -> Ratio:
     return Ratio(f"(e) memory over {cases} cases", f"{growth:.1f} MB", "after the first 200", growth, "at most", 30)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation_run", description=__doc__)
+def measure(
+    *, test_set: Path | None, split: str | None, checkpoint: str, memory_cases: int, rounds: int
+) -> Iterator[Ratio]:
+    settings = Settings.from_environment()
+    folder = (test_set or ensure_simulated_nuclei(settings.test_sets_dir)).resolve()
+    loaded = load_checkpoint(checkpoint, settings.checkpoints_dir)
+    yield whole_program(folder, split, settings.checkpoints_dir / loaded.name, rounds=rounds)
+    yield images_per_second(read_test_set(folder, split=split), loaded, rounds=rounds)
+    if memory_cases:
+        yield memory(memory_cases)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-set", type=Path, metavar="DIR", help="default: the simulated nuclei")
     parser.add_argument("--split", help="default: every case")
     parser.add_argument("--checkpoint", default="nuclei-unet-lite0", metavar="NAME")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (medians are shown)")
     parser.add_argument("--memory-cases", type=int, default=MEMORY_CASES, help="0 leaves the memory out")
-    arguments = parser.parse_args()
-    settings = Settings.from_environment()
-    folder = (arguments.test_set or ensure_simulated_nuclei(settings.test_sets_dir)).resolve()
-    checkpoint = load_checkpoint(arguments.checkpoint, settings.checkpoints_dir)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation_run", description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (medians are shown)")
     print(machine(), flush=True)
-    ratios = [
-        whole_program(folder, arguments.split, settings.checkpoints_dir / checkpoint.name, rounds=arguments.rounds),
-        images_per_second(read_test_set(folder, split=arguments.split), checkpoint, rounds=arguments.rounds),
-    ]
-    if arguments.memory_cases:
-        ratios.append(memory(arguments.memory_cases))
-    print(table(ratios))
+    print(table(list(measure(**vars(parser.parse_args())))))
 
 
 if __name__ == "__main__":
