@@ -18,7 +18,6 @@ from evaluation.store import CaseScores
 
 Layout = Literal["nnunet", "monai", "long"]
 
-LAYOUTS: tuple[Layout, ...] = ("nnunet", "monai", "long")
 LONG_COLUMNS = ("case", "checkpoint", "class", "metric", "value")
 NOT_IN_FILE = "The imported file holds no value for this case."
 

@@ -55,7 +55,6 @@ CASES = "Cases"
 FILTER = "Filter"
 FILTER_PLACEHOLDER = "part of a case, checkpoint, class, group or error; failed"
 WORST = "Worst cases"
-WORST_NOTE = "Choose a case to open it."
 NO_ROWS = "No row fits the filter."
 
 PREVIOUS = "Previous"
@@ -102,7 +101,6 @@ NO_TEST_SET = "Choose a test set first."
 NOTHING_TO_SCORE = "Choose at least one checkpoint, or add predictions."
 ONE_TEST_SET_FOR_PREDICTIONS = "Predictions belong to one test set: choose exactly one."
 SEVERAL_RESULTS = "Add one results file at a time, without label maps beside it."
-UNKNOWN_RESULTS = "{name}: is no results file that is known here. Add a summary.json or a CSV."
 EXPIRED = "This page has been open too long without use. Reload it."
 
 GET_IMAGES = (

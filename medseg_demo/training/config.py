@@ -22,7 +22,6 @@ def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-Limits = Annotated[tuple[float, float], AfterValidator(_ordered)]
 PositiveLimits = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ordered)]
 
 

@@ -32,7 +32,6 @@ HOLES = "Fill holes"
 SEGMENT = "Segment"
 STOP = "Stop"
 
-RESULT = "Result"
 GALLERY = "All results: choose one to open it"
 DOWNLOADS = "Download"
 LABEL_MAP = "Label map"
@@ -48,7 +47,6 @@ SEGMENTING = "Segmenting {name}"
 PREFLIGHT = "Ready to segment"
 FILES = "{count} files"
 MORE_FILES = "and {count} more, read when their turn comes"
-NO_FILE_TITLE = "No image yet"
 NO_FILE = "Choose a sample above, or add an image of your own, then press Segment."
 NO_CHECKPOINT_TITLE = "No usable checkpoint"
 NO_CHECKPOINT = (
@@ -81,7 +79,6 @@ MODELS_INTRO = (
     "checkpoint's own card states."
 )
 USABLE = "Usable checkpoints"
-UNUSABLE = "Cannot be used"
 NOTES = "All notes of this checkpoint"
 CARD_OF = "Card of"
 
