@@ -20,8 +20,14 @@ with contextlib.suppress(ImportError):
 import gradio as gr
 
 from evaluation.ui.api import add_evaluate_endpoint
+from evaluation.ui.compare_api import add_compare_endpoint
+from evaluation.ui.compare_example import ComparisonExample
+from evaluation.ui.compare_layout import STYLESHEET as COMPARE_STYLESHEET
+from evaluation.ui.compare_tab import CompareTab
+from evaluation.ui.compare_texts import TAB as COMPARE_TAB
 from evaluation.ui.components import STYLESHEET as EVALUATE_STYLESHEET
 from evaluation.ui.evaluate_tab import EvaluateTab
+from evaluation.ui.link_events import Links
 from evaluation.ui.texts import TAB as EVALUATE_TAB
 from medseg_demo.errors import MedsegError
 from medseg_demo.settings import Settings
@@ -36,30 +42,40 @@ from medseg_demo.ui.state import LIFETIME_S, end_session
 from medseg_demo.ui.theme import STYLESHEET, make_theme
 
 
-def build_app(settings: Settings, *, example: Example | None = None) -> gr.Blocks:
+def build_app(
+    settings: Settings, *, example: Example | None = None, comparison: ComparisonExample | None = None
+) -> gr.Blocks:
     """The page with its tabs and the web API, ready for ``launch``.
 
     Args:
         settings: Paths, device and limits.
         example: What the first paint shows; None computes it when the first visitor comes.
+        comparison: Likewise, of the Compare tab.
     """
     example = example or Example(Engine(settings))
+    comparison = comparison or ComparisonExample(example)
     engine = example.engine
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
         header(engine)
-        with gr.Tabs():
-            with gr.Tab(texts.SEGMENT_TAB):
+        links = Links(engine)
+        with gr.Tabs() as tabs:
+            with gr.Tab(texts.SEGMENT_TAB, id="segment"):
                 segment_tab = SegmentTab(engine, example)
-            with gr.Tab(EVALUATE_TAB):
+            with gr.Tab(COMPARE_TAB, id="compare") as compare:
+                compare_tab = CompareTab(engine, comparison)
+            with gr.Tab(EVALUATE_TAB, id="evaluate"):
                 evaluate_tab = EvaluateTab(engine)
-            with gr.Tab(texts.MODELS_TAB):
+            with gr.Tab(texts.MODELS_TAB, id="models"):
                 models_tab = ModelsTab(engine)
         # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
         add_endpoints(engine)
+        add_compare_endpoint(engine)
         add_evaluate_endpoint(engine)
         segment_tab.connect(page)
+        compare_tab.connect(compare)
         evaluate_tab.connect(page)
         models_tab.connect(page)
+        links.connect(tabs, segment_tab, compare_tab, evaluate_tab)
         page.unload(end_session)
     return page
 
@@ -68,7 +84,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs."""
     return {
         "theme": make_theme(),
-        "css_paths": [STYLESHEET, EVALUATE_STYLESHEET],
+        "css_paths": [STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
         "footer_links": ["api"],
         "run_history": False,
         "enable_monitoring": False,
@@ -94,11 +110,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
             os.environ["GRADIO_TEMP_DIR"] = folder
             example = Example(Engine(settings))
-            page = build_app(settings, example=example)
+            comparison = ComparisonExample(example)
+            page = build_app(settings, example=example, comparison=comparison)
             page.launch(
                 server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(settings)
             )
-            example.start()
+            comparison.start()  # which waits for the example first
             page.block_thread()
     except (MedsegError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,13 +1,13 @@
 """``python -m benchmarks``: every ratio, measured now, each side of a ratio by turns, printed as it is measured."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks import batch, dashboard, evaluation_run, metrics, ratio, request, start_up
+from benchmarks import batch, dashboard, evaluation_run, metrics, ratio, request, start_up, viewer
 
-PARTS = ("segment", "evaluation")
+PARTS = ("segment", "evaluation", "viewer")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
@@ -23,6 +23,14 @@ def evaluation(rounds: int, options: dict) -> Iterator[ratio.Ratio]:
     yield from metrics.measure(rounds=max(1, rounds // 2))
 
 
+def parts(rounds: int, options: dict) -> dict[str, Callable[[], Iterator[ratio.Ratio]]]:
+    return {
+        "segment": lambda: segment(rounds),
+        "evaluation": lambda: evaluation(rounds, options),
+        "viewer": lambda: viewer.measure(rounds=rounds),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="how often each ratio is measured (medians are shown)")
@@ -33,7 +41,7 @@ def main() -> None:
     print(ratio.machine(), flush=True)
     ratios = []
     for part in PARTS if only is None else (only,):
-        for measured in segment(rounds) if part == "segment" else evaluation(rounds, options):
+        for measured in parts(rounds, options)[part]():
             ratios.append(measured)
             print(f"{measured.name}: {measured.value:.2f}", flush=True)
     print(ratio.table(ratios))

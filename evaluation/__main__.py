@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.comparison_command import add_compare
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
+    from evaluation.report import ReportOptions
     from evaluation.results import Results
     from evaluation.run_request import RunOptions, RunOutcome, RunProgress
 
@@ -70,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="one HTML file with tables, plots and worst cases, readable offline")
     report.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="output folders of earlier runs")
     report.add_argument("--output", required=True, type=Path, metavar="FILE.html")
+    _add_report_options(report)
     report.set_defaults(run=_write_report)
+
+    add_compare(commands)
     return parser
 
 
@@ -92,6 +97,23 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", type=float, default=1.0, help="of the surface Dice, mm (px without spacing); default 1"
     )
+
+
+def _add_report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--test-set", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
+    parser.add_argument("--checkpoint", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
+    parser.add_argument("--metric", default="", metavar="NAME", help="what ranks; default: dice")
+    parser.add_argument(
+        "--empty", choices=["skip", "one", "zero"], default="skip", help="what two empty masks count; default: skip"
+    )
+    parser.add_argument(
+        "--failed", choices=["apart", "worst"], default="apart", help="what failed cases count; default: apart"
+    )
+    parser.add_argument(
+        "--order", choices=["class", "case", "pooled"], default="class", help="of a mean; default: class"
+    )
+    parser.add_argument("--worst", type=int, metavar="N", help="worst cases with pictures, for each test set")
+    parser.add_argument("--title", help="of the page")
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
@@ -148,8 +170,25 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
 def _write_report(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.report import write_report
 
-    print(write_report(options.folders, options.output, settings=settings))
+    print(write_report(options.folders, options.output, options=_report_options(options), settings=settings))
     return 0
+
+
+def _report_options(options: argparse.Namespace) -> "ReportOptions":
+    from evaluation.report import ReportOptions
+    from evaluation.statistics import Policy
+
+    if options.worst is not None and options.worst < 0:
+        raise OptionError(f"--worst is {options.worst}. Give 0 or more.")
+    given = {"worst": options.worst, "title": options.title}
+    return ReportOptions(
+        test_sets=tuple(options.test_set or ()),
+        checkpoints=tuple(options.checkpoint or ()),
+        metric=options.metric,
+        policy=Policy(empty=options.empty, failed=options.failed),
+        order=options.order,
+        **{name: value for name, value in given.items() if value is not None},
+    )
 
 
 def _scoring(options: argparse.Namespace) -> "RunOptions":

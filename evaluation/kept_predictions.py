@@ -45,7 +45,7 @@ def keep_prediction(label_map: LabelMap, output: Path, test_set: str, checkpoint
         raise OutputError(
             f"{folder.name}: the folder cannot be made ({error.strerror}). Choose another --output."
         ) from None
-    return write_label_map(label_map, folder, case_id)
+    return write_label_map(label_map, None, folder / case_id)
 
 
 def copy_prediction(source: Path, output: Path, test_set: str, checkpoint: str, case_id: str) -> None:

@@ -25,6 +25,7 @@ from medseg_demo.test_set import Case, TestSet, read_test_set
 
 READERS = 2
 PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp")
+PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may keep an orientation
 ORIENTATION = 274  # EXIF; from 5 on, rows and columns are exchanged
 
 Progress = Callable[[int, int], None]
@@ -169,10 +170,18 @@ def _picture_size(path: Path) -> tuple[int, int] | None:
 
     try:
         with Image.open(path) as picture:
-            orientation = picture.getexif().get(ORIENTATION, 1)
+            orientation = 1 if _is_bare_png(picture, path) else picture.getexif().get(ORIENTATION, 1)
             if getattr(picture, "n_frames", 1) > 1 or (picture.format == "TIFF" and orientation != 1):
                 return None
             size = (picture.height, picture.width)
             return size[::-1] if orientation >= 5 else size
     except Exception:  # a damaged header is the reader's to explain
         return None
+
+
+def _is_bare_png(picture: "Image.Image", path: Path) -> bool:  # type: ignore[name-defined]  # noqa: F821
+    """A PNG without EXIF; Pillow would decode all of it to look for EXIF at its end."""
+    if picture.format != "PNG":
+        return False
+    content = path.read_bytes()
+    return not any(mark in content for mark in PNG_EXIF)

@@ -1,7 +1,8 @@
 """Results → one self-contained HTML file: tables, plots, every case in the table, the worst ones in the viewer.
 
 The file holds everything that it shows, plotly.js once and the viewer among it: it opens from a disk without a
-network. Whoever passes it on passes on the pictures of the worst cases too.
+network. Of the worst cases it holds whole images, and of each volume a few slices, 3 MiB of them at most. Whoever
+passes it on passes on the pictures of the worst cases too.
 """
 
 from collections.abc import Sequence
@@ -15,17 +16,16 @@ from evaluation.answers import Answer, Question, answer, badness, names_in, wors
 from evaluation.case_files import Origins, Segment, is_simulated, open_case, trace_runs
 from evaluation.figures import FIGURES, View, draw_figure
 from evaluation.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
+from evaluation.report_viewer import embedded_value, opening_slice
 from evaluation.results import Results, Run, merge, read_results, write_whole
 from evaluation.statistics import AS_MEASURED, Order, Policy
 from evaluation.wording import comparison_sentence, metric_title, number, policy_caption
 from medseg_demo.errors import MedsegError, OptionError
-from medseg_demo.rendering import most_labelled_slice, viewer_value
 from medseg_demo.settings import Settings
 
 WORST = 6
 MOST_ROWS = 2000
 MOST_SENTENCES = 15
-VIEWER_SIDE = 1024
 TILE_SIDE = 320
 
 SIMULATED_NOTE = "These images are simulated, not photographed: the scores say nothing about microscopes or patients."
@@ -44,7 +44,7 @@ class ReportOptions:
     Attributes:
         test_sets: Which ones; empty takes all.
         checkpoints: Which ones; empty takes all.
-        metric: The one that checkpoints are ranked by.
+        metric: The one that checkpoints are ranked by; empty takes Dice, or the first one where Dice is missing.
         policy: Of empty masks, misses and failed cases.
         order: Of a mean over several classes.
         worst: How many of the worst cases are shown as pictures, for each test set.
@@ -53,7 +53,7 @@ class ReportOptions:
 
     test_sets: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = ()
-    metric: str = "dice"
+    metric: str = ""
     policy: Policy = AS_MEASURED
     order: Order = "class"
     worst: int = WORST
@@ -82,7 +82,7 @@ def write_report(
 
     Raises:
         ResultsError: A folder holds no results, or damaged ones.
-        OptionError: A test set is not among the results, or no row is left.
+        OptionError: A test set, a checkpoint or the metric is not among the results, or no row is left.
         OutputError: The file cannot be written.
     """
     options, settings = options or ReportOptions(), settings or Settings()
@@ -101,11 +101,18 @@ def write_report(
 
 
 def _chosen(results: Results, options: ReportOptions) -> tuple[str, ...]:
-    present = names_in(results.table["test_set"])
-    missing = [name for name in options.test_sets if name not in present]
+    """The test sets that are shown."""
+    test_sets = names_in(results.table["test_set"])
+    _check("test set", options.test_sets, test_sets)
+    _check("checkpoint", options.checkpoints, names_in(results.table["checkpoint"]))
+    _check("metric", (options.metric,) if options.metric else (), tuple(results.metrics))
+    return options.test_sets or test_sets
+
+
+def _check(kind: str, wanted: Sequence[str], present: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in present]
     if missing:
-        raise OptionError(f"The results hold no test set {', '.join(missing)}. They have: {', '.join(present)}.")
-    return options.test_sets or present
+        raise OptionError(f"The results hold no {kind} {', '.join(missing)}. They have: {', '.join(present)}.")
 
 
 def _runs_on(origins: Origins, test_set: str) -> RunsHere:
@@ -122,7 +129,7 @@ def _section(
     numbers: "count[int]",
 ) -> str:
     """Everything about one test set."""
-    metric = options.metric if options.metric in results.metrics else results.metrics[0]
+    metric = options.metric or ("dice" if "dice" in results.metrics else results.metrics[0])
     checkpoints = tuple(one for one in options.checkpoints if one in origins)
     found = answer(results, Question(name, checkpoints, "", metric, options.policy, options.order))
     cases = _worst(found, origins, options, settings, segment)
@@ -196,14 +203,11 @@ def _worst_case(
     except MedsegError as error:
         return page.WorstCase(test_set, case_id, checkpoint, caption, note=str(error))
     prediction = case.predictions[0]
-    index = most_labelled_slice(case.reference, len(case.image.slices)) if case.image.is_volume else 0
+    index = opening_slice(case.reference, prediction.label_map)
     picture = outcome_picture(case.image, case.reference, prediction.label_map, slice_index=index, max_side=TILE_SIDE)
-    value = viewer_value(
-        case.image, prediction.label_map, reference=case.reference, slice_index=index,
-        title=f"{case_id} · {checkpoint}", max_side=VIEWER_SIDE,
-    )  # fmt: skip
-    shown = value | {"mode": "errors"}
-    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), shown, prediction.note)
+    value, note = embedded_value(case, prediction, title=f"{case_id} · {checkpoint}")
+    notes = " ".join(filter(None, (prediction.note, note)))
+    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, notes)
 
 
 def _value(row: dict[str, object], metric: str) -> str:

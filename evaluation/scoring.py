@@ -36,6 +36,8 @@ class ScoringPool:
         self._workers = [_Worker() for _ in range(workers)]
         for worker in self._workers:
             self._idle.put(worker)
+        if self._workers:
+            self._workers[-1].start()  # is ready by the time that the network gives its first prediction
 
     def score(self, task: ScoringTask) -> list[dict[str, object]]:
         """One row for each class.
@@ -73,13 +75,17 @@ class ScoringPool:
 
 
 class _Worker:
-    """One process, started with its first task, and again after it died."""
+    """One process, started with its first task at the latest, and again after it died."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
+    def start(self) -> "subprocess.Popen[bytes]":
+        self._process = self._process or _start()
+        return self._process
+
     def ask(self, task: ScoringTask) -> Reply:
-        self._process = process = self._process or _start()
+        process = self.start()
         try:
             pickle.dump(task, process.stdin, protocol=pickle.HIGHEST_PROTOCOL)  # type: ignore[arg-type]
             process.stdin.flush()  # type: ignore[union-attr]

@@ -227,6 +227,6 @@ def _write(fields: list[SimulatedField], folder: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["case_id", "split", "density", "noise", "nuclei"])
         writer.writerows([field.case_id, "test", field.density, field.noise, field.nuclei] for field in fields)
-    dataset = {"name": "simulated nuclei", "simulated": True, "labels": {"background": 0, "nucleus": 1}}
+    dataset = {"name": NAME, "simulated": True, "labels": {"background": 0, "nucleus": 1}}
     (folder / "dataset.json").write_text(json.dumps(dataset, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(README.format(count=len(fields), seed=SEED), encoding="utf-8")

@@ -1,7 +1,7 @@
 """An answer as tables of words: what the page and the report print, each number with its convention."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluation.answers import Answer, Standing
 from evaluation.metrics import METRICS
@@ -96,8 +96,10 @@ def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:
     names = [name for name in metrics if name in METRICS and not found.table[name].isna().all()]
     columns = []
     for name in names:
+        # What has no better direction, such as a volume, has no worst value that could stand in for a failed case.
+        policy = question.policy if METRICS[name].better else replace(question.policy, failed="apart")
         summaries = summarise(
-            found.table, name, by=("checkpoint",), order=question.order, policy=question.policy, intervals=False
+            found.table, name, by=("checkpoint",), order=question.order, policy=policy, intervals=False
         )
         columns.append({one.group[0]: _centre(one) for one in summaries})
     rows = tuple(

@@ -17,7 +17,11 @@ from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
+    from medseg_demo.readers import Series
     from medseg_demo.segmentation import Segmentation
+    from medseg_demo.writers import LabelMapFormat
+
+    Result = tuple[Path | Series, Segmentation | MedsegError]
 
 MOST_WAITING = 16  # results that wait to be written, so that memory stays bounded
 
@@ -43,8 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m medseg_demo", description="Segment medical images.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    segment = commands.add_parser("segment", help="images, volumes, folders or zips to label maps and measurements")
-    segment.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an image, a volume, a folder or a zip")
+    segment = commands.add_parser("segment", help="images, volumes and series to label maps and measurements")
+    segment.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="image, volume, DICOM slices, folder or zip"
+    )
     segment.add_argument("--checkpoint", required=True, metavar="NAME", help="a name that `checkpoints` lists")
     segment.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     segment.add_argument("--threshold", type=float, help="in (0, 1); default: the model card's")
@@ -52,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--denoise", default="none", choices=["none", "mean", "gaussian", "median"])
     segment.add_argument("--smallest-component", type=int, default=0, metavar="PX", help="remove smaller parts")
     segment.add_argument("--fill-holes", action="store_true", help="close holes within a class")
+    segment.add_argument("--volume", type=int, metavar="N", help="which volume of 4-D files, such as a time, from 1")
+    segment.add_argument(
+        "--format",
+        default="auto",
+        choices=["auto", "nifti", "nrrd", "dicom-seg"],
+        help="of the label maps; auto: PNG of images, NIfTI of volumes",
+    )
     segment.add_argument("--json", action="store_true", help="print the measurements as JSON")
     segment.set_defaults(run=_segment)
 
@@ -70,9 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.batch import segment_files
     from medseg_demo.models.catalog import load_checkpoint
-    from medseg_demo.readers import collect_files
+    from medseg_demo.readers import collect_images
     from medseg_demo.segmentation import SegmentOptions
-    from medseg_demo.writers import summary, write_json
+    from medseg_demo.writers import DICOM_SEG_NOTE, summary, write_json
 
     checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir)
     chosen = SegmentOptions(
@@ -84,15 +97,17 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     )
     chosen.check(checkpoint.card)
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
-        files = collect_files(options.files, settings=settings, unpack_to=Path(unpacked))
-        _refuse_repeated_names(files)
+        items = collect_images(options.files, settings=settings, unpack_to=Path(unpacked))
+        _refuse_repeated_names(items)
         _make_folder(options.output)
-        results = segment_files(files, checkpoint, options=chosen, settings=settings)
+        if options.format == "dicom-seg":
+            print(f"note: {DICOM_SEG_NOTE}", file=sys.stderr)
+        results = segment_files(items, checkpoint, options=chosen, settings=settings, volume=options.volume)
         summaries, failed = [], 0
-        for path, outcome in _written(results, options.output):
+        for item, outcome in _written(results, options.output, options.format):
             if isinstance(outcome, MedsegError):
                 failed += 1
-                _complain(path, outcome)
+                _complain(item.name, outcome)
                 continue
             summaries.append(summary(outcome))
             if not options.json:
@@ -103,35 +118,34 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     return 1 if failed else 0
 
 
-def _written(
-    results: "Iterable[tuple[Path, Segmentation | MedsegError]]", folder: Path
-) -> "Iterator[tuple[Path, Segmentation | MedsegError]]":
+def _written(results: "Iterable[Result]", folder: Path, file_format: "LabelMapFormat") -> "Iterator[Result]":
     """The same results, each label map written (by a thread of its own) before it is passed on."""
     from medseg_demo.readers import stem
     from medseg_demo.writers import write_label_map
 
-    def write(path: Path, outcome: "Segmentation | MedsegError") -> "tuple[Path, Segmentation | MedsegError]":
+    def write(item: "Path | Series", outcome: "Segmentation | MedsegError") -> "Result":
         if not isinstance(outcome, MedsegError):
             try:
-                write_label_map(outcome.label_map, folder, stem(path))
+                path, made_by = folder / stem(item), outcome.checkpoint
+                write_label_map(outcome.label_map, outcome.image, path, file_format=file_format, algorithm=made_by)
             except MedsegError as error:
-                return path, error
-        return path, outcome
+                return item, error
+        return item, outcome
 
-    waiting: deque[Future[tuple[Path, Segmentation | MedsegError]]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as pool:
-        for path, outcome in results:
-            waiting.append(pool.submit(write, path, outcome))
+        for item, outcome in results:
+            waiting.append(pool.submit(write, item, outcome))
             while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _refuse_repeated_names(files: Sequence[Path]) -> None:
+def _refuse_repeated_names(items: "Sequence[Path | Series]") -> None:
     from medseg_demo.readers import stem
 
-    repeated = sorted(name for name, count in Counter(map(stem, files)).items() if count > 1)
+    repeated = sorted(name for name, count in Counter(map(stem, items)).items() if count > 1)
     if repeated:
         raise OptionError(
             f"Several inputs are named {', '.join(repeated[:5])}, so one result would replace another. "
@@ -148,9 +162,9 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _complain(path: Path, error: MedsegError) -> None:
+def _complain(name: str, error: MedsegError) -> None:
     text = str(error)
-    print(f"error: {text if path.name in text else f'{path.name}: {text}'}", file=sys.stderr, flush=True)
+    print(f"error: {text if name in text else f'{name}: {text}'}", file=sys.stderr, flush=True)
 
 
 def _line(summary: dict[str, Any]) -> str:

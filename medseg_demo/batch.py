@@ -12,7 +12,7 @@ from medseg_demo.errors import MedsegError
 from medseg_demo.image import MedicalImage
 from medseg_demo.inference import choose_compute
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.readers import read_image
+from medseg_demo.readers import Series, read_image
 from medseg_demo.segmentation import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.settings import Settings
 
@@ -20,38 +20,41 @@ GROUP = 8  # files that go through the network together
 GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes go alone
 MOST_WORKERS = 8
 
+Item = Path | Series
 Outcome = Segmentation | MedsegError
 
 
 def segment_files(
-    files: Iterable[Path],
+    files: Iterable[Item],
     checkpoint: Checkpoint,
     *,
     options: SegmentOptions | None = None,
     settings: Settings | None = None,
-) -> Iterator[tuple[Path, Outcome]]:
+    volume: int | None = None,
+) -> Iterator[tuple[Item, Outcome]]:
     """Segment files in their order; one that fails yields its error, and the others go on.
 
     On a CPU as many groups of files as there are threads are worked on at once, each by one thread: threads that
     share one small network spend much of their time waiting for each other.
 
     Args:
-        files: Of any format that ``read_image`` knows.
+        files: Of any format that ``read_image`` knows, and series.
         checkpoint: From ``load_checkpoint``.
         options: As for ``segment``.
         settings: As for ``segment``; its limits apply to each file.
+        volume: Which volume of files with several, as for ``read_image``.
 
     Yields:
-        The file, and its segmentation or the error.
+        The file or series, and its segmentation or the error.
     """
     settings = settings or Settings()
     workers, threads = _share(settings)
     settings = replace(settings, threads=threads)
     pool = ThreadPoolExecutor(workers, "segment", initializer=torch.set_num_threads, initargs=(threads,))
-    waiting: deque[Future[list[tuple[Path, Outcome]]]] = deque()
+    waiting: deque[Future[list[tuple[Item, Outcome]]]] = deque()
     try:
         for group in _groups(files):
-            waiting.append(pool.submit(_segment_group, group, checkpoint, options, settings))
+            waiting.append(pool.submit(_segment_group, group, checkpoint, options, settings, volume))
             if len(waiting) > workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -69,11 +72,12 @@ def _share(settings: Settings) -> tuple[int, int]:
     return workers, threads // workers
 
 
-def _groups(files: Iterable[Path]) -> Iterator[list[Path]]:
-    group: list[Path] = []
+def _groups(files: Iterable[Item]) -> Iterator[list[Item]]:
+    group: list[Item] = []
     size = 0
     for path in files:
-        length = path.stat().st_size if path.is_file() else 0
+        parts = path.paths if isinstance(path, Series) else (path,)
+        length = sum(part.stat().st_size for part in parts if part.is_file())
         if group and (len(group) == GROUP or size + length > GROUP_BYTES):
             yield group
             group, size = [], 0
@@ -84,9 +88,13 @@ def _groups(files: Iterable[Path]) -> Iterator[list[Path]]:
 
 
 def _segment_group(
-    files: Sequence[Path], checkpoint: Checkpoint, options: SegmentOptions | None, settings: Settings
-) -> list[tuple[Path, Outcome]]:
-    images = [_read(path, settings) for path in files]
+    files: Sequence[Item],
+    checkpoint: Checkpoint,
+    options: SegmentOptions | None,
+    settings: Settings,
+    volume: int | None,
+) -> list[tuple[Item, Outcome]]:
+    images = [_read(path, settings, volume) for path in files]
     sound = [image for image in images if isinstance(image, MedicalImage)]
     done: Iterator[Outcome]
     try:
@@ -99,9 +107,9 @@ def _segment_group(
     ]
 
 
-def _read(path: Path, settings: Settings) -> MedicalImage | MedsegError:
+def _read(path: Item, settings: Settings, volume: int | None) -> MedicalImage | MedsegError:
     try:
-        return read_image(path, settings=settings)
+        return read_image(path, settings=settings, volume=volume)
     except MedsegError as error:
         return error
 

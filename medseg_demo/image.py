@@ -9,6 +9,7 @@ superior (LPS).
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -22,12 +23,20 @@ class Geometry:
 
     Attributes:
         spacing_mm: Distance between pixel centres along each spatial axis, (Y, X) or (Z, Y, X), in mm; None
-            where the file does not say.
-        affine: Indices (x, y, z, 1) to LPS millimetres, float64 (4, 4); None where the file does not say.
+            where the file does not say. Of a tilted series it is the distance between the planes, so that the
+            product is always a voxel's volume.
+        affine: Indices (x, y, z, 1) to LPS millimetres, float64 (4, 4); None where the file does not say. Its
+            axes are at right angles but for a tilted DICOM series, where the third leans.
     """
 
     spacing_mm: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+
+
+def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
+    """The spacing (Z, Y, X) of a volume with this affine, in mm; the product is a voxel's volume, leaning or not."""
+    x, y = (float(np.linalg.norm(affine[:3, axis])) for axis in (0, 1))
+    return abs(float(np.linalg.det(affine[:3, :3]))) / (x * y), y, x
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +55,8 @@ class MedicalImage:
             one, the full range of 8-bit images, and the 0.5th and 99.5th percentile of others.
         modality: DICOM's code, such as "CT"; None where the file does not say.
         notes: What the reader found or did that a person should know, in plain sentences.
+        source_files: The DICOM files that it was read from, in the order of the slices; empty for other formats.
+            They are what a DICOM SEG refers to, and are never shown.
     """
 
     pixels: np.ndarray
@@ -57,6 +68,7 @@ class MedicalImage:
     display_window: tuple[float, float]
     modality: str | None = None
     notes: tuple[str, ...] = ()
+    source_files: tuple[Path, ...] = ()
 
     @property
     def is_volume(self) -> bool:

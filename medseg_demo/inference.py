@@ -1,8 +1,10 @@
 """From the network's input to probabilities: device, precision, batches, sliding window, flips."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations, product
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,13 +13,17 @@ from torch import nn
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.folding import fold_batch_norms
+from medseg_demo.models.fusing import fuse_convolutions
 from medseg_demo.settings import Settings
 
 # On a CPU larger batches are slower: their activations no longer fit into the cache.
 CPU_BATCH, GPU_BATCH = 4, 16
+CPU_VOLUMES, GPU_VOLUMES = 1, 4
 OVERLAP = 0.25  # of a tile's side that it shares with the next
 
 Progress = Callable[[int, int], None]
+Window = tuple[slice, ...]
+Job = tuple  # the index of a slice or volume, and the slices of a Window
 
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -69,40 +75,42 @@ def predict(
     flips: bool = False,
     progress: Progress | None = None,
 ) -> torch.Tensor:
-    """Run a network over slices of any size.
+    """Run a network over slices of any size, or over a volume.
 
-    A tensor larger than the card's input size is covered by overlapping tiles, whose probabilities are blended
-    with Gaussian weights (as nnU-Net does, doi:10.1038/s41592-020-01008-z).
+    A tensor larger than the card's input size is covered by overlapping tiles (windows in 3-D), whose probabilities
+    are blended with Gaussian weights (as nnU-Net does, doi:10.1038/s41592-020-01008-z). Beside the input and a
+    batch of tiles, memory holds the sums alone: of the probabilities, and of the weights.
 
     Args:
-        checkpoint: Of a 2-D network.
-        tensor: (Z, C, H, W) float32, as ``preprocessing.place`` gives it.
+        checkpoint: Of a 2-D or 3-D network.
+        tensor: (Z, C, H, W) or (1, C, D, H, W) float32, as ``preprocessing.place`` gives it.
         compute: Where to run.
         batch_size: Tiles at once; 0 chooses by device.
-        flips: Average over the four flips of the plane (test-time augmentation, four times the work).
+        flips: Average over all flips of the plane (four), or of the volume (eight): test-time augmentation.
         progress: Called with (tiles done, tiles in all) after each batch; what it raises ends the work.
 
     Returns:
-        float32 (Z, K, H, W) on the CPU: the probability of the one class, or of background and each class.
+        float32 (Z, K, H, W) or (1, K, D, H, W) on the CPU: the probability of the one class, or of background and
+        each class.
 
     Raises:
         InputMismatchError: The network cannot take this input, or memory does not suffice.
     """
-    network = _prepared(checkpoint, compute.device)
-    tile = (checkpoint.card.input_size[-2], checkpoint.card.input_size[-1])
-    corners = _corners((tensor.shape[-2], tensor.shape[-1]), tile)
-    jobs = [(z, top, left) for z in range(len(tensor)) for top, left in corners]
-    batches = _batched(jobs, batch_size or (CPU_BATCH if compute.device.type == "cpu" else GPU_BATCH))
-    single = len(corners) == 1
+    network = _prepared(checkpoint, compute)
+    tile, size = checkpoint.card.input_size, tuple(tensor.shape[2:])
+    windows = _windows(size, tile)
+    jobs = [(index, *window) for index in range(len(tensor)) for window in windows]
+    batches = _batched(jobs, batch_size or _default_batch(compute.device, len(tile)))
+    single = len(windows) == 1
     weight = torch.ones(tile) if single else _gaussian(tile)
-    total = torch.zeros(len(tensor), checkpoint.card.output_channels, *tensor.shape[-2:])
+    total = torch.zeros(len(tensor), checkpoint.card.output_channels, *size)
     try:
         done = 0
         for batch in batches:
-            crops = torch.stack([tensor[z, :, y : y + tile[0], x : x + tile[1]] for z, y, x in batch])
+            crops = torch.stack([tensor[index, :, *window] for index, *window in batch])
             results = _forward(network, crops, compute, flips=flips, multiclass=checkpoint.card.is_multiclass)
-            for (z, y, x), result in zip(batch, results, strict=True):
-                total[z, :, y : y + tile[0], x : x + tile[1]] += result if single else result * weight
+            for (index, *window), result in zip(batch, results, strict=True):
+                total[index, :, *window] += result if single else result * weight
             done += len(batch)
             if progress:
                 progress(done, len(jobs))
@@ -111,7 +119,7 @@ def predict(
             f"The memory of {compute.name} does not suffice for checkpoint {checkpoint.name!r}. "
             "Set MEDSEG_BATCH_SIZE to a smaller number, or MEDSEG_DEVICE to cpu."
         ) from None
-    return total if single else total / _coverage(corners, weight, (tensor.shape[-2], tensor.shape[-1]))
+    return total if single else total.div_(_coverage(windows, weight, size))
 
 
 def _choose_device(name: str) -> torch.device:
@@ -145,28 +153,33 @@ def computes_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-_ready: WeakKeyDictionary[Checkpoint, tuple[torch.device, nn.Module]] = WeakKeyDictionary()
+_ready: WeakKeyDictionary[Checkpoint, tuple[Compute, nn.Module]] = WeakKeyDictionary()
 _ready_lock = threading.Lock()
 
 
-def _prepared(checkpoint: Checkpoint, device: torch.device) -> nn.Module:
+def _prepared(checkpoint: Checkpoint, compute: Compute) -> nn.Module:
     # Once for each checkpoint, not for each image: walking through its tensors alone takes as long as a small image.
     with _ready_lock:
-        if checkpoint not in _ready or _ready[checkpoint][0] != device:
+        if checkpoint not in _ready or _ready[checkpoint][0] != compute:
             card = checkpoint.card
-            network = checkpoint.network.to(device).to(memory_format=torch.channels_last)
-            example = torch.rand(1, card.in_channels, *card.input_size[-2:], device=device)
-            _ready[checkpoint] = device, fold_batch_norms(network, example)
+            layout = channels_last(len(card.input_size))
+            network = checkpoint.network.to(compute.device).to(memory_format=layout)
+            example = torch.rand(1, card.in_channels, *card.input_size, device=compute.device).to(memory_format=layout)
+            network = fold_batch_norms(network, example)
+            if compute.device.type == "cpu" and not card.is_3d:
+                network = fuse_convolutions(network, example, compute.precision)
+            _ready[checkpoint] = compute, network
         return _ready[checkpoint][1]
 
 
 def _forward(
     network: nn.Module, crops: torch.Tensor, compute: Compute, *, flips: bool, multiclass: bool
 ) -> torch.Tensor:
-    crops = crops.to(compute.device, memory_format=torch.channels_last)
+    dims = crops.ndim - 2
+    crops = crops.to(compute.device, memory_format=channels_last(dims))
     reduced = compute.precision != torch.float32
     with torch.inference_mode(), torch.autocast(compute.device.type, dtype=compute.precision, enabled=reduced):
-        axes: list[tuple[int, ...]] = [(), (-1,), (-2,), (-2, -1)] if flips else [()]
+        axes = [axis for n in range(dims + 1) for axis in combinations(range(-1, -dims - 1, -1), n)] if flips else [()]
         views = (_activated(network(crops.flip(axis)), multiclass).flip(axis) for axis in axes)
         return (sum(views, start=torch.zeros(())) / len(axes)).cpu() if flips else next(views).cpu()
 
@@ -175,9 +188,21 @@ def _activated(logits: torch.Tensor, multiclass: bool) -> torch.Tensor:
     return logits.float().softmax(dim=1) if multiclass else logits.float().sigmoid()
 
 
-def _corners(size: tuple[int, int], tile: tuple[int, int]) -> list[tuple[int, int]]:
-    rows, columns = (_starts(length, side) for length, side in zip(size, tile, strict=True))
-    return [(top, left) for top in rows for left in columns]
+def channels_last(dims: int) -> torch.memory_format:
+    """The layout of memory in which convolutions of 2 or 3 dimensions are fast."""
+    return torch.channels_last if dims == 2 else torch.channels_last_3d
+
+
+def _default_batch(device: torch.device, dims: int) -> int:
+    if device.type == "cpu":
+        return CPU_BATCH if dims == 2 else CPU_VOLUMES
+    return GPU_BATCH if dims == 2 else GPU_VOLUMES
+
+
+def _windows(size: Sequence[int], tile: Sequence[int]) -> list[Window]:
+    """The tiles that cover a plane or volume, the last axis fastest."""
+    axes = zip(size, tile, strict=True)
+    return list(product(*([slice(start, start + side) for start in _starts(length, side)] for length, side in axes)))
 
 
 def _starts(length: int, side: int) -> list[int]:
@@ -188,19 +213,19 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(step * (length - side) / steps) for step in range(steps + 1)]
 
 
-def _gaussian(tile: tuple[int, int]) -> torch.Tensor:
+def _gaussian(tile: Sequence[int]) -> torch.Tensor:
     """Weights of a tile's pixels: 1 at the centre, sigma an eighth of each side, never quite 0."""
-    height, width = (torch.exp(-0.5 * (((torch.arange(side) + 0.5) / side - 0.5) * 8) ** 2) for side in tile)
-    return (height[:, None] * width[None, :]).clamp_min(1e-3)
+    axes = (torch.exp(-0.5 * (((torch.arange(side) + 0.5) / side - 0.5) * 8) ** 2) for side in tile)
+    return reduce(lambda product, axis: product[..., None] * axis, axes).clamp_min(1e-3)
 
 
-def _coverage(corners: list[tuple[int, int]], weight: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    total = torch.zeros(size)
-    for top, left in corners:
-        total[top : top + weight.shape[0], left : left + weight.shape[1]] += weight
+def _coverage(windows: Sequence[Window], weight: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    total = torch.zeros(*size)
+    for window in windows:
+        total[window] += weight
     return total
 
 
-def _batched(jobs: list[tuple[int, int, int]], size: int) -> Iterator[list[tuple[int, int, int]]]:
+def _batched(jobs: list[Job], size: int) -> Iterator[list[Job]]:
     for start in range(0, len(jobs), size):
         yield jobs[start : start + size]

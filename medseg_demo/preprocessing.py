@@ -1,10 +1,13 @@
 """From an image to the tensor that a network takes, and how to undo the change of size.
 
 Two steps: ``to_tensor`` turns intensities into the network's range and channels at the image's own size;
-``place`` brings them to the network's size. Training and inference call the same two.
+``place`` brings them to the network's size. Training and inference call the same two. A 2-D network gets the slices
+of a volume one by one, (Z, C, Y, X); a 3-D network gets the whole in its own orientation, (1, C, Z, Y, X).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -13,45 +16,55 @@ from torch.nn import functional as F
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
+from medseg_demo.orientation import network_orientation
 
 Denoise = Literal["none", "mean", "gaussian", "median"]
 
 LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601, as Pillow's conversion to "L"
 
 
+Size = tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Placement:
-    """Where an image lies in the network's input.
+    """Where an image lies in the network's input. Sizes are (Y, X) for a 2-D network, (Z, Y, X) for a 3-D one.
 
     Attributes:
-        size: (Y, X) of the image itself.
-        resized: (Y, X) after scaling; equal to ``size`` where nothing was scaled.
-        offset: (top, left) of the scaled image in the input.
-        canvas: (H, W) of the input.
+        size: Of the image itself.
+        resized: After scaling; equal to ``size`` where nothing was scaled.
+        offset: The first corner of the scaled image in the input.
+        canvas: Of the input.
     """
 
-    size: tuple[int, int]
-    resized: tuple[int, int]
-    offset: tuple[int, int]
-    canvas: tuple[int, int]
+    size: Size
+    resized: Size
+    offset: Size
+    canvas: Size
 
     def crop(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The part of (..., H, W) that the image covers, still scaled."""
-        (top, left), (height, width) = self.offset, self.resized
-        return tensor[..., top : top + height, left : left + width]
+        """The part of (..., H, W) or (..., D, H, W) that the image covers, still scaled."""
+        return tensor[..., *(slice(start, start + n) for start, n in zip(self.offset, self.resized, strict=True))]
 
     def restore(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """(Z, K, H, W) in the network's size → (Z, K, Y, X) in the image's own."""
+        """(N, K, ...) in the network's size → (N, K, ...) in the image's own."""
         return _resize(self.crop(probabilities), self.size)
 
-    def place_labels(self, labels: torch.Tensor) -> torch.Tensor:
-        """Integer labels (Z, Y, X) in the image's size → (Z, H, W), padded with background."""
-        scaled = F.interpolate(labels[:, None].float(), self.resized, mode="nearest-exact")
-        return F.pad(scaled, self._margins())[:, 0].to(labels.dtype)
+    def restore_classes(self, probabilities: torch.Tensor) -> np.ndarray:
+        """(N, K, ...) in the network's size → (K, Z, Y, X) in the image's own; N is Z for a 2-D network, 1 for 3-D."""
+        restored = self.restore(probabilities)
+        return (restored[0] if len(self.size) == 3 else restored.transpose(0, 1)).numpy()
 
-    def _margins(self) -> tuple[int, int, int, int]:
-        (top, left), (height, width), (canvas_h, canvas_w) = self.offset, self.resized, self.canvas
-        return left, canvas_w - width - left, top, canvas_h - height - top
+    def place_labels(self, labels: torch.Tensor) -> torch.Tensor:
+        """Integer labels (N, ...) in the image's size → (N, ...) in the network's, padded with background."""
+        scaled = F.interpolate(labels[:, None].float(), self.resized, mode="nearest-exact")
+        return F.pad(scaled, _as_padding(self.margins))[:, 0].to(labels.dtype)
+
+    @property
+    def margins(self) -> tuple[tuple[int, int], ...]:
+        """The padding before and after each axis."""
+        sizes = zip(self.offset, self.resized, self.canvas, strict=True)
+        return tuple((start, whole - length - start) for start, length, whole in sizes)
 
 
 def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none") -> torch.Tensor:
@@ -63,43 +76,48 @@ def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none"
         denoise: A filter of 3 × 3 pixels (Gaussian: sigma of one pixel) before anything else.
 
     Returns:
-        float32, (Z, C, Y, X); Z is 1 for an image.
+        float32, (Z, C, Y, X); Z is 1 for an image. For a 3-D card (1, C, Z, Y, X), turned as
+        ``network_orientation`` says.
     """
     slices = _with_channels(_denoised(image.slices, denoise), card.in_channels)
-    tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
+    if card.is_3d:
+        turned = network_orientation(image.geometry.affine).turn(np.moveaxis(slices, -1, 0))
+        tensor = torch.from_numpy(np.array(turned, dtype=np.float32, order="C"))[None]
+    else:
+        tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
     if card.normalisation.method == "zscore":
         return (tensor - tensor.mean()) / tensor.std().clamp_min(1e-6)
     low, high = card.window or image.display_window
     tensor.sub_(low).div_(high - low).clamp_(0, 1)
-    return tensor.sub_(_per_channel(card.normalisation.mean)).div_(_per_channel(card.normalisation.std))
+    mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
+    return tensor.sub_(mean).div_(std)
 
 
 def place(
     tensor: torch.Tensor, card: ModelCard, *, spacing_mm: tuple[float, ...] | None = None
 ) -> tuple[torch.Tensor, Placement]:
-    """Bring slices to the network's size.
+    """Bring slices, or a volume for a 3-D network, to the network's size.
 
     "resize" scales the whole image into the input with its aspect ratio kept and pads with black. "tile" scales
     only where both the card and the image state a spacing, and pads by reflection to at least one tile.
 
     Args:
-        tensor: (Z, C, Y, X), from ``to_tensor``.
+        tensor: (Z, C, Y, X) or (1, C, Z, Y, X), from ``to_tensor``.
         card: Its ``input_size``, ``inference`` and ``spacing_mm`` count.
-        spacing_mm: The image's spacing; the last two values are those of (Y, X).
+        spacing_mm: The spacing of the tensor's axes; for a 2-D card the last two values count.
 
     Returns:
-        (Z, C, H, W), and how to undo it.
+        (Z, C, H, W) or (1, C, D, H, W), and how to undo it.
     """
-    size = (tensor.shape[-2], tensor.shape[-1])
-    target = (card.input_size[-2], card.input_size[-1])
+    target, size = card.input_size, tuple(tensor.shape[2:])
     if card.inference == "resize":
-        scale = min(target[0] / size[0], target[1] / size[1])
-        resized = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+        scale = min(wanted / length for wanted, length in zip(target, size, strict=True))
+        resized = tuple(max(1, round(length * scale)) for length in size)
         canvas = target
     else:
         resized = _at_spacing(size, card.spacing_mm, spacing_mm)
-        canvas = (max(target[0], resized[0]), max(target[1], resized[1]))
-    offset = ((canvas[0] - resized[0]) // 2, (canvas[1] - resized[1]) // 2)
+        canvas = tuple(map(max, target, resized))
+    offset = tuple((whole - length) // 2 for whole, length in zip(canvas, resized, strict=True))
     placement = Placement(size, resized, offset, canvas)
     scaled = _resize(tensor, resized)
     if card.inference == "resize":
@@ -111,14 +129,17 @@ def to_picture(tensor: torch.Tensor, card: ModelCard) -> np.ndarray:
     """What the network saw, for people.
 
     Args:
-        tensor: (Z, C, H, W), as given to the network.
+        tensor: (Z, C, H, W) or (1, C, D, H, W), as given to the network.
         card: Its normalisation is undone.
 
     Returns:
-        uint8, (Z, H, W) for one channel, (Z, H, W, 3) for colour.
+        uint8, (Z, H, W) for one channel, (Z, H, W, 3) for colour; Z is D for a volume.
     """
+    if tensor.ndim == 5:
+        tensor = tensor[0].transpose(0, 1)
     if card.normalisation.method == "window":
-        shown = tensor * _per_channel(card.normalisation.std) + _per_channel(card.normalisation.mean)
+        mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
+        shown = tensor * std + mean
     else:
         shown = (tensor - tensor.amin()) / (tensor.amax() - tensor.amin()).clamp_min(1e-6)
     picture = (shown.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -147,22 +168,30 @@ def _with_channels(slices: np.ndarray, channels: int) -> np.ndarray:
     return (slices.astype(np.float32) @ LUMINANCE)[..., np.newaxis]
 
 
-def _per_channel(values: tuple[float, ...]) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
+def _per_channel(values: tuple[float, ...], *, like: torch.Tensor) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(1, -1, *[1] * (like.ndim - 2))
 
 
-def _at_spacing(
-    size: tuple[int, int], wanted: tuple[float, ...] | None, given: tuple[float, ...] | None
-) -> tuple[int, int]:
+def _at_spacing(size: Size, wanted: tuple[float, ...] | None, given: tuple[float, ...] | None) -> Size:
     if wanted is None or given is None:
         return size
-    height, width = (max(1, round(size[axis] * given[axis - 2] / wanted[axis - 2])) for axis in (0, 1))
-    return height, width
+    lengths = zip(size, given[-len(size) :], wanted[-len(size) :], strict=True)
+    return tuple(max(1, round(length * own / other)) for length, own, other in lengths)
 
 
-def _resize(tensor: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    if tensor.shape[-2:] == size:
-        return tensor
+def _resize(tensor: torch.Tensor, size: Size) -> torch.Tensor:
+    """Linear interpolation of all axes but the first two, each smoothed first where it shrinks."""
+    if tensor.shape[-2:] != size[-2:]:
+        flat = tensor.flatten(0, -4) if tensor.ndim == 5 else tensor
+        tensor = _resize_plane(flat, size[-2:]).view(*tensor.shape[:-2], *size[-2:])
+    if tensor.ndim == 5 and tensor.shape[2] != size[0]:
+        # torch smooths planes only; the depth beside all the rest makes one.
+        plane = _resize_plane(tensor.flatten(3), (size[0], size[1] * size[2]))
+        tensor = plane.view(*tensor.shape[:2], *size)
+    return tensor
+
+
+def _resize_plane(tensor: torch.Tensor, size: Size) -> torch.Tensor:
     shrinks = size[0] < tensor.shape[-2] or size[1] < tensor.shape[-1]
     return F.interpolate(tensor, size, mode="bilinear", antialias=shrinks)
 
@@ -171,20 +200,27 @@ def _pad_with_black(tensor: torch.Tensor, placement: Placement, card: ModelCard)
     if placement.resized == placement.canvas:
         return tensor
     if card.normalisation.method == "window":
-        black = -_per_channel(card.normalisation.mean) / _per_channel(card.normalisation.std)
+        mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
+        black = -mean / std
     else:
-        black = tensor.amin().view(1, 1, 1, 1)
+        black = tensor.amin().view(*[1] * tensor.ndim)
     canvas = black.expand(*tensor.shape[:2], *placement.canvas).clone()
     placement.crop(canvas).copy_(tensor)
     return canvas
 
 
 def _pad_by_reflection(tensor: torch.Tensor, placement: Placement) -> torch.Tensor:
-    left, right, top, bottom = placement._margins()
-    if not (left or right or top or bottom):
+    if placement.resized == placement.canvas:
         return tensor
-    height, width = placement.resized
     # A reflection cannot be wider than the image itself: what is beyond repeats the edge.
-    inner = (min(left, width - 1), min(right, width - 1), min(top, height - 1), min(bottom, height - 1))
-    outer = (left - inner[0], right - inner[1], top - inner[2], bottom - inner[3])
-    return F.pad(F.pad(tensor, inner, mode="reflect"), outer, mode="replicate")
+    reflected, repeated = [], []
+    for (before, after), length in zip(placement.margins, placement.resized, strict=True):
+        inner = min(before, length - 1), min(after, length - 1)
+        reflected.append(inner)
+        repeated.append((before - inner[0], after - inner[1]))
+    return F.pad(F.pad(tensor, _as_padding(reflected), mode="reflect"), _as_padding(repeated), mode="replicate")
+
+
+def _as_padding(margins: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Margins of each axis as torch wants them: the last axis first."""
+    return tuple(chain.from_iterable(reversed(tuple(margins))))

@@ -1,10 +1,19 @@
 """Real images that installed packages ship, as ready examples: nothing is downloaded."""
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from medseg_demo.errors import OptionError
+from medseg_demo.image import Geometry
+from medseg_demo.nifti_writer import write_nifti
+from medseg_demo.readers import read_image
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class Sample:
         file: The file's place under that module's folder.
         licence: The licence under which it may be used.
         credit: Whom to name.
+        box_mm: The part of a volume that is taken, as its least and greatest corner in LPS mm; None takes all.
     """
 
     name: str
@@ -32,10 +42,20 @@ class Sample:
     file: str
     licence: str
     credit: str
+    box_mm: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
 
     @property
     def path(self) -> Path:
-        """Where the file lies.
+        """Where the file lies; a part of a volume is cut out when it is first asked for.
+
+        Raises:
+            OptionError: The package is not installed, or does not hold the file.
+        """
+        return self.packaged_file if self.box_mm is None else _cut_out(self)
+
+    @property
+    def packaged_file(self) -> Path:
+        """The file in its package.
 
         Raises:
             OptionError: The package is not installed, or does not hold the file.
@@ -82,6 +102,20 @@ SAMPLES = (
         licence="no known copyright restrictions",
         credit="Center for Microscopy and Molecular Imaging (CMMI); packaged by the scikit-image contributors",
     ),
+    Sample(
+        name="hippocampus",
+        title="Hippocampus (volume)",
+        description="The left hippocampus in the average T1 image of 152 adults: a volume of 36 × 51 × 35 mm. "
+        "An average is smoother than any one brain.",
+        checkpoint="hippocampus-unet3d",
+        package="nilearn",
+        module="nilearn",
+        file="datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz",
+        licence="any use without fee, with the copyright notice (McConnell Brain Imaging Centre)",
+        credit="ICBM 152 nonlinear symmetric atlas 2009a, © Louis Collins, McConnell Brain Imaging Centre, Montreal "
+        "Neurological Institute, McGill University (Fonov et al. 2011); packaged by the nilearn contributors",
+        box_mm=((5.0, -1.0, -32.0), (40.0, 49.0, 2.0)),
+    ),
 )
 
 
@@ -104,6 +138,25 @@ def sample_path(name: str) -> Path:
 
 def _is_installed(sample: Sample) -> bool:
     try:
-        return sample.path.is_file()
+        return sample.packaged_file.is_file()
     except OptionError:
         return False
+
+
+@cache
+def _cut_out(sample: Sample) -> Path:
+    """A part of a volume of bytes as a file of its own, deleted when the program ends."""
+    image = read_image(sample.packaged_file)
+    affine = image.geometry.affine
+    if affine is None or sample.box_mm is None or image.pixels.dtype != np.uint8:
+        raise OptionError(f"Sample {sample.name!r}: another version of {sample.package} is installed. Update it.")
+    corners = np.column_stack([np.array(sample.box_mm), np.ones(2)])
+    ends = np.rint(corners @ np.linalg.inv(affine).T)[:, :3].astype(int)
+    start, stop = ends.min(axis=0), ends.max(axis=0) + 1
+    part = image.pixels[tuple(slice(*span) for span in zip(start[::-1], stop[::-1], strict=True))]
+    moved = affine.copy()
+    moved[:3, 3] = (affine @ [*start, 1])[:3]
+    folder = Path(tempfile.mkdtemp(prefix="medseg-sample-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_nifti(part, Geometry(image.geometry.spacing_mm, moved), folder / f"{sample.name}.nii.gz")
+    return folder / f"{sample.name}.nii.gz"

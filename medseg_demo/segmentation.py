@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.fit import check_fit
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.inference import Compute, Progress, choose_compute, predict
 from medseg_demo.measurements import ClassMeasurement, measure
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.orientation import Orientation, network_orientation
 from medseg_demo.postprocessing import clean, to_labels
 from medseg_demo.preprocessing import Denoise, Placement, place, to_picture, to_tensor
 from medseg_demo.settings import Settings
@@ -28,7 +30,7 @@ class SegmentOptions:
 
     Attributes:
         threshold: In (0, 1), for checkpoints of one class; None takes the card's.
-        flips: Average over the four flips of the plane.
+        flips: Average over the four flips of the plane, or the eight of a volume in a 3-D network.
         denoise: A filter before the network.
         smallest_component: Parts with fewer pixels are removed; 0 keeps all.
         fill_holes: Enclosed background joins the class around it.
@@ -66,7 +68,6 @@ class Segmentation:
         image: As read.
         label_map: In the image's own size and geometry.
         probabilities: float16, (K, Y, X) or (K, Z, Y, X), of the foreground classes.
-        measurements: One record a class.
         checkpoint: Its name.
         digest: Its hash.
         card: Its model card.
@@ -80,7 +81,6 @@ class Segmentation:
     image: MedicalImage
     label_map: LabelMap
     probabilities: np.ndarray
-    measurements: tuple[ClassMeasurement, ...]
     checkpoint: str
     digest: str
     card: ModelCard
@@ -91,12 +91,18 @@ class Segmentation:
     warnings: tuple[str, ...]
 
     @cached_property
+    def measurements(self) -> tuple[ClassMeasurement, ...]:
+        """One record a class. Made when asked for."""
+        return measure(self.label_map, self.probabilities)
+
+    @cached_property
     def model_input(self) -> np.ndarray:
         """What the network saw, without padding: uint8 (Z, H, W), or (Z, H, W, 3) in colour. Made when asked for."""
         tensor = to_tensor(self.image, self.card, denoise=self.options.denoise)
+        spacing_mm = _orientation(self.image, self.card).turn_spacing(self.image.geometry.spacing_mm)
         pictures = []
         for part in tensor.split(CHUNK):
-            placed, placement = place(part, self.card, spacing_mm=self.image.geometry.spacing_mm)
+            placed, placement = place(part, self.card, spacing_mm=spacing_mm)
             pictures.append(to_picture(placement.crop(placed), self.card))
         return np.concatenate(pictures)
 
@@ -109,7 +115,7 @@ def segment(
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
-    """Segment an image, or a volume slice by slice.
+    """Segment an image, or a volume: slice by slice in a 2-D network, in overlapping windows in a 3-D one.
 
     Args:
         image: From ``read_image``.
@@ -133,21 +139,18 @@ def segment_batch(
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> list[Segmentation]:
-    """Segment several images; those of one size in the network go through it together.
+    """Segment several images; in a 2-D network those of one size go through it together.
 
     Arguments and errors are those of ``segment``; the results are in the order of the images, and differ from
     those of ``segment`` by no more than rounding.
     """
     options, settings = options or SegmentOptions(), settings or Settings()
-    if checkpoint.card.is_3d:
-        raise InputMismatchError(
-            f"Checkpoint {checkpoint.name!r} is of a 3-D network, and this version runs 2-D ones. Choose another."
-        )
+    _check_dimensions(images, checkpoint)
     compute = choose_compute(settings)
     work = [_Work(image, checkpoint, compute, options) for image in images]
-    total = sum(len(image.slices) for image in images)
+    total = len(images) if checkpoint.card.is_3d else sum(len(image.slices) for image in images)
     done = 0
-    for group in _grouped(chunk for item in work for chunk in item.chunks()):
+    for group in _grouped((chunk for item in work for chunk in item.chunks()), most=_most_together(checkpoint.card)):
         slices = sum(len(chunk.placed) for chunk in group)
         start = time.perf_counter()
         scores = predict(
@@ -165,33 +168,9 @@ def segment_batch(
     return [item.finish() for item in work]
 
 
-def check_fit(image: MedicalImage, card: ModelCard, *, has_card: bool = True) -> list[str]:
-    """In plain words, why an image may not be what a checkpoint expects; empty where nothing speaks against it."""
-    warnings = []
-    if not has_card:
-        warnings.append("The checkpoint has no model card: size, normalisation and threshold are defaults.")
-    if card.in_channels == 1 and image.channels == 3 and not _is_grey(image.pixels):
-        warnings.append("The image is in colour, but the checkpoint was trained on grey images: colour is dropped.")
-    if card.in_channels == 3 and image.channels == 1:
-        warnings.append("The image is grey, but the checkpoint takes colour images: grey is repeated.")
-    if card.window and not _overlaps(image.intensity_range, card.window):
-        low, high = image.intensity_range
-        warnings.append(
-            f"Intensities run from {low:g} to {high:g}, but the checkpoint expects {card.window[0]:g} to "
-            f"{card.window[1]:g}: check the rescaling of the file."
-        )
-    if min(image.shape[-2:]) < min(card.input_size[-2:]) / 4:
-        warnings.append(f"The image is small ({image.shape[-1]} × {image.shape[-2]} px) for this checkpoint.")
-    if card.inference == "resize" and not 0.5 <= image.shape[-1] / image.shape[-2] <= 2:
-        warnings.append("The image is unusually long and narrow; much of the network's input will be padding.")
-    if image.is_volume:
-        warnings.append("The checkpoint is 2-D: each slice is segmented on its own.")
-    return warnings
-
-
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Up to CHUNK consecutive slices of one image, ready for the network."""
+    """Up to CHUNK consecutive slices of one image, or one volume for a 3-D network, ready for the network."""
 
     work: "_Work"
     start: int
@@ -205,6 +184,7 @@ class _Work:
     def __init__(self, image: MedicalImage, checkpoint: Checkpoint, compute: Compute, options: SegmentOptions) -> None:
         self.image, self.checkpoint, self.compute, self.options = image, checkpoint, compute, options
         self.threshold = _threshold(checkpoint.card, options)
+        self.orientation = _orientation(image, checkpoint.card)
         self.seconds: dict[str, float] = {}
         depth, classes = len(image.slices), len(checkpoint.card.class_names)
         self.labels = np.empty((depth, *image.shape[-2:]), np.uint8)
@@ -214,17 +194,18 @@ class _Work:
         card = self.checkpoint.card
         with self._step("preprocess"):
             tensor = to_tensor(self.image, card, denoise=self.options.denoise)
+            spacing_mm = self.orientation.turn_spacing(self.image.geometry.spacing_mm)
         for start in range(0, len(tensor), CHUNK):
             with self._step("preprocess"):
                 part = tensor[start : start + CHUNK]
-                placed, placement = place(part, card, spacing_mm=self.image.geometry.spacing_mm)
+                placed, placement = place(part, card, spacing_mm=spacing_mm)
             yield _Chunk(self, start, placed, placement)
 
     def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
         self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
         with self._step("postprocess"):
-            restored = chunk.placement.restore(scores).transpose(0, 1).numpy()
-            part = slice(chunk.start, chunk.start + len(chunk.placed))
+            restored = self.orientation.undo(chunk.placement.restore_classes(scores))
+            part = slice(chunk.start, chunk.start + restored.shape[1])
             self.labels[part] = to_labels(restored, threshold=self.threshold)
             self.probabilities[:, part] = restored if len(restored) == 1 else restored[1:]
 
@@ -239,13 +220,10 @@ class _Work:
             )
         label_map = LabelMap(labels, card.class_names, image.geometry)
         probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
-        with self._step("measure"):
-            measurements = measure(label_map, probabilities)
         return Segmentation(
             image=image,
             label_map=label_map,
             probabilities=probabilities,
-            measurements=measurements,
             checkpoint=self.checkpoint.name,
             digest=self.checkpoint.digest,
             card=card,
@@ -263,17 +241,34 @@ class _Work:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _grouped(chunks: Iterable[_Chunk]) -> Iterator[list[_Chunk]]:
-    """Consecutive chunks of one size in the network, at most CHUNK slices together."""
+def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
+    """Consecutive chunks of one size in the network, at most ``most`` slices or volumes together."""
     group: list[_Chunk] = []
     for chunk in chunks:
-        slices = sum(len(other.placed) for other in group) + len(chunk.placed)
-        if group and (slices > CHUNK or chunk.placed.shape[1:] != group[0].placed.shape[1:]):
+        together = sum(len(other.placed) for other in group) + len(chunk.placed)
+        if group and (together > most or chunk.placed.shape[1:] != group[0].placed.shape[1:]):
             yield group
             group = []
         group.append(chunk)
     if group:
         yield group
+
+
+def _most_together(card: ModelCard) -> int:
+    return 1 if card.is_3d else CHUNK
+
+
+def _orientation(image: MedicalImage, card: ModelCard) -> Orientation:
+    return network_orientation(image.geometry.affine) if card.is_3d else Orientation()
+
+
+def _check_dimensions(images: Sequence[MedicalImage], checkpoint: Checkpoint) -> None:
+    flat = next((image for image in images if not image.is_volume), None)
+    if checkpoint.card.is_3d and flat:
+        raise InputMismatchError(
+            f"Image {flat.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "
+            "Choose a 2-D checkpoint, or give the whole volume or series."
+        )
 
 
 def _part_of(progress: Progress | None, before: int, slices: int, total: int) -> Progress | None:
@@ -286,11 +281,3 @@ def _part_of(progress: Progress | None, before: int, slices: int, total: int) ->
 def _threshold(card: ModelCard, options: SegmentOptions) -> float | None:
     options.check(card)
     return None if card.is_multiclass else options.threshold or card.threshold or 0.5
-
-
-def _is_grey(pixels: np.ndarray) -> bool:
-    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
-
-
-def _overlaps(first: tuple[float, float], second: tuple[float, float]) -> bool:
-    return max(first[0], second[0]) < min(first[1], second[1])

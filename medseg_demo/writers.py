@@ -1,17 +1,19 @@
-"""Results → files: label maps in the image's own geometry, measurements as JSON and CSV."""
+"""Results → files: label maps in the image's own geometry and format, measurements as JSON and CSV."""
 
 import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from PIL import Image
 
-from medseg_demo.errors import OutputError
-from medseg_demo.image import LabelMap
+from medseg_demo.dicom_seg import write_dicom_seg
+from medseg_demo.errors import OptionError, OutputError
+from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.measurements import ClassMeasurement
+from medseg_demo.nifti_writer import write_nifti
 from medseg_demo.rendering.colours import palette
 
 if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps should not wait
@@ -19,31 +21,79 @@ if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps sho
 
 FORMAT_VERSION = 1
 
+LabelMapFormat = Literal["auto", "nifti", "nrrd", "dicom-seg"]
+SUFFIXES = {"png": ".png", "nifti": ".nii.gz", "nrrd": ".nrrd", "dicom-seg": ".dcm"}
+DICOM_SEG_NOTE = (
+    "A DICOM SEG carries the patient's and the study's identifiers of the images it refers to. Treat it as "
+    "confidential as these."
+)
 
-def label_map_suffix(label_map: LabelMap) -> str:
-    """The suffix that ``write_label_map`` gives: ".png" for an image, ".nii.gz" for a volume."""
-    return ".nii.gz" if label_map.is_volume else ".png"
+
+def label_map_formats(image: MedicalImage) -> tuple[LabelMapFormat, ...]:
+    """The formats in which a label map of this image can be written."""
+    is_dicom = bool(image.source_files) and image.geometry.spacing_mm is not None
+    return ("auto", "nifti", "nrrd", "dicom-seg") if is_dicom else ("auto", "nifti", "nrrd")
 
 
-def write_label_map(label_map: LabelMap, folder: Path, stem: str) -> Path:
-    """Write a label map: a palette PNG whose pixel values are the classes, or NIfTI with the image's affine.
-
-    Returns:
-        The file written, ``folder/stem`` and its suffix.
+def label_map_suffix(label_map: LabelMap, file_format: LabelMapFormat = "auto") -> str:
+    """The suffix that ``write_label_map`` gives, such as ".png" for an image and ".nii.gz" for a volume.
 
     Raises:
+        OptionError: There is no such format.
+    """
+    return SUFFIXES[_settle(label_map, file_format)]
+
+
+def write_label_map(
+    label_map: LabelMap,
+    image: MedicalImage | None,
+    path: Path,
+    *,
+    file_format: LabelMapFormat = "auto",
+    algorithm: str = "",
+) -> Path:
+    """Write a label map in the geometry of its image.
+
+    Args:
+        label_map: Of any size.
+        image: The image it belongs to, which only a DICOM SEG needs.
+        path: The file without its suffix, which is added.
+        file_format: "auto" is a palette PNG whose pixel values are the classes, or NIfTI of a volume. NIfTI and NRRD
+            keep the affine; "dicom-seg" refers to the DICOM files of the image and carries their patient's
+            identifiers (``DICOM_SEG_NOTE``).
+        algorithm: What made it, such as the name of the checkpoint; only a DICOM SEG states it.
+
+    Returns:
+        The file written.
+
+    Raises:
+        OptionError: There is no such format, or a DICOM SEG is asked for an image that was not read from DICOM files.
         OutputError: The file cannot be written.
     """
-    path = folder / f"{stem}{label_map_suffix(label_map)}"
+    kind = _settle(label_map, file_format)
+    path = path.parent / f"{path.name}{SUFFIXES[kind]}"
     try:
-        if label_map.is_volume:
-            _write_nifti(label_map, path)
-        else:
+        if kind == "png":
             _write_png(label_map.labels, path)
+        elif kind == "nifti":
+            write_nifti(label_map.labels, label_map.geometry, path)
+        elif kind == "nrrd":
+            _write_nrrd(label_map, path)
+        else:
+            write_dicom_seg(label_map, image, path, algorithm=algorithm)
     except (OSError, RuntimeError) as error:
         path.unlink(missing_ok=True)
         raise OutputError(_cannot_write(path, error)) from None
     return path
+
+
+def _settle(label_map: LabelMap, file_format: LabelMapFormat) -> str:
+    if file_format not in get_args(LabelMapFormat):
+        known = ", ".join(get_args(LabelMapFormat))
+        raise OptionError(f"Label maps are not written as {file_format!r}. Choose one of: {known}.")
+    if file_format == "auto":
+        return "nifti" if label_map.is_volume else "png"
+    return file_format
 
 
 def summary(segmentation: "Segmentation") -> dict[str, object]:
@@ -103,11 +153,11 @@ def _write_png(labels: np.ndarray, path: Path) -> None:
     picture.save(path, compress_level=1)
 
 
-def _write_nifti(label_map: LabelMap, path: Path) -> None:
+def _write_nrrd(label_map: LabelMap, path: Path) -> None:
     import SimpleITK as sitk  # noqa: N813
 
-    volume = sitk.GetImageFromArray(label_map.labels)
-    spacing, affine = label_map.geometry.spacing_mm, label_map.geometry.affine
+    labels, affine, spacing = label_map.labels, label_map.geometry.affine, label_map.geometry.spacing_mm
+    volume = sitk.GetImageFromArray(labels if affine is None or label_map.is_volume else labels[np.newaxis])
     if affine is not None:
         steps = np.linalg.norm(affine[:3, :3], axis=0)
         volume.SetSpacing(steps.tolist())

@@ -1,10 +1,17 @@
-"""What tests of any package may use: a headless Chromium, where there is one."""
+"""What tests of any package may use: a headless Chromium, where there is one, and the app as a user starts it."""
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = [
@@ -44,3 +51,37 @@ def page(chromium) -> Iterator[object]:
     yield page
     context.close()
     assert not faults
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app as a user starts it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "log"
+    command = [sys.executable, "app.py", "--port", str(port)]
+    with log.open("wb") as output:
+        app = subprocess.Popen(
+            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "MEDSEG_DEVICE": "cpu"}
+        )
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        _wait_for(address, app, log)
+        yield address
+    finally:
+        app.terminate()
+        app.wait(30)
+
+
+def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:
+    import httpx
+
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and app.poll() is None:
+        try:
+            if httpx.get(address, timeout=30).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the app did not start:\n{log.read_text()}")

@@ -119,16 +119,16 @@ def test_checkpoints_are_listed_with_the_reason_of_the_unusable(client):
 
 def test_only_the_web_api_is_visible(url, client):
     visible = client.view_api(return_format="dict", print_info=False)
-    assert sorted(visible["named_endpoints"]) == ["/checkpoints", "/evaluate", "/segment"]
+    assert sorted(visible["named_endpoints"]) == ["/checkpoints", "/compare", "/evaluate", "/segment"]
     assert visible["unnamed_endpoints"] == {}
     parameters = visible["named_endpoints"]["/segment"]["parameters"]
     assert [(one["parameter_name"], one["parameter_has_default"]) for one in parameters] == [
         ("file", False),
         ("checkpoint", False),
-        ("threshold", True),
+        *((name, True) for name in ("threshold", "flips", "denoise", "smallest_component", "fill_holes", "volume")),
     ]
     everything = httpx.get(f"{url}gradio_api/info?all_endpoints=true").json()
-    assert sorted(everything["named_endpoints"]) == ["/checkpoints", "/evaluate", "/segment"]
+    assert sorted(everything["named_endpoints"]) == ["/checkpoints", "/compare", "/evaluate", "/segment"]
 
 
 @pytest.mark.parametrize("path", ["monitoring", "gradio_api/runs"])

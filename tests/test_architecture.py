@@ -20,7 +20,11 @@ RANKS = {
     "errors": 0,
     "image": 1,
     "settings": 1,
+    "dicom_seg": 2,
     "models": 2,
+    "nifti_writer": 2,
+    "orientation": 2,
+    "fit": 3,
     "label_maps": 3,
     "readers": 3,
     "preprocessing": 3,
@@ -28,8 +32,9 @@ RANKS = {
     "postprocessing": 3,
     "measurements": 3,
     "rendering": 3,
-    "samples": 3,
+    "samples": 4,
     "segmentation": 4,
+    "surface": 4,
     "test_set": 4,
     "batch": 5,
     "training": 5,
@@ -40,7 +45,7 @@ RANKS = {
 }
 
 # What start-up does not need, and what it would wait for.
-LATE = ("SimpleITK", "pydicom", "skimage", "monai", "lightning", "nibabel", "cc3d", "playwright")
+LATE = ("SimpleITK", "pydicom", "highdicom", "nilearn", "skimage", "monai", "lightning", "nibabel", "cc3d", "playwright")
 
 PACKAGES_WITH_NAMES = [
     ".".join(path.parent.relative_to(ROOT).parts)

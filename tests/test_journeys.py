@@ -1,21 +1,13 @@
 """What a visitor does, in a real browser against ``python app.py``."""
 
 import io
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
-
-from medseg_demo.settings import ROOT
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -37,38 +29,6 @@ element => {
   return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }
 """
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """The app as a user starts it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log"
-    command = [sys.executable, "app.py", "--port", str(port)]
-    with log.open("wb") as output:
-        app = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "MEDSEG_DEVICE": "cpu"}
-        )
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        _wait_for(address, app, log)
-        yield address
-    finally:
-        app.terminate()
-        app.wait(30)
-
-
-def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and app.poll() is None:
-        try:
-            if httpx.get(address, timeout=30).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    pytest.fail(f"the app did not start:\n{log.read_text()}")
 
 
 @pytest.fixture

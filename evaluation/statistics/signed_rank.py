@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import ndtr
-from scipy.stats import rankdata
 
 EXACT_UP_TO = 50
 DECIMALS = 12
@@ -48,6 +47,8 @@ def signed_rank_lean(differences: np.ndarray) -> float:
 
 def _ranked(differences: np.ndarray) -> tuple[np.ndarray, float]:
     """The ranks of the differences other than zero, and the sum of those of the positive ones."""
+    from scipy.stats import rankdata  # takes half a second, and a run without a comparison has no use for it
+
     differences = np.round(differences, DECIMALS)
     differences = differences[differences != 0]
     ranks = rankdata(np.abs(differences))

@@ -1,6 +1,7 @@
 """The drawer: a case that was picked in a plot, the table or a tile, and the next and previous worst ones."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from evaluation.answers import names_in, worst_cases
-from evaluation.case_files import OpenedCase, open_case
+from evaluation.case_files import CasePrediction, OpenedCase, open_case
+from evaluation.error_regions import error_regions
 from evaluation.metrics import METRICS
 from evaluation.ui import case_table, gallery, texts
 from evaluation.ui.board import Board, CaseKey
@@ -18,11 +20,14 @@ from evaluation.ui.views import Updates
 from evaluation.wording import number
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import MedicalImage
-from medseg_demo.rendering import viewer_value
+from medseg_demo.rendering import NamedPrediction, Plane, linked_value
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.slice_requests import wanted_slices
 
 Opening = tuple[CaseKey, OpenedCase]
+
+MOST_PANES = 4
 
 
 def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | None) -> Updates:
@@ -73,12 +78,13 @@ def close(board: Board) -> Updates:
     return {"board": board, "shown": None, "drawer": gr.update(visible=False), "cases": cases}
 
 
-def send_slices(shown: Opening | None, slices: list[int], key: str) -> object:
+def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if shown is None:
         return gr.skip()
-    wanted = [index for index in slices if 0 <= index < len(shown[1].image.slices)]
-    return _viewer_value(shown[0], shown[1], slices=wanted, key_shown=key)
+    (case_key, case), wanted = shown, wanted_slices(shown[1].image, plane, slices)
+    in_panes, _ = panes(case, case_key.checkpoint)
+    return _viewer_value(case_key, case, in_panes, plane=plane, slices=wanted, key_shown=key)
 
 
 def _open(engine: Engine, board: Board, key: CaseKey) -> OpenedCase:
@@ -162,29 +168,46 @@ def _units(rows: pd.DataFrame, metrics: list[str]) -> list[tuple[str, list[str]]
 
 
 def _pictures(board: Board, key: CaseKey, case: OpenedCase) -> Updates:
+    """The linked viewer, why a prediction is not in it, and the buttons that bring in those that find no room."""
     assert board.answer is not None
-    scores = {
-        prediction.checkpoint: gallery.score_of(board.answer, key.case_id, prediction.checkpoint)
-        for prediction in case.predictions
-    }
+    shown, left = panes(case, key.checkpoint)
+    notes = [f"{one.checkpoint}: {one.note}" for one in case.predictions if one.note]
+    scores = {one.checkpoint: gallery.score_of(board.answer, key.case_id, one.checkpoint) for one in left}
     return {
-        "case_note": "",
-        "tiles": gallery.side_by_side(case, key, scores),
-        "viewer": gr.update(value=_viewer_value(key, case), visible=True),
+        "case_note": markup.bullets(notes),
+        "others": gallery.others(key, scores),
+        "viewer": gr.update(value=_viewer_value(key, case, shown), visible=True),
     }
+
+
+def panes(case: OpenedCase, checkpoint: str) -> tuple[list[CasePrediction], list[CasePrediction]]:
+    """The predictions that are shown side by side, the chosen checkpoint's first, and those that find no room."""
+    there = [one for one in case.predictions if one.label_map is not None]
+    there.sort(key=lambda one: one.checkpoint != checkpoint)
+    return there[:MOST_PANES], there[MOST_PANES:]
 
 
 def _viewer_value(
-    key: CaseKey, case: OpenedCase, *, slices: list[int] | None = None, key_shown: str | None = None
+    key: CaseKey,
+    case: OpenedCase,
+    shown: Sequence[CasePrediction],
+    *,
+    plane: Plane = "axial",
+    slices: list[int] | None = None,
+    key_shown: str | None = None,
 ) -> dict[str, object]:
-    chosen = next((one for one in case.predictions if one.checkpoint == key.checkpoint), None)
-    value = viewer_value(
+    chosen = next((one for one in shown if one.checkpoint == key.checkpoint), None)
+    predictions = [NamedPrediction(one.checkpoint, one.label_map) for one in shown]
+    value = linked_value(
         case.image,
-        chosen.label_map if chosen else None,
+        predictions or [NamedPrediction(key.checkpoint, None)],
         reference=case.reference,
-        slice_index=None if slices else gallery.shown_slice(case),
+        regions=error_regions(case.reference, chosen.label_map) if chosen and key_shown is None else (),
+        layout="side" if len(predictions) > 1 else "single",
+        plane=plane,
+        slice_index=None if slices is not None else gallery.shown_slice(case),
         slice_indices=slices,
-        title=f"{key.case_id} · {key.checkpoint}",
+        title=key.case_id,
         key=key_shown,
     )
     return value | {"mode": "errors"}
@@ -195,4 +218,4 @@ def _missing(engine: Engine, key: CaseKey, error: Exception) -> Updates:
     if isinstance(error, TestSetError):
         lines += texts.how_to_get(key.test_set, f"{engine.settings.test_sets_dir.name}/")
     note = markup.panel("info", texts.NO_IMAGE_TITLE, lines)
-    return {"shown": None, "case_note": note, "tiles": "", "viewer": gr.update(value=None, visible=False)}
+    return {"shown": None, "case_note": note, "others": "", "viewer": gr.update(value=None, visible=False)}

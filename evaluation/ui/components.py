@@ -2,12 +2,12 @@
 
 from functools import cache, partial
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 
 import gradio as gr
 
-PLOTLY_JS = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # type: ignore[union-attr, arg-type]
+from medseg_demo.ui.plotly_js import plotly_loader
+
 STYLESHEET = Path(__file__).parent / "evaluate.css"
 
 html = partial(gr.HTML, apply_default_css=False)
@@ -24,8 +24,7 @@ def Plot(*, label: str, elem_id: str) -> gr.HTML:  # noqa: N802 (used like Gradi
 
     plotly.js is the file of the plotly package; it is fetched from this server when the first figure is shown.
     """
-    gr.set_static_paths([PLOTLY_JS])
-    script = f"const PLOTLY = {PLOTLY_JS.as_posix()!r};\n{_script('plot.js')}"
+    script = f"{plotly_loader()}\n{_script('plot.js')}"
     return html(
         None, label=label, html_template=_script("plot.html"), css_template="", js_on_load=script, elem_id=elem_id
     )

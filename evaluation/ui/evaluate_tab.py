@@ -10,6 +10,8 @@ from gradio.components import Component
 
 from evaluation.ui.board import Asked, Board, Choices
 from evaluation.ui.layout import ASKED, CHOICES, lay_out
+from medseg_demo.ui.code import page_address
+from medseg_demo.ui.code_view import CODE_PARTS
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import session_folder
 
@@ -51,11 +53,11 @@ class EvaluateTab:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._parts = lay_out()
-        self._outputs = list(self._parts.values())
-        self._board = self._parts["board"]
-        self._asked = [self._parts[name] for name in ASKED]
-        self._choices = [self._parts[name] for name in CHOICES]
+        self.parts = lay_out()
+        self.outputs = list(self.parts.values())
+        self._board = self.parts["board"]
+        self._asked = [self.parts[name] for name in ASKED]
+        self._choices = [self.parts[name] for name in CHOICES]
 
     def connect(self, page: gr.Blocks) -> None:
         """Give every event of the tab its handler."""
@@ -65,36 +67,37 @@ class EvaluateTab:
         self._on_case()
         self._on_run()
         self._on_export()
+        self._on_code()
 
     def _on_start(self, page: gr.Blocks) -> None:
         def open_tab(visitor: str, theme: str) -> Changes:
-            return self._changes(_handlers("result").open_tab(self._engine, visitor, theme))
+            return self.changes(_handlers("result").open_tab(self._engine, visitor, theme))
 
-        inputs = [self._parts["visitor"], self._parts["theme"]]
-        loaded = page.load(open_tab, inputs, self._outputs, js=ON_LOAD, show_progress="hidden", **OPENING)
-        self._then_pictures(loaded)
+        inputs = [self.parts["visitor"], self.parts["theme"]]
+        self.loaded = page.load(open_tab, inputs, self.outputs, js=ON_LOAD, show_progress="hidden", **OPENING)
+        self._then_pictures(self.loaded)
 
         def choose(board: Board, keys: list[str], *asked: object) -> Changes:
-            return self._changes(_handlers("result").choose_runs(self._engine, board, keys, Asked.of(*asked)))
+            return self.changes(_handlers("result").choose_runs(self._engine, board, keys, Asked.of(*asked)))
 
-        runs = self._parts["runs"]
-        self._then_pictures(runs.input(choose, [self._board, runs, *self._asked], self._outputs, **QUICK))
+        runs = self.parts["runs"]
+        self._then_pictures(runs.input(choose, [self._board, runs, *self._asked], self.outputs, **QUICK))
 
     def _on_question(self) -> None:
         for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order"):
-            event = self._parts[name].input(self._asker("ask"), [self._board, *self._asked], self._outputs, **QUICK)
+            event = self.parts[name].input(self._asker("ask"), [self._board, *self._asked], self.outputs, **QUICK)
             self._then_pictures(event)
-        outputs = [self._parts[name] for name in ("difference", "figure", "no_figure", "column")]
+        outputs = [self.parts[name] for name in ("difference", "figure", "no_figure", "column")]
         for names, handler in (
             (("first", "second"), "compare"),
             (("plot", "column"), "draw"),
         ):
             for name in names:
-                self._parts[name].input(self._asker(handler), [self._board, *self._asked], outputs, **QUICK)
+                self.parts[name].input(self._asker(handler), [self._board, *self._asked], outputs, **QUICK)
 
     def _asker(self, name: str) -> Callable[..., Changes]:
         def ask(board: Board, *asked: object) -> Changes:
-            return self._changes(getattr(_handlers("result"), name)(board, Asked.of(*asked)))
+            return self.changes(getattr(_handlers("result"), name)(board, Asked.of(*asked)))
 
         return ask
 
@@ -102,58 +105,58 @@ class EvaluateTab:
         """Give the worst cases their pictures after everything else is there."""
 
         def add_pictures(board: Board) -> Changes:
-            return self._changes(_handlers("result").add_pictures(self._engine, board))
+            return self.changes(_handlers("result").add_pictures(self._engine, board))
 
-        event.then(add_pictures, self._board, self._parts["gallery"], show_progress="hidden", **OPENING)
+        event.then(add_pictures, self._board, self.parts["gallery"], show_progress="hidden", **OPENING)
 
     def _on_table(self) -> None:
         def sort(board: Board, event: gr.EventData) -> Changes:
-            return self._changes(_handlers("result").sort_table(board, str(event.column)))
+            return self.changes(_handlers("result").sort_table(board, str(event.column)))
 
         def turn(board: Board, event: gr.EventData) -> Changes:
-            return self._changes(_handlers("result").turn_page(board, int(event.page)))
+            return self.changes(_handlers("result").turn_page(board, int(event.page)))
 
         def keep(board: Board, text: str) -> Changes:
-            return self._changes(_handlers("result").filter_table(board, text))
+            return self.changes(_handlers("result").filter_table(board, text))
 
-        cases, outputs = self._parts["cases"], [self._board, self._parts["cases"]]
+        cases, outputs = self.parts["cases"], [self._board, self.parts["cases"]]
         cases.sort(sort, self._board, outputs, **QUICK)
         cases.turn_page(turn, self._board, outputs, **QUICK)
-        self._parts["filter"].input(
-            keep, [self._board, self._parts["filter"]], outputs, trigger_mode="always_last", **QUICK
+        self.parts["filter"].input(
+            keep, [self._board, self.parts["filter"]], outputs, trigger_mode="always_last", **QUICK
         )
 
     def _on_case(self) -> None:
-        shown = self._parts["shown"]
+        shown = self.parts["shown"]
 
         def open_picked(board: Board, case: object, event: gr.EventData) -> Changes:
-            return self._changes(_handlers("case").open_picked(self._engine, board, list(event.pick), case))
+            return self.changes(_handlers("case").open_picked(self._engine, board, list(event.pick), case))
 
         def open_neighbour(board: Board, case: object, event: gr.EventData) -> Changes:
-            return self._changes(_handlers("case").open_neighbour(self._engine, board, int(event.step), case))
+            return self.changes(_handlers("case").open_neighbour(self._engine, board, int(event.step), case))
 
         def close(board: Board) -> Changes:
-            return self._changes(_handlers("case").close(board))
+            return self.changes(_handlers("case").close(board))
 
         def send_slices(case: object, event: gr.EventData) -> object:
-            return _handlers("case").send_slices(case, event.slices, event.key)
+            return _handlers("case").send_slices(case, event.plane, event.slices, event.key)
 
-        names = ("board", "shown", "drawer", "case_head", "case_note", "tiles", "viewer", "case_scores", "cases")
-        outputs = [self._parts[name] for name in names]
+        names = ("board", "shown", "drawer", "case_head", "case_note", "viewer", "others", "case_scores", "cases")
+        outputs = [self.parts[name] for name in names]
         options = OPENING | {"show_progress": "hidden", "trigger_mode": "once"}
-        for name in ("figure", "cases", "gallery", "tiles"):
-            self._parts[name].pick(open_picked, [self._board, shown], outputs, **options)
+        for name in ("figure", "cases", "gallery", "others"):
+            self.parts[name].pick(open_picked, [self._board, shown], outputs, **options)
         for name in ("case_head", "viewer"):
-            self._parts[name].navigate(open_neighbour, [self._board, shown], outputs, **options)
-        self._parts["case_head"].close(close, self._board, outputs, **QUICK)
-        self._parts["viewer"].change_slice(send_slices, shown, self._parts["viewer"], **QUICK)
+            self.parts[name].navigate(open_neighbour, [self._board, shown], outputs, **options)
+        self.parts["case_head"].close(close, self._board, outputs, **QUICK)
+        self.parts["viewer"].change_slice(send_slices, shown, self.parts["viewer"], **QUICK)
 
         # Gradio finds its own argument by its place, so it stands before the inputs.
         def turn(event: gr.EventData, board: Board, *asked: object) -> Changes:
-            return self._changes(_handlers("result").turn(board, event.theme, Asked.of(*asked)))
+            return self.changes(_handlers("result").turn(board, event.theme, Asked.of(*asked)))
 
-        self._parts["figure"].theme(
-            turn, [self._board, *self._asked], [self._board, *(self._parts[name] for name in ("figure", "no_figure"))],
+        self.parts["figure"].theme(
+            turn, [self._board, *self._asked], [self._board, *(self.parts[name] for name in ("figure", "no_figure"))],
             **QUICK,
         )  # fmt: skip
 
@@ -163,25 +166,25 @@ class EvaluateTab:
         def evaluate(board: Board, *values: object) -> Iterator[Changes]:
             choices, asked = Choices.of(*values[:split]), Asked.of(*values[split:])
             for updates in _handlers("run").evaluate(self._engine, board, choices, asked):
-                yield self._changes(updates)
+                yield self.changes(updates)
 
         def compare(board: Board, *values: object) -> str:
             return _handlers("run").stale_mark(board, Choices.of(*values))
 
         inputs = [self._board, *self._choices, *self._asked]
-        event = self._parts["evaluate"].click(evaluate, inputs, self._outputs, show_progress="hidden", **RUNNING)
+        event = self.parts["evaluate"].click(evaluate, inputs, self.outputs, show_progress="hidden", **RUNNING)
         event.then(None, None, None, js=TO_STATUS, api_visibility="private")
         self._then_pictures(event)
-        stop = self._parts["stop"]
+        stop = self.parts["stop"]
         stop.click(self._stop, self._board, stop, **QUICK)
         for component in self._choices:
-            component.change(compare, [self._board, *self._choices], self._parts["stale"], **QUICK)
+            component.change(compare, [self._board, *self._choices], self.parts["stale"], **QUICK)
 
         def choose_test_sets(names: list[str]) -> Changes:
-            return self._changes(_handlers("result").choose_test_sets(self._engine, names))
+            return self.changes(_handlers("result").choose_test_sets(self._engine, names))
 
-        outputs = [self._parts["split"], self._parts["status"]]
-        self._parts["test_sets"].input(choose_test_sets, self._parts["test_sets"], outputs, **OPENING)
+        outputs = [self.parts["split"], self.parts["status"]]
+        self.parts["test_sets"].input(choose_test_sets, self.parts["test_sets"], outputs, **OPENING)
 
     @staticmethod
     def _stop(board: Board) -> object:
@@ -190,10 +193,20 @@ class EvaluateTab:
     def _on_export(self) -> None:
         def export(request: gr.Request, board: Board, kind: str) -> Changes:
             folder = session_folder(request.session_hash)
-            return self._changes(_handlers("result").export(self._engine, board, kind, folder))
+            return self.changes(_handlers("result").export(self._engine, board, kind, folder))
 
-        outputs = [self._parts["files"], self._parts["export_note"]]
-        self._parts["prepare"].click(export, [self._board, self._parts["format"]], outputs, **OPENING)
+        outputs = [self.parts["files"], self.parts["export_note"]]
+        self.parts["prepare"].click(export, [self._board, self.parts["format"]], outputs, **OPENING)
 
-    def _changes(self, updates: Updates) -> Changes:
-        return {self._parts[name]: value for name, value in updates.items()}
+    def _on_code(self) -> None:
+        def write(request: gr.Request, board: Board) -> Changes:
+            board_code = import_module("evaluation.ui.evaluate_code").board_code
+            return self.changes(board_code(board, self._engine.settings, page_address(request)))
+
+        code = [self.parts[name] for name in CODE_PARTS]
+        for name in ("leaderboard", "case_head"):
+            self.parts[name].change(write, self._board, code, **QUICK)
+
+    def changes(self, updates: Updates) -> Changes:
+        """Updates by name as updates by component; none at all in the form that Gradio takes for it."""
+        return {self.parts[name]: value for name, value in updates.items()} or gr.skip()

@@ -1,4 +1,4 @@
-"""Tiles: the worst cases of all checkpoints, and the predictions of one case side by side."""
+"""Tiles of the worst cases of all checkpoints, and the predictions of a case that find no room in the viewer."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,7 +14,7 @@ from evaluation.ui.case_table import pick
 from evaluation.ui.run_folders import Opened
 from evaluation.wording import number
 from medseg_demo.errors import MedsegError
-from medseg_demo.rendering import most_labelled_slice, overlay_picture
+from medseg_demo.rendering import most_labelled_slice
 from medseg_demo.settings import Settings
 
 MOST = 8
@@ -49,23 +49,16 @@ def pictures(found: Answer, opened: Opened, worst: Sequence[Names], settings: Se
     return drawn
 
 
-def side_by_side(case: OpenedCase, key: CaseKey, scores: Mapping[str, str]) -> str:
-    """The image, the reference, and every prediction with its outcomes, as tiles."""
-    parts = [
-        f'<div class="ev-tile">{_image(_reference(case), "The reference")}<strong>{texts.REFERENCE_TILE}</strong>'
-        "<span>the expert's label map</span></div>"
-    ]
-    for place, prediction in enumerate(case.predictions):
-        chosen = "true" if prediction.checkpoint == key.checkpoint else "false"
-        target = (key.test_set, prediction.checkpoint, key.case_id, key.class_name)
-        picture = _image(picture_of(case, place) if prediction.label_map else "", prediction.checkpoint)
-        note = f"<span>{escape(prediction.note)}</span>" if prediction.note else ""
-        parts.append(
-            f'<button type="button" class="ev-tile" aria-pressed="{chosen}" {pick(target)}>{picture}'
-            f"<strong>{escape(prediction.checkpoint)}</strong>"
-            f"<span>{escape(scores.get(prediction.checkpoint, ''))}</span>{note}</button>"
-        )
-    return f'<p class="ms-hint">{escape(texts.SIDE_BY_SIDE)}</p><div class="ev-tiles">{"".join(parts)}</div>{legend()}'
+def others(key: CaseKey, scores: Mapping[str, str]) -> str:
+    """Buttons of the predictions that find no room in the viewer, each with its score; a click brings it in."""
+    if not scores:
+        return ""
+    buttons = "".join(
+        f'<button type="button" class="ev-button" {pick((key.test_set, name, key.case_id, key.class_name))}>'
+        f"{escape(name)}: {escape(score)}</button>"
+        for name, score in scores.items()
+    )
+    return f'<p class="ms-hint">{escape(texts.OTHERS)}</p><div class="ev-others">{buttons}</div>'
 
 
 def picture_of(case: OpenedCase, place: int) -> str:
@@ -98,11 +91,6 @@ def legend() -> str:
         for place, name in enumerate(OUTCOMES)
     )
     return f'<ul class="ev-legend" aria-label="Legend">{items}</ul>'
-
-
-def _reference(case: OpenedCase) -> str:
-    index = shown_slice(case)
-    return as_data_url(overlay_picture(case.image, case.reference, slice_index=index, opacity=0.45, max_side=SIDE))
 
 
 def _image(url: str, name: str) -> str:

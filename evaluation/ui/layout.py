@@ -1,5 +1,6 @@
 """Layout of the Evaluate tab: its components by name, without any behaviour."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,7 @@ from evaluation.ui import texts
 from evaluation.ui.board import Board
 from evaluation.ui.components import Pickable, Plot, html
 from medseg_demo.ui import markup
+from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.state import LIFETIME_S
 from medseg_demo.ui.viewer import Viewer
 
@@ -33,7 +35,7 @@ def lay_out() -> Parts:
     }
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
-            parts |= _runs() | _new() | _export()
+            parts |= _runs() | _new() | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _question() | _results() | _cases()
     return parts | _drawer()
@@ -78,7 +80,11 @@ def _new() -> Parts:
 def _export() -> Parts:
     with gr.Accordion(texts.EXPORT, open=False, elem_classes="ms-accordion"):
         html(markup.hint(texts.EXPORT_HINT))
-        formats = [texts.REPORT, texts.CSV, texts.JSON, texts.YAML, texts.PARQUET]
+        formats = [texts.REPORT, texts.CSV, texts.JSON, texts.YAML]
+        if find_spec("pyarrow"):
+            formats.append(texts.PARQUET)
+        else:
+            html(markup.hint(texts.NO_PARQUET))
         return {
             "format": gr.Dropdown(formats, value=texts.REPORT, label=texts.FORMAT, elem_id="ev-format"),
             "prepare": gr.Button(texts.PREPARE, size="sm", elem_id="ev-prepare"),
@@ -139,7 +145,7 @@ def _drawer() -> Parts:
             "drawer": drawer,
             "case_head": Pickable(elem_id="ev-case-head"),
             "case_note": html(elem_classes="ev-note"),
-            "tiles": Pickable(elem_id="ev-tiles"),
             "viewer": Viewer(elem_id="ev-viewer"),
+            "others": Pickable(elem_id="ev-others"),
             "case_scores": html(elem_id="ev-case-scores"),
         }

@@ -1,14 +1,36 @@
 """Architecture name → builder: the networks that a checkpoint's ``config.json`` can name."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import segmentation_models_pytorch as smp
 from torch import nn
 
 Builder = Callable[..., nn.Module]
 
+MONAI_NETWORKS = {
+    "MonaiAttentionUnet": "AttentionUnet",
+    "MonaiBasicUNet": "BasicUNet",
+    "MonaiDynUNet": "DynUNet",
+    "MonaiSegResNet": "SegResNet",
+    "MonaiUNet": "UNet",
+}
+
+
+def _build_monai(architecture: str, /, *, in_channels: int = 1, classes: int = 1, **parameters: object) -> nn.Module:
+    from monai.networks import nets  # takes seconds, which nothing but a MONAI network needs to wait for
+
+    builder = getattr(nets, MONAI_NETWORKS[architecture])
+    network = builder(**{"spatial_dims": 3, **parameters, "in_channels": in_channels, "out_channels": classes})
+    network.described_as = {
+        "_model_class": architecture, **parameters, "in_channels": in_channels, "classes": classes
+    }  # fmt: skip
+    return network
+
+
 ARCHITECTURES: Mapping[str, Builder] = {
-    network.__name__: network for network in smp.MODEL_ARCHITECTURES_MAPPING.values()
+    **{network.__name__: network for network in smp.MODEL_ARCHITECTURES_MAPPING.values()},
+    **{name: partial(_build_monai, name) for name in MONAI_NETWORKS},
 }
 
 
@@ -16,13 +38,27 @@ def build_network(architecture: str, parameters: Mapping[str, object]) -> nn.Mod
     """A network with random weights; nothing is downloaded.
 
     Args:
-        architecture: A key of ARCHITECTURES, such as "Unet".
-        parameters: Its keyword arguments: encoder_name, in_channels, classes, …
+        architecture: A key of ARCHITECTURES, such as "Unet" or "MonaiUNet".
+        parameters: Its keyword arguments: encoder_name, in_channels, classes, …; for a MONAI network those of
+            MONAI's class, with ``classes`` in place of ``out_channels`` and ``spatial_dims`` 3 unless given.
 
     Raises:
-        ValueError: The architecture refuses a parameter; the message is its own.
+        ValueError: The architecture refuses a parameter, or MONAI is not installed; the message is its own.
     """
+    weights = {} if architecture in MONAI_NETWORKS else {"encoder_weights": None}
     try:
-        return ARCHITECTURES[architecture](**{**parameters, "encoder_weights": None})
-    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        return ARCHITECTURES[architecture](**{**parameters, **weights})
+    except ImportError as error:
+        raise ValueError(f"{architecture} needs the package monai ({error}); run: pip install monai") from error
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise ValueError(f"{architecture} cannot be built from its parameters: {error}") from error
+
+
+def spatial_dims(architecture: str, parameters: Mapping[str, object]) -> int:
+    """2 for a network of images, 3 for one of volumes."""
+    return 3 if architecture in MONAI_NETWORKS and parameters.get("spatial_dims", 3) == 3 else 2
+
+
+def description_of(network: nn.Module) -> dict[str, object] | None:
+    """What ``config.json`` says of a MONAI network that was built here; None for one of smp, which says it itself."""
+    return getattr(network, "described_as", None)

@@ -122,7 +122,7 @@ class CheckpointCache:
 def _inspect(folder: Path) -> CatalogEntry:
     try:
         architecture, parameters = read_config(folder)
-        card, _ = describe(folder, parameters)
+        card, _ = describe(folder, architecture, parameters)
         find_weights(folder)
     except InvalidCheckpointError as error:
         return CatalogEntry(folder.name, folder, None, "", str(error))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.architectures import ARCHITECTURES, build_network
+from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
 from medseg_demo.models.card import ModelCard, Normalisation, read_card, write_card
 
 CONFIG_FILE = "config.json"
@@ -28,7 +28,8 @@ class Checkpoint:
     Attributes:
         name: The folder's name.
         card: What it was trained for and how an image must reach it.
-        network: In evaluation mode, float32, on the CPU: logits (N, K, H, W) from (N, C, H, W).
+        network: In evaluation mode, float32, on the CPU: logits (N, K, H, W) from (N, C, H, W), or in 3-D
+            (N, K, D, H, W) from (N, C, D, H, W).
         digest: SHA-256 of weights, configuration and card, hexadecimal: what a result was made with.
         has_card: False where the folder had no ``medseg.json``, so that ``card`` holds stated defaults.
     """
@@ -53,7 +54,7 @@ def load_folder(folder: Path) -> Checkpoint:
             and weights do not fit together.
     """
     architecture, parameters = read_config(folder)
-    card, has_card = describe(folder, parameters)
+    card, has_card = describe(folder, architecture, parameters)
     weights_path = find_weights(folder)
     try:
         network = build_network(architecture, parameters)
@@ -64,19 +65,24 @@ def load_folder(folder: Path) -> Checkpoint:
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard, *, half: bool = True) -> None:
-    """Write a network of smp and its card as a checkpoint folder.
+    """Write a network and its card as a checkpoint folder.
 
     Args:
         folder: Made if missing; files of the same names are replaced.
-        network: Any smp model.
+        network: Any smp model, or a MONAI network from ``build_network``.
         card: Its model card.
         half: Store matrices and kernels in half precision. Vectors (biases, running statistics, whose range
             half precision may not hold) stay in single precision.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    network.save_pretrained(folder)  # type: ignore[operator]
-    (folder / "README.md").unlink(missing_ok=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    config = description_of(network)
+    if config is None:
+        network.save_pretrained(folder)  # type: ignore[operator]
+        (folder / "README.md").unlink(missing_ok=True)
+    else:
+        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    state = network.state_dict()
+    tensors = {names[0]: state[names[0]].detach().cpu().contiguous() for names in _shared_names(state)}
     if half:
         tensors = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
     save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
@@ -114,17 +120,24 @@ def read_config(folder: Path) -> tuple[str, dict[str, object]]:
     return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
 
 
-def describe(folder: Path, parameters: Mapping[str, object]) -> tuple[ModelCard, bool]:
+def describe(folder: Path, architecture: str, parameters: Mapping[str, object]) -> tuple[ModelCard, bool]:
     """The folder's card, or one of defaults, and whether the folder had it.
 
     The defaults: the whole image resized to 512 × 512, intensities mapped to [0, 1] and normalised with
     ImageNet's mean and deviation where the network takes colour, threshold 0.5, classes named class_1, ….
 
     Raises:
-        InvalidCheckpointError: The card is faulty, or contradicts ``config.json``.
+        InvalidCheckpointError: The card is faulty, or contradicts ``config.json``; or it is missing and the
+            network takes volumes, for which there are no defaults.
     """
     card = read_card(folder)
     channels, classes = parameters.get("in_channels", 3), parameters.get("classes", 1)
+    dims = spatial_dims(architecture, parameters)
+    if card is None and dims == 3:
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: {architecture} takes volumes, for which nothing can be assumed. "
+            "Add a medseg.json with class_names, in_channels and input_size; docs/checkpoints.md lists its keys."
+        )
     if card is None:
         return _default_card(folder.name, channels, classes), False
     if card.in_channels != channels or card.output_channels != classes:
@@ -132,6 +145,11 @@ def describe(folder: Path, parameters: Mapping[str, object]) -> tuple[ModelCard,
             f"Checkpoint {folder.name!r}: the card asks for {card.in_channels} input channel(s) and "
             f"{card.output_channels} output channel(s), but {CONFIG_FILE} has in_channels={channels} and "
             f"classes={classes}. Correct the one that is wrong."
+        )
+    if len(card.input_size) != dims:
+        raise InvalidCheckpointError(
+            f"Checkpoint {folder.name!r}: {architecture} is a {dims}-D network, but the card's input_size has "
+            f"{len(card.input_size)} values. Give {'height and width' if dims == 2 else 'depth, height and width'}."
         )
     return card, True
 
@@ -199,6 +217,10 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 def _load_strictly(network: nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
     expected = network.state_dict()
+    for names in _shared_names(expected):
+        given = next((weights[name] for name in names if name in weights), None)
+        if given is not None:
+            weights = {**dict.fromkeys(names, given), **weights}
     faults = [f"{key} is missing" for key in expected.keys() - weights.keys()]
     faults += [f"{key} is not in the network" for key in weights.keys() - expected.keys()]
     faults += [
@@ -214,3 +236,11 @@ def _load_strictly(network: nn.Module, weights: dict[str, torch.Tensor], name: s
             "Use the configuration that the weights were trained with."
         )
     network.load_state_dict({key: value.to(expected[key].dtype) for key, value in weights.items()})
+
+
+def _shared_names(state: Mapping[str, torch.Tensor]) -> list[list[str]]:
+    """The names of each tensor: MONAI's DynUNet registers its blocks twice, and a file holds them once."""
+    names: dict[object, list[str]] = {}
+    for name, tensor in state.items():
+        names.setdefault((tensor.data_ptr(), tensor.shape) if tensor.numel() else name, []).append(name)
+    return list(names.values())

@@ -5,13 +5,15 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
 from medseg_demo.readers.dicom import is_media_directory
 from medseg_demo.readers.formats import find_reader
-from medseg_demo.readers.source import MIB, Source, open_source, stem
+from medseg_demo.readers.series import group_slices, number_names
+from medseg_demo.readers.source import MIB, Series, Source, open_source
 from medseg_demo.settings import Settings
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -41,20 +43,73 @@ def collect_files(paths: Iterable[str | Path], *, settings: Settings | None = No
         DamagedFileError: A zip cannot be unpacked.
     """
     settings = settings or Settings()
-    found: list[Path] = []
+    return [file for batch in _batches(paths, settings, unpack_to) for file in batch.files]
+
+
+def collect_images(
+    paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path
+) -> list[Path | Series]:
+    """Files, folders and zips as a list of what ``read_image`` reads one by one.
+
+    As ``collect_files``, and the DICOM files that are slices of one volume are joined: those of one folder, of one
+    zip, and those that were named directly. A series is called by its folder, zip or first file.
+
+    Raises:
+        ReadError: As ``collect_files``.
+    """
+    settings = settings or Settings()
+    batches = list(_batches(paths, settings, unpack_to))
+    named = [batch for batch in batches if batch.root is None]
+    together = _Batch([file for batch in named for file in batch.files])
+    items: list[Path | Series] = []
+    for batch in batches:
+        if batch.root is not None:
+            items += group_slices(batch.files, settings, root=batch.root, name=batch.name)
+        elif batch is named[0]:
+            items += group_slices(together.files, settings)
+    return number_names(items)
+
+
+def find_series(paths: Iterable[str | Path], *, settings: Settings | None = None) -> tuple[Series, ...]:
+    """The DICOM series of at least two slices among files and folders; other files are passed over.
+
+    Raises:
+        UnsupportedImageError: A folder holds no image.
+    """
+    with tempfile.TemporaryDirectory(prefix="medseg-") as unused:
+        folders_and_files = [path for path in map(Path, paths) if path.is_dir() or not is_zip(path, settings)]
+        items = collect_images(folders_and_files, settings=settings, unpack_to=Path(unused))
+    return tuple(item for item in items if isinstance(item, Series))
+
+
+def is_zip(path: Path, settings: Settings | None = None) -> bool:
+    """Whether a file is a zip of files, not of arrays; False also where it cannot be opened."""
+    return _zip_source(path, settings or Settings()) is not None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The image files of one folder or zip, or one file that was named directly."""
+
+    files: list[Path]
+    root: Path | None = None
+    name: str = ""
+
+
+def _batches(paths: Iterable[str | Path], settings: Settings, unpack_to: Path) -> Iterator[_Batch]:
     unpacked = 0
     for path in map(Path, paths):
         if path.is_dir():
-            found += _images_in(path, path, settings)
+            yield _Batch(_images_in(path, path, settings), path, path.resolve().name)
             continue
         source = _zip_source(path, settings)
         if source is None:
-            found.append(path)
+            yield _Batch([path])
             continue
-        images = _images_in(_unpack(source, settings, unpack_to, already=unpacked), path, settings)
-        unpacked += len(images)
-        found += images
-    return found
+        folder = _unpack(source, settings, unpack_to, already=unpacked)
+        batch = _Batch(_images_in(folder, path, settings), folder, path.stem)
+        unpacked += len(batch.files)
+        yield batch
 
 
 def _zip_source(path: Path, settings: Settings) -> Source | None:
@@ -105,7 +160,7 @@ def _unpack(source: Source, settings: Settings, unpack_to: Path, *, already: int
         with zipfile.ZipFile(source.path) as archive:
             members = _safe_members(archive.infolist(), source, settings, already)
             unpack_to.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{stem(source.path)[:40]}-", dir=unpack_to))
+            folder = Path(tempfile.mkdtemp(prefix=f"{source.name[:40]}-", dir=unpack_to))
             for member in members:
                 _write(archive, member, folder)
     except ReadError:

@@ -4,6 +4,7 @@ import logging
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,14 +55,13 @@ def read(source: Source, settings: Settings) -> MedicalImage:
     Raises:
         ReadError: See medseg_demo.errors.
     """
-    _keep_pydicom_quiet()
+    keep_pydicom_quiet()
     with decoding(source, "DICOM"):
         dataset = _load(source, settings)
         _check_is_image(dataset, source)
         frames = check_frames(dataset, source, settings)
         pixels, window, notes = _values(decode(dataset, source, settings), dataset)
         geometry, more = locate(dataset, frames)
-        modality = dataset.get("Modality")
         return build_image(
             source,
             pixels,
@@ -70,12 +70,51 @@ def read(source: Source, settings: Settings) -> MedicalImage:
             is_volume=frames > 0,
             geometry=geometry,
             window=window,
-            modality=modality if isinstance(modality, str) and _is_code(modality) else None,
+            modality=modality_code(dataset),
             notes=notes + more,
+            source_files=(source.path,),
         )
 
 
-def _keep_pydicom_quiet() -> None:
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One file of a series, decoded.
+
+    Attributes:
+        pixels: (Y, X) intensities, more being brighter, or (Y, X, 3) colours.
+        bit_depth: Bits that the file stores for each sample.
+        window: The file's own display window.
+        notes: What was done to the values.
+    """
+
+    pixels: np.ndarray
+    bit_depth: int
+    window: tuple[float, float] | None
+    notes: tuple[str, ...]
+
+
+def read_slice(source: Source, settings: Settings) -> Slice:
+    """Read the pixels of a single image, which need not be varied, as part of a volume.
+
+    Raises:
+        ReadError: See medseg_demo.errors.
+    """
+    keep_pydicom_quiet()
+    with decoding(source, "DICOM"):
+        dataset = _load(source, settings)
+        _check_is_image(dataset, source)
+        check_frames(dataset, source, settings)
+        pixels, window, notes = _values(decode(dataset, source, settings), dataset)
+        return Slice(pixels, int(first(dataset, "BitsStored", pixels.dtype.itemsize * 8)), window, notes)
+
+
+def modality_code(dataset: "Dataset") -> str | None:
+    """The modality, if it is a code such as "CT" and no free text."""
+    modality = dataset.get("Modality")
+    return modality if isinstance(modality, str) and _is_code(modality) else None
+
+
+def keep_pydicom_quiet() -> None:
     """Pydicom's warnings quote values, so what belongs to a patient would reach logs."""
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module=r"pydicom\b")

@@ -68,7 +68,7 @@ def locate(dataset: "Dataset", frames: int) -> tuple[Geometry, tuple[str, ...]]:
         return Geometry(), notes
     if frames and step is None:
         return Geometry(), (*notes, NO_SLICE_SPACING_NOTE)
-    normal = _directions(dataset)
+    normal = unit_directions(dataset)
     spacing_mm = plane if step is None else (step[0], *plane)
     affine = None if normal is None else _affine(dataset, normal, plane, step)
     return Geometry(spacing_mm, affine), notes
@@ -84,7 +84,7 @@ def _plane_spacing(dataset: "Dataset") -> tuple[tuple[float, float] | None, tupl
     return None, ()
 
 
-def _directions(dataset: "Dataset") -> np.ndarray | None:
+def unit_directions(dataset: "Dataset") -> np.ndarray | None:
     """The unit vectors (3, 3) along x, along y, and normal to the image, as columns; None where unknown."""
     cosines = numbers(dataset, "ImageOrientationPatient", group="PlaneOrientationSequence")
     if len(cosines) != 6:

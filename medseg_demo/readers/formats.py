@@ -15,9 +15,9 @@ READERS: tuple[Reader, ...] = (
     Reader("TIFF", raster.is_tiff, partial(raster.read, file_format="TIFF")),
     Reader("BMP", raster.is_bmp, partial(raster.read, file_format="BMP")),
     Reader("WebP", raster.is_webp, partial(raster.read, file_format="WebP")),
-    Reader("NIfTI", nifti.is_nifti, nifti.read),
-    Reader("NRRD", volume.is_nrrd, partial(volume.read, file_format="NRRD")),
-    Reader("MetaImage", volume.is_meta_image, partial(volume.read, file_format="MetaImage")),
+    Reader("NIfTI", nifti.is_nifti, nifti.read, nifti.count_volumes),
+    Reader("NRRD", volume.is_nrrd, partial(volume.read, file_format="NRRD"), volume.count),
+    Reader("MetaImage", volume.is_meta_image, partial(volume.read, file_format="MetaImage"), volume.count),
     Reader("NPY", array.is_npy, array.read_npy),
     Reader("NPZ", array.is_npz, array.read_npz),
 )

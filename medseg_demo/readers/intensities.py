@@ -1,6 +1,7 @@
 """What every reader does with the array it decoded: limits, types, channels, checks and the display window."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -37,6 +38,27 @@ def check_size(shape: tuple[int, ...], source: Source, settings: Settings) -> No
             f"{source.label}: {sizes} {unit} are claimed, and at most {limit} million are read. "
             f"Crop or shrink it, or raise MEDSEG_{variable}."
         )
+
+
+def choose_volume(count: int, source: Source) -> int:
+    """Which of a file's volumes to read, from 0.
+
+    Raises:
+        UnsupportedImageError: There are several and nobody chose, or there are not as many.
+    """
+    if count < 1:
+        raise UnsupportedImageError(f"{source.label}: the image has no pixels (0 volumes). Export it again.")
+    if source.volume is None and count == 1:
+        return 0
+    if source.volume is None:
+        raise UnsupportedImageError(
+            f"{source.label}: it holds {count} volumes, such as times or channels, and one is read at a time. Choose "
+            f"one from 1 to {count} (--volume on the command line, volume= in Python), or save it as a file of its own."
+        )
+    if not 1 <= source.volume <= count:
+        held = "one volume" if count == 1 else f"{count} volumes"
+        raise UnsupportedImageError(f"{source.label}: there is no volume {source.volume}; it holds {held}.")
+    return source.volume - 1
 
 
 def settle_channels(pixels: np.ndarray, source: Source) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -159,6 +181,7 @@ def build_image(
     window: tuple[float, float] | None = None,
     modality: str | None = None,
     notes: tuple[str, ...] = (),
+    source_files: tuple[Path, ...] = (),
 ) -> MedicalImage:
     """Check a decoded array and describe it.
 
@@ -172,6 +195,7 @@ def build_image(
         window: The file's own display window; ignored where nothing of the image lies in it.
         modality: DICOM's code.
         notes: What the reader found or did.
+        source_files: The DICOM files that it was read from.
 
     Raises:
         UnsupportedImageError: A value is not finite, or all are the same.
@@ -193,6 +217,7 @@ def build_image(
         display_window=window,
         modality=modality,
         notes=notes,
+        source_files=source_files,
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.readers.axes import check_right_angles
-from medseg_demo.readers.intensities import build_image, check_size, settle_channels
+from medseg_demo.readers.intensities import build_image, check_size, choose_volume, settle_channels
 from medseg_demo.readers.source import MIB, Source, decoding
 from medseg_demo.settings import Settings
 
@@ -91,8 +91,18 @@ def _is_pair(head: bytes) -> bool:
     return any(head[MAGICS[v][0] : MAGICS[v][0] + 4] == magic for v, magic in PAIR_MAGICS.items())
 
 
+def count_volumes(source: Source, settings: Settings) -> int:
+    """How many volumes the fourth or the vector axis holds; 1 where the last are the three of a colour.
+
+    Raises:
+        ReadError: See medseg_demo.errors.
+    """
+    with decoding(source, "NIfTI"), _open(source) as file:
+        return _layout(parse_header(file.read(HEADER_BYTES[2]), source), source).volumes
+
+
 def read(source: Source, settings: Settings) -> MedicalImage:
-    """Read an image or a volume.
+    """Read an image or a volume; ``source.volume`` chooses one of several.
 
     Raises:
         ReadError: See medseg_demo.errors.
@@ -103,10 +113,13 @@ def read(source: Source, settings: Settings) -> MedicalImage:
         )
     with decoding(source, "NIfTI"), _open(source) as file:
         header = parse_header(file.read(HEADER_BYTES[2]), source)
-        shape = _image_shape(header, source)
+        layout = _layout(header, source)
+        shape, index = layout.shape, choose_volume(layout.volumes, source)
         check_size(tuple(reversed(shape)), source, settings)
-        file.seek(header.offset)
-        pixels = _read_data(file, header, shape, source)
+        if index:  # what lies before it is unpacked as well
+            check_size(((index + 1) * math.prod(shape[2:]), shape[1], shape[0]), source, settings)
+        file.seek(header.offset + index * math.prod(shape) * header.samples * header.dtype.itemsize)
+        pixels = _read_data(file, header, layout, source)
         file.read(1)  # lets gzip compare its checksum
         notes: tuple[str, ...] = ()
         if pixels.ndim > len(shape):
@@ -166,26 +179,34 @@ def parse_header(data: bytes, source: Source) -> Header:
     )
 
 
-def _image_shape(header: Header, source: Source) -> tuple[int, ...]:
-    """(X, Y) or (X, Y, Z), the vector axis (the fifth) and further axes of one element taken off."""
+@dataclass(frozen=True)
+class _Layout:
+    """How the data are divided: ``shape`` is (X, Y) or (X, Y, Z), and a voxel has ``channels`` one after another."""
+
+    shape: tuple[int, ...]
+    channels: int
+    volumes: int
+
+
+def _layout(header: Header, source: Source) -> _Layout:
+    """The vector axis (the fifth) holds colours or volumes, the fourth volumes; axes of one element are taken off."""
     shape = header.shape
     if len(shape) == 5 and shape[3] == 1 and header.samples == 1:
-        shape = shape[:4]
+        is_colour = shape[4] in (3, 4)
+        return _Layout(shape[:3], shape[4] if is_colour else 1, 1 if is_colour else shape[4])
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) not in (2, 3):
+    if len(shape) not in (2, 3, 4):
         raise UnsupportedImageError(
-            f"{source.label}: the image has {len(shape)} dimensions ({' × '.join(map(str, shape))}), and 2 or 3 are "
+            f"{source.label}: the image has {len(shape)} dimensions ({' × '.join(map(str, shape))}), and 2 to 4 are "
             "read. Save one time point or channel as a volume of its own."
         )
-    return shape
+    return _Layout(shape[:3], 1, shape[3] if len(shape) == 4 else 1)
 
 
-def _read_data(file: IO[bytes], header: Header, shape: tuple[int, ...], source: Source) -> np.ndarray:
+def _read_data(file: IO[bytes], header: Header, layout: _Layout, source: Source) -> np.ndarray:
     """(Y, X) or (Z, Y, X), with channels last where there are any, rescaled."""
-    vectors = header.shape[4] if len(header.shape) == 5 and len(shape) < 5 else 1
-    if vectors > 16:
-        raise UnsupportedImageError(f"{source.label}: {vectors} values a voxel are no image. Save one of them alone.")
+    shape, vectors = layout.shape, layout.channels
     flat = np.empty(math.prod(shape) * vectors * header.samples, header.dtype)
     stored = _fill(file, flat.data.cast("B"))
     if stored != flat.nbytes:

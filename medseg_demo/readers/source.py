@@ -26,11 +26,13 @@ class Source:
         path: Where it lies.
         head: Its first bytes, enough to tell its kind and to hold the header of a simple format.
         size: Its length in bytes.
+        volume: Which of several volumes is wanted, from 1; None where nobody chose.
     """
 
     path: Path
     head: bytes
     size: int
+    volume: int | None = None
 
     @property
     def label(self) -> str:
@@ -51,25 +53,47 @@ class Reader:
         file_format: Its name for people.
         recognise: Whether a file is of this format, from its bytes alone.
         read: The file as an image; raises a ReadError and nothing else.
+        volumes: How many volumes, such as times, a file holds, by its header; None where there is always one.
     """
 
     file_format: str
     recognise: Callable[[Source], bool]
     read: Callable[[Source, Settings], MedicalImage]
+    volumes: Callable[[Source, Settings], int] | None = None
 
 
-def stem(path: str | Path) -> str:
+@dataclass(frozen=True)
+class Series:
+    """Several DICOM files that are the slices of one volume.
+
+    Attributes:
+        name: For files and messages, from the names of folders and files, never from what is inside them.
+        paths: The files, in the order of the slices.
+        slices: How many there are.
+        description: Modality, plane, size and spacing, such as "CT, axial, 512 × 512 × 40, 0.7 × 0.7 × 3 mm".
+        notes: What is unusual about it, in plain sentences.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    slices: int
+    description: str
+    notes: tuple[str, ...] = ()
+
+
+def stem(path: str | Path | Series) -> str:
     """A file's name without its image suffix; ``.nii.gz`` is one suffix, and a suffix of no image format stays.
 
-    A DICOM file without an extension is often named by a UID, whose last number is not a suffix.
+    A DICOM file without an extension is often named by a UID, whose last number is not a suffix. The stem of a series
+    is its name.
     """
-    name = Path(path).name
+    name = path.name if isinstance(path, Series) else Path(path).name
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)] or name
 
 
-def open_source(path: str | Path, settings: Settings) -> Source:
-    """Look at a file's first bytes.
+def open_source(path: str | Path, settings: Settings, *, volume: int | None = None) -> Source:
+    """Look at a file's first bytes; ``volume`` is passed on to its reader.
 
     Raises:
         ReadError: It does not exist, is a folder, or may not be read.
@@ -91,7 +115,7 @@ def open_source(path: str | Path, settings: Settings) -> Source:
             f"{path.name}: the file has {size / MIB:.0f} MiB, and at most {settings.max_file_mb} MiB are read. "
             "Crop or compress it, or raise MEDSEG_MAX_FILE_MB."
         )
-    return Source(path, head, size)
+    return Source(path, head, size, volume)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.readers.axes import check_right_angles
 from medseg_demo.readers.intensities import build_image, settle_channels
-from medseg_demo.readers.itk import read_with_itk
+from medseg_demo.readers.itk import count_volumes, read_with_itk
 from medseg_demo.readers.source import MIB, Source, decoding
 from medseg_demo.settings import Settings
 
@@ -38,8 +38,18 @@ def is_meta_image(source: Source) -> bool:
     return META_START.match(source.head) is not None and b"ElementDataFile" in source.head
 
 
+def count(source: Source, settings: Settings) -> int:
+    """How many volumes, such as times or channels, a file holds.
+
+    Raises:
+        ReadError: See medseg_demo.errors.
+    """
+    _find_data(source)
+    return count_volumes(source, ITK_FORMATS["NRRD" if is_nrrd(source) else "MetaImage"])
+
+
 def read(source: Source, settings: Settings, *, file_format: str) -> MedicalImage:
-    """Read an image or a volume with its geometry.
+    """Read an image or a volume with its geometry; ``source.volume`` chooses one of several.
 
     Raises:
         ReadError: See medseg_demo.errors.
@@ -51,7 +61,8 @@ def read(source: Source, settings: Settings, *, file_format: str) -> MedicalImag
         decoded = read_with_itk(source, ITK_FORMATS[file_format], settings)
         pixels = SimpleITK.GetArrayFromImage(decoded)
         if COMPRESSED.search(header):
-            _check_compressed(data_file, 0 if data_file != source.path else len(header), pixels.nbytes)
+            size = pixels.nbytes * count_volumes(source, ITK_FORMATS[file_format])
+            _check_compressed(data_file, 0 if data_file != source.path else len(header), size)
         notes: tuple[str, ...] = ()
         if decoded.GetNumberOfComponentsPerPixel() > 1:
             pixels, notes = settle_channels(pixels, source)

@@ -12,20 +12,34 @@ Host = Literal["gradio", "page"]
 SCRIPTS = (
     "dom.js",
     "unpack.js",
+    "planes.js",
+    "slices.js",
     "live.js",
+    "volume.js",
     "camera.js",
     "layers.js",
     "outline.js",
+    "patterns.js",
     "outcomes.js",
+    "agreement.js",
     "draw.js",
     "readout.js",
     "classes.js",
+    "regions.js",
+    "notes.js",
+    "toolbar.js",
     "controls.js",
     "stage.js",
+    "panes.js",
     "pointer.js",
     "keys.js",
     "viewer.js",
 )
+
+STYLES = ("viewer.css", "stage.css", "panel.css", "narrow.css")
+
+# As specific as an id, so that Gradio's rules for buttons and inputs do not win.
+GRADIO_SELECTOR = ":is(.mv-host, #mv-host)"
 
 # Follows the system's choice of light or dark, as the class that Gradio uses too.
 THEME_SCRIPT = """
@@ -52,13 +66,14 @@ def viewer_script(host: Host) -> str:
         host: "gradio" expects what gr.HTML hands to ``js_on_load``; "page" mounts every ``.mv-host`` whose next
             sibling holds a value as JSON.
     """
-    return '"use strict";\n' + "\n".join(_read(name) for name in (*SCRIPTS, f"mount_{host}.js"))
+    style = f"const VIEWER_STYLE = {json.dumps(_style_rule(GRADIO_SELECTOR))};\n" if host == "gradio" else ""
+    return '"use strict";\n' + style + "\n".join(_read(name) for name in (*SCRIPTS, f"mount_{host}.js"))
 
 
 @cache
 def viewer_css() -> str:
     """The viewer's style, to be nested in one selector."""
-    return _read("viewer.css")
+    return "\n".join(_read(name) for name in STYLES)
 
 
 def standalone_html(values: Sequence[dict[str, object]], *, title: str = "Viewer") -> str:
@@ -99,7 +114,11 @@ def viewer_html(value: dict[str, object]) -> str:
 
 def viewer_style_rule() -> str:
     """The viewer's style as one rule."""
-    return f".mv-host {{ {viewer_css()} }}"
+    return _style_rule(".mv-host")
+
+
+def _style_rule(selector: str) -> str:
+    return f"{selector} {{ {viewer_css()} }}"
 
 
 def _read(name: str) -> str:

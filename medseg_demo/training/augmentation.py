@@ -44,12 +44,12 @@ class RandColourd(MapTransform, Randomizable):
         self.amount, self.mix, self.prob = amount, mix, prob
 
     def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        """Change ``data`` under the keys; each is (C, H, W)."""
+        """Change ``data`` under the keys; each is (C, H, W) or (C, D, H, W)."""
         if self.R.random() >= self.prob:
             return dict(data)
         changed = dict(data)
         for key in self.key_iterator(data):
-            shape = (len(data[key]), 1, 1)
+            shape = (len(data[key]), *[1] * (data[key].ndim - 1))
             scale = torch.from_numpy(1 + self.R.uniform(-self.amount, self.amount, shape).astype(np.float32))
             shift = torch.from_numpy(self.R.uniform(-self.amount, self.amount, shape).astype(np.float32))
             mixed = data[key] if self.mix == 0 else self._mixed(data[key])
@@ -59,49 +59,52 @@ class RandColourd(MapTransform, Randomizable):
     def _mixed(self, image: torch.Tensor) -> torch.Tensor:
         shares = self.R.uniform(-self.mix, self.mix, (len(image), len(image))).astype(np.float32)
         np.fill_diagonal(shares, 0)
-        return image + torch.einsum("oc,chw->ohw", torch.from_numpy(shares), torch.as_tensor(image))
+        return image + torch.einsum("oc,c...->o...", torch.from_numpy(shares), torch.as_tensor(image))
 
 
-def build_augmentation(config: Augmentation, size: tuple[int, int], *, seed: int = 0) -> Compose:
+def build_augmentation(config: Augmentation, size: tuple[int, ...], *, seed: int = 0) -> Compose:
     """The chain of random changes.
 
-    It takes and returns {"image": float (C, H, W), "label": (1, H, W)}. An image smaller than ``size`` is mirrored
-    at its border first, as is whatever a change brings in from beyond it. Labels take the nearest value, never a
-    blend.
+    It takes and returns {"image": float (C, H, W), "label": (1, H, W)}, or (C, D, H, W) and (1, D, H, W). An image
+    smaller than ``size`` is mirrored at its border first, as is whatever a change brings in from beyond it. Labels
+    take the nearest value, never a blend.
 
     Args:
         config: What is varied.
-        size: (height, width) of the crop that leaves.
+        size: (height, width) or (depth, height, width) of the crop that leaves.
         seed: Of the first call; ``set_random_state`` sets it again.
     """
     crop = [SpatialPadd(BOTH, size, mode="symmetric"), RandSpatialCropd(BOTH, roi_size=size, random_size=False)]
-    return Compose([*crop, *_geometry(config, size), *_intensities(config)]).set_random_state(seed)
+    return Compose([*crop, *_geometry(config, size), *_intensities(config, len(size))]).set_random_state(seed)
 
 
-def _geometry(config: Augmentation, size: tuple[int, int]) -> list[Transform]:
+def _geometry(config: Augmentation, size: tuple[int, ...]) -> list[Transform]:
+    height, width = len(size) - 2, len(size) - 1
     steps: list[tuple[float, Transform]] = [
-        (config.flip_horizontal, RandFlipd(BOTH, prob=config.flip_horizontal, spatial_axis=1)),
-        (config.flip_vertical, RandFlipd(BOTH, prob=config.flip_vertical, spatial_axis=0)),
-        (config.quarter_turns, RandRotate90d(BOTH, prob=config.quarter_turns)),
+        (config.flip_horizontal, RandFlipd(BOTH, prob=config.flip_horizontal, spatial_axis=width)),
+        (config.flip_vertical, RandFlipd(BOTH, prob=config.flip_vertical, spatial_axis=height)),
+        (config.flip_depth, RandFlipd(BOTH, prob=config.flip_depth, spatial_axis=0)),
+        (config.quarter_turns, RandRotate90d(BOTH, prob=config.quarter_turns, spatial_axes=(height, width))),
         (config.affine, _affine(config, size)),
     ]
     return [step for probability, step in steps if probability > 0]
 
 
-def _affine(config: Augmentation, size: tuple[int, int]) -> Transform:
+def _affine(config: Augmentation, size: tuple[int, ...]) -> Transform:
+    dims = len(size)
     return RandAffined(
         BOTH,
         prob=config.affine,
-        rotate_range=float(np.deg2rad(config.rotate_degrees)),
-        shear_range=(config.shear, config.shear),
-        scale_range=(config.scale, config.scale),
+        rotate_range=(float(np.deg2rad(config.rotate_degrees)),) * (1 if dims == 2 else 3),
+        shear_range=(config.shear,) * (dims * (dims - 1)),
+        scale_range=(config.scale,) * dims,
         translate_range=tuple(config.translate * length for length in size),
         mode=("bilinear", "nearest"),
         padding_mode="reflection",
     )
 
 
-def _intensities(config: Augmentation) -> list[Transform]:
+def _intensities(config: Augmentation, dims: int) -> list[Transform]:
     often = config.intensity
     steps: list[tuple[float, Transform]] = [
         (often, RandAdjustContrastd(IMAGE, prob=often, gamma=config.gamma)),
@@ -112,7 +115,7 @@ def _intensities(config: Augmentation) -> list[Transform]:
             RandColourd(IMAGE, amount=config.colour, mix=config.mix, prob=often),
         ),
         (config.histogram, RandHistogramShiftd(IMAGE, prob=config.histogram, num_control_points=(4, 8))),
-        (config.blur, RandGaussianSmoothd(IMAGE, config.blur_sigma, config.blur_sigma, prob=config.blur)),
+        (config.blur, RandGaussianSmoothd(IMAGE, *[config.blur_sigma] * dims, prob=config.blur)),
         (config.noise, RandGaussianNoised(IMAGE, prob=config.noise, std=config.noise_std)),
     ]
     return [step for probability, step in steps if probability > 0]

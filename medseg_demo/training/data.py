@@ -12,6 +12,7 @@ from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.label_maps import compare_geometry, read_label_map
 from medseg_demo.models.card import ModelCard
+from medseg_demo.orientation import network_orientation
 from medseg_demo.preprocessing import Placement, place, to_tensor
 from medseg_demo.readers import read_image
 from medseg_demo.settings import Settings
@@ -27,9 +28,9 @@ class LoadedCase:
 
     Attributes:
         case: Where it came from.
-        inputs: float16 (Z, C, H, W), as ``preprocessing.place`` gives them.
+        inputs: float16 (Z, C, H, W) or (1, C, D, H, W), as ``preprocessing.place`` gives them.
         placement: How to bring a result back to the image's own size.
-        labels: uint8 (Z, Y, X), in the image's own size.
+        labels: uint8 (Z, Y, X), in the image's own size; for a 3-D network turned as the inputs are.
     """
 
     case: Case
@@ -52,7 +53,8 @@ def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None 
         except MedsegError as error:
             faults.append(f"Case {case.case_id!r}: {error}")
             continue
-        clauses = compare_geometry(image, mask)
+        clauses = [] if image.is_volume or not card.is_3d else ["image is no volume, but the network takes volumes"]
+        clauses = clauses or compare_geometry(image, mask)
         if clauses:
             faults.append(
                 f"Case {case.case_id!r}: {'; '.join(clauses)}. Export both from the same series, or remove the case "
@@ -66,12 +68,17 @@ def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None 
 
 
 def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> LoadedCase:
-    inputs, placement = place(to_tensor(image, card), card, spacing_mm=image.geometry.spacing_mm)
-    return LoadedCase(case, inputs.half(), placement, mask.labels if mask.is_volume else mask.labels[np.newaxis])
+    labels, spacing_mm = mask.labels if mask.is_volume else mask.labels[np.newaxis], image.geometry.spacing_mm
+    if card.is_3d:
+        orientation = network_orientation(image.geometry.affine)
+        labels = np.ascontiguousarray(orientation.turn(labels))
+        spacing_mm = orientation.turn_spacing(spacing_mm)
+    inputs, placement = place(to_tensor(image, card), card, spacing_mm=spacing_mm)
+    return LoadedCase(case, inputs.half(), placement, labels)
 
 
 class TrainingSlices(Dataset[Batch]):
-    """Augmented slices, numbered through all epochs: number = epoch × length + position.
+    """Augmented slices, or volumes for a 3-D network, numbered through all epochs: number = epoch × length + position.
 
     The random changes depend on the seed and the number alone, so an item is the same whoever asks for it, in which
     order and in which process; that is what makes a resumed training repeat an uninterrupted one.
@@ -92,7 +99,7 @@ class TrainingSlices(Dataset[Batch]):
         return len(self.slices)
 
     def __getitem__(self, number: int) -> Batch:
-        """{"image": float32 (C, H, W), "label": float32 (1, H, W)}."""
+        """{"image": float32 (C, H, W), "label": float32 (1, H, W)}, or (C, D, H, W) and (1, D, H, W)."""
         image, label = self.slices[number % len(self.slices)]
         self.augmentation.set_random_state(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
         changed = self.augmentation({IMAGE: image.float(), LABEL: label.float()})
@@ -126,7 +133,8 @@ class EpochSampler(Sampler[int]):
 
 
 def _slices(case: LoadedCase, card: ModelCard) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    labels = case.placement.place_labels(torch.from_numpy(case.labels))[:, None]
+    labels = torch.from_numpy(case.labels)
+    labels = case.placement.place_labels(labels[None] if card.is_3d else labels)[:, None]
     inputs = case.inputs
     if card.inference == "tile":
         inputs, labels = case.placement.crop(inputs), case.placement.crop(labels)

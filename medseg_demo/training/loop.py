@@ -17,7 +17,7 @@ from monai.metrics import DiceMetric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from medseg_demo.inference import Compute, predict
+from medseg_demo.inference import Compute, channels_last, predict
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.postprocessing import to_labels
 from medseg_demo.training.augmentation import IMAGE, LABEL
@@ -67,7 +67,8 @@ class SegmentationTask(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         """The loss of a batch."""
-        images = batch[IMAGE].to(memory_format=torch.channels_last)
+        images = batch[IMAGE]
+        images = images.to(memory_format=channels_last(images.ndim - 2))
         loss = compute_loss(self.loss, self.network(images), batch[LABEL])
         self.losses.append(float(loss.detach()))
         self.log("loss", loss.detach(), prog_bar=True, logger=False)
@@ -87,8 +88,8 @@ class SegmentationTask(LightningModule):
     def validation_step(self, index: int, batch_index: int) -> None:
         """Dice of one case in the image's own size."""
         case = self.val_cases[int(index)]
-        probabilities = case.placement.restore(predict(self.averaged, case.inputs.float(), self.compute))
-        labels = to_labels(probabilities.transpose(0, 1).numpy(), threshold=self.averaged.card.threshold)
+        probabilities = case.placement.restore_classes(predict(self.averaged, case.inputs.float(), self.compute))
+        labels = to_labels(probabilities, threshold=self.averaged.card.threshold)
         self.case_dice[case.case.case_id] = case_dice(case.labels, labels, classes=len(self.averaged.card.class_names))
 
     def on_validation_epoch_end(self) -> None:

@@ -12,8 +12,8 @@ from medseg_demo.training.config import Loss
 def build_loss(config: Loss, *, classes: int) -> nn.Module:
     """The loss of a training.
 
-    It takes logits (N, K, H, W) and labels (N, 1, H, W) of whole numbers; K is 1 for one class (sigmoid) and
-    classes + 1 for several (softmax, background first; Dice leaves the background out).
+    It takes logits (N, K, H, W) and labels (N, 1, H, W) of whole numbers, or volumes of them; K is 1 for one class
+    (sigmoid) and classes + 1 for several (softmax, background first; Dice leaves the background out).
 
     Dice is 1 − (2 Σ p g + s) / (Σ p + Σ g + s) with s = 1e-5, so an image without foreground costs nearly 1 unless
     every probability is close to 0. Cross-entropy is the mean over pixels.

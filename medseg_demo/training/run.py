@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from medseg_demo.errors import TestSetError, TrainingError
-from medseg_demo.inference import Compute, choose_compute
+from medseg_demo.inference import Compute, channels_last, choose_compute
 from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
@@ -113,6 +113,7 @@ def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
         in_channels=config.in_channels,
         input_size=config.input_size,
         inference=config.inference,
+        spacing_mm=config.spacing_mm,
         normalisation=config.normalisation,
         window=config.window,
         threshold=config.threshold if len(names) == 1 else None,
@@ -135,7 +136,25 @@ def _build_network(config: TrainingConfig, card: ModelCard) -> nn.Module:
         ) from None
     if config.pretrained and config.pretrained.startswith(PREFIX):
         load_encoder(network, config.pretrained)
+    if card.is_3d:
+        _check_size(network, card)
     return network
+
+
+def _check_size(network: nn.Module, card: ModelCard) -> None:
+    """Let a 3-D network try its input, since what sizes it takes depends on how often it halves them."""
+    try:
+        with torch.inference_mode():
+            result = network.eval()(torch.zeros(1, card.in_channels, *card.input_size))
+        fits = result.shape[2:] == card.input_size
+    except (RuntimeError, ValueError):
+        fits = False
+    if not fits:
+        raise TrainingError(
+            f"The network does not give back volumes of input_size {list(card.input_size)}. Choose multiples of all "
+            "its strides together, such as 16 for four halvings."
+        )
+    network.train()
 
 
 def _fit(
@@ -147,7 +166,8 @@ def _fit(
     *,
     resume: Path | None,
 ) -> None:
-    network = _build_network(config, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = _build_network(config, card)
+    network = network.to(memory_format=channels_last(len(card.input_size)))  # type: ignore[call-overload]
     card = card.model_copy(update={"training": {**card.training, "parameters": parameter_count(network)}})
     batches, validation = _loaders(config, card, *parts)
     checkpoint = Checkpoint(output.name, card, network, digest="")
@@ -225,7 +245,7 @@ def _save(
     card = card.model_copy(
         update={
             "training": {**card.training, "best_epoch": epoch, "minutes": round(minutes, 1)},
-            "scores": {"val": summarise(means, groups)},
+            "scores": {"val": summarise(means, groups, classes=_by_class(card, dice))},
         }
     )
     with tempfile.TemporaryDirectory(prefix=".new-", dir=output) as folder:
@@ -234,6 +254,14 @@ def _save(
         (new / "README.md").write_text(readme(output.name, card, config), encoding="utf-8")
         for path in sorted(new.iterdir()):
             path.replace(output / path.name)
+
+
+def _by_class(card: ModelCard, dice: CaseDice) -> dict[str, list[float]] | None:
+    if not card.is_multiclass:
+        return None
+    return {
+        name: _present(scores) for name, scores in zip(card.class_names, zip(*dice.values(), strict=True), strict=True)
+    }
 
 
 def _present(scores: Iterable[float]) -> list[float]:

@@ -22,10 +22,20 @@ Answer = tuple[str, dict[str, object]]
 def add_endpoints(engine: Engine) -> None:
     """Add both endpoints to the open block; nothing of them shows on the page."""
 
-    def segment(file: str, checkpoint: str, threshold: float | None = None) -> Answer:
+    def segment(
+        file: str,
+        checkpoint: str,
+        threshold: float | None = None,
+        flips: bool = False,
+        denoise: str = "none",
+        smallest_component: int = 0,
+        fill_holes: bool = False,
+        volume: int | None = None,
+    ) -> Answer:
         """Segment one image or volume: its label map as a file, and its measurements."""
         try:
-            return segment_file(engine, file, checkpoint, threshold)
+            options = segment_options(threshold, flips, denoise, smallest_component, fill_holes)
+            return segment_file(engine, file, checkpoint, options, volume=volume)
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
 
@@ -33,12 +43,20 @@ def add_endpoints(engine: Engine) -> None:
         """Every checkpoint of this server, and why an unusable one cannot be used."""
         return to_records(engine.entries())
 
-    file, name = gr.File(label="file", visible=False), gr.Textbox(label="checkpoint", visible=False)
-    threshold = gr.Number(label="threshold", value=None, visible=False)
+    inputs = [
+        gr.File(label="file", visible=False),
+        gr.Textbox(label="checkpoint", visible=False),
+        gr.Number(label="threshold", value=None, visible=False),
+        gr.Checkbox(label="flips", visible=False),
+        gr.Textbox("none", label="denoise", visible=False),
+        gr.Number(0, label="smallest_component", precision=0, visible=False),
+        gr.Checkbox(label="fill_holes", visible=False),
+        gr.Number(label="volume", value=None, precision=0, visible=False),
+    ]
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
     gr.Button(visible=False).click(
         segment,
-        [file, name, threshold],
+        inputs,
         [label_map, measurements],
         api_name="segment",
         concurrency_id="gpu",
@@ -48,28 +66,50 @@ def add_endpoints(engine: Engine) -> None:
     gr.Button(visible=False).click(checkpoints, None, listing, api_name="checkpoints", concurrency_limit=None)
 
 
-def segment_file(engine: Engine, file: str, checkpoint: str, threshold: float | None) -> Answer:
+def segment_options(
+    threshold: object, flips: object, denoise: object, smallest_component: object, fill_holes: object
+) -> SegmentOptions:
+    """Options from what was sent, which Gradio passes on whatever it is.
+
+    Raises:
+        OptionError: A value is of another kind, or out of its range.
+    """
+    if not isinstance(threshold, int | float | None):
+        raise OptionError(texts.NO_NUMBER.format(value=threshold))
+    if not isinstance(smallest_component, int | None):
+        raise OptionError(texts.NO_COUNT.format(value=smallest_component))
+    return SegmentOptions(
+        threshold=threshold,
+        flips=bool(flips),
+        denoise=denoise or "none",  # type: ignore[arg-type]
+        smallest_component=smallest_component or 0,
+        fill_holes=bool(fill_holes),
+    )
+
+
+def segment_file(
+    engine: Engine, file: str, checkpoint: str, options: SegmentOptions, *, volume: int | None = None
+) -> Answer:
     """Segment one file.
 
     Args:
         engine: Runs the checkpoint.
-        file: Path of the uploaded file.
+        file: Path of the uploaded file; a zip may hold one image or one DICOM series.
         checkpoint: Name of a checkpoint folder.
-        threshold: Of a checkpoint with one class; None takes the card's.
+        options: The threshold may be None, which takes the card's.
+        volume: Which volume of a 4-D file, from 1.
 
     Returns:
         The path of the label map (PNG, or NIfTI of a volume) at the image's own size, and the measurements.
 
     Raises:
-        MedsegError: The file, the checkpoint or the threshold cannot be used.
+        MedsegError: The file, the checkpoint or an option cannot be used.
     """
     if not file:
         raise OptionError(texts.ONE_FILE_ONLY)
-    if not isinstance(threshold, int | float | None):  # Gradio passes on what it was sent
-        raise OptionError(texts.NO_NUMBER.format(value=threshold))
     engine.entry(checkpoint)
-    image = read_image(Path(file), settings=engine.settings)
-    result = engine.segment(image, checkpoint, options=SegmentOptions(threshold=threshold))
+    image = read_image(Path(file), settings=engine.settings, volume=volume)
+    result = engine.segment(image, checkpoint, options=options)
     # Inside Gradio's own folder the file is served as it is, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-", dir=get_upload_folder()))
-    return str(write_label_map(result.label_map, folder, safe_stem(image.name))), summary(result)
+    return str(write_label_map(result.label_map, image, folder / safe_stem(image.name))), summary(result)

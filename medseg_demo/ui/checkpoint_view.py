@@ -70,12 +70,13 @@ def _licences(card: ModelCard) -> str:
 
 def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
     size = " × ".join(map(str, card.input_size))
-    way = "whole image resized to" if card.inference == "resize" else "tiles of"
+    whole, unit = ("volume", "voxels") if card.is_3d else ("image", "px")
+    way = f"whole {whole} resized to" if card.inference == "resize" else "tiles of"
     pairs = [
         ("Finds", ", ".join(card.class_names)),
         ("In", card.modality),
         ("Network", architecture),
-        ("Input", f"{way} {size} px, {'colour' if card.in_channels == 3 else 'grey'}"),
+        ("Input", f"{way} {size} {unit}, {'colour' if card.in_channels == 3 else 'grey'}"),
     ]
     if card.threshold is not None:
         pairs.append((texts.THRESHOLD, f"{card.threshold:.2f}"))

@@ -11,6 +11,7 @@ from PIL import Image
 from medseg_demo.rendering import most_labelled_slice, overlay_picture
 from medseg_demo.segmentation import Segmentation
 from medseg_demo.ui.state import Outcome
+from medseg_demo.ui.studies import Study
 from medseg_demo.writers import summary, write_csv, write_json, write_label_map
 
 THUMBNAIL_SIDE = 360
@@ -35,12 +36,12 @@ def safe_stem(stem: str, taken: Sequence[str] = ()) -> str:
     return name
 
 
-def write_outcome(segmentation: Segmentation, source: Path, name: str, folder: Path) -> Outcome:
-    """Write what belongs to one file: its label map and its overlay.
+def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: Path) -> Outcome:
+    """Write what belongs to one study: its label map and its overlay.
 
     Args:
         segmentation: The result.
-        source: The file it was made from.
+        source: What it was made from.
         name: The stem of the files.
         folder: The run's folder, made if missing.
     """
@@ -58,7 +59,7 @@ def write_outcome(segmentation: Segmentation, source: Path, name: str, folder: P
         options=segmentation.options,
         summary=summary(segmentation),
         measurements=segmentation.measurements,
-        label_map=write_label_map(segmentation.label_map, folder / "label_maps", name),
+        label_map=write_label_map(segmentation.label_map, segmentation.image, folder / "label_maps" / name),
         overlay=overlay,
         thumbnail=thumbnail,
     )

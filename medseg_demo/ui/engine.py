@@ -1,23 +1,33 @@
 """What all visitors share: the settings, the loaded checkpoints and the turn at the network. Nothing of any user."""
 
 import threading
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.image import MedicalImage
 from medseg_demo.inference import choose_compute
 from medseg_demo.models.catalog import CatalogEntry, CheckpointCache, list_checkpoints
+from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.segmentation import Segmentation, SegmentOptions, segment
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 
-try:  # a Space that lends its GPU by the call wants to know, at start-up, which function needs it
+
+def _segment_each(
+    image: MedicalImage, checkpoints: Sequence[Checkpoint], options: SegmentOptions, settings: Settings
+) -> Iterator[Segmentation]:
+    for checkpoint in checkpoints:
+        yield segment(image, checkpoint, options=options, settings=settings)
+
+
+try:  # a Space that lends its GPU by the call wants to know, at start-up, which functions need it
     import spaces
 except ImportError:
-    _segment = segment
+    _segment, _segment_in_one_call = segment, None
 else:
     _segment = spaces.GPU(duration=120)(segment)
+    _segment_in_one_call = spaces.GPU(duration=240)(_segment_each)
 
 Progress = Callable[[int, int], None]
 
@@ -88,3 +98,37 @@ class Engine:
             return _segment(
                 image, loaded, options=options or SegmentOptions(), settings=self.settings, progress=progress
             )
+
+    def segment_each(
+        self,
+        image: MedicalImage,
+        checkpoints: Sequence[str],
+        *,
+        options: SegmentOptions | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Iterator[Segmentation]:
+        """Segment one image with several checkpoints; each result comes as soon as it is there.
+
+        A Space that lends its GPU by the call lends it once for all of them.
+
+        Args:
+            image: From ``read_image``.
+            checkpoints: Names of checkpoint folders.
+            options: Of every one of them.
+            progress: Called with (checkpoint, done, total); what it raises ends the work.
+
+        Raises:
+            MedsegError: A checkpoint, an option or the image cannot be used.
+        """
+        if _segment_in_one_call is not None:
+            with self._turn:
+                loaded = [self._cache.load(self.entry(name).name) for name in checkpoints]
+                yield from _segment_in_one_call(image, loaded, options or SegmentOptions(), self.settings)
+            return
+        for name in checkpoints:
+            tell = None if progress is None else partial(progress, name)
+            yield self.segment(image, name, options=options, progress=tell)
+
+    def parameters(self, checkpoint: str) -> int:
+        """How many weights the network of a checkpoint has."""
+        return self._cache.load(self.entry(checkpoint).name).parameters

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg_demo.image import MedicalImage
-from medseg_demo.readers import read_image
 from medseg_demo.samples import list_samples
 from medseg_demo.ui.downloads import RunFiles, write_outcome, write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import Choices, Run
+from medseg_demo.ui.studies import Study
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class FinishedExample:
     """A sample's result, as a visitor's own would look. It holds no one's data, so all visitors may share it."""
 
-    files: tuple[Path, ...]
+    studies: tuple[Study, ...]
     image: MedicalImage
     run: Run
     written: RunFiles
@@ -58,8 +58,9 @@ class Example:
         sample = next((sample for sample in list_samples() if sample.checkpoint in entries), None)
         if sample is None:
             return None
-        image = read_image(sample.path, settings=self.engine.settings)
+        study = Study(sample.path)
+        image = study.read(self.engine.settings)
         segmentation = self.engine.segment(image, sample.checkpoint)
-        outcome = write_outcome(segmentation, sample.path, image.name, Path(self._folder.name))
+        outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
         run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (outcome,), segmentation)
-        return FinishedExample((sample.path,), image, run, write_run([outcome], Path(self._folder.name)))
+        return FinishedExample((study,), image, run, write_run([outcome], Path(self._folder.name)))

@@ -73,7 +73,8 @@ def _why_empty(segmentation: Segmentation) -> str:
         (name, float(probability.max()))
         for name, probability in zip(segmentation.label_map.class_names, segmentation.probabilities, strict=True)
     ]
-    return texts.nothing_found(segmentation.threshold, highest)
+    unit = "voxel" if segmentation.label_map.is_volume else "pixel"
+    return texts.nothing_found(segmentation.threshold, highest, unit=unit)
 
 
 def _cells(row: ClassMeasurement) -> list[str]:

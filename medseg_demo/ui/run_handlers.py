@@ -12,18 +12,19 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.errors import MedsegError, OptionError
-from medseg_demo.readers import read_image
+from medseg_demo.rendering import Plane
 from medseg_demo.ui import markup, result_view, texts, updates
 from medseg_demo.ui.downloads import write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Job
+from medseg_demo.ui.slice_requests import wanted_slices
 from medseg_demo.ui.state import Choices, Run, Work
 from medseg_demo.ui.updates import Updates
 from medseg_demo.ui.viewer import segmentation_value
 
 
 def run(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Iterator[Updates]:
-    """Segment the files of the work, streaming what is done; an error leaves the previous result in place."""
+    """Segment the studies of the work, streaming what is done; an error leaves the previous result in place."""
     try:
         job = _job(engine, work, choices, folder, progress)
         yield updates.busy()
@@ -47,7 +48,7 @@ def open_result(engine: Engine, work: Work, index: int) -> Updates:
         return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
     try:
         outcome = work.run.succeeded[index]
-        image = read_image(outcome.source, settings=engine.settings)
+        image = outcome.source.read(engine.settings)
         segmentation = engine.segment(image, outcome.checkpoint, options=outcome.options)
     except Exception as error:
         return {"status": updates.problem(work, error)}
@@ -62,32 +63,34 @@ def open_neighbour(engine: Engine, work: Work, step: int) -> Updates:
     return open_result(engine, work, (work.run.position + step) % len(work.run.succeeded))
 
 
-def send_slices(work: Work, slices: list[int], key: str) -> object:
+def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if work.run is None or work.run.shown is None:
         return gr.skip()
-    depth = len(work.run.shown.image.slices)
-    wanted = [index for index in slices if 0 <= index < depth]
-    return segmentation_value(work.run.shown, slice_indices=wanted, key=key)
+    wanted = wanted_slices(work.run.shown.image, plane, slices)
+    return segmentation_value(work.run.shown, plane=plane, slice_indices=wanted, key=key)
 
 
 def _job(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Job:
-    if not work.files:
+    if not work.studies:
         raise OptionError(texts.NO_FILE)
     entry = engine.entry(choices.checkpoint or "")
     options = choices.options(multiclass=entry.card is not None and entry.card.is_multiclass)
     work.stop.raised = False
 
-    def report(file: int, files: int, name: str, share: float) -> None:
-        words = texts.running(file, files, name) if files > 1 else texts.SEGMENTING.format(name=name)
-        progress((file + share) / files, desc=words)
+    by_window = entry.card is not None and entry.card.is_3d
+
+    def report(place: int, total: int, name: str, done: int, of: int) -> None:
+        words = texts.running(place, total, name) if total > 1 else texts.SEGMENTING.format(name=name)
+        steps = f", {texts.WINDOWS.format(done=done, total=of)}" if by_window and of > 1 else ""
+        progress((place + done / of) / total, desc=words + steps)
 
     return Job(engine, choices, options, folder / secrets.token_hex(4), work.stop, report)
 
 
 def _streamed(work: Work, run: Run) -> Updates:
     """After each of several files: the first result opens at once, the gallery and the table grow."""
-    if len(work.files) == 1 or run.shown is None:
+    if len(work.studies) == 1 or run.shown is None:
         return {"work": work}
     is_first = len(run.succeeded) == 1 and run.outcomes[-1].error is None
     return {"work": replace(work, run=run), **(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
@@ -100,6 +103,6 @@ def _finished(work: Work, run: Run) -> Updates:
         return updates.whole_result(replace(work, run=run), run, write_run(run.outcomes, run.folder))
     if run.partial and not run.outcomes:
         return {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
-    if len(work.files) == 1:
+    if len(work.studies) == 1:
         return {"status": updates.problem(work, MedsegError(run.outcomes[0].error))}
-    return {"status": result_view.verdict(run, len(work.files))}
+    return {"status": result_view.verdict(run, len(work.studies))}

@@ -4,18 +4,22 @@ Each handler returns the parts of the page that change, by the names of ``segmen
 """
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
-from medseg_demo.readers import collect_files, read_image
+from medseg_demo.errors import MedsegError
 from medseg_demo.samples import Sample
-from medseg_demo.ui import checkpoint_view, markup, texts, updates, upload_card
+from medseg_demo.ui import checkpoint_view, markup, studies, texts, updates, upload_card
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import FinishedExample
 from medseg_demo.ui.state import Choices, StopRequest, Work
+from medseg_demo.ui.studies import Study, find_studies
 from medseg_demo.ui.updates import Updates
+
+NO_CHOICE = gr.update(choices=[], value=None, visible=False)
 
 
 def open_page(engine: Engine, example: FinishedExample | None) -> Updates:
@@ -26,7 +30,9 @@ def open_page(engine: Engine, example: FinishedExample | None) -> Updates:
         shown: Updates = {"status": _empty_state(engine) if not entries else _no_sample()}
     else:
         name = example.run.choices.checkpoint
-        work = Work(files=example.files, image=example.image, run=example.run, stop=StopRequest())
+        work = Work(
+            offered=example.studies, studies=example.studies, image=example.image, run=example.run, stop=StopRequest()
+        )
         shown = updates.whole_result(work, example.run, example.written)
         shown["preflight"] = preflight_card(engine, work, example.run.choices)
     choices = gr.update(choices=checkpoint_view.choices(entries), value=name)
@@ -34,30 +40,60 @@ def open_page(engine: Engine, example: FinishedExample | None) -> Updates:
 
 
 def choose_sample(engine: Engine, work: Work, sample: Sample, choices: Choices) -> Updates:
-    """Take a bundled sample as the file to segment, with the checkpoint that suits it where it is there."""
+    """Take a bundled sample as what to segment, with the checkpoint that suits it where it is there."""
     entry = engine.find(sample.checkpoint) or engine.find(choices.checkpoint)
     name = entry.name if entry else None
-    taken = take_files(engine, work, [sample.path], replace(choices, checkpoint=name))
-    return {"checkpoint": name, "upload": None, **updates.checkpoint(entry), **taken}
+    try:
+        found = (Study(sample.path),)
+    except MedsegError as error:
+        return {"preflight": updates.problem(work, error)}
+    work = replace(work, offered=found, studies=found)
+    taken = _read(engine, work, replace(choices, checkpoint=name))
+    return {"checkpoint": name, "upload": None, "study": NO_CHOICE, **updates.checkpoint(entry), **taken}
 
 
-def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, folder: Path | None = None) -> Updates:
-    """Read what was uploaded and show what it is; nothing is segmented yet.
+def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, folder: Path) -> Iterator[Updates]:
+    """Read what was uploaded and show what it is, streaming how far that is; nothing is segmented yet.
 
     Args:
         engine: Its settings limit what is read.
         work: Of this visitor.
-        paths: Files, zips among them; none empties the card.
+        paths: Files and zips; none empties the card.
         choices: The checkpoint to compare the image with.
-        folder: The visitor's, for what zips hold; None where no path is a zip.
+        folder: The visitor's, for what zips hold.
     """
+    if len(paths) > 1:
+        yield {"preflight": markup.busy(texts.LOOKING.format(count=len(paths)))}
     try:
-        unpack_to = (folder or Path()) / f"upload-{secrets.token_hex(4)}"
-        files = tuple(collect_files(paths, settings=engine.settings, unpack_to=unpack_to)) if paths else ()
-        image = read_image(files[0], settings=engine.settings) if len(files) == 1 else None
+        unpack_to = folder / f"upload-{secrets.token_hex(4)}"
+        offered = find_studies(paths, engine.settings, unpack_to=unpack_to) if paths else ()
     except Exception as error:
-        return {"work": replace(work, files=(), image=None), "preflight": updates.problem(work, error), "status": ""}
-    work = replace(work, folder=folder or work.folder, files=files, image=image)
+        work = replace(work, offered=(), studies=(), image=None)
+        yield {"work": work, "preflight": updates.problem(work, error), "status": "", "study": NO_CHOICE}
+        return
+    work, first = replace(work, folder=folder, offered=offered), studies.first_choice(offered)
+    offer = studies.choices(offered)
+    choice = gr.update(choices=offer, value=first, visible=True) if offer else NO_CHOICE
+    yield {"study": choice, "status": ""}
+    yield from choose_study(engine, work, first, choices)
+
+
+def choose_study(engine: Engine, work: Work, choice: str | None, choices: Choices) -> Iterator[Updates]:
+    """Take one of several studies of an upload, or all of them."""
+    work = replace(work, studies=studies.chosen(work.offered, choice))
+    if len(work.studies) == 1:
+        yield {"preflight": markup.busy(work.studies[0].reading)}
+    yield _read(engine, work, choices)
+
+
+def _read(engine: Engine, work: Work, choices: Choices) -> Updates:
+    """Read the study if it is the only one, and show what is about to be segmented."""
+    try:
+        image = work.studies[0].read(engine.settings) if len(work.studies) == 1 else None
+    except Exception as error:
+        work = replace(work, studies=(), image=None)
+        return {"work": work, "preflight": updates.problem(work, error), "status": ""}
+    work = replace(work, image=image)
     return {"work": work, "preflight": preflight_card(engine, work, choices), "status": ""}
 
 
@@ -73,7 +109,7 @@ def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:
 def preflight_card(engine: Engine, work: Work, choices: Choices) -> str:
     """What is about to be segmented; empty where there is nothing."""
     if work.image is None:
-        return upload_card.files_card(work.files, engine.settings) if work.files else ""
+        return upload_card.studies_card(work.studies, engine.settings) if work.studies else ""
     entry = engine.find(choices.checkpoint)
     return upload_card.image_card(work.image, entry.card if entry else None)
 

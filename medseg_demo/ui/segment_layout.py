@@ -7,7 +7,9 @@ import gradio as gr
 
 from medseg_demo.samples import Sample, list_samples
 from medseg_demo.ui import markup, texts
+from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.state import LIFETIME_S, Work, forget
+from medseg_demo.ui.surface_view import SurfaceView
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Any]  # components; which events each has, only Gradio knows
@@ -37,7 +39,7 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
             samples = _samples()
             parts |= _upload() | _checkpoint() | _options() | _buttons()
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
-            parts |= _result() | _downloads()
+            parts |= _result() | _downloads() | _surface()
     return parts, samples
 
 
@@ -51,7 +53,11 @@ def _upload() -> Parts:
     html(markup.heading(texts.UPLOAD))
     return {
         "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=120, elem_id="ms-upload"),
+        "folder": gr.UploadButton(texts.FOLDER, file_count="directory", size="sm", elem_id="ms-folder"),
         "upload_hint": html(markup.hint(texts.UPLOAD_HINT)),
+        "study": gr.Dropdown(
+            [], label=texts.STUDY, info=texts.STUDY_HINT, visible=False, interactive=True, elem_id="ms-study"
+        ),
         "preflight": html(elem_id="ms-preflight"),
     }
 
@@ -115,4 +121,23 @@ def _downloads() -> Parts:
                 name: gr.DownloadButton(label, size="sm", min_width=110, elem_id=f"ms-get-{name}")
                 for name, label in DOWNLOADS.items()
             }
-    return {"downloads": group, **buttons}
+        with gr.Accordion(texts.OTHER_FORMATS, open=False, elem_classes="ms-accordion"):
+            with gr.Row(elem_classes="ms-buttons"):
+                buttons["format"] = gr.Dropdown([], label=texts.FORMAT, scale=3, min_width=180, elem_id="ms-format")
+                buttons["prepare"] = gr.Button(texts.PREPARE, size="sm", min_width=110, elem_id="ms-prepare")
+            buttons["export"] = gr.File(label=texts.FILES_READY, visible=False, interactive=False, elem_id="ms-export")
+            buttons["export_note"] = html(elem_id="ms-export-note")
+        code = lay_out_code("ms")
+    return {"downloads": group, **buttons, **dict(zip(CODE_PARTS, code, strict=True))}
+
+
+def _surface() -> Parts:
+    with gr.Accordion(
+        texts.SURFACE, open=False, visible=False, elem_id="ms-surface-panel", elem_classes="ms-accordion"
+    ) as panel:
+        return {
+            "surface_panel": panel,
+            "show_surface": gr.Button(texts.SHOW_SURFACE, size="sm", elem_id="ms-show-surface"),
+            "surface": SurfaceView(elem_id="ms-surface"),
+            "surface_note": html(elem_id="ms-surface-note"),
+        }

@@ -8,7 +8,9 @@ import gradio as gr
 from gradio.components import Component
 
 from medseg_demo.samples import Sample
-from medseg_demo.ui import run_handlers, segment_handlers
+from medseg_demo.ui import export_handlers, run_handlers, segment_handlers
+from medseg_demo.ui.code import page_address
+from medseg_demo.ui.code_view import CODE_PARTS, run_code
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
 from medseg_demo.ui.segment_layout import CONTROLS, lay_out
@@ -34,9 +36,9 @@ class SegmentTab:
     def __init__(self, engine: Engine, example: Example) -> None:
         self._engine = engine
         self._example = example
-        self._parts, self._samples = lay_out()
-        self._inputs = [self._parts["work"], *(self._parts[name] for name in CONTROLS)]
-        self._outputs = list(self._parts.values())
+        self.parts, self._samples = lay_out()
+        self.inputs = [self.parts["work"], *(self.parts[name] for name in CONTROLS)]
+        self.outputs = list(self.parts.values())
 
     def connect(self, page: gr.Blocks) -> None:
         """Give every event of the tab its handler."""
@@ -45,49 +47,59 @@ class SegmentTab:
         self._on_controls()
         self._on_run()
         self._on_result()
+        self._on_export()
 
     def _on_start(self, page: gr.Blocks) -> None:
         def open_page() -> Changes:
-            return self._changes(segment_handlers.open_page(self._engine, self._example.get()))
+            return self.changes(segment_handlers.open_page(self._engine, self._example.get()))
 
-        page.load(open_page, None, self._outputs, show_progress="hidden", **READING)
+        self.loaded = page.load(open_page, None, self.outputs, show_progress="hidden", **READING)
+        self.then_code(self.loaded)
         for sample, button in self._samples:
-            chosen = button.click(self._chooser(sample), self._inputs, self._outputs, **QUICK)
+            chosen = button.click(self._chooser(sample), self.inputs, self.outputs, **QUICK)
             self._run_after(chosen.then)
 
     def _chooser(self, sample: Sample) -> Callable[..., Changes]:
         def choose(work: Work, *choices: Any) -> Changes:
-            return self._changes(segment_handlers.choose_sample(self._engine, work, sample, Choices(*choices)))
+            return self.changes(segment_handlers.choose_sample(self._engine, work, sample, Choices(*choices)))
 
         return choose
 
     def _on_upload(self) -> None:
-        def read(request: gr.Request, work: Work, paths: list[str] | None, *choices: Any) -> Changes:
+        def read(request: gr.Request, work: Work, paths: list[str] | None, *choices: Any) -> Iterator[Changes]:
             files, folder = [Path(path) for path in paths or []], session_folder(request.session_hash)
-            return self._changes(segment_handlers.take_files(self._engine, work, files, Choices(*choices), folder))
+            for updates in segment_handlers.take_files(self._engine, work, files, Choices(*choices), folder):
+                yield self.changes(updates)
 
-        upload, preflight = self._parts["upload"], self._parts["preflight"]
-        inputs = [self._inputs[0], upload, *self._inputs[1:]]
-        outputs = [self._parts[name] for name in ("work", "preflight", "status")]
-        for event in (upload.upload, upload.clear, upload.delete):
-            event(read, inputs, outputs, show_progress_on=[preflight], **READING)
+        def choose(work: Work, choice: str | None, *choices: Any) -> Iterator[Changes]:
+            for updates in segment_handlers.choose_study(self._engine, work, choice, Choices(*choices)):
+                yield self.changes(updates)
+
+        work, upload, folder, study = (self.parts[name] for name in ("work", "upload", "folder", "study"))
+        outputs = [self.parts[name] for name in ("work", "preflight", "status", "study")]
+        options = READING | {"show_progress": "hidden"}
+        for component, events in ((upload, ("upload", "clear", "delete")), (folder, ("upload",))):
+            for event in events:
+                getattr(component, event)(read, [work, component, *self.inputs[1:]], outputs, **options)
+        folder.upload(None, None, upload, js="() => null", api_visibility="private")
+        study.input(choose, [work, study, *self.inputs[1:]], outputs, **options)
 
     def _on_controls(self) -> None:
         def choose(work: Work, *choices: Any) -> Changes:
-            return self._changes(segment_handlers.choose_checkpoint(self._engine, work, Choices(*choices)))
+            return self.changes(segment_handlers.choose_checkpoint(self._engine, work, Choices(*choices)))
 
         def compare(work: Work, *choices: Any) -> str:
             return segment_handlers.stale_mark(work, Choices(*choices))
 
-        chosen = [self._parts[name] for name in ("preflight", "stale", "card", "weaknesses", "threshold")]
-        self._parts["checkpoint"].input(choose, self._inputs, chosen, **QUICK)
+        chosen = [self.parts[name] for name in ("preflight", "stale", "card", "weaknesses", "threshold")]
+        self.parts["checkpoint"].input(choose, self.inputs, chosen, **QUICK)
         for name in CONTROLS[1:]:
-            self._parts[name].change(compare, self._inputs, self._parts["stale"], **QUICK)
+            self.parts[name].change(compare, self.inputs, self.parts["stale"], **QUICK)
 
     def _on_run(self) -> None:
-        self._run_after(self._parts["segment"].click)
-        stop = self._parts["stop"]
-        stop.click(run_handlers.request_stop, self._inputs[0], stop, **QUICK)
+        self._run_after(self.parts["segment"].click)
+        stop = self.parts["stop"]
+        stop.click(run_handlers.request_stop, self.inputs[0], stop, **QUICK)
 
     def _run_after(self, event: Callable[..., object]) -> None:
         # Gradio finds its two own arguments by their place, so they stand before the inputs.
@@ -99,24 +111,46 @@ class SegmentTab:
         ) -> Iterator[Changes]:
             folder = session_folder(request.session_hash)
             for updates in run_handlers.run(self._engine, work, Choices(*choices), folder, progress):
-                yield self._changes(updates)
+                yield self.changes(updates)
 
-        event(run, self._inputs, self._outputs, show_progress_on=[self._parts["status"]], **NETWORK)
+        self.then_code(event(run, self.inputs, self.outputs, show_progress_on=[self.parts["status"]], **NETWORK))
+
+    def then_code(self, event: Any) -> None:
+        """After an event that may have changed what is in the viewer: the code that reproduces it."""
+
+        def write(request: gr.Request, work: Work) -> Changes:
+            return self.changes(run_code(work.run, page_address(request)))
+
+        event.then(write, self.parts["work"], [self.parts[name] for name in CODE_PARTS], **QUICK)
 
     def _on_result(self) -> None:
         def open_result(work: Work, event: gr.SelectData) -> Changes:
-            return self._changes(run_handlers.open_result(self._engine, work, event.index))
+            return self.changes(run_handlers.open_result(self._engine, work, event.index))
 
         def open_neighbour(work: Work, event: gr.EventData) -> Changes:
-            return self._changes(run_handlers.open_neighbour(self._engine, work, event.step))
+            return self.changes(run_handlers.open_neighbour(self._engine, work, event.step))
 
         def send_slices(work: Work, event: gr.EventData) -> object:
-            return run_handlers.send_slices(work, event.slices, event.key)
+            return run_handlers.send_slices(work, event.plane, event.slices, event.key)
 
-        work, viewer = self._parts["work"], self._parts["viewer"]
-        self._parts["gallery"].select(open_result, work, self._outputs, show_progress_on=[viewer], **NETWORK)
-        viewer.navigate(open_neighbour, work, self._outputs, show_progress_on=[viewer], **NETWORK)
+        work, viewer = self.parts["work"], self.parts["viewer"]
+        options = NETWORK | {"show_progress_on": [viewer]}
+        self.then_code(self.parts["gallery"].select(open_result, work, self.outputs, **options))
+        self.then_code(viewer.navigate(open_neighbour, work, self.outputs, **options))
         viewer.change_slice(send_slices, work, viewer, **QUICK)
 
-    def _changes(self, updates: Updates) -> Changes:
-        return {self._parts[name]: value for name, value in updates.items()}
+    def _on_export(self) -> None:
+        def write(request: gr.Request, work: Work, key: str | None) -> Changes:
+            return self.changes(export_handlers.write(work, key, session_folder(request.session_hash)))
+
+        def show_surface(work: Work) -> Changes:
+            return self.changes(export_handlers.show_surface(work))
+
+        work, file, note = (self.parts[name] for name in ("work", "export", "export_note"))
+        self.parts["prepare"].click(write, [work, self.parts["format"]], [file, note], **READING)
+        surface = [self.parts[name] for name in ("surface", "surface_note")]
+        self.parts["show_surface"].click(show_surface, work, surface, **READING)
+
+    def changes(self, updates: Updates) -> Changes:
+        """Updates by name as updates by component; none at all in the form that Gradio takes for it."""
+        return {self.parts[name]: value for name, value in updates.items()} or gr.skip()

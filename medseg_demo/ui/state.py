@@ -12,6 +12,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.measurements import ClassMeasurement
 from medseg_demo.preprocessing import Denoise
 from medseg_demo.segmentation import Segmentation, SegmentOptions
+from medseg_demo.ui.studies import Study
 
 LIFETIME_S = 3600
 SESSIONS = "medseg-sessions"
@@ -41,10 +42,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file.
+    """What became of one study.
 
     Attributes:
-        source: The file that was read.
+        source: What was read.
         name: Its stem, made unique among the files of the run.
         error: Why it could not be segmented; None where it could.
         checkpoint: What segmented it.
@@ -56,7 +57,7 @@ class Outcome:
         thumbnail: A small one for the gallery.
     """
 
-    source: Path
+    source: Study
     name: str
     error: str | None = None
     checkpoint: str = ""
@@ -74,7 +75,7 @@ class Run:
 
     Attributes:
         choices: What it was made with.
-        outcomes: One a file, in the order of the files.
+        outcomes: One a study, in their order.
         shown: The segmentation in the viewer.
         position: Its place among ``succeeded``.
         partial: Whether it was stopped before its end.
@@ -107,14 +108,16 @@ class Work:
 
     Attributes:
         folder: Where the visitor's files lie; None until there are some.
-        files: What the Segment button would segment.
-        image: The only file's image, once it was read; None for several.
+        offered: What was uploaded.
+        studies: What the Segment button would segment: all that is offered, or the one that was chosen.
+        image: The only study's image, once it was read; None for several.
         run: The result on the page.
         stop: Raised to end a run early.
     """
 
     folder: Path | None = None
-    files: tuple[Path, ...] = ()
+    offered: tuple[Study, ...] = ()
+    studies: tuple[Study, ...] = ()
     image: MedicalImage | None = None
     run: Run | None = None
     stop: StopRequest = field(default_factory=StopRequest)

@@ -12,7 +12,8 @@ MODELS_TAB = "Models"
 SAMPLES = "Start from a sample"
 UPLOAD = "Or add your own images"
 UPLOAD_HINT = (
-    "DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF, BMP, WebP, NPY or NPZ; one, several, or a zip. "
+    "DICOM, NIfTI, NRRD, MHA, PNG, JPEG, TIFF, BMP, WebP, NPY or NPZ; one, several, or a zip. The slices of a DICOM "
+    "series become one volume. "
     "They stay on the computer that runs this page and are deleted after an hour."
 )
 CHECKPOINT = "Checkpoint"
@@ -26,7 +27,7 @@ FLIPS = "Average over flipped copies"
 FLIPS_HINT = "Slower, often a little more accurate (test-time augmentation)."
 DENOISE = "Denoise first"
 DENOISE_CHOICES = [("No filter", "none"), ("Mean", "mean"), ("Gaussian", "gaussian"), ("Median", "median")]
-SMALLEST = "Smallest component (pixels)"
+SMALLEST = "Smallest component (pixels or voxels)"
 SMALLEST_HINT = "Smaller separate pieces are removed; 0 keeps all."
 HOLES = "Fill holes"
 SEGMENT = "Segment"
@@ -42,10 +43,36 @@ MEASUREMENTS_JSON = "Measurements, JSON"
 MEASUREMENTS_CSV = "Measurements, CSV"
 ALL_FILES = "Everything, zip"
 
+OTHER_FORMATS = "Other formats"
+FORMAT = "Format"
+PREPARE = "Prepare file"
+FILES_READY = "Files"
+PNG_SLICES = "PNG, one a slice (zip)"
+SURFACE_STL = "Surface, STL"
+SURFACE_GLB = "Surface with colours, GLB"
+NO_RESULT = "There is no result to write yet. Press Segment first."
+SURFACE = "Surface in 3-D"
+SHOW_SURFACE = "Show the surface"
+SURFACE_NOTE = "Drag to turn, scroll to zoom; a click on a name in the legend hides that class."
+SURFACE_EMPTY = "No voxel belongs to a class, so there is no surface."
+SURFACE_AXES = ("right – left (mm)", "front – back (mm)", "feet – head (mm)")
+SURFACE_AXES_VOXELS = ("x (voxels)", "y (voxels)", "z (voxels)")
+
+STUDY = "Which one to segment"
+STUDY_HINT = "The upload holds more than one."
+EVERY_STUDY = "All {count}, one after the other"
+FOLDER = "Add a folder"
+LOOKING = "Looking at {count} files …"
+READING = "Reading {name} …"
+READING_SLICES = "Reading {count} DICOM slices …"
+
 WORKING = "Working …"
 SEGMENTING = "Segmenting {name}"
+WINDOWS = "window {done} of {total}"
 PREFLIGHT = "Ready to segment"
 FILES = "{count} files"
+STUDIES = "{count} series or volumes"
+DICOM_SERIES = "DICOM series"
 MORE_FILES = "and {count} more, read when their turn comes"
 NO_FILE = "Choose a sample above, or add an image of your own, then press Segment."
 NO_CHECKPOINT_TITLE = "No usable checkpoint"
@@ -72,6 +99,7 @@ EXPIRED_TITLE = "This session has expired"
 EXPIRED = "Its results were deleted after an hour. Press Segment to make them again."
 UNKNOWN = "unknown"
 NO_NUMBER = "The threshold is {value!r}. Give a number between 0 and 1, or leave it out."
+NO_COUNT = "The smallest component is {value!r}. Give a whole number of pixels, or leave it out."
 ONE_FILE_ONLY = "The endpoint takes exactly one file. Call it once for each file."
 
 MODELS_INTRO = (
@@ -90,12 +118,12 @@ def unknown_checkpoint(name: str, usable: Sequence[str]) -> str:
     return f"Checkpoint {name!r} does not exist. Choose one of: {', '.join(usable)}."
 
 
-def nothing_found(threshold: float | None, highest: Sequence[tuple[str, float]]) -> str:
+def nothing_found(threshold: float | None, highest: Sequence[tuple[str, float]], *, unit: str = "pixel") -> str:
     """Why a result is empty: the highest probability of each class against the threshold."""
     figures = "; ".join(f"{name}: {value:.2f}" for name, value in highest)
     if threshold is None:
-        return f"No pixel was given to a class; background was always more probable. Highest probability: {figures}."
-    return f"No pixel lies above {threshold:.2f}. Highest probability: {figures}. A lower threshold would show it."
+        return f"No {unit} was given to a class; background was always more probable. Highest probability: {figures}."
+    return f"No {unit} lies above {threshold:.2f}. Highest probability: {figures}. A lower threshold would show it."
 
 
 def running(done: int, total: int, name: str) -> str:

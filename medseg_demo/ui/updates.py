@@ -8,6 +8,7 @@ from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.segmentation import Segmentation
 from medseg_demo.ui import checkpoint_view, markup, result_view, texts
 from medseg_demo.ui.downloads import RunFiles
+from medseg_demo.ui.exports import format_choices
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.state import Run, Work
 from medseg_demo.ui.viewer import segmentation_value
@@ -20,7 +21,7 @@ def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
     first = run.succeeded[0]
     return {
         "work": work,
-        "status": result_view.verdict(run, len(work.files)),
+        "status": result_view.verdict(run, len(work.studies)),
         "stale": "",
         **view(run.shown),
         **listing(run),
@@ -33,10 +34,20 @@ def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
 
 
 def view(segmentation: Segmentation | None) -> Updates:
-    """One segmentation in the viewer, and what made it."""
+    """One segmentation in the viewer, what made it, and what else can be made of it."""
     if segmentation is None:
         return {}
-    return {"viewer": segmentation_value(segmentation), "heading": result_view.heading(segmentation)}
+    formats = format_choices(segmentation)
+    return {
+        "viewer": segmentation_value(segmentation),
+        "heading": result_view.heading(segmentation),
+        "format": gr.update(choices=formats, value=formats[0][1]),
+        "export": gr.update(value=None, visible=False),
+        "export_note": "",
+        "surface_panel": gr.update(visible=segmentation.label_map.is_volume),
+        "surface": None,
+        "surface_note": "",
+    }
 
 
 def listing(run: Run) -> Updates:

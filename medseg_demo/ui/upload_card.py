@@ -1,14 +1,16 @@
 """The card right after an upload: what was read, before anything is segmented."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from medseg_demo.errors import ReadError
+from medseg_demo.fit import check_fit
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
-from medseg_demo.readers import read_image
-from medseg_demo.segmentation import check_fit
+from medseg_demo.readers import Series
+from medseg_demo.rendering.planes import orientation_letters, plane_view
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
+from medseg_demo.ui.studies import Study
 
 SHOWN_FILES = 8
 
@@ -25,19 +27,28 @@ def image_card(image: MedicalImage, card: ModelCard | None) -> str:
     )
 
 
-def files_card(files: tuple[Path, ...], settings: Settings) -> str:
-    """How many files wait, and what the first ones are; those that cannot be read are named with the reason."""
+def studies_card(studies: Sequence[Study], settings: Settings) -> str:
+    """How many wait, and what the first ones are; those that cannot be read are named with the reason."""
     rows, problems = [], []
-    for file in files[:SHOWN_FILES]:
+    for study in studies[:SHOWN_FILES]:
         try:
-            image = read_image(file, settings=settings)
-            rows.append([file.name, image.file_format, size(image)])
+            rows.append([study.name, *_kind(study, settings)])
         except ReadError as error:
             problems.append(str(error))
     table = markup.table("Files", ("File", "Format", "Size"), rows, words=True) if rows else ""
-    more = markup.small(texts.MORE_FILES.format(count=len(files) - SHOWN_FILES)) if len(files) > SHOWN_FILES else ""
-    title = texts.FILES.format(count=len(files))
+    left = len(studies) - SHOWN_FILES
+    more = markup.small(texts.MORE_FILES.format(count=left)) if left > 0 else ""
+    joined = any(study.volume or isinstance(study.item, Series) for study in studies)
+    title = (texts.STUDIES if joined else texts.FILES).format(count=len(studies))
     return markup.card(title, table, more, markup.bullets(problems, kind="warning"), note=texts.PREFLIGHT)
+
+
+def _kind(study: Study, settings: Settings) -> tuple[str, str]:
+    """Format and size; a series says them without being read."""
+    if isinstance(study.item, Series):
+        return texts.DICOM_SERIES, study.item.description
+    image = study.read(settings)
+    return image.file_format, size(image)
 
 
 def describe(image: MedicalImage) -> list[tuple[str, str]]:
@@ -49,6 +60,7 @@ def describe(image: MedicalImage) -> list[tuple[str, str]]:
         ("Bit depth", f"{image.bit_depth} bit"),
         ("Intensities", f"{texts.number(low, 4)} to {texts.number(high, 4)}"),
         ("Spacing", spacing(image)),
+        *([("Orientation", orientation(image))] if image.is_volume else []),
         ("Channels", "colour (3)" if image.channels == 3 else "grey (1)"),
     ]
 
@@ -62,5 +74,16 @@ def size(image: MedicalImage) -> str:
 def spacing(image: MedicalImage) -> str:
     """Pixel spacing in mm, fastest axis first; or that the file does not say."""
     if image.geometry.spacing_mm is None:
-        return "unknown"
+        return texts.UNKNOWN
     return " × ".join(texts.number(value) for value in reversed(image.geometry.spacing_mm)) + " mm"
+
+
+def orientation(image: MedicalImage) -> str:
+    """Which way a volume was cut, and where its columns, rows and slices run to in the patient."""
+    affine = image.geometry.affine
+    if affine is None:
+        return texts.UNKNOWN
+    across = orientation_letters(affine)
+    through = orientation_letters(affine[:, [2, 0]])
+    directions = " · ".join((across["right"], across["bottom"], through["right"]))
+    return f"{plane_view(image, 'axial').name.lower()} slices, {directions}"

@@ -3,8 +3,10 @@
 from typing import Literal
 
 import gradio as gr
+import numpy as np
 
-from medseg_demo.rendering import viewer_css, viewer_script, viewer_value
+from medseg_demo.image import LabelMap
+from medseg_demo.rendering import Plane, viewer_script, viewer_value
 from medseg_demo.segmentation import Segmentation, SegmentOptions
 
 
@@ -16,31 +18,33 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
     elem_classes: list[str] | str | None = None,
     visible: bool | Literal["hidden"] = True,
 ) -> gr.HTML:
-    """A viewer whose value is a dict of ``viewer_value`` (None: nothing yet).
+    """A viewer whose value is a dict of ``viewer_value`` or ``linked_value`` (None: nothing yet).
 
-    A value with a new ``key`` replaces what is shown; zoom and window stay where the image is the same. A value
-    with the key that is shown adds its slices to those that the browser keeps.
+    A value with a new ``key`` replaces what is shown; zoom, window and slice stay where the image is the same. A
+    value with the key that is shown adds its slices to those that the browser keeps.
 
     Events, beside Gradio's own:
 
-    * ``viewer.change_slice(handler, inputs, viewer)``: a slice of a volume is wanted that the browser does not
-      have. The handler takes ``event: gr.EventData`` with ``event.slice`` (wanted now), ``event.slices`` (those
-      to send, the wanted one first) and ``event.key``, and returns a value of those slices with that key::
+    * ``viewer.change_slice(handler, inputs, viewer)``: slices of a volume are wanted that the browser does not
+      have. The handler takes ``event: gr.EventData`` with ``event.plane``, ``event.slice`` (wanted now),
+      ``event.slices`` (those to send, the wanted one first) and ``event.key``, and returns a value of those slices
+      with that key::
 
           def send_slices(segmentation, event: gr.EventData):
-              return segmentation_value(segmentation, slice_indices=event.slices, key=event.key)
+              return segmentation_value(
+                  segmentation, plane=event.plane, slice_indices=event.slices, key=event.key
+              )
 
           viewer.change_slice(send_slices, state, viewer, queue=False, show_progress="hidden")
 
-    * ``viewer.select(handler)``: a click; ``event: gr.EventData`` has ``x``, ``y`` (of the original image),
-      ``slice`` and ``index`` ([slice, y, x]).
+    * ``viewer.select(handler)``: a click; ``event: gr.EventData`` has ``x``, ``y`` and ``z`` (indices of the
+      image), ``plane``, ``slice`` (of that plane) and ``index`` ([z, y, x]).
     * ``viewer.navigate(handler)``: the keys J and K; ``event.step`` is 1 or −1.
     """
     return gr.HTML(
         value,
         label=label,
         html_template='<div class="mv-host"></div>',
-        css_template=viewer_css(),
         js_on_load=viewer_script("gradio"),
         apply_default_css=False,
         elem_id=elem_id,
@@ -52,25 +56,37 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
 def segmentation_value(
     segmentation: Segmentation,
     *,
+    plane: Plane = "axial",
     slice_index: int | None = None,
     slice_indices: list[int] | None = None,
     key: str | None = None,
+    reference: LabelMap | None = None,
 ) -> dict[str, object]:
     """A finished segmentation as the viewer's value; the arguments are those of ``viewer_value``."""
     return viewer_value(
         segmentation.image,
         segmentation.label_map,
         segmentation.probabilities,
-        segmentation.model_input,
+        _model_input(segmentation, plane, adds=key is not None),
+        reference,
+        plane=plane,
         slice_index=slice_index,
         slice_indices=slice_indices,
         threshold=segmentation.threshold,
-        postprocessing=_describe_postprocessing(segmentation.options),
+        postprocessing=describe_postprocessing(segmentation.options),
         key=key,
     )
 
 
-def _describe_postprocessing(options: SegmentOptions) -> str:
+def _model_input(segmentation: Segmentation, plane: Plane, *, adds: bool) -> np.ndarray | None:
+    """What the network saw of each axial slice; a 3-D network saw no slices."""
+    if segmentation.card.is_3d or (adds and plane != "axial"):
+        return None
+    return segmentation.model_input
+
+
+def describe_postprocessing(options: SegmentOptions) -> str:
+    """In words, what is done to a label map after the threshold; empty for nothing."""
     steps = []
     if options.smallest_component > 1:
         steps.append(f"components under {options.smallest_component} px removed")

@@ -70,6 +70,48 @@ def checkpoints(tmp_path: Path, card) -> Path:
     return tmp_path / "checkpoints"
 
 
+@pytest.fixture
+def known_engine(tmp_path: Path, brightness, monkeypatch):
+    """An engine whose checkpoints are known: "half" and "strict" find what is brighter than 0.5 and 0.75 of white.
+
+    "other" finds another class, and "broken" cannot be used.
+    """
+    from dataclasses import replace
+
+    import segmentation_models_pytorch as smp
+    import torch
+    from torch import nn
+
+    from medseg_demo.models.catalog import CheckpointCache
+    from medseg_demo.models.checkpoint import save_checkpoint
+    from medseg_demo.settings import Settings
+    from medseg_demo.ui.engine import Engine
+
+    class Above(nn.Module):
+        def __init__(self, level: float) -> None:
+            super().__init__()
+            self.level = nn.Parameter(torch.tensor(level))
+
+        def forward(self, x):
+            return 40 * (x.mean(dim=1, keepdim=True) - self.level)
+
+    folder = tmp_path / "known"
+    network = smp.Unet(
+        "tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=1
+    )
+    dark = brightness.card.model_copy(update={"class_names": ("dark",)})
+    known = {
+        "half": replace(brightness, name="half", network=Above(0.5).eval()),
+        "strict": replace(brightness, name="strict", network=Above(0.75).eval()),
+        "other": replace(brightness, name="other", card=dark),
+    }
+    for name, checkpoint in known.items():
+        save_checkpoint(folder / name, network, checkpoint.card)
+    (folder / "broken").mkdir()
+    monkeypatch.setattr(CheckpointCache, "load", lambda self, name: known[name])
+    return Engine(Settings(checkpoints_dir=folder, results_dir=tmp_path / "results", device="cpu", precision="float32"))
+
+
 def make_table(scores, *, metric="dice", groups=None, test_set="set", **metadata):
     """A table from {checkpoint: [value, ...]}, or {checkpoint: [(one a class), ...]}; "failed" makes a failed case."""
     rows = []

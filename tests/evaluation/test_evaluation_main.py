@@ -184,6 +184,42 @@ def test_a_report_is_written_from_a_run(make_test_set, tmp_path, capsys):
     assert "has no run.json" in capsys.readouterr().err
 
 
+def test_a_report_takes_every_option(make_test_set, tmp_path, capsys):
+    folder = make_test_set("one", cases=2)
+    for name in ("first", "second"):
+        arguments = ["score", "--test-set", str(folder), "--predictions", str(folder / "masks"), "--workers", "0"]
+        main([*arguments, "--name", name, "--output", str(tmp_path / name)])
+    page = tmp_path / "report.html"
+    report = ["report", str(tmp_path / "first"), str(tmp_path / "second"), "--output", str(page)]
+    chosen = [
+        "--test-set",
+        "one",
+        "--checkpoint",
+        "second",
+        "--metric",
+        "iou",
+        "--title",
+        "Two observers",
+        "--worst",
+        "1",
+    ]
+    assert main([*report, *chosen, "--empty", "one", "--failed", "worst", "--order", "case"]) == 0
+    text = page.read_text()
+    assert "<h1>Two observers</h1>" in text
+    assert "cases whose masks are both empty count 1; failed cases count the worst value" in text
+    assert text.count('class="case"') == 1
+    assert '<th scope="row">first</th>' not in text
+    capsys.readouterr()
+    for wrong, words in (
+        (["--metric", "dise"], "hold no metric dise"),
+        (["--checkpoint", "third"], "hold no checkpoint third"),
+        (["--test-set", "two"], "hold no test set two"),
+        (["--worst", "-1"], "--worst is -1"),
+    ):
+        assert main([*report, *wrong]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_help_needs_no_torch_and_wrong_usage_no_traceback():
     code = (
         "import sys; from evaluation.__main__ import main\n"

@@ -69,6 +69,10 @@ def test_nuclei_are_brighter_and_high_noise_is_noisier():
     assert loud.image[~loud.mask].std() > 1.3 * quiet.image[~quiet.mask].std()
 
 
+def test_its_name_is_that_of_its_folder(folder):
+    assert read_test_set(folder).name == folder.name == simulation.NAME
+
+
 def test_it_is_made_once(folder):
     (folder / "marker").write_text("")
     assert ensure_simulated_nuclei(folder.parent) == folder

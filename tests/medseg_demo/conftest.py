@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint, save_checkpoint
 from medseg_demo.settings import Settings
@@ -26,7 +27,7 @@ class Brightness(nn.Module):
         intensity = x.mean(dim=1, keepdim=True)
         if self.classes == 1:
             return 40 * (intensity - 0.5)
-        centres = torch.linspace(0, 1, self.classes + 1).view(1, -1, 1, 1)
+        centres = torch.linspace(0, 1, self.classes + 1).view(1, -1, *[1] * (x.ndim - 2))
         return -200 * (intensity - centres) ** 2
 
 
@@ -49,6 +50,25 @@ def brightness(card: ModelCard) -> Checkpoint:
 def bands(card: ModelCard) -> Checkpoint:
     card = card.model_copy(update={"class_names": ("grey", "white"), "threshold": None})
     return Checkpoint("bands", card, Brightness(2).eval(), "1" * 64)
+
+
+@pytest.fixture
+def volume_card() -> ModelCard:
+    return ModelCard(
+        task="bright things", class_names=("grey", "white"), in_channels=1, input_size=(16, 16, 16), inference="tile"
+    )
+
+
+@pytest.fixture
+def volume_bands(volume_card: ModelCard) -> Checkpoint:
+    return Checkpoint("volume-bands", volume_card, Brightness(2).eval(), "2" * 64)
+
+
+@pytest.fixture(scope="session")
+def volume_network() -> nn.Module:
+    torch.manual_seed(0)
+    parameters = {"channels": [4, 8], "strides": [2], "num_res_units": 1, "in_channels": 1, "classes": 3}
+    return build_network("MonaiUNet", parameters).eval()
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_files_are_read_only_as_they_are_needed(files, brightness, settings, mon
     read = []
     monkeypatch.setattr(batch, "GROUP", 1)
     monkeypatch.setattr(batch, "_share", lambda settings: (1, 1))
-    monkeypatch.setattr(batch, "read_image", lambda path, settings: read.append(path) or read_image(path))
+    monkeypatch.setattr(batch, "read_image", lambda path, **_: read.append(path) or read_image(path))
     results = segment_files(files, brightness, settings=settings)
     next(results)
     results.close()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ def test_a_label_map_gives_the_mask_of_a_class():
     labels = LabelMap(np.array([[0, 2]], np.uint8), ("a", "b"))
     assert labels.mask(2).tolist() == [[False, True]]
     assert not labels.is_volume
+
+
+def test_the_spacing_of_an_affine_gives_the_voxels_volume_even_where_it_leans():
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, -1, 0], [1, 0, 0.4], [0, 0, 1]]) * (0.5, 0.75, 3)
+    assert spacing_of(affine) == pytest.approx((3, 0.75, 0.5))
+    assert np.prod(spacing_of(affine)) == pytest.approx(abs(np.linalg.det(affine[:3, :3])))

@@ -116,3 +116,73 @@ def test_a_network_goes_with_its_checkpoint(checkpoints):
     del checkpoint
     gc.collect()
     assert gone() is None
+
+
+def test_blended_windows_of_a_pointwise_network_equal_the_whole(volume_bands):
+    volume = torch.rand(1, 1, 17, 30, 16)
+    expected = volume_bands.network(volume).softmax(dim=1)
+    torch.testing.assert_close(predict(volume_bands, volume, CPU), expected)
+
+
+def test_sliding_agrees_with_that_of_monai(volume_network, volume_card):
+    from monai.inferers import sliding_window_inference
+
+    # With these sizes MONAI, which steps by a fixed stride, puts its windows where ours lie.
+    volume = torch.rand(1, 1, 28, 40, 16)
+    assert [window[0].start for window in inference._windows((28,), (16,))] == [0, 12]
+    assert [window[0].start for window in inference._windows((40,), (16,))] == [0, 12, 24]
+    with torch.inference_mode():
+        expected = sliding_window_inference(
+            volume, (16, 16, 16), 1, lambda x: volume_network(x).softmax(dim=1), overlap=0.25, mode="gaussian"
+        )
+    checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
+    torch.testing.assert_close(predict(checkpoint, volume, CPU), expected, rtol=0, atol=1e-5)
+    together = predict(checkpoint, volume, CPU, batch_size=4)
+    torch.testing.assert_close(together, expected, rtol=0, atol=1e-5)
+
+
+def test_flips_make_a_3d_network_symmetric(volume_network, volume_card):
+    checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
+    volume = torch.rand(1, 1, 16, 16, 16)
+    averaged = predict(checkpoint, volume, CPU, flips=True)
+    for axis in (-1, -2, -3):
+        mirrored = predict(checkpoint, volume.flip(axis), CPU, flips=True).flip(axis)
+        torch.testing.assert_close(averaged, mirrored, rtol=0, atol=1e-5)
+    assert not torch.allclose(averaged, predict(checkpoint, volume, CPU), atol=1e-4)
+
+
+def test_progress_counts_windows_and_can_stop_after_any(volume_bands):
+    told = []
+
+    def stop_after_two(done, total):
+        told.append((done, total))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(volume_bands, torch.rand(1, 1, 28, 28, 28), CPU, progress=stop_after_two)
+    assert told == [(1, 8), (2, 8)]
+
+
+def test_a_volume_needs_memory_for_its_sums_alone(volume_card):
+    class Watched(torch.nn.Module):
+        """Notes how large the batches are that it gets."""
+
+        largest = 0
+
+        def forward(self, x):
+            self.largest = max(self.largest, x.numel())
+            return x.expand(-1, 3, -1, -1, -1)
+
+    network = Watched()
+    volume = torch.rand(1, 1, 60, 60, 60)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        predict(Checkpoint("watched", volume_card, network, ""), volume, CPU)
+    memory = held = 0
+    for event in sorted(profile.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            memory = max(memory, held)
+    sums = (3 + 1) * volume.numel() * 4
+    assert network.largest == 16**3, "one window at a time"
+    assert sums <= memory < 1.5 * sums

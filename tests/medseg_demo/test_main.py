@@ -3,11 +3,14 @@ import subprocess
 import sys
 import zipfile
 
+import nibabel
 import numpy as np
 import pytest
+from dicom_series import SeriesWriter, blob
 from PIL import Image
 
 from medseg_demo.__main__ import main
+from medseg_demo.dicom_seg import is_dicom_seg
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +45,49 @@ def test_a_zip_is_read_like_a_folder(images, tmp_path):
             archive.write(path, f"deep/{path.name}")
     assert main(["segment", str(tmp_path / "all.zip"), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 0
     assert (tmp_path / "o" / "b.png").exists()
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A folder with two series."""
+    for name, slices in (("before", 3), ("after", 4)):
+        SeriesWriter(tmp_path / "study" / name).volume(blob(slices, 40, 50))
+    return tmp_path / "study"
+
+
+def test_a_folder_with_two_series_gives_two_label_maps(study, tmp_path):
+    out = tmp_path / "out"
+    assert main(["segment", str(study), "--checkpoint", "small", "--output", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["after.nii.gz", "before.nii.gz", "measurements.json"]
+    assert nibabel.load(out / "after.nii.gz").shape == (50, 40, 4)
+
+
+def test_a_zip_of_a_series_as_dicom_seg(study, tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "case 1.zip", "w") as archive:
+        for path in (study / "after").iterdir():
+            archive.write(path, path.name)
+    arguments = ["--checkpoint", "small", "--output", str(tmp_path / "o"), "--format", "dicom-seg"]
+    assert main(["segment", str(tmp_path / "case 1.zip"), *arguments]) == 0
+    assert is_dicom_seg(tmp_path / "o" / "case 1.dcm")
+    assert "identifiers" in capsys.readouterr().err
+
+
+def test_a_damaged_series_is_named_and_the_other_is_done(study, tmp_path, capsys):
+    path = next((study / "after").iterdir())
+    path.write_bytes(path.read_bytes()[:-500])
+    assert main(["segment", str(study), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1
+    assert f"error: after: {path.name}" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "o").glob("*.nii.gz")] == ["before.nii.gz"]
+
+
+def test_one_volume_of_four_dimensions(tmp_path, capsys):
+    values = np.random.default_rng(0).integers(0, 99, (50, 40, 3, 2), dtype=np.int16)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "time.nii.gz")
+    arguments = ["segment", str(tmp_path / "time.nii.gz"), "--checkpoint", "small", "--output", str(tmp_path / "o")]
+    assert main(arguments) == 1
+    assert "--volume" in capsys.readouterr().err
+    assert main([*arguments, "--volume", "2", "--format", "nrrd"]) == 0
+    assert (tmp_path / "o" / "time.nrrd").is_file()
 
 
 def test_json_is_printed_alone(images, tmp_path, capsys):

@@ -146,3 +146,97 @@ def test_the_picture_shows_the_window(card):
     picture = to_picture(to_tensor(grey(np.array([[0, 128, 255]], np.uint8)), card), card)
     assert picture.dtype == np.uint8
     assert picture.tolist() == [[[0, 128, 255]]]
+
+
+def standing(pixels, spacing_mm=(1.0, 1.0, 1.0), affine=None):
+    return MedicalImage(np.asarray(pixels), "ZYX", Geometry(spacing_mm, affine), "made", "NIfTI", 8, (0.0, 255.0))
+
+
+def test_a_3d_network_gets_the_volume_whole(volume_card):
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    tensor = to_tensor(standing(pixels), volume_card)
+    assert tensor.shape == (1, 1, 2, 3, 4)
+    np.testing.assert_allclose(tensor[0, 0].numpy(), pixels / 255, rtol=1e-6)
+
+
+def test_a_3d_network_gets_colour_in_its_channels(volume_card):
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 4, 3), dtype=np.uint8)
+    image = MedicalImage(pixels, "ZYXC", Geometry(), "made", "TIFF", 8, (0.0, 255.0))
+    tensor = to_tensor(image, volume_card.model_copy(update={"in_channels": 3}))
+    np.testing.assert_allclose(tensor[0].numpy(), np.moveaxis(pixels, -1, 0) / 255, rtol=1e-6)
+
+
+def test_a_3d_network_gets_every_volume_the_same_way_round(volume_card):
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 4), dtype=np.uint8)
+    # Stored with x running to the left, and y and z exchanged.
+    stored = np.ascontiguousarray(pixels.transpose(1, 0, 2)[..., ::-1])
+    affine = np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0]])
+    tensor = to_tensor(standing(stored, affine=affine), volume_card)
+    np.testing.assert_allclose(tensor[0, 0].numpy(), pixels / 255, rtol=1e-6)
+
+
+def test_a_volume_is_reflected_up_to_a_window(volume_card):
+    placed, placement = place(torch.arange(6.0).view(1, 1, 1, 1, 6).expand(1, 1, 20, 14, 6), volume_card)
+    assert placed.shape == (1, 1, 20, 16, 16)
+    assert placement.offset == (0, 1, 5)
+    assert placed[0, 0, 0, 0].tolist() == [5, 4, 3, 2, 1, 0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0]
+    np.testing.assert_array_equal(placement.restore(placed)[0, 0, 3, 5], np.arange(6))
+
+
+def test_volumes_come_at_the_spacing_of_the_card(volume_card):
+    card = volume_card.model_copy(update={"spacing_mm": (1.0, 0.5, 2.0)})
+    placed, placement = place(torch.rand(1, 1, 10, 10, 20), card, spacing_mm=(3.0, 1.0, 1.0))
+    assert placement.resized == (30, 20, 10)
+    assert placed.shape == (1, 1, 30, 20, 16)
+    assert placement.restore(placed).shape == (1, 1, 10, 10, 20)
+
+
+def test_enlarging_a_volume_is_the_trilinear_interpolation_of_torch(volume_card):
+    card = volume_card.model_copy(update={"spacing_mm": (1.0, 1.0, 1.0)})
+    tensor = torch.rand(1, 2, 9, 10, 11)
+    placed, placement = place(tensor, card, spacing_mm=(3.0, 2.0, 2.5))
+    expected = torch.nn.functional.interpolate(tensor, placement.resized, mode="trilinear")
+    torch.testing.assert_close(placement.crop(placed), expected)
+
+
+def test_shrinking_a_volume_averages_what_falls_together(volume_card):
+    card = volume_card.model_copy(update={"spacing_mm": (1.0, 1.0, 1.0)})
+    checkered = torch.from_numpy(np.indices((64, 64, 64)).sum(axis=0) % 2).float()[None, None]
+    placed, _ = place(checkered, card, spacing_mm=(0.25, 0.25, 0.25))
+    assert (placed[..., 2:-2, 2:-2, 2:-2] - 0.5).abs().max() < 0.1
+
+
+def test_a_volume_can_be_resized_whole(volume_card):
+    card = volume_card.model_copy(update={"inference": "resize"})
+    placed, placement = place(torch.ones(1, 1, 8, 32, 16), card)
+    assert placed.shape == (1, 1, 16, 16, 16)
+    assert placement.resized == (4, 16, 8)
+    assert placed[0, 0, 0].abs().max() == 0
+    assert placement.crop(placed).min() == pytest.approx(1)
+
+
+def test_labels_of_a_volume_land_where_its_voxels_do(volume_card):
+    card = volume_card.model_copy(update={"spacing_mm": (1.0, 1.0, 1.0)})
+    voxels = torch.zeros(1, 1, 10, 12, 14)
+    voxels[..., 3:7, 2:9, 4:10] = 1
+    placed, placement = place(voxels, card, spacing_mm=(2.0, 1.0, 2.0))
+    labels = placement.place_labels(voxels[:, 0].to(torch.uint8))
+    assert labels.shape == (1, *placed.shape[2:])
+    inside = placement.crop(labels).bool()
+    assert ((placement.crop(placed)[:, 0] > 0.5) == inside).all()
+    assert labels.sum() == inside.sum() == 8 * 7 * 12
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 30), st.sampled_from(["resize", "tile"]))
+def test_restoring_gives_the_size_of_the_volume(depth, height, width, inference):
+    card = ModelCard(class_names=("a",), in_channels=1, input_size=(8, 16, 8), inference=inference)
+    placed, placement = place(torch.rand(1, 1, depth, height, width), card)
+    assert placement.restore(placed).shape == (1, 1, depth, height, width)
+    assert placement.restore_classes(placed).shape == (1, depth, height, width)
+    assert torch.isfinite(placed).all()
+
+
+def test_the_picture_of_a_volume_has_its_slices(volume_card):
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    np.testing.assert_array_equal(to_picture(to_tensor(standing(pixels), volume_card), volume_card), pixels)

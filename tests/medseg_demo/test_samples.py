@@ -1,3 +1,5 @@
+import nibabel
+import numpy as np
 import pytest
 
 from medseg_demo.errors import OptionError
@@ -13,6 +15,22 @@ def test_every_sample_can_be_read():
     assert chest.geometry.spacing_mm is None
     assert images["retina"].pixels.shape == (1411, 1411, 3)
     assert images["stained-tissue"].pixels.shape == (512, 512, 3)
+    assert images["hippocampus"].shape == (35, 51, 36)
+    assert images["hippocampus"].geometry.spacing_mm == pytest.approx((1, 1, 1))
+
+
+def test_the_hippocampus_is_cut_out_of_the_template():
+    path = sample_path("hippocampus")
+    assert path.name == "hippocampus.nii.gz"
+    assert path == sample_path("hippocampus")  # made once
+    part, whole = nibabel.load(path), nibabel.load(SAMPLES[-1].packaged_file)
+    assert part.shape == (36, 51, 35)
+    assert nibabel.aff2axcodes(part.affine) == nibabel.aff2axcodes(whole.affine)
+    # Array indices of the two files at one place of the brain, here in the left hippocampus.
+    place = [-26, -20, -15, 1]
+    indices = [tuple(np.rint(np.linalg.inv(image.affine) @ place)[:3].astype(int)) for image in (part, whole)]
+    assert part.dataobj[indices[0]] == whole.dataobj[indices[1]]
+    assert nibabel.affines.apply_affine(part.affine, [0, 0, 0])[1:] == pytest.approx((-49, -32))
 
 
 def test_samples_say_where_they_come_from():
@@ -20,6 +38,7 @@ def test_samples_say_where_they_come_from():
         assert sample.licence
         assert sample.credit
         assert sample.path == sample_path(sample.name)
+        assert sample.packaged_file.is_file()
     assert len({sample.checkpoint for sample in SAMPLES}) == len(SAMPLES)
 
 
@@ -31,5 +50,5 @@ def test_a_missing_package_leaves_its_samples_out(monkeypatch):
 
 
 def test_an_unknown_name_lists_the_others():
-    with pytest.raises(OptionError, match=r"'x'.*chest-xray, retina, stained-tissue"):
+    with pytest.raises(OptionError, match=r"'x'.*chest-xray, retina, stained-tissue, hippocampus"):
         sample_path("x")

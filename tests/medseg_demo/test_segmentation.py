@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from medseg_demo.errors import InputMismatchError, OptionError
-from medseg_demo.models.checkpoint import load_folder
-from medseg_demo.segmentation import CHUNK, SegmentOptions, check_fit, segment, segment_batch
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.checkpoint import Checkpoint, load_folder
+from medseg_demo.segmentation import CHUNK, SegmentOptions, segment, segment_batch
 
 
 def test_the_label_map_has_the_size_of_the_image_and_lies_on_the_structure(square, brightness, settings):
@@ -30,7 +31,7 @@ def test_the_result_says_what_made_it(square, brightness, settings):
     assert result.checkpoint == "brightness"
     assert result.threshold == 0.5
     assert result.model_input.shape == (1, 53, 64)
-    assert set(result.seconds) == {"preprocess", "network", "postprocess", "measure"}
+    assert set(result.seconds) == {"preprocess", "network", "postprocess"}
     assert result.compute.startswith("CPU, float32")
     assert result.label_map.class_names == ("bright",)
 
@@ -106,10 +107,95 @@ def test_small_parts_go_and_holes_close(make_image, brightness, card, settings):
     assert segment(make_image(pixels), exact, options=options, settings=settings).label_map.labels.sum() == 100
 
 
-def test_a_3d_checkpoint_is_refused(square, brightness, card):
-    volumetric = replace(brightness, card=card.model_copy(update={"input_size": (8, 8, 8)}))
-    with pytest.raises(InputMismatchError, match="3-D"):
-        segment(square, volumetric)
+def oblique(spacing_mm: tuple[float, float, float] = (2.0, 1.0, 0.5)) -> np.ndarray:
+    """An LPS affine that turns and flips axes: Z runs roughly forwards, Y downwards and X to the right."""
+    angle = np.deg2rad(20)
+    tilt = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    axes = tilt @ np.array([[-1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
+    affine = np.eye(4)
+    affine[:3, :3] = axes * spacing_mm[::-1]
+    affine[:3, 3] = (12.5, -7.0, 31.0)
+    return affine
+
+
+@pytest.fixture
+def tilted() -> MedicalImage:
+    """A black volume, oblique and anisotropic, with a grey and a white box off its centre."""
+    pixels = np.zeros((12, 20, 44), np.uint8)
+    pixels[2:6, 3:9, 5:25] = 128
+    pixels[6:11, 9:17, 25:40] = 255
+    geometry = Geometry((2.0, 1.0, 0.5), oblique())
+    return MedicalImage(pixels, "ZYX", geometry, "tilted", "NIfTI", 8, (0.0, 255.0))
+
+
+def test_a_3d_network_segments_a_volume_in_its_own_geometry(tilted, volume_bands, settings):
+    result = segment(tilted, volume_bands, settings=settings)
+    np.testing.assert_array_equal(result.label_map.labels, np.digitize(tilted.pixels, [1, 201]))
+    assert result.label_map.geometry is tilted.geometry
+    assert result.label_map.labels.flags.c_contiguous
+    assert result.probabilities.dtype == np.float16
+    assert result.probabilities.shape == (2, 12, 20, 44)
+    np.testing.assert_array_equal(result.probabilities[1] > 0.5, tilted.pixels > 200)
+    assert result.measurements[0].volume_ml == pytest.approx(4 * 6 * 20 * 1.0 / 1000)
+    assert set(result.seconds) == {"preprocess", "network", "postprocess"}
+    assert result.warnings == ()
+
+
+def test_a_3d_network_can_work_at_its_own_spacing(tilted, volume_bands, volume_card, settings):
+    card = volume_card.model_copy(update={"spacing_mm": (1.0, 1.0, 1.0)})
+    result = segment(tilted, replace(volume_bands, card=card), settings=settings)
+    assert result.label_map.labels.shape == tilted.shape
+    # Turned to superior, anterior and right, the axes Y, Z and X follow each other.
+    assert result.model_input.shape == (20, 24, 22)
+    white, found = tilted.pixels > 200, result.label_map.mask(2)
+    assert 2 * (white & found).sum() / (white.sum() + found.sum()) > 0.9
+
+
+def test_a_3d_network_gives_the_same_for_a_volume_stored_another_way(tilted, volume_network, volume_card, settings):
+    checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
+    result = segment(tilted, checkpoint, settings=settings)
+    # The same volume with z and x exchanged and y reversed.
+    affine = tilted.geometry.affine @ np.array(
+        [[0, 0, 1.0, 0], [0, -1.0, 0, tilted.shape[1] - 1], [1.0, 0, 0, 0], [0, 0, 0, 1.0]]
+    )
+    stored = np.ascontiguousarray(tilted.pixels[:, ::-1].transpose(2, 1, 0))
+    other = replace(tilted, pixels=stored, geometry=Geometry((0.5, 1.0, 2.0), affine))
+    again = segment(other, checkpoint, settings=settings)
+    expected = result.probabilities[:, :, ::-1].transpose(0, 3, 2, 1)
+    np.testing.assert_array_equal(again.probabilities, expected)
+
+
+def test_a_volume_smaller_than_a_window(make_image, volume_bands, settings):
+    pixels = np.zeros((1, 3, 40), np.uint8)
+    pixels[..., 20:] = 255
+    result = segment(make_image(pixels, "ZYX"), volume_bands, settings=settings)
+    np.testing.assert_array_equal(result.label_map.labels, (pixels > 0) * 2)
+    assert any("no orientation" in warning for warning in result.warnings)
+    assert any("small" in warning for warning in result.warnings)
+
+
+def test_several_volumes_keep_their_order_and_progress_reaches_the_end(make_image, volume_bands, settings):
+    images = [make_image(np.full((20, 16, size), value, np.uint8), "ZYX") for size, value in ((16, 0), (40, 255))]
+    told = []
+    results = segment_batch(images, volume_bands, settings=settings, progress=lambda *step: told.append(step))
+    assert [int(result.label_map.labels.max()) for result in results] == [0, 2]
+    assert told[-1] == (1000, 1000)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+def test_progress_can_stop_a_volume(tilted, volume_bands, settings):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment(tilted, volume_bands, settings=settings, progress=stop)
+
+
+def test_an_image_in_a_3d_checkpoint_is_refused(square, volume_bands):
+    with pytest.raises(
+        InputMismatchError, match=r"Image 'made' is a single 2-D image, but checkpoint 'volume-bands' .* Choose a 2-D"
+    ):
+        segment(square, volume_bands)
 
 
 @pytest.mark.parametrize(
@@ -118,20 +204,3 @@ def test_a_3d_checkpoint_is_refused(square, brightness, card):
 def test_options_out_of_range_are_refused(faulty):
     with pytest.raises(OptionError):
         SegmentOptions(**faulty)
-
-
-def test_a_fitting_image_has_no_warnings(square, card):
-    assert check_fit(square, card) == []
-
-
-def test_each_misfit_is_told(make_image, card):
-    colour = make_image(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8), "YXC")
-    assert "colour is dropped" in check_fit(colour, card)[0]
-    grey_stored_as_colour = make_image(np.repeat(np.eye(64, dtype=np.uint8)[..., None], 3, axis=-1), "YXC")
-    assert check_fit(grey_stored_as_colour, card) == []
-    grey = make_image(np.eye(64, dtype=np.uint8))
-    assert "grey is repeated" in check_fit(grey, card.model_copy(update={"in_channels": 3}))[0]
-    assert "expects 300 to 400" in check_fit(grey, card.model_copy(update={"window": (300.0, 400.0)}))[0]
-    assert "small" in check_fit(make_image(np.eye(10, dtype=np.uint8)), card)[0]
-    assert "padding" in check_fit(make_image(np.zeros((64, 200), np.uint8)), card)[0]
-    assert "no model card" in check_fit(grey, card, has_card=False)[0]

@@ -3,18 +3,6 @@
 const stage = element.querySelector(".ev-plot");
 const CLICK_PARTS = 4;
 
-function loadPlotly() {
-  window.medsegPlotly ??= new Promise((resolve, reject) => {
-    const { root = "", api_prefix = "" } = window.gradio_config || {};
-    const script = document.createElement("script");
-    script.src = `${root}${api_prefix}/file=${PLOTLY}`;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("plotly.js could not be loaded"));
-    document.head.append(script);
-  });
-  return window.medsegPlotly;
-}
-
 const theme = () => (document.body.classList.contains("dark") ? "dark" : "light");
 
 async function show() {
@@ -25,6 +13,7 @@ async function show() {
   const { data, layout } = JSON.parse(text);
   const narrow = stage.clientWidth < 520;
   if (narrow && layout.title) layout.title.font = { size: 13 };
+  ownShapes = layout.shapes || [];
   await Plotly.react(stage, data, layout, { displayModeBar: false });
   mark(open);
   if (stage.dataset.listens) return;
@@ -35,8 +24,20 @@ async function show() {
   });
 }
 
-// The case in the drawer stands out among the points of every checkpoint.
+// The case in the drawer stands out among the points of every checkpoint, and as a cell and row of a heat map.
 let open = null;
+let ownShapes = [];
+
+function frames(key) {
+  const cells = stage.data.find(({ type }) => type === "heatmap")?.customdata;
+  const row = cells?.findIndex(([cell]) => cell[0] === key[0] && cell[2] === key[2]) ?? -1;
+  if (row < 0) return [];
+  const columns = Array.from(cells[row], (cell) => cell[1]);
+  const colour = getComputedStyle(document.body).getPropertyValue("--ms-focus").trim();
+  const frame = (x0, x1, width) => ({ type: "rect", x0, x1, y0: row - 0.5, y1: row + 0.5, line: { color: colour, width } });
+  const column = columns.indexOf(key[1]);
+  return [frame(-0.5, columns.length - 0.5, 1.5), ...(column < 0 ? [] : [frame(column - 0.5, column + 0.5, 4)])];
+}
 
 function mark(key) {
   open = key;
@@ -47,6 +48,7 @@ function mark(key) {
   });
   const look = { selected: { marker: { size: 14, opacity: 1 } }, unselected: { marker: { opacity: 0.3 } } };
   window.Plotly.restyle(stage, { selectedpoints: points, ...look });
+  window.Plotly.relayout(stage, { shapes: [...ownShapes, ...(open ? frames(open) : [])] });
 }
 
 document.addEventListener("medseg-case", ({ detail }) => mark(detail));

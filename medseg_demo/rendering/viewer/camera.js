@@ -66,7 +66,9 @@ class Camera {
 
   // Centre a box of the picture, with room around it.
   frame(left, top, right, bottom) {
-    const room = Math.min(this.stage.width / (right - left + 1), this.stage.height / (bottom - top + 1)) / 3;
+    const { aspect } = this.picture;
+    const [width, height] = [(right - left + 1) * Math.max(1, 1 / aspect), (bottom - top + 1) * Math.max(1, aspect)];
+    const room = Math.min(this.stage.width / width, this.stage.height / height) / 3;
     this.scale = Math.min(Math.max(room, this.fitScale()), 12);
     this.x = this.stage.width / 2 - ((left + right + 1) / 2) * this.scaleX;
     this.y = this.stage.height / 2 - ((top + bottom + 1) / 2) * this.scaleY;

@@ -1,11 +1,4 @@
-// The toolbar above the stage and the panel below it. Each part has a node and an `update(viewer)`.
-
-const VIEWS = [
-  ["overlay", "Overlay", "The image with the segmentation over it"],
-  ["probability", "Probability", "How sure the network is of a class, pixel by pixel"],
-  ["model", "Model input", "What the network saw: after resizing, windowing and padding"],
-  ["image", "Image", "The image alone"],
-];
+// The controls below the stages. Each has a node and an `update()`.
 
 const MODES = [
   ["fill", "Fill", "Coloured areas (O switches to outline)"],
@@ -14,80 +7,83 @@ const MODES = [
   ["off", "Off", "No overlay (M)"],
 ];
 
-const TOOLS = [
-  ["pan", "Pan by dragging"],
-  ["window", "Window and level by dragging (W, or drag with the right button)"],
-  ["ruler", "Measure a distance by dragging (R)"],
-];
-
-// The views that this slice can show.
-function offeredViews(slice) {
-  const views = ["image"];
-  if (slice?.labels) views.unshift("overlay");
-  if (slice?.probabilities.length) views.splice(-1, 0, "probability");
-  if (slice?.model) views.splice(-1, 0, "model");
-  return views;
-}
+const FLICKER_SECONDS = [0.4, 3];
 
 function offeredModes(slice) {
   return slice?.reference ? ["fill", "outline", "errors", "off"] : ["fill", "outline", "off"];
 }
 
-function canWindow(viewer) {
-  return viewer.slice?.image.channels === 1;
-}
-
-function createToolbar(viewer) {
-  const views = segmented("View", VIEWS, (view) => viewer.set({ view }));
-  const tools = TOOLS.map(([tool, label]) => [tool, iconButton(tool, label, () => viewer.set({ tool }))]);
-  const percent = build("span", { class: "mv-number mv-zoom", title: "Screen pixels for each image pixel" });
-  const node = build(
-    "div",
-    { class: "mv-bar" },
-    views.node,
-    build("span", { class: "mv-space" }),
-    build("div", { class: "mv-group", role: "group", "aria-label": "Dragging" }, ...tools.map(([, button]) => button)),
-    build(
-      "div",
-      { class: "mv-group", role: "group", "aria-label": "Zoom" },
-      iconButton("zoomOut", "Zoom out (−)", () => viewer.zoom(1 / 1.4)),
-      percent,
-      iconButton("zoomIn", "Zoom in (+)", () => viewer.zoom(1.4)),
-      iconButton("fit", "Fit to the stage (F)", () => viewer.fit()),
-    ),
-    build(
-      "div",
-      { class: "mv-group" },
-      iconButton("fullScreen", "Full screen (Shift F)", () => viewer.toggleFullScreen()),
-      iconButton("keys", "Keys (?)", () => viewer.help.toggle()),
-    ),
-  );
+// One slider for each plane that is shown.
+function createSliceControl(viewer) {
+  const rows = PLANES.map((plane) => {
+    const step = (by) => () => viewer.goTo(sliceIndex(viewer.state, plane) + by, plane);
+    const control = slider("Slice", { min: 0, max: 0, step: 1 }, (index) => viewer.goTo(index, plane));
+    const colour = build("span", { class: "mv-plane-colour", "aria-hidden": "true" });
+    const node = build(
+      "div", { class: "mv-slices" }, colour,
+      iconButton("previous", "Previous slice (down)", step(-1)), control.node, iconButton("next", "Next slice (up)", step(1)),
+    );
+    colour.style.background = PLANE_COLOURS[plane];
+    return { plane, control, node, colour };
+  });
+  const node = build("div", { class: "mv-slice-rows" }, ...rows.map((row) => row.node));
   const update = () => {
-    views.update(viewer.state.view, offeredViews(viewer.slice));
-    for (const [tool, button] of tools) {
-      button.setAttribute("aria-pressed", String(tool === viewer.state.tool));
-      button.hidden = tool === "window" && !canWindow(viewer);
+    const { value, state, visiblePlanes } = viewer;
+    for (const { plane, control, node: row, colour } of rows) {
+      const count = sliceCount(value, plane);
+      row.hidden = count < 2 || !visiblePlanes.includes(plane);
+      colour.hidden = visiblePlanes.length === 1;
+      control.input.max = String(count - 1);
+      control.rename(visiblePlanes.length === 1 ? "Slice" : `${value.planes[plane].name}`);
+      control.update(sliceIndex(state, plane), `${sliceIndex(state, plane) + 1} / ${count}`);
     }
-    percent.textContent = `${Math.round(100 * viewer.camera.scale / (viewer.value?.reduction || 1))} %`;
+    node.hidden = rows.every((row) => row.node.hidden);
   };
   return { node, update };
 }
 
-function createSliceControl(viewer) {
-  const control = slider("Slice", { min: 0, max: 0, step: 1 }, (index) => viewer.goTo(index));
-  const node = build(
-    "div",
-    { class: "mv-slices" },
-    iconButton("previous", "Previous slice (down)", () => viewer.goTo(viewer.state.slice - 1)),
-    control.node,
-    iconButton("next", "Next slice (up)", () => viewer.goTo(viewer.state.slice + 1)),
-  );
+function createDividerControl(viewer) {
+  const control = slider("Divider", { min: 0, max: 1, step: 0.005 }, (divider) => viewer.set({ divider }));
+  const node = build("div", { class: "mv-slices" }, control.node);
   const update = () => {
-    const count = viewer.value?.slice_count || 1;
-    node.hidden = count < 2;
-    control.input.max = String(count - 1);
-    control.update(viewer.state.slice, `${viewer.state.slice + 1} / ${count}`);
+    const { state, value } = viewer;
+    node.hidden = state.layout !== "swipe" || !value;
+    control.update(state.divider, `${Math.round(100 * state.divider)} %`);
   };
+  return { node, update };
+}
+
+// Never faster than flashes may be (three a second), and at rest where a person asked the system for less motion.
+function createFlickerControl(viewer) {
+  let timer = 0;
+  let seconds = 1;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const swap = () => viewer.set({ front: 1 - viewer.state.front });
+  const run = (wanted) => {
+    clearInterval(timer);
+    timer = wanted ? setInterval(() => node.isConnected && swap(), 1000 * seconds) : 0;
+    viewer.redraw();
+  };
+  const play = iconButton("play", "Start or stop the timer (space)", () => run(!timer));
+  const turn = build("button", { type: "button", class: "mv-button", title: "Show the other one (B)", onclick: swap }, "Other one");
+  const speed = slider("Every", { min: FLICKER_SECONDS[0], max: FLICKER_SECONDS[1], step: 0.1 }, (value) => {
+    seconds = value;
+    run(timer);
+  });
+  const front = build("span", { class: "mv-front" });
+  const node = build("div", { class: "mv-slices mv-flicker" }, play, turn, speed.node, front);
+  let started = false;
+  const update = () => {
+    const { state, value } = viewer;
+    node.hidden = state.layout !== "flicker" || !value;
+    if (node.hidden && started) run(false);
+    if (!node.hidden && !started && !still) run(true);
+    started = !node.hidden;
+    play.setAttribute("aria-pressed", String(Boolean(timer)));
+    speed.update(seconds, `${formatNumber(seconds)} s`);
+    if (!node.hidden) front.textContent = value.predictions[state.pair[state.front]].name;
+  };
+  viewer.flicker = { swap, toggle: () => run(!timer) };
   return { node, update };
 }
 
@@ -104,11 +100,12 @@ function createOverlayControl(viewer) {
   const update = () => {
     const { state, slice, value } = viewer;
     node.hidden = !["overlay", "probability"].includes(state.view) || !slice;
-    modes.update(state.mode, state.view === "overlay" ? offeredModes(slice) : []);
+    const offered = state.layout === "agreement" ? ["fill", "off"] : offeredModes(slice);
+    modes.update(state.layout === "agreement" && state.mode !== "off" ? "fill" : state.mode, state.view === "overlay" ? offered : []);
     if (listed !== value) select.replaceChildren(...(value?.classes || []).map((item) => build("option", {}, item.name)));
     listed = value;
     select.selectedIndex = state.probabilityClass;
-    chooser.hidden = state.view !== "probability" || (slice?.probabilities.length || 0) < 2;
+    chooser.hidden = state.view !== "probability" || !slice?.views.some((view) => view.probabilities.length > 1);
     const share = viewer.opacity;
     opacity.node.hidden = state.view === "overlay" && state.mode === "off";
     opacity.update(share, `${Math.round(100 * share)} %`);
@@ -116,26 +113,47 @@ function createOverlayControl(viewer) {
   return { node, update };
 }
 
+// One slider for each prediction whose threshold can be changed.
 function createThresholdControl(viewer) {
-  const control = slider("Threshold", { min: 0, max: 1, step: 0.005 }, (threshold) => viewer.set({ threshold }));
-  const reset = iconButton("reset", "Back to the threshold of the result (T)", () => viewer.resetThreshold());
-  const node = build("div", { class: "mv-row mv-threshold" }, control.node, reset);
+  const node = build("div", { class: "mv-thresholds" });
+  let rows = [];
+  let listed = null;
   const update = () => {
     const { value, state } = viewer;
-    node.hidden = !viewer.hasThreshold || state.view !== "overlay" || state.mode === "off";
-    if (!viewer.hasThreshold) return;
-    control.update(state.threshold, state.threshold.toFixed(3).replace(/0$/, ""));
-    reset.disabled = !isLive(value, state);
+    if (listed !== value) {
+      rows = (value?.predictions || []).map((_, i) => createThresholdRow(viewer, i));
+      node.replaceChildren(...rows.map((row) => row.node));
+    }
+    listed = value;
+    const shown = state.view === "overlay" && state.mode !== "off";
+    rows.forEach((row, i) => row.update(shown && viewer.seenPredictions.includes(i) && viewer.hasThreshold(i)));
+    node.hidden = rows.every((row) => row.node.hidden);
+  };
+  return { node, update };
+}
+
+function createThresholdRow(viewer, i) {
+  const { predictions } = viewer.value;
+  const label = predictions.length > 1 ? `Threshold of ${predictions[i].name}` : "Threshold";
+  const control = slider(label, { min: 0, max: 1, step: 0.005 }, (threshold) => viewer.setThreshold(i, threshold));
+  const reset = iconButton("reset", "Back to the threshold of the result (T)", () => viewer.resetThreshold(i));
+  const node = build("div", { class: "mv-row mv-threshold" }, control.node, reset);
+  const update = (shown) => {
+    node.hidden = !shown;
+    if (!shown) return;
+    const threshold = viewer.state.thresholds[i];
+    control.update(threshold, threshold.toFixed(3).replace(/0$/, ""));
+    reset.disabled = !isLive(viewer.value, viewer.state, i);
   };
   return { node, update };
 }
 
 function createWindowControl(viewer) {
-  const change = (centre, width) => viewer.setWindow([centre - width / 2, centre + width / 2]);
+  const change = (centre, width) => viewer.set({ window: [centre - width / 2, centre + width / 2] });
   const level = slider("Level", {}, (centre) => change(centre, viewer.windowWidth));
   const width = slider("Width", {}, (size) => change(viewer.windowLevel, size));
   const select = build("select", { "aria-label": "Window preset", onchange: () => choose(select.selectedIndex - 1) });
-  const choose = (i) => i >= 0 && viewer.setWindow([viewer.value.presets[i].low, viewer.value.presets[i].high]);
+  const choose = (i) => i >= 0 && viewer.set({ window: [viewer.value.presets[i].low, viewer.value.presets[i].high] });
   const chooser = build("label", { class: "mv-slider" }, build("span", { class: "mv-label" }, "Window"), select);
   const node = build("div", { class: "mv-row mv-window" }, chooser, level.node, width.node);
   let listed = null;

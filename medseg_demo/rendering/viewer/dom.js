@@ -12,6 +12,8 @@ function build(tag, attributes = {}, ...children) {
 
 const ICON_PATHS = {
   pan: "M10 2.5v15M2.5 10h15M7.8 4.7 10 2.5l2.2 2.2M7.8 15.3l2.2 2.2 2.2-2.2M4.7 7.8 2.5 10l2.2 2.2M15.3 7.8l2.2 2.2-2.2 2.2",
+  point: "M10 2v6M10 12v6M2 10h6M12 10h6M10 10h.01",
+  play: "M6.5 4.5v11l9-5.5Z",
   window: "M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM10 3v14M10 6h5.7M10 10h7M10 14h5.7",
   ruler: "M2.5 13.2 13.2 2.5l4.3 4.3L6.8 17.5ZM5.5 10.2l1.6 1.6M8 7.7l2.4 2.4M10.5 5.2l1.6 1.6",
   zoomOut: "M4.5 10h11",
@@ -56,14 +58,18 @@ function segmented(label, choices, choose) {
     }
     group.hidden = offered.length < 2;
   };
-  return { node: group, update };
+  const rename = (value, text) => {
+    if (buttons.get(value).textContent !== text) buttons.get(value).textContent = text;
+  };
+  return { node: group, update, rename };
 }
 
 // A labelled range input with its value in words beside it.
 function slider(label, attributes, onchange) {
   const input = build("input", { type: "range", ...attributes });
   const shown = build("span", { class: "mv-number" });
-  const node = build("label", { class: "mv-slider" }, build("span", { class: "mv-label" }, label), input, shown);
+  const name = build("span", { class: "mv-label" }, label);
+  const node = build("label", { class: "mv-slider" }, name, input, shown);
   input.addEventListener("input", () => onchange(Number(input.value)));
   const update = (value, text) => {
     input.value = String(value);
@@ -71,7 +77,10 @@ function slider(label, attributes, onchange) {
     input.style.setProperty("--mv-filled", `${(100 * (input.value - input.min)) / (input.max - input.min || 1)}%`);
     shown.textContent = text;
   };
-  return { node, input, update };
+  const rename = (text) => {
+    if (name.textContent !== text) name.textContent = text;
+  };
+  return { node, input, update, rename };
 }
 
 function formatCount(number) {

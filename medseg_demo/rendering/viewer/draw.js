@@ -16,17 +16,44 @@ class Painter {
     this.camera.setStage(width, height);
   }
 
-  draw(value, state, slice) {
+  // `content` says which of the slice's predictions are shown, and how (see panes.js).
+  draw(value, state, slice, content) {
     const { context } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     if (!slice) return;
-    if (state.view === "model") this.place(context, this.layers.model(slice));
-    else this.place(context, this.layers.image(value, state, slice));
-    if (state.view === "overlay") this.drawOverlay(value, state, slice);
-    if (state.view === "probability") this.place(context, this.layers.probability(value, state, slice), state.opacity.probability);
-    if (state.ruler) this.drawRuler(state.ruler);
+    const network = state.view === "model" && slice.model;
+    this.place(context, network ? this.layers.model(slice) : this.layers.image(value, state, slice));
+    if (!network) this.drawContent(value, state, slice, content);
+    if (state.ruler?.plane === slice.plane) this.drawRuler(state.ruler);
+  }
+
+  drawContent(value, state, slice, content) {
+    if (content.kind === "agreement") this.drawAgreement(value, state, slice);
+    else if (content.kind === "swipe") this.drawHalves(value, state, slice);
+    else this.drawPrediction(value, state, slice.views[content.prediction(state)]);
+  }
+
+  drawHalves(value, state, slice) {
+    const middle = Math.round(state.divider * this.canvas.width);
+    const halves = [[0, middle], [middle, this.canvas.width]];
+    state.pair.forEach((prediction, i) => {
+      this.context.save();
+      this.context.setTransform(1, 0, 0, 1, 0, 0);
+      this.context.beginPath();
+      this.context.rect(halves[i][0], 0, halves[i][1] - halves[i][0], this.canvas.height);
+      this.context.clip();
+      this.drawPrediction(value, state, slice.views[prediction]);
+      this.context.restore();
+    });
+  }
+
+  drawPrediction(value, state, view) {
+    if (state.view === "overlay") this.drawOverlay(value, state, view);
+    if (state.view === "probability" && view.probabilities.length) {
+      this.place(this.context, this.layers.probability(value, state, view), state.opacity.probability);
+    }
   }
 
   // Single pixels show as squares when enlarged; reduced pictures are averaged.
@@ -55,14 +82,24 @@ class Painter {
     const table = layers.labelColours(state);
     const labelsKey = layers.labelsKey(value, state, slice);
     const key = [labelsKey, camera.key, ratio, table.subarray(0, state.classes.length + 1)].join();
-    this.cover(layers.once("outline", key, (canvas) => paintOutline(labels, camera, ratio, table, canvas)), state);
+    this.cover(layers.once(`outline ${slice.prediction}`, key, (canvas) => paintOutline(labels, camera, ratio, table, canvas)), state);
   }
 
   drawOutcomes(value, state, slice) {
     const { layers, camera, ratio } = this;
     const found = layers.outcomes(value, state, slice);
     const key = [layers.outcomesKey(value, state, slice), camera.key, ratio].join();
-    this.cover(layers.once("outcome picture", key, (canvas) => paintOutcomes(found, camera, ratio, canvas)), state);
+    const make = (canvas) => paintPatterns(found, OUTCOME_TILES, camera, ratio, canvas);
+    this.cover(layers.once(`outcome picture ${slice.prediction}`, key, make), state);
+  }
+
+  drawAgreement(value, state, slice) {
+    if (state.view !== "overlay" || state.mode === "off") return;
+    const { layers, camera, ratio } = this;
+    const tiles = agreementTiles(value);
+    const found = layers.agreement(value, state, slice);
+    const key = [layers.agreementKey(value, state, slice), camera.key, ratio].join();
+    this.cover(layers.once("agreement picture", key, (canvas) => paintPatterns(found, tiles, camera, ratio, canvas)), state);
   }
 
   // Lay a picture of the stage's own size over it; thin lines need more colour than areas.
@@ -71,6 +108,42 @@ class Painter {
     this.context.globalAlpha = Math.min(1, 0.3 + state.opacity.overlay);
     this.context.drawImage(picture, 0, 0);
     this.context.globalAlpha = 1;
+  }
+
+  // Where the other two planes cut this one, with room in the middle to see what lies there.
+  drawCrosshair(value, state, plane) {
+    const { context, camera, ratio } = this;
+    const [, down, right] = PLANE_AXES[plane];
+    const place = placeOf(value, plane, state.point);
+    const { x, y } = camera.toStage(place.x, place.y);
+    const { width, height } = camera.stage;
+    const planeOf = (axis) => PLANES.find((each) => PLANE_AXES[each][0] === axis);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.lineWidth = 1;
+    for (const [axis, ends] of [[right, [[x, 0, x, y - 14], [x, y + 14, x, height]]], [down, [[0, y, x - 14, y], [x + 14, y, width, y]]]]) {
+      context.strokeStyle = PLANE_COLOURS[planeOf(axis)];
+      context.beginPath();
+      for (const [x0, y0, x1, y1] of ends) {
+        context.moveTo(Math.round(x0) + 0.5, Math.round(y0) + 0.5);
+        context.lineTo(Math.round(x1) + 0.5, Math.round(y1) + 0.5);
+      }
+      context.stroke();
+    }
+  }
+
+  // The region that N and P went to, a little outside it.
+  drawRegion({ left, top, right, bottom }) {
+    const { context, camera, ratio } = this;
+    const start = camera.toStage(left, top);
+    const end = camera.toStage(right + 1, bottom + 1);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    for (const [colour, dash] of [["#000", []], ["#fff", [5, 4]]]) {
+      context.lineWidth = colour === "#000" ? 3 : 1.5;
+      context.strokeStyle = colour;
+      context.setLineDash(dash);
+      context.strokeRect(start.x - 5, start.y - 5, end.x - start.x + 10, end.y - start.y + 10);
+    }
+    context.setLineDash([]);
   }
 
   drawRuler({ from, to }) {
@@ -96,14 +169,12 @@ class Painter {
   }
 }
 
-// A scale bar of a round length, at most a quarter of the stage wide.
-function scaleBar(value, camera) {
-  const unit = value.spacing_mm ? "mm" : "px";
-  const perPicturePixel = value.spacing_mm ? value.spacing_mm.at(-1) * value.reduction : value.reduction;
-  const longest = (camera.stage.width / 4 / camera.scaleX) * perPicturePixel;
+// A scale bar of a round length, at most a quarter of the stage wide; `pixel` is the length of one in the picture.
+function scaleBar(pixel, unit, camera) {
+  const longest = (camera.stage.width / 4 / camera.scaleX) * pixel;
   const power = 10 ** Math.floor(Math.log10(longest));
   const length = [5, 2, 1].map((step) => step * power).find((candidate) => candidate <= longest);
   const asCentimetres = unit === "mm" && length >= 10;
   const text = asCentimetres ? `${formatNumber(length / 10)} cm` : `${formatNumber(length)} ${unit}`;
-  return { width: (length / perPicturePixel) * camera.scaleX, text };
+  return { width: (length / pixel) * camera.scaleX, text };
 }

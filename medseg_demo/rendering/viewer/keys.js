@@ -2,7 +2,10 @@
 
 const KEY_CARD = [
   ["Arrows", "Slices of a volume; else pan"],
+  ["Page ↑ ↓, Home, End", "Ten slices, first, last"],
   ["Shift + arrows", "Pan"],
+  ["V", "Next plane, or all three"],
+  ["X", "Crosshair by dragging"],
   ["+  −", "Zoom"],
   ["F", "Fit"],
   ["Shift F", "Full screen"],
@@ -15,46 +18,85 @@ const KEY_CARD = [
   ["T", "Threshold of the result"],
   ["1 … 9", "Class on or off"],
   ["W  R", "Window tool, ruler"],
+  ["L", "Next layout"],
+  ["{  }", "Divider to the left, right"],
+  ["B, space", "Flicker: the other one, timer"],
   ["N  P", "Next, previous disagreement"],
   ["J  K", "Next, previous case"],
   ["Esc", "Back to panning"],
   ["?", "This card"],
 ];
 
+const TOUCH_CARD = "With fingers: pinch to zoom, two to pan; one pans, or across a volume that fits turns its slices.";
+
+function nextOf(list, current) {
+  return list[(list.indexOf(current) + 1) % list.length];
+}
+
+function nextPlane(viewer) {
+  const { state, value } = viewer;
+  if (value.is_volume) viewer.showPlanes(nextOf([...PLANES, "three"], state.threePlanes ? "three" : state.plane));
+}
+
+function nextLayout(viewer) {
+  if (viewer.value.predictions.length > 1) viewer.set({ layout: nextOf(LAYOUTS.map(([layout]) => layout), viewer.state.layout) });
+}
+
+function moveDivider(viewer, by) {
+  viewer.set({ divider: Math.min(Math.max(viewer.state.divider + by, 0), 1) });
+}
+
+// The threshold of the prediction in front.
+function moveThreshold(viewer, by) {
+  const { prediction } = viewer.view;
+  viewer.setThreshold(prediction, viewer.state.thresholds[prediction] + by);
+}
+
+const turn = (viewer, by) => viewer.goTo(sliceIndex(viewer.state, viewer.state.plane) + by);
+const zoomBy = (factor) => (viewer) => viewer.moveCamera((camera) => camera.zoom(factor));
+const fit = (viewer) => viewer.moveCamera((camera) => camera.fit());
+
 const WITHOUT_SHIFT = {
-  "+": (viewer) => viewer.zoom(1.25),
-  "=": (viewer) => viewer.zoom(1.25),
-  "-": (viewer) => viewer.zoom(0.8),
-  0: (viewer) => viewer.fit(),
-  f: (viewer) => viewer.fit(),
+  "+": zoomBy(1.25),
+  "=": zoomBy(1.25),
+  "-": zoomBy(0.8),
+  0: fit,
+  f: fit,
   "[": (viewer) => viewer.setOpacity(viewer.opacity - 0.1),
   "]": (viewer) => viewer.setOpacity(viewer.opacity + 0.1),
+  "{": (viewer) => moveDivider(viewer, -0.05),
+  "}": (viewer) => moveDivider(viewer, 0.05),
   o: (viewer) => viewer.set({ view: "overlay", mode: viewer.state.mode === "outline" ? "fill" : "outline" }),
   m: (viewer) => viewer.toggleMask(),
   e: (viewer) => viewer.slice?.reference && viewer.set({ view: "overlay", mode: "errors" }),
-  c: (viewer) => viewer.nextView(),
-  ",": (viewer) => viewer.hasThreshold && viewer.set({ threshold: Math.max(0, viewer.state.threshold - 0.01) }),
-  ".": (viewer) => viewer.hasThreshold && viewer.set({ threshold: Math.min(1, viewer.state.threshold + 0.01) }),
-  t: (viewer) => viewer.resetThreshold(),
+  c: (viewer) => viewer.set({ view: nextOf(offeredViews(viewer.slice), viewer.state.view) }),
+  v: nextPlane,
+  l: nextLayout,
+  x: (viewer) => viewer.visiblePlanes.length > 1 && viewer.toggleTool("point"),
+  b: (viewer) => viewer.state.layout === "flicker" && viewer.flicker.swap(),
+  " ": (viewer) => viewer.state.layout === "flicker" && viewer.flicker.toggle(),
+  ",": (viewer) => moveThreshold(viewer, -0.01),
+  ".": (viewer) => moveThreshold(viewer, 0.01),
+  t: (viewer) => viewer.seenPredictions.forEach((i) => viewer.resetThreshold(i)),
   w: (viewer) => canWindow(viewer) && viewer.toggleTool("window"),
   r: (viewer) => viewer.toggleTool("ruler"),
-  n: (viewer) => viewer.nextDisagreement(1),
-  p: (viewer) => viewer.nextDisagreement(-1),
+  n: (viewer) => viewer.nextRegion(1),
+  p: (viewer) => viewer.nextRegion(-1),
   j: (viewer) => viewer.host.emit("navigate", { step: 1 }),
   k: (viewer) => viewer.host.emit("navigate", { step: -1 }),
   "?": (viewer) => viewer.help.toggle(),
   Home: (viewer) => viewer.goTo(0),
-  End: (viewer) => viewer.goTo((viewer.value?.slice_count || 1) - 1),
-  PageUp: (viewer) => viewer.goTo(viewer.state.slice + 10),
-  PageDown: (viewer) => viewer.goTo(viewer.state.slice - 10),
+  End: (viewer) => viewer.goTo(Infinity),
+  PageUp: (viewer) => turn(viewer, 10),
+  PageDown: (viewer) => turn(viewer, -10),
 };
 
 const ARROWS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [1, 0], ArrowRight: [-1, 0] };
 
 function useArrow(viewer, key, shift) {
   const [dx, dy] = ARROWS[key];
-  if (shift || viewer.value?.slice_count === 1) viewer.pan(48 * dx, 48 * dy);
-  else viewer.goTo(viewer.state.slice + dy - dx);
+  if (shift || sliceCount(viewer.value, viewer.state.plane) === 1) viewer.moveCamera((camera) => camera.move(48 * dx, 48 * dy));
+  else turn(viewer, dy - dx);
 }
 
 function useKey(viewer, event) {
@@ -63,7 +105,7 @@ function useKey(viewer, event) {
   if (!viewer.slice) return false;
   if (key in ARROWS) useArrow(viewer, key, event.shiftKey);
   else if (event.shiftKey && key.toLowerCase() === "f") viewer.toggleFullScreen();
-  else if (/^[1-9]$/.test(key) && viewer.state.classes[key - 1]) viewer.toggleClass(key - 1);
+  else if (/^[1-9]$/.test(key) && viewer.state.classes[key - 1]) viewer.setClass(key - 1, { shown: !viewer.state.classes[key - 1].shown });
   else {
     const action = WITHOUT_SHIFT[key] || WITHOUT_SHIFT[key.toLowerCase()];
     if (!action) return false;
@@ -75,6 +117,7 @@ function useKey(viewer, event) {
 function attachKeys(viewer, root) {
   root.addEventListener("keydown", (event) => {
     const elsewhere = event.target.closest("input, select") && event.key !== "Escape";
+    if (event.key === " " && event.target.closest("button")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
     if (!useKey(viewer, event)) return;
     event.preventDefault();
@@ -95,6 +138,7 @@ function createHelp(stageFocus) {
     build("div", { class: "mv-help-head" }, build("strong", {}, "Keys"), iconButton("close", "Close (Esc)", () => toggle(false))),
     build("p", {}, "They work while the picture or one of its buttons has the focus."),
     build("dl", {}, ...rows),
+    build("p", { class: "mv-help-touch" }, TOUCH_CARD),
   );
   node.hidden = true;
   return { node, toggle };

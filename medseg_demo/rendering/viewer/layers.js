@@ -22,10 +22,24 @@ function heatColour(share) {
   return HEAT_STOPS[low].map((start, i) => Math.round(start + (HEAT_STOPS[low + 1][i] - start) * (place - low)));
 }
 
+// The pixels last painted on a canvas, to be painted over: making megabytes anew each frame costs a part of it.
+const paintedPixels = new WeakMap();
+
+function pixelsOf(canvas, context) {
+  const before = paintedPixels.get(canvas);
+  if (before && before.width === canvas.width && before.height === canvas.height) {
+    new Uint32Array(before.data.buffer).fill(0);
+    return before;
+  }
+  const picture = context.createImageData(canvas.width, canvas.height);
+  paintedPixels.set(canvas, picture);
+  return picture;
+}
+
 function paint(width, height, fill, canvas = document.createElement("canvas")) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
-  const picture = context.createImageData(width, height);
+  const picture = pixelsOf(canvas, context);
   fill(new Uint32Array(picture.data.buffer));
   context.putImageData(picture, 0, 0);
   return canvas;
@@ -58,6 +72,8 @@ function paintColour(plane, canvas) {
   }, canvas);
 }
 
+// The pictures of the slice that one plane shows. What belongs to a prediction is kept for each of them; `slice` is then
+// one of the slice's views.
 class Layers {
   constructor() {
     this.made = new Map();
@@ -95,15 +111,16 @@ class Layers {
 
   // Labels after the live threshold.
   labels(value, state, slice) {
-    return this.once("labels", this.labelsKey(value, state, slice), () => currentLabels(value, state, slice));
+    return this.once(`labels ${slice.prediction}`, this.labelsKey(value, state, slice), () => currentLabels(value, state, slice));
   }
 
   labelsKey(value, state, slice) {
-    return [slice.serial, isLive(value, state) ? state.threshold : "card"].join();
+    const { prediction } = slice;
+    return [slice.serial, prediction, isLive(value, state, prediction) ? state.thresholds[prediction] : "card"].join();
   }
 
   // Labels as 0 where their class is switched off.
-  shownLabels(value, state, slice, which = "prediction") {
+  shownLabels(value, state, slice, which = slice.prediction) {
     const key = [this.labelsKey(value, state, slice), which, state.classes.map((item) => item.shown)].join();
     return this.once(`shown ${which}`, key, () => {
       const labels = which === "reference" ? slice.reference.data : this.labels(value, state, slice);
@@ -124,7 +141,7 @@ class Layers {
   fill(value, state, slice) {
     const table = this.labelColours(state);
     const key = [this.labelsKey(value, state, slice), table.subarray(0, state.classes.length + 1)].join();
-    return this.once("fill", key, (canvas) =>
+    return this.once(`fill ${slice.prediction}`, key, (canvas) =>
       paintPlane({ ...slice.image, data: this.labels(value, state, slice) }, table, canvas),
     );
   }
@@ -133,8 +150,9 @@ class Layers {
     const table = Uint32Array.from({ length: value.probability_levels + 1 }, (_, i) =>
       packColour(heatColour(i / value.probability_levels)),
     );
-    return this.once("probability", [slice.serial, state.probabilityClass].join(), (canvas) =>
-      paintPlane(slice.probabilities[state.probabilityClass], table, canvas),
+    const which = probabilityIndex(state, slice);
+    return this.once(`probability ${slice.prediction}`, [slice.serial, which].join(), (canvas) =>
+      paintPlane(slice.probabilities[which], table, canvas),
     );
   }
 
@@ -144,8 +162,25 @@ class Layers {
 
   // Classes that are switched off count as background in both.
   outcomes(value, state, slice) {
-    return this.once("outcomes", this.outcomesKey(value, state, slice), () =>
+    return this.once(`outcomes ${slice.prediction}`, this.outcomesKey(value, state, slice), () =>
       outcomes(this.shownLabels(value, state, slice), this.shownLabels(value, state, slice, "reference")),
     );
   }
+
+  agreementKey(value, state, slice) {
+    return slice.views.map((view) => this.outcomesKey(value, state, view)).join();
+  }
+
+  // A prediction without a label map has found nothing.
+  agreement(value, state, slice) {
+    const nothing = () => new Uint8Array(slice.image.width * slice.image.height);
+    return this.once("agreement", this.agreementKey(value, state, slice), () =>
+      agreement(slice.views.map((view) => (view.labels ? this.shownLabels(value, state, view) : nothing()))),
+    );
+  }
+}
+
+// A network of one class has one map, whatever class was chosen.
+function probabilityIndex(state, slice) {
+  return slice.probabilities.length === 1 ? 0 : Math.min(state.probabilityClass, slice.probabilities.length - 1);
 }

@@ -5,17 +5,21 @@ function thresholdStep(threshold, levels) {
   return Math.round(threshold * levels);
 }
 
-function isLive(value, state) {
-  return value.threshold !== null && state.threshold !== null && state.threshold !== value.threshold;
+// Whether a prediction is shown at another threshold than that of its result.
+function isLive(value, state, prediction) {
+  const { threshold } = value.predictions[prediction];
+  return threshold !== null && state.thresholds[prediction] !== threshold;
 }
 
 // Labels after the live threshold, before class switches.
 function currentLabels(value, state, slice) {
-  if (!isLive(value, state) || !slice.probabilities.length) return slice.labels ? slice.labels.data : null;
+  const { prediction } = slice;
+  if (!isLive(value, state, prediction) || !slice.probabilities.length) return slice.labels ? slice.labels.data : null;
   const steps = slice.probabilities[0].data;
-  const limit = thresholdStep(state.threshold, value.probability_levels);
+  const limit = thresholdStep(state.thresholds[prediction], value.probability_levels);
+  const label = value.predictions[prediction].threshold_label;
   const labels = new Uint8Array(steps.length);
-  for (let i = 0; i < steps.length; i += 1) labels[i] = steps[i] > limit ? 1 : 0;
+  for (let i = 0; i < steps.length; i += 1) labels[i] = steps[i] > limit ? label : 0;
   return labels;
 }
 

@@ -1,6 +1,12 @@
-// Inside gr.HTML: `element`, `props`, `trigger` and `watch` are what Gradio hands to js_on_load.
+// Inside gr.HTML: `element`, `props`, `trigger` and `watch` are what Gradio hands to js_on_load. The style is put into the
+// page here and once, because Gradio writes its css_template anew, and the browser reads it anew, at every value.
 
-const viewer = new Viewer(element.querySelector(".mv-host"), { emit: trigger, offersSlices: true });
+if (!document.querySelector("style.mv-style")) {
+  document.head.append(build("style", { class: "mv-style" }, VIEWER_STYLE));
+}
+const host = element.querySelector(".mv-host");
+const viewer = new Viewer(host, { emit: trigger, offersSlices: true });
+host.viewer = viewer;
 const showCurrent = () => viewer.show(props.value || null);
 watch("value", showCurrent);
 showCurrent();

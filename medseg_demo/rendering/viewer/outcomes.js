@@ -1,44 +1,32 @@
-// How true and false positives and negatives look: each has a colour and a pattern, so that colour alone never tells.
+// True and false positives and negatives: what they are called and how they look. The numbers are those of live.js.
 
 const OUTCOMES = [
-  { outcome: 1, name: "True positive", colour: [0, 158, 115], pattern: ["."] },
-  { outcome: 2, name: "False positive", colour: [213, 94, 0], pattern: ["##....##", "#....###", "....###.", "...###..", "..###...", ".###....", "###....#", "##....##"] },
-  { outcome: 3, name: "False negative", colour: [86, 180, 233], pattern: ["........", "..###...", ".#####..", ".#####..", ".#####..", "..###...", "........", "........"] },
-  { outcome: 4, name: "Other class", colour: [240, 228, 66], pattern: ["####....", "####....", "####....", "####....", "....####", "....####", "....####", "....####"] },
+  { name: "True positive", colour: [0, 158, 115], pattern: "plain" },
+  { name: "False positive", colour: [213, 94, 0], pattern: "stripes" },
+  { name: "False negative", colour: [86, 180, 233], pattern: "dots" },
+  { name: "Other class", colour: [240, 228, 66], pattern: "checks" },
 ];
 
-// 8 × 8 pixels: opaque where the pattern is, half clear elsewhere. A plain tile is a little stronger.
-function patternTile({ colour, pattern }) {
-  const rest = packColour(colour, pattern.length === 1 ? 185 : 115);
-  const mark = packColour(colour);
-  return Uint32Array.from({ length: 64 }, (_, i) => {
-    const row = pattern[(i >> 3) % pattern.length];
-    return row[(i & 7) % row.length] === "#" ? mark : rest;
-  });
+const OUTCOME_TILES = patternTiles(OUTCOMES);
+const OTHER_CLASS = 4;
+
+// Which pattern means which outcome, with the size of each for each prediction that is shown.
+function createOutcomeLegend(viewer) {
+  const legend = patternLegend(OUTCOMES, OUTCOME_TILES, "Legend");
+  const update = () => {
+    const { value, state, slice } = viewer;
+    const shown = state.view === "overlay" && state.mode === "errors" && slice?.reference && state.layout !== "agreement";
+    legend.node.hidden = !shown;
+    if (!shown) return;
+    const views = viewer.seenPredictions.map((i) => slice.views[i]).filter((view) => view.labels);
+    legend.update(value, slice.plane, views.map((view) => outcomeCounts(viewer, view)));
+    legend.rows[OTHER_CLASS - 1].row.hidden = value.classes.length < 2;
+  };
+  return { node: legend.node, update };
 }
 
-const OUTCOME_TILES = [null, ...OUTCOMES.map(patternTile)];
-
-// The pattern is as fine on the stage at every zoom.
-function paintOutcomes(outcomes, camera, ratio, canvas) {
-  const columns = stagePixels(camera.stage.width, ratio);
-  const rows = stagePixels(camera.stage.height, ratio);
-  const { sampled } = sampleLabels(outcomes, camera, ratio, columns, rows, 0);
-  const fine = ratio < 1.5 ? 0 : 1;
-  return paint(columns, rows, (out) => {
-    for (let y = 0, i = 0; y < rows; y += 1) {
-      const row = ((y >> fine) & 7) << 3;
-      for (let x = 0; x < columns; x += 1, i += 1) {
-        if (sampled[i]) out[i] = OUTCOME_TILES[sampled[i]][row | ((x >> fine) & 7)];
-      }
-    }
-  }, canvas);
-}
-
-function outcomeSwatch(outcome) {
-  const swatch = paint(24, 16, (out) => {
-    for (let i = 0; i < out.length; i += 1) out[i] = OUTCOME_TILES[outcome][((Math.floor(i / 24) & 7) << 3) | (i % 24 & 7)];
-  });
-  swatch.setAttribute("aria-hidden", "true");
-  return swatch;
+function outcomeCounts({ value, state, layers }, view) {
+  return layers.once(`outcome counts ${view.prediction}`, layers.outcomesKey(value, state, view), () =>
+    countCategories(layers.outcomes(value, state, view)),
+  );
 }

@@ -4,29 +4,46 @@ function stagePixels(length, ratio) {
   return Math.max(1, Math.round(length * ratio));
 }
 
-// The label under each pixel of the stage, with a border of zeros.
-function sampleLabels(labels, camera, ratio, columns, rows, border) {
-  const { width, height } = camera.picture;
-  const stride = columns + 2 * border;
-  const sampled = new Uint8Array(stride * (rows + 2 * border));
-  const sourceX = new Int32Array(columns);
-  for (let x = 0; x < columns; x += 1) {
-    const source = Math.floor(((x + 0.5) / ratio - camera.x) / camera.scaleX);
-    sourceX[x] = source >= 0 && source < width ? source : -1;
-  }
-  let before = -1;
-  for (let y = 0; y < rows; y += 1) {
-    const source = Math.floor(((y + 0.5) / ratio - camera.y) / camera.scaleY);
-    if (source < 0 || source >= height) continue;
-    const start = (y + border) * stride + border;
-    if (source === before) sampled.copyWithin(start, start - stride, start - stride + columns);
-    else {
-      const row = source * width;
-      for (let x = 0; x < columns; x += 1) if (sourceX[x] >= 0) sampled[start + x] = labels[row + sourceX[x]];
+// For each column and row of the stage the picture's column and row below it, and which of them meet the picture.
+function sourcePixels(camera, ratio, columns, rows) {
+  const along = (count, offset, scale, length) => {
+    const source = new Int32Array(count);
+    let first = count;
+    let end = 0;
+    for (let i = 0; i < count; i += 1) {
+      source[i] = Math.floor(((i + 0.5) / ratio - offset) / scale);
+      if (source[i] < 0 || source[i] >= length) continue;
+      first = Math.min(first, i);
+      end = i + 1;
     }
-    before = source;
+    return [source, first, end];
+  };
+  const [x, left, right] = along(columns, camera.x, camera.scaleX, camera.picture.width);
+  const [y, top, bottom] = along(rows, camera.y, camera.scaleY, camera.picture.height);
+  return { x, y, left, right, top, bottom };
+}
+
+let sampledBuffer = new Uint8Array(0);
+
+// The label under each pixel of the stage, with a border of zeros. The buffer is used again by the next call.
+function sampleLabels(labels, camera, ratio, columns, rows, border) {
+  const source = sourcePixels(camera, ratio, columns, rows);
+  const stride = columns + 2 * border;
+  const size = stride * (rows + 2 * border);
+  if (sampledBuffer.length < size) sampledBuffer = new Uint8Array(size);
+  else sampledBuffer.fill(0, 0, size);
+  const sampled = sampledBuffer;
+  const { width } = camera.picture;
+  for (let y = source.top; y < source.bottom; y += 1) {
+    const start = (y + border) * stride + border;
+    if (y > source.top && source.y[y] === source.y[y - 1]) {
+      sampled.copyWithin(start, start - stride, start - stride + columns);
+      continue;
+    }
+    const row = source.y[y] * width;
+    for (let x = source.left; x < source.right; x += 1) sampled[start + x] = labels[row + source.x[x]];
   }
-  return { sampled, stride };
+  return { sampled, stride, ...source };
 }
 
 // Colours those pixels of a label that have another label within `border` pixels across or down.
@@ -34,11 +51,11 @@ function paintOutline(labels, camera, ratio, table, canvas) {
   const columns = stagePixels(camera.stage.width, ratio);
   const rows = stagePixels(camera.stage.height, ratio);
   const border = Math.max(1, Math.round(2 * ratio));
-  const { sampled, stride } = sampleLabels(labels, camera, ratio, columns, rows, border);
+  const { sampled, stride, left, right, top, bottom } = sampleLabels(labels, camera, ratio, columns, rows, border);
   return paint(columns, rows, (out) => {
-    for (let y = 0; y < rows; y += 1) {
-      let i = (y + border) * stride + border;
-      for (let x = 0; x < columns; x += 1, i += 1) {
+    for (let y = top; y < bottom; y += 1) {
+      let i = (y + border) * stride + border + left;
+      for (let x = left; x < right; x += 1, i += 1) {
         const label = sampled[i];
         if (!label) continue;
         const inside =

@@ -1,6 +1,9 @@
-// Mouse, pen and touch on the stage: drag, pinch, wheel, hover, click.
+// Mouse, pen and touch on the stage of a pane: drag, pinch, wheel, hover, click.
 
-function attachPointer(viewer, stage) {
+const TOUCH_PIXELS_PER_SLICE = 12;
+
+function attachPointer(viewer, pane) {
+  const stage = pane.stage.node;
   const pointers = new Map();
   let drag = null;
 
@@ -8,28 +11,24 @@ function attachPointer(viewer, stage) {
     const box = stage.getBoundingClientRect();
     return { x: event.clientX - box.left - stage.clientLeft, y: event.clientY - box.top - stage.clientTop };
   };
-  const toolFor = (event) => {
-    if (event.button === 1) return "pan";
-    const wantsWindow = event.button === 2 || viewer.state.tool === "window";
-    return wantsWindow ? (canWindow(viewer) ? "window" : "pan") : viewer.state.tool;
-  };
 
   stage.addEventListener("pointerdown", (event) => {
-    if (!viewer.slice || event.target.closest(".mv-help")) return;
+    if (!pane.slice) return;
     stage.focus({ preventScroll: true });
+    viewer.activate(pane);
     const at = positionOf(event);
     pointers.set(event.pointerId, at);
     stage.setPointerCapture(event.pointerId);
-    drag = { tool: toolFor(event), start: at, last: at, moved: false, window: viewer.state.window };
-    if (pointers.size === 1 && drag.tool === "ruler") {
-      const point = viewer.camera.toPicture(at.x, at.y);
-      viewer.set({ ruler: { from: point, to: point } });
-    }
+    drag = { pane, tool: toolFor(viewer, pane, event), start: at, last: at, moved: false, window: viewer.state.window, turned: 0 };
+    if (pointers.size > 1) return;
+    const point = pane.camera.toPicture(at.x, at.y);
+    if (drag.tool === "ruler") viewer.set({ ruler: { plane: pane.plane, from: point, to: point } });
+    if (drag.tool === "point") movePoint(viewer, pane, point);
   });
 
   stage.addEventListener("pointermove", (event) => {
     const at = positionOf(event);
-    viewer.hover(viewer.camera.toPicture(at.x, at.y));
+    viewer.hover(pane, pane.camera.toPicture(at.x, at.y));
     if (!pointers.has(event.pointerId) || !drag) return;
     if (pointers.size === 2) pinch(viewer, pointers, event.pointerId, at);
     else dragOn(viewer, drag, at);
@@ -39,35 +38,62 @@ function attachPointer(viewer, stage) {
   const release = (event) => {
     if (!pointers.delete(event.pointerId) || !drag) return;
     const clicked = event.type === "pointerup" && !drag.moved && event.button === 0;
-    if (clicked && drag.tool !== "ruler") viewer.select(viewer.camera.toPicture(drag.start.x, drag.start.y));
+    if (clicked && drag.tool !== "ruler" && drag.tool !== "divider") viewer.select(pane, pane.camera.toPicture(drag.start.x, drag.start.y));
     if (!drag.moved && drag.tool === "ruler") viewer.set({ ruler: null });
     drag = pointers.size ? { ...drag, tool: "pan", moved: true, last: [...pointers.values()][0] } : null;
   };
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);
-  stage.addEventListener("pointerleave", () => viewer.hover(null));
+  stage.addEventListener("pointerleave", () => viewer.hover(pane, null));
   stage.addEventListener("contextmenu", (event) => canWindow(viewer) && event.preventDefault());
-  stage.addEventListener("dblclick", (event) => !event.target.closest(".mv-help") && viewer.fit());
-  attachWheel(viewer, stage, positionOf);
+  stage.addEventListener("dblclick", () => viewer.moveCamera((camera) => camera.fit()));
+  attachWheel(viewer, pane, stage, positionOf);
+}
+
+// One finger on a volume that fits its stage turns slices; across, for up and down scroll the page.
+function toolFor(viewer, pane, event) {
+  const { state, value } = viewer;
+  if (event.target === pane.stage.divider) return "divider";
+  if (event.button === 1) return "pan";
+  if (event.button === 2 || state.tool === "window") return canWindow(viewer) ? "window" : "pan";
+  if (state.tool === "pan" && event.pointerType === "touch" && value.is_volume && pane.camera.fitted) return "slices";
+  return state.tool;
 }
 
 function dragOn(viewer, drag, at) {
   const far = Math.hypot(at.x - drag.start.x, at.y - drag.start.y) > 3;
   if (!drag.moved && !far) return;
   drag.moved = true;
-  if (drag.tool === "pan") viewer.pan(at.x - drag.last.x, at.y - drag.last.y);
-  if (drag.tool === "window") dragWindow(viewer, drag, at);
-  if (drag.tool === "ruler") viewer.set({ ruler: { ...viewer.state.ruler, to: viewer.camera.toPicture(at.x, at.y) } });
+  const { pane, tool, last } = drag;
+  const place = pane.camera.toPicture(at.x, at.y);
+  if (tool === "pan") viewer.moveCamera((camera) => camera.move(at.x - last.x, at.y - last.y));
+  if (tool === "window") dragWindow(viewer, drag, at);
+  if (tool === "ruler") viewer.set({ ruler: { ...viewer.state.ruler, to: place } });
+  if (tool === "point") movePoint(viewer, pane, place);
+  if (tool === "divider") viewer.set({ divider: Math.min(Math.max(at.x / pane.camera.stage.width, 0), 1) });
+  if (tool === "slices") dragSlices(viewer, drag, at);
   drag.last = at;
 }
 
+function dragSlices(viewer, drag, at) {
+  const turned = Math.trunc((at.x - drag.start.x) / TOUCH_PIXELS_PER_SLICE);
+  if (turned !== drag.turned) viewer.goTo(sliceIndex(viewer.state, drag.pane.plane) + turned - drag.turned, drag.pane.plane);
+  drag.turned = turned;
+}
+
+// The other planes go to where the pointer is on this one.
+function movePoint(viewer, pane, place) {
+  const voxel = voxelAt(viewer.value, pane.plane, sliceIndex(viewer.state, pane.plane), place);
+  viewer.moveTo(voxel);
+}
+
 // Across changes the width, up makes darker tissue visible; a drag over the stage covers the whole range.
-function dragWindow(viewer, { start, window: [low, high] }, at) {
+function dragWindow(viewer, { pane, start, window: [low, high] }, at) {
   const { range, scale } = viewer.value.intensity;
-  const perPixel = (range[1] - range[0]) / viewer.camera.stage.width;
+  const perPixel = (range[1] - range[0]) / pane.camera.stage.width;
   const width = Math.max(scale, high - low + (at.x - start.x) * perPixel);
   const level = (low + high) / 2 + (at.y - start.y) * perPixel;
-  viewer.setWindow([level - width / 2, level + width / 2]);
+  viewer.set({ window: [level - width / 2, level + width / 2] });
 }
 
 // Two fingers: their distance zooms about their middle, their middle pans.
@@ -76,25 +102,29 @@ function pinch(viewer, pointers, moved, at) {
   const before = pointers.get(moved);
   const spread = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
   const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
-  viewer.pan((at.x - before.x) / 2, (at.y - before.y) / 2);
-  viewer.zoom(spread(at) / spread(before), middle.x, middle.y);
+  viewer.moveCamera((camera) => {
+    camera.move((at.x - before.x) / 2, (at.y - before.y) / 2);
+    camera.zoom(spread(at) / spread(before), middle.x, middle.y);
+  });
 }
 
 // Control and wheel zooms; the wheel alone turns slices, or scrolls the page where there is one slice.
-function attachWheel(viewer, stage, positionOf) {
+function attachWheel(viewer, pane, stage, positionOf) {
   let turned = 0;
   stage.addEventListener("wheel", (event) => {
-    if (!viewer.slice) return;
+    if (!pane.slice) return;
     const at = positionOf(event);
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
-      viewer.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), at.x, at.y);
-    } else if (viewer.value.slice_count > 1) {
+      viewer.activate(pane);
+      viewer.moveCamera((camera) => camera.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), at.x, at.y));
+    } else if (sliceCount(viewer.value, pane.plane) > 1) {
       event.preventDefault();
+      viewer.activate(pane);
       turned += event.deltaMode ? event.deltaY * 30 : event.deltaY;
       const steps = Math.trunc(turned / 30);
       turned -= 30 * steps;
-      if (steps) viewer.goTo(viewer.state.slice + Math.max(-4, Math.min(4, steps)));
+      if (steps) viewer.goTo(sliceIndex(viewer.state, pane.plane) + Math.max(-4, Math.min(4, steps)), pane.plane);
     }
   }, { passive: false });
 }

@@ -1,94 +1,101 @@
-// The black stage: canvas, title, orientation letters, scale bar, messages; and the sentences below it.
+// The black stage of a pane: canvas, title, orientation letters, scale bar, messages, the divider of a swipe.
 
-function createStage(viewer) {
+function createStage(viewer, pane) {
   const canvas = build("canvas", { role: "img" });
   const title = build("div", { class: "mv-title" });
+  const other = build("div", { class: "mv-title mv-title-right" });
   const letters = ["left", "right", "top", "bottom"].map((side) => [side, build("span", { class: `mv-letter mv-${side}` })]);
   const bar = build("div", { class: "mv-scale" });
   const measured = build("div", { class: "mv-measured" });
   const message = build("div", { class: "mv-message" });
-  const legend = createHeatLegend(viewer);
+  const cursor = build("div", { class: "mv-cursor" });
+  const divider = build("div", { class: "mv-divider" });
+  const legend = createHeatLegend(viewer, pane);
   const node = build(
     "div",
-    { class: "mv-stage", tabindex: "0", role: "application", "aria-roledescription": "image viewer" },
-    canvas, title, ...letters.map(([, letter]) => letter), bar, measured, legend.node, message,
+    { class: "mv-stage", tabindex: "0", role: "application", "aria-roledescription": "image viewer", onfocus: () => viewer.activate(pane) },
+    canvas, divider, title, other, ...letters.map(([, letter]) => letter), bar, measured, legend.node, cursor, message,
   );
 
   const updateScale = () => {
-    bar.hidden = !viewer.slice;
+    bar.hidden = !pane.slice;
     if (bar.hidden) return;
-    const { width, text } = scaleBar(viewer.shownGeometry, viewer.camera);
+    const network = viewer.state.view === "model" && pane.slice.model;
+    const pixel = network ? 1 : pixelSize(viewer.value, pane.plane)[1];
+    const { width, text } = scaleBar(pixel, viewer.value.spacing_mm && !network ? "mm" : "px", pane.camera);
     bar.textContent = text;
     bar.style.width = `${width}px`;
   };
   const updateRuler = () => {
     const { ruler } = viewer.state;
-    measured.hidden = !ruler || !viewer.slice;
+    measured.hidden = !pane.slice || ruler?.plane !== pane.plane;
     if (measured.hidden) return;
-    const end = viewer.camera.toStage(ruler.to.x, ruler.to.y);
-    measured.textContent = distanceText(viewer.value, viewer.state, viewer.slice, ruler);
+    const end = pane.camera.toStage(ruler.to.x, ruler.to.y);
+    measured.textContent = distanceText(viewer.value, viewer.state, pane.slice, ruler);
     measured.style.transform = `translate(${Math.round(end.x + 10)}px, ${Math.round(end.y + 10)}px)`;
+  };
+  const updateTitles = () => {
+    const { state, value } = viewer;
+    const swipes = pane.content.kind === "swipe";
+    const [first, second] = paneTitles(viewer, pane);
+    title.textContent = first;
+    other.textContent = second;
+    divider.hidden = !swipes || !pane.slice;
+    if (swipes) divider.style.left = `${100 * state.divider}%`;
+    const names = [value?.title, first, second].filter((name, i, all) => name && all.indexOf(name) === i);
+    node.setAttribute("aria-label", value ? `${names.join(", ") || "Image"}. Press question mark for the keys.` : "No image");
+    canvas.setAttribute("aria-label", value?.alternative_text || "No image");
   };
   const update = () => {
     const { value, state } = viewer;
     node.dataset.tool = state.tool;
-    node.dataset.fitted = String(viewer.camera.fitted);
-    node.setAttribute("aria-label", value ? `${value.title || "Image"}. Press question mark for the keys.` : "No image");
-    canvas.setAttribute("aria-label", value?.alternative_text || "No image");
-    title.textContent = value?.title || "";
-    for (const [side, letter] of letters) letter.textContent = state.view === "model" ? "" : value?.orientation?.[side] || "";
-    message.textContent = viewer.message;
-    message.hidden = !viewer.message;
+    node.dataset.plane = pane.plane;
+    node.dataset.fitted = String(pane.camera.fitted);
+    node.dataset.active = String(viewer.panes.length > 1 && viewer.activePane === pane);
+    updateTitles();
+    const { orientation } = value?.planes[pane.plane] || {};
+    for (const [side, letter] of letters) letter.textContent = state.view === "model" ? "" : orientation?.[side] || "";
+    message.textContent = pane.message;
+    message.hidden = !pane.message;
     legend.update();
     updateScale();
     updateRuler();
   };
-  return { node, canvas, update };
+  // Where the pointer is, while it is over another pane of the same plane.
+  const point = (place) => {
+    cursor.hidden = !place;
+    if (place) cursor.style.transform = `translate(${Math.round(place.x)}px, ${Math.round(place.y)}px)`;
+  };
+  point(null);
+  return { node, canvas, divider, update, point };
 }
 
-function createReadout(viewer) {
-  const node = build("div", { class: "mv-readout mv-number", "aria-hidden": "true" });
+// Of one prediction the image's title; of several their names; with more than one plane the plane's as well.
+function paneTitles(viewer, pane) {
+  const { value, state, visiblePlanes } = viewer;
+  if (!value) return ["", ""];
+  const plane = visiblePlanes.length > 1 ? `${value.planes[pane.plane].name} ${sliceIndex(state, pane.plane) + 1}` : "";
+  let names = plane ? [] : [value.title || ""];
+  if (value.predictions.length > 1) names = pane.content.kind === "agreement" ? ["Agreement"] : pane.names;
+  return [[plane, names[0]].filter(Boolean).join(" · "), names[1] || ""];
+}
+
+function createHeatLegend(viewer, pane) {
+  const bar = build("canvas", { width: 120, height: 1, "aria-hidden": "true" });
+  const context = bar.getContext("2d");
+  for (let x = 0; x < 120; x += 1) {
+    context.fillStyle = `rgb(${heatColour(x / 119).join()})`;
+    context.fillRect(x, 0, 1, 1);
+  }
+  const name = build("span", {});
+  const node = build("div", { class: "mv-heat" }, name, build("span", {}, "0"), bar, build("span", {}, "1"));
   const update = () => {
-    const { value, state, slice, layers, pointer } = viewer;
-    const parts = slice && pointer ? describePoint(value, state, slice, layers, pointer) : [];
-    const hint = slice ? "Point at the image to read its values" : "";
-    node.replaceChildren(...(parts.length ? parts.map(([name, text]) => build("span", { title: name }, text)) : [hint]));
+    const { state, value } = viewer;
+    const { view } = pane;
+    node.hidden = state.view !== "probability" || !view?.probabilities.length;
+    if (node.hidden) return;
+    const single = view.probabilities.length === 1 && value.predictions[view.prediction].threshold_label;
+    name.textContent = value.classes[single ? single - 1 : probabilityIndex(state, view)]?.name || "";
   };
   return { node, update };
-}
-
-// What a person must know to read the picture rightly.
-function createNotes(viewer) {
-  const node = build("p", { class: "mv-notes", role: "status" });
-  const update = () => {
-    const text = viewer.slice ? describeResult(viewer).join(" ") : "";
-    if (node.textContent !== text) node.textContent = text;
-  };
-  return { node, update };
-}
-
-function describeResult(viewer) {
-  const { value, state, slice } = viewer;
-  const notes = [];
-  if (state.view === "overlay" && slice.labels) {
-    const live = isLive(value, state);
-    if (viewer.counts().every((count) => count.predicted === 0)) notes.push(nothingFound(viewer));
-    if (live) {
-      notes.push(`Threshold ${formatNumber(state.threshold)} in place of ${formatNumber(value.threshold)}.`);
-      if (value.postprocessing) notes.push(`Not yet applied here: ${value.postprocessing}. Segment again to see its effect.`);
-    }
-  }
-  if (value.slice_count > 1 && state.view !== "image" && slice.labels) notes.push("Shares, sizes and Dice are those of this slice.");
-  if (value.reduction > 1) {
-    const [height, width] = value.original_size;
-    notes.push(`Shown at 1/${value.reduction} of its ${width} × ${height} pixels; sizes here are estimates.`);
-  }
-  return notes;
-}
-
-function nothingFound({ value, state, slice }) {
-  const where = value.slice_count > 1 ? " in this slice" : "";
-  if (!slice.probabilities.length || state.threshold === null) return `Nothing was found${where}.`;
-  const highest = highestProbability(slice, value.probability_levels);
-  return `No pixel${where} above ${formatNumber(state.threshold)}; the highest probability is ${highest.toFixed(3)}.`;
 }

@@ -40,14 +40,16 @@ async function unpackArray(packed) {
 
 let unpackedSlices = 0;
 
+// `views` has one slice for each prediction: what all of them share, and its own labels and probabilities.
 async function unpackSlice(slice) {
-  const [image, labels, reference, model, probabilities] = await Promise.all([
-    unpackArray(slice.image),
-    unpackArray(slice.labels),
-    unpackArray(slice.reference),
-    unpackArray(slice.model_input),
-    Promise.all((slice.probabilities || []).map(unpackArray)),
+  const unpackAll = (packed) => Promise.all(packed.map(unpackArray));
+  const [[image, reference, model], predictions] = await Promise.all([
+    unpackAll([slice.image, slice.reference, slice.model_input]),
+    Promise.all(slice.predictions.map((one) => unpackAll([one.labels, ...one.probabilities]))),
   ]);
   unpackedSlices += 1;
-  return { serial: unpackedSlices, index: slice.index, image, labels, reference, model, probabilities };
+  const shared = { serial: unpackedSlices, plane: slice.plane, index: slice.index, image, reference, model };
+  const views = predictions.map(([labels, ...probabilities], prediction) => ({ ...shared, prediction, labels, probabilities }));
+  const planes = [image, reference, model, ...predictions.flat()];
+  return { ...shared, views, bytes: planes.reduce((sum, one) => sum + (one?.data.byteLength || 0), 0) };
 }

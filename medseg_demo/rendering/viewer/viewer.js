@@ -1,132 +1,200 @@
 // The viewer: its state, what may change it, and what happens then. `host.emit(name, data)` tells the page.
 
-const CACHED_SLICES = 64;
-const SLICES_AHEAD = 8;
-
 class Viewer {
   constructor(element, host) {
     this.host = host;
     this.value = null;
-    this.slice = null;
-    this.slices = new Map();
+    this.store = new SliceStore(host);
+    this.planes = Object.fromEntries(PLANES.map((plane) => [plane, { camera: new Camera(), layers: new Layers(), slice: null }]));
     this.pointer = null;
-    this.waitingSince = 0;
-    this.layers = new Layers();
-    this.camera = new Camera();
+    this.direction = 1;
+    this.panes = [];
     this.state = {
-      view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, threshold: null, probabilityClass: 0,
-      classes: [], window: [0, 1], tool: "pan", slice: 0, ruler: null,
+      layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], pair: [0, 1], front: 0, divider: 0.5,
+      view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, thresholds: [], probabilityClass: 0,
+      classes: [], window: [0, 1], tool: "pan", ruler: null, region: null,
     };
     this.buildPage(element);
     this.redraw();
   }
 
   buildPage(element) {
-    this.stage = createStage(this);
-    this.help = createHelp(() => this.stage.node.focus({ preventScroll: true }));
-    this.stage.node.append(this.help.node);
+    this.help = createHelp(() => this.activePane.stage.node.focus({ preventScroll: true }));
+    this.stages = build("div", { class: "mv-stages" });
     this.readout = createReadout(this);
-    const panel = [createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createClassList];
-    const parts = panel.map((create) => create(this));
-    const bar = createToolbar(this);
-    const slices = createSliceControl(this);
-    const notes = createNotes(this);
-    const below = build("div", { class: "mv-panel" }, ...parts.map((part) => part.node), notes.node);
-    this.root = build("div", { class: "mv" }, bar.node, this.stage.node, slices.node, this.readout.node, below);
-    this.parts = [bar, slices, ...parts, notes];
-    this.painter = new Painter(this.stage.canvas, this.layers, this.camera);
-    attachPointer(this, this.stage.node);
+    const [top, middle, panel] = [
+      [createToolbar, createLayoutBar],
+      [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
+      [createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createAgreementLegend, createClassList, createNotes],
+    ].map((makers) => makers.map((make) => make(this)));
+    const nodes = (parts) => parts.map((part) => part.node);
+    this.root = build(
+      "div", { class: "mv" },
+      ...nodes(top), build("div", { class: "mv-stage-box" }, this.stages, this.help.node), ...nodes(middle),
+      this.readout.node, build("div", { class: "mv-panel" }, ...nodes(panel)),
+    );
+    this.parts = [...top, ...middle, ...panel];
+    this.arrange();
     attachKeys(this, this.root);
     element.replaceChildren(this.root);
-    new ResizeObserver(() => this.resize()).observe(this.stage.node);
   }
 
-  resize() {
-    const { clientWidth, clientHeight } = this.stage.node;
-    if (!clientWidth || !clientHeight) return;
-    this.painter.resize(clientWidth, clientHeight);
-    this.drawNow();
+  // Make the panes that the layout asks for; those that exist already stay as they are.
+  arrange() {
+    const contents = contentsOf(this);
+    const wanted = this.visiblePlanes.flatMap((plane) => contents.map((content) => ({ plane, content })));
+    const key = wanted.map(({ plane, content }) => `${plane} ${content.name}`).join();
+    if (this.arranged === key) return;
+    this.arranged = key;
+    const hadFocus = this.stages.contains(document.activeElement);
+    for (const pane of this.panes) pane.remove();
+    this.panes = wanted.map(({ plane, content }) => new Pane(this, plane, content));
+    this.activePane = this.panes.find((pane) => pane.plane === this.state.plane) || this.panes[0];
+    this.pointer = null;
+    const columns = contents.length > 1 ? (contents.length === 4 && !this.state.threePlanes ? 2 : contents.length) : 1;
+    this.stages.style.setProperty("--mv-columns", columns);
+    this.stages.style.setProperty("--mv-few-columns", Math.min(columns, 2));
+    this.stages.dataset.arrangement = this.visiblePlanes.length > 1 && contents.length === 1 ? "planes" : "grid";
+    this.stages.dataset.rows = this.panes.length / columns;
+    this.stages.replaceChildren(...this.panes.map((pane) => pane.stage.node));
+    if (hadFocus) this.activePane.stage.node.focus({ preventScroll: true });
   }
 
   // A new value, or more slices of the one that is shown (the same key).
   async show(value) {
     const shown = (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
-    if (this.showing !== shown) return;
-    this.waitingSince = 0;
-    if (!value || value.key !== this.value?.key) this.replaceValue(value);
-    for (const slice of slices) this.keep(slice);
-    if (value) this.goTo(this.state.slice);
-    else this.redraw();
+    const adds = value && value.key === this.value?.key;
+    const late = value?.adds_slices && this.value && !adds;
+    if (late || (this.showing !== shown && !adds)) return;
+    this.store.waitingSince = 0;
+    if (!adds) this.replaceValue(value);
+    for (const slice of slices) this.store.keep(slice);
+    this.refresh();
   }
 
   replaceValue(value) {
-    const sameImage = value && this.value && value.image_key === this.value.image_key;
-    this.slices.clear();
-    this.layers.clear();
-    this.slice = null;
+    const { state, value: before } = this;
+    const sameImage = value && before && value.image_key === before.image_key;
+    this.store.clear();
+    for (const plane of Object.values(this.planes)) {
+      plane.layers.clear();
+      plane.slice = null;
+    }
     this.value = value;
     if (!value) return;
-    const { state } = this;
-    if (!sameImage) {
-      this.camera.fitted = true;
-      Object.assign(state, { window: value.intensity.window, ruler: null, slice: value.slice_index, tool: "pan" });
-      if (value.mode) state.mode = value.mode;
-    }
-    state.threshold = value.threshold;
+    if (!sameImage) this.openImage(value);
+    const several = value.predictions.length > 1;
+    if (!sameImage || several !== before.predictions.length > 1) state.layout = value.layout;
+    if (!several) state.layout = "single";
+    else if (state.layout === "single") state.layout = "side";
+    state.pair = state.pair.every((i) => i < value.predictions.length) && several ? state.pair : [0, Math.min(1, value.predictions.length - 1)];
+    state.thresholds = value.predictions.map((one) => one.threshold);
+    state.region = null;
     state.probabilityClass = 0;
     state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true }));
   }
 
-  keep(slice) {
-    this.slices.delete(slice.index);
-    this.slices.set(slice.index, slice);
-    while (this.slices.size > CACHED_SLICES) this.slices.delete(this.slices.keys().next().value);
+  openImage(value) {
+    for (const plane of Object.values(this.planes)) plane.camera.fitted = true;
+    const { plane, point } = value;
+    Object.assign(this.state, { window: value.intensity.window, ruler: null, plane, point, tool: "pan", threePlanes: false });
+    if (value.mode) this.state.mode = value.mode;
   }
 
-  goTo(index) {
-    if (!this.value) return;
-    const wanted = Math.min(Math.max(index, 0), this.value.slice_count - 1);
-    const direction = wanted < this.state.slice ? -1 : 1;
-    this.state.slice = wanted;
-    this.request(wanted, direction);
-    const slice = this.slices.get(wanted);
-    if (slice) {
-      this.slice = slice;
-      this.keep(slice);
-      this.settle();
-    }
+  get visiblePlanes() {
+    return this.value?.is_volume && this.state.threePlanes ? PLANES : [this.state.plane];
+  }
+
+  // What the active pane shows. `slice` is shared by the predictions, `view` is that of the one in front.
+  get slice() {
+    return this.activePane.slice;
+  }
+
+  get view() {
+    return this.activePane.view;
+  }
+
+  get camera() {
+    return this.activePane.camera;
+  }
+
+  get layers() {
+    return this.activePane.painter.layers;
+  }
+
+  get painter() {
+    return this.activePane.painter;
+  }
+
+  get seenPredictions() {
+    return [...new Set(this.panes.flatMap((pane) => pane.predictions()))].sort((a, b) => a - b);
+  }
+
+  activate(pane) {
+    if (this.activePane === pane) return;
+    this.activePane = pane;
+    this.state.plane = pane.plane;
     this.redraw();
   }
 
-  // Ask for what is missing from here on, one request at a time.
-  request(index, direction) {
-    if (performance.now() - this.waitingSince < 10000 && this.waitingSince) return;
-    const count = this.slices.has(index) ? SLICES_AHEAD : SLICES_AHEAD / 4;
-    const ahead = Array.from({ length: count }, (_, i) => index + i * direction);
-    const missing = ahead.filter((i) => i >= 0 && i < this.value.slice_count && !this.slices.has(i));
-    if (!this.host.offersSlices || !missing.length) return;
-    if (!missing.includes(index) && missing.length < SLICES_AHEAD / 2) return;
-    this.waitingSince = performance.now();
-    this.host.emit("change_slice", { slice: index, slices: missing, key: this.value.key });
+  // Take the slices that are here to the stages, ask for those that are not.
+  refresh() {
+    if (this.value) {
+      this.arrange();
+      for (const plane of this.visiblePlanes) {
+        const slice = this.store.get(plane, sliceIndex(this.state, plane));
+        if (!slice) continue;
+        this.planes[plane].slice = slice;
+        this.store.keep(slice);
+      }
+      this.settle();
+      this.store.request(this.value, this.state, this.visiblePlanes, this.direction);
+    } else this.arrange();
+    this.redraw();
   }
 
-  // Views and modes that the new slice does not offer give way to ones that it does.
+  // Views and modes that the slices do not offer give way to ones that they do.
   settle() {
     const { state, slice } = this;
-    if (!offeredViews(slice).includes(state.view)) state.view = offeredViews(slice)[0];
-    if (!offeredModes(slice).includes(state.mode)) state.mode = "fill";
-    if (state.probabilityClass >= slice.probabilities.length) state.probabilityClass = 0;
-    const plane = state.view === "model" ? slice.model : slice.image;
-    const [sy, sx] = state.view !== "model" && this.value.spacing_mm ? this.value.spacing_mm.slice(-2) : [1, 1];
-    this.camera.setPicture(plane.width, plane.height, sy / sx);
+    if (slice && !offeredViews(slice).includes(state.view)) state.view = offeredViews(slice)[0];
+    if (slice && !offeredModes(slice).includes(state.mode)) state.mode = "fill";
+    for (const plane of this.visiblePlanes) {
+      const { camera, slice: shown } = this.planes[plane];
+      const network = state.view === "model" && shown?.model;
+      const [down, right] = network ? [1, 1] : pixelSize(this.value, plane);
+      const { size, reduction } = this.value.planes[plane];
+      const [height, width] = network ? [network.height, network.width] : size.map((length) => Math.floor(length / reduction));
+      camera.setPicture(width, height, down / right);
+    }
+  }
+
+  goTo(index, plane = this.state.plane) {
+    if (!this.value) return;
+    const point = [...this.state.point];
+    point[PLANE_AXES[plane][0]] = index;
+    this.moveTo(point);
+  }
+
+  moveTo(point) {
+    const { state, value } = this;
+    const across = PLANE_AXES[state.plane][0];
+    const inside = point.map((index, axis) => Math.min(Math.max(index, 0), value.shape[axis] - 1));
+    if (inside[across] !== state.point[across]) this.direction = inside[across] < state.point[across] ? -1 : 1;
+    state.point = inside;
+    this.refresh();
   }
 
   set(changes) {
-    if (changes.view && changes.view !== this.state.view) changes.ruler = null;
+    if ("view" in changes && changes.view !== this.state.view) changes.ruler = null;
     Object.assign(this.state, changes);
-    if (this.slice) this.settle();
-    this.redraw();
+    this.refresh();
+  }
+
+  showPlanes(choice) {
+    if (choice === "three") return this.set({ threePlanes: true, tool: "point" });
+    const tool = this.state.tool === "point" ? "pan" : this.state.tool;
+    this.set({ threePlanes: false, plane: choice, tool, ruler: null });
   }
 
   get opacity() {
@@ -138,12 +206,17 @@ class Viewer {
     this.set({ opacity: { ...this.state.opacity, [which]: Math.round(100 * Math.min(Math.max(share, 0), 1)) / 100 } });
   }
 
-  get hasThreshold() {
-    return Boolean(this.value && this.value.threshold !== null && this.slice?.probabilities.length);
+  hasThreshold(prediction) {
+    return Boolean(this.value && this.value.predictions[prediction]?.threshold !== null && this.slice?.views[prediction]?.probabilities.length);
   }
 
-  resetThreshold() {
-    if (this.hasThreshold) this.set({ threshold: this.value.threshold });
+  setThreshold(prediction, threshold) {
+    const thresholds = this.state.thresholds.map((one, i) => (i === prediction ? Math.min(Math.max(threshold, 0), 1) : one));
+    if (this.hasThreshold(prediction)) this.set({ thresholds });
+  }
+
+  resetThreshold(prediction) {
+    this.setThreshold(prediction, this.value.predictions[prediction].threshold);
   }
 
   get windowLevel() {
@@ -154,16 +227,8 @@ class Viewer {
     return this.state.window[1] - this.state.window[0];
   }
 
-  setWindow(window) {
-    this.set({ window });
-  }
-
   setClass(i, changes) {
     this.set({ classes: this.state.classes.map((item, j) => (i === j ? { ...item, ...changes } : item)) });
-  }
-
-  toggleClass(i) {
-    this.setClass(i, { shown: !this.state.classes[i].shown });
   }
 
   toggleTool(tool) {
@@ -176,62 +241,42 @@ class Viewer {
     this.set({ view: "overlay", mode: mode === "off" ? this.hiddenMode || "fill" : "off" });
   }
 
-  nextView() {
-    const views = offeredViews(this.slice);
-    this.set({ view: views[(views.indexOf(this.state.view) + 1) % views.length] });
-  }
-
-  counts() {
+  counts(prediction) {
     const { value, state, slice, layers } = this;
-    return layers.once("counts", layers.labelsKey(value, state, slice), () =>
-      countClasses(layers.labels(value, state, slice), slice.reference?.data, value.classes.length),
+    const view = slice.views[prediction];
+    return layers.once(`counts ${prediction}`, layers.labelsKey(value, state, view), () =>
+      countClasses(layers.labels(value, state, view), view.reference?.data, value.classes.length),
     );
   }
 
-  // What the scale bar needs to know: the network's own grid has no millimetres.
-  get shownGeometry() {
-    return this.state.view === "model" ? { spacing_mm: null, reduction: 1 } : this.value;
+  nextRegion(step) {
+    const region = stepRegion(this, this.state.region, step);
+    if (!region) return;
+    const errors = !this.value.regions.length && this.state.layout !== "agreement";
+    Object.assign(this.state, { region, view: "overlay" }, errors ? { mode: "errors" } : {});
+    this.moveTo(region.at);
+    for (const plane of this.visiblePlanes) {
+      const { left, top, right, bottom } = boxIn(this.value, plane, region.box);
+      this.planes[plane].camera.frame(left, top, right, bottom);
+    }
   }
 
-  nextDisagreement(step) {
-    const { value, state, slice, layers } = this;
-    if (!slice?.reference || !slice.labels) return;
-    const found = layers.outcomes(value, state, slice);
-    const key = layers.outcomesKey(value, state, slice);
-    const visit = layers.once("visit", key, () => ({ regions: disagreements(found, slice.image.width), at: step > 0 ? -1 : 0 }));
-    if (!visit.regions.length) return;
-    visit.at = (visit.at + step + visit.regions.length) % visit.regions.length;
-    const region = visit.regions[visit.at];
-    this.set({ view: "overlay", mode: "errors" });
-    this.camera.frame(region.left, region.top, region.right, region.bottom);
-    this.redraw();
+  select(pane, position) {
+    if (!pane.slice || this.state.view === "model") return;
+    const voxel = voxelAt(this.value, pane.plane, pane.slice.index, position);
+    if (!isInside(this.value, voxel)) return;
+    const [z, y, x] = voxel;
+    this.host.emit("select", { index: voxel, value: null, x, y, z, plane: pane.plane, slice: pane.slice.index });
+    if (this.visiblePlanes.length > 1) this.moveTo(voxel);
   }
 
-  select(position) {
-    const index = originalIndex(this.value, position);
-    const [height, width] = this.value.original_size;
-    if (this.state.view === "model" || index.x < 0 || index.y < 0 || index.x >= width || index.y >= height) return;
-    this.host.emit("select", { index: [this.slice.index, index.y, index.x], value: null, ...index, slice: this.slice.index });
-  }
-
-  hover(position) {
-    this.pointer = position;
+  hover(pane, position) {
+    this.pointer = position && { pane, position };
+    for (const other of this.panes) {
+      const linked = position && other !== pane && other.plane === pane.plane;
+      other.stage.point(linked ? other.camera.toStage(position.x, position.y) : null);
+    }
     this.readout.update();
-  }
-
-  zoom(factor, x, y) {
-    this.camera.zoom(factor, x, y);
-    this.redraw();
-  }
-
-  pan(dx, dy) {
-    this.camera.move(dx, dy);
-    this.redraw();
-  }
-
-  fit() {
-    this.camera.fit();
-    this.redraw();
   }
 
   toggleFullScreen() {
@@ -241,15 +286,15 @@ class Viewer {
 
   escape() {
     if (!this.help.node.hidden) this.help.toggle(false);
-    else if (this.state.tool !== "pan" || this.state.ruler) this.set({ tool: "pan", ruler: null });
+    else if (this.state.tool !== "pan" || this.state.ruler || this.state.region) this.set({ tool: "pan", ruler: null, region: null });
     else return false;
     return true;
   }
 
-  get message() {
-    if (!this.value) return "No image yet";
-    if (!this.slice || this.slice.index !== this.state.slice) return `Loading slice ${this.state.slice + 1} …`;
-    return "";
+  // Something moved that all panes of a plane share.
+  moveCamera(change) {
+    change(this.camera);
+    this.redraw();
   }
 
   // At most one redraw a frame, however many changes come.
@@ -261,8 +306,7 @@ class Viewer {
   drawNow() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    this.painter.draw(this.value, this.state, this.slice);
-    this.stage.update();
+    for (const pane of this.panes) pane.draw();
     this.readout.update();
     for (const part of this.parts) part.update();
   }

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from evaluation.kept_predictions import keep_prediction
 from evaluation.results import Results, Run, write_results
 from evaluation.ui import result_handlers, run_folders
-from medseg_demo.image import LabelMap
+from medseg_demo.image import Geometry, LabelMap
+from medseg_demo.nifti_writer import write_nifti
 from medseg_demo.settings import Settings
 from medseg_demo.ui.engine import Engine
 
@@ -58,6 +60,42 @@ def squares_run(settings: Settings, table_of) -> Path:
 
 
 @pytest.fixture
+def volumes_run(settings: Settings, table_of) -> Path:
+    """An earlier run of two checkpoints on two volumes of 10 slices, whose predictions are kept."""
+    folder, root = settings.results_dir / "volumes-run", settings.test_sets_dir / "volumes"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for number in range(2):
+        labels = np.zeros((10, 40, 48), np.uint8)
+        labels[2:7, 10:30, 10 : 30 + number] = 1
+        geometry = Geometry((2.0, 1.0, 1.0), np.diag([1.0, 1.0, 2.0, 1.0]))
+        name = f"volume_{number}"
+        write_nifti(labels * np.uint8(200) + np.uint8(number), geometry, root / "images" / f"{name}.nii.gz")
+        write_nifti(labels, geometry, root / "masks" / f"{name}.nii.gz")
+        for checkpoint, shift in (("near", 1), ("far", 6)):
+            moved = LabelMap(np.roll(labels, shift, axis=2), ("class_1",), geometry)
+            keep_prediction(moved, folder, "volumes", checkpoint, name)
+    table = table_of({"near": [0.95, 0.94], "far": [0.7, 0.69]}, test_set="volumes")
+    table["case_id"] = table["case_id"].map({"case_000": "volume_0", "case_001": "volume_1"})
+    runs = tuple(Run(name, "volumes") for name in ("near", "far"))
+    write_results(Results(table, runs, (), METRICS), folder)
+    return folder
+
+
+@pytest.fixture
 def first_paint(engine: Engine, reference_runs: Path, squares_run: Path) -> dict[str, object]:
     """What the first paint of the tab is told."""
     return result_handlers.open_tab(engine, VISITOR, "light")
+
+
+@pytest.fixture
+def picture(tmp_path: Path):
+    """Writes a grey 64 × 64 PNG: white on the left half, and 60 % of white in a 16 × 16 square on the right."""
+
+    def write(name: str = "scan.png") -> Path:
+        pixels = np.zeros((64, 64), np.uint8)
+        pixels[:, :32], pixels[16:32, 40:56] = 255, 153
+        Image.fromarray(pixels).save(tmp_path / name)
+        return tmp_path / name
+
+    return write

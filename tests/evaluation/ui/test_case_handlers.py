@@ -1,8 +1,11 @@
 """The drawer: the very case that was picked, and its neighbours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from evaluation.case_files import CasePrediction
 from evaluation.ui import case_handlers as drawer
 from evaluation.ui import result_handlers
 from evaluation.ui.board import Asked, Board, CaseKey
@@ -23,10 +26,12 @@ def test_the_picked_case_is_shown_with_reference_and_prediction(engine, board):
     assert "3 of 4" not in found["case_head"]  # by score it is the second worst
     assert "2 of 4, the worst of net first" in found["case_head"]
     value = found["viewer"]["value"]
-    assert (value["title"], value["mode"]) == ("case_02 · net", "errors")
-    assert unpack(value["slices"][0]["labels"]).sum() == 32 * 64
+    assert (value["title"], value["mode"], value["layout"]) == ("case_02", "errors", "single")
+    assert [one["name"] for one in value["predictions"]] == ["net"]
+    assert unpack(value["slices"][0]["predictions"][0]["labels"]).sum() == 32 * 64
     assert unpack(value["slices"][0]["reference"]).sum() == 32 * 32
-    assert found["tiles"].count("<img") == 2 + 4  # reference, prediction and the legend
+    assert value["regions"][0]["size"] == "2,048 px"  # 16 rows too many, 16 rows of the square missed: they touch
+    assert found["others"] == ""
     assert 'aria-current="true"' in found["cases"]
     assert "0.700" in found["case_scores"]
 
@@ -64,9 +69,39 @@ def test_closing_forgets_the_case(engine, board):
 
 def test_slices_are_sent_with_the_key_that_is_shown(engine, board):
     shown = drawer.open_picked(engine, board, PICK, None)["shown"]
-    value = drawer.send_slices(shown, [0, 7], "abc")
+    value = drawer.send_slices(shown, "axial", [0, 7], "abc")
     assert (value["key"], [one["index"] for one in value["slices"]]) == ("abc", [0])
-    assert drawer.send_slices(None, [0], "abc") != value
+    assert drawer.send_slices(None, "axial", [0], "abc") != value
+
+
+def test_four_predictions_are_linked_and_the_others_wait(engine, board):
+    def prediction(name):
+        return CasePrediction(name, None if name == "lost" else case.reference, "not kept" if name == "lost" else "")
+
+    case = drawer.open_picked(engine, board, PICK, None)["shown"][1]
+    case = replace(case, predictions=tuple(map(prediction, ["a", "b", "lost", "c", "d", "net"])))
+    found = drawer.open_picked(engine, board, PICK, (CaseKey(*PICK), case))
+    value = found["viewer"]["value"]
+    assert [one["name"] for one in value["predictions"]] == ["net", "a", "b", "c"]
+    assert value["layout"] == "side"
+    assert found["others"].count("<button") == 1
+    assert "d: " in found["others"]
+    assert "lost: not kept" in found["case_note"]
+    sent = drawer.send_slices(found["shown"], "axial", [0], value["key"])
+    assert [one["name"] for one in sent["predictions"]] == ["net", "a", "b", "c"]
+
+
+def test_a_volume_opens_in_three_planes_and_sends_slices_of_each(engine, first_paint, volumes_run):
+    keys = ["earlier/volumes-run"]
+    board = result_handlers.choose_runs(engine, first_paint["board"], keys, Asked())["board"]
+    found = drawer.open_picked(engine, board, ["volumes", "far", "volume_1", ""], None)
+    value = found["viewer"]["value"]
+    assert [one["name"] for one in value["predictions"]] == ["far", "near"]
+    assert value["predictions"][0]["totals"] == [{"predicted": 2100, "reference": 2100, "both": 5 * 20 * (21 - 6)}]
+    assert {one["plane"] for one in value["slices"]} == {"axial", "coronal", "sagittal"}
+    sent = drawer.send_slices(found["shown"], "sagittal", [3, 47, 48], value["key"])
+    assert [(one["plane"], one["index"]) for one in sent["slices"]] == [("sagittal", 3), ("sagittal", 47)]
+    assert {one["size"] for one in value["regions"]} == {"1.200 ml"}  # 6 of 48 columns at either side, 2 mm³ a voxel
 
 
 def test_a_pick_of_something_else_changes_nothing(engine, board):

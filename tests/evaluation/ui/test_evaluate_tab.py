@@ -27,6 +27,28 @@ def choose(page, label: str, option: str) -> None:
     page.keyboard.press("Escape")
 
 
+def test_a_volume_case_is_scrolled_in_linked_panes(page, url, volumes_run):
+    page.set_default_timeout(90_000)
+    page.goto(url)
+    page.get_by_role("tab", name="Evaluate").click()
+    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    choose(page, "Runs", "volumes-run")
+    page.locator("#ev-test-set input").click()
+    page.get_by_role("option", name="volumes").click()
+    page.locator("#ev-cases").get_by_role("button", name="volume_0").first.click()
+    viewer = page.locator("#ev-viewer")
+    playwright.expect(viewer.locator("canvas:visible").nth(1)).to_be_visible()
+    playwright.expect(viewer).to_contain_text("near")
+    place = viewer.get_by_text(re.compile(r"^\d+ / 10$")).first
+    before = place.inner_text()
+    viewer.locator("canvas").first.click()
+    page.keyboard.press("ArrowUp")
+    playwright.expect(place).not_to_have_text(before)
+    playwright.expect(viewer.get_by_role("button", name="Errors", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("j")
+    playwright.expect(page.locator("#ev-case-head h2")).to_have_text("volume_1")
+
+
 def test_run_then_a_click_on_a_point_opens_that_very_case(page, url):
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -1,3 +1,4 @@
+import copy
 import json
 import pickle
 
@@ -8,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.architectures import ARCHITECTURES, build_network
+from medseg_demo.models.architectures import ARCHITECTURES, MONAI_NETWORKS, build_network
+from medseg_demo.models.card import write_card
 from medseg_demo.models.checkpoint import digest, load_folder, save_checkpoint
 
 
@@ -170,7 +172,7 @@ def test_vectors_keep_single_precision(tmp_path, small_network, card):
     assert values.max() == 1e6
 
 
-@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES.keys() - MONAI_NETWORKS.keys()))
 def test_every_architecture_of_smp_can_be_described(architecture):
     encoder = "tu-test_vit" if architecture == "DPT" else "resnet18"
     network = build_network(architecture, {"encoder_name": encoder, "encoder_weights": "imagenet", "classes": 2})
@@ -180,3 +182,67 @@ def test_every_architecture_of_smp_can_be_described(architecture):
 def test_a_wrong_parameter_is_told():
     with pytest.raises(ValueError, match="encoder"):
         build_network("Unet", {"encoder_name": "no-such-encoder"})
+
+
+def test_a_3d_network_is_saved_in_half_precision_and_loads_again(tmp_path, volume_network, volume_card):
+    save_checkpoint(tmp_path / "c", volume_network, volume_card)
+    config = json.loads((tmp_path / "c" / "config.json").read_text())
+    assert (config["_model_class"], config["in_channels"], config["classes"]) == ("MonaiUNet", 1, 3)
+    stored = load_file(tmp_path / "c" / "model.safetensors")
+    assert {tensor.dtype for tensor in stored.values() if tensor.ndim > 1} == {torch.float16}
+    checkpoint = load_folder(tmp_path / "c")
+    assert (checkpoint.card, checkpoint.card.is_3d) == (volume_card, True)
+    volume = torch.rand(1, 1, 16, 16, 16)
+    with torch.inference_mode():
+        torch.testing.assert_close(checkpoint.network(volume), volume_network(volume), atol=1e-2, rtol=1e-2)
+
+
+def test_a_copy_of_a_3d_network_can_be_saved(tmp_path, volume_network, volume_card):
+    save_checkpoint(tmp_path / "c", copy.deepcopy(volume_network), volume_card)
+    assert load_folder(tmp_path / "c").parameters == sum(p.numel() for p in volume_network.parameters())
+
+
+def test_weights_of_a_3d_network_load_strictly(tmp_path, volume_network, volume_card):
+    save_checkpoint(tmp_path / "c", volume_network, volume_card)
+    weights = load_file(tmp_path / "c" / "model.safetensors")
+    name = weights.popitem()[0]
+    save_file(weights, tmp_path / "c" / "model.safetensors")
+    with pytest.raises(InvalidCheckpointError, match=f"{name} is missing"):
+        load_folder(tmp_path / "c")
+
+
+def test_a_card_of_other_dimensions_is_refused(tmp_path, checkpoints, volume_network, volume_card, card):
+    save_checkpoint(tmp_path / "c", volume_network, volume_card)
+    write_card(volume_card.model_copy(update={"input_size": (16, 16)}), tmp_path / "c")
+    with pytest.raises(InvalidCheckpointError, match=r"MonaiUNet is a 3-D network.*Give depth, height and width"):
+        load_folder(tmp_path / "c")
+    write_card(card.model_copy(update={"input_size": (16, 64, 64)}), checkpoints / "small")
+    with pytest.raises(InvalidCheckpointError, match=r"Unet is a 2-D network.*Give height and width"):
+        load_folder(checkpoints / "small")
+
+
+def test_a_3d_network_needs_a_card(tmp_path, volume_network, volume_card):
+    save_checkpoint(tmp_path / "c", volume_network, volume_card)
+    (tmp_path / "c" / "medseg.json").unlink()
+    with pytest.raises(InvalidCheckpointError, match=r"takes volumes.*Add a medseg\.json"):
+        load_folder(tmp_path / "c")
+
+
+def test_tensors_with_two_names_are_stored_once(tmp_path, volume_card):
+    parameters = {
+        "kernel_size": [3, 3, 3], "strides": [1, 2, 2], "upsample_kernel_size": [2, 2], "filters": [4, 8, 8],
+        "in_channels": 1, "classes": 3,
+    }  # fmt: skip
+    network = build_network("MonaiDynUNet", parameters).eval()
+    save_checkpoint(tmp_path / "c", network, volume_card, half=False)
+    path = tmp_path / "c" / "model.safetensors"
+    stored = load_file(path)
+    assert sum(tensor.numel() for tensor in stored.values()) == sum(p.numel() for p in network.parameters())
+    volume = torch.rand(1, 1, 16, 16, 16)
+    for weights in (stored, {name: tensor.clone() for name, tensor in network.state_dict().items()}):
+        save_file(weights, path)
+        with torch.inference_mode():
+            torch.testing.assert_close(load_folder(tmp_path / "c").network(volume), network(volume))
+    save_file(dict(list(stored.items())[1:]), path)
+    with pytest.raises(InvalidCheckpointError, match="is missing"):
+        load_folder(tmp_path / "c")

@@ -16,9 +16,7 @@ def test_formats_are_named_once():
     assert names[0] == "DICOM"  # see the module
 
 
-@pytest.mark.parametrize(
-    "content", [b"hello", b"\x1f\x8b\x08\0hello", b"PK\x03\x04", b"RIFF1234WAVE", b"GIF89a", bytes(999)]
-)
+@pytest.mark.parametrize("content", [b"hello", b"\x1f\x8b\x08\0hello", b"RIFF1234WAVE", b"GIF89a", bytes(999)])
 def test_unknown_bytes(write, content):
     with pytest.raises(UnknownFormatError, match=r"a\.png: its bytes are of no image format.*PNG.*DICOM|DICOM.*PNG"):
         read_image(write("a.png", content))

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.readers import read_image
+from medseg_demo.readers import count_volumes, read_image
+from medseg_demo.settings import Settings
 
 OBLIQUE = np.array([[1.9, 0.2, 0.1, -7], [-0.2, 1.9, -0.3, 8], [-0.1, 0.2, 3.1, 9], [0, 0, 0, 1]])
 
@@ -139,8 +140,8 @@ def test_colour(tmp_path, volume):
 
 
 def test_refused(tmp_path, volume):
-    with pytest.raises(UnsupportedImageError, match=r"4 dimensions \(6 × 5 × 4 × 3\)"):
-        read_image(save(tmp_path / "time.nii", np.ones((6, 5, 4, 3), np.int16)))
+    with pytest.raises(UnsupportedImageError, match=r"5 dimensions \(6 × 5 × 4 × 3 × 2\)"):
+        read_image(save(tmp_path / "time.nii", np.ones((6, 5, 4, 3, 2), np.int16)))
     sheared = AFFINE.copy()
     sheared[:3, 1] += 0.2 * sheared[:3, 0]
     with pytest.raises(UnsupportedImageError, match="right angles"):
@@ -152,6 +153,45 @@ def test_refused(tmp_path, volume):
         read_image(tmp_path / "pair.hdr")
     with pytest.raises(UnsupportedImageError, match="NaN"):
         read_image(save(tmp_path / "nan.nii", np.full((4, 4, 4), np.nan, np.float32)))
+
+
+@pytest.mark.parametrize("name", ["time.nii", "time.nii.gz"])
+def test_one_of_several_volumes(tmp_path, name):
+    values = np.random.default_rng(0).integers(0, 999, (6, 5, 4, 3), dtype=np.int16)
+    path = save(tmp_path / name, values)
+    assert count_volumes(path) == 3
+    with pytest.raises(UnsupportedImageError, match=r"holds 3 volumes.*from 1 to 3 \(--volume"):
+        read_image(path)
+    for index in range(3):
+        image = read_image(path, volume=index + 1)
+        assert np.array_equal(image.pixels, values[..., index].T)
+        assert image.geometry.spacing_mm == pytest.approx((2.0, 0.75, 0.5))
+    for wrong in (0, 4):
+        with pytest.raises(UnsupportedImageError, match=f"no volume {wrong}"):
+            read_image(path, volume=wrong)
+
+
+def test_a_vector_of_measures_is_several_volumes(tmp_path):
+    values = np.random.default_rng(0).normal(size=(4, 5, 6, 2)).astype(np.float32)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values, isVector=True), str(tmp_path / "v.nii.gz"))
+    assert count_volumes(tmp_path / "v.nii.gz") == 2
+    assert np.array_equal(read_image(tmp_path / "v.nii.gz", volume=2).pixels, values[..., 1])
+
+
+def test_a_volume_far_back_is_refused_before_unpacking(tmp_path):
+    path = save(tmp_path / "t.nii.gz", np.random.default_rng(0).integers(0, 99, (60, 60, 60, 9), dtype=np.uint8))
+    limits = Settings(max_megavoxels=1)
+    assert read_image(path, volume=4, settings=limits).pixels.shape == (60, 60, 60)
+    with pytest.raises(ImageTooLargeError, match="MEDSEG_MAX_MEGAVOXELS"):
+        read_image(path, volume=5, settings=limits)
+
+
+def test_two_gigabytes_are_refused_with_the_way_to_raise_the_limit(tmp_path):
+    path = save(tmp_path / "a.nii", np.ones((4, 4, 4), np.int16))
+    with path.open("r+b") as file:
+        file.truncate(2 * 2**30)  # a sparse file
+    with pytest.raises(ImageTooLargeError, match=r"2048 MiB, and at most 1024.*MEDSEG_MAX_FILE_MB"):
+        read_image(path)
 
 
 def test_a_singular_transform_is_ignored_with_a_note(tmp_path, volume):

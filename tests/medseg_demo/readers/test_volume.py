@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.readers import read_image
+from medseg_demo.readers import count_volumes, read_image
 from medseg_demo.settings import Settings
 
 FORMATS = {"nrrd": "NRRD", "mha": "MetaImage"}
@@ -46,8 +46,6 @@ def test_2d_and_colour(tmp_path, picture, suffix):
     assert np.array_equal(flat.pixels, picture)
     colours = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
     assert np.array_equal(read_image(save(tmp_path / f"c.{suffix}", colours, vector=True)).pixels, colours)
-    with pytest.raises(UnsupportedImageError, match="2 channels"):
-        read_image(save(tmp_path / f"d.{suffix}", colours[..., :2].copy(), vector=True))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -55,13 +53,33 @@ def test_limits_and_dimensions(tmp_path, volume, suffix):
     path = save(tmp_path / f"a.{suffix}", np.zeros((3, 700, 600), np.uint8), compress=True)
     with pytest.raises(ImageTooLargeError):
         read_image(path, settings=Settings(max_megavoxels=1))
-    four = SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(volume)] * 2)
-    SimpleITK.WriteImage(four, str(tmp_path / f"b.{suffix}"))
-    with pytest.raises(UnsupportedImageError, match=r"4 dimensions \(7 × 6 × 5 × 2\)"):
-        read_image(tmp_path / f"b.{suffix}")
     one = SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(volume)])
     SimpleITK.WriteImage(one, str(tmp_path / f"c.{suffix}"))
     assert np.array_equal(read_image(tmp_path / f"c.{suffix}").pixels, volume)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("compress", [False, True])
+def test_one_of_several_volumes(tmp_path, volume, suffix, compress):
+    volumes = [SimpleITK.GetImageFromArray(volume + index) for index in range(3)]
+    for image in volumes:
+        image.SetSpacing((0.5, 0.75, 2.0))
+        image.SetDirection((0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1))
+    SimpleITK.WriteImage(SimpleITK.JoinSeries(volumes), str(tmp_path / f"t.{suffix}"), compress)
+    SimpleITK.WriteImage(SimpleITK.Compose(volumes[:2]), str(tmp_path / f"c.{suffix}"), compress)
+    for name, count in (("t", 3), ("c", 2)):
+        path = tmp_path / f"{name}.{suffix}"
+        assert count_volumes(path) == count
+        with pytest.raises(UnsupportedImageError, match=rf"{name}\.{suffix}: it holds {count} volumes.*--volume"):
+            read_image(path)
+        image = read_image(path, volume=2)
+        assert np.array_equal(image.pixels, volume + 1)
+        assert image.geometry.spacing_mm == pytest.approx((2.0, 0.75, 0.5))
+        assert image.geometry.affine[:3, 0] == pytest.approx((0.4, 0.3, 0))
+        with pytest.raises(UnsupportedImageError, match=f"no volume 9; it holds {count}"):
+            read_image(path, volume=9)
+    SimpleITK.WriteImage(volumes[0], str(tmp_path / f"v.{suffix}"))
+    assert count_volumes(tmp_path / f"v.{suffix}") == 1
 
 
 def test_without_spacing_it_is_unknown(write):

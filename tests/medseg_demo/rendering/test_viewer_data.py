@@ -3,19 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import viewer_value
+from medseg_demo.rendering import most_labelled_slice, viewer_value
 from medseg_demo.rendering.packing import unpack
-from medseg_demo.rendering.viewer_data import (
-    PROBABILITY_LEVELS,
-    most_labelled_slice,
-    orientation_letters,
-    probability_steps,
-)
 
 IMAGE = MedicalImage(
     np.arange(12, dtype=np.uint8).reshape(3, 4), "YX", Geometry((0.5, 0.25)), "scan", "PNG", 8, (0.0, 255.0)
@@ -32,21 +23,6 @@ VOLUME = MedicalImage(
 )
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@given(data=st.data())
-def test_steps_give_the_mask_of_every_threshold(dtype, data):
-    width = np.dtype(dtype).itemsize * 8
-    probabilities = data.draw(arrays.arrays(dtype, 30, elements=st.floats(0, 1, width=width)))
-    steps = probability_steps(probabilities)
-    for step in (0, 1, 60, 100, 101, PROBABILITY_LEVELS - 1):
-        expected = probabilities.astype(np.float64) > step / PROBABILITY_LEVELS
-        np.testing.assert_array_equal(steps > step, expected)
-
-
-def test_steps_of_the_ends():
-    assert probability_steps(np.array([0, 0.5, 1], np.float16)).tolist() == [0, 100, 200]
-
-
 def test_an_image_with_everything():
     probabilities = np.stack([np.full((3, 4), 0.25), np.full((3, 4), 0.5)]).astype(np.float16)
     seen = np.zeros((1, 8, 8, 3), np.uint8)
@@ -57,33 +33,36 @@ def test_an_image_with_everything():
     assert value["alternative_text"] == "scan, 4 × 3 pixels. Segmented: nerve 41.7%, vessel 8.3% of all pixels."
     (only,) = value["slices"]
     np.testing.assert_array_equal(unpack(only["image"]), IMAGE.pixels)
-    np.testing.assert_array_equal(unpack(only["labels"]), LABELS.labels)
+    np.testing.assert_array_equal(unpack(only["predictions"][0]["labels"]), LABELS.labels)
     np.testing.assert_array_equal(unpack(only["reference"]), LABELS.labels)
-    assert [int(unpack(steps)[0, 0]) for steps in only["probabilities"]] == [50, 100]
+    assert [int(unpack(steps)[0, 0]) for steps in only["predictions"][0]["probabilities"]] == [50, 100]
     assert unpack(only["model_input"]).shape == (8, 8, 3)
 
 
 def test_an_image_alone():
     value = viewer_value(IMAGE)
     assert value["classes"] == []
-    assert value["slices"][0]["labels"] is None
-    assert value["slices"][0]["probabilities"] == []
+    assert value["slices"][0]["predictions"] == [{"labels": None, "probabilities": []}]
 
 
 def test_a_threshold_belongs_to_one_class():
     one, two = np.zeros((1, 3, 4), np.float16), np.zeros((2, 3, 4), np.float16)
     single = LabelMap(np.zeros((3, 4), np.uint8), ("nerve",))
-    assert viewer_value(IMAGE, single, one, threshold=0.5)["threshold"] == 0.5
-    assert viewer_value(IMAGE, LABELS, two, threshold=0.5)["threshold"] is None
-    assert viewer_value(IMAGE, single, threshold=0.5)["threshold"] is None
+    assert threshold_of(viewer_value(IMAGE, single, one, threshold=0.5)) == 0.5
+    assert threshold_of(viewer_value(IMAGE, LABELS, two, threshold=0.5)) is None
+    assert threshold_of(viewer_value(IMAGE, single, threshold=0.5)) is None
+
+
+def threshold_of(value):
+    return value["predictions"][0]["threshold"]
 
 
 def test_a_volume_sends_only_the_slices_that_were_asked_for():
     labels = np.zeros((5, 3, 4), np.uint8)
     labels[3] = 1
     value = viewer_value(VOLUME, LabelMap(labels, ("a",)))
-    assert (value["slice_index"], value["slice_count"]) == (3, 5)
-    assert [one["index"] for one in value["slices"]] == [3]
+    assert (value["slice_index"], value["planes"]["axial"]["count"]) == (3, 5)
+    assert [(one["plane"], one["index"]) for one in value["slices"]] == [("axial", 3), ("coronal", 0), ("sagittal", 0)]
     more = viewer_value(VOLUME, LabelMap(labels, ("a",)), slice_indices=[4, 0], key=value["key"])
     assert [one["index"] for one in more["slices"]] == [4, 0]
     assert (more["key"], more["image_key"]) == (value["key"], value["image_key"])
@@ -111,37 +90,16 @@ def test_huge_images_are_reduced_by_a_whole_factor():
     labels[1, 1] = 1  # the middle of its block, so the nearest label
     labels[5, 5] = 2  # a corner
     value = viewer_value(replace(IMAGE, pixels=pixels), LabelMap(labels, ("a", "b")), max_side=4)
-    assert (value["reduction"], value["original_size"]) == (3, [9, 12])
+    assert (value["planes"]["axial"]["reduction"], value["planes"]["axial"]["size"]) == (3, [9, 12])
     (only,) = value["slices"]
     assert unpack(only["image"]).tolist() == [[90, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
-    assert unpack(only["labels"]).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert unpack(only["predictions"][0]["labels"]).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_reduced_planes_have_one_size_whatever_is_left_over():
     image = replace(IMAGE, pixels=np.zeros((10, 11), np.uint8))
     (only,) = viewer_value(image, LabelMap(np.zeros((10, 11), np.uint8), ("a",)), max_side=4)["slices"]
-    assert only["image"]["shape"] == only["labels"]["shape"] == [3, 3]
-
-
-@pytest.mark.parametrize(
-    ("affine", "letters"),
-    [
-        (np.diag([1.0, 1, 1, 1]), {"left": "R", "right": "L", "top": "A", "bottom": "P"}),
-        (np.diag([-1.0, -1, 1, 1]), {"left": "L", "right": "R", "top": "P", "bottom": "A"}),
-        # columns run to the back, rows to the feet: a sagittal slice
-        (
-            np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]]),
-            {"left": "A", "right": "P", "top": "S", "bottom": "I"},
-        ),
-        # columns run 30° off the left, towards the back
-        (
-            np.array([[0.866, 0, 0, 0], [0.5, 0.866, 0, 0], [0, 0.5, 1, 0], [0, 0, 0, 1.0]]),
-            {"left": "RA", "right": "LP", "top": "AI", "bottom": "PS"},
-        ),
-    ],
-)
-def test_orientation_letters(affine, letters):
-    assert orientation_letters(affine) == letters
+    assert only["image"]["shape"] == only["predictions"][0]["labels"]["shape"] == [3, 3]
 
 
 @pytest.mark.parametrize(

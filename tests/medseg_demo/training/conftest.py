@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import yaml
@@ -50,6 +51,58 @@ def discs(tmp_path: Path) -> Path:
         writer.writerows(rows)
     (folder / "dataset.json").write_text('{"name": "discs", "labels": {"background": 0, "disc": 1}}')
     return folder
+
+
+VOLUMES = {
+    "task": "balls",
+    "architecture": "MonaiUNet",
+    "network": {"channels": [4, 8], "strides": [2], "num_res_units": 1},
+    "input_size": [16, 16, 16],
+    "inference": "tile",
+    "spacing_mm": [1.0, 1.0, 1.0],
+    "batch_size": 2,
+    "augmentation": {"rotate_degrees": 5.0, "flip_depth": 0.5, "blur": 0.5},
+}
+
+
+@pytest.fixture
+def balls(tmp_path: Path) -> Path:
+    """Six volumes of 12 × 14 × 16 mm for training and two for validation: an upper half ball in a lower one.
+
+    Every other one is stored with its axes exchanged and two of them reversed.
+    """
+    folder = tmp_path / "balls"
+    rng = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(8):
+        z, y, x = np.indices((12, 14, 16))
+        ball = (z - 6) ** 2 + (y - rng.integers(6, 9)) ** 2 + (x - rng.integers(6, 11)) ** 2 <= 20
+        labels = ball * np.where(z >= 6, 2, 1)
+        for name, pixels in (("images", 60.0 * labels + rng.normal(0, 5, ball.shape)), ("masks", labels)):
+            _write_volume(folder / name / f"b{number}.nii.gz", pixels, turned=bool(number % 2))
+    lines = [f"b{number},{'train' if number < 6 else 'val'}" for number in range(8)]
+    (folder / "cases.csv").write_text("\n".join(["case_id,split", *lines]) + "\n")
+    (folder / "dataset.json").write_text('{"name": "balls", "labels": {"background": 0, "lower": 1, "upper": 2}}')
+    return folder
+
+
+def _write_volume(path: Path, pixels: np.ndarray, *, turned: bool) -> None:
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    image = nib.Nifti1Image(np.ascontiguousarray(pixels.T).astype(np.float32), affine)
+    if turned:
+        image = image.as_reoriented(np.array([[2, -1], [0, 1], [1, -1]]))
+    nib.save(image, path)
+
+
+@pytest.fixture
+def write_volume_yaml(write_yaml: Callable[..., Path]) -> Callable[..., Path]:
+    """Write the quick configuration of a 3-D network, with changes, and give its path."""
+
+    def write(**changes: object) -> Path:
+        return write_yaml(**{**VOLUMES, **changes})
+
+    return write
 
 
 @pytest.fixture

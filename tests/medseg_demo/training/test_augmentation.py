@@ -83,3 +83,40 @@ def test_channels_change_on_their_own():
     changed = step({"image": torch.ones(3, 2, 2)})["image"]
     assert len({round(float(value), 5) for value in changed[:, 0, 0]}) == 3
     assert (changed == changed[:, :1, :1]).all()
+
+
+def block() -> dict[str, torch.Tensor]:
+    """A volume that equals its labels: a block off the centre."""
+    labels = torch.zeros(1, 24, 32, 32)
+    labels[:, 4:12, 6:20, 8:28] = 1
+    return {"image": labels.clone(), "label": labels}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_stay_on_the_volume(seed):
+    config = GEOMETRY.model_copy(update={"flip_depth": 0.5, "rotate_degrees": 20.0, "scale": 0.2})
+    changed = build_augmentation(config, (24, 32, 32), seed=seed)(block())
+    image, label = (np.asarray(changed[key]) for key in ("image", "label"))
+    assert image.shape == label.shape == (1, 24, 32, 32)
+    assert set(np.unique(label)) == {0, 1}
+    assert (np.abs(image - label) < 0.5 + 1e-6).mean() > 0.99
+
+
+@pytest.mark.parametrize(("name", "axis"), [("flip_depth", 1), ("flip_vertical", 2), ("flip_horizontal", 3)])
+def test_each_flip_mirrors_its_axis_of_a_volume(name, axis):
+    config = NOTHING.model_copy(update={name: 1.0})
+    changed = build_augmentation(config, (24, 32, 32))(block())
+    np.testing.assert_array_equal(np.asarray(changed["label"]), block()["label"].flip(axis).numpy())
+
+
+def test_intensities_of_a_volume_change_alone():
+    config = NOTHING.model_copy(update={"intensity": 1.0, "histogram": 1.0, "blur": 1.0, "noise": 1.0, "colour": 0.2})
+    changed = build_augmentation(config, (24, 32, 32), seed=0)(block())
+    np.testing.assert_array_equal(np.asarray(changed["label"]), block()["label"].numpy())
+    assert (np.asarray(changed["image"]) != block()["image"].numpy()).mean() > 0.9
+
+
+def test_volumes_are_cropped_and_mirrored_to_size():
+    changed = build_augmentation(NOTHING, (16, 40, 32))(block())
+    assert changed["image"].shape == changed["label"].shape == (1, 16, 40, 32)
+    np.testing.assert_array_equal(np.asarray(changed["image"]), np.asarray(changed["label"]))

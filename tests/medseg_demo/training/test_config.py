@@ -57,3 +57,32 @@ def test_missing_file_is_named_without_its_folder(tmp_path):
         read_config(tmp_path / "none.yaml")
     assert str(error.value).startswith("none.yaml cannot be read (No such file")
     assert str(tmp_path) not in str(error.value)
+
+
+def test_a_3d_configuration_is_read(write_volume_yaml):
+    config = read_config(write_volume_yaml())
+    assert (config.input_size, config.spacing_mm, config.augmentation.flip_depth) == (
+        (16, 16, 16),
+        (1.0, 1.0, 1.0),
+        0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"input_size": [16, 16]}, r"needs 3 values for the 3-D MonaiUNet"),
+        ({"architecture": "Unet", "network": {}}, r"needs 2 values for the 2-D Unet"),
+        ({"spacing_mm": [1.0, 1.0]}, r"spacing_mm \[1.0, 1.0\] needs 3 values"),
+        ({"pretrained": "hub"}, "encoder of smp, not MonaiUNet"),
+        ({"input_size": [16, 16, 32], "augmentation": {"quarter_turns": 0.5}}, "square input_size"),
+    ],
+)
+def test_contradictions_in_3d_are_refused(write_volume_yaml, changes, part):
+    with pytest.raises(TrainingError, match=part):
+        read_config(write_volume_yaml(**changes))
+
+
+def test_images_have_no_depth_to_flip(write_yaml):
+    with pytest.raises(TrainingError, match="flip_depth is for 3-D"):
+        read_config(write_yaml(augmentation={"flip_depth": 0.5}))

@@ -91,3 +91,33 @@ def test_colour_becomes_what_the_card_asks_for(discs, card):
     (discs / "images/d8.copy").unlink()
     cases = load_cases(read_test_set(discs, split="val"), card.model_copy(update={"in_channels": 3}))
     assert [case.inputs.shape for case in cases] == [(1, 3, 64, 64)] * 2
+
+
+def test_volumes_reach_a_3d_network_whole_and_all_the_same_way_round(balls):
+    card = ModelCard(class_names=("lower", "upper"), in_channels=1, input_size=(16, 16, 16), inference="tile")
+    cases = load_cases(read_test_set(balls, split="val"), card)
+    for case in cases:
+        assert case.inputs.shape == (1, 1, 16, 16, 16)
+        assert case.labels.shape == (12, 14, 16)
+        lower, upper = (np.argwhere(case.labels == value)[:, 0] for value in (1, 2))
+        assert lower.max() < upper.min(), "the upper half lies towards the head in every volume"
+    volumes = TrainingSlices(cases, card, build_augmentation(Augmentation(), (16, 16, 16)), seed=0)
+    assert len(volumes) == 2
+    image, label = volumes.slices[0]
+    assert image.shape == label.shape == (1, 12, 14, 16)
+    assert volumes[0]["image"].shape == volumes[0]["label"].shape == (1, 16, 16, 16)
+
+
+def test_volumes_are_learned_from_at_the_spacing_of_the_card(balls):
+    card = ModelCard(
+        class_names=("lower", "upper"),
+        in_channels=1,
+        input_size=(8, 8, 8),
+        inference="tile",
+        spacing_mm=(2.0, 2.0, 2.0),
+    )
+    image, label = TrainingSlices(
+        load_cases(read_test_set(balls, split="val"), card), card, build_augmentation(Augmentation(), (8, 8, 8)), seed=0
+    ).slices[1]
+    assert image.shape == label.shape == (1, 6, 7, 8)
+    assert set(np.unique(label)) == {0, 1, 2}

@@ -1,4 +1,4 @@
-from medseg_demo.models.card import ModelCard, TrainingData
+from medseg_demo.models.card import ModelCard, Normalisation, TrainingData
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.readme import readme, summarise
 
@@ -60,3 +60,35 @@ def test_card_says_what_a_reader_needs():
         "--checkpoint dots-unet",
     ):
         assert part in text
+
+
+def test_summary_names_classes():
+    figures = summarise({"a": 0.85}, classes={"dot": [0.9], "ring": [0.8], "gone": []})
+    assert figures["by_class"] == {"dot": {"dice_mean": 0.9, "n": 1}, "ring": {"dice_mean": 0.8, "n": 1}}
+
+
+def test_card_of_a_3d_network():
+    card = ModelCard(
+        class_names=("dot", "ring"),
+        in_channels=1,
+        input_size=(48, 64, 32),
+        inference="tile",
+        spacing_mm=(1.0, 1.0, 2.5),
+        normalisation=Normalisation(method="zscore"),
+        scores={"val": summarise({"a": 0.85}, classes={"dot": [0.9], "ring": [0.8]})},
+    )
+    config = TrainingConfig(
+        architecture="MonaiUNet", input_size=(48, 64, 32), card={"licence": "CC BY-SA 4.0, as the data."}
+    )
+    text = readme("dots-unet3d", card, config)
+    for part in (
+        "brought to a spacing of 1 × 1 × 2.5 mm",
+        "tiles of 48 × 64 × 32 voxels",
+        "mean 0 and deviation 1",
+        "| validation | class: ring | 1 | 0.8000 |",
+        "MonaiUNet, 0 parameters, from random weights",
+        "- **These weights**: CC BY-SA 4.0, as the data.",
+    ):
+        assert part in text
+    resized = readme("dots", card.model_copy(update={"inference": "resize", "spacing_mm": None}), config)
+    assert "whole volume is scaled into 48 × 64 × 32 voxels (depth × height × width)" in resized

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from medseg_demo.errors import TestSetError, TrainingError
+from medseg_demo.label_maps import read_label_map
 from medseg_demo.models.checkpoint import load_folder
+from medseg_demo.readers import read_image
+from medseg_demo.segmentation import segment
 from medseg_demo.settings import Settings
 from medseg_demo.test_set import data_hash, read_test_set
 from medseg_demo.training import loop, train
@@ -194,3 +197,44 @@ def test_without_the_packages_it_says_what_to_install(discs, write_yaml, tmp_pat
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(TrainingError, match=r"lightning and monai, .* pip install -r requirements-train\.txt"):
         train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+
+
+def test_a_3d_network_learns_and_is_saved_as_any_other(balls, write_volume_yaml, tmp_path):
+    config = write_volume_yaml(epochs=6, crops_per_image=2, learning_rate=0.05, augmentation={"affine": 0.0})
+    output = train(balls, config, tmp_path / "balls-unet", settings=SETTINGS)
+    assert {path.name for path in output.iterdir()} == FILES
+    checkpoint = load_folder(output)
+    card = checkpoint.card
+    assert (card.class_names, card.input_size, card.spacing_mm) == (("lower", "upper"), (16, 16, 16), (1.0, 1.0, 1.0))
+    assert card.scores["val"]["dice_mean"] > 0.7
+    assert card.scores["val"]["by_class"].keys() == {"lower", "upper"}
+    assert "MonaiUNet, " in (output / "README.md").read_text()
+    # Volumes that are stored another way round are segmented as well: both ways are in the validation.
+    for name in ("b6", "b7"):
+        result = segment(read_image(balls / "images" / f"{name}.nii.gz"), checkpoint, settings=SETTINGS)
+        reference = read_label_map(balls / "masks" / f"{name}.nii.gz").labels
+        assert result.label_map.labels.shape == reference.shape
+        assert (result.label_map.labels == reference).mean() > 0.95
+
+
+def test_a_resumed_3d_training_equals_an_uninterrupted_one(balls, write_volume_yaml, tmp_path, crash_after):
+    config = write_volume_yaml(epochs=2)
+    whole = train(balls, config, tmp_path / "whole" / "same", settings=SETTINGS)
+    crash_after(1)
+    broken = tmp_path / "broken" / "same"
+    with pytest.raises(CrashError):
+        train(balls, config, broken, settings=SETTINGS)
+    train(balls, config, broken, settings=SETTINGS)
+    first, second = (load_folder(output).network.state_dict() for output in (whole, broken))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_3d_network_that_does_not_take_its_input(balls, write_volume_yaml, tmp_path):
+    config = write_volume_yaml(input_size=[16, 15, 16])
+    with pytest.raises(TrainingError, match=r"does not give back volumes of input_size \[16, 15, 16\]"):
+        train(balls, config, tmp_path / "out", settings=SETTINGS)
+
+
+def test_images_are_no_data_for_a_3d_network(discs, write_volume_yaml, tmp_path):
+    with pytest.raises(TestSetError, match="Case 'd0': image is no volume"):
+        train(discs, write_volume_yaml(), tmp_path / "out", settings=SETTINGS)

@@ -21,7 +21,8 @@ def run(engine, tmp_path):
     """Takes files, runs them, and returns every update in order."""
 
     def run_files(files: list[Path], *, work: Work = Work(), choices: Choices = CHOICES, progress=no_progress):  # noqa: B008
-        work = segment_handlers.take_files(engine, work, files, choices, tmp_path / "visitor")["work"]
+        *_, taken = segment_handlers.take_files(engine, work, files, choices, tmp_path / "visitor")
+        work = taken["work"]
         return list(run_handlers.run(engine, work, choices, tmp_path / "visitor", progress))
 
     return run_files
@@ -179,8 +180,11 @@ def test_a_volume_sends_the_slices_that_are_asked_for(run, tmp_path):
     volume[3, :, :32] = 255
     np.save(tmp_path / "volume.npy", volume)
     last = run([tmp_path / "volume.npy"])[-1]
-    assert [part["index"] for part in last["viewer"]["slices"]] == [3]
+    assert ("axial", 3) in [(part["plane"], part["index"]) for part in last["viewer"]["slices"]]
+    assert {part["plane"] for part in last["viewer"]["slices"]} == {"axial", "coronal", "sagittal"}
     assert last["label_map"].endswith("volume.nii.gz")
-    value = run_handlers.send_slices(last["work"], [4, 2, 99, -1], last["viewer"]["key"])
+    value = run_handlers.send_slices(last["work"], "axial", [4, 2, 99, -1], last["viewer"]["key"])
     assert [part["index"] for part in value["slices"]] == [4, 2]
+    value = run_handlers.send_slices(last["work"], "coronal", [63, 64], last["viewer"]["key"])
+    assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 63)]
     assert value["key"] == last["viewer"]["key"]

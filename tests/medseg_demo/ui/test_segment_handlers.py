@@ -8,8 +8,15 @@ from medseg_demo.ui import segment_handlers, texts
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
 from medseg_demo.ui.state import Choices, Run, Work
+from medseg_demo.ui.studies import Study
 
 CHOICES = Choices("bright")
+
+
+def take(*arguments) -> dict[str, object]:
+    """What the page shows once files were read."""
+    *_, last = segment_handlers.take_files(*arguments)
+    return last
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_a_sample_without_its_checkpoint_keeps_the_chosen_one(engine, sample):
 
 
 def test_one_upload_is_read_and_described(engine, picture, tmp_path):
-    shown = segment_handlers.take_files(engine, Work(), [picture()], CHOICES, tmp_path)
+    shown = take(engine, Work(), [picture()], CHOICES, tmp_path)
     assert shown["work"].image.name == "scan"
     assert "64 × 64 px" in shown["preflight"]
     assert shown["status"] == ""
@@ -82,8 +89,8 @@ def test_one_upload_is_read_and_described(engine, picture, tmp_path):
 
 def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path):
     files = [picture("a"), picture("b")]
-    shown = segment_handlers.take_files(engine, Work(), files, CHOICES, tmp_path)
-    assert shown["work"].files == tuple(files)
+    shown = take(engine, Work(), files, CHOICES, tmp_path)
+    assert [study.item for study in shown["work"].studies] == files
     assert shown["work"].image is None
     assert "2 files" in shown["preflight"]
 
@@ -94,26 +101,26 @@ def test_a_zip_is_unpacked_into_the_visitors_folder(engine, picture, tmp_path):
         file.write(picture("a"), "inside/a.png")
         file.write(picture("b"), "inside/b.png")
     folder = tmp_path / "visitor"
-    shown = segment_handlers.take_files(engine, Work(), [archive], CHOICES, folder)
-    assert [file.name for file in shown["work"].files] == ["a.png", "b.png"]
-    assert all(file.is_relative_to(folder) for file in shown["work"].files)
+    shown = take(engine, Work(), [archive], CHOICES, folder)
+    assert [study.name for study in shown["work"].studies] == ["a.png", "b.png"]
+    assert all(study.item.is_relative_to(folder) for study in shown["work"].studies)
 
 
 def test_a_bad_upload_is_explained_and_the_result_is_kept(engine, picture, tmp_path):
     run = Run(CHOICES)
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
-    shown = segment_handlers.take_files(engine, Work(run=run, files=(picture(),)), [bad], CHOICES, tmp_path)
+    shown = take(engine, Work(run=run, studies=(Study(picture()),)), [bad], CHOICES, tmp_path)
     assert 'role="alert"' in shown["preflight"]
     assert "notes.png" in shown["preflight"]
-    assert shown["work"].files == ()
+    assert shown["work"].studies == ()
     assert shown["work"].run is run
 
 
 def test_taking_the_upload_away_empties_the_card(engine, picture, tmp_path):
-    shown = segment_handlers.take_files(engine, Work(files=(picture(),)), [], CHOICES, tmp_path)
+    shown = take(engine, Work(studies=(Study(picture()),)), [], CHOICES, tmp_path)
     assert shown["preflight"] == ""
-    assert shown["work"].files == ()
+    assert shown["work"].studies == ()
 
 
 def test_another_checkpoint_brings_card_and_threshold(engine):

@@ -5,6 +5,7 @@ import pytest
 
 from medseg_demo.segmentation import SegmentOptions
 from medseg_demo.ui.state import Choices, Outcome, Run, Work, end_session, forget, session_folder
+from medseg_demo.ui.studies import Study
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def test_every_visitor_gets_an_own_stop():
 
 
 def test_succeeded_leaves_failures_out(tmp_path):
-    good, bad = Outcome(tmp_path, "good"), Outcome(tmp_path, "bad", error="no")
+    good, bad = Outcome(Study(tmp_path), "good"), Outcome(Study(tmp_path), "bad", error="no")
     assert Run(Choices(), (bad, good)).succeeded == (good,)
 
 

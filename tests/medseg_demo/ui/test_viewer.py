@@ -16,7 +16,6 @@ def segmentation_of(options: SegmentOptions) -> Segmentation:
         image=MedicalImage(pixels, "YX", Geometry(), "scan", "PNG", 8, (0.0, 255.0)),
         label_map=LabelMap((pixels > 5).astype(np.uint8), ("lungs",)),
         probabilities=(pixels[np.newaxis] / 11).astype(np.float16),
-        measurements=(),
         checkpoint="c",
         digest="d",
         card=ModelCard(class_names=("lungs",)),
@@ -30,10 +29,10 @@ def segmentation_of(options: SegmentOptions) -> Segmentation:
 
 def test_a_segmentation_becomes_a_value():
     value = segmentation_value(segmentation_of(SegmentOptions(smallest_component=20, fill_holes=True)))
-    assert (value["title"], value["threshold"]) == ("scan", 0.5)
-    assert value["postprocessing"] == "components under 20 px removed and holes filled"
-    assert unpack(value["slices"][0]["labels"]).sum() == 6
-    assert segmentation_value(segmentation_of(SegmentOptions()))["postprocessing"] == ""
+    assert (value["title"], value["predictions"][0]["threshold"]) == ("scan", 0.5)
+    assert value["predictions"][0]["postprocessing"] == "components under 20 px removed and holes filled"
+    assert unpack(value["slices"][0]["predictions"][0]["labels"]).sum() == 6
+    assert segmentation_value(segmentation_of(SegmentOptions()))["predictions"][0]["postprocessing"] == ""
 
 
 def test_its_events_can_be_listened_to():
@@ -61,7 +60,7 @@ def volume_app():
     image = MedicalImage(pixels, "ZYX", Geometry(), "volume", "NRRD", 16, (0.0, 3000.0))
 
     def send(event: gr.EventData) -> dict[str, object]:
-        return viewer_value(image, slice_indices=event.slices, key=event.key)
+        return viewer_value(image, plane=event.plane, slice_indices=event.slices, key=event.key)
 
     def click(event: gr.EventData) -> str:
         return f"{event.x} {event.y} {event.slice}"

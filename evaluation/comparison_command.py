@@ -1,0 +1,84 @@
+"""The command ``python -m evaluation compare``: checkpoints, label maps and a reference on one image."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg_demo.errors import OptionError
+from medseg_demo.settings import Settings
+
+if TYPE_CHECKING:
+    from evaluation.compared import Comparison
+    from medseg_demo.image import MedicalImage
+    from medseg_demo.segmentation import Segmentation
+
+
+def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to a parser."""
+    compare = commands.add_parser("compare", help="checkpoints, label maps and a reference on one image")
+    compare.add_argument("file", type=Path, metavar="FILE", help="an image, a volume, a folder or zip of one series")
+    compare.add_argument("--checkpoint", nargs="+", action="extend", default=[], metavar="NAME", help="up to four")
+    compare.add_argument("--reference", type=Path, metavar="FILE", help="the expert's label map")
+    compare.add_argument("--label-map", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
+    compare.add_argument("--consensus", choices=["majority", "staple"], help="add what they say together")
+    compare.add_argument("--volume", type=int, metavar="N", help="which volume of a 4-D file, from 1")
+    compare.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
+    compare.set_defaults(run=run_compare)
+
+
+def run_compare(options: argparse.Namespace, settings: Settings) -> int:
+    """Compare, write every file to the output folder, and print the tables.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        MedsegError: A file, a checkpoint or an option cannot be used, or they do not go together.
+    """
+    from evaluation.compared import read_members, run_comparison, with_consensus
+    from evaluation.comparison_files import write_comparison
+    from medseg_demo.models.catalog import load_checkpoint
+    from medseg_demo.readers import read_image
+    from medseg_demo.segmentation import segment
+
+    names = list(dict.fromkeys(options.checkpoint))
+    loaded = {name: load_checkpoint(name, settings.checkpoints_dir) for name in names}
+    cards = {name: checkpoint.card for name, checkpoint in loaded.items()}
+    if options.output.is_file():
+        raise OptionError(f"{options.output} is a file. Choose a folder as --output.")
+
+    def run(image: "MedicalImage", checkpoints: Sequence[str]) -> "Iterator[tuple[Segmentation, int]]":
+        for name in checkpoints:
+            print(f"note: segmenting with {name}", file=sys.stderr)
+            yield segment(image, loaded[name], settings=settings), loaded[name].parameters
+
+    with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
+        image = read_image(options.file, settings=settings, volume=options.volume, unpack_to=Path(unpacked))
+        classes = next((card.class_names for card in cards.values()), None)
+        given = read_members(
+            image, options.label_map, reference=options.reference, class_names=classes, taken=names
+        )
+        *_, found = run_comparison(image, cards, given, run)
+        found = with_consensus(found, options.consensus)
+        write_comparison(found, options.output)
+    _print(found)
+    return 0
+
+
+def _print(comparison: "Comparison") -> None:
+    from evaluation.wording import number
+
+    for size in comparison.sizes:
+        print(f"{size.name}, {size.class_name}: {number(size.size)} {size.unit}")
+    for score in comparison.scores:
+        print(
+            f"{score.name} against the reference, {score.class_name}: Dice {number(score.dice)}, "
+            f"HD95 {number(score.hd95)} {score.distance_unit}"
+        )
+    for pair in comparison.pairs:
+        print(f"{pair.first} and {pair.second}, {pair.class_name}: Dice {number(pair.dice)}")
+    found = comparison.disagreement
+    print(f"They differ on {found.share:.2%} of the image, in {found.found} regions.")

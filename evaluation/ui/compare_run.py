@@ -1,0 +1,156 @@
+"""What happens on the Compare tab from the Compare button on: the run, Stop, the consensus, slices of a volume.
+
+Each handler returns the parts of the page that change, by the names of ``compare_layout.lay_out``.
+"""
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from evaluation.compared import Comparison, Segment, read_members, run_comparison, with_consensus
+from evaluation.comparison import Method
+from evaluation.comparison_files import write_comparison, zip_files
+from evaluation.ui import compare_texts as texts
+from evaluation.ui import compare_view
+from evaluation.ui.compare_results import Updates, busy, idle, problem, shown, whole_result
+from evaluation.ui.compare_state import Request, Work
+from medseg_demo.errors import OptionError
+from medseg_demo.image import MedicalImage
+from medseg_demo.models.card import ModelCard
+from medseg_demo.rendering import Plane
+from medseg_demo.segmentation import Segmentation
+from medseg_demo.ui import markup
+from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.segmenting import Stopped
+from medseg_demo.ui.slice_requests import wanted_slices
+
+RESULTS = "comparisons"
+
+
+def run(
+    engine: Engine, work: Work, request: Request, folder: Path, address: str, progress: gr.Progress
+) -> Iterator[Updates]:
+    """Compare, showing each result as soon as it is there; an error leaves the previous result in place."""
+    total = len(request.checkpoints) + len(request.label_maps) + bool(request.reference)
+    found: Comparison | None = None
+    try:
+        if work.image is None:
+            raise OptionError(texts.NO_IMAGE)
+        yield busy()
+        work.stop.raised = False
+        try:
+            for found in compare(engine, work.image, request, _segment(engine, work, progress)):
+                if len(found.members) < total:
+                    yield shown(found)
+        except Stopped:
+            found = found and replace(found, partial=True)
+        if found is None:
+            yield idle() | {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
+            return
+        method = request.method if len(found.predictions) > 1 else None
+        found = with_consensus(found, method)
+        done = _written(replace(work, folder=folder), request, found)
+        yield idle() | whole_result(done, total, address)
+    except Exception as error:
+        yield idle() | {"status": problem(work, error)}
+
+
+def compare(engine: Engine, image: MedicalImage, request: Request, segment: Segment) -> Iterator[Comparison]:
+    """A comparison after each checkpoint, of what the controls say.
+
+    Raises:
+        MedsegError: A checkpoint or a file cannot be used, or they do not go together.
+    """
+    cards = usable_cards(engine, request.checkpoints)
+    reference = Path(request.reference) if request.reference else None
+    given = read_members(
+        image,
+        [Path(path) for path in request.label_maps],
+        reference=reference,
+        class_names=next((card.class_names for card in cards.values()), None),
+        taken=list(cards),
+    )
+    return run_comparison(image, cards, given, segment)
+
+
+def usable_cards(engine: Engine, names: Sequence[str]) -> dict[str, ModelCard]:
+    """The card of each named checkpoint.
+
+    Raises:
+        MedsegError: There is none of a name, or it cannot be used.
+    """
+    return {name: card for name in names if (card := engine.entry(name).card) is not None}
+
+
+def request_stop(work: Work) -> object:
+    """Ask this visitor's running handler to end after the present batch; the button is disabled."""
+    work.stop.raised = True
+    return gr.update(interactive=False)
+
+
+def choose_consensus(work: Work, method: Method | None, folder: Path, address: str) -> Updates:
+    """Add the consensus to the result, make it otherwise, or take it away."""
+    if work.result is None or work.request is None:
+        return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
+    if work.result.method == method:
+        return {}
+    try:
+        found = with_consensus(work.result, method)
+        written = work.files.label_maps if work.files else None
+        done = _written(replace(work, folder=folder), replace(work.request, method=method), found, written)
+        return whole_result(done, len(found.members), address)
+    except Exception as error:
+        return {"status": problem(work, error)}
+
+
+def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object:
+    """Slices of the volume in the viewer that the browser does not have yet."""
+    if work.result is None:
+        return gr.skip()
+    wanted = wanted_slices(work.result.image, plane, slices)
+    return compare_view.viewer_value(work.result, plane=plane, slices=wanted, key=key)
+
+
+def engine_segment(engine: Engine, progress: Callable[[str, int, int], None] | None = None) -> Segment:
+    """The engine as what runs the checkpoints of a comparison."""
+
+    def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, int]]:
+        for result in engine.segment_each(image, names, progress=progress):
+            yield result, engine.parameters(result.checkpoint)
+
+    return segment
+
+
+def _segment(engine: Engine, work: Work, progress: gr.Progress) -> Segment:
+    def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, int]]:
+        def tell(name: str, done: int, total: int) -> None:
+            if work.stop.raised:
+                raise Stopped
+            share = (names.index(name) + done / total) / len(names)
+            progress(share, desc=texts.SEGMENTING.format(name=image.name, checkpoint=name))
+
+        if names:
+            tell(names[0], 0, 1)
+        for result in engine_segment(engine, tell)(image, names):
+            yield result
+            if work.stop.raised and result[0].checkpoint != names[-1]:
+                raise Stopped
+
+    return segment
+
+
+def _written(work: Work, request: Request, found: Comparison, written: Mapping[str, Path] | None = None) -> Work:
+    """The work with another result and its files; those of earlier results go once nothing of them is needed."""
+    assert work.folder is not None
+    root = work.folder / RESULTS
+    folder = root / secrets.token_hex(4)
+    files = write_comparison(found, folder, written=written)
+    archive = zip_files(files, folder / f"{files.document.stem}.zip")
+    for old in root.iterdir() if written is None else ():
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+    return replace(work, request=request, result=found, files=files, archive=archive)

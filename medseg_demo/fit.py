@@ -1,0 +1,81 @@
+"""Whether an image is what a checkpoint was trained for, as far as that can be seen before it is segmented."""
+
+import numpy as np
+
+from medseg_demo.image import MedicalImage
+from medseg_demo.models.card import ModelCard
+
+
+def check_fit(image: MedicalImage, card: ModelCard, *, has_card: bool = True) -> list[str]:
+    """In plain words, why an image may not be what a checkpoint expects; empty where nothing speaks against it."""
+    if not has_card:
+        return ["The checkpoint has no model card: size, normalisation and threshold are defaults.", *_all(image, card)]
+    return _all(image, card)
+
+
+def _all(image: MedicalImage, card: ModelCard) -> list[str]:
+    return [*_channels(image, card), *_intensities(image, card), *(_volume if card.is_3d else _plane)(image, card)]
+
+
+def _channels(image: MedicalImage, card: ModelCard) -> list[str]:
+    if card.in_channels == 1 and image.channels == 3 and not _is_grey(image.pixels):
+        return ["The image is in colour, but the checkpoint was trained on grey images: colour is dropped."]
+    if card.in_channels == 3 and image.channels == 1:
+        return ["The image is grey, but the checkpoint takes colour images: grey is repeated."]
+    return []
+
+
+def _intensities(image: MedicalImage, card: ModelCard) -> list[str]:
+    if not card.window or _overlaps(image.intensity_range, card.window):
+        return []
+    low, high = image.intensity_range
+    return [
+        f"Intensities run from {low:g} to {high:g}, but the checkpoint expects {card.window[0]:g} to "
+        f"{card.window[1]:g}: check the rescaling of the file."
+    ]
+
+
+def _plane(image: MedicalImage, card: ModelCard) -> list[str]:
+    warnings = []
+    if min(image.shape[-2:]) < min(card.input_size[-2:]) / 4:
+        warnings.append(f"The image is small ({image.shape[-1]} × {image.shape[-2]} px) for this checkpoint.")
+    if card.inference == "resize" and not 0.5 <= image.shape[-1] / image.shape[-2] <= 2:
+        warnings.append("The image is unusually long and narrow; much of the network's input will be padding.")
+    if image.is_volume:
+        warnings.append("The checkpoint is 2-D: each slice is segmented on its own.")
+    return warnings
+
+
+def _volume(image: MedicalImage, card: ModelCard) -> list[str]:
+    if not image.is_volume:
+        return ["The checkpoint is of a 3-D network, and this is a single 2-D image: it cannot be segmented with it."]
+    warnings = []
+    size = np.array(image.shape, dtype=float)
+    if image.geometry.affine is None:
+        warnings.append(
+            "The file states no orientation, and the checkpoint is 3-D: results are only sound where slices run from "
+            "feet to head, rows from back to front and columns from left to right."
+        )
+    if card.spacing_mm and image.geometry.spacing_mm is None:
+        warnings.append(
+            f"The file states no spacing, but the checkpoint works at {_millimetres(card.spacing_mm)}: structures may "
+            "have a size that it does not know."
+        )
+    elif card.spacing_mm and image.geometry.spacing_mm:
+        size *= np.array(image.geometry.spacing_mm) / np.array(card.spacing_mm)
+    if min(size) < min(card.input_size) / 4:
+        shown = " × ".join(map(str, reversed(image.shape)))
+        warnings.append(f"The volume is small ({shown} voxels) for this checkpoint.")
+    return warnings
+
+
+def _millimetres(spacing_mm: tuple[float, ...]) -> str:
+    return " × ".join(f"{value:g}" for value in reversed(spacing_mm)) + " mm"
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+
+
+def _overlaps(first: tuple[float, float], second: tuple[float, float]) -> bool:
+    return max(first[0], second[0]) < min(first[1], second[1])

@@ -1,0 +1,59 @@
+// The three planes of a volume: from a place in a picture to a voxel [z, y, x] and back, and what a plane is called.
+
+// The array axes across the slices, down and to the right.
+const PLANE_AXES = { axial: [0, 1, 2], coronal: [1, 0, 2], sagittal: [2, 0, 1] };
+const PLANES = Object.keys(PLANE_AXES);
+
+// A line in a picture has the colour of the plane that it stands for; the names stand beside the same colours.
+const PLANE_COLOURS = { axial: "#f0e442", coronal: "#56b4e9", sagittal: "#e69f00" };
+
+function sliceIndex(state, plane) {
+  return state.point[PLANE_AXES[plane][0]];
+}
+
+function sliceCount(value, plane) {
+  return value?.planes[plane]?.count || 1;
+}
+
+// The voxel at a position of a shown picture; outside the picture its indices are outside the volume.
+function voxelAt(value, plane, index, position) {
+  const { size, flips, reduction } = value.planes[plane];
+  const [across, down, right] = PLANE_AXES[plane];
+  const place = [position.y, position.x].map((length, i) => {
+    const shown = Math.floor(length * reduction);
+    return flips[i] ? size[i] - 1 - shown : shown;
+  });
+  const voxel = [0, 0, 0];
+  voxel[across] = index;
+  voxel[down] = place[0];
+  voxel[right] = place[1];
+  return voxel;
+}
+
+// The centre of a voxel in the picture of a plane.
+function placeOf(value, plane, voxel) {
+  const { size, flips, reduction } = value.planes[plane];
+  const [, down, right] = PLANE_AXES[plane];
+  const [y, x] = [down, right].map((axis, i) => ((flips[i] ? size[i] - 1 - voxel[axis] : voxel[axis]) + 0.5) / reduction);
+  return { x, y };
+}
+
+function isInside(value, voxel) {
+  return voxel.every((index, axis) => index >= 0 && index < value.shape[axis]);
+}
+
+// A box [z0, y0, x0, z1, y1, x1], ends exclusive, in the picture of a plane: its first and last pixels.
+function boxIn(value, plane, box) {
+  const first = placeOf(value, plane, box.slice(0, 3));
+  const last = placeOf(value, plane, box.slice(3).map((end) => end - 1));
+  return {
+    left: Math.floor(Math.min(first.x, last.x)), right: Math.floor(Math.max(first.x, last.x)),
+    top: Math.floor(Math.min(first.y, last.y)), bottom: Math.floor(Math.max(first.y, last.y)),
+  };
+}
+
+// [down, right] of one shown pixel: millimetres, or pixels where the spacing is unknown.
+function pixelSize(value, plane) {
+  const { spacing_mm: spacing, reduction } = value.planes[plane];
+  return (spacing || [1, 1]).map((length) => length * reduction);
+}

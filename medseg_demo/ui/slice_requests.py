@@ -1,0 +1,19 @@
+"""What a browser asks of a volume that it is shown, checked: it may send anything."""
+
+from collections.abc import Sequence
+
+from medseg_demo.errors import OptionError
+from medseg_demo.image import MedicalImage
+from medseg_demo.rendering import PLANES, Plane, plane_view
+
+
+def wanted_slices(image: MedicalImage, plane: Plane, slices: Sequence[int]) -> list[int]:
+    """Those of the slices that the plane has.
+
+    Raises:
+        OptionError: There is no such plane.
+    """
+    if plane not in PLANES:
+        raise OptionError(f"There is no plane {plane!r}. Choose one of: {', '.join(PLANES)}.")
+    count = plane_view(image, plane).count
+    return [int(index) for index in slices if 0 <= index < count]

@@ -1,0 +1,60 @@
+"""``python -m evaluation compare``."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.__main__ import main
+
+
+@pytest.fixture
+def files(tmp_path, checkpoints, monkeypatch):
+    """An image, a reference and a checkpoint "small" in the settings' folder."""
+    monkeypatch.setenv("MEDSEG_CHECKPOINTS_DIR", str(checkpoints))
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+    labels = np.zeros((64, 64), np.uint8)
+    labels[16:48, 16:48] = 1
+    Image.fromarray(labels * 200 + 5).save(tmp_path / "scan.png")
+    Image.fromarray(labels).save(tmp_path / "reference.png")
+    Image.fromarray(np.roll(labels, 4, 0)).save(tmp_path / "moved.png")
+    return tmp_path
+
+
+def run(folder, *words):
+    return main(["compare", str(folder / "scan.png"), *map(str, words), "--output", str(folder / "out")])
+
+
+def test_every_file_is_written_and_the_figures_are_printed(files, capsys):
+    code = run(
+        files, "--checkpoint", "small", "--label-map", files / "moved.png", "--reference", files / "reference.png",
+        "--consensus", "majority",
+    )  # fmt: skip
+    assert code == 0
+    printed = capsys.readouterr().out
+    assert "moved and reference, bright: Dice 0.875" in printed
+    assert "moved against the reference, bright: Dice 0.875, HD95 4.000 px" in printed
+    document = json.loads((files / "out" / "scan_comparison.json").read_text())
+    assert [one["name"] for one in document["members"]] == ["small", "moved", "reference", "majority"]
+    assert np.asarray(Image.open(files / "out" / "scan_moved.png")).sum() == 32 * 32
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--checkpoint", "small"], "only one label map"),
+        (["--checkpoint", "small", "nothing"], "Choose one of: small"),
+        (["--checkpoint", "small", "--reference", "gone.png"], "gone.png: there is no such file"),
+        (["--checkpoint", "small", "--label-map", "gone.png"], "gone.png"),
+    ],
+)
+def test_what_cannot_be_compared_is_exit_code_2(files, capsys, words, told):
+    assert run(files, *words) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_is_refused(files, capsys):
+    (files / "out").write_text("x")
+    assert run(files, "--checkpoint", "small", "--reference", files / "reference.png") == 2
+    assert "Choose a folder" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+"""The Compare tab from the Compare button on, as plain functions."""
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.ui import compare_run
+from evaluation.ui import compare_texts as texts
+from evaluation.ui.compare_handlers import take_files
+from evaluation.ui.compare_state import Request, Work
+
+ADDRESS = "http://127.0.0.1:7860/"
+BOTH = Request(("half", "strict"))
+
+
+@pytest.fixture
+def run(known_engine, tmp_path):
+    def go(work, request=BOTH, progress=lambda share, desc: None):
+        return list(compare_run.run(known_engine, work, request, tmp_path / "session", ADDRESS, progress))
+
+    return go
+
+
+@pytest.fixture
+def ready(known_engine, picture, tmp_path):
+    """Work with the picture read."""
+    return take_files(known_engine, Work(), [picture()], tmp_path / "session")["work"]
+
+
+@pytest.fixture
+def mask(tmp_path):
+    def write(name="reference.png", columns=32):
+        labels = np.zeros((64, 64), np.uint8)
+        labels[:, :columns] = 1
+        Image.fromarray(labels).save(tmp_path / name)
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_each_result_appears_and_the_last_is_whole(run, ready):
+    busy, first, last = run(ready)
+    assert (busy["compare"]["interactive"], busy["stop"]["interactive"]) == (False, True)
+    assert [one["name"] for one in first["viewer"]["predictions"]] == ["half"]
+    assert "downloads" not in first
+    assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict"]
+    assert (last["compare"]["interactive"], last["stop"]["interactive"]) == (True, False)
+    assert last["status"] == ""
+    (region,) = last["viewer"]["regions"]
+    y0, x0, _, y1, x1 = region["box"][1:]
+    assert (y0, x0, y1, x1) == pytest.approx((16, 40, 32, 56), abs=1)
+    assert region["class_name"] == "bright"
+    assert region["size"].endswith(" px")
+    assert "0.94" in last["tables"]  # 2 × 2048 / (2 × 2048 + 256)
+
+
+def test_downloads_hold_what_they_say(run, ready):
+    last = run(ready)[-1]
+    labels = np.asarray(Image.open(last["label_map_1"]["value"]))
+    assert last["label_map_1"]["label"] == "strict"
+    assert labels[:, :30].all()
+    assert not labels[20:28, 44:52].any()
+    assert not last["label_map_2"]["visible"]
+    assert not last["consensus_file"]["visible"]
+    assert Path(last["members_csv"]).read_text().startswith("image,name,kind,class_name,size")
+    assert json.loads(Path(last["document"]).read_text())["image"] == "scan"
+    assert "scan_half.png" in zipfile.ZipFile(last["everything"]).namelist()
+
+
+def test_one_checkpoint_and_a_reference(run, ready, mask):
+    last = run(ready, Request(("half",), reference=mask()))[-1]
+    assert "HD95" in last["tables"]
+    assert "against the reference, reference" in last["tables"]
+    assert not last["method"]["interactive"]
+    assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "reference"]
+    assert last["viewer"]["slices"][0]["reference"] is not None
+
+
+def test_label_maps_alone_need_no_network(run, ready, mask):
+    last = run(ready, Request((), label_maps=(mask("a.png"), mask("b.png", 20)), method="majority"))[-1]
+    assert [one["name"] for one in last["viewer"]["predictions"]] == ["a", "b", "majority"]
+    assert last["consensus_file"]["visible"]
+    assert "--label-map a.png b.png" in last["code_command"]
+    assert last["code_link"]["visible"] is False
+
+
+def test_the_consensus_is_added_changed_and_taken_away(known_engine, run, ready, tmp_path):
+    done = run(ready)[-1]
+    folder = tmp_path / "session"
+    both = compare_run.choose_consensus(done["work"], "majority", folder, ADDRESS)
+    assert [one["name"] for one in both["viewer"]["predictions"]] == ["half", "strict", "majority"]
+    assert texts.MAJORITY_NOTE[:20] in both["tables"]
+    assert both["label_map_0"]["value"] == done["label_map_0"]["value"]
+    assert "--consensus majority" in both["code_command"]
+    consensus = np.asarray(Image.open(both["consensus_file"]["value"]))
+    assert not consensus[20:28, 44:52].any()  # a tie is background
+    staple = compare_run.choose_consensus(both["work"], "staple", folder, ADDRESS)
+    assert staple["work"].result.consensus.name == "STAPLE"
+    none = compare_run.choose_consensus(staple["work"], None, folder, ADDRESS)
+    assert len(none["viewer"]["predictions"]) == 2
+    assert compare_run.choose_consensus(none["work"], None, folder, ADDRESS) == {}
+    assert texts.EXPIRED_TITLE in compare_run.choose_consensus(Work(), "staple", folder, ADDRESS)["status"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Request(("half",)), "There is only one label map"),
+        (Request(("half", "other")), "half finds bright, but other finds dark"),
+        (Request(("half", "nothing")), "Choose one of"),
+        (Request(("half", "broken")), "no config.json"),
+    ],
+)
+def test_an_error_is_shown_and_the_previous_result_stays(run, ready, request_, words):
+    before = run(ready)[-1]["work"]
+    last = run(before, request_)[-1]
+    assert words in last["status"]
+    assert texts.KEPT.format(name="scan") in last["status"]
+    assert "work" not in last
+    assert last["compare"]["interactive"]
+
+
+def test_a_label_map_of_another_shape_is_refused(run, ready, tmp_path):
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / "small.png")
+    status = run(ready, Request(("half",), reference=str(tmp_path / "small.png")))[-1]["status"]
+    assert "small.png: it has shape (10, 10) but image has (64, 64)" in status
+    assert str(tmp_path) not in status
+
+
+def test_an_unreadable_label_map_is_explained(run, ready, tmp_path):
+    (tmp_path / "bad.png").write_text("x")
+    assert "bad.png" in run(ready, Request(("half",), label_maps=(str(tmp_path / "bad.png"),)))[-1]["status"]
+
+
+def test_without_an_image_it_asks_for_one(run):
+    assert texts.NO_IMAGE in run(Work())[-1]["status"]
+
+
+def test_an_unexpected_error_is_a_reference(run, ready, known_engine, monkeypatch):
+    monkeypatch.setattr(known_engine, "segment_each", lambda *arguments, **options: 1 / 0)
+    status = run(ready)[-1]["status"]
+    assert "reference" in status
+    assert "ZeroDivisionError" not in status
+
+
+def test_stop_keeps_what_is_done(run, ready):
+    def stop_after_the_first(share, desc):
+        if share == 0.5:
+            assert compare_run.request_stop(ready)["interactive"] is False
+
+    last = run(ready, progress=stop_after_the_first)[-1]
+    assert texts.STOPPED_TITLE in last["status"]
+    assert "1 of 2 label maps" in last["status"]
+    assert last["work"].result.partial
+    assert last["downloads"]["visible"]
+    again = run(replace(last["work"]))[-1]
+    assert again["status"] == ""
+
+
+def test_stop_before_the_first_result_changes_nothing(run, ready):
+    last = run(ready, progress=lambda share, desc: compare_run.request_stop(ready))[-1]
+    assert texts.STOPPED_NONE in last["status"]
+    assert "work" not in last
+
+
+def test_a_new_run_replaces_the_files_of_the_old(run, ready):
+    old = run(ready)[-1]
+    new = run(old["work"])[-1]
+    assert not Path(old["everything"]).exists()
+    assert Path(new["everything"]).exists()
+
+
+def test_a_volume_sends_the_slices_that_are_asked_for(known_engine, run, tmp_path):
+    volume = np.zeros((5, 64, 64), np.uint8)
+    volume[3, :, :32] = 255
+    volume[4, 5, 5] = 1
+    np.save(tmp_path / "volume.npy", volume)
+    work = take_files(known_engine, Work(), [tmp_path / "volume.npy"], tmp_path / "session")["work"]
+    last = run(work)[-1]
+    key = last["viewer"]["key"]
+    value = compare_run.send_slices(last["work"], "coronal", [4, 2, 99, -1], key)
+    assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 4), ("coronal", 2)]
+    assert value["key"] == key
+    assert all(len(part["predictions"]) == 2 for part in value["slices"])

@@ -1,0 +1,195 @@
+"""Several predictions of one image in the viewer: linked panes, swipe, flicker, agreement, and their differences."""
+
+import re
+
+import numpy as np
+import pytest
+
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.rendering import NamedPrediction, linked_value
+
+pytestmark = pytest.mark.browser
+
+SIDE = 40
+Y, X = np.mgrid[:SIDE, :SIDE]
+RNG = np.random.default_rng(5)
+IMAGE = MedicalImage(
+    RNG.integers(0, 255, (SIDE, SIDE)).astype(np.uint8), "YX", Geometry((0.5, 0.5)), "cells", "PNG", 8, (0.0, 255.0)
+)
+PROBABILITY = np.clip(1.2 - np.hypot(Y - 20, X - 18) / 16, 0, 1).astype(np.float16)
+
+
+def disc(x: float, radius: float) -> np.ndarray:
+    return (np.hypot(Y - 20, X - x) < radius).astype(np.uint8)
+
+
+MAPS = [(PROBABILITY > 0.5).astype(np.uint8), disc(22, 10), disc(18, 6), disc(25, 8)]
+PREDICTIONS = [
+    NamedPrediction("unet", LabelMap(MAPS[0], ("cell",)), PROBABILITY[np.newaxis], 0.5, "holes filled"),
+    *(NamedPrediction(f"net-{i}", LabelMap(MAPS[i], ("cell",))) for i in (1, 2, 3)),
+]
+REFERENCE = LabelMap(disc(20, 9), ("cell",))
+REGIONS = [
+    {"class_name": "cell", "size": "12.3 mm²", "box": [0, 4, 6, 1, 14, 20]},
+    {"class_name": "cell", "size": "3.1 mm²", "box": [0, 30, 31, 1, 35, 37]},
+]
+
+
+def stages(shown) -> int:
+    return shown.page.locator(".mv-stage").count()
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_side_by_side_has_a_named_pane_for_each(show, count):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:count]))
+    titles = shown.page.locator(".mv-title:not(.mv-title-right)").all_inner_texts()
+    assert titles == [one.name for one in PREDICTIONS[:count]]
+    for pane, labels in enumerate(MAPS[:count]):
+        np.testing.assert_array_equal(shown.array(f"viewer.panes[{pane}].view.labels.data"), labels.ravel())
+
+
+def test_zoom_pan_and_window_are_linked_and_the_pointer_shows_in_each_pane(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2]))
+    shown.page.mouse.move(*shown.place(0, 10.5, 12.5))
+    cursor = shown.page.locator(".mv-cursor").nth(1)
+    box = cursor.bounding_box()
+    centre = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    assert centre == pytest.approx(shown.place(1, 10.5, 12.5), abs=1.5)
+    assert shown.page.locator(".mv-cursor").nth(0).is_hidden()
+    shown.press("+", "+", "Shift+ArrowLeft")
+    assert shown.place(0, 5, 5)[1] == pytest.approx(shown.place(1, 5, 5)[1], abs=1)
+    assert "unet: " in shown.page.locator(".mv-readout").inner_text()
+
+
+def test_errors_and_dice_of_each_prediction(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], reference=REFERENCE) | {"mode": "errors"})
+    text = shown.page.get_by_role("list", name="Classes").inner_text()
+    reference = REFERENCE.labels > 0
+    expected = [2 * (one & reference).sum() / (one.sum() + reference.sum()) for one in (m > 0 for m in MAPS[:2])]
+    assert [float(one) for one in re.findall(r"Dice ([\d.]+)", text)] == pytest.approx(expected, abs=1e-4)
+    assert shown.ask("viewer.state.mode") == "errors"
+    assert shown.page.get_by_role("list", name="Legend").is_visible()
+
+
+def test_each_threshold_moves_its_own_prediction(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2]))
+    assert shown.page.get_by_role("slider", name="Threshold of net-1").count() == 0
+    shown.slide("Threshold of unet", 0.3)
+    labels = [shown.array(f"viewer.layers.labels(viewer.value, viewer.state, viewer.slice.views[{i}])") for i in (0, 1)]
+    np.testing.assert_array_equal(labels[0], (PROBABILITY > 0.3).ravel())
+    np.testing.assert_array_equal(labels[1], MAPS[1].ravel())
+    assert "unet: Threshold 0.3 in place of 0.5." in shown.page.get_by_role("status").inner_text()
+
+
+def test_swipe_shows_one_prediction_on_each_side_of_the_divider(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="swipe"))
+    assert stages(shown) == 1
+    for share, which in ((0.02, "net-1"), (0.98, "unet")):
+        shown.slide("Divider", share)
+        shown.page.mouse.move(*shown.place(0, 20, 20))
+        assert f"{which}: " in shown.page.locator(".mv-readout").inner_text()
+    box = shown.page.locator(".mv-divider").bounding_box()
+    middle = box["x"] + box["width"] / 2
+    shown.page.mouse.move(middle, box["y"] + 40)
+    shown.page.mouse.down()
+    shown.page.mouse.move(middle - 200, box["y"] + 40, steps=4)
+    shown.page.mouse.up()
+    assert shown.ask("viewer.state.divider") < 0.85
+    shown.press("}")
+    assert float(shown.page.get_by_role("slider", name="Divider").input_value()) > 0.7
+
+
+def test_flicker_goes_by_timer_and_by_key(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="flicker"))
+    shown.page.wait_for_function("document.querySelector('.mv-host').viewer.state.front === 1")
+    shown.click("Start or stop the timer (space)")
+    front = shown.ask("viewer.state.front")
+    shown.press("b")
+    assert shown.ask("viewer.state.front") == 1 - front
+    assert shown.page.locator(".mv-front").inner_text() == ["unet", "net-1"][1 - front]
+
+
+def test_flicker_rests_where_less_motion_is_wanted(page, show):
+    page.emulate_media(reduced_motion="reduce")
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="flicker"))
+    assert shown.page.get_by_role("button", name="Start or stop").get_attribute("aria-pressed") == "false"
+
+
+def test_agreement_of_two_tells_which_one_stands_alone(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="agreement"))
+    first, second = (one > 0 for one in MAPS[:2])
+    legend = shown.page.get_by_role("list", name="Agreement").inner_text()
+    for name, mask in {"Only unet": first & ~second, "Only net-1": second & ~first, "Both": first & second}.items():
+        size = float(re.search(r"([\d.]+) mm²", legend.split(name)[1])[1])
+        assert size == pytest.approx(mask.sum() * 0.25, rel=5e-3)
+    assert "Different classes" not in legend
+
+
+def test_agreement_of_four_counts_votes(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS, layout="agreement"))
+    votes = np.sum(MAPS, axis=0)
+    np.testing.assert_array_equal(
+        shown.array("viewer.layers.agreement(viewer.value, viewer.state, viewer.slice)"), votes.ravel()
+    )
+    legend = shown.page.get_by_role("list", name="Agreement").inner_text()
+    assert [name in legend for name in ("1 of 4", "2 of 4", "3 of 4", "All 4")] == [True] * 4
+
+
+def test_pixels_of_different_classes_are_no_agreement(show):
+    other = NamedPrediction("other", LabelMap(MAPS[0] * 2, ("a", "cell b")))
+    shown = show(linked_value(IMAGE, [PREDICTIONS[0], other], layout="agreement"))
+    found = shown.array("viewer.layers.agreement(viewer.value, viewer.state, viewer.slice)")
+    np.testing.assert_array_equal(found, MAPS[0].ravel() * 4)
+    assert "Different classes" in shown.page.get_by_role("list", name="Agreement").inner_text()
+
+
+def test_n_and_p_go_through_the_regions_and_say_where_they_are(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], regions=REGIONS))
+    said = shown.page.locator(".mv-region-text")
+    assert said.get_attribute("aria-live") == "polite"
+    assert said.inner_text().startswith("2 regions differ")
+    shown.press("n")
+    assert said.inner_text() == "Region 1 of 2: cell, 12.3 mm² at x 12, y 8"
+    middle = shown.ask("viewer.camera.toPicture(viewer.camera.stage.width / 2, viewer.camera.stage.height / 2)")
+    assert (middle["x"], middle["y"]) == pytest.approx((13, 9))
+    shown.press("n", "n")
+    assert said.inner_text().startswith("Region 1 of 2")
+    shown.press("p")
+    assert said.inner_text().startswith("Region 2 of 2")
+
+
+def test_regions_of_a_volume_move_the_slice(show):
+    pixels = RNG.integers(0, 255, (8, 20, 20)).astype(np.uint8)
+    volume = MedicalImage(pixels, "ZYX", Geometry((2.0, 1.0, 1.0)), "v", "NIfTI", 8, (0.0, 255.0))
+    predictions = [
+        NamedPrediction(name, LabelMap((pixels > level).astype(np.uint8), ("a",)))
+        for name, level in (("x", 9), ("y", 99))
+    ]
+    regions = [{"class_name": "a", "size": "1.2 ml", "box": [5, 1, 2, 8, 4, 9], "at": [6, 2, 3]}]
+    shown = show(linked_value(volume, predictions, regions=regions, slice_indices="all", layout="agreement"))
+    shown.press("n")
+    assert shown.ask("viewer.state.point") == [6, 2, 3]
+    assert shown.ask("viewer.slice.index") == 6
+    assert shown.page.locator(".mv-region-text").inner_text() == "Region 1 of 1: a, 1.2 ml at x 3, y 2, z 6"
+    shown.click("All three")
+    assert stages(shown) == 3
+
+
+def test_a_new_result_of_the_same_image_keeps_layout_and_focus(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2]))
+    shown.press("l")
+    assert shown.ask("viewer.state.layout") == "swipe"
+    value = linked_value(IMAGE, PREDICTIONS[:3])
+    shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", value)
+    assert shown.ask("viewer.state.layout") == "swipe"
+    assert shown.page.evaluate("document.activeElement.className") == "mv-stage"
+    shown.page.get_by_label("Second prediction").select_option("net-2")
+    assert shown.ask("viewer.state.pair") == [0, 2]
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("layout", ["side", "swipe", "flicker", "agreement"])
+def test_layouts_fit_a_phone(page, show, width, layout):
+    page.set_viewport_size({"width": width, "height": 700})
+    shown = show(linked_value(IMAGE, PREDICTIONS, layout=layout, reference=REFERENCE, regions=REGIONS))
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width

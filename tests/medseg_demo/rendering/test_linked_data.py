@@ -1,0 +1,76 @@
+import json
+
+import numpy as np
+import pytest
+
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.rendering import NamedPrediction, linked_value
+from medseg_demo.rendering.packing import unpack
+
+PIXELS = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+VOLUME = MedicalImage(PIXELS, "ZYX", Geometry((2.0, 1.0, 1.0)), "mr", "NIfTI", 16, (0.0, 119.0))
+LABELS = np.zeros((4, 5, 6), np.uint8)
+LABELS[2, 1:3, 3:6] = 1
+PROBABILITIES = np.where(LABELS, 0.9, 0.2)[np.newaxis].astype(np.float16)
+FIRST = NamedPrediction("unet", LabelMap(LABELS, ("core",)), PROBABILITIES, 0.5, "holes filled")
+SECOND = NamedPrediction("fpn", LabelMap(np.roll(LABELS, 1, 1), ("core",)))
+
+
+def test_the_image_travels_once_and_each_label_map_with_it():
+    value = linked_value(VOLUME, [FIRST, SECOND], reference=FIRST.label_map)
+    assert json.loads(json.dumps(value)) == value
+    opened = value["slices"][0]
+    assert (opened["plane"], opened["index"]) == ("axial", 2)
+    np.testing.assert_array_equal(unpack(opened["image"]), PIXELS[2])
+    for sent, prediction in zip(opened["predictions"], (FIRST, SECOND), strict=True):
+        np.testing.assert_array_equal(unpack(sent["labels"]), prediction.label_map.labels[2])
+    assert [len(sent["probabilities"]) for sent in opened["predictions"]] == [1, 0]
+    assert [one["name"] for one in value["predictions"]] == ["unet", "fpn"]
+    assert [one["threshold"] for one in value["predictions"]] == [0.5, None]
+    assert value["layout"] == "side"
+
+
+def test_it_opens_where_most_is_labelled_in_all_three_planes():
+    value = linked_value(VOLUME, [FIRST])
+    assert value["point"] == [2, 1, 3]
+    assert [(one["plane"], one["index"]) for one in value["slices"]] == [("axial", 2), ("coronal", 1), ("sagittal", 3)]
+    np.testing.assert_array_equal(unpack(value["slices"][1]["predictions"][0]["labels"]), LABELS[:, 1])
+    np.testing.assert_array_equal(unpack(value["slices"][2]["predictions"][0]["labels"]), LABELS[:, :, 3])
+
+
+def test_later_values_add_slices_of_any_plane_and_nothing_else():
+    first = linked_value(VOLUME, [FIRST, SECOND], regions=[{"class_name": "core"}])
+    more = linked_value(VOLUME, [FIRST, SECOND], plane="sagittal", slice_indices=[4, 0], key=first["key"])
+    assert [(one["plane"], one["index"]) for one in more["slices"]] == [("sagittal", 4), ("sagittal", 0)]
+    assert (more["key"], more["regions"], more["predictions"][0]["histogram"]) == (first["key"], [], None)
+    assert first["regions"] == [{"class_name": "core"}]
+
+
+def test_all_slices_for_a_page_without_a_server():
+    value = linked_value(VOLUME, [FIRST], slice_indices="all")
+    assert len({(one["plane"], one["index"]) for one in value["slices"]}) == 4 + 5 + 6
+
+
+def test_figures_of_the_whole_volume():
+    first, second = linked_value(VOLUME, [FIRST, SECOND], reference=FIRST.label_map)["predictions"]
+    assert first["histogram"]["core"]["inside"][180] == 6
+    assert sum(first["histogram"]["core"]["outside"]) == PIXELS.size - 6
+    assert first["postprocessing"] == "holes filled"
+    assert second["histogram"] is None
+    assert second["totals"] == [{"predicted": 6, "reference": 6, "both": 3}]
+
+
+def test_classes_of_another_order_are_matched_by_name():
+    other = LabelMap(np.full((4, 5, 6), 1, np.uint8), ("rim",))
+    both = NamedPrediction("two", LabelMap(LABELS * 2, ("rim", "core")), np.stack([PROBABILITIES[0]] * 2))
+    value = linked_value(VOLUME, [FIRST, both], reference=other)
+    assert [one["name"] for one in value["classes"]] == ["core", "rim"]
+    opened = value["slices"][0]
+    assert unpack(opened["predictions"][1]["labels"]).max() == 1
+    assert unpack(opened["reference"]).max() == 2
+    assert value["predictions"][0]["threshold_label"] == 1
+
+
+def test_a_slice_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no coronal slice 5: they run from 0 to 4"):
+        linked_value(VOLUME, [FIRST], plane="coronal", slice_index=5)

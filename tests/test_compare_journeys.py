@@ -1,0 +1,149 @@
+"""What a visitor of the Compare tab does, and what a link opens, in a real browser against ``python app.py``."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture
+def opened(page, url):
+    """The Compare tab, with its first paint finished."""
+    page.set_default_timeout(60_000)
+    page.goto(url + "?__theme=light")
+    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
+    return page
+
+
+@pytest.fixture
+def scan(tmp_path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "scan.png")
+    return tmp_path / "scan.png"
+
+
+def names_in_viewer(page) -> list[str]:
+    return page.evaluate(
+        "document.querySelector('#cp-viewer .mv-host').viewer.value.predictions.map((one) => one.name)"
+    )
+
+
+def press(page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
+
+
+def downloaded(page, name: str) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("link", name=name).or_(page.get_by_role("button", name=name)).locator(
+            "visible=true"
+        ).first.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_the_first_paint_is_a_finished_comparison(opened):
+    expect(opened.locator("#cp-where")).to_contain_text("They differ on")
+    expect(opened.locator("#cp-viewer canvas").first).to_be_visible()
+    assert names_in_viewer(opened) == ["lungs-unet-lite0", "lungs-unet-tiny"]
+
+
+def test_an_upload_is_compared_swiped_and_downloaded(opened, scan):
+    opened.locator("#cp-upload input[type=file]").set_input_files(scan)
+    expect(opened.locator("#cp-preflight")).to_contain_text("120 × 90 px")
+    expect(opened.locator("#cp-stale")).to_be_hidden()
+    press(opened, "Compare")
+    expect(opened.locator("#cp-tables")).to_contain_text("scan")
+    opened.get_by_role("button", name="Swipe").locator("visible=true").click()
+    divider = opened.locator("#cp-viewer input[type=range]:visible").first
+    divider.focus()
+    before = divider.input_value()
+    divider.press("ArrowRight")
+    assert divider.input_value() != before
+    label_map = Image.open(io.BytesIO(downloaded(opened, "lungs-unet-tiny")))
+    assert label_map.size == (120, 90)
+    names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
+    assert {"scan_lungs-unet-lite0.png", "scan_lungs-unet-tiny.png", "scan_members.csv"} <= set(names)
+
+
+def test_next_disagreement_goes_to_the_largest(opened):
+    figures = json.loads(downloaded(opened, "Figures, JSON"))["disagreement"]
+    viewer = opened.locator("#cp-viewer")
+    viewer.get_by_role("button", name="Next disagreement").click()
+    first = figures["regions"][0]
+    expect(viewer).to_contain_text(f"Region 1 of {len(figures['regions'])}: lung")
+    expect(viewer).to_contain_text(f"x {first['at'][2]}, y {first['at'][1]}")
+    viewer.locator("canvas").first.focus()
+    opened.keyboard.press("n")
+    expect(viewer).to_contain_text(f"Region 2 of {len(figures['regions'])}")
+
+
+def test_a_consensus_is_one_more_picture(opened):
+    opened.get_by_label("majority").check()
+    expect(opened.locator("#cp-tables")).to_contain_text("a tie is background")
+    assert names_in_viewer(opened) == ["lungs-unet-lite0", "lungs-unet-tiny", "majority"]
+    consensus = np.asarray(Image.open(io.BytesIO(downloaded(opened, "Consensus"))))
+    assert set(np.unique(consensus)) == {0, 1}
+
+
+def test_checkpoints_of_other_classes_are_explained(opened):
+    opened.locator("#cp-checkpoints input").click()
+    opened.get_by_role("option", name="vessels-unet-tiny").click()
+    opened.keyboard.press("Escape")
+    expect(opened.locator("#cp-stale")).to_contain_text("Settings changed")
+    press(opened, "Compare")
+    expect(opened.get_by_role("alert").filter(has_text="Choose checkpoints of the same classes")).to_be_visible()
+    expect(opened.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
+
+
+def test_code_can_be_copied(opened):
+    opened.get_by_role("button", name="Copy as code").locator("visible=true").click()
+    command = opened.get_by_label("Command line").locator("visible=true")
+    assert "python -m evaluation compare RG1_UNCR.dcm --checkpoint lungs-unet-lite0" in command.input_value()
+    link = opened.get_by_label("Link to this view").locator("visible=true").input_value()
+    assert link.endswith("?sample=chest-xray&compare=lungs-unet-lite0,lungs-unet-tiny")
+
+
+def test_a_link_opens_a_comparison(page, url):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?compare=vessels-unet-tiny,vessels-unet-lite0&sample=retina")
+    expect(page.locator("#cp-tables")).to_contain_text("vessels-unet-lite0")
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_link_opens_a_sample(page, url):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?sample=chest-xray&checkpoint=lungs-unet-tiny")
+    expect(page.locator("#ms-heading")).to_contain_text("lungs-unet-tiny")
+
+
+def test_a_link_opens_a_run_and_a_case(page, url):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?run=lungs&case=none-such")
+    expect(page.locator("#ev-status")).to_contain_text("This case is not there")
+    expect(page.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_hostile_link_is_refused(page, url):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?sample=../../secret%3Cscript%3Ealert(1)%3C/script%3E")
+    expect(page.locator("#ms-link")).to_contain_text("This link cannot be opened")
+    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+
+
+def test_a_narrow_page_does_not_scroll_sideways(page, url):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_default_timeout(60_000)
+    page.goto(url)
+    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
