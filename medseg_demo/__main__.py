@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--checkpoint", required=True, metavar="NAME", help="a name that `checkpoints` lists")
     segment.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     segment.add_argument("--threshold", type=float, help="in (0, 1); default: the model card's")
-    segment.add_argument("--flips", action="store_true", help="average over four flips (four times the work)")
+    segment.add_argument("--flips", action="store_true", help="average over four flips, in 3-D two (as much more work)")
     segment.add_argument("--denoise", default="none", choices=["none", "mean", "gaussian", "median"])
     segment.add_argument("--smallest-component", type=int, default=0, metavar="PX", help="remove smaller parts")
     segment.add_argument("--fill-holes", action="store_true", help="close holes within a class")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import combinations, product
+from itertools import product
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,6 +19,7 @@ from medseg_demo.settings import Settings
 # On a CPU larger batches are slower: their activations no longer fit into the cache.
 CPU_BATCH, GPU_BATCH = 4, 16
 CPU_VOLUMES, GPU_VOLUMES = 1, 4
+FLIPS: dict[int, tuple[tuple[int, ...], ...]] = {2: ((), (-1,), (-2,), (-2, -1)), 3: ((), (-1,))}
 OVERLAP = 0.25  # of a tile's side that it shares with the next
 
 Progress = Callable[[int, int], None]
@@ -86,7 +87,8 @@ def predict(
         tensor: (Z, C, H, W) or (1, C, D, H, W) float32, as ``preprocessing.place`` gives it.
         compute: Where to run.
         batch_size: Tiles at once; 0 chooses by device.
-        flips: Average over all flips of the plane (four), or of the volume (eight): test-time augmentation.
+        flips: Test-time augmentation: average over the four flips of the plane; of a volume, over left and right
+            alone, since a 3-D network that gets all volumes the same way round has learned where front and top are.
         progress: Called with (tiles done, tiles in all) after each batch; what it raises ends the work.
 
     Returns:
@@ -179,7 +181,7 @@ def _forward(
     crops = crops.to(compute.device, memory_format=channels_last(dims))
     reduced = compute.precision != torch.float32
     with torch.inference_mode(), torch.autocast(compute.device.type, dtype=compute.precision, enabled=reduced):
-        axes = [axis for n in range(dims + 1) for axis in combinations(range(-1, -dims - 1, -1), n)] if flips else [()]
+        axes = FLIPS[dims] if flips else ((),)
         views = (_activated(network(crops.flip(axis)), multiclass).flip(axis) for axis in axes)
         return (sum(views, start=torch.zeros(())) / len(axes)).cpu() if flips else next(views).cpu()
 

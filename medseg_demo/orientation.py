@@ -29,13 +29,13 @@ class Orientation:
         """A view of (..., Z, Y, X) in the network's orientation."""
         lead = tuple(range(array.ndim - 3))
         turned = array.transpose(*lead, *(axis + len(lead) for axis in self.order))
-        return np.flip(turned, [axis - 3 for axis in self.flipped])
+        return np.flip(turned, tuple(axis - 3 for axis in self.flipped))
 
     def undo(self, array: np.ndarray) -> np.ndarray:
         """A view of a turned (..., Z, Y, X) in the volume's own orientation."""
         lead = tuple(range(array.ndim - 3))
         back = tuple(int(axis) + len(lead) for axis in np.argsort(self.order))
-        return np.flip(array, [axis - 3 for axis in self.flipped]).transpose(*lead, *back)
+        return np.flip(array, tuple(axis - 3 for axis in self.flipped)).transpose(*lead, *back)
 
     def turn_spacing(self, spacing_mm: tuple[float, ...] | None) -> tuple[float, ...] | None:
         """The spacing of the turned axes."""

@@ -44,7 +44,9 @@ class Placement:
 
     def crop(self, tensor: torch.Tensor) -> torch.Tensor:
         """The part of (..., H, W) or (..., D, H, W) that the image covers, still scaled."""
-        return tensor[..., *(slice(start, start + n) for start, n in zip(self.offset, self.resized, strict=True))]
+        for axis, (start, length) in enumerate(zip(self.offset, self.resized, strict=True), -len(self.offset)):
+            tensor = tensor.narrow(axis, start, length)
+        return tensor
 
     def restore(self, probabilities: torch.Tensor) -> torch.Tensor:
         """(N, K, ...) in the network's size → (N, K, ...) in the image's own."""
@@ -86,7 +88,8 @@ def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none"
     else:
         tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
     if card.normalisation.method == "zscore":
-        return (tensor - tensor.mean()) / tensor.std().clamp_min(1e-6)
+        average, deviation = tensor.mean(), tensor.std().clamp_min(1e-6)
+        return tensor.sub_(average).div_(deviation)
     low, high = card.window or image.display_window
     tensor.sub_(low).div_(high - low).clamp_(0, 1)
     mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))

@@ -105,7 +105,7 @@ SAMPLES = (
     Sample(
         name="hippocampus",
         title="Hippocampus (volume)",
-        description="The left hippocampus in the average T1 image of 152 adults: a volume of 36 × 51 × 35 mm. "
+        description="The left hippocampus in the average T1 image of 152 adults: a volume of 36 × 51 × 40 mm. "
         "An average is smoother than any one brain.",
         checkpoint="hippocampus-unet3d",
         package="nilearn",
@@ -114,7 +114,7 @@ SAMPLES = (
         licence="any use without fee, with the copyright notice (McConnell Brain Imaging Centre)",
         credit="ICBM 152 nonlinear symmetric atlas 2009a, © Louis Collins, McConnell Brain Imaging Centre, Montreal "
         "Neurological Institute, McGill University (Fonov et al. 2011); packaged by the nilearn contributors",
-        box_mm=((5.0, -1.0, -32.0), (40.0, 49.0, 2.0)),
+        box_mm=((5.0, -1.0, -32.0), (40.0, 49.0, 7.0)),
     ),
 )
 

@@ -30,7 +30,7 @@ class SegmentOptions:
 
     Attributes:
         threshold: In (0, 1), for checkpoints of one class; None takes the card's.
-        flips: Average over the four flips of the plane, or the eight of a volume in a 3-D network.
+        flips: Average over the four flips of the plane; in a 3-D network over left and right alone.
         denoise: A filter before the network.
         smallest_component: Parts with fewer pixels are removed; 0 keeps all.
         fill_holes: Enclosed background joins the class around it.
@@ -205,9 +205,12 @@ class _Work:
         self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
         with self._step("postprocess"):
             restored = self.orientation.undo(chunk.placement.restore_classes(scores))
-            part = slice(chunk.start, chunk.start + restored.shape[1])
-            self.labels[part] = to_labels(restored, threshold=self.threshold)
-            self.probabilities[:, part] = restored if len(restored) == 1 else restored[1:]
+            # Bit by bit, since deciding takes eight bytes a pixel.
+            for start in range(0, restored.shape[1], CHUNK):
+                planes = restored[:, start : start + CHUNK]
+                part = slice(chunk.start + start, chunk.start + start + planes.shape[1])
+                self.labels[part] = to_labels(planes, threshold=self.threshold)
+                self.probabilities[:, part] = planes if len(planes) == 1 else planes[1:]
 
     def finish(self) -> Segmentation:
         image, card, options = self.image, self.checkpoint.card, self.options

@@ -31,7 +31,7 @@ class Settings:
         max_file_mb: Largest file that is read, in MiB.
         max_megapixels: Largest 2-D image, in millions of pixels.
         max_megavoxels: Largest volume, in millions of voxels.
-        max_upload_files: Most files in one upload, those inside zips counted.
+        max_upload_files: Most images in one upload to the page, those inside zips counted; a series of slices is one.
     """
 
     checkpoints_dir: Path = ROOT / "checkpoints"

@@ -11,18 +11,25 @@ import zlib
 from pathlib import Path
 
 import httpx
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+import torch
+from dicom_series import SeriesWriter, affine_of, blob
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
+from medseg_demo.models.architectures import build_network
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import save_checkpoint
 from medseg_demo.samples import sample_path
 from medseg_demo.settings import ROOT, Settings
 
 CHECKPOINT = "lungs-unet-lite0"
+SOLID = "solid"  # a 3-D network
 
 
 def free_port() -> int:
@@ -33,7 +40,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """The app with the bundled lungs checkpoint and three that cannot be used."""
+    """The app with the bundled lungs checkpoint, a small 3-D network, and three checkpoints that cannot be used."""
     folder = tmp_path_factory.mktemp("checkpoints")
     shutil.copytree(ROOT / "checkpoints" / CHECKPOINT, folder / CHECKPOINT)
     shutil.copytree(ROOT / "checkpoints" / CHECKPOINT, folder / "misfit")
@@ -43,6 +50,7 @@ def url(tmp_path_factory):
     (folder / "pickled" / "model.safetensors").unlink()
     (folder / "pickled" / "model.pth").write_bytes(pickle.dumps(Payload()))
     (folder / "empty").mkdir()
+    save_solid(folder / SOLID)
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
     settings = Settings(checkpoints_dir=folder, device="cpu")
@@ -52,6 +60,15 @@ def url(tmp_path_factory):
     yield url
     page.close()
     os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+def save_solid(folder: Path) -> None:
+    torch.manual_seed(0)
+    network = build_network("MonaiUNet", {"channels": (4, 8), "strides": (2,), "in_channels": 1, "classes": 3})
+    card = ModelCard(
+        task="things", class_names=("one", "other"), in_channels=1, input_size=(8, 16, 16), inference="tile"
+    )
+    save_checkpoint(folder, network.eval(), card)
 
 
 class Payload:
@@ -109,9 +126,49 @@ def test_a_volume_comes_back_as_nifti_with_its_geometry(client, tmp_path):
     assert measured["shape"] == [3, 40, 50]
 
 
+@pytest.fixture
+def series_zip(tmp_path):
+    """Writes a zip of so many DICOM series of (8, 20, 24) voxels."""
+
+    def write(count: int) -> Path:
+        writer = SeriesWriter(tmp_path / "study")
+        for _ in range(count):
+            writer.volume(blob(8, 20, 24))
+        with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+            for path in writer.folder.iterdir():
+                archive.write(path, path.name)
+        return tmp_path / "study.zip"
+
+    return write
+
+
+def test_a_zipped_series_through_a_3d_checkpoint_keeps_its_place_in_the_patient(client, series_zip):
+    file, measured = client.predict(handle_file(series_zip(1)), SOLID, api_name="/segment")
+    label_map = nibabel.load(file)
+    assert Path(file).name == "study.nii.gz"
+    assert label_map.shape == (24, 20, 8)
+    assert label_map.affine == pytest.approx(np.diag([-1, -1, 1, 1]) @ affine_of(), abs=1e-4)  # LPS to RAS
+    counts = np.bincount(np.asarray(label_map.dataobj).ravel(), minlength=3)
+    assert [one["pixels"] for one in measured["classes"]] == counts[1:].tolist()
+    voxel_ml = 0.5 * 0.75 * 3 / 1000
+    assert [one["volume_ml"] for one in measured["classes"]] == pytest.approx(counts[1:] * voxel_ml)
+    assert measured["shape"] == [8, 20, 24]
+
+
+def test_of_several_series_one_must_be_sent(client, series_zip):
+    with pytest.raises(AppError, match=r"study\.zip.* 2 ") as refusal:
+        client.predict(handle_file(series_zip(2)), SOLID, api_name="/segment")
+    assert "secret" not in str(refusal.value).lower()
+
+
+def test_a_picture_for_a_3d_checkpoint_is_refused_with_the_way_out(client, chest):
+    with pytest.raises(AppError, match="3-D network.*Choose a 2-D checkpoint"):
+        client.predict(handle_file(chest), SOLID, api_name="/segment")
+
+
 def test_checkpoints_are_listed_with_the_reason_of_the_unusable(client):
     records = {record["name"]: record for record in client.predict(api_name="/checkpoints")}
-    assert list(records) == ["empty", CHECKPOINT, "misfit", "pickled"]
+    assert list(records) == ["empty", CHECKPOINT, "misfit", "pickled", SOLID]
     assert records[CHECKPOINT]["usable"]
     assert records[CHECKPOINT]["card"]["in_channels"] == 1
     assert "no config.json" in records["empty"]["problem"]

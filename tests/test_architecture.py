@@ -45,7 +45,18 @@ RANKS = {
 }
 
 # What start-up does not need, and what it would wait for.
-LATE = ("SimpleITK", "pydicom", "highdicom", "nilearn", "skimage", "monai", "lightning", "nibabel", "cc3d", "playwright")
+LATE = (
+    "SimpleITK",
+    "pydicom",
+    "highdicom",
+    "nilearn",
+    "skimage",
+    "monai",
+    "lightning",
+    "nibabel",
+    "cc3d",
+    "playwright",
+)
 
 PACKAGES_WITH_NAMES = [
     ".".join(path.parent.relative_to(ROOT).parts)

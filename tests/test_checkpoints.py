@@ -13,8 +13,9 @@ from medseg_demo.training.config import read_config
 
 CHECKPOINTS = ROOT / "checkpoints"
 TASKS = ("lungs", "nuclei", "vessels")
-NAMES = [f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")]
-LIMIT_MIB = {"lite0": 8, "tiny": 2}
+VOLUMES = ("hippocampus-unet2d", "hippocampus-unet3d")
+NAMES = [*(f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")), *VOLUMES]
+LIMIT_MIB = {"tiny": 2}
 FILES = {"README.md", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
 
 
@@ -25,7 +26,7 @@ def size_of(name: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_folder_is_whole_and_small(name):
     assert {path.name for path in (CHECKPOINTS / name).iterdir()} == FILES
-    assert (CHECKPOINTS / name / "model.safetensors").stat().st_size <= LIMIT_MIB[size_of(name)] * 2**20
+    assert (CHECKPOINTS / name / "model.safetensors").stat().st_size <= LIMIT_MIB.get(size_of(name), 8) * 2**20
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,19 +36,14 @@ def test_it_loads_and_segments(name):
     if size_of(name) == "tiny":
         assert checkpoint.parameters < 1_000_000
     assert checkpoint.parameters == card.training["parameters"]
-    rng = np.random.default_rng(0)
-    shape = (150, 170, 3) if card.in_channels == 3 else (150, 170)
-    image = MedicalImage(
-        rng.integers(0, 255, shape, dtype=np.uint8),
-        "YX" + "C" * (len(shape) - 2),
-        Geometry(),
-        "noise",
-        "PNG",
-        8,
-        (0, 255),
-    )
+    size = (30, 50, 45) if name in VOLUMES else (150, 170)
+    shape = (*size, 3) if card.in_channels == 3 else size
+    noise = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    axes = "ZYX"[-len(size) :] + "C" * (len(shape) - len(size))
+    image = MedicalImage(noise, axes, Geometry(), "noise", "NumPy", 8, (0, 255))
     result = segment(image, checkpoint, options=SegmentOptions(), settings=Settings(device="cpu", precision="float32"))
-    assert result.label_map.labels.shape == (150, 170)
+    assert result.label_map.labels.shape == size
+    assert card.is_3d == name.endswith("3d")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,6 +59,8 @@ def test_card_carries_figures_licence_and_credit(name):
     assert len(card.training["data_hash"]) == 64
     assert "It is no medical device" in text
     assert "Apache-2.0" in text or "random weights" in text
+    if any("SA" in source.licence for source in card.training_data):
+        assert "**These weights**: CC BY-SA 4.0" in text
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,4 +79,4 @@ def test_its_configuration_can_train_again(name):
 def test_every_task_has_two_to_compare():
     folders = sorted(path.name for path in Path(CHECKPOINTS).iterdir() if path.is_dir())
     assert folders == sorted(NAMES)
-    assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(TASKS)
+    assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(TASKS) + 1

@@ -38,8 +38,8 @@ def names_in_viewer(page) -> list[str]:
     )
 
 
-def press(page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
+def press_compare(page) -> None:
+    page.locator("#cp-run").click()
 
 
 def downloaded(page, name: str) -> bytes:
@@ -60,9 +60,9 @@ def test_an_upload_is_compared_swiped_and_downloaded(opened, scan):
     opened.locator("#cp-upload input[type=file]").set_input_files(scan)
     expect(opened.locator("#cp-preflight")).to_contain_text("120 × 90 px")
     expect(opened.locator("#cp-stale")).to_be_hidden()
-    press(opened, "Compare")
+    press_compare(opened)
     expect(opened.locator("#cp-tables")).to_contain_text("scan")
-    opened.get_by_role("button", name="Swipe").locator("visible=true").click()
+    opened.locator("#cp-viewer").get_by_role("button", name="Swipe").click()
     divider = opened.locator("#cp-viewer input[type=range]:visible").first
     divider.focus()
     before = divider.input_value()
@@ -99,17 +99,22 @@ def test_checkpoints_of_other_classes_are_explained(opened):
     opened.get_by_role("option", name="vessels-unet-tiny").click()
     opened.keyboard.press("Escape")
     expect(opened.locator("#cp-stale")).to_contain_text("Settings changed")
-    press(opened, "Compare")
+    press_compare(opened)
     expect(opened.get_by_role("alert").filter(has_text="Choose checkpoints of the same classes")).to_be_visible()
     expect(opened.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
 
 
 def test_code_can_be_copied(opened):
-    opened.get_by_role("button", name="Copy as code").locator("visible=true").click()
-    command = opened.get_by_label("Command line").locator("visible=true")
-    assert "python -m evaluation compare RG1_UNCR.dcm --checkpoint lungs-unet-lite0" in command.input_value()
-    link = opened.get_by_label("Link to this view").locator("visible=true").input_value()
-    assert link.endswith("?sample=chest-xray&compare=lungs-unet-lite0,lungs-unet-tiny")
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.locator("#cp-downloads").get_by_role("button", name="Copy as code").click()
+    expect(opened.locator("#cp-code-python")).to_contain_text('api_name="/compare"')
+    expect(opened.locator("#cp-code-link")).to_contain_text(
+        "?sample=chest-xray&compare=lungs-unet-lite0,lungs-unet-tiny"
+    )
+    opened.locator("#cp-code-command").get_by_role("button", name="Copy").click()
+    expect(opened.locator("#cp-code-command").get_by_role("button", name="Copied")).to_be_visible()
+    copied = opened.evaluate("navigator.clipboard.readText()")
+    assert "python -m evaluation compare RG1_UNCR.dcm --checkpoint lungs-unet-lite0" in copied
 
 
 def test_a_link_opens_a_comparison(page, url):

@@ -30,7 +30,8 @@ expect = pytest.importorskip("playwright.sync_api", reason="playwright is not in
 expect.set_options(timeout=60_000)
 
 SHAPE = (12, 40, 48)  # Z, Y, X
-AFFINE = np.array([[-0.8, 0.1, 0, 12], [0.1, -0.8, 0, 5], [0, 0, 2.5, -30], [0, 0, 0, 1.0]])  # RAS, oblique
+TILT = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]) @ [[1, 0, 0], [0, 0.96, -0.28], [0, 0.28, 0.96]]
+AFFINE = np.block([[TILT * (-0.8, -0.8, 2.5), np.array([[12.0], [5], [-30]])], [np.zeros((1, 3)), 1.0]])  # RAS
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +180,11 @@ def test_a_nifti_is_segmented_in_three_planes_and_comes_out_as_it_went_in(opened
     opened.locator("#ms-upload input[type=file]").set_input_files(nifti)
     card = opened.locator("#ms-preflight")
     expect(card).to_contain_text("48 × 40 px, 12 slices")
-    expect(card).to_contain_text("0.806 × 0.806 × 2.5 mm")
+    expect(card).to_contain_text("0.8 × 0.8 × 2.5 mm")
     segment(opened, "solid")
     viewer = opened.locator("#ms-viewer")
-    expect(viewer.locator("canvas:visible").nth(2)).to_be_visible()  # one a plane
+    viewer.get_by_role("button", name="All three", exact=True).click()
+    expect(viewer.locator("canvas:visible")).to_have_count(3)
     (tmp_path / "out.nii.gz").write_bytes(downloaded(opened, "Label map"))
     label_map = nibabel.load(tmp_path / "out.nii.gz")
     assert label_map.shape == SHAPE[::-1]

@@ -54,7 +54,7 @@ def _samples() -> list[tuple[Sample, gr.Button]]:
 def _upload() -> Parts:
     html(markup.heading(texts.UPLOAD))
     return {
-        "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=110, elem_id="cp-upload"),
+        "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=132, elem_id="cp-upload"),
         "upload_hint": html(markup.hint(texts.UPLOAD_HINT)),
         "study": gr.Dropdown([], label=texts.STUDY, visible=False, elem_id="cp-study"),
         "preflight": html(elem_id="cp-preflight", elem_classes="ev-note"),
@@ -90,7 +90,7 @@ def _buttons() -> Parts:
 
 def _result() -> Parts:
     return {
-        "status": html(elem_id="cp-status", elem_classes="ev-note ms-progress"),
+        "status": html(elem_id="cp-status"),
         "stale": html(elem_id="cp-stale", elem_classes="ev-note"),
         "viewer": Viewer(elem_id="cp-viewer"),
         "where": html(elem_id="cp-where", elem_classes="ev-note"),

@@ -21,6 +21,8 @@ SKIPPED_FOLDER = "__MACOSX"
 # Deflate reaches 1000 to 1; images of black background stay far below.
 MAX_RATIO = 200
 RATIO_COUNTS_FROM = 64 * MIB
+# Of all zips together: a series has up to some thousand slices, and empty files cost a zip next to nothing.
+MOST_FILES = 10_000
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
 
@@ -34,7 +36,7 @@ def collect_files(paths: Iterable[str | Path], *, settings: Settings | None = No
 
     Args:
         paths: What the user named.
-        settings: ``max_upload_files`` limits the files in zips, ``max_file_mb`` the size of a zip, packed and unpacked.
+        settings: ``max_file_mb`` limits the size of a zip, packed and unpacked.
         unpack_to: The folder under which every zip gets a folder of its own.
 
     Raises:
@@ -189,10 +191,10 @@ def _safe_members(
     for member in members:
         _check_member(member, source)
     files = [m for m in members if not m.is_dir() and not any(map(_is_hidden, PurePosixPath(m.filename).parts))]
-    if already + len(files) > settings.max_upload_files:
+    if already + len(files) > MOST_FILES:
         raise ImageTooLargeError(
-            f"{source.label}: with its {len(files)} files there are more than the {settings.max_upload_files} that one "
-            "upload may hold. Split it, or raise MEDSEG_MAX_UPLOAD_FILES."
+            f"{source.label}: with its {len(files)} files there are more than the {MOST_FILES} that are unpacked. "
+            "Pack fewer images at once."
         )
     unpacked, packed = sum(m.file_size for m in files), sum(m.compress_size for m in files)
     is_bomb = unpacked > RATIO_COUNTS_FROM and unpacked > MAX_RATIO * max(packed, 1)

@@ -81,7 +81,7 @@ def lay_out(headers: Sequence[SliceHeader]) -> tuple[Geometry, tuple[str, ...]]:
     between, notes = _judge_gaps(gaps)
     normal = headers[0].directions[:, 2]  # type: ignore[index]
     lean = (positions[-1] - positions[0]) / (along[-1] - along[0])
-    angle = float(np.degrees(np.arccos(min(1.0, 1 / np.linalg.norm(lean)))))
+    angle = float(np.degrees(np.arccos(min(1.0, 1 / float(np.linalg.norm(lean))))))
     if angle < STRAIGHT:
         lean = normal
     if angle > TILTED:

@@ -1,6 +1,7 @@
 """Random changes to a training image and its labels, by MONAI's transforms: geometry alike, intensities alone."""
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,6 +105,10 @@ def _affine(config: Augmentation, size: tuple[int, ...]) -> Transform:
     )
 
 
+def _sigmas(config: Augmentation, dims: int) -> dict[str, Any]:
+    return {f"sigma_{axis}": config.blur_sigma for axis in "xyz"[:dims]}
+
+
 def _intensities(config: Augmentation, dims: int) -> list[Transform]:
     often = config.intensity
     steps: list[tuple[float, Transform]] = [
@@ -115,7 +120,7 @@ def _intensities(config: Augmentation, dims: int) -> list[Transform]:
             RandColourd(IMAGE, amount=config.colour, mix=config.mix, prob=often),
         ),
         (config.histogram, RandHistogramShiftd(IMAGE, prob=config.histogram, num_control_points=(4, 8))),
-        (config.blur, RandGaussianSmoothd(IMAGE, *[config.blur_sigma] * dims, prob=config.blur)),
+        (config.blur, RandGaussianSmoothd(IMAGE, prob=config.blur, **_sigmas(config, dims))),
         (config.noise, RandGaussianNoised(IMAGE, prob=config.noise, std=config.noise_std)),
     ]
     return [step for probability, step in steps if probability > 0]

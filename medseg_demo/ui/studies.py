@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.readers import Series, collect_images, count_volumes, read_image, stem
 from medseg_demo.settings import Settings
@@ -66,9 +67,13 @@ def find_studies(paths: Sequence[Path], settings: Settings, *, unpack_to: Path) 
 
     Raises:
         ReadError: A zip cannot be unpacked, or one holds no image.
+        OptionError: There are more images than one upload may hold.
     """
+    items = collect_images(paths, settings=settings, unpack_to=unpack_to)
+    if len(items) > settings.max_upload_files:
+        raise OptionError(texts.TOO_MANY_IMAGES.format(count=len(items), most=settings.max_upload_files))
     studies: list[Study] = []
-    for item in collect_images(paths, settings=settings, unpack_to=unpack_to):
+    for item in items:
         volumes = 1 if isinstance(item, Series) else count_volumes(item, settings=settings)
         numbers = [None] if volumes == 1 else range(1, volumes + 1)
         studies += [Study(item, number, volumes) for number in numbers]

@@ -64,6 +64,10 @@ EVERY_STUDY = "All {count}, one after the other"
 FOLDER = "Add a folder"
 LOOKING = "Looking at {count} files …"
 READING = "Reading {name} …"
+TOO_MANY_IMAGES = (
+    "The upload holds {count} images, and {most} are taken at once (a DICOM series counts as one). Add fewer at once, "
+    "or raise MEDSEG_MAX_UPLOAD_FILES."
+)
 READING_SLICES = "Reading {count} DICOM slices …"
 
 WORKING = "Working …"

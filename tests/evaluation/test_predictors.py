@@ -1,5 +1,7 @@
 import threading
+from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,6 +45,22 @@ def test_a_checkpoint_stops_and_lets_the_next_one_in(brightness, case, data):
         with pytest.raises(Stopped):
             predictor.predict(case, data, stop)
     assert predictor.predict(case, data, threading.Event()).any()
+
+
+def test_a_3d_checkpoint_predicts_volumes_and_refuses_images(brightness, card, case, data, tmp_path):
+    pixels = np.zeros((12, 20, 44), np.uint8)
+    pixels[2:9, 5:15, 10:30] = 255
+    affine = np.array([[0, 0, 0.5, 9], [0, -2.0, 0, 4], [1.0, 0, 0, -7], [0, 0, 0, 1]])
+    for name, values in (("images", pixels), ("masks", pixels // 255)):
+        (tmp_path / "volumes" / name).mkdir(parents=True)
+        nib.save(nib.Nifti1Image(values.T, affine), tmp_path / "volumes" / name / "v.nii.gz")
+    volume = read_test_set(tmp_path / "volumes").cases[0]
+    volumetric = replace(brightness, card=card.model_copy(update={"input_size": (16, 16, 16), "inference": "tile"}))
+    predictor = make_predictor(volumetric, match_classes("set", ("bright",), "brightness", ("bright",)))
+    labels = predictor.predict(volume, read_case(volume, class_names=("bright",), settings=SETTINGS), threading.Event())
+    np.testing.assert_array_equal(labels, pixels // 255)
+    with pytest.raises(CaseError, match="Case 'case_00': Image 'case_00' is a single 2-D image"):
+        predictor.predict(case, data, threading.Event())
 
 
 def test_what_moves_a_score_is_among_the_settings(brightness):

@@ -34,10 +34,23 @@ function agreementCategories(names) {
   return [...partial, { name: `All ${names.length}`, ...AGREED }, CONFLICT];
 }
 
+// The categories of two predictions: 0 where both have background.
+function agreementOfTwo([first, second]) {
+  const result = new Uint8Array(first.length);
+  for (let i = 0; i < result.length; i += 1) {
+    const a = first[i];
+    const b = second[i];
+    if (a === b) result[i] = a ? 3 : 0;
+    else result[i] = a && b ? 4 : a ? 1 : 2;
+  }
+  return result;
+}
+
 // The category at each pixel, 0 where every prediction has background.
 function agreement(maps) {
+  if (maps.length === 2) return agreementOfTwo(maps);
   const result = new Uint8Array(maps[0].length);
-  const conflict = maps.length === 2 ? 4 : maps.length + 1;
+  const conflict = maps.length + 1;
   for (let i = 0; i < result.length; i += 1) {
     let label = 0;
     let votes = 0;
@@ -46,7 +59,7 @@ function agreement(maps) {
       if (!own) continue;
       if (label && own !== label) votes = 256;
       label = own;
-      votes += maps.length === 2 ? k + 1 : 1;
+      votes += 1;
     }
     result[i] = votes >= 256 ? conflict : votes;
   }

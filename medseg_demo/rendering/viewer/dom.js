@@ -66,7 +66,7 @@ function segmented(label, choices, choose) {
 
 // A labelled range input with its value in words beside it.
 function slider(label, attributes, onchange) {
-  const input = build("input", { type: "range", ...attributes });
+  const input = build("input", { type: "range", "aria-label": label, ...attributes });
   const shown = build("span", { class: "mv-number" });
   const name = build("span", { class: "mv-label" }, label);
   const node = build("label", { class: "mv-slider" }, name, input, shown);
@@ -78,7 +78,9 @@ function slider(label, attributes, onchange) {
     shown.textContent = text;
   };
   const rename = (text) => {
-    if (name.textContent !== text) name.textContent = text;
+    if (name.textContent === text) return;
+    name.textContent = text;
+    input.setAttribute("aria-label", text);
   };
   return { node, input, update, rename };
 }

@@ -38,7 +38,7 @@ function pixelsOf(canvas, context) {
 
 function paint(width, height, fill, canvas = document.createElement("canvas")) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });  // kept where the processor writes it
   const picture = pixelsOf(canvas, context);
   fill(new Uint32Array(picture.data.buffer));
   context.putImageData(picture, 0, 0);

@@ -25,9 +25,7 @@ function currentLabels(value, state, slice) {
 
 // For each class: pixels of the prediction and of the reference, and those in both.
 function countClasses(labels, reference, classes) {
-  const predicted = new Float64Array(256);
-  const expected = new Float64Array(256);
-  const both = new Float64Array(256);
+  const [predicted, expected, both] = [0, 1, 2].map(() => new Int32Array(256));
   for (let i = 0; i < labels.length; i += 1) {
     predicted[labels[i]] += 1;
     if (!reference) continue;

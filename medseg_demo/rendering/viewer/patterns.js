@@ -71,7 +71,7 @@ function patternLegend(categories, tiles, label) {
 }
 
 function countCategories(categories) {
-  const sums = new Float64Array(256);
+  const sums = new Int32Array(256);
   for (let i = 0; i < categories.length; i += 1) sums[categories[i]] += 1;
   return sums;
 }

@@ -56,6 +56,7 @@ class Viewer {
     this.stages.style.setProperty("--mv-few-columns", Math.min(columns, 2));
     this.stages.dataset.arrangement = this.visiblePlanes.length > 1 && contents.length === 1 ? "planes" : "grid";
     this.stages.dataset.rows = this.panes.length / columns;
+    this.stages.dataset.many = String(this.panes.length > 2);
     this.stages.replaceChildren(...this.panes.map((pane) => pane.stage.node));
     if (hadFocus) this.activePane.stage.node.focus({ preventScroll: true });
   }

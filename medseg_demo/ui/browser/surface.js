@@ -27,15 +27,21 @@ function mesh({ name, colour, vertices, faces }) {
   const [points, corners] = [numbers(vertices, Float32Array), numbers(faces, Int32Array)];
   const [x, y, z] = [0, 1, 2].map((axis) => every(points, axis));
   const [i, j, k] = [0, 1, 2].map((corner) => every(corners, corner));
-  const lighting = { ambient: 0.45, diffuse: 0.75, specular: 0.15, roughness: 0.7 };
-  return { type: "mesh3d", x, y, z, i, j, k, name, color: colour, hoverinfo: "name", showlegend: true, lighting };
+  const light = {
+    lighting: { ambient: 0.55, diffuse: 0.6, specular: 0.1, roughness: 0.8 },
+    lightposition: { x: 40000, y: -100000, z: 80000 }, // before and above the patient
+  };
+  return { type: "mesh3d", x, y, z, i, j, k, name, color: colour, hoverinfo: "name", showlegend: true, ...light };
 }
 
+const themed = (name, otherwise) => getComputedStyle(document.body).getPropertyValue(name).trim() || otherwise;
+
 function layout(axes) {
-  const ink = getComputedStyle(document.body).getPropertyValue("--body-text-color").trim() || "#222";
-  const line = { color: ink, gridcolor: "rgba(128, 128, 128, 0.35)", zeroline: false, showbackground: false };
+  const ink = themed("--body-text-color", "#222");
+  const gridcolor = themed("--border-color-primary", "#ccc");
+  const line = { color: ink, gridcolor, zeroline: false, showbackground: false };
   const [xaxis, yaxis, zaxis] = axes.map((title) => ({ ...line, title: { text: title } }));
-  const camera = { eye: { x: 0.9, y: -1.6, z: 0.6 }, up: { x: 0, y: 0, z: 1 } };
+  const camera = { eye: { x: 1.25, y: -2, z: 0.8 }, up: { x: 0, y: 0, z: 1 } };
   return {
     scene: { xaxis, yaxis, zaxis, camera, aspectmode: "data" },
     margin: { l: 0, r: 0, t: 0, b: 0 },
@@ -50,9 +56,9 @@ let drawn = null;
 
 async function show() {
   const value = props.value;
-  const visible = Boolean(value?.meshes.length) && hasWebGL();
+  const visible = Boolean(value?.meshes?.length) && hasWebGL();
   frame.hidden = !visible;
-  note.textContent = value ? (visible || !value.meshes.length ? value.note : NO_WEBGL) : "";
+  note.textContent = value?.meshes ? (visible || !value.meshes.length ? value.note : NO_WEBGL) : "";
   if (!visible) {
     if (drawn) window.Plotly.purge(stage);
     drawn = null;

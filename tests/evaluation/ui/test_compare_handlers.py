@@ -43,7 +43,7 @@ def test_the_tab_opens_on_a_finished_comparison(known_engine, example):
     assert [one["name"] for one in updates["viewer"]["predictions"]] == ["half", "strict"]
     assert "256 px" in updates["where"]
     assert updates["downloads"]["visible"]
-    assert "sample=chest-xray&compare=half,strict" in updates["code_link"]["value"]
+    assert "sample=chest-xray&amp;compare=half,strict" in updates["code_link"]
     work = updates["work"]
     assert compare_handlers.open_tab(known_engine, work, example.get(), ADDRESS) == {}
 

@@ -86,7 +86,7 @@ def test_label_maps_alone_need_no_network(run, ready, mask):
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["a", "b", "majority"]
     assert last["consensus_file"]["visible"]
     assert "--label-map a.png b.png" in last["code_command"]
-    assert last["code_link"]["visible"] is False
+    assert last["code_link"] == ""
 
 
 def test_the_consensus_is_added_changed_and_taken_away(known_engine, run, ready, tmp_path):

@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 from evaluation.__main__ import _parser
@@ -36,16 +37,16 @@ def test_the_page_has_code_and_a_link(engine, first_paint):
     board = first_paint["board"]
     updates = board_code(board, engine.settings, ADDRESS)
     assert "--test-set lungs" in updates["code_command"]
-    assert 'test_set="lungs"' in updates["code_python"]
-    assert updates["code_link"]["value"] == f"{ADDRESS}?run=lungs"
+    assert 'test_set="lungs"' in unescape(updates["code_python"])
+    assert f"{ADDRESS}?run=lungs</pre>" in updates["code_link"]
     assert board_code(replace(board, opened=None), engine.settings, ADDRESS)["code_command"] == ""
 
 
 def test_an_open_case_is_linked_and_compared(engine, first_paint, monkeypatch):
     board = open_run(engine, first_paint["board"], "squares-run", "case_01")["board"]
     updates = board_code(board, engine.settings, ADDRESS)
-    assert updates["code_link"]["value"] == f"{ADDRESS}?run=squares-run&case=case_01"
-    command = updates["code_command"].splitlines()[-1]
+    assert f"{ADDRESS}?run=squares-run&case=case_01<" in unescape(updates["code_link"])
+    command = unescape(updates["code_command"]).partition("</pre>")[0].splitlines()[-1]
     options = _parser().parse_args(shlex.split(command)[3:])
     assert (options.file, options.reference) == (
         Path("sets/squares/images/case_01.png"), Path("sets/squares/masks/case_01.png"),
@@ -62,4 +63,4 @@ def test_runs_of_one_visitor_have_no_link(engine, first_paint):
     board = first_paint["board"]
     mine = tuple(replace(folder, kind="mine") for folder in board.opened.folders)
     board = replace(board, opened=replace(board.opened, folders=mine), case=CaseKey("lungs", "one", "x"))
-    assert board_code(board, engine.settings, ADDRESS)["code_link"]["visible"] is False
+    assert board_code(board, engine.settings, ADDRESS)["code_link"] == ""

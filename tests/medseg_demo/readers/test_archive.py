@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnsupportedImageError
-from medseg_demo.readers import collect_files
+from medseg_demo.readers import archive, collect_files
 from medseg_demo.settings import Settings
 
 
@@ -132,11 +132,13 @@ def test_rare_compression(collect, tmp_path):
         collect(pack(tmp_path / "x.zip", {"x.png": png()}, zipfile.ZIP_LZMA))
 
 
-def test_too_many_files(collect, tmp_path):
+def test_too_many_files(collect, tmp_path, monkeypatch):
     paths = [pack(tmp_path / f"{name}.zip", {f"{i}.png": png() for i in range(3)}) for name in "ab"]
-    assert len(collect(*paths, max_upload_files=6)) == 6
-    with pytest.raises(ImageTooLargeError, match=r"b\.zip.*more than the 5.*MAX_UPLOAD_FILES"):
-        collect(*paths, max_upload_files=5)
+    monkeypatch.setattr(archive, "MOST_FILES", 6)
+    assert len(collect(*paths)) == 6
+    monkeypatch.setattr(archive, "MOST_FILES", 5)
+    with pytest.raises(ImageTooLargeError, match=r"b\.zip.*more than the 5 that are unpacked"):
+        collect(*paths)
 
 
 def test_bombs(collect, tmp_path):

@@ -76,7 +76,7 @@ def test_each_threshold_moves_its_own_prediction(show):
     assert shown.page.get_by_role("slider", name="Threshold of net-1").count() == 0
     shown.slide("Threshold of unet", 0.3)
     labels = [shown.array(f"viewer.layers.labels(viewer.value, viewer.state, viewer.slice.views[{i}])") for i in (0, 1)]
-    np.testing.assert_array_equal(labels[0], (PROBABILITY > 0.3).ravel())
+    np.testing.assert_array_equal(labels[0], (PROBABILITY.astype(float) > 0.3).ravel())
     np.testing.assert_array_equal(labels[1], MAPS[1].ravel())
     assert "unet: Threshold 0.3 in place of 0.5." in shown.page.get_by_role("status").inner_text()
 

@@ -113,7 +113,7 @@ def test_keys_turn_slices_of_the_plane_in_hand_and_go_from_plane_to_plane(volume
 @pytest.mark.parametrize("threshold", [0.2, 0.455, 0.81])
 def test_volume_and_dice_of_the_whole_follow_the_threshold(volume, threshold):
     volume.slide("Threshold", threshold)
-    mask, reference = threshold < PROBABILITIES[0], REFERENCE.labels > 0
+    mask, reference = threshold < PROBABILITIES[0].astype(float), REFERENCE.labels > 0
     figures = volume.page.get_by_role("list", name="Classes").inner_text()
     whole = figures.split("Volume")[1]
     assert float(re.search(r"([\d.]+) ml", whole)[1]) == pytest.approx(mask.sum() * 8 / 1000, rel=1e-3)
@@ -129,7 +129,7 @@ def test_volume_and_dice_of_the_whole_follow_the_threshold(volume, threshold):
 def test_another_slice_follows_the_threshold_too(volume):
     volume.slide("Threshold", 0.3)
     volume.press("Home")
-    expected = oriented((PROBABILITIES[0, 0] > 0.3).astype(int), plane_view(VOLUME, "axial").flips)
+    expected = oriented((PROBABILITIES[0, 0].astype(float) > 0.3).astype(int), plane_view(VOLUME, "axial").flips)
     labels = volume.array("viewer.layers.labels(viewer.value, viewer.state, viewer.view)")
     np.testing.assert_array_equal(labels.reshape(expected.shape), expected)
 

@@ -77,7 +77,10 @@ def test_the_address_is_the_pages_own(headers, address):
     assert page_address(None) == DEFAULT_ADDRESS
 
 
-def test_the_link_is_hidden_where_there_is_none():
+def test_texts_are_shown_as_they_are_and_what_is_missing_is_not():
+    assert set(code_updates(None).values()) == {""}
     assert set(code_updates(None)) == set(CODE_PARTS)
-    assert code_updates(Code("a", "b"))["code_link"]["visible"] is False
-    assert code_updates(Code("a", "b", "c"))["code_link"]["visible"] is True
+    shown = code_updates(Code("a < b", "c"))
+    assert "a &lt; b</pre>" in shown["code_command"]
+    assert shown["code_link"] == ""
+    assert "http://x" in code_updates(Code("a", "b", "http://x"))["code_link"]

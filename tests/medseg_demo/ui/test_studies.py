@@ -3,7 +3,9 @@ import zipfile
 import nibabel
 import numpy as np
 import pytest
+from dicom_series import SeriesWriter, blob
 
+from medseg_demo.errors import OptionError
 from medseg_demo.readers import Series
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
@@ -26,6 +28,17 @@ def times(tmp_path):
     pixels[0, 0, 0] = 0
     nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), tmp_path / "times.nii.gz")
     return tmp_path / "times.nii.gz"
+
+
+@pytest.fixture
+def study_zip(tmp_path):
+    """A zip of a DICOM series of eight slices."""
+    (tmp_path / "study").mkdir()
+    SeriesWriter(tmp_path / "study").volume(blob())
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+        for path in (tmp_path / "study").iterdir():
+            archive.write(path, path.name)
+    return tmp_path / "study.zip"
 
 
 def test_each_volume_of_a_4d_file_is_a_study(times, tmp_path):
@@ -64,3 +77,12 @@ def test_a_zip_is_opened(picture, tmp_path):
     (study,) = find_studies([tmp_path / "scans.zip"], Settings(), unpack_to=tmp_path / "zip")
     assert study.name == "a.png"
     assert study.item.is_relative_to(tmp_path / "zip")
+
+
+def test_a_series_and_a_4d_file_count_as_one_image(times, study_zip, picture, tmp_path):
+    settings = Settings(max_upload_files=2)
+    found = find_studies([study_zip, times], settings, unpack_to=tmp_path / "zip")
+    assert [study.volume for study in found] == [None, 1, 2, 3]
+    assert found[0].item.slices == 8
+    with pytest.raises(OptionError, match=r"holds 3 images, and 2 are taken.*MEDSEG_MAX_UPLOAD_FILES"):
+        find_studies([study_zip, times, picture("a")], settings, unpack_to=tmp_path / "zip")

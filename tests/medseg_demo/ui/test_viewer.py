@@ -85,5 +85,5 @@ def test_slices_come_on_demand_and_clicks_reach_python(page, volume_app):
     for _ in range(7):
         page.keyboard.press("ArrowUp")
     page.wait_for_function("document.querySelector('.mv-message').hidden")
-    assert page.locator(".mv-slices .mv-number").inner_text() == "18 / 30"
+    assert page.locator(".mv-slices .mv-number").first.inner_text() == "18 / 30"
     assert "1700" in page.locator(".mv-readout").inner_text()
