@@ -1,8 +1,10 @@
 """The running app through ``gradio_client``: the web API, and what it answers to bad input."""
 
 import gzip
+import json
 import os
 import pickle
+import shlex
 import shutil
 import socket
 import struct
@@ -26,7 +28,9 @@ from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import save_checkpoint
 from medseg_demo.samples import sample_path
+from medseg_demo.segmentation import SegmentOptions
 from medseg_demo.settings import ROOT, Settings
+from medseg_demo.ui.code import Source, segment_code
 
 CHECKPOINT = "lungs-unet-lite0"
 SOLID = "solid"  # a 3-D network
@@ -309,3 +313,50 @@ def test_an_unusable_setting_is_exit_2_without_a_traceback(monkeypatch, capsys):
     monkeypatch.setenv("MEDSEG_BATCH_SIZE", "many")
     assert app.main([]) == 2
     assert capsys.readouterr().err.startswith("error: MEDSEG_BATCH_SIZE")
+
+
+def run_program(code: str, folder: Path, monkeypatch) -> dict[str, object]:
+    """The names that a copied program leaves behind, run beside its files."""
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {}
+    exec(compile(code, "copied", "exec"), names)
+    return names
+
+
+def test_copied_code_of_a_segmentation_gives_the_same_as_its_command_line(url, chest, tmp_path, monkeypatch):
+    options = SegmentOptions(threshold=0.3, flips=True, denoise="median", smallest_component=5, fill_holes=True)
+    code = segment_code(Source(chest.name), CHECKPOINT, options, url)
+    shutil.copy(chest, tmp_path)
+    names = run_program(code.python, tmp_path, monkeypatch)
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+    assert segment_command(shlex.split(code.command)[3:]) == 0
+    ours, theirs = (np.asarray(Image.open(path)) for path in (tmp_path / "results" / "small.png", names["label_map"]))
+    assert np.array_equal(ours, theirs)
+    sent = names["measurements"]
+    assert (sent["threshold"], sent["flips"], sent["denoise"], sent["fill_holes"]) == (0.3, True, "median", True)
+
+
+def test_copied_code_of_a_comparison_gives_the_same_as_its_command_line(url, chest, tmp_path, monkeypatch):
+    shutil.copy(chest, tmp_path)
+    Image.fromarray(np.eye(96, 128, dtype=np.uint8)).save(tmp_path / "reference.png")
+    request = Request((CHECKPOINT,), "elsewhere/reference.png")
+    code = to_code(Source(chest.name), request, url)
+    names = run_program(code.python, tmp_path, monkeypatch)
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+    assert evaluation_command(shlex.split(code.command)[3:]) == 0
+    written = json.loads((tmp_path / "results" / "small_comparison.json").read_text())
+    assert names["comparison"]["pairs"] == written["pairs"]
+    assert "small_reference.png" in zipfile.ZipFile(names["archive"]).namelist()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"smallest_component": "many"}, "Give a whole number of pixels"),
+        ({"denoise": "magic"}, "Choose one of: none"),
+        ({"volume": 7}, "small"),
+    ],
+)
+def test_odd_options_are_explained(client, chest, options, words):
+    with pytest.raises(AppError, match=words):
+        client.predict(file=handle_file(chest), checkpoint=CHECKPOINT, api_name="/segment", **options)

@@ -89,6 +89,7 @@ def test_next_disagreement_goes_to_the_largest(opened):
 def test_a_consensus_is_one_more_picture(opened):
     opened.get_by_label("majority").check()
     expect(opened.locator("#cp-tables")).to_contain_text("a tie is background")
+    opened.wait_for_function("document.querySelector('#cp-viewer .mv-host').viewer.value.predictions.length === 3")
     assert names_in_viewer(opened) == ["lungs-unet-lite0", "lungs-unet-tiny", "majority"]
     consensus = np.asarray(Image.open(io.BytesIO(downloaded(opened, "Consensus"))))
     assert set(np.unique(consensus)) == {0, 1}

@@ -62,12 +62,12 @@ class _Flow:
             them have the same id.
     """
 
-    sizes: dict[nn.Module, list[int]] = field(default_factory=dict)
-    after: dict[nn.Module, nn.Module] = field(default_factory=dict)
+    sizes: dict[nn.Conv2d, list[int]] = field(default_factory=dict)
+    after: dict[nn.Conv2d, nn.Module] = field(default_factory=dict)
     calls: Counter[nn.Module] = field(default_factory=Counter)
-    outputs: dict[int, tuple[torch.Tensor, nn.Module, int]] = field(default_factory=dict)
+    outputs: dict[int, tuple[torch.Tensor, nn.Conv2d, int]] = field(default_factory=dict)
 
-    def left(self, convolution: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+    def left(self, convolution: nn.Conv2d, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         self.sizes[convolution] = list(inputs[0].shape)
         self.outputs[id(output)] = output, convolution, output._version
 

@@ -41,7 +41,7 @@ function layout(axes) {
   const gridcolor = themed("--border-color-primary", "#ccc");
   const line = { color: ink, gridcolor, zeroline: false, showbackground: false };
   const [xaxis, yaxis, zaxis] = axes.map((title) => ({ ...line, title: { text: title } }));
-  const camera = { eye: { x: 1.25, y: -2, z: 0.8 }, up: { x: 0, y: 0, z: 1 } };
+  const camera = { eye: { x: 1.3, y: -2.1, z: 0.8 }, center: { x: 0, y: 0, z: -0.12 }, up: { x: 0, y: 0, z: 1 } };
   return {
     scene: { xaxis, yaxis, zaxis, camera, aspectmode: "data" },
     margin: { l: 0, r: 0, t: 0, b: 0 },
