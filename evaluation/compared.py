@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -281,7 +281,7 @@ def _stem(path: Path) -> str:
     return stem(path)
 
 
-def _score(reference: LabelMap, prediction: LabelMap) -> list[dict[str, object]]:
+def _score(reference: LabelMap, prediction: LabelMap) -> list[dict[str, Any]]:
     labels = dict(enumerate(reference.class_names, start=1))
     spacing = reference.geometry.spacing_mm
     return score_case(reference.labels, prediction.labels, labels=labels, spacing=spacing, metrics=METRICS)

@@ -1,7 +1,7 @@
 """Several label maps of one image: how far each two agree, where they differ, and what they say together.
 
-All functions take label maps of one image: of the same shape and of the same classes, by name where a result names
-them. Sizes are in mm² (images) or ml (volumes) with a spacing, in px or voxels without one.
+All functions take label maps of one image: of the same shape and of the same classes. Sizes are in mm² (images) or ml
+(volumes) with a spacing, in px or voxels without one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -179,7 +179,7 @@ def agreement(label_maps: Sequence[LabelMap]) -> np.ndarray:
 
 
 def find_disagreement(label_maps: Sequence[LabelMap], *, most: int = MOST_REGIONS) -> Disagreement:
-    """The connected regions where label maps differ, largest first.
+    """The connected regions where label maps differ, largest first; none where all agree, or all are empty.
 
     A pixel lies in a region of a class where some label maps give it that class and others do not; so one that is of
     class 1 here and of class 2 there lies in a region of each. Regions are connected through faces, edges and
@@ -189,9 +189,6 @@ def find_disagreement(label_maps: Sequence[LabelMap], *, most: int = MOST_REGION
     Args:
         label_maps: Two or more of one image.
         most: How many regions are returned at most; ``found`` counts all.
-
-    Returns:
-        No region where all agree, or where all are empty.
     """
     first = label_maps[0]
     differs = np.zeros(first.labels.shape, bool)
@@ -213,8 +210,8 @@ def find_consensus(label_maps: Sequence[LabelMap], method: Method) -> Consensus:
 
     * "majority": each pixel's most frequent label, background being one of them; a tie is background. So of two
       label maps the pixels remain on which both agree.
-    * "staple": the estimate of STAPLE, which weighs each label map by how well it agrees with the others. One class:
-      where its probability is above 0.5. Several classes: multi-label STAPLE, undecided pixels being background.
+    * "staple": STAPLE, which weighs each label map by how well it agrees with the others. One class: where its
+      probability is above 0.5. Several classes: multi-label STAPLE, undecided pixels being background.
 
     Label maps that are all alike are their own consensus, empty ones among them (STAPLE itself is undefined there).
 
@@ -237,8 +234,7 @@ def _regions_of(label_maps: Sequence[LabelMap], value: int, name: str, most: int
     parts, count = label(differs, structure=np.ones((3,) * differs.ndim))
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
     boxes = find_objects(parts)
-    step, unit = _pixel(label_maps[0]), _unit(label_maps[0])
-    regions = []
+    step, unit, regions = _pixel(label_maps[0]), _unit(label_maps[0]), []
     for place in np.argsort(-sizes, kind="stable")[:most].tolist():
         here = parts[boxes[place]] == place + 1
         box = _box(boxes[place])

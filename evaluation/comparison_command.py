@@ -58,9 +58,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         image = read_image(options.file, settings=settings, volume=options.volume, unpack_to=Path(unpacked))
         classes = next((card.class_names for card in cards.values()), None)
-        given = read_members(
-            image, options.label_map, reference=options.reference, class_names=classes, taken=names
-        )
+        given = read_members(image, options.label_map, reference=options.reference, class_names=classes, taken=names)
         *_, found = run_comparison(image, cards, given, run)
         found = with_consensus(found, options.consensus)
         write_comparison(found, options.output)

@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from evaluation.compared import Comparison, Member
+from evaluation.comparison import agreement
 from evaluation.results import json_ready
 from medseg_demo.errors import OutputError
 from medseg_demo.writers import write_label_map
@@ -139,6 +142,7 @@ def to_document(comparison: Comparison) -> dict[str, object]:
         "consensus": None
         if comparison.consensus is None
         else {"method": comparison.method, "name": comparison.consensus.name, "tied_pixels": comparison.tied},
+        "agreement": _agreement(comparison),
         "disagreement": {
             "pixels": found.pixels,
             "share": found.share,
@@ -148,6 +152,12 @@ def to_document(comparison: Comparison) -> dict[str, object]:
         },
         "partial": comparison.partial,
     }
+
+
+def _agreement(comparison: Comparison) -> dict[str, int]:
+    """For each number of members, on how many pixels so many give the most frequent label."""
+    counts = np.bincount(agreement([member.label_map for member in comparison.members]).ravel())
+    return {str(number): int(count) for number, count in enumerate(counts) if count}
 
 
 def _write_labels(comparison: Comparison, member: Member, folder: Path) -> Path:

@@ -24,6 +24,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
+from evaluation.__main__ import main as evaluation_command
+from evaluation.ui.compare_code import to_code
+from evaluation.ui.compare_state import Request
+from medseg_demo.__main__ import main as segment_command
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import save_checkpoint
@@ -166,7 +170,7 @@ def test_of_several_series_one_must_be_sent(client, series_zip):
 
 
 def test_a_picture_for_a_3d_checkpoint_is_refused_with_the_way_out(client, chest):
-    with pytest.raises(AppError, match="3-D network.*Choose a 2-D checkpoint"):
+    with pytest.raises(AppError, match=r"3-D network.*Choose a 2-D checkpoint"):
         client.predict(handle_file(chest), SOLID, api_name="/segment")
 
 

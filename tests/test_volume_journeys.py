@@ -203,7 +203,7 @@ def test_slices_window_and_outline(opened, nifti):
     place = viewer.get_by_text(re.compile(r"^\d+ / 12$")).first
     before = int(place.inner_text().split()[0])
     viewer.locator("canvas").first.hover()
-    opened.mouse.wheel(0, 300 if before > 6 else -300)
+    opened.mouse.wheel(0, 300 if before < 6 else -300)  # down is the next one
     expect(place).not_to_have_text(f"{before} / 12")
     viewer.get_by_role("button", name="Outline", exact=True).click()
     expect(viewer.get_by_role("button", name="Outline", exact=True)).to_have_attribute("aria-pressed", "true")
@@ -216,7 +216,7 @@ def test_the_live_threshold_says_what_a_new_run_finds(opened, nifti):
     expect(opened.locator("#ms-preflight")).to_contain_text("12 slices")
     segment(opened, "solid")
     expect(opened.locator("#ms-viewer")).to_contain_text(re.compile(r"[\d.]+ ml"))
-    threshold = opened.locator("#ms-viewer").get_by_label("Threshold")
+    threshold = opened.locator("#ms-viewer").get_by_label("Threshold", exact=True)
     threshold.fill("0.45")
     live = millilitres(opened.locator("#ms-viewer").inner_text())
     opened.get_by_role("button", name="Options").click()

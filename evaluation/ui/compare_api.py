@@ -45,7 +45,7 @@ def add_compare_endpoint(engine: Engine) -> None:
         gr.File(label="reference", visible=False),
         gr.File(label="label_maps", file_count="multiple", visible=False),
         gr.Textbox(label="consensus", value=None, visible=False),
-        gr.Number(label="volume", value=None, precision=0, visible=False),
+        gr.Number(label="volume", value=None, visible=False),
     ]
     outputs = [gr.File(label="archive", visible=False), gr.JSON(label="comparison", visible=False)]
     gr.Button(visible=False).click(
@@ -89,6 +89,8 @@ def compare_on_file(
 
     if not file or not isinstance(file, str):
         raise OptionError("The endpoint takes exactly one file. Call it once for each file.")
+    if not isinstance(volume, int | None):
+        raise OptionError(f"The volume is {volume!r}. Give a whole number from 1, or leave it out.")
     if consensus not in (None, "", "majority", "staple"):
         raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
     request = Request.of(_names(checkpoints), reference, label_maps, consensus)

@@ -1,7 +1,9 @@
 """What the Evaluate tab shows as code: the run on the page, and the case that is open."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from evaluation.case_files import find_test_set
@@ -39,7 +41,7 @@ class Shown:
     tolerance: float = 1.0
 
 
-def board_code(board: Board, settings: Settings, address: str) -> dict[str, object]:
+def board_code(board: Board, settings: Settings, address: str) -> dict[str, str]:
     """The parts of the page that hold the code of what it shows; empty without results."""
     if board.opened is None or board.answer is None:
         return code_updates(None)
@@ -59,8 +61,8 @@ def shown_of(opened: Opened, test_set: str) -> Shown:
         source: tuple(dict.fromkeys(run.checkpoint for run in runs if run.source == source))
         for source in ("run", "score", "import")
     }
-    first = next((run.settings for run in runs if run.source != "import"), {})
-    metrics = [str(name) for name in first.get("metrics", ())]  # type: ignore[union-attr]
+    first: Mapping[str, Any] = next((run.settings for run in runs if run.source != "import"), {})
+    metrics = [str(name) for name in first.get("metrics", ())]
     return Shown(
         test_set=test_set,
         split=splits.pop() if len(splits) == 1 else "",
@@ -68,7 +70,7 @@ def shown_of(opened: Opened, test_set: str) -> Shown:
         scored=by_source["score"],
         imported=by_source["import"],
         metrics=() if set(metrics) <= set(DEFAULT_METRICS) else tuple(metrics),
-        tolerance=float(first.get("nsd_tolerance", 1.0)),  # type: ignore[arg-type]
+        tolerance=float(first.get("nsd_tolerance", 1.0)),
     )
 
 
@@ -114,9 +116,8 @@ def link_of(folders: tuple[RunFolder, ...], test_set: str, case: str, address: s
 def _program(shown: Shown, address: str) -> str:
     if not shown.checkpoints:
         return ""
-    given: dict[str, object] = {"split": shown.split or None}
-    arguments = {"checkpoints": list(shown.checkpoints), "test_set": shown.test_set}
-    arguments |= {name: value for name, value in given.items() if value is not None}
+    arguments: dict[str, object] = {"checkpoints": list(shown.checkpoints), "test_set": shown.test_set}
+    arguments |= {"split": shown.split} if shown.split else {}
     return program(address, ("scores", "csv"), arguments, "/evaluate")
 
 

@@ -92,7 +92,7 @@ class Links:
                 yield gr.skip()
                 return
             folder, address = session_folder(request.session_hash), page_address(request)
-            updates = choose_sample(self._engine, work, link.sample, link.checkpoints)
+            updates: dict[str, Any] = choose_sample(self._engine, work, link.sample, link.checkpoints)
             yield tab.changes(updates)
             for step in run(self._engine, updates["work"], Request(link.checkpoints), folder, address, progress):
                 yield tab.changes(step)
@@ -122,8 +122,10 @@ def segment_sample(
     """Choose the sample and the checkpoint of a link on the Segment tab, and segment."""
     assert link.sample is not None
     suited = replace(link.sample, checkpoint=choices.checkpoint or "")
-    updates = segment_handlers.choose_sample(engine, work, suited, choices)
+    updates: dict[str, Any] = segment_handlers.choose_sample(engine, work, suited, choices)
     yield updates
     entry = engine.find(choices.checkpoint)
     threshold = (entry.card.threshold if entry and entry.card else None) or choices.threshold
+    if "work" not in updates:  # the sample could not be read, which was told
+        return
     yield from run_handlers.run(engine, updates["work"], replace(choices, threshold=threshold), folder, progress)

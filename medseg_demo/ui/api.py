@@ -49,9 +49,9 @@ def add_endpoints(engine: Engine) -> None:
         gr.Number(label="threshold", value=None, visible=False),
         gr.Checkbox(label="flips", visible=False),
         gr.Textbox("none", label="denoise", visible=False),
-        gr.Number(0, label="smallest_component", precision=0, visible=False),
+        gr.Number(0, label="smallest_component", visible=False),
         gr.Checkbox(label="fill_holes", visible=False),
-        gr.Number(label="volume", value=None, precision=0, visible=False),
+        gr.Number(label="volume", value=None, visible=False),
     ]
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
     gr.Button(visible=False).click(
@@ -107,6 +107,8 @@ def segment_file(
     """
     if not file:
         raise OptionError(texts.ONE_FILE_ONLY)
+    if not isinstance(volume, int | None):
+        raise OptionError(texts.NO_VOLUME.format(value=volume))
     engine.entry(checkpoint)
     image = read_image(Path(file), settings=engine.settings, volume=volume)
     result = engine.segment(image, checkpoint, options=options)

@@ -104,6 +104,7 @@ EXPIRED = "Its results were deleted after an hour. Press Segment to make them ag
 UNKNOWN = "unknown"
 NO_NUMBER = "The threshold is {value!r}. Give a number between 0 and 1, or leave it out."
 NO_COUNT = "The smallest component is {value!r}. Give a whole number of pixels, or leave it out."
+NO_VOLUME = "The volume is {value!r}. Give a whole number from 1, or leave it out."
 ONE_FILE_ONLY = "The endpoint takes exactly one file. Call it once for each file."
 
 MODELS_INTRO = (

@@ -51,6 +51,7 @@ def test_label_maps_and_tables_come_back(tmp_path):
     assert len(list(csv.DictReader(files.pairs.open()))) == 6
     document = json.loads(files.document.read_text())
     assert document["consensus"] == {"method": "majority", "name": "majority", "tied_pixels": 2}
+    assert document["agreement"] == {"2": 2, "3": 2}
     assert document["disagreement"]["regions"][0]["pixels"] == 2
 
 

@@ -39,6 +39,7 @@ def test_files_and_figures(known_engine, picture, tmp_path):
         ({"a": 1}, {}, "list of names"),
         (["half", "strict"], {"consensus": "mean"}, "Choose majority or staple"),
         (["half", "strict"], {"volume": 3}, "scan"),
+        (["half", "strict"], {"volume": "3"}, "whole number"),
     ],
 )
 def test_what_cannot_be_compared_is_explained(known_engine, picture, checkpoints, options, words):

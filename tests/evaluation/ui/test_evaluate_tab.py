@@ -34,7 +34,7 @@ def test_a_volume_case_is_scrolled_in_linked_panes(page, url, volumes_run):
     playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
     choose(page, "Runs", "volumes-run")
     page.locator("#ev-test-set input").click()
-    page.get_by_role("option", name="volumes").click()
+    page.get_by_role("option", name="volumes", exact=True).click()
     page.locator("#ev-cases").get_by_role("button", name="volume_0").first.click()
     viewer = page.locator("#ev-viewer")
     playwright.expect(viewer.locator("canvas:visible").nth(1)).to_be_visible()

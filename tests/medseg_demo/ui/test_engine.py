@@ -58,3 +58,24 @@ def test_one_image_at_a_time(engine, square, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_several_checkpoints_come_one_after_the_other(engine, square):
+    told = []
+    results = engine.segment_each(square, ["bright", "bands"], progress=lambda *step: told.append(step))
+    assert next(results).checkpoint == "bright"
+    assert {name for name, _, _ in told} == {"bright"}
+    assert next(results).checkpoint == "bands"
+    assert engine.parameters("bright") == 0
+
+
+def test_a_gpu_by_the_call_is_lent_once(engine, square, monkeypatch):
+    calls = []
+
+    def one_call(image, checkpoints, options, settings):
+        calls.append([checkpoint.name for checkpoint in checkpoints])
+        yield from module._segment_each(image, checkpoints, options, settings)
+
+    monkeypatch.setattr(module, "_segment_in_one_call", one_call)
+    assert [one.checkpoint for one in engine.segment_each(square, ["bright", "bands"])] == ["bright", "bands"]
+    assert calls == [["bright", "bands"]]
