@@ -39,7 +39,7 @@ from medseg_demo.ui.header import header
 from medseg_demo.ui.models_tab import ModelsTab
 from medseg_demo.ui.segment_tab import SegmentTab
 from medseg_demo.ui.state import LIFETIME_S, end_session
-from medseg_demo.ui.theme import STYLESHEET, make_theme
+from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
 
 
 def build_app(
@@ -85,6 +85,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     return {
         "theme": make_theme(),
         "css_paths": [STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
+        "js": PAGE_SCRIPT.read_text(encoding="utf-8"),
         "footer_links": ["api"],
         "run_history": False,
         "enable_monitoring": False,

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.rendering import to_uint8
+from medseg_demo.rendering import oriented, plane_view, to_uint8
 
 # The viewer's own colours and patterns, so that a tile and the viewer look alike.
 OUTCOMES = ("True positive", "False positive", "False negative", "Other class")
@@ -34,22 +34,26 @@ def outcomes(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 def outcome_picture(
     image: MedicalImage, reference: LabelMap | None, prediction: LabelMap | None, *, slice_index: int, max_side: int
 ) -> Image.Image:
-    """One slice with the outcomes over it; the image alone where one of the label maps is missing.
+    """One axial slice as the viewer shows it, with the outcomes over it; the image alone where a label map is missing.
 
     Args:
         image: The image.
         reference: Of its size.
         prediction: Of its size.
         slice_index: Of a volume; 0 otherwise.
-        max_side: The longer side of the picture is reduced to this by a whole factor, before patterns are drawn.
+        max_side: The longer side of the picture is reduced to this, or a small one enlarged up to it, by a whole
+            factor before patterns are drawn.
     """
-    step = -(-max(image.shape[-2:]) // max_side)
-    grey = to_uint8(image.slices[slice_index], image.display_window)
-    picture = Image.fromarray(np.ascontiguousarray(np.broadcast_to(grey, (*grey.shape[:2], 3)))).reduce(step)
+    longest, flips = max(image.shape[-2:]), plane_view(image, "axial").flips
+    step, grown = -(-longest // max_side), max(max_side // longest, 1)
+    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), flips)
+    grey = np.broadcast_to(_enlarged(grey, grown), (grey.shape[0] * grown, grey.shape[1] * grown, 3))
+    picture = Image.fromarray(np.ascontiguousarray(grey)).reduce(step)
     if reference is None or prediction is None:
         return picture
     planes = [
-        _plane(label_map, slice_index)[step // 2 :: step, step // 2 :: step] for label_map in (reference, prediction)
+        _enlarged(oriented(_plane(label_map, slice_index), flips), grown)[step // 2 :: step, step // 2 :: step]
+        for label_map in (reference, prediction)
     ]
     found = outcomes(*planes)
     base = np.asarray(picture, dtype=np.float32)[: found.shape[0], : found.shape[1]]
@@ -66,6 +70,10 @@ def as_data_url(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=6)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _enlarged(plane: np.ndarray, factor: int) -> np.ndarray:
+    return plane.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _plane(label_map: LabelMap, index: int) -> np.ndarray:

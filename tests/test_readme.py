@@ -111,6 +111,7 @@ def test_command_line(tmp_path: Path) -> None:
     with Image.open(tmp_path / "results/chest/chest.png") as label_map:
         assert label_map.size == CHEST_SIZE
         assert set(np.unique(label_map)) == {0, 1}
+    assert (tmp_path / "results/compared").is_dir()
 
 
 def test_training(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def case_heat_map(
         f"{len(chosen)} of {len(cells):,} cases, the worst first" if len(chosen) < len(cells) else f"n = {len(cells)}"
     )
     title = f"{metric_title(metric)}: case × checkpoint"
-    figure = base_figure(title, theme=theme, note=note, height=170 + 20 * max(4, len(chosen)))
+    figure = base_figure(title, theme=theme, note=note, height=215 + 20 * max(6, len(chosen)))
     # Places instead of names: two test sets may have a case of the same name.
     figure.add_trace(
         go.Heatmap(

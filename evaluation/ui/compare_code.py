@@ -7,7 +7,7 @@ from medseg_demo.ui.code import Code, File, Source, link, program, shell, shell_
 from medseg_demo.ui.code_view import code_updates
 
 
-def compare_code(work: Work, address: str) -> dict[str, str]:
+def compare_code(work: Work, address: str) -> dict[str, object]:
     """The parts of the page that hold the code of the result."""
     if work.source is None or work.request is None:
         return code_updates(None)

@@ -79,9 +79,10 @@ class ComparisonExample:
 
 
 def peers(engine: Engine, checkpoint: str, *, most: int = 2) -> list[str]:
-    """A checkpoint and the next ones that find the same classes and take the same kind of image.
+    """A checkpoint and the next ones that find the same classes in what it takes.
 
-    Fewer than ``most`` where there are no more; those of the first usable one where the name is unknown here.
+    Beside one for volumes stand those for single images too, which go through a volume slice by slice. There are fewer
+    than ``most`` where there are no more, and they are those of the first usable one where the name is unknown here.
     """
     usable = engine.usable()
     first = next((entry for entry in usable if entry.name == checkpoint), usable[0] if usable else None)
@@ -92,7 +93,8 @@ def peers(engine: Engine, checkpoint: str, *, most: int = 2) -> list[str]:
         for entry in usable
         if entry.card is not None
         and entry.name != first.name
-        and (entry.card.class_names, entry.card.is_3d) == (first.card.class_names, first.card.is_3d)
+        and entry.card.class_names == first.card.class_names
+        and (first.card.is_3d or not entry.card.is_3d)
     ]
     return [first.name, *_preferred(alike, first.card.task, engine)][:most]
 

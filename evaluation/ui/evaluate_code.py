@@ -41,7 +41,7 @@ class Shown:
     tolerance: float = 1.0
 
 
-def board_code(board: Board, settings: Settings, address: str) -> dict[str, str]:
+def board_code(board: Board, settings: Settings, address: str) -> dict[str, object]:
     """The parts of the page that hold the code of what it shows; empty without results."""
     if board.opened is None or board.answer is None:
         return code_updates(None)

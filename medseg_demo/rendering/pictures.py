@@ -7,6 +7,7 @@ from PIL import Image
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering.colours import palette
+from medseg_demo.rendering.planes import oriented, plane_view
 
 OverlayStyle = Literal["fill", "outline"]
 
@@ -39,7 +40,7 @@ def overlay_picture(
     style: OverlayStyle = "fill",
     max_side: int | None = None,
 ) -> Image.Image:
-    """One slice with its label map over it, in the colours of the classes.
+    """One axial slice as the viewer shows it, with its label map over it in the colours of the classes.
 
     Args:
         image: The image, shown through its display window.
@@ -55,8 +56,10 @@ def overlay_picture(
     labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
     if labels.shape != image.slices.shape[:3]:
         raise ValueError(f"The label map has shape {labels.shape}, the image {image.slices.shape[:3]}.")
-    grey = to_uint8(image.slices[slice_index], image.display_window)
-    shown = labels[slice_index] if style == "fill" else _borders(labels[slice_index])
+    flips = plane_view(image, "axial").flips
+    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), flips)
+    shown = oriented(labels[slice_index], flips)
+    shown = shown if style == "fill" else _borders(shown)
     picture = Image.fromarray(_blend(np.broadcast_to(grey, (*grey.shape[:2], 3)), shown, opacity))
     if max_side is not None:
         picture.thumbnail((max_side, max_side), Image.Resampling.BOX)

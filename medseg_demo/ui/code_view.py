@@ -28,7 +28,7 @@ def lay_out_code(prefix: str) -> tuple[gr.HTML, gr.HTML, gr.HTML]:
         return _block(f"{prefix}-code-command"), _block(f"{prefix}-code-python"), _block(f"{prefix}-code-link")
 
 
-def code_updates(code: Code | None) -> dict[str, str]:
+def code_updates(code: Code | None) -> dict[str, object]:
     """The changed parts of a page, by the names of CODE_PARTS."""
     code = code or Code("", "")
     return {
@@ -38,7 +38,7 @@ def code_updates(code: Code | None) -> dict[str, str]:
     }
 
 
-def run_code(run: Run | None, address: str) -> dict[str, str]:
+def run_code(run: Run | None, address: str) -> dict[str, object]:
     """The same, for the result of the Segment tab that is in the viewer."""
     if run is None or run.shown is None:
         return code_updates(None)

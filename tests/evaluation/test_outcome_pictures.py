@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -26,7 +27,7 @@ def test_each_pixel_has_its_outcome():
 
 def test_only_what_is_labelled_is_coloured():
     reference = LabelMap(np.pad(np.ones((8, 8), np.uint8), 8), ("thing",))
-    picture = np.asarray(outcome_picture(image_of((24, 24)), reference, reference, slice_index=0, max_side=64))
+    picture = np.asarray(outcome_picture(image_of((24, 24)), reference, reference, slice_index=0, max_side=24))
     coloured = (picture != 100).any(axis=-1)
     assert np.array_equal(coloured, reference.labels > 0)
 
@@ -43,8 +44,23 @@ def test_a_large_slice_of_a_volume_is_reduced():
     assert picture.size == (40, 50)
 
 
+def test_a_small_slice_is_enlarged_and_lies_as_the_viewer_shows_it():
+    image = image_of((1, 6, 9))
+    towards_right_and_front = Geometry((1.0, 1.0, 1.0), np.diag([-1.0, -1, 1, 1]))
+    labels = np.zeros((1, 6, 9), np.uint8)
+    labels[0, 0, 0] = 1  # left and behind: at the lower right
+    label_map = LabelMap(labels, ("thing",))
+    image = replace(image, geometry=towards_right_and_front)
+    picture = np.asarray(outcome_picture(image, label_map, label_map, slice_index=0, max_side=40))
+    assert picture.shape == (24, 36, 3)
+    coloured = (picture != 100).any(axis=-1)
+    assert coloured[20:, 32:].all()
+    assert coloured.sum() == 16
+
+
 def test_without_a_prediction_the_image_stands_alone():
     picture = outcome_picture(image_of((10, 10)), None, None, slice_index=0, max_side=50)
+    assert picture.size == (50, 50)
     assert set(np.asarray(picture).ravel().tolist()) == {100}
 
 
