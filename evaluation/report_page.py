@@ -137,7 +137,8 @@ def worst(cases: Sequence[WorstCase], legend: Sequence[tuple[str, str]]) -> str:
     items = "".join(f'<li><img src="{url}" width="24" height="16" alt=""> {escape(name)}</li>' for url, name in legend)
     return (
         '<div class="card"><h3>Worst cases</h3><p class="small">A click on a picture opens the viewer with the errors '
-        f'against the reference; its key N goes to the next one.</p><ul class="legend">{items}</ul>{"".join(map(_case, cases))}</div>'
+        f'against the reference; its key N goes to the next one.</p><ul class="legend">{items}</ul>'
+        f"{''.join(map(_case, cases))}</div>"
     )
 
 

@@ -1,6 +1,7 @@
-"""A worst case for the viewer inside a report: all of an image, a few slices of a volume, within a stated size."""
+"""A worst case for the viewer inside a report: all of an image or a small volume, a few slices of a larger one."""
 
 import json
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from medseg_demo.image import LabelMap
 from medseg_demo.rendering import most_labelled_slice, viewer_value
 
 SIDE = 1024  # longer slices are reduced
+WHOLE_VOXELS = 2**18  # a volume of so many is embedded with every slice of its three planes
 MOST_SLICES = 9
 MOST_BYTES = 3 * 2**20  # of one volume; fewer slices are embedded where they would exceed it
 SLICES_NOTE = "Slices {first} to {last} of {count}, around the one with most errors; the others are not in this file."
@@ -41,6 +43,8 @@ def embedded_value(case: OpenedCase, prediction: CasePrediction, *, title: str) 
         return _value(case, prediction, title, None), ""
     count = len(case.image.slices)
     centre = opening_slice(case.reference, prediction.label_map)
+    if case.image.pixels.size <= WHOLE_VOXELS:
+        return _value(case, prediction, title, "all", centre), ""
     for width in range(min(MOST_SLICES, count), 0, -1):
         first = min(max(centre - width // 2, 0), count - width)
         slices = list(range(first, first + width))
@@ -52,12 +56,16 @@ def embedded_value(case: OpenedCase, prediction: CasePrediction, *, title: str) 
 
 
 def _value(
-    case: OpenedCase, prediction: CasePrediction, title: str, slices: list[int] | None, opened: int | None = None
+    case: OpenedCase,
+    prediction: CasePrediction,
+    title: str,
+    slices: list[int] | Literal["all"] | None,
+    opened: int | None = None,
 ) -> dict[str, object]:
     regions = error_regions(case.reference, prediction.label_map)
     value = viewer_value(
         case.image, prediction.label_map, reference=case.reference, title=title, max_side=SIDE,
         slice_index=opened, slice_indices=slices,
     )  # fmt: skip
-    here = regions if slices is None else [one for one in regions if one["at"][0] in slices]  # type: ignore[index]
+    here = regions if not isinstance(slices, list) else [one for one in regions if one["at"][0] in slices]  # type: ignore[index]
     return value | {"mode": "errors", "regions": here}

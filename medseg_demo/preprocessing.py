@@ -6,7 +6,7 @@ of a volume one by one, (Z, C, Y, X); a 3-D network gets the whole in its own or
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from medseg_demo.image import MedicalImage
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.orientation import network_orientation
 
 Denoise = Literal["none", "mean", "gaussian", "median"]
@@ -128,24 +128,25 @@ def place(
     return _pad_by_reflection(scaled, placement), placement
 
 
-def to_picture(tensor: torch.Tensor, card: ModelCard) -> np.ndarray:
-    """What the network saw, for people.
+def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
+    """What a 2-D network sees of one slice, for people: scaled, but not padded.
 
     Args:
-        tensor: (Z, C, H, W) or (1, C, D, H, W), as given to the network.
-        card: Its normalisation is undone.
+        image: The image or volume.
+        card: Its window is shown from black to white; for "zscore", the whole range of the image is.
+        index: Which slice; 0 for an image.
+        denoise: As in ``to_tensor``.
 
     Returns:
-        uint8, (Z, H, W) for one channel, (Z, H, W, 3) for colour; Z is D for a volume.
+        uint8, (H, W) for one channel, (H, W, 3) for colour.
     """
-    if tensor.ndim == 5:
-        tensor = tensor[0].transpose(0, 1)
-    if card.normalisation.method == "window":
-        mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
-        shown = tensor * std + mean
-    else:
-        shown = (tensor - tensor.amin()) / (tensor.amax() - tensor.amin()).clamp_min(1e-6)
-    picture = (shown.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    is_zscore = card.normalisation.method == "zscore"
+    low, high = image.intensity_range if is_zscore else card.window or image.display_window
+    plain = card.model_copy(update={"window": (low, max(high, low + 1e-6)), "normalisation": Normalisation()})
+    one = replace(image, pixels=image.slices[index], axes="YXC")
+    placed, placement = place(to_tensor(one, plain, denoise=denoise), plain, spacing_mm=image.geometry.spacing_mm)
+    shown = placement.crop(placed)[0].clamp(0, 1)
+    picture = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 

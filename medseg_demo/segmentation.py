@@ -95,16 +95,9 @@ class Segmentation:
         """One record a class. Made when asked for."""
         return measure(self.label_map, self.probabilities)
 
-    @cached_property
-    def model_input(self) -> np.ndarray:
-        """What the network saw, without padding: uint8 (Z, H, W), or (Z, H, W, 3) in colour. Made when asked for."""
-        tensor = to_tensor(self.image, self.card, denoise=self.options.denoise)
-        spacing_mm = _orientation(self.image, self.card).turn_spacing(self.image.geometry.spacing_mm)
-        pictures = []
-        for part in tensor.split(CHUNK):
-            placed, placement = place(part, self.card, spacing_mm=spacing_mm)
-            pictures.append(to_picture(placement.crop(placed), self.card))
-        return np.concatenate(pictures)
+    def model_input(self, index: int) -> np.ndarray:
+        """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, 3) in colour."""
+        return to_picture(self.image, self.card, index, denoise=self.options.denoise)
 
 
 def segment(

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,22 @@ def page(chromium) -> Iterator[object]:
     yield page
     context.close()
     assert not faults
+
+
+@pytest.fixture
+def serious_faults(page) -> Callable[[], dict[str, list[str]]]:
+    """What axe finds on the page as it is, serious or critical: {rule: the elements}; skips where axe is missing."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+
+    def find() -> dict[str, list[str]]:
+        violations = axe.Axe().run(page).response["violations"]
+        return {
+            one["id"]: [node["html"] for node in one["nodes"]]
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+        }
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -215,10 +215,12 @@ def test_the_live_threshold_says_what_a_new_run_finds(opened, nifti):
     opened.locator("#ms-upload input[type=file]").set_input_files(nifti)
     expect(opened.locator("#ms-preflight")).to_contain_text("12 slices")
     segment(opened, "solid")
-    expect(opened.locator("#ms-viewer")).to_contain_text(re.compile(r"[\d.]+ ml"))
-    threshold = opened.locator("#ms-viewer").get_by_label("Threshold", exact=True)
-    threshold.fill("0.45")
-    live = millilitres(opened.locator("#ms-viewer").inner_text())
+    viewer = opened.locator("#ms-viewer")
+    expect(viewer).to_contain_text(re.compile(r"[\d.]+ ml"))
+    before = re.search(r"[\d.]+ ml", viewer.inner_text())[0]
+    viewer.get_by_label("Threshold", exact=True).fill("0.45")
+    expect(viewer).not_to_contain_text(before)  # the next frame draws it
+    live = millilitres(viewer.inner_text())
     opened.get_by_role("button", name="Options").click()
     number = opened.get_by_label("number input for Threshold")
     number.fill("0.45")

@@ -16,7 +16,12 @@ def viewer_value(
     reference = comparison.reference
     return linked_value(
         comparison.image,
-        [NamedPrediction(one.name, one.label_map, one.probabilities, one.threshold) for one in comparison.shown],
+        [
+            NamedPrediction(
+                one.name, one.label_map, one.probabilities, one.threshold, counted=one is not comparison.consensus
+            )
+            for one in comparison.shown
+        ],
         reference=None if reference is None else reference.label_map,
         regions=[] if key else _regions(comparison),
         layout="side",

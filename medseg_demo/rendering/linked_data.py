@@ -15,9 +15,9 @@ Large volumes never travel whole: a value holds the slices that were asked for, 
     intensity           {scale, offset, unit, window, range}; presets: [{name, low, high}]
     classes             [{name, colour}], item i being label value i + 1 in every label map of the value
     probability_levels  Probabilities are whole steps of 1 / levels, rounded up
-    predictions         [{name, threshold, threshold_label, postprocessing, histogram, totals}]; threshold: of the
-                        result, for one class with probabilities, else null; threshold_label: that class's value;
-                        postprocessing: what came after it, in words
+    predictions         [{name, threshold, threshold_label, postprocessing, counted, histogram, totals}]; threshold:
+                        of the result, for one class with probabilities, else null; threshold_label: that class's
+                        value; postprocessing: what came after it, in words; counted: as in NamedPrediction
                         histogram: {class name: {inside, outside}} and totals: [{predicted, reference, both}] are
                         those of volume_figures.py, and null for images and for values that only add slices
     regions             [{class_name, size, box, at}]: where N and P jump to, in their order
@@ -38,7 +38,7 @@ from medseg_demo.rendering.colours import hex_colour
 from medseg_demo.rendering.intensity_code import code_for, presets
 from medseg_demo.rendering.planes import PLANES, Plane, PlaneView, plane_view, planes_of
 from medseg_demo.rendering.shared_classes import relabelled, reordered, shared_names
-from medseg_demo.rendering.slice_data import PROBABILITY_LEVELS, pack_slice, reduction_of
+from medseg_demo.rendering.slice_data import PROBABILITY_LEVELS, ModelInput, pack_slice, reduction_of
 from medseg_demo.rendering.volume_figures import class_totals, threshold_histogram
 
 MAX_SIDE = 4096
@@ -58,6 +58,7 @@ class NamedPrediction:
             classes; None where they are not known.
         threshold: What made the label map from the probabilities of one class; None where classes competed.
         postprocessing: In words, what was done to the label map afterwards, such as "components under 20 px removed".
+        counted: Whether it has a vote where the agreement is shown; a consensus of the others has none.
     """
 
     name: str
@@ -65,6 +66,7 @@ class NamedPrediction:
     probabilities: np.ndarray | None = None
     threshold: float | None = None
     postprocessing: str = ""
+    counted: bool = True
 
 
 def linked_value(
@@ -77,7 +79,7 @@ def linked_value(
     plane: Plane = "axial",
     slice_index: int | None = None,
     slice_indices: Sequence[int] | Literal["all"] | None = None,
-    model_input: np.ndarray | None = None,
+    model_input: ModelInput | None = None,
     title: str | None = None,
     key: str | None = None,
     max_side: int = MAX_SIDE,
@@ -97,7 +99,7 @@ def linked_value(
         slice_indices: The slices of ``plane`` to send, such as a viewer's request; "all" sends every slice of every
             plane, for pages without a server. Where none are given: the opened slice, and of a volume the slices of
             the other two planes that cross there.
-        model_input: What the network saw: uint8 (Z, H, W) or (Z, H, W, 3).
+        model_input: Of an axial slice's index, what the network saw of it: uint8 (H, W) or (H, W, 3).
         title: Shown on the stage; the image's name where none is given.
         key: That of the earlier value, to add slices to it.
         max_side: Slices with a longer side are reduced by a whole factor.
@@ -106,7 +108,7 @@ def linked_value(
         ValueError: Something has another size than the image, or the slice is not one of the volume's.
     """
     predictions = predictions or [NamedPrediction("", None)]  # an image alone is shown like a prediction of nothing
-    _check_sizes(image, predictions, reference, model_input)
+    _check_sizes(image, predictions, reference)
     names = shared_names([*(one.label_map for one in predictions), reference])
     labels = [1 + names.index(one.label_map.class_names[0]) if one.label_map else 0 for one in predictions]
     predictions = [_with_classes(one, names) for one in predictions]
@@ -215,9 +217,9 @@ def _describe_prediction(
     """What is true of all slices of a prediction; ``label`` is the value of its only class, if it has only one."""
     label_map, maps = prediction.label_map, prediction.probabilities
     threshold = prediction.threshold if maps is not None and len(maps) == 1 else None
-    counted = label_map is not None and label_map.is_volume and not only_adds
+    has_figures = label_map is not None and label_map.is_volume and not only_adds
     histogram = None
-    if counted and maps is not None and threshold is not None:
+    if has_figures and maps is not None and threshold is not None:
         inside = None if reference is None else reference.mask(label)
         histogram = {label_map.class_names[label - 1]: threshold_histogram(maps[0], inside)}  # type: ignore[union-attr]
     return {
@@ -225,17 +227,13 @@ def _describe_prediction(
         "threshold": threshold,
         "threshold_label": None if threshold is None else label,
         "postprocessing": prediction.postprocessing,
+        "counted": prediction.counted,
         "histogram": histogram,
-        "totals": class_totals(label_map, reference) if counted else None,  # type: ignore[arg-type]
+        "totals": class_totals(label_map, reference) if has_figures else None,  # type: ignore[arg-type]
     }
 
 
-def _check_sizes(
-    image: MedicalImage,
-    predictions: Sequence[NamedPrediction],
-    reference: LabelMap | None,
-    model_input: np.ndarray | None,
-) -> None:
+def _check_sizes(image: MedicalImage, predictions: Sequence[NamedPrediction], reference: LabelMap | None) -> None:
     sizes = [("reference", None if reference is None else reference.labels.shape)]
     for one in predictions:
         sizes.append(("label map", None if one.label_map is None else one.label_map.labels.shape))
@@ -243,8 +241,6 @@ def _check_sizes(
     for name, shape in sizes:
         if shape not in (None, image.shape):
             raise ValueError(f"The {name} has shape {shape}, the image {image.shape}.")
-    if model_input is not None and len(model_input) != len(image.slices):
-        raise ValueError(f"The model input has {len(model_input)} slices, the image {len(image.slices)}.")
 
 
 def _fingerprint(pixels: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 """One slice of one plane, packed for the viewer: the image once, and what each prediction says of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -13,6 +13,7 @@ from medseg_demo.rendering.planes import Plane, PlaneView, cut, oriented
 PROBABILITY_LEVELS = 200
 
 PackedSlice = dict[str, object]
+ModelInput = Callable[[int], np.ndarray]
 
 
 def reduction_of(view: PlaneView, max_side: int) -> int:
@@ -24,7 +25,7 @@ def pack_slice(
     image: MedicalImage,
     predictions: Sequence[tuple[LabelMap | None, np.ndarray | None]],
     reference: LabelMap | None,
-    model_input: np.ndarray | None,
+    model_input: ModelInput | None,
     *,
     plane: Plane,
     view: PlaneView,
@@ -37,7 +38,7 @@ def pack_slice(
         image: The image.
         predictions: Label map and probabilities of each; either may be missing.
         reference: The expert's label map.
-        model_input: What the network saw, (Z, H, W) or (Z, H, W, 3); it goes with axial slices only.
+        model_input: What the network saw of an axial slice; the other planes have none.
         plane: Which plane.
         view: How that plane is shown.
         index: Which slice of it.
@@ -53,13 +54,13 @@ def pack_slice(
     def packed_probabilities(maps: np.ndarray | None) -> list[PackedArray]:
         return [] if maps is None else [pack(probability_steps(_nearest(shown(one), reduction))) for one in maps]
 
-    seen = model_input is not None and plane == "axial"
+    seen = model_input(index) if model_input is not None and plane == "axial" else None
     return {
         "plane": plane,
         "index": index,
         "image": pack(encode_slice(image, _average(shown(image.slices), reduction))),
         "reference": packed_labels(reference),
-        "model_input": pack(oriented(model_input[index], view.flips)) if seen else None,  # type: ignore[index]
+        "model_input": None if seen is None else pack(oriented(seen, view.flips)),
         "predictions": [
             {"labels": packed_labels(labels), "probabilities": packed_probabilities(maps)}
             for labels, maps in predictions

@@ -7,6 +7,7 @@ import numpy as np
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering.linked_data import MAX_SIDE, NamedPrediction, linked_value
+from medseg_demo.rendering.slice_data import ModelInput
 from medseg_demo.rendering.planes import Plane
 
 
@@ -14,7 +15,7 @@ def viewer_value(
     image: MedicalImage,
     label_map: LabelMap | None = None,
     probabilities: np.ndarray | None = None,
-    model_input: np.ndarray | None = None,
+    model_input: ModelInput | None = None,
     reference: LabelMap | None = None,
     *,
     plane: Plane = "axial",
@@ -32,7 +33,7 @@ def viewer_value(
         image: The image or volume.
         label_map: The prediction, of the image's size.
         probabilities: Of the foreground classes in 0..1, (K, Y, X) or (K, Z, Y, X).
-        model_input: What the network saw: uint8 (Z, H, W) or (Z, H, W, 3).
+        model_input: Of an axial slice's index, what the network saw of it: uint8 (H, W) or (H, W, 3).
         reference: The expert's label map, of the image's size.
         plane: Which plane opens, or which plane's slices are asked for.
         slice_index: The slice to open; the axial one with most of the prediction where none is given.

@@ -3,7 +3,6 @@
 from typing import Literal
 
 import gradio as gr
-import numpy as np
 
 from medseg_demo.image import LabelMap
 from medseg_demo.rendering import Plane, viewer_script, viewer_value
@@ -67,7 +66,7 @@ def segmentation_value(
         segmentation.image,
         segmentation.label_map,
         segmentation.probabilities,
-        _model_input(segmentation, plane, adds=key is not None),
+        None if segmentation.card.is_3d else segmentation.model_input,  # a 3-D network saw no slices
         reference,
         plane=plane,
         slice_index=slice_index,
@@ -76,13 +75,6 @@ def segmentation_value(
         postprocessing=describe_postprocessing(segmentation.options),
         key=key,
     )
-
-
-def _model_input(segmentation: Segmentation, plane: Plane, *, adds: bool) -> np.ndarray | None:
-    """What the network saw of each axial slice; a 3-D network saw no slices."""
-    if segmentation.card.is_3d or (adds and plane != "axial"):
-        return None
-    return segmentation.model_input
 
 
 def describe_postprocessing(options: SegmentOptions) -> str:

@@ -28,7 +28,16 @@ def axial(value) -> list[int]:
     return [one["index"] for one in value["slices"] if one["plane"] == "axial"]
 
 
-def test_a_volume_opens_where_most_is_wrong(case):
+def test_a_small_volume_is_embedded_whole(case):
+    value, note = embedded_value(case, case.predictions[0], title="case")
+    assert note == ""
+    planes = [one["plane"] for one in value["slices"]]
+    assert {plane: planes.count(plane) for plane in planes} == {"axial": 30, "coronal": 64, "sagittal": 64}
+    assert value["slice_index"] == 20
+
+
+def test_a_volume_opens_where_most_is_wrong(case, monkeypatch):
+    monkeypatch.setattr(report_viewer, "WHOLE_VOXELS", 0)
     assert opening_slice(case.reference, case.predictions[0].label_map) == 20
     assert opening_slice(case.reference, case.reference) == 8
     assert opening_slice(case.reference, None) == 8
@@ -42,6 +51,7 @@ def test_a_volume_opens_where_most_is_wrong(case):
 
 
 def test_a_value_never_exceeds_its_limit(case, monkeypatch):
+    monkeypatch.setattr(report_viewer, "WHOLE_VOXELS", 0)
     whole = len(json.dumps(embedded_value(case, case.predictions[0], title="case")[0]))
     monkeypatch.setattr(report_viewer, "MOST_BYTES", whole // 2)
     value, note = embedded_value(case, case.predictions[0], title="case")

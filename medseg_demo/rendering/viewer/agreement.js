@@ -10,8 +10,13 @@ const PARTIAL = [
 const AGREED = { colour: [0, 158, 115], pattern: "plain" };
 const CONFLICT = { name: "Different classes", colour: [204, 121, 167], pattern: "checks" };
 
+// A consensus of the others is no further voice.
+function countedPredictions(value) {
+  return [...value.predictions.keys()].filter((i) => value.predictions[i].counted);
+}
+
 function agreementNames(value) {
-  return value.predictions.map((one) => one.name);
+  return countedPredictions(value).map((i) => value.predictions[i].name);
 }
 
 function agreementTiles(value) {

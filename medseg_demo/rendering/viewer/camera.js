@@ -6,6 +6,7 @@ class Camera {
     this.picture = { width: 1, height: 1, aspect: 1 };
     this.stage = { width: 1, height: 1 };
     this.fitted = true;
+    this.framed = null; // the box that was centred last, until a person zooms or pans
     this.scale = 1;
     this.x = 0;
     this.y = 0;
@@ -23,6 +24,7 @@ class Camera {
     const dy = (height - this.stage.height) / 2;
     this.stage = { width, height };
     if (this.fitted) this.fit();
+    else if (this.framed) this.frame(...this.framed);
     else this.move(dx, dy);
   }
 
@@ -44,12 +46,14 @@ class Camera {
     this.x = (this.stage.width - this.picture.width * this.scaleX) / 2;
     this.y = (this.stage.height - this.picture.height * this.scaleY) / 2;
     this.fitted = true;
+    this.framed = null;
   }
 
   move(dx, dy) {
     this.x += dx;
     this.y += dy;
     this.fitted = false;
+    this.framed = null;
     this.keepInSight();
   }
 
@@ -61,6 +65,7 @@ class Camera {
     this.x = x - (x - this.x) * change;
     this.y = y - (y - this.y) * change;
     this.fitted = false;
+    this.framed = null;
     this.keepInSight();
   }
 
@@ -73,6 +78,7 @@ class Camera {
     this.x = this.stage.width / 2 - ((left + right + 1) / 2) * this.scaleX;
     this.y = this.stage.height / 2 - ((top + bottom + 1) / 2) * this.scaleY;
     this.fitted = false;
+    this.framed = [left, top, right, bottom];
   }
 
   // A corner of the picture must stay at least this far inside the stage.

@@ -168,14 +168,15 @@ class Layers {
   }
 
   agreementKey(value, state, slice) {
-    return slice.views.map((view) => this.outcomesKey(value, state, view)).join();
+    return countedPredictions(value).map((i) => this.outcomesKey(value, state, slice.views[i])).join();
   }
 
   // A prediction without a label map has found nothing.
   agreement(value, state, slice) {
     const nothing = () => new Uint8Array(slice.image.width * slice.image.height);
+    const views = countedPredictions(value).map((i) => slice.views[i]);
     return this.once("agreement", this.agreementKey(value, state, slice), () =>
-      agreement(slice.views.map((view) => (view.labels ? this.shownLabels(value, state, view) : nothing()))),
+      agreement(views.map((view) => (view.labels ? this.shownLabels(value, state, view) : nothing()))),
     );
   }
 }

@@ -51,7 +51,7 @@ class Pane {
   // The predictions that are to be seen, or with a pointer the one below it.
   predictions(position) {
     const { state, value } = this.viewer;
-    if (this.content.kind === "agreement") return value.predictions.map((_, i) => i);
+    if (this.content.kind === "agreement") return countedPredictions(value);
     if (this.content.kind !== "swipe") return [this.content.prediction(state)];
     if (!position) return state.pair;
     const share = this.camera.toStage(position.x, position.y).x / this.camera.stage.width;

@@ -53,7 +53,10 @@ class Viewer {
     this.pointer = null;
     const columns = contents.length > 1 ? (contents.length === 4 && !this.state.threePlanes ? 2 : contents.length) : 1;
     this.stages.style.setProperty("--mv-columns", columns);
-    this.stages.style.setProperty("--mv-few-columns", Math.min(columns, 2));
+    // On a phone, too, a row holds one plane alone.
+    const few = this.visiblePlanes.length > 1 && columns === 3 ? 3 : Math.min(columns, 2);
+    this.stages.style.setProperty("--mv-few-columns", few);
+    this.stages.style.setProperty("--mv-few-rows", Math.ceil(this.panes.length / few));
     this.stages.dataset.arrangement = this.visiblePlanes.length > 1 && contents.length === 1 ? "planes" : "grid";
     this.stages.dataset.rows = this.panes.length / columns;
     this.stages.dataset.many = String(this.panes.length > 2);
@@ -89,7 +92,9 @@ class Viewer {
     if (!sameImage || several !== before.predictions.length > 1) state.layout = value.layout;
     if (!several) state.layout = "single";
     else if (state.layout === "single") state.layout = "side";
-    state.pair = state.pair.every((i) => i < value.predictions.length) && several ? state.pair : [0, Math.min(1, value.predictions.length - 1)];
+    const last = value.predictions.length - 1;
+    const kept = state.pair[0] !== state.pair[1] && state.pair.every((i) => i <= last);
+    if (!kept) state.pair = [0, Math.min(1, last)];
     state.thresholds = value.predictions.map((one) => one.threshold);
     state.region = null;
     state.probabilityClass = 0;
@@ -160,7 +165,7 @@ class Viewer {
     const { state, slice } = this;
     if (slice && !offeredViews(slice).includes(state.view)) state.view = offeredViews(slice)[0];
     if (slice && !offeredModes(slice).includes(state.mode)) state.mode = "fill";
-    for (const plane of this.visiblePlanes) {
+    for (const plane of Object.keys(this.value.planes)) {
       const { camera, slice: shown } = this.planes[plane];
       const network = state.view === "model" && shown?.model;
       const [down, right] = network ? [1, 1] : pixelSize(this.value, plane);
@@ -256,7 +261,7 @@ class Viewer {
     const errors = !this.value.regions.length && this.state.layout !== "agreement";
     Object.assign(this.state, { region, view: "overlay" }, errors ? { mode: "errors" } : {});
     this.moveTo(region.at);
-    for (const plane of this.visiblePlanes) {
+    for (const plane of Object.keys(this.value.planes)) {
       const { left, top, right, bottom } = boxIn(this.value, plane, region.box);
       this.planes[plane].camera.frame(left, top, right, bottom);
     }

@@ -1,6 +1,7 @@
 """Several predictions of one image in the viewer: linked panes, swipe, flicker, agreement, and their differences."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +136,17 @@ def test_agreement_of_four_counts_votes(show):
     assert [name in legend for name in ("1 of 4", "2 of 4", "3 of 4", "All 4")] == [True] * 4
 
 
+def test_a_consensus_has_no_vote_in_the_agreement(show):
+    consensus = replace(PREDICTIONS[2], name="majority", counted=False)
+    shown = show(linked_value(IMAGE, [*PREDICTIONS[:2], consensus], layout="agreement"))
+    legend = shown.page.get_by_role("list", name="Agreement").inner_text()
+    assert [name in legend for name in ("Only unet", "Only net-1", "Both")] == [True] * 3
+    found = shown.array("viewer.layers.agreement(viewer.value, viewer.state, viewer.slice)")
+    np.testing.assert_array_equal(found > 0, (MAPS[0] + MAPS[1] > 0).ravel())
+    shown.click("Side by side")
+    assert stages(shown) == 3
+
+
 def test_pixels_of_different_classes_are_no_agreement(show):
     other = NamedPrediction("other", LabelMap(MAPS[0] * 2, ("a", "cell b")))
     shown = show(linked_value(IMAGE, [PREDICTIONS[0], other], layout="agreement"))
@@ -156,6 +168,25 @@ def test_n_and_p_go_through_the_regions_and_say_where_they_are(show):
     assert said.inner_text().startswith("Region 1 of 2")
     shown.press("p")
     assert said.inner_text().startswith("Region 2 of 2")
+
+
+def test_the_region_stays_in_the_middle_when_the_layout_changes(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS, regions=REGIONS, layout="swipe"))
+    shown.press("n", "n")
+    for layout in ("Side by side", "Agreement", "Swipe"):
+        shown.click(layout)
+        shown.page.wait_for_timeout(150)
+        size, place, corners = shown.ask(
+            "((camera, { width, height }) => [[width, height], camera.toPicture(width / 2, height / 2),"
+            " [camera.toStage(31, 30), camera.toStage(37, 35)]])(viewer.camera, viewer.camera.stage)"
+        )
+        assert (place["x"], place["y"]) == pytest.approx((34, 32.5))
+        assert all(0 < one["x"] < size[0] and 0 < one["y"] < size[1] for one in corners)
+    shown.press("+")
+    before = shown.ask("viewer.camera.scale")
+    shown.click("Side by side")
+    shown.page.wait_for_timeout(150)
+    assert shown.ask("viewer.camera.scale") == pytest.approx(before)
 
 
 def test_regions_of_a_volume_move_the_slice(show):
