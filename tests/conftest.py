@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,24 +71,36 @@ def serious_faults(page) -> Callable[[], dict[str, list[str]]]:
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
+    """Starts the app as a user does, with these arguments, for as long as a ``with`` block; gives its address."""
+
+    @contextmanager
+    def serving(*arguments: str) -> Iterator[str]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        log = tmp_path_factory.mktemp("app") / "log"
+        command = [sys.executable, "app.py", "--port", str(port), *arguments]
+        with log.open("wb") as output:
+            app = subprocess.Popen(
+                command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "MEDSEG_DEVICE": "cpu"}
+            )
+        address = f"http://127.0.0.1:{port}/"
+        try:
+            _wait_for(address, app, log)
+            yield address
+        finally:
+            app.terminate()
+            app.wait(30)
+
+    return serving
+
+
+@pytest.fixture(scope="session")
+def url(serve: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """The app as a user starts it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log"
-    command = [sys.executable, "app.py", "--port", str(port)]
-    with log.open("wb") as output:
-        app = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "MEDSEG_DEVICE": "cpu"}
-        )
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        _wait_for(address, app, log)
+    with serve() as address:
         yield address
-    finally:
-        app.terminate()
-        app.wait(30)
 
 
 def _wait_for(address: str, app: subprocess.Popen, log: Path) -> None:

@@ -2,12 +2,19 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+
+from medseg_demo.samples import sample_path
+from medseg_demo.settings import ROOT
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -23,6 +30,27 @@ def opened(page, url):
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
     return page
+
+
+@pytest.fixture
+def opened_volume(opened):
+    """The same, with the hippocampus sample compared."""
+    opened.get_by_role("button", name="Hippocampus (volume)").locator("visible=true").click()
+    expect(opened.locator("#cp-tables")).to_contain_text("hippocampus-unet2d")
+    expect(opened.locator("#cp-viewer").get_by_role("button", name="All three")).to_be_visible()
+    opened.wait_for_function("document.querySelector('#cp-viewer .mv-host').viewer.value.predictions.length === 2")
+    return opened
+
+
+@pytest.fixture
+def live_run(tmp_path) -> list[str]:
+    """A run of the simulated nuclei, as arguments of the app that shall find it."""
+    sets, results = tmp_path / "sets", tmp_path / "results"
+    command = [sys.executable, "-m", "evaluation", "run", "--test-set", "simulated-nuclei", "--workers", "0"]
+    command += ["--checkpoint", "nuclei-unet-tiny", "--output", str(results / "live")]
+    settings = {"MEDSEG_TEST_SETS_DIR": str(sets), "MEDSEG_DEVICE": "cpu"}
+    subprocess.run(command, cwd=ROOT, env=os.environ | settings, check=True)
+    return ["--test-sets", str(sets), "--results", str(results)]
 
 
 @pytest.fixture
@@ -95,6 +123,50 @@ def test_a_consensus_is_one_more_picture(opened):
     assert set(np.unique(consensus)) == {0, 1}
 
 
+def test_a_volume_goes_to_checkpoints_that_fit_it(opened_volume):
+    assert names_in_viewer(opened_volume) == ["hippocampus-unet3d", "hippocampus-unet2d"]
+    expect(opened_volume.locator("#cp-checkpoints")).to_contain_text("hippocampus-unet2d")
+    expect(opened_volume.locator("#cp-checkpoints")).not_to_contain_text("lungs")
+    expect(opened_volume.locator("#cp-tables")).to_contain_text("2-D: each slice is segmented on its own")
+
+
+def test_a_volume_is_swiped_between_both(opened_volume):
+    viewer = opened_volume.locator("#cp-viewer")
+    viewer.get_by_role("button", name="Swipe").click()
+    shown = viewer.locator(".mv-title:visible")
+    expect(shown).to_have_text(["hippocampus-unet3d", "hippocampus-unet2d"])
+    viewer.get_by_role("button", name="Flicker").click()
+    viewer.get_by_role("button", name="All three").click()
+    viewer.get_by_role("button", name="Agreement", exact=True).click()
+    expect(shown.filter(has_text="Agreement")).to_have_count(3)
+
+
+def test_next_disagreement_goes_into_the_region_of_a_volume(opened_volume):
+    figures = json.loads(downloaded(opened_volume, "Figures, JSON"))["disagreement"]
+    viewer = opened_volume.locator("#cp-viewer")
+    for place, region in enumerate(figures["regions"][:2]):
+        viewer.get_by_role("button", name="Next disagreement").click()
+        z, y, x = region["at"]
+        expect(viewer).to_contain_text(f"Region {place + 1} of {len(figures['regions'])}: {region['class_name']}")
+        expect(viewer).to_contain_text(f"x {x}, y {y}, z {z}")
+        point = opened_volume.evaluate("document.querySelector('#cp-viewer .mv-host').viewer.state.point")
+        assert point == [z, y, x]
+
+
+@pytest.mark.parametrize("method", ["majority", "STAPLE"])
+def test_a_consensus_of_a_volume_lies_where_the_volume_lies(opened_volume, method, tmp_path):
+    opened_volume.get_by_label(method).check()
+    opened_volume.wait_for_function(
+        "document.querySelector('#cp-viewer .mv-host').viewer.value.predictions.length === 3"
+    )
+    (tmp_path / "consensus.nii.gz").write_bytes(downloaded(opened_volume, "Consensus"))
+    consensus = nibabel.load(tmp_path / "consensus.nii.gz")
+    sample = nibabel.load(sample_path("hippocampus"))
+    assert consensus.shape == sample.shape
+    np.testing.assert_allclose(consensus.affine, sample.affine, atol=1e-4)
+    assert set(np.unique(consensus.dataobj)) == {0, 1, 2}
+
+
 def test_checkpoints_of_other_classes_are_explained(opened):
     opened.locator("#cp-checkpoints input").click()
     opened.get_by_role("option", name="vessels-unet-tiny").click()
@@ -131,7 +203,32 @@ def test_a_link_opens_a_sample(page, url):
     expect(page.locator("#ms-heading")).to_contain_text("lungs-unet-tiny")
 
 
-def test_a_link_opens_a_run_and_a_case(page, url):
+@pytest.mark.parametrize("checkpoint", ["hippocampus-unet3d", "hippocampus-unet2d"])
+def test_a_link_opens_a_volume(page, url, checkpoint):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?sample=hippocampus&checkpoint={checkpoint}")
+    expect(page.locator("#ms-heading")).to_contain_text("hippocampus")
+    expect(page.locator("#ms-heading")).to_contain_text(checkpoint)
+    expect(page.locator("#ms-viewer").get_by_role("button", name="All three")).to_be_visible()
+
+
+def test_a_link_opens_a_comparison_of_a_volume(page, url):
+    page.set_default_timeout(60_000)
+    page.goto(f"{url}?sample=hippocampus&compare=hippocampus-unet2d,hippocampus-unet3d")
+    expect(page.locator("#cp-tables")).to_contain_text("hippocampus-unet3d")
+    assert names_in_viewer(page) == ["hippocampus-unet2d", "hippocampus-unet3d"]
+
+
+def test_a_link_opens_a_case_of_a_run(page, serve, live_run):
+    page.set_default_timeout(60_000)
+    with serve(*live_run) as address:
+        page.goto(f"{address}?run=live&case=simulated_07")
+        expect(page.locator("#ev-case-head")).to_contain_text("simulated_07")
+        expect(page.locator("#ev-drawer canvas").first).to_be_visible()
+        expect(page.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_link_to_a_case_that_is_not_there_opens_its_run(page, url):
     page.set_default_timeout(60_000)
     page.goto(f"{url}?run=lungs&case=none-such")
     expect(page.locator("#ev-status")).to_contain_text("This case is not there")

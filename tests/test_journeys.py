@@ -42,13 +42,13 @@ def opened(page, url):
 
 @pytest.fixture
 def scans(tmp_path):
-    """Writes so many small grey pictures and returns their paths."""
+    """Writes so many grey pictures and returns their paths."""
 
-    def write(count: int, prefix: str = "scan") -> list[Path]:
+    def write(count: int, prefix: str = "scan", size: tuple[int, int] = (90, 120)) -> list[Path]:
         rng = np.random.default_rng(0)
         paths = [tmp_path / f"{prefix}_{index}.png" for index in range(count)]
         for path in paths:
-            Image.fromarray(rng.integers(0, 255, (90, 120), np.uint8)).save(path)
+            Image.fromarray(rng.integers(0, 255, size, np.uint8)).save(path, compress_level=0)
         return paths
 
     return write
@@ -119,7 +119,7 @@ def test_several_files_fill_a_gallery_whose_pictures_open(opened, scans, tmp_pat
 
 
 def test_stop_keeps_what_is_done(opened, scans):
-    upload(opened, *scans(60))
+    upload(opened, *scans(60, size=(1200, 1600)))  # large, so that there is time to press Stop
     expect(opened.locator("#ms-preflight")).to_contain_text("60 files")
     press_segment(opened)
     expect(opened.locator("#ms-heading")).to_contain_text("scan_0")

@@ -69,14 +69,15 @@ UNITS: dict[SizeUnit, str] = {"ml": "ml", "mm2": "mm²", "voxels": "voxels", "px
 
 
 def size(value: float, unit: SizeUnit) -> str:
-    """A size with its unit."""
-    return f"{number(value)} {UNITS[unit]}"
+    """A size with its unit: pixels and voxels as counts, the others with three digits, also where the last is 0."""
+    counted = unit in ("px", "voxels") or not 0 < value < 100
+    return f"{number(value) if counted else f'{value:#.3g}'.rstrip('.')} {UNITS[unit]}"
 
 
 def difference(value: float, unit: SizeUnit) -> str:
     """A difference with its sign."""
     sign = "+" if value > 0 else "−" if value < 0 else "±"
-    return f"{sign}{number(abs(value))} {UNITS[unit]}"
+    return f"{sign}{size(abs(value), unit)}"
 
 
 def region(found: Region) -> str:

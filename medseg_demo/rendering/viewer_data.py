@@ -7,8 +7,8 @@ import numpy as np
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering.linked_data import MAX_SIDE, NamedPrediction, linked_value
-from medseg_demo.rendering.slice_data import ModelInput
 from medseg_demo.rendering.planes import Plane
+from medseg_demo.rendering.slice_data import ModelInput
 
 
 def viewer_value(

@@ -66,7 +66,8 @@ class Viewer {
 
   // A new value, or more slices of the one that is shown (the same key).
   async show(value) {
-    const shown = (this.showing = Symbol("value"));
+    // More slices must not take the place of a value that is still being unpacked.
+    const shown = value?.adds_slices ? this.showing : (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
     const adds = value && value.key === this.value?.key;
     const late = value?.adds_slices && this.value && !adds;

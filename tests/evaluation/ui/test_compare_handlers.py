@@ -1,6 +1,7 @@
 """The Compare tab before a run, as plain functions."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,6 +72,16 @@ def test_peers_find_the_same_classes(known_engine):
     assert peers(known_engine, "nothing")[0] in ("half", "other", "strict")
 
 
+def test_a_2d_checkpoint_goes_beside_a_3d_one_but_not_the_reverse():
+    entries = [
+        SimpleNamespace(name=name, card=SimpleNamespace(class_names=("thing",), task="things", is_3d=name == "solid"))
+        for name in ("flat", "solid")
+    ]
+    engine = SimpleNamespace(usable=lambda: entries)
+    assert peers(engine, "solid") == ["solid", "flat"]
+    assert peers(engine, "flat") == ["flat"]
+
+
 def test_a_sample_comes_with_its_checkpoints(known_engine, sample):
     updates = compare_handlers.choose_sample(known_engine, Work(), sample)
     assert updates["checkpoints"]["value"] == ["half", "strict"]
@@ -131,3 +142,17 @@ def test_a_dropped_state_takes_its_files_along(tmp_path):
     forget(Work(folder=tmp_path / "mine"))
     assert not (tmp_path / "mine").exists()
     forget(Work())
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (2.3, "ml", "2.30 ml"),
+        (0.218, "ml", "0.218 ml"),
+        (99.99, "ml", "100 ml"),
+        (0, "ml", "0 ml"),
+        (12, "px", "12 px"),
+    ],
+)
+def test_sizes_in_a_column_have_the_same_digits(value, unit, words):
+    assert texts.size(value, unit) == words

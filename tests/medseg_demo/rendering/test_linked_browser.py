@@ -204,6 +204,11 @@ def test_regions_of_a_volume_move_the_slice(show):
     assert shown.page.locator(".mv-region-text").inner_text() == "Region 1 of 1: a, 1.2 ml at x 3, y 2, z 6"
     shown.click("All three")
     assert stages(shown) == 3
+    shown.page.wait_for_timeout(150)
+    middles = shown.ask(
+        "viewer.panes.map(({ camera }) => camera.toPicture(camera.stage.width / 2, camera.stage.height / 2))"
+    )
+    assert [(one["x"], one["y"]) for one in middles] == [(5.5, 2.5), (5.5, 6.5), (2.5, 6.5)]
 
 
 def test_a_new_result_of_the_same_image_keeps_layout_and_focus(show):
