@@ -74,7 +74,7 @@ def test_uploads_are_told_apart_by_their_names(page, url):
     page.set_default_timeout(60_000)
     page.goto(url)
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("tabpanel").get_by_role("button", name="More", exact=False).first.click()
+    page.get_by_role("button", name="Add a reference or label maps").click()
     names = page.locator("button.upload-container:visible").evaluate_all("all => all.map((one) => one.ariaLabel)")
     assert len(set(names)) == 3
     assert all(name.endswith("Click to Upload") for name in names)

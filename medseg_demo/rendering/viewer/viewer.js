@@ -70,8 +70,8 @@ class Viewer {
     const shown = value?.adds_slices ? this.showing : (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
     const adds = value && value.key === this.value?.key;
-    const late = value?.adds_slices && this.value && !adds;
-    if (late || (this.showing !== shown && !adds)) return;
+    const strange = value?.adds_slices && this.value && !(adds && showsTheSame(value, this.value));
+    if (strange || (this.showing !== shown && !adds)) return;
     this.store.waitingSince = 0;
     if (!adds) this.replaceValue(value);
     for (const slice of slices) this.store.keep(slice);
@@ -317,4 +317,10 @@ class Viewer {
     this.readout.update();
     for (const part of this.parts) part.update();
   }
+}
+
+// While a result is being made the server may still answer from the one before, which slices must not be taken from.
+function showsTheSame(one, other) {
+  const names = (value) => value.predictions.map(({ name }) => name).join("\n");
+  return one.image_key === other.image_key && names(one) === names(other);
 }
