@@ -61,15 +61,24 @@ def _header(shape: tuple[int, ...], geometry: Geometry) -> bytes:
         directions = to_ras[:3, :3] / spacing
         if np.abs(directions.T @ directions - np.eye(3)).max() < RIGHT_ANGLE:
             handedness = float(np.sign(np.linalg.det(directions)))
-            struct.pack_into("<h", header, 252, SCANNER)
-            struct.pack_into("<6f", header, 256, *_quaternion(directions * (1, 1, handedness)), *to_ras[:3, 3])
+            quaternion = _quaternion(directions * (1, 1, handedness))
+            if quaternion is not None:
+                struct.pack_into("<h", header, 252, SCANNER)
+                struct.pack_into("<6f", header, 256, *quaternion, *to_ras[:3, 3])
     struct.pack_into("<8f", header, 76, handedness, *spacing, *[1] * (7 - axes))
     return bytes(header)
 
 
-def _quaternion(rotation: np.ndarray) -> tuple[float, float, float]:
-    """The last three numbers of the unit quaternion whose first is not negative."""
+def _quaternion(rotation: np.ndarray) -> np.ndarray | None:
+    """The last three numbers of the unit quaternion whose first is not negative.
+
+    None for some turns by nearly 180°: readers work the first number out from the other three, and the single precision
+    of a header is too little for it then.
+    """
     from scipy.spatial.transform import Rotation
 
-    b, c, d, a = Rotation.from_matrix(rotation).as_quat()
-    return (b, c, d) if a >= 0 else (-b, -c, -d)
+    *last, first = Rotation.from_matrix(rotation).as_quat()
+    stored = np.array(last if first >= 0 else np.negative(last), np.float32)
+    first = np.sqrt(max(0.0, 1 - np.square(stored, dtype=np.float64).sum()))
+    read = Rotation.from_quat([*stored, first]).as_matrix()
+    return stored if np.abs(read - rotation).max() < RIGHT_ANGLE else None

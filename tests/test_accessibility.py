@@ -1,5 +1,7 @@
 """The Segment and the Compare tab as axe sees them, in a real browser against ``python app.py``."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,9 +62,11 @@ def test_files_can_be_added_with_the_keyboard_by_one_button(page, url, scans):
     page.goto(url)
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
     page.locator("#ms-upload input[type=file]").set_input_files(scans[0])
+    expect(page.locator("#ms-preflight")).to_contain_text("scan_0")
     add = page.locator("#ms-upload").get_by_role("button", name="Add files")
     add.focus()
     with page.expect_file_chooser() as chooser:
+        page.wait_for_timeout(500)  # the browser hears of it a little later than this line
         page.keyboard.press("Enter")
     chooser.value.set_files(scans[1])
     expect(page.locator("#ms-preflight")).to_contain_text("2 files")
@@ -75,6 +79,8 @@ def test_uploads_are_told_apart_by_their_names(page, url):
     page.goto(url)
     page.get_by_role("tab", name="Compare").click()
     page.get_by_role("button", name="Add a reference or label maps").click()
-    names = page.locator("button.upload-container:visible").evaluate_all("all => all.map((one) => one.ariaLabel)")
-    assert len(set(names)) == 3
-    assert all(name.endswith("Click to Upload") for name in names)
+    uploads = page.locator("button.upload-container:visible")
+    expect(uploads).to_have_count(3)
+    for upload in uploads.all():
+        expect(upload).to_have_accessible_name(re.compile("Click to Upload$"))
+    assert len(set(uploads.evaluate_all("all => all.map((one) => one.ariaLabel)"))) == 3

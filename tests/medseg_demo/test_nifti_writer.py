@@ -33,8 +33,9 @@ def test_two_libraries_and_our_reader_find_the_affine(tmp_path, angles, spacing,
     write_nifti(LABELS, Geometry(spacing[::-1], affine), path)
     stored = nibabel.load(path)
     assert np.array_equal(np.asarray(stored.dataobj).T, LABELS)
-    for found in (stored.affine, stored.get_sform(), stored.get_qform()):
-        assert LPS_FROM_RAS @ found == pytest.approx(affine, abs=1e-4)
+    turned, code = stored.get_qform(coded=True)
+    for found in (stored.affine, stored.get_sform(), *([turned] if code else [])):
+        assert LPS_FROM_RAS @ found == pytest.approx(affine, abs=1e-3)
     assert stored.header.get_zooms() == pytest.approx(spacing)
     assert stored.header.get_xyzt_units()[0] == "mm"
     itk = SimpleITK.ReadImage(str(path))
@@ -43,6 +44,15 @@ def test_two_libraries_and_our_reader_find_the_affine(tmp_path, angles, spacing,
         place = itk.TransformContinuousIndexToPhysicalPoint(index)
         assert place == pytest.approx((affine @ [*index, 1])[:3], abs=1e-3)
     assert read_image(path).geometry.affine == pytest.approx(affine, abs=1e-4)
+
+
+@pytest.mark.parametrize(("angle", "stored"), [(0, 1), (0.5, 1), (np.pi, 1), (np.pi - 0.002, 0)])
+def test_a_turn_that_a_quaternion_cannot_hold_is_left_to_the_matrix(tmp_path, angle, stored):
+    rotation = LPS_FROM_RAS[:3, :3] @ Rotation.from_euler("z", angle).as_matrix()
+    write_nifti(LABELS, Geometry((1.0, 1.0, 1.0), affine_of(rotation, (1, 1, 1))), tmp_path / "a.nii.gz")
+    image = nibabel.load(tmp_path / "a.nii.gz")
+    assert image.header["qform_code"] == stored
+    assert image.affine[:3, :3] == pytest.approx(LPS_FROM_RAS[:3, :3] @ rotation, abs=1e-6)
 
 
 def test_a_tilt_is_kept_and_not_straightened(tmp_path):

@@ -50,7 +50,9 @@ def lungs(open_viewers):
     seen = to_uint8(RADIOGRAPH.pixels[::2, ::2], (0, 65535))[np.newaxis]
     note = "components under 20 px removed"
     return open_viewers(
-        viewer_value(RADIOGRAPH, MASK, PROBABILITY[np.newaxis], seen, REFERENCE, threshold=0.5, postprocessing=note)
+        viewer_value(
+            RADIOGRAPH, MASK, PROBABILITY[np.newaxis], seen.__getitem__, REFERENCE, threshold=0.5, postprocessing=note
+        )
     )
 
 
