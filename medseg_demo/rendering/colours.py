@@ -1,6 +1,7 @@
 """The colours of classes: safe for colour blindness as far as eyes allow, and the same everywhere."""
 
 import colorsys
+from functools import cache
 
 import numpy as np
 
@@ -44,9 +45,12 @@ def class_colour(value: int) -> tuple[int, int, int]:
     return (round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2]))
 
 
+@cache
 def palette() -> np.ndarray:
-    """Colours of all label values: uint8 (256, 3), of which row 0 is black."""
-    return np.array([class_colour(value) for value in range(MAX_CLASSES + 1)], dtype=np.uint8)
+    """Colours of all label values: uint8 (256, 3), of which row 0 is black; not to be written to."""
+    colours = np.array([class_colour(value) for value in range(MAX_CLASSES + 1)], dtype=np.uint8)
+    colours.flags.writeable = False
+    return colours
 
 
 def hex_colour(value: int) -> str:
