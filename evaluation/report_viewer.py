@@ -39,16 +39,17 @@ def embedded_value(case: OpenedCase, prediction: CasePrediction, *, title: str) 
     Returns:
         The value, and for a volume which of its slices it holds; empty for an image.
     """
+    regions = error_regions(case.reference, prediction.label_map)
     if not case.image.is_volume:
-        return _value(case, prediction, title, None), ""
+        return _value(case, prediction, regions, title, None), ""
     count = len(case.image.slices)
     centre = opening_slice(case.reference, prediction.label_map)
     if case.image.pixels.size <= WHOLE_VOXELS:
-        return _value(case, prediction, title, "all", centre), ""
+        return _value(case, prediction, regions, title, "all", centre), ""
     for width in range(min(MOST_SLICES, count), 0, -1):
         first = min(max(centre - width // 2, 0), count - width)
         slices = list(range(first, first + width))
-        value = _value(case, prediction, title, slices, centre)
+        value = _value(case, prediction, regions, title, slices, centre)
         if len(json.dumps(value)) <= MOST_BYTES or width == 1:
             break
     note = SLICES_NOTE.format(first=first + 1, last=first + width, count=count) if width < count else ""
@@ -58,11 +59,11 @@ def embedded_value(case: OpenedCase, prediction: CasePrediction, *, title: str) 
 def _value(
     case: OpenedCase,
     prediction: CasePrediction,
+    regions: list[dict[str, object]],
     title: str,
     slices: list[int] | Literal["all"] | None,
     opened: int | None = None,
 ) -> dict[str, object]:
-    regions = error_regions(case.reference, prediction.label_map)
     value = viewer_value(
         case.image, prediction.label_map, reference=case.reference, title=title, max_side=SIDE,
         slice_index=opened, slice_indices=slices,

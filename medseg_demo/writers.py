@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps sho
     from medseg_demo.segmentation import Segmentation
 
 FORMAT_VERSION = 1
-RUNS = 3  # zlib's strategy for runs of equal bytes: label maps come out half as large, in the same time
+RUNS = 3  # zlib's strategy for runs of equal bytes: a lung mask comes out half as large, in the same time
 
 LabelMapFormat = Literal["auto", "nifti", "nrrd", "dicom-seg"]
 SUFFIXES = {"png": ".png", "nifti": ".nii.gz", "nrrd": ".nrrd", "dicom-seg": ".dcm"}

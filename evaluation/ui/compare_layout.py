@@ -8,9 +8,10 @@ import gradio as gr
 from evaluation.ui import compare_texts as texts
 from evaluation.ui.compare_state import Work, forget
 from evaluation.ui.components import html
-from medseg_demo.samples import Sample, list_samples
+from medseg_demo.samples import Sample
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
+from medseg_demo.ui.segment_layout import lay_out_samples
 from medseg_demo.ui.state import LIFETIME_S
 from medseg_demo.ui.viewer import Viewer
 
@@ -38,17 +39,11 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S, delete_callback=forget)}
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
-            samples = _samples()
+            samples = lay_out_samples()
             parts |= _upload() | _checkpoints() | _buttons()
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _result() | _downloads()
     return parts, samples
-
-
-def _samples() -> list[tuple[Sample, gr.Button]]:
-    html(markup.heading(texts.SAMPLES))
-    with gr.Row(elem_classes="ms-buttons"):
-        return [(sample, gr.Button(sample.title, size="sm", min_width=90)) for sample in list_samples()]
 
 
 def _upload() -> Parts:

@@ -46,21 +46,6 @@ def shown(comparison: Comparison) -> Updates:
     }
 
 
-def busy() -> Updates:
-    """While a run goes on."""
-    return {
-        "compare": gr.update(interactive=False),
-        "stop": gr.update(interactive=True),
-        "status": markup.busy(texts.WORKING),
-        "stale": "",
-    }
-
-
-def idle() -> Updates:
-    """After a run."""
-    return {"compare": gr.update(interactive=True), "stop": gr.update(interactive=False)}
-
-
 def problem(work: Work, error: Exception) -> str:
     """The panel of an error; it says so where an earlier result stays on the page."""
     lines = message(error).splitlines()

@@ -16,7 +16,7 @@ from evaluation.comparison import Method
 from evaluation.comparison_files import write_comparison, zip_files
 from evaluation.ui import compare_texts as texts
 from evaluation.ui import compare_view
-from evaluation.ui.compare_results import Updates, busy, idle, problem, shown, whole_result
+from evaluation.ui.compare_results import Updates, problem, shown, whole_result
 from evaluation.ui.compare_state import Request, Work
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
@@ -27,6 +27,7 @@ from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Stopped
 from medseg_demo.ui.slice_requests import wanted_slices
+from medseg_demo.ui.updates import busy, idle
 
 RESULTS = "comparisons"
 
@@ -40,7 +41,7 @@ def run(
     try:
         if work.image is None:
             raise OptionError(texts.NO_IMAGE)
-        yield busy()
+        yield busy("compare")
         work.stop.raised = False
         try:
             for found in compare(engine, work.image, request, _segment(engine, work, progress)):
@@ -49,14 +50,14 @@ def run(
         except Stopped:
             found = found and replace(found, partial=True)
         if found is None:
-            yield idle() | {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
+            yield idle("compare") | {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
             return
         method = request.method if len(found.predictions) > 1 else None
         found = with_consensus(found, method)
         done = _written(replace(work, folder=folder), request, found)
-        yield idle() | whole_result(done, total, address)
+        yield idle("compare") | whole_result(done, total, address)
     except Exception as error:
-        yield idle() | {"status": problem(work, error)}
+        yield idle("compare") | {"status": problem(work, error)}
 
 
 def compare(engine: Engine, image: MedicalImage, request: Request, segment: Segment) -> Iterator[Comparison]:

@@ -5,7 +5,6 @@ from evaluation.metrics.volume import SizeUnit
 from medseg_demo.ui.texts import number
 
 TAB = "Compare"
-SAMPLES = "Start from a sample"
 UPLOAD = "Or add an image or a volume"
 UPLOAD_HINT = "A file, the files of one DICOM series, or a zip. It is deleted after an hour."
 STUDY = "Which one to compare on"

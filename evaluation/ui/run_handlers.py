@@ -17,6 +17,7 @@ from evaluation.ui.run_folders import OWN_RUN, RunFolder, forget_old_visitors, v
 from evaluation.ui.views import Updates
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.updates import busy, idle
 
 MOST_FAILURES = 6
 
@@ -32,15 +33,15 @@ def evaluate(
         run_job.check(choices)
         board.stop.raised = False
         folder = visitor_folder(engine.settings, board.visitor)
-        yield _busy()
+        yield busy("evaluate", texts.STARTING)
         forget_old_visitors(engine.settings)
         for said in run_job.Job(engine, choices, folder, board.stop, workers).run():
             if isinstance(said, RunProgress):
                 yield {"status": _progress(said)}
             else:
-                yield _idle() | _finished(engine, board, choices, asked, said)
+                yield idle("evaluate") | _finished(engine, board, choices, asked, said)
     except Exception as error:
-        yield _idle() | {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
+        yield idle("evaluate") | {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
 
 
 def request_stop(board: Board) -> object:
@@ -54,19 +55,6 @@ def stale_mark(board: Board, choices: Choices) -> str:
     if board.choices is None or board.choices == choices:
         return ""
     return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
-
-
-def _busy() -> Updates:
-    return {
-        "evaluate": gr.update(interactive=False),
-        "stop": gr.update(interactive=True),
-        "status": markup.busy(texts.STARTING),
-        "stale": "",
-    }
-
-
-def _idle() -> Updates:
-    return {"evaluate": gr.update(interactive=True), "stop": gr.update(interactive=False)}
 
 
 def _progress(said: RunProgress) -> str:

@@ -36,14 +36,15 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S, delete_callback=forget)}
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
-            samples = _samples()
+            samples = lay_out_samples()
             parts |= _upload() | _checkpoint() | _options() | _buttons()
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _result() | _downloads() | _surface()
     return parts, samples
 
 
-def _samples() -> list[tuple[Sample, gr.Button]]:
+def lay_out_samples() -> list[tuple[Sample, gr.Button]]:
+    """Each sample with its button, for the Compare tab too."""
     html(markup.heading(texts.SAMPLES))
     with gr.Row(elem_classes="ms-buttons"):
         return [(sample, gr.Button(sample.title, size="sm", min_width=90)) for sample in list_samples()]

@@ -81,19 +81,19 @@ def checkpoint(entry: CatalogEntry | None) -> Updates:
     }
 
 
-def busy() -> Updates:
-    """While a run goes on."""
+def busy(button: str = "segment", words: str = texts.WORKING) -> Updates:
+    """While a run goes on that the button of this name began."""
     return {
-        "segment": gr.update(interactive=False),
+        button: gr.update(interactive=False),
         "stop": gr.update(interactive=True),
-        "status": markup.busy(texts.WORKING),
+        "status": markup.busy(words),
         "stale": "",
     }
 
 
-def idle() -> Updates:
+def idle(button: str = "segment") -> Updates:
     """After a run."""
-    return {"segment": gr.update(interactive=True), "stop": gr.update(interactive=False)}
+    return {button: gr.update(interactive=True), "stop": gr.update(interactive=False)}
 
 
 def problem(work: Work, error: Exception) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import app
 from evaluation.kept_predictions import keep_prediction
 from evaluation.results import Results, Run, write_results
 from evaluation.ui import result_handlers, run_folders
@@ -13,6 +14,7 @@ from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.nifti_writer import write_nifti
 from medseg_demo.settings import Settings
 from medseg_demo.ui.engine import Engine
+from medseg_demo.ui.example import Example
 
 VISITOR = "0123456789abcdef" * 2
 METRICS = ("dice", "reference_volume", "predicted_volume")
@@ -99,3 +101,13 @@ def picture(tmp_path: Path):
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture
+def url(engine, reference_runs, tmp_path, monkeypatch):
+    """The address of the app over the engine's folders, in this process."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    blocks = app.build_app(engine.settings, example=Example(engine))
+    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(engine.settings))
+    yield address
+    blocks.close()

@@ -4,20 +4,8 @@ import re
 
 import pytest
 
-import app
-from medseg_demo.ui.example import Example
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-
-@pytest.fixture
-def url(engine, reference_runs, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    blocks = app.build_app(engine.settings, example=Example(engine))
-    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(engine.settings))
-    yield address
-    blocks.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
