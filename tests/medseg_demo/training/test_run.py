@@ -119,7 +119,7 @@ def test_damaged_resume_file(discs, write_yaml, tmp_path, crash_after, content):
 
 
 def test_ctrl_c_says_how_to_go_on(discs, write_yaml, tmp_path, monkeypatch):
-    handler = signal.getsignal(signal.SIGINT)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     monkeypatch.setattr(loop.Keeper, "on_train_epoch_end", lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with pytest.raises(TrainingError, match=r"was interrupted\. Start it again with the same output out"):
