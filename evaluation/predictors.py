@@ -13,7 +13,7 @@ import numpy as np
 from evaluation.cases import CaseData, attempt, check_geometry, file_digest
 from evaluation.classes import ClassMatch
 from evaluation.errors import CaseError, PassingCaseError
-from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.errors import DeviceMemoryError, InputMismatchError, OptionError
 from medseg_demo.label_maps import read_label_map
 from medseg_demo.readers.source import SUFFIXES, stem
 from medseg_demo.settings import Settings
@@ -114,8 +114,10 @@ class CheckpointPredictor:
                 result = segment(
                     data.image, self._checkpoint, settings=self._compute_settings, progress=give_up_when_stopped
                 )
-            except InputMismatchError as error:  # also where the memory of a device does not suffice
+            except DeviceMemoryError as error:
                 raise PassingCaseError(f"Case {case.case_id!r}: {error}") from None
+            except InputMismatchError as error:
+                raise CaseError(f"Case {case.case_id!r}: {error}") from None
         return self._match.translate(result.label_map.labels)
 
 

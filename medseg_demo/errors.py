@@ -12,6 +12,7 @@ Every message says what is wrong, where, and what to do about it; none holds a D
     │   ├── UnknownCheckpointError  no checkpoint has that name
     │   └── InvalidCheckpointError  its card, configuration and weights do not fit together
     ├── InputMismatchError        the image cannot be given to this checkpoint
+    │   └── DeviceMemoryError     the memory of the device does not suffice for it
     ├── OptionError               an argument or a setting has a value that is not allowed
     ├── OutputError               a result could not be written
     ├── TestSetError              a test-set folder has faults; all of them are listed
@@ -59,6 +60,10 @@ class InvalidCheckpointError(CheckpointError):
 
 class InputMismatchError(MedsegError):
     """An image cannot be given to the chosen checkpoint."""
+
+
+class DeviceMemoryError(InputMismatchError):
+    """The memory of the device does not suffice for an image and a checkpoint; another try may succeed."""
 
 
 class OptionError(MedsegError):

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.errors import DeviceMemoryError, OptionError
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.folding import fold_batch_norms
 from medseg_demo.models.fusing import fuse_convolutions
@@ -96,7 +96,7 @@ def predict(
         each class.
 
     Raises:
-        InputMismatchError: The network cannot take this input, or memory does not suffice.
+        DeviceMemoryError: The network cannot take this input, or memory does not suffice.
     """
     network = _prepared(checkpoint, compute)
     tile, size = checkpoint.card.input_size, tuple(tensor.shape[2:])
@@ -117,7 +117,7 @@ def predict(
             if progress:
                 progress(done, len(jobs))
     except torch.OutOfMemoryError:
-        raise InputMismatchError(
+        raise DeviceMemoryError(
             f"The memory of {compute.name} does not suffice for checkpoint {checkpoint.name!r}. "
             "Set MEDSEG_BATCH_SIZE to a smaller number, or MEDSEG_DEVICE to cpu."
         ) from None

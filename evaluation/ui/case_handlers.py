@@ -121,7 +121,7 @@ def _head(board: Board, key: CaseKey) -> str:
     order = _order(board, key)
     place = texts.place(order.index(key.case_id), len(order), key.checkpoint) if key.case_id in order else ""
     buttons = "".join(
-        f'<button type="button" class="ev-button" {attribute} title="{hint}">{name}</button>'
+        f'<button type="button" class="ms-button" {attribute} title="{hint}">{name}</button>'
         for attribute, name, hint in (
             ('data-step="-1"', f"‹ {texts.PREVIOUS}", "Previous worst case (K)"),
             ('data-step="1"', f"{texts.NEXT} ›", "Next worst case (J)"),

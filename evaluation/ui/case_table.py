@@ -113,7 +113,7 @@ def _pager(page: int, pages: int, rows: int, total: int) -> str:
         return f'<p class="ms-small">{count}</p>'
     buttons = [("Previous page", page - 1, page > 0), ("Next page", page + 1, page < pages - 1)]
     parts = [
-        f'<button type="button" class="ev-button" data-page="{target}"{"" if usable else " disabled"}>{name}</button>'
+        f'<button type="button" class="ms-button" data-page="{target}"{"" if usable else " disabled"}>{name}</button>'
         for name, target, usable in buttons
     ]
     return f'<p class="ev-pager"><span>{count}, page {page + 1} of {pages}</span>{"".join(parts)}</p>'

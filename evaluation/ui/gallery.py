@@ -54,7 +54,7 @@ def others(key: CaseKey, scores: Mapping[str, str]) -> str:
     if not scores:
         return ""
     buttons = "".join(
-        f'<button type="button" class="ev-button" {pick((key.test_set, name, key.case_id, key.class_name))}>'
+        f'<button type="button" class="ms-button" {pick((key.test_set, name, key.case_id, key.class_name))}>'
         f"{escape(name)}: {escape(score)}</button>"
         for name, score in scores.items()
     )

@@ -8,7 +8,7 @@ from PIL import Image
 
 from evaluation.cases import read_case
 from evaluation.classes import ClassMatch, match_classes
-from evaluation.errors import CaseError
+from evaluation.errors import CaseError, PassingCaseError
 from evaluation.predictors import CheckpointPredictor, FolderPredictor, Stopped, label_maps_in
 from medseg_demo.settings import Settings
 from medseg_demo.test_set import read_test_set
@@ -59,8 +59,9 @@ def test_a_3d_checkpoint_predicts_volumes_and_refuses_images(brightness, card, c
     predictor = make_predictor(volumetric, match_classes("set", ("bright",), "brightness", ("bright",)))
     labels = predictor.predict(volume, read_case(volume, class_names=("bright",), settings=SETTINGS), threading.Event())
     np.testing.assert_array_equal(labels, pixels // 255)
-    with pytest.raises(CaseError, match="Case 'case_00': Image 'case_00' is a single 2-D image"):
+    with pytest.raises(CaseError, match="Case 'case_00': Image 'case_00' is a single 2-D image") as caught:
         predictor.predict(case, data, threading.Event())
+    assert not isinstance(caught.value, PassingCaseError)  # a resumed run need not try it again
 
 
 def test_what_moves_a_score_is_among_the_settings(brightness):

@@ -76,6 +76,8 @@ def test_the_simulated_set_is_marked(tmp_path, table_of):
 
 @pytest.mark.browser
 def test_it_opens_from_disk_without_a_network_and_a_click_finds_the_case(report, page):
+    from playwright.sync_api import expect
+
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.context.set_offline(True)
@@ -85,6 +87,6 @@ def test_it_opens_from_disk_without_a_network_and_a_click_finds_the_case(report,
         """() => document.getElementById("plot-1").emit("plotly_click",
         { points: [{ customdata: ["squares", "one", "case_002", "class_1"] }] })"""
     )
-    assert page.locator("#case-squares-one-case-002[open] canvas").first.is_visible()
-    assert "case_002" in page.locator("#picked").inner_text()
+    expect(page.locator("#case-squares-one-case-002[open] canvas").first).to_be_visible()
+    expect(page.locator("#picked")).to_contain_text("case_002")
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -171,7 +171,8 @@ class Painter {
 
 // A scale bar of a round length, at most a quarter of the stage wide; `pixel` is the length of one in the picture.
 function scaleBar(pixel, unit, camera) {
-  const longest = (camera.stage.width / 4 / camera.scaleX) * pixel;
+  const room = Math.min(camera.stage.width / 2, Math.max(camera.stage.width / 4, 120)); // words must fit on the bar
+  const longest = (room / camera.scaleX) * pixel;
   const power = 10 ** Math.floor(Math.log10(longest));
   const length = [5, 2, 1].map((step) => step * power).find((candidate) => candidate <= longest);
   const asCentimetres = unit === "mm" && length >= 10;

@@ -6,7 +6,7 @@ import re
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 
 def choose(page, label: str, option: str) -> None:
@@ -19,22 +19,22 @@ def test_a_volume_case_is_scrolled_in_linked_panes(page, url, volumes_run):
     page.set_default_timeout(90_000)
     page.goto(url)
     page.get_by_role("tab", name="Evaluate").click()
-    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
     choose(page, "Runs", "volumes-run")
     page.locator("#ev-test-set input").click()
     page.get_by_role("option", name="volumes", exact=True).click()
     page.locator("#ev-cases").get_by_role("button", name="volume_0").first.click()
     viewer = page.locator("#ev-viewer")
-    playwright.expect(viewer.locator("canvas:visible").nth(1)).to_be_visible()
-    playwright.expect(viewer).to_contain_text("near")
+    expect(viewer.locator("canvas:visible").nth(1)).to_be_visible()
+    expect(viewer).to_contain_text("near")
     place = viewer.get_by_text(re.compile(r"^\d+ / 10$")).first
     before = place.inner_text()
     viewer.locator("canvas").first.click()
     page.keyboard.press("ArrowUp")
-    playwright.expect(place).not_to_have_text(before)
-    playwright.expect(viewer.get_by_role("button", name="Errors", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(place).not_to_have_text(before)
+    expect(viewer.get_by_role("button", name="Errors", exact=True)).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("j")
-    playwright.expect(page.locator("#ev-case-head h2")).to_have_text("volume_1")
+    expect(page.locator("#ev-case-head h2")).to_have_text("volume_1")
 
 
 def test_run_then_a_click_on_a_point_opens_that_very_case(page, url):
@@ -43,26 +43,28 @@ def test_run_then_a_click_on_a_point_opens_that_very_case(page, url):
     page.set_default_timeout(90_000)
     page.goto(url)
     page.get_by_role("tab", name="Evaluate").click()
-    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
     choose(page, "Test sets", "squares")
     choose(page, "Checkpoints", "small")
     page.locator("#ev-run").click()
-    playwright.expect(page.locator("#ev-status")).to_contain_text("cases are scored", timeout=120_000)
-    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("squares")
+    expect(page.locator("#ev-status")).to_contain_text("cases are scored", timeout=120_000)
+    expect(page.locator("#ev-leaderboard")).to_contain_text("squares")
     point = page.locator("#ev-plot .scatterlayer .points path").nth(2)
     point.wait_for()
     point.scroll_into_view_if_needed()
     box = point.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     # What the label at the pointer names is what a click must open.
-    named = re.search(r"case_\d\d", page.locator("#ev-plot .hoverlayer .hovertext").first.text_content()).group()
+    label = page.locator("#ev-plot .hoverlayer .hovertext").first
+    expect(label).to_contain_text(re.compile(r"case_\d\d"))
+    named = re.search(r"case_\d\d", label.text_content()).group()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_selector("#ev-viewer canvas")
+    expect(page.locator("#ev-case-head h2")).to_have_text(named)
     assert json.loads(page.locator("[data-case]").get_attribute("data-case")) == ["squares", "small", named]
-    assert page.locator("#ev-case-head h2").inner_text() == named
-    assert page.locator("#ev-cases tr.ev-open button").inner_text() == named
+    expect(page.locator("#ev-cases tr.ev-open button")).to_have_text(named)
     page.keyboard.press("j")
-    playwright.expect(page.locator("#ev-case-head h2")).not_to_have_text(named)
+    expect(page.locator("#ev-case-head h2")).not_to_have_text(named)
     page.keyboard.press("Escape")
     page.locator("#ev-drawer").wait_for(state="hidden")
     assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []

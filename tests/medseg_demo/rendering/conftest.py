@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from viewer_example import lungs_value
 
 from medseg_demo.rendering import standalone_html
 
@@ -45,6 +46,11 @@ class ViewerPage:
         box = self.page.locator(".mv-stage").nth(pane).bounding_box()
         return box["x"] + place["x"], box["y"] + place["y"]
 
+    def hover(self, x: float, y: float) -> None:
+        """Move the pointer over a place of the first pane's picture."""
+        self.page.mouse.move(*self.place(0, x, y))
+        self.settle()
+
 
 @pytest.fixture
 def show(page, tmp_path):
@@ -61,3 +67,9 @@ def show(page, tmp_path):
         return shown
 
     return open_page
+
+
+@pytest.fixture
+def lungs(show) -> ViewerPage:
+    """A viewer with everything that an image of one class can have."""
+    return show(lungs_value())

@@ -77,6 +77,8 @@ def volume_app():
 
 @pytest.mark.browser
 def test_slices_come_on_demand_and_clicks_reach_python(page, volume_app):
+    from playwright.sync_api import expect
+
     page.goto(volume_app)
     stage = page.locator(".mv-stage")
     stage.click()
@@ -85,5 +87,5 @@ def test_slices_come_on_demand_and_clicks_reach_python(page, volume_app):
     for _ in range(7):
         page.keyboard.press("ArrowUp")
     page.wait_for_function("document.querySelector('.mv-message').hidden")
-    assert page.locator(".mv-slices .mv-number").first.inner_text() == "18 / 30"
-    assert "1700" in page.locator(".mv-readout").inner_text()
+    expect(page.locator(".mv-slices .mv-number").first).to_have_text("18 / 30")
+    expect(page.locator(".mv-readout")).to_contain_text("1700")
