@@ -1,7 +1,7 @@
 """From the network's input to probabilities: device, precision, batches, sliding window, flips."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from medseg_demo.errors import DeviceMemoryError, OptionError
+from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError, OptionError
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.dividing import pad_where_needed
 from medseg_demo.models.folding import fold_batch_norms
 from medseg_demo.models.fusing import fuse_convolutions
 from medseg_demo.settings import Settings
@@ -96,32 +97,45 @@ def predict(
         each class.
 
     Raises:
-        DeviceMemoryError: The network cannot take this input, or memory does not suffice.
+        DeviceMemoryError: Memory does not suffice.
+        InvalidCheckpointError: The network cannot take inputs as its card describes them.
     """
-    network = _prepared(checkpoint, compute)
     tile, size = checkpoint.card.input_size, tuple(tensor.shape[2:])
     windows = _windows(size, tile)
     jobs = [(index, *window) for index in range(len(tensor)) for window in windows]
-    batches = _batched(jobs, batch_size or _default_batch(compute.device, len(tile)))
+    batches = tuple(_batched(jobs, batch_size or _default_batch(compute.device, len(tile))))
     single = len(windows) == 1
     weight = torch.ones(tile) if single else _gaussian(tile)
     total = torch.zeros(len(tensor), checkpoint.card.output_channels, *size)
+    crops = (torch.stack([tensor[index, :, *window] for index, *window in batch]) for batch in batches)
+    done = 0
+    for batch, results in zip(batches, _computed(checkpoint, crops, compute, flips=flips), strict=True):
+        for (index, *window), result in zip(batch, results, strict=True):
+            total[index, :, *window] += result if single else result * weight
+        done += len(batch)
+        if progress:
+            progress(done, len(jobs))
+    return total if single else total.div_(_coverage(windows, weight, size))
+
+
+def _computed(
+    checkpoint: Checkpoint, batches: Iterable[torch.Tensor], compute: Compute, *, flips: bool
+) -> Iterator[torch.Tensor]:
     try:
-        done = 0
-        for batch in batches:
-            crops = torch.stack([tensor[index, :, *window] for index, *window in batch])
-            results = _forward(network, crops, compute, flips=flips, multiclass=checkpoint.card.is_multiclass)
-            for (index, *window), result in zip(batch, results, strict=True):
-                total[index, :, *window] += result if single else result * weight
-            done += len(batch)
-            if progress:
-                progress(done, len(jobs))
+        network = _prepared(checkpoint, compute)
+        for crops in batches:
+            yield _forward(network, crops, compute, flips=flips, multiclass=checkpoint.card.is_multiclass)
     except torch.OutOfMemoryError:
         raise DeviceMemoryError(
             f"The memory of {compute.name} does not suffice for checkpoint {checkpoint.name!r}. "
             "Set MEDSEG_BATCH_SIZE to a smaller number, or MEDSEG_DEVICE to cpu."
         ) from None
-    return total if single else total.div_(_coverage(windows, weight, size))
+    except RuntimeError as error:
+        shape = " × ".join(map(str, (checkpoint.card.in_channels, *checkpoint.card.input_size)))
+        raise InvalidCheckpointError(
+            f"The network of checkpoint {checkpoint.name!r} does not take an input of {shape}: "
+            f"{str(error).splitlines()[0]} Correct input_size and in_channels in its medseg.json."
+        ) from None
 
 
 def _choose_device(name: str) -> torch.device:
@@ -166,6 +180,7 @@ def _prepared(checkpoint: Checkpoint, compute: Compute) -> nn.Module:
             card = checkpoint.card
             layout = channels_last(len(card.input_size))
             network = checkpoint.network.to(compute.device).to(memory_format=layout)
+            network = pad_where_needed(network, card.input_size)
             example = torch.rand(1, card.in_channels, *card.input_size, device=compute.device).to(memory_format=layout)
             network = fold_batch_norms(network, example)
             if compute.device.type == "cpu" and not card.is_3d:

@@ -187,7 +187,9 @@ class _Work:
         card = self.checkpoint.card
         with self._step("preprocess"):
             tensor = to_tensor(self.image, card, denoise=self.options.denoise)
-            spacing_mm = self.orientation.turn_spacing(self.image.geometry.spacing_mm)
+            spacing_mm = self.image.geometry.spacing_mm
+            if card.is_3d:
+                spacing_mm = self.orientation.turn_spacing(spacing_mm)
         for start in range(0, len(tensor), CHUNK):
             with self._step("preprocess"):
                 part = tensor[start : start + CHUNK]

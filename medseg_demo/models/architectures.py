@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import segmentation_models_pytorch as smp
+import torch
 from torch import nn
 
 Builder = Callable[..., nn.Module]
@@ -45,13 +46,22 @@ def build_network(architecture: str, parameters: Mapping[str, object]) -> nn.Mod
     Raises:
         ValueError: The architecture refuses a parameter, or MONAI is not installed; the message is its own.
     """
-    weights = {} if architecture in MONAI_NETWORKS else {"encoder_weights": None}
     try:
-        return ARCHITECTURES[architecture](**{**parameters, **weights})
+        if architecture in MONAI_NETWORKS:
+            return ARCHITECTURES[architecture](**parameters)
+        # The activation is applied by inference, which must not meet one that was applied before.
+        network = ARCHITECTURES[architecture](**{**parameters, "encoder_weights": None, "activation": None})
     except ImportError as error:
         raise ValueError(f"{architecture} needs the package monai ({error}); run: pip install monai") from error
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise ValueError(f"{architecture} cannot be built from its parameters: {error}") from error
+    if parameters.get("aux_params"):  # a second output, that of a classifier
+        network.register_forward_hook(_first_output)
+    return network
+
+
+def _first_output(network: nn.Module, inputs: object, outputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    return outputs[0]
 
 
 def spatial_dims(architecture: str, parameters: Mapping[str, object]) -> int:

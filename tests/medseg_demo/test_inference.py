@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medseg_demo import inference
-from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError, OptionError
 from medseg_demo.inference import Compute, choose_compute, predict
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.settings import Settings
@@ -105,8 +105,14 @@ def test_too_little_memory_is_told(card):
         def forward(self, x):
             raise torch.OutOfMemoryError
 
-    with pytest.raises(InputMismatchError, match="MEDSEG_BATCH_SIZE"):
+    with pytest.raises(DeviceMemoryError, match="MEDSEG_BATCH_SIZE"):
         predict(Checkpoint("hungry", card, Hungry(), ""), torch.rand(1, 1, 64, 64), CPU)
+
+
+def test_a_network_that_does_not_take_what_its_card_says(card):
+    checkpoint = Checkpoint("colour", card, torch.nn.Conv2d(3, 1, 1).eval(), "")
+    with pytest.raises(InvalidCheckpointError, match=r"'colour' does not take an input of 1 × 64 × 64: .*medseg\.json"):
+        predict(checkpoint, torch.rand(1, 1, 64, 64), CPU)
 
 
 def test_a_network_goes_with_its_checkpoint(checkpoints):

@@ -26,6 +26,13 @@ def test_without_scaling_the_result_is_exact(square, brightness, card, settings)
     assert result.probabilities.dtype == np.float16
 
 
+def test_a_single_image_may_state_its_spacing(make_image, square, brightness, settings):
+    image = make_image(square.pixels, spacing_mm=(0.5, 0.4))
+    result = segment(image, brightness, settings=settings)
+    assert result.label_map.geometry.spacing_mm == (0.5, 0.4)
+    assert result.measurements[0].area_mm2 == pytest.approx(result.label_map.mask(1).sum() * 0.2)
+
+
 def test_the_result_says_what_made_it(square, brightness, settings):
     result = segment(square, brightness, settings=settings)
     assert result.checkpoint == "brightness"

@@ -65,3 +65,13 @@ def test_networks_of_smp_do_not_wait_for_monai():
         "print('monai' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_logits_come_out_whatever_an_smp_network_was_trained_with():
+    parameters = {"encoder_name": "resnet18", "in_channels": 1, "classes": 1}
+    plain = build_network("Unet", parameters).eval()
+    network = build_network("Unet", {**parameters, "activation": "sigmoid", "aux_params": {"classes": 2, "dropout": 0.1}}).eval()
+    network.load_state_dict({**network.state_dict(), **plain.state_dict()})
+    images = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(images), plain(images))
