@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.comparison_command import add_compare
+from evaluation.report_command import add_report
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from evaluation.report import ReportOptions
     from evaluation.results import Results
     from evaluation.run_request import RunOptions, RunOutcome, RunProgress
 
@@ -66,15 +66,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     take.add_argument("--format", required=True, choices=["nnunet", "monai", "long"])
     take.add_argument("--name", help="the checkpoint's name; default: the folder's name")
+    take.add_argument(
+        "--test-set", metavar="NAME", help="what was scored: a name, or a folder whose classes name the file's"
+    )
+    take.add_argument(
+        "--class",
+        nargs="+",
+        action="extend",
+        default=[],
+        dest="classes",
+        metavar="LABEL=NAME",
+        help="what a label or class of the file is called in the test set",
+    )
     take.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     take.set_defaults(run=_import)
 
-    report = commands.add_parser("report", help="one HTML file with tables, plots and worst cases, readable offline")
-    report.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="output folders of earlier runs")
-    report.add_argument("--output", required=True, type=Path, metavar="FILE.html")
-    _add_report_options(report)
-    report.set_defaults(run=_write_report)
-
+    add_report(commands)
     add_compare(commands)
     return parser
 
@@ -97,23 +104,6 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", type=float, default=1.0, help="of the surface Dice, mm (px without spacing); default 1"
     )
-
-
-def _add_report_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--test-set", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
-    parser.add_argument("--checkpoint", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
-    parser.add_argument("--metric", default="", metavar="NAME", help="what ranks; default: dice")
-    parser.add_argument(
-        "--empty", choices=["skip", "one", "zero"], default="skip", help="what two empty masks count; default: skip"
-    )
-    parser.add_argument(
-        "--failed", choices=["apart", "worst"], default="apart", help="what failed cases count; default: apart"
-    )
-    parser.add_argument(
-        "--order", choices=["class", "case", "pooled"], default="class", help="of a mean; default: class"
-    )
-    parser.add_argument("--worst", type=int, metavar="N", help="worst cases with pictures, for each test set")
-    parser.add_argument("--title", help="of the page")
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
@@ -156,39 +146,42 @@ def _score(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _import(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.import_classes import class_notes
     from evaluation.imports import import_results
     from evaluation.results import write_results
 
     if any((options.output / name).exists() for name in ("run.json", "scores.csv", "scores.sqlite")):
         raise OptionError(f"{options.output} already holds a run. Choose another --output.")
-    results = import_results(options.file, options.format, name=options.name)
+    test_set, classes = _imported_test_set(options.test_set, settings)
+    results = import_results(
+        options.file, options.format, name=options.name, test_set=test_set, classes=classes,
+        class_names=_class_names(options.classes),
+    )  # fmt: skip
     write_results(results, options.output)
+    _say(class_notes((run for run in results.runs if run.test_set == test_set), classes))
     _print_summary(results)
     return int((results.table["status"] == "failed").any())
 
 
-def _write_report(options: argparse.Namespace, settings: Settings) -> int:
-    from evaluation.report import write_report
+def _imported_test_set(given: str | None, settings: Settings) -> tuple[str, tuple[str, ...] | None]:
+    """The name and the classes of what was scored elsewhere; a name without a folder here has no classes."""
+    from evaluation.imports import NO_TEST_SET
+    from evaluation.preflight import read_test_sets
 
-    print(write_report(options.folders, options.output, options=_report_options(options), settings=settings))
-    return 0
+    if given is None:
+        return NO_TEST_SET, None
+    folder = _test_set_folder(given, settings)
+    if not folder.is_dir() and folder.name == given:
+        return given, None
+    (test_set,) = read_test_sets([folder])
+    return test_set.name, test_set.class_names
 
 
-def _report_options(options: argparse.Namespace) -> "ReportOptions":
-    from evaluation.report import ReportOptions
-    from evaluation.statistics import Policy
-
-    if options.worst is not None and options.worst < 0:
-        raise OptionError(f"--worst is {options.worst}. Give 0 or more.")
-    given = {"worst": options.worst, "title": options.title}
-    return ReportOptions(
-        test_sets=tuple(options.test_set or ()),
-        checkpoints=tuple(options.checkpoint or ()),
-        metric=options.metric,
-        policy=Policy(empty=options.empty, failed=options.failed),
-        order=options.order,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+def _class_names(pairs: Sequence[str]) -> dict[str, str]:
+    names = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(names) or not all(names.values()) or len(names) < len(pairs):
+        raise OptionError(f"--class {' '.join(pairs)} is not understood. Give each label once, such as 1=lung.")
+    return names
 
 
 def _scoring(options: argparse.Namespace) -> "RunOptions":

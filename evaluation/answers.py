@@ -79,6 +79,7 @@ class Answer:
         effects: What each empty-mask policy makes of each mean.
         problem: Why there is no ranking although there are several checkpoints.
         metadata: The table's metadata columns.
+        tolerances: Of the surface Dice, all different ones of the runs; empty where they are not known.
     """
 
     question: Question
@@ -89,6 +90,7 @@ class Answer:
     effects: tuple[PolicyEffect, ...] = ()
     problem: str = ""
     metadata: tuple[str, ...] = ()
+    tolerances: tuple[float, ...] = ()
 
     def comparison(self, first: str, second: str) -> PairComparison | None:
         """The first checkpoint against the second; None where they were not compared."""
@@ -136,7 +138,13 @@ def answer(results: Results, question: Question) -> Answer:
         effects=_effects(table, question),
         problem=problem,
         metadata=results.metadata,
+        tolerances=_tolerances(results, question.test_set, set(names_in(table["checkpoint"]))),
     )
+
+
+def _tolerances(results: Results, test_set: str, checkpoints: set[str]) -> tuple[float, ...]:
+    runs = (run for run in results.runs if run.test_set == test_set and run.checkpoint in checkpoints)
+    return tuple(sorted({float(run.settings["nsd_tolerance"]) for run in runs if "nsd_tolerance" in run.settings}))  # type: ignore[arg-type]
 
 
 def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
@@ -196,11 +204,15 @@ def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...
 def _compare(table: pd.DataFrame, question: Question) -> tuple[Ranking | None, tuple[PairComparison, ...], str]:
     if table["checkpoint"].nunique() < 2:
         return None, (), ""
-    try:
+    ranking: Ranking | None = None
+    comparisons: tuple[PairComparison, ...] = ()
+    problem = ""
+    try:  # pairs can have cases in common where not all checkpoints together have one
+        comparisons = compare_pairs(table, question.metric, policy=question.policy)
         ranking = rank_checkpoints(table, question.metric, policy=question.policy)
-        return ranking, compare_pairs(table, question.metric, policy=question.policy), ""
     except OptionError as error:
-        return None, (), str(error)
+        problem = f"There is no ranking: {error}"
+    return ranking, comparisons, problem
 
 
 def _standings(table: pd.DataFrame, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:

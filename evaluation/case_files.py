@@ -24,7 +24,8 @@ Segment = Callable[[MedicalImage, str], tuple[np.ndarray, str]]
 # (test set, checkpoint's name in the table) → its run, and the folder that may hold its predictions.
 Origins = dict[tuple[str, str], tuple[Run, Path | None]]
 
-NOT_KEPT = "The prediction was not kept with these results, and the checkpoint is not here to make it again."
+NOT_KEPT = "The prediction was made elsewhere, and it was not kept with these results."
+NOT_MADE = "The prediction was not kept with these results, and it is not made again here."
 CHANGED = "Segmented just now by another version of the checkpoint: it may differ from the scores."
 
 
@@ -148,8 +149,10 @@ def _prediction(
     try:
         if path is not None:
             return CasePrediction(checkpoint, _read(path, image, reference))
-        if segment is None or run is None or run.source != "run":
+        if run is None or run.source != "run":
             return CasePrediction(checkpoint, None, NOT_KEPT)
+        if segment is None:
+            return CasePrediction(checkpoint, None, NOT_MADE)
         labels, digest = segment(image, run.checkpoint)
     except MedsegError as error:
         return CasePrediction(checkpoint, None, str(error))
@@ -158,7 +161,7 @@ def _prediction(
 
 
 def _read(path: Path, image: MedicalImage, reference: LabelMap) -> LabelMap:
-    found = read_label_map(path, class_names=reference.class_names)
+    found = read_label_map(path, class_names=reference.class_names, image=image)
     faults = compare_geometry(image, found, role="prediction")
     if faults:
         raise TestSetError([f"{path.name}: {' and '.join(faults)}. The image is another one than was scored."])

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import ReadError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.label_maps import compare_geometry, read_label_map
+from medseg_demo.label_maps import compare_geometry, needs_image, read_label_map
 from medseg_demo.readers import read_image
 from medseg_demo.settings import Settings
 from medseg_demo.test_set import Case
@@ -43,19 +43,31 @@ def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settin
         CaseError: A file cannot be read, the reference holds values that are no labels of these classes, or it does
             not lie on the image. Nothing is resized.
     """
-    reference = read_reference(case, class_names=class_names)
-    image = attempt(case, "image", lambda: read_image(case.image_path, settings=settings))
-    check_geometry(case, image, reference)
-    return CaseData(image, reference)
+
+    @cache
+    def image() -> MedicalImage:
+        return attempt(case, "image", lambda: read_image(case.image_path, settings=settings))
+
+    reference = read_reference(case, class_names=class_names, image=image)
+    check_geometry(case, image(), reference)
+    return CaseData(image(), reference)
 
 
-def read_reference(case: Case, *, class_names: Sequence[str] | None) -> LabelMap:
+def read_reference(
+    case: Case, *, class_names: Sequence[str] | None, image: Callable[[], MedicalImage] | None = None
+) -> LabelMap:
     """Read a case's reference alone.
+
+    Args:
+        case: The case.
+        class_names: Item i names label value i + 1.
+        image: Reads the image that the reference lies on; called only where ``needs_image`` says so.
 
     Raises:
         CaseError: It cannot be read, or holds values that are no labels of these classes.
     """
-    return attempt(case, "reference", lambda: read_label_map(case.mask_path, class_names=class_names))
+    lying_on = image() if image and needs_image(case.mask_path) else None
+    return attempt(case, "reference", lambda: read_label_map(case.mask_path, class_names=class_names, image=lying_on))
 
 
 def check_geometry(case: Case, image: MedicalImage, label_map: LabelMap, *, role: str = "reference") -> None:

@@ -31,13 +31,37 @@ if TYPE_CHECKING:  # torch comes with it
 
 Kind = Literal["checkpoint", "label map", "reference", "consensus"]
 
-# The image and the checkpoints' names → each one's result, in that order, with its network's number of weights.
-Segment = Callable[[MedicalImage, Sequence[str]], "Iterator[tuple[Segmentation, int]]"]
+# The image and the checkpoints' names → each one's result, in that order, with what it costs.
+Segment = Callable[[MedicalImage, Sequence[str]], "Iterator[tuple[Segmentation, Cost]]"]
 
 MOST = 4
 REFERENCE = "reference"
 METRICS = ("dice", "hd95")
 CONSENSUS_NAMES: dict[Method, str] = {"majority": "majority", "staple": "STAPLE"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a checkpoint costs.
+
+    Attributes:
+        parameters: How many weights its network has.
+        network_bytes: The most that the network's tensors take at once, beside the weights, for one input of its
+            size; None where it could not be measured.
+    """
+
+    parameters: int
+    network_bytes: int | None = None
+
+    @property
+    def weights_mb(self) -> float:
+        """Size of the weights in memory, in single precision, in MB (10⁶ bytes)."""
+        return self.parameters * 4 / 1e6
+
+    @property
+    def memory_mb(self) -> float | None:
+        """Weights and tensors together, in MB; None where it could not be measured."""
+        return None if self.network_bytes is None else self.weights_mb + self.network_bytes / 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +75,7 @@ class Member:
         probabilities: As in Segmentation; None where it was no checkpoint.
         threshold: What a checkpoint of one class applied.
         seconds: How long the checkpoint took.
-        parameters: How many weights its network has.
+        cost: Of the checkpoint.
         digest: The checkpoint's hash.
         warnings: What a person should know before trusting it.
     """
@@ -62,14 +86,9 @@ class Member:
     probabilities: np.ndarray | None = None
     threshold: float | None = None
     seconds: float | None = None
-    parameters: int | None = None
+    cost: Cost | None = None
     digest: str = ""
     warnings: tuple[str, ...] = ()
-
-    @property
-    def weights_mb(self) -> float | None:
-        """Size of the weights in memory, in single precision, in MB (10⁶ bytes)."""
-        return None if self.parameters is None else self.parameters * 4 / 1e6
 
 
 @dataclass(frozen=True)
@@ -167,8 +186,8 @@ def run_comparison(
     done: list[Member] = []
     if not cards:
         yield Comparison(image, tuple(given))
-    for segmentation, parameters in segment(image, list(cards)) if cards else ():
-        done.append(checkpoint_member(segmentation, parameters))
+    for segmentation, cost in segment(image, list(cards)) if cards else ():
+        done.append(checkpoint_member(segmentation, cost))
         yield Comparison(image, (*done, *given))
 
 
@@ -199,7 +218,7 @@ def check_choice(image: MedicalImage, cards: Mapping[str, ModelCard], given: Seq
     check_comparable({member.name: member.label_map for member in given})
 
 
-def checkpoint_member(segmentation: "Segmentation", parameters: int) -> Member:
+def checkpoint_member(segmentation: "Segmentation", cost: Cost) -> Member:
     """A checkpoint's result as a member."""
     return Member(
         name=segmentation.checkpoint,
@@ -208,7 +227,7 @@ def checkpoint_member(segmentation: "Segmentation", parameters: int) -> Member:
         probabilities=segmentation.probabilities,
         threshold=segmentation.threshold,
         seconds=sum(segmentation.seconds.values()),
-        parameters=parameters,
+        cost=cost,
         digest=segmentation.digest,
         warnings=segmentation.warnings,
     )

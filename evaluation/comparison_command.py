@@ -11,7 +11,7 @@ from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from evaluation.compared import Comparison
+    from evaluation.compared import Comparison, Cost
     from medseg_demo.image import MedicalImage
     from medseg_demo.segmentation import Segmentation
 
@@ -39,6 +39,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
         MedsegError: A file, a checkpoint or an option cannot be used, or they do not go together.
     """
     from evaluation.compared import read_members, run_comparison, with_consensus
+    from evaluation.comparison_cost import find_cost
     from evaluation.comparison_files import write_comparison
     from medseg_demo.models.catalog import load_checkpoint
     from medseg_demo.readers import read_image
@@ -49,11 +50,17 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     cards = {name: checkpoint.card for name, checkpoint in loaded.items()}
     if options.output.is_file():
         raise OptionError(f"{options.output} is a file. Choose a folder as --output.")
+    for path in (options.file, options.reference, *options.label_map):
+        if path and path.resolve().parent == options.output.resolve():
+            raise OptionError(
+                f"--output {options.output}: the input {path.name} lies there, and a result might replace it. "
+                "Choose another folder."
+            )
 
-    def run(image: "MedicalImage", checkpoints: Sequence[str]) -> "Iterator[tuple[Segmentation, int]]":
+    def run(image: "MedicalImage", checkpoints: Sequence[str]) -> "Iterator[tuple[Segmentation, Cost]]":
         for name in checkpoints:
             print(f"note: segmenting with {name}", file=sys.stderr)
-            yield segment(image, loaded[name], settings=settings), loaded[name].parameters
+            yield segment(image, loaded[name], settings=settings), find_cost(loaded[name], settings)
 
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         image = read_image(options.file, settings=settings, volume=options.volume, unpack_to=Path(unpacked))

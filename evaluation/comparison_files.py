@@ -94,6 +94,7 @@ def member_rows(comparison: Comparison) -> list[dict[str, object]]:
     rows = []
     for size in comparison.sizes:
         member, score = members[size.name], scores.get((size.name, size.class_name))
+        cost = member.cost
         rows.append(
             {
                 "image": comparison.image.name,
@@ -106,8 +107,9 @@ def member_rows(comparison: Comparison) -> list[dict[str, object]]:
                 "hd95": score.hd95 if score else None,
                 "distance_unit": score.distance_unit if score else "",
                 "seconds": None if member.seconds is None else round(member.seconds, 4),
-                "parameters": member.parameters,
-                "weights_mb": member.weights_mb,
+                "parameters": cost.parameters if cost else None,
+                "weights_mb": cost.weights_mb if cost else None,
+                "memory_mb": cost.memory_mb if cost else None,
             }
         )
     return rows

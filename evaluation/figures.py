@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from evaluation import plots
+from evaluation import plots, tables
 from evaluation.answers import Answer
 from evaluation.plots import Theme
 from evaluation.statistics import stratum_columns, summarise_by
@@ -118,7 +118,8 @@ def _groups(found: Answer, view: View) -> go.Figure:
     column = view.column if view.column in columns else columns[0]
     question = found.question
     summaries = summarise_by(found.table, question.metric, column, order=question.order, policy=question.policy)
-    return plots.group_intervals(summaries, question.metric, column, theme=view.theme)
+    unit = tables.unit_of(found, question.metric)
+    return plots.group_intervals(summaries, question.metric, column, unit=unit, theme=view.theme)
 
 
 FIGURES: tuple[Figure, ...] = (

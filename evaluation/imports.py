@@ -8,17 +8,19 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutError
+from evaluation.import_classes import check_chosen, name_classes
 from evaluation.results import CaseResult, Results, Run, collect
 from evaluation.store import CaseScores
 
 Layout = Literal["nnunet", "monai", "long"]
 
 LONG_COLUMNS = ("case", "checkpoint", "class", "metric", "value")
+NO_TEST_SET = "imported"
 NOT_IN_FILE = "The imported file holds no value for this case."
 
 # nnU-Net 1 computes distances with MedPy, whose HD95 pools both directions and whose ASSD is our MASD.
@@ -46,7 +48,7 @@ MONAI_METRICS = {
 
 @dataclass(frozen=True)
 class _Value:
-    """One number of a file."""
+    """One number of a file; its class is called as the file calls it: a label or a name."""
 
     checkpoint: str
     case_id: str
@@ -62,12 +64,14 @@ def import_results(
     layout: Layout,
     *,
     name: str | None = None,
-    test_set: str = "imported",
+    test_set: str = NO_TEST_SET,
+    classes: Sequence[str] | None = None,
     class_names: Mapping[str, str] | None = None,
 ) -> Results:
     """Read results that another program wrote.
 
-    A case that the file has for one checkpoint, but not for another, becomes a failed row of the other.
+    A case that the file has for one checkpoint, but not for another, becomes a failed row of the other. What the
+    file's classes were taken for stands in the settings of the runs, under ``file_classes``.
 
     Args:
         path: ``summary.json``; a MONAI ``<metric>_raw.csv`` or the folder of several; a CSV with the columns case,
@@ -75,9 +79,12 @@ def import_results(
         layout: Which of these it is.
         name: The checkpoint's name; None takes the folder's. A long CSV has its own.
         test_set: The test set's name, where the file has none.
-        class_names: The file's labels or class columns to names; others are ``class_<label>`` or stay as they are.
+        classes: The test set's classes, item i that of label value i + 1; see ``name_classes``. None where they are
+            not known: then labels are called ``class_<label>``, and names stay as they are.
+        class_names: The file's labels or names of classes to the test set's names, before any other rule.
 
     Raises:
+        OptionError: ``class_names`` names a class that the file lacks, or calls two of them the same.
         ResultsError: There is no such file, or nothing in it.
         UnknownLayoutError: The file has another layout.
         DamagedResultsError: The file is truncated, or a value is no number.
@@ -88,17 +95,27 @@ def import_results(
     name = name or (path.resolve().name if path.is_dir() else path.resolve().parent.name) or path.stem
     match layout:
         case "nnunet":
-            values = _read_nnunet(path, name, test_set, class_names or {})
+            values = _read_nnunet(path, name, test_set)
         case "monai":
-            values = _read_monai(path, name, test_set, class_names or {})
+            values = _read_monai(path, name, test_set)
         case _:
             values = _read_long(path, test_set)
     if not values:
         raise ResultsError(f"{path}: holds no case. Export the results again.")
-    return _to_results(path, values)
+    found: dict[str, dict[str, None]] = {}
+    for value in values:
+        found.setdefault(value.test_set, {})[value.class_name] = None
+    check_chosen(class_names or {}, _distinct(value.class_name for value in values))
+    names = {
+        one: name_classes(
+            tuple(theirs), classes if one == test_set else None, class_names or {}, labels=layout == "nnunet"
+        )
+        for one, theirs in found.items()
+    }
+    return _to_results(path, [replace(one, class_name=names[one.test_set][one.class_name]) for one in values], names)
 
 
-def _to_results(path: Path, values: Sequence[_Value]) -> Results:
+def _to_results(path: Path, values: Sequence[_Value], file_classes: Mapping[str, dict[str, str]]) -> Results:
     """One row for every case, class and checkpoint of a test set, whether the file has it or not."""
     found: dict[tuple[str, str, str], dict[str, dict[str, object]]] = {}
     for value in values:
@@ -116,7 +133,13 @@ def _to_results(path: Path, values: Sequence[_Value]) -> Results:
         for classes in [_distinct(value.class_name for value in values if value.test_set == test_set)]
         for case_id in _distinct(value.case_id for value in values if value.test_set == test_set)
     ]
-    return collect(cases, [Run(checkpoint, test_set, source="import") for test_set, checkpoint in runs])
+    return collect(
+        cases,
+        [
+            Run(checkpoint, test_set, source="import", settings={"file_classes": file_classes[test_set]})
+            for test_set, checkpoint in runs
+        ],
+    )
 
 
 def _scores(rows: Mapping[str, Mapping[str, object]], classes: Sequence[str]) -> CaseScores:
@@ -129,7 +152,7 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _read_nnunet(path: Path, name: str, test_set: str, class_names: Mapping[str, str]) -> list[_Value]:
+def _read_nnunet(path: Path, name: str, test_set: str) -> list[_Value]:
     path = path / "summary.json" if path.is_dir() else path
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
@@ -140,11 +163,9 @@ def _read_nnunet(path: Path, name: str, test_set: str, class_names: Mapping[str,
         for file, metrics in _nnunet_cases(path, summary):
             unit = "voxels" if ".nii" in file or file.endswith((".mha", ".nrrd")) else "px"
             for label, measured in metrics.items():
-                class_name = class_names.get(label, f"class_{label}")
                 numbers = _nnunet_2_numbers(measured) if "n_ref" in measured else _nnunet_1_numbers(measured)
                 values += [
-                    _Value(name, _stem(file), class_name, metric, value, test_set, unit)
-                    for metric, value in numbers.items()
+                    _Value(name, _stem(file), label, metric, value, test_set, unit) for metric, value in numbers.items()
                 ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedResultsError(f"{path}: a case has no readable metrics ({error}). Export it again.") from error
@@ -200,7 +221,7 @@ def _share(part: float, whole: float) -> float:
     return math.nan if not part else math.copysign(math.inf, part)
 
 
-def _read_monai(path: Path, name: str, test_set: str, class_names: Mapping[str, str]) -> list[_Value]:
+def _read_monai(path: Path, name: str, test_set: str) -> list[_Value]:
     files = sorted(path.glob("*_raw.csv")) if path.is_dir() else [path]
     if not files:
         raise UnknownLayoutError(
@@ -218,7 +239,7 @@ def _read_monai(path: Path, name: str, test_set: str, class_names: Mapping[str, 
         names = _unique_stems([row[0] for row in rows])
         for number, (case_id, row) in enumerate(zip(names, rows, strict=True), start=2):
             values += [
-                _Value(name, case_id, class_names.get(label, label), metric, _cell(file, number, text), test_set)
+                _Value(name, case_id, label, metric, _cell(file, number, text), test_set)
                 for label, text in zip(classes, row[1:], strict=False)
             ]
     return values

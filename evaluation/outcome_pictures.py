@@ -44,15 +44,15 @@ def outcome_picture(
         max_side: The longer side of the picture is reduced to this, or a small one enlarged up to it, by a whole
             factor before patterns are drawn.
     """
-    longest, flips = max(image.shape[-2:]), plane_view(image, "axial").flips
+    longest, view = max(image.shape[-2:]), plane_view(image, "axial")
     step, grown = -(-longest // max_side), max(max_side // longest, 1)
-    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), flips)
+    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), view)
     grey = np.broadcast_to(_enlarged(grey, grown), (grey.shape[0] * grown, grey.shape[1] * grown, 3))
     picture = Image.fromarray(np.ascontiguousarray(grey)).reduce(step)
     if reference is None or prediction is None:
         return picture
     planes = [
-        _enlarged(oriented(_plane(label_map, slice_index), flips), grown)[step // 2 :: step, step // 2 :: step]
+        _enlarged(oriented(_plane(label_map, slice_index), view), grown)[step // 2 :: step, step // 2 :: step]
         for label_map in (reference, prediction)
     ]
     found = outcomes(*planes)

@@ -169,7 +169,9 @@ class FolderPredictor:
             raise CaseError(
                 f"Case {case.case_id!r} has no prediction. Add a label map named {case.case_id} and its suffix."
             )
-        prediction = attempt(case, "prediction", lambda: read_label_map(path, class_names=self.class_names))
+        prediction = attempt(
+            case, "prediction", lambda: read_label_map(path, class_names=self.class_names, image=data.image)
+        )
         check_geometry(case, data.image, prediction, role="prediction")
         return prediction.labels
 

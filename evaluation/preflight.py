@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from medseg_demo.test_set import Case, TestSet, read_test_set
 READERS = 2
 PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp")
 PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may keep an orientation
+MOST_UNNAMED = 32  # label values that nobody named; grey levels are mostly greater
+LARGEST_GAP = 8  # between label values that nobody named
 ORIENTATION = 274  # EXIF; from 5 on, rows and columns are exchanged
 
 Progress = Callable[[int, int], None]
@@ -38,21 +41,22 @@ class ExaminedCase:
     Attributes:
         case: The case.
         digest: Of its id and files; empty where a file cannot be opened.
-        highest: The greatest label value of its reference.
+        labels: The label values of its reference, in order and without the background.
         fault: Why it cannot be scored; None where nothing was found.
     """
 
     case: Case
     digest: str
-    highest: int
+    labels: tuple[int, ...]
     fault: str | None
 
     def fault_for(self, class_names: Sequence[str]) -> str | None:
         """Why it cannot be scored for these classes; None where nothing was found."""
-        if self.fault is None and self.highest > len(class_names):
+        if self.fault is None and self.labels and self.labels[-1] > len(class_names):
             return (
-                f"Case {self.case.case_id!r}: the reference holds the label {self.highest}, but the classes are only "
-                f"{', '.join(class_names)}. Name all classes in dataset.json, or choose another checkpoint."
+                f"Case {self.case.case_id!r}: the reference holds the label {self.labels[-1]}, but the classes are "
+                f"only {', '.join(class_names)}. Store labels as 1, 2, … and name the classes in dataset.json, or "
+                "choose another checkpoint."
             )
         return self.fault
 
@@ -76,9 +80,19 @@ class ExaminedTestSet:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Its own names, or class_1, class_2, … up to the greatest label of its references."""
-        highest = max((case.highest for case in self.cases), default=1)
-        return self.test_set.class_names or tuple(f"class_{value}" for value in range(1, max(1, highest) + 1))
+        """Its own names, or class_1, class_2, … up to the greatest label of its references.
+
+        Without names, values above 32 and those beyond a gap of more than 8 are taken for grey levels, not for
+        classes: a case that holds one has a fault, instead of giving all cases a hundred classes more.
+        """
+        if self.test_set.class_names:
+            return self.test_set.class_names
+        highest = 1
+        for value in sorted({value for case in self.cases for value in case.labels}):
+            if value > MOST_UNNAMED or value - highest > LARGEST_GAP:
+                break
+            highest = value
+        return tuple(f"class_{value}" for value in range(1, highest + 1))
 
 
 def read_test_sets(folders: Iterable[Path], *, split: str | None = None) -> tuple[TestSet, ...]:
@@ -142,17 +156,29 @@ def _mapped(work: Callable[[Case], ExaminedCase], cases: Iterable[Case]) -> Iter
 
 
 def _examine_case(case: Case, class_names: Sequence[str] | None, settings: Settings) -> ExaminedCase:
-    digest, highest = "", 0
+    digest = ""
+    labels: tuple[int, ...] = ()
     try:
         digest = case_digest(case)
-        reference = read_reference(case, class_names=class_names)
-        highest = int(reference.labels.max())
-        check_geometry(case, attempt(case, "image", lambda: _outline(case.image_path, settings)), reference)
+        image = cache(lambda: attempt(case, "image", lambda: _outline(case.image_path, settings)))
+        reference = read_reference(case, class_names=class_names, image=image)
+        labels = _values(reference.labels)
+        check_geometry(case, image(), reference)
     except PassingCaseError:  # its own turn decides
-        return ExaminedCase(case, digest, highest, None)
+        return ExaminedCase(case, digest, labels, None)
     except CaseError as error:
-        return ExaminedCase(case, digest, highest, str(error))
-    return ExaminedCase(case, digest, highest, None)
+        return ExaminedCase(case, digest, labels, str(error))
+    return ExaminedCase(case, digest, labels, None)
+
+
+def _values(labels: np.ndarray) -> tuple[int, ...]:
+    """The label values that occur, in order and without the background."""
+    highest = int(labels.max())
+    if highest <= 1:
+        return (1,) * highest
+    # Row by row, or slice by slice: counting takes eight bytes for each pixel that it is given.
+    counts = sum(np.bincount(part.ravel(), minlength=highest + 1) for part in labels)
+    return tuple(int(value) for value in np.flatnonzero(counts) if value)
 
 
 def _outline(path: Path, settings: Settings) -> MedicalImage:

@@ -150,7 +150,7 @@ def _section(
 
 def _runs(found: Answer, origins: RunsHere) -> tables.Table:
     """What was run, when, and with which settings."""
-    rows = []
+    rows, unit = [], tables.units_in(found, "distance_unit")
     for standing in found.standings:
         run = origins[standing.checkpoint][0]
         settings = run.settings
@@ -160,7 +160,7 @@ def _runs(found: Answer, origins: RunsHere) -> tables.Table:
             (
                 standing.checkpoint, run.source, f"{standing.summary.cases:,}", state, run.moment or "not known",
                 run.checkpoint_hash[:12] or "not known", run.test_set_hash[:12] or "not known",
-                "not known" if tolerance is None else f"{tolerance:g}",
+                "not known" if tolerance is None else f"{tolerance:g} {unit}".strip(),
             )
         )  # fmt: skip
     header = ("Checkpoint", "Source", "Cases", "State", "Moment", "Checkpoint hash", "Test-set hash", "NSD tolerance")
@@ -168,7 +168,8 @@ def _runs(found: Answer, origins: RunsHere) -> tables.Table:
 
 
 def _sentences(found: Answer) -> list[str]:
-    sentences = [comparison_sentence(one) for one in found.comparisons[:MOST_SENTENCES]]
+    unit = tables.unit_of(found, found.question.metric)
+    sentences = [comparison_sentence(one, unit=unit) for one in found.comparisons[:MOST_SENTENCES]]
     left = len(found.comparisons) - len(sentences)
     if left:
         sentences.append(f"And {left} more pairs: see the significance map.")
@@ -207,7 +208,8 @@ def _worst_case(
     picture = outcome_picture(case.image, case.reference, prediction.label_map, slice_index=index, max_side=TILE_SIDE)
     value, note = embedded_value(case, prediction, title=f"{case_id} · {checkpoint}")
     notes = " ".join(filter(None, (prediction.note, note)))
-    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, notes)
+    outcomes = prediction.label_map is not None
+    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, notes, outcomes)
 
 
 def _value(row: dict[str, object], metric: str) -> str:

@@ -34,6 +34,7 @@ class WorstCase:
         picture: A data URL; empty where the image is not here.
         value: For the viewer; None likewise.
         note: Why there is no picture, or what to know about it.
+        outcomes: Whether the picture shows a prediction's outcomes; it is bare where there is no prediction.
     """
 
     test_set: str
@@ -43,6 +44,7 @@ class WorstCase:
     picture: str = ""
     value: dict[str, object] | None = None
     note: str = ""
+    outcomes: bool = False
 
     @property
     def anchor(self) -> str:
@@ -133,19 +135,20 @@ def _figure(plot: Plot) -> str:
 
 
 def worst(cases: Sequence[WorstCase], legend: Sequence[tuple[str, str]]) -> str:
-    """The worst cases as pictures with a legend, and below each the viewer."""
+    """The worst cases as pictures, and below each the viewer; with a legend where one of them shows outcomes."""
     items = "".join(f'<li><img src="{url}" width="24" height="16" alt=""> {escape(name)}</li>' for url, name in legend)
-    return (
-        '<div class="card"><h3>Worst cases</h3><p class="small">A click on a picture opens the viewer with the errors '
-        f'against the reference; its key N goes to the next one.</p><ul class="legend">{items}</ul>'
-        f"{''.join(map(_case, cases))}</div>"
+    hint = (
+        '<p class="small">A click on a picture opens the viewer with the errors against the reference; its key N goes '
+        f'to the next one.</p><ul class="legend">{items}</ul>'
     )
+    shown = hint if any(case.outcomes for case in cases) else ""
+    return f'<div class="card"><h3>Worst cases</h3>{shown}{"".join(map(_case, cases))}</div>'
 
 
 def _case(case: WorstCase) -> str:
-    picture = (
-        f'<img class="tile" src="{case.picture}" alt="{escape(case.case_id, quote=True)}">' if case.picture else ""
-    )
+    what = "outcomes against the reference" if case.outcomes else "the image without a prediction"
+    alt = escape(f"{case.case_id}: {what}", quote=True)
+    picture = f'<img class="tile" src="{case.picture}" alt="{alt}">' if case.picture else ""
     remark = f'<p class="small">{escape(case.note)}</p>' if case.note else ""
     words = f"<h4>{escape(case.case_id)} · {escape(case.checkpoint)}</h4><p>{escape(case.caption)}</p>{remark}"
     head = f'<div class="case-head">{picture}<div>{words}</div></div>'

@@ -79,7 +79,7 @@ class RunOutcome:
     Attributes:
         results: The table that was written.
         failures: One sentence for each case that could not be scored.
-        notes: What a person should know about how classes were matched.
+        notes: What a person should know about how classes were matched, and which earlier scores still stand.
         stopped: Whether it was stopped before the last case.
     """
 

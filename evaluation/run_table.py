@@ -3,7 +3,8 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,6 +21,12 @@ from evaluation.store import CaseScores, ScoreKey
 from medseg_demo.errors import MedsegError
 from medseg_demo.test_set import TestSet, data_hash
 
+RunName = tuple[str, str]  # test set and checkpoint
+
+KEPT = (
+    "The table still holds the earlier scores of {checkpoint} on {test_set}: this run was stopped before it had "
+    "scored all of those cases again. Continue it to replace them."
+)
 PACKAGES = {"run": ("torch", "numpy", "scipy"), "score": ("numpy", "scipy")}
 
 
@@ -41,6 +48,11 @@ class Part:
     def test_set(self) -> TestSet:
         """The test set."""
         return self.examined.test_set
+
+    @property
+    def name(self) -> RunName:
+        """Test set and checkpoint."""
+        return self.test_set.name, self.predictor.name
 
     @cached_property
     def settings(self) -> dict[str, object]:
@@ -68,32 +80,47 @@ class Part:
 ScoresOf = Callable[[Part, ExaminedCase], CaseScores | None]
 
 
-def put_together(parts: Sequence[Part], scores_of: ScoresOf, output: Path) -> Results:
+@dataclass(frozen=True, eq=False)
+class RunTable:
+    """What a run leaves in its output folder.
+
+    Attributes:
+        results: The table, with the runs that it holds.
+        stopped: Whether a case of the run was not scored.
+        notes: Which earlier scores still stand in the table, in plain sentences.
+    """
+
+    results: Results
+    stopped: bool
+    notes: tuple[str, ...]
+
+
+def put_together(parts: Sequence[Part], scores_of: ScoresOf, output: Path) -> RunTable:
     """The table of a run: rows in the order of the parts and of their cases.
 
-    Runs that lie in the output folder already, and are none of the parts, come first and stay as they are.
+    Runs that lie in the output folder already, and are none of the parts, come first and stay as they are. So does an
+    earlier run of a part that was stopped before it had scored all cases of that run again: no row is lost by a stop.
 
     Args:
         parts: Of the run.
         scores_of: Gives the scores of a case; None where it was not scored.
         output: The output folder.
     """
-    finished: dict[int, int] = {}
-
-    def results() -> Iterator[CaseResult]:
-        for index, part in enumerate(parts):
-            for examined in part.examined.cases:
-                scores = scores_of(part, examined)
-                if scores is not None:
-                    finished[index] = finished.get(index, 0) + 1
-                    yield _result(part, examined, scores)
-
-    collected = collect(results(), ())
-    partial = [finished.get(index, 0) < len(part.test_set.cases) for index, part in enumerate(parts)]
-    runs = tuple(_run(part, partial=is_partial) for part, is_partial in zip(parts, partial, strict=True))
-    earlier = _earlier(output, runs)
-    present = replace(collected, runs=runs)
-    return merge([earlier, present]) if earlier is not None else present
+    earlier, own = _read_earlier(output), {part.name for part in parts}
+    cases, runs, notes, stopped = list[CaseResult](), list[Run](), list[str](), False
+    for part in parts:
+        scored = [(case, scores) for case in part.examined.cases if (scores := scores_of(part, case)) is not None]
+        partial = len(scored) < len(part.test_set.cases)
+        stopped = stopped or partial
+        if partial and _cases_of(earlier, part.name) - {case.case.case_id for case, _ in scored}:
+            own.remove(part.name)
+            notes.append(KEPT.format(test_set=part.name[0], checkpoint=part.name[1]))
+        else:
+            cases += [_result(part, case, scores) for case, scores in scored]
+            runs.append(_run(part, partial=partial))
+    present = [collect(cases, runs)] if runs else []
+    tables = [*_without(earlier, own), *present]
+    return RunTable(tables[0] if len(tables) == 1 else merge(tables), stopped, tuple(notes))
 
 
 def _result(part: Part, examined: ExaminedCase, scores: CaseScores) -> CaseResult:
@@ -125,16 +152,27 @@ def _run(part: Part, *, partial: bool) -> Run:
     )
 
 
-def _earlier(output: Path, runs: Sequence[Run]) -> Results | None:
-    """What lies in the output folder of other runs; None where there is nothing, or nothing that can be read."""
+def _read_earlier(output: Path) -> Results | None:
+    """What lies in the output folder; None where there is nothing, or nothing that can be read."""
     try:
-        results = read_results(output)
+        return read_results(output)
     except ResultsError:  # none yet, or damaged: the store is what counts
         return None
-    ours = {(run.test_set, run.checkpoint) for run in runs}
-    others = tuple(run for run in results.runs if (run.test_set, run.checkpoint) not in ours)
-    if not others:
-        return None
-    names = {(run.test_set, run.checkpoint) for run in others}
-    kept = [pair in names for pair in zip(results.table["test_set"], results.table["checkpoint"], strict=True)]
-    return replace(results, table=results.table[kept].reset_index(drop=True), runs=others)
+
+
+def _cases_of(results: Results | None, name: RunName) -> set[str]:
+    """The cases that a run has in a table."""
+    if results is None:
+        return set()
+    table = results.table
+    return set(table["case_id"][(table["test_set"] == name[0]) & (table["checkpoint"] == name[1])])
+
+
+def _without(results: Results | None, names: AbstractSet[RunName]) -> list[Results]:
+    """The runs that do not bear these names, with their rows; nothing where there are none."""
+    if results is None:
+        return []
+    runs = tuple(run for run in results.runs if (run.test_set, run.checkpoint) not in names)
+    pairs = zip(results.table["test_set"], results.table["checkpoint"], strict=True)
+    rows = [pair not in names for pair in pairs]
+    return [replace(results, table=results.table[rows].reset_index(drop=True), runs=runs)] if runs else []

@@ -56,7 +56,8 @@ def run(
         options: How to score.
         settings: Device, precision, batch size and the limits of the readers.
         progress: Called after each case, in the caller's thread.
-        stop: Set it to stop: what is done is kept, and the runs are marked partial.
+        stop: Set it to stop: what is done is kept, and the runs are marked partial. Earlier scores stay in the table
+            until the run has scored their cases again.
 
     Raises:
         TestSetError: A test set has a class that a checkpoint lacks.
@@ -70,11 +71,11 @@ def run(
     with session, keep_threads() if checkpoints else nullcontext():
         parts = _parts(session, request, test_sets, checkpoints, settings)
         session.work_off(parts)
-        results = put_together(parts, session.scores_of, output)
-        write_results(results, output)
-        stopped = any(entry.partial for entry in results.runs)
-        session.log.write("stopped" if stopped else "finished")
-    return RunOutcome(results, tuple(session.failures.values()), request.notes, stopped)
+        table = put_together(parts, session.scores_of, output)
+        write_results(table.results, output)
+        session.log.write("stopped" if table.stopped else "finished")
+    failures, notes = tuple(session.failures.values()), (*request.notes, *table.notes)
+    return RunOutcome(table.results, failures, notes, table.stopped)
 
 
 def _parts(

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from evaluation.errors import CaseError, PassingCaseError
-from evaluation.scoring_worker import Reply, ScoringTask, score_task
+from evaluation.scoring_worker import NotScored, Reply, ScoringTask, score_task
 from medseg_demo.settings import ROOT
 
 WORKER = "evaluation.scoring_worker"
@@ -44,11 +44,11 @@ class ScoringPool:
 
         Raises:
             CaseError: The case cannot be scored.
-            PassingCaseError: The process that scored it ended.
+            PassingCaseError: For a reason that is not in its files; another try may succeed.
         """
         reply = self._reply(task)
-        if isinstance(reply, str):
-            raise CaseError(reply)
+        if isinstance(reply, NotScored):
+            raise (PassingCaseError if reply.passing else CaseError)(reply.reason)
         return reply
 
     def _reply(self, task: ScoringTask) -> Reply:
@@ -90,7 +90,7 @@ class _Worker:
             pickle.dump(task, process.stdin, protocol=pickle.HIGHEST_PROTOCOL)  # type: ignore[arg-type]
             process.stdin.flush()  # type: ignore[union-attr]
             return pickle.load(process.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+        except (EOFError, OSError, MemoryError, ValueError, pickle.UnpicklingError):
             code = self.end()
             raise PassingCaseError(
                 f"Case {task.case_id!r}: the process that scored it ended (exit code {code}), perhaps for want of "

@@ -44,7 +44,20 @@ class ScoringTask:
     tolerance: float
 
 
-Reply = list[dict[str, object]] | str  # rows, or why there are none
+@dataclass(frozen=True)
+class NotScored:
+    """Why a case has no rows.
+
+    Attributes:
+        reason: In words, with what to do.
+        passing: Whether another try may succeed, since the reason does not lie in the case.
+    """
+
+    reason: str
+    passing: bool
+
+
+Reply = list[dict[str, object]] | NotScored
 
 
 def score_task(task: ScoringTask) -> Reply:
@@ -59,9 +72,15 @@ def score_task(task: ScoringTask) -> Reply:
             tolerance=task.tolerance,
         )
     except MemoryError:
-        return f"Case {task.case_id!r}: memory does not suffice to score it. Free some, and go on with --resume."
+        reason = f"Case {task.case_id!r}: memory does not suffice to score it. Free some, and go on with --resume."
+        return NotScored(reason, passing=True)
+    except ValueError as error:  # what score_case raises for label maps that it cannot take
+        return NotScored(f"Case {task.case_id!r} cannot be scored: {error}", passing=False)
     except Exception as error:
-        return f"Case {task.case_id!r} cannot be scored: {error}"
+        reason = (
+            f"Case {task.case_id!r}: unexpected {type(error).__name__} ({error}). Go on with --resume to try again."
+        )
+        return NotScored(reason, passing=True)
 
 
 def serve(tasks: BinaryIO, replies: BinaryIO) -> None:
@@ -78,8 +97,15 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve the parent of this process."""
     threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not end up among the replies
     serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    from evaluation import scoring_worker  # the parent does not know the classes of __main__
+
+    scoring_worker.main()

@@ -3,7 +3,7 @@
 import math
 
 from evaluation.metrics import METRICS
-from evaluation.statistics import PairComparison, Policy, PolicyEffect, Ranking, Summary
+from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, PairComparison, Policy, PolicyEffect, Ranking, Summary
 from evaluation.statistics.grouping import Order
 
 ORDERS: dict[Order, str] = {
@@ -23,11 +23,15 @@ SCHEMES = {
 }
 
 
-def metric_title(metric: str, *, unit: str = "") -> str:
-    """A metric's name for people, with its unit, such as "Hausdorff distance, 95th percentile (mm)"."""
+def metric_title(metric: str, *, unit: str = "", tolerance: str = "") -> str:
+    """A metric's name for people, with its unit or its tolerance, where they are given.
+
+    Such as "Hausdorff distance, 95th percentile (mm)".
+    """
     record = METRICS.get(metric)
     name = record.long_name if record else metric
-    return f"{name} ({unit})" if unit else name
+    name = f"{name} ({unit})" if unit else name
+    return f"{name}, tolerance {tolerance}" if tolerance else name
 
 
 def number(value: float) -> str:
@@ -45,11 +49,16 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
-def comparison_sentence(comparison: PairComparison) -> str:
-    """Is the difference real? With interval, adjusted p-value and win / tie / loss."""
+def comparison_sentence(comparison: PairComparison, *, unit: str = "") -> str:
+    """Is the difference real? With interval, adjusted p-value and win / tie / loss.
+
+    Args:
+        comparison: The two checkpoints.
+        unit: Of the difference; empty for a plain number.
+    """
     if comparison.pairs == 0:
         return f"{comparison.first} and {comparison.second} have no case in common."
-    parts = [_verdict(comparison), _evidence(comparison), _exceptions(comparison)]
+    parts = [_verdict(comparison), _evidence(comparison, f" {unit}" if unit else ""), _exceptions(comparison)]
     return " ".join(part for part in parts if part)
 
 
@@ -61,7 +70,7 @@ def _verdict(comparison: PairComparison) -> str:
             if comparison.groups is None
             else _count(comparison.groups, "group of cases", "groups of cases")
         )
-        need = "6 pairs" if comparison.groups is None else "5 groups"
+        need = f"{FEWEST_CASES} pairs" if comparison.groups is None else f"{FEWEST_GROUPS} groups"
         return f"Too few to tell {first} and {second} apart: {have}, and a claim needs at least {need}."
     if comparison.better is None:
         return f"No real difference between {first} and {second} was shown in {metric}."
@@ -69,17 +78,24 @@ def _verdict(comparison: PairComparison) -> str:
     return f"{comparison.better} is better than {other} in {metric}, and that is unlikely to be chance."
 
 
-def _evidence(comparison: PairComparison) -> str:
+def _evidence(comparison: PairComparison, unit: str) -> str:
     value = comparison.difference if comparison.interval_of == "mean" else comparison.median_difference
-    interval = (
-        "" if math.isnan(comparison.low) else f" (95 % interval {number(comparison.low)} to {number(comparison.high)})"
-    )
+    interval = f" ({_interval(comparison)})"
     counts = (
         f"{comparison.first} is better in {comparison.wins}, equal in {comparison.ties} and worse in "
         f"{comparison.losses} of {_count(comparison.pairs, 'case')}"
     )
     test = "" if comparison.too_few else f"; {p_value(comparison.p_adjusted)} after Holm"
-    return f"{comparison.interval_of.capitalize()} difference {number(value)}{interval}; {counts}{test}."
+    return f"{comparison.interval_of.capitalize()} difference {number(value)}{unit}{interval}; {counts}{test}."
+
+
+def _interval(comparison: PairComparison) -> str:
+    """The 95 % interval of a difference, or why there is none."""
+    if comparison.too_few:
+        return "too few for an interval"
+    if math.isnan(comparison.low):
+        return "no interval"
+    return f"95 % interval {number(comparison.low)} to {number(comparison.high)}"
 
 
 def _exceptions(comparison: PairComparison) -> str:
@@ -105,17 +121,20 @@ def summary_caption(summary: Summary) -> str:
     if summary.not_applicable:
         notes.append(f"{summary.not_applicable} n/a")
     if summary.clustered:
-        notes.append(f"{_count(summary.units, 'group')} resampled")
+        notes.append(f"in {_count(summary.units, 'group')}")
     if summary.small:
-        notes.append("too few for a claim")
+        notes.append("too few for an interval or a claim")
     return ", ".join(notes)
+
+
+def units_of(summary: Summary) -> str:
+    """What its interval is drawn from, such as "12 cases" or "5 groups"."""
+    return _count(summary.units, "group" if summary.clustered else "case")
 
 
 def policy_caption(policy: Policy, order: Order) -> str:
     """The conventions of a mean, printed beside it."""
     parts = [ORDERS[order], EMPTY_POLICIES[policy.empty]]
-    if policy.misses == "diagonal":
-        parts.append("misses count the image diagonal")
     parts.append(
         "failed cases count the worst value" if policy.failed == "worst" else "failed cases are counted beside"
     )

@@ -99,6 +99,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         items = collect_images(options.files, settings=settings, unpack_to=Path(unpacked))
         _refuse_repeated_names(items)
+        _refuse_overwriting(options.files, items, options.output, options.format)
         _make_folder(options.output)
         if options.format == "dicom-seg":
             print(f"note: {DICOM_SEG_NOTE}", file=sys.stderr)
@@ -153,6 +154,40 @@ def _refuse_repeated_names(items: "Sequence[Path | Series]") -> None:
         )
 
 
+def _refuse_overwriting(
+    given: "Sequence[Path]", items: "Sequence[Path | Series]", output: Path, file_format: "LabelMapFormat"
+) -> None:
+    """Refuse results that would replace what was given: the files themselves, or others in the folders."""
+    from medseg_demo.readers import Series, stem
+    from medseg_demo.writers import SUFFIXES
+
+    kinds = ("png", "nifti") if file_format == "auto" else (file_format,)
+    names = [f"{stem(item)}{SUFFIXES[kind]}" for item in items for kind in kinds]
+    read = [part for item in items for part in (item.paths if isinstance(item, Series) else (item,))]
+    inputs = {_identity(path) for path in (*given, *read)}
+    folders = {path.resolve() for path in given if path.is_dir()}
+    for name in (*names, "measurements.json"):
+        target = output / name
+        identity = _identity(target)
+        if identity is None:
+            continue
+        # Files that were left out of a folder, such as the localizer of a series, are no results either.
+        if identity in inputs or (name in names and folders.intersection(target.resolve().parents)):
+            raise OptionError(
+                f"--output {output}: the result {name} would replace the file of that name, which is an input. "
+                "Choose another folder."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What two paths to one file share, through links and spellings; None where there is no file."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +226,7 @@ def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
         print(f"{settings.checkpoints_dir.name}/ holds no checkpoint folder. Train one, or set MEDSEG_CHECKPOINTS_DIR.")
     for entry in entries:
         about = f"{entry.card.task} [{entry.architecture}]" if entry.card else f"unusable: {entry.problem}"
-        print(f"{entry.name}: {about}")
+        print(f"{entry.name}: {about}{f' ({entry.note})' if entry.note else ''}")
     return 0
 
 

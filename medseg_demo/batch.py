@@ -13,6 +13,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.inference import choose_compute
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.readers import Series, read_image
+from medseg_demo.readers.source import size_on_disk
 from medseg_demo.segmentation import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.settings import Settings
 
@@ -76,8 +77,7 @@ def _groups(files: Iterable[Item]) -> Iterator[list[Item]]:
     group: list[Item] = []
     size = 0
     for path in files:
-        parts = path.paths if isinstance(path, Series) else (path,)
-        length = sum(part.stat().st_size for part in parts if part.is_file())
+        length = size_on_disk(path)
         if group and (len(group) == GROUP or size + length > GROUP_BYTES):
             yield group
             group, size = [], 0

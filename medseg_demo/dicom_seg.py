@@ -12,12 +12,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, OptionError, OutputError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
+from medseg_demo.readers.source_frames import frame_count, in_stored_order, lies_on, read_source_frames
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
@@ -103,9 +104,12 @@ def _segmentation(label_map: LabelMap, image: MedicalImage, algorithm: str) -> "
 
     sources = [_header(file) for file in image.source_files]
     names = label_map.class_names
+    labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
+    if len(sources) == 1 and frame_count(sources[0]) == len(labels) > 1:
+        labels = in_stored_order(labels, sources[0])
     return highdicom.seg.Segmentation(
         source_images=sources,
-        pixel_array=label_map.labels if label_map.is_volume else label_map.labels[np.newaxis],
+        pixel_array=labels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(value, name, algorithm) for value, name in enumerate(names, start=1)],
         series_instance_uid=generate_uid(),
@@ -164,12 +168,13 @@ def _segment(value: int, name: str, algorithm: str) -> "SegmentDescription":
 
 
 def read_dicom_seg(path: Path, image: MedicalImage | None = None) -> SegContent:
-    """Read a SEG whose frames lie on one regular grid.
+    """Read a SEG whose frames lie on the slices of the image, or on one regular grid.
 
     Args:
         path: The file.
-        image: The image that the labels belong to: they are placed on its grid, and frames that the SEG leaves out
-            are background. Without it the labels have the extent of the SEG's own frames.
+        image: The image that the labels belong to, on whose slices they are placed; what the SEG leaves out is
+            background. Slices that are uneven or tilted are found by the DICOM frames that the SEG refers to, so the
+            image's files must be there. Without it the labels have the extent of the SEG's own frames.
 
     Raises:
         DamagedFileError: It cannot be decoded.
@@ -184,6 +189,9 @@ def read_dicom_seg(path: Path, image: MedicalImage | None = None) -> SegContent:
             raise DamagedFileError(f"{path.name}: the DICOM SEG is damaged or incomplete. Export it again.") from None
         names = tuple(stored.get_segment_description(number).segment_label for number in stored.segment_numbers)
         try:
+            labels = None if image is None else _labels_of_slices(stored, image)
+            if image is not None and labels is not None:
+                return SegContent(labels, names, image.geometry)
             labels, geometry = _placed_labels(stored)
         except Exception:
             raise UnsupportedImageError(
@@ -192,6 +200,25 @@ def read_dicom_seg(path: Path, image: MedicalImage | None = None) -> SegContent:
             ) from None
     content = SegContent(labels, names, geometry)
     return content if image is None else _on_grid_of(image, content, path)
+
+
+def _labels_of_slices(stored: "Segmentation", image: MedicalImage) -> np.ndarray | None:
+    """The labels by the source frame that each frame names; None where this does not settle where they lie."""
+    sources = read_source_frames(image)
+    if sources is None or (stored.Rows, stored.Columns) != image.shape[-2:] or not lies_on(stored, sources):
+        return None
+    options: dict[str, Any] = {
+        "combine_segments": True,
+        "relabel": True,
+        "ignore_spatial_locations": True,  # compared already
+        "assert_missing_frames_are_empty": True,
+    }
+    if sources.are_in_one_file:
+        labels = stored.get_pixels_by_source_frame(sources.instances[0], sources.frames, **options)
+    else:
+        labels = stored.get_pixels_by_source_instance(sources.instances, **options)
+    labels = np.asarray(labels, np.uint8)
+    return labels if image.is_volume else labels[0]
 
 
 def _placed_labels(stored: "Segmentation") -> tuple[np.ndarray, Geometry]:
@@ -217,19 +244,21 @@ def _on_grid_of(image: MedicalImage, content: SegContent, path: Path) -> SegCont
     matrix = np.linalg.inv(ours) @ theirs
     single = np.array(content.labels.shape[::-1]) == 1
     matrix[:3, :3][:, single] = np.eye(3)[:, single]  # the step along an axis of one pixel is anyone's choice
-    flips = np.sign(np.diag(matrix)[:3])
+    steps = np.rint(np.diag(matrix)[:3]).astype(int)
     starts = np.rint(matrix[:3, 3]).astype(int)
-    ends = starts + (np.array(content.labels.shape[::-1]) - 1) * flips.astype(int)
-    is_aligned = np.abs(matrix[:3, :3] - np.diag(flips)).max() < GRID_TOLERANCE / max(content.labels.shape)
+    ends = starts + (np.array(content.labels.shape[::-1]) - 1) * steps
+    is_aligned = np.abs(matrix[:3, :3] - np.diag(steps)).max() < GRID_TOLERANCE / max(content.labels.shape)
     is_aligned &= bool(np.abs(matrix[:3, 3] - starts).max() < GRID_TOLERANCE)
+    is_aligned &= (np.abs(steps[:2]) == 1).all() and steps[2] != 0  # slices between may be left out, pixels not
     low, high = np.minimum(starts, ends), np.maximum(starts, ends)
     if not is_aligned or low.min() < 0 or (high >= shape[::-1]).any():
         raise UnsupportedImageError(
             f"{path.name}: the DICOM SEG does not lie on the image's pixels. Choose one that was drawn on this image."
         )
     labels = np.zeros(shape, np.uint8)
-    target = tuple(slice(start, end + 1) for start, end in zip(low[::-1], high[::-1], strict=True))
-    labels[target] = content.labels[tuple(slice(None, None, int(flip)) for flip in flips[::-1])]
+    places = zip(low[::-1], high[::-1], np.abs(steps[::-1]), strict=True)
+    target = tuple(slice(start, end + 1, step) for start, end, step in places)
+    labels[target] = content.labels[tuple(slice(None, None, int(np.sign(step))) for step in steps[::-1])]
     return SegContent(labels if image.is_volume else labels[0], content.class_names, image.geometry)
 
 

@@ -1,9 +1,40 @@
 """Whether an image is what a checkpoint was trained for, as far as that can be seen before it is segmented."""
 
+import re
+from typing import NamedTuple
+
 import numpy as np
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
+
+MUCH_LARGER = 2
+
+
+class Kind(NamedTuple):
+    """One kind of image: its name, a pattern of what model cards call it, and DICOM's codes for it."""
+
+    name: str
+    words: str
+    codes: tuple[str, ...]
+
+
+# Source of the codes: DICOM PS3.3, C.7.3.1.1.1. DR is none of its terms, but files hold it. Codes that stand for no
+# kind of image, such as OT (other), are left out: they contradict nothing.
+KINDS = (
+    Kind("CT", r"\b(CB)?CT\b|computed tomogra", ("CT",)),
+    Kind("MR", r"\bMRI?\b|magnetic resonance", ("MR",)),
+    Kind("radiograph", r"radiogra|x-?ray|\bCXR\b|fluoroscop", ("CR", "DX", "DR", "RG", "RF", "XA")),
+    Kind("dental radiograph", r"dental|intra-?oral|panoramic", ("IO", "PX", "CR", "DX", "DR", "RG")),
+    Kind("mammogram", r"mammogra|tomosynthesis", ("MG", "CR", "DX", "DR")),
+    Kind("ultrasound", r"ultraso|sonogra|echocardio", ("US", "IVUS")),
+    Kind("eye photograph", r"fundus|retina", ("OP",)),
+    Kind("optical coherence tomogram", r"\bOCT\b|optical coherence", ("OPT", "OCT", "IVOCT")),
+    Kind("microscopy", r"microscop|histolog|patholog|cytolog|whole.slide", ("SM", "GM")),
+    Kind("endoscopy", r"endoscop|colonoscop|gastroscop", ("ES",)),
+    Kind("photograph", r"dermato|dermosc|skin", ("XC",)),
+    Kind("nuclear medicine", r"\bPET\b|positron|\bSPECT\b|scintigra|nuclear med", ("PT", "NM")),
+)
 
 
 def check_fit(image: MedicalImage, card: ModelCard, *, has_card: bool = True) -> list[str]:
@@ -14,7 +45,28 @@ def check_fit(image: MedicalImage, card: ModelCard, *, has_card: bool = True) ->
 
 
 def _all(image: MedicalImage, card: ModelCard) -> list[str]:
-    return [*_channels(image, card), *_intensities(image, card), *(_volume if card.is_3d else _plane)(image, card)]
+    shape = (_volume if card.is_3d else _plane)(image, card)
+    return [
+        *_kind(image, card),
+        *_channels(image, card),
+        *_intensities(image, card),
+        *shape,
+        *_extent(image, card),
+    ]
+
+
+def _kind(image: MedicalImage, card: ModelCard) -> list[str]:
+    """Where the file states one kind of image and the card's words name another."""
+    code = image.modality
+    name = next((kind.name for kind in KINDS if code in kind.codes), None)
+    meant = [kind for kind in KINDS if re.search(kind.words, card.modality, re.IGNORECASE)]
+    if name is None or not meant or any(code in kind.codes for kind in meant):
+        return []
+    said = code if code == name else f"{code} ({name})"
+    return [
+        f"The file says {said}, but the checkpoint was trained on another kind of image ({card.modality}): choose "
+        "another checkpoint, or do not rely on what it marks."
+    ]
 
 
 def _channels(image: MedicalImage, card: ModelCard) -> list[str]:
@@ -67,6 +119,21 @@ def _volume(image: MedicalImage, card: ModelCard) -> list[str]:
         shown = " × ".join(map(str, reversed(image.shape)))
         warnings.append(f"The volume is small ({shown} voxels) for this checkpoint.")
     return warnings
+
+
+def _extent(image: MedicalImage, card: ModelCard) -> list[str]:
+    """Where a volume holds far more than the training's did, the network may mark structures that it never met."""
+    if not (image.is_volume and image.extent_mm and card.largest_mm):
+        return []
+    extent_mm = sorted(image.extent_mm, reverse=True)
+    if any(mine <= MUCH_LARGER * theirs for mine, theirs in zip(extent_mm, card.largest_mm, strict=True)):
+        return []
+    shown = " × ".join(f"{length:.0f}" for length in extent_mm)
+    learned = " × ".join(f"{length:.0f}" for length in card.largest_mm)
+    return [
+        f"The volume measures {shown} mm, but the checkpoint learned from volumes of at most {learned} mm: crop it to "
+        "the structure, or other structures may be marked."
+    ]
 
 
 def _millimetres(spacing_mm: tuple[float, ...]) -> str:

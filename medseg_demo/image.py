@@ -91,6 +91,12 @@ class MedicalImage:
         pixels = self.pixels if self.is_volume else self.pixels[np.newaxis]
         return pixels if self.axes.endswith("C") else pixels[..., np.newaxis]
 
+    @property
+    def extent_mm(self) -> tuple[float, ...] | None:
+        """Length of each spatial axis in mm, (Y, X) or (Z, Y, X); None where the spacing is unknown."""
+        spacing_mm = self.geometry.spacing_mm
+        return None if spacing_mm is None else tuple(np.multiply(self.shape, spacing_mm).tolist())
+
     @cached_property
     def intensity_range(self) -> tuple[float, float]:
         """The least and the greatest intensity."""

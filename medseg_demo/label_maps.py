@@ -5,6 +5,7 @@ binary one may hold 0 and 255; a float file that holds whole numbers is read.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ import numpy as np
 from medseg_demo.dicom_seg import is_dicom_seg, read_dicom_seg
 from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
+from medseg_demo.readers import nifti
+from medseg_demo.readers.nifti_header import is_nifti
+from medseg_demo.readers.source import HEAD_BYTES, Source
 
 ARRAY_SUFFIXES = (".npy", ".npz")
-VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 GEOMETRY_TOLERANCE = 1e-3  # mm, and relative for spacing: what formats in single precision cannot keep
 
 
@@ -27,8 +32,8 @@ def read_label_map(
         path: The file.
         class_names: Item i names label value i + 1, and greater values are refused; None takes any values up to
             255 and names them class_1, class_2, …, or as a DICOM SEG names its segments.
-        image: The image it belongs to. A DICOM SEG is placed on its grid, since it may leave out frames without
-            labels; other formats have their own size in any case.
+        image: The image it belongs to, for files that ``needs_image`` names: a DICOM SEG is placed on its slices,
+            since it may leave out frames without labels, and a volume of one slice is an image where that is one.
 
     Returns:
         uint8 labels, (Y, X) or (Z, Y, X). All background is allowed.
@@ -40,9 +45,19 @@ def read_label_map(
     if path.is_file() and is_dicom_seg(path):
         return _from_dicom_seg(path, class_names, image)
     values, geometry = _read_values(path)
+    if image is not None and values.shape == (1, *image.shape):
+        values, geometry = values[0], replace(geometry, spacing_mm=geometry.spacing_mm and geometry.spacing_mm[1:])
     labels = _to_labels(values, path, None if class_names is None else len(class_names))
     names = tuple(class_names) if class_names is not None else _default_names(labels)
     return LabelMap(labels, names, geometry)
+
+
+def needs_image(path: Path) -> bool:
+    """Whether the image decides how a file is read: a DICOM SEG, by its first bytes, and formats of volumes."""
+    try:
+        return path.name.lower().endswith((*NIFTI_SUFFIXES, *ITK_SUFFIXES)) or is_dicom_seg(path)
+    except OSError:
+        return False
 
 
 def compare_geometry(image: MedicalImage, label_map: LabelMap, *, role: str = "reference") -> list[str]:
@@ -82,10 +97,12 @@ def _read_values(path: Path) -> tuple[np.ndarray, Geometry]:
         raise DamagedFileError(f"{path.name} is empty. Export it again.")
     name = path.name.lower()
     if name.endswith(ARRAY_SUFFIXES):
-        return _read_array(path), Geometry()
-    if name.endswith(VOLUME_SUFFIXES):
-        return _read_volume(path)
-    return _read_raster(path), Geometry()
+        return _without_channels(_read_array(path)), Geometry()
+    if name.endswith(NIFTI_SUFFIXES):
+        return _read_nifti(path)
+    if name.endswith(ITK_SUFFIXES):
+        return _read_with_itk(path)
+    return _without_channels(_read_raster(path)), Geometry()
 
 
 def _read_array(path: Path) -> np.ndarray:
@@ -103,9 +120,25 @@ def _read_array(path: Path) -> np.ndarray:
         ) from None
 
 
-def _read_volume(path: Path) -> tuple[np.ndarray, Geometry]:
+def _without_channels(values: np.ndarray) -> np.ndarray:
+    """Without the single channel at the end and the single volume at the start, where an array has them."""
+    while values.ndim > 2 and 1 in (values.shape[0] if values.ndim > 3 else 0, values.shape[-1]):
+        values = values[..., 0] if values.shape[-1] == 1 else values[0]
+    return values
+
+
+def _read_nifti(path: Path) -> tuple[np.ndarray, Geometry]:
+    with path.open("rb") as file:
+        source = Source(path, file.read(HEAD_BYTES), path.stat().st_size)
+    if not is_nifti(source):
+        raise DamagedFileError(_not_of_its_format(path))
+    return nifti.read_labels(source)
+
+
+def _read_with_itk(path: Path) -> tuple[np.ndarray, Geometry]:
     import SimpleITK
 
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # warnings print whole paths
     try:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -113,17 +146,18 @@ def _read_volume(path: Path) -> tuple[np.ndarray, Geometry]:
             raise UnsupportedImageError(
                 f"{path.name}: its axes are not at right angles, as of a tilted series. Use NRRD or DICOM SEG for it."
             ) from None
-        raise DamagedFileError(f"{path.name} is damaged or not of the format its name says. Export it again.") from None
+        raise DamagedFileError(_not_of_its_format(path)) from None
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise UnsupportedImageError(f"{path.name} has several components a voxel. Store one label a voxel.")
     values = SimpleITK.GetArrayFromImage(image)
-    dimensions = image.GetDimension()
-    spacing = np.array(image.GetSpacing())
+    while values.ndim > 3 and values.shape[0] == 1:
+        values = values[0]
+    axes = min(values.ndim, 3)
+    spacing = np.array(image.GetSpacing()[:axes])
     affine = np.eye(4)
-    rotation = np.array(image.GetDirection()).reshape(dimensions, dimensions)
-    affine[:dimensions, :dimensions] = rotation * spacing
-    affine[:dimensions, 3] = image.GetOrigin()
-    if dimensions == 3:
+    affine[:axes, :axes] = np.reshape(image.GetDirection(), (image.GetDimension(), -1))[:axes, :axes] * spacing
+    affine[:axes, 3] = image.GetOrigin()[:axes]
+    if axes == 3:
         return values, Geometry(spacing_of(affine), affine)
     return values, Geometry(tuple(float(step) for step in spacing[::-1]))
 
@@ -153,11 +187,9 @@ def _page(page: "Image.Image", path: Path) -> np.ndarray:  # type: ignore[name-d
 
 def _to_labels(values: np.ndarray, path: Path, classes: int | None) -> np.ndarray:
     if values.dtype == bool:
-        return values.astype(np.uint8)
+        values = values.astype(np.uint8)
     if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
         raise UnsupportedImageError(f"{path.name} holds {values.dtype} values. Store labels as whole numbers.")
-    while values.ndim > 2 and 1 in (values.shape[0] if values.ndim > 3 else 0, values.shape[-1]):
-        values = values[..., 0] if values.shape[-1] == 1 else values[0]
     if values.ndim not in (2, 3) or values.size == 0:
         raise UnsupportedImageError(f"{path.name} has shape {values.shape}. Store labels as (Y, X) or (Z, Y, X).")
     present = _present(values)
@@ -188,6 +220,10 @@ def _greatest_shift(ours: np.ndarray, theirs: np.ndarray, shape: tuple[int, ...]
     ends = [(0, length - 1) for length in shape[::-1]] + [(0,)] * (3 - len(shape))
     corners = np.array([(x, y, z, 1) for x in ends[0] for y in ends[1] for z in ends[2]], dtype=float)
     return float(np.linalg.norm((corners @ (ours - theirs).T)[:, :3], axis=1).max())
+
+
+def _not_of_its_format(path: Path) -> str:
+    return f"{path.name} is damaged or not of the format its name says. Export it again."
 
 
 def _shown(spacing: tuple[float, ...]) -> str:

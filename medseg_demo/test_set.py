@@ -3,8 +3,8 @@
 Four layouts are read as they are:
 
 * plain: ``images/`` and ``masks/``, matched by stem (images, volumes or NumPy arrays);
-* nnU-Net: ``imagesTr``, ``labelsTr`` (split "train") and ``imagesTs``, ``labelsTs`` (split "test"), with one
-  channel file ``<case>_0000`` a case;
+* nnU-Net (1 and 2): ``imagesTr``, ``labelsTr`` (split "train") and ``imagesTs``, ``labelsTs`` (split "test"), with
+  one channel file ``<case>_0000`` a case;
 * Medical Segmentation Decathlon: a ``dataset.json`` whose ``training`` lists pairs of image and label;
 * any of them with a ``cases.csv`` (``case_id``, and optionally ``split``, ``group`` and metadata columns).
 
@@ -155,8 +155,9 @@ def _class_names(dataset: Mapping[str, object], faults: list[str]) -> tuple[str,
 
 
 def _match(folder: Path, dataset: Mapping[str, object], faults: list[str]) -> tuple[Case, ...]:
-    if isinstance(dataset.get("training"), list):
-        return _decathlon_cases(folder, dataset["training"], faults)
+    listed = dataset.get("training")
+    if isinstance(listed, list) and not _is_nnunet_1(folder, listed):
+        return _decathlon_cases(folder, listed, faults)
     if any((folder / images).is_dir() for images, _, _ in NNUNET_FOLDERS):
         return _nnunet_cases(folder, faults)
     missing = [name for name in ("images", "masks") if not (folder / name).is_dir()]
@@ -168,6 +169,21 @@ def _match(folder: Path, dataset: Mapping[str, object], faults: list[str]) -> tu
         return ()
     images = _by_stem(folder / "images", _files(folder / "images"), faults)
     return tuple(_pair(folder / "images", images, folder / "masks", None, faults))
+
+
+def _is_nnunet_1(folder: Path, listed: list[object]) -> bool:
+    """Whether channel files lie where Decathlon's listing names images: nnU-Net 1 kept the listing as it was."""
+    names = {
+        stem(Path(entry["image"]).name)
+        for entry in listed
+        if isinstance(entry, dict) and isinstance(entry.get("image"), str)
+    }
+    folders = [folder / images for images, _, _ in NNUNET_FOLDERS if (folder / images).is_dir()]
+    return any(f"{name}_0000" in stems for stems in map(_stems, folders) for name in names)
+
+
+def _stems(folder: Path) -> set[str]:
+    return {stem(path.name) for path in _files(folder)}
 
 
 def _nnunet_cases(folder: Path, faults: list[str]) -> tuple[Case, ...]:
@@ -201,9 +217,9 @@ def _channel_files(folder: Path, faults: list[str]) -> dict[str, Path]:
     return {name[: -len("_0000")]: path for name, path in _by_stem(folder, first, faults).items()}
 
 
-def _decathlon_cases(folder: Path, entries: object, faults: list[str]) -> tuple[Case, ...]:
+def _decathlon_cases(folder: Path, entries: list[object], faults: list[str]) -> tuple[Case, ...]:
     cases = []
-    for number, entry in enumerate(entries if isinstance(entries, list) else []):
+    for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("image", "label")):
             faults.append(f"Entry {number} of training in {DATASET_FILE} has no image and label. Name both files.")
             continue

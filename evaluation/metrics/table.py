@@ -28,6 +28,7 @@ class Metric:
     Attributes:
         name: Key in a row of scores and column of ``scores.csv``.
         long_name: For people.
+        definition: Its formula or rule, with every choice that other tools may make otherwise.
         unit: None for a plain number; "distance" and "size" stand for the row's ``distance_unit`` and
             ``size_unit``.
         range: The least and the greatest value.
@@ -36,10 +37,12 @@ class Metric:
         source: Where it is defined.
         score: Takes a checked pair to the value.
         default: Whether it is scored where nothing else is asked for.
+        has_tolerance: Whether the tolerance of the run is part of it.
     """
 
     name: str
     long_name: str
+    definition: str
     unit: Literal["distance", "size"] | None
     range: tuple[float, float]
     better: Better | None
@@ -47,6 +50,7 @@ class Metric:
     source: str
     score: Callable[[MaskPair], float]
     default: bool = False
+    has_tolerance: bool = False
 
 
 SHARE = (0.0, 1.0)
@@ -61,6 +65,12 @@ VOLUME_RULE = "Both empty: NaN. Only the reference empty: infinite. Only the pre
 MCC_RULE = "One or both empty: NaN."
 DIFFERENCE_RULE = "Follows the formula; both empty: 0."
 SIZE_RULE = "An empty mask has the size 0."
+
+BORDER = "Border pixels are those with a face neighbour outside the mask or the image."
+LESIONS = (
+    "Lesions are components connected through faces, edges and corners; one shared pixel is a match, and one lesion "
+    "may match several."
+)
 
 DICE_1945 = "Dice 1945, doi:10.2307/1932409"
 JACCARD_1912 = "Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x"
@@ -78,6 +88,7 @@ _RECORDS = (
     Metric(
         name="dice",
         long_name="Dice coefficient",
+        definition="2 tp / (2 tp + fp + fn)",
         unit=None,
         range=SHARE,
         better="higher",
@@ -89,6 +100,7 @@ _RECORDS = (
     Metric(
         name="iou",
         long_name="Intersection over union",
+        definition="tp / (tp + fp + fn)",
         unit=None,
         range=SHARE,
         better="higher",
@@ -100,6 +112,7 @@ _RECORDS = (
     Metric(
         name="precision",
         long_name="Precision",
+        definition="tp / (tp + fp)",
         unit=None,
         range=SHARE,
         better="higher",
@@ -111,6 +124,7 @@ _RECORDS = (
     Metric(
         name="recall",
         long_name="Recall (sensitivity)",
+        definition="tp / (tp + fn)",
         unit=None,
         range=SHARE,
         better="higher",
@@ -122,6 +136,7 @@ _RECORDS = (
     Metric(
         name="specificity",
         long_name="Specificity",
+        definition="tn / (tn + fp)",
         unit=None,
         range=SHARE,
         better="higher",
@@ -133,6 +148,7 @@ _RECORDS = (
     Metric(
         name="accuracy",
         long_name="Accuracy",
+        definition="(tp + tn) / all pixels",
         unit=None,
         range=SHARE,
         better="higher",
@@ -144,6 +160,7 @@ _RECORDS = (
     Metric(
         name="hd95",
         long_name="Hausdorff distance, 95th percentile",
+        definition=f"Greater of the two directed 95th percentiles of border distances, linearly interpolated. {BORDER}",
         unit="distance",
         range=DISTANCE,
         better="lower",
@@ -155,6 +172,7 @@ _RECORDS = (
     Metric(
         name="assd",
         long_name="Average symmetric surface distance",
+        definition=f"Mean over the border distances of both directions together. {BORDER}",
         unit="distance",
         range=DISTANCE,
         better="lower",
@@ -166,6 +184,7 @@ _RECORDS = (
     Metric(
         name="nsd",
         long_name="Normalised surface distance (surface Dice)",
+        definition=f"Share of both borders' pixels that lie within the tolerance (≤) of the other border. {BORDER}",
         unit=None,
         range=SHARE,
         better="higher",
@@ -173,10 +192,12 @@ _RECORDS = (
         source=NIKOLOV_2021,
         score=lambda pair: pair.distances.share_within(pair.tolerance),
         default=True,
+        has_tolerance=True,
     ),
     Metric(
         name="reference_volume",
         long_name="Size of the reference",
+        definition="Number of pixels times the size of one",
         unit="size",
         range=SIZE,
         better=None,
@@ -188,6 +209,7 @@ _RECORDS = (
     Metric(
         name="predicted_volume",
         long_name="Size of the prediction",
+        definition="Number of pixels times the size of one",
         unit="size",
         range=SIZE,
         better=None,
@@ -199,6 +221,7 @@ _RECORDS = (
     Metric(
         name="volume_error",
         long_name="Relative volume error",
+        definition="(predicted − reference) / reference",
         unit=None,
         range=(-1.0, math.inf),
         better="zero",
@@ -210,6 +233,7 @@ _RECORDS = (
     Metric(
         name="absolute_volume_error",
         long_name="Absolute volume error",
+        definition="|predicted − reference|",
         unit="size",
         range=SIZE,
         better="lower",
@@ -220,6 +244,7 @@ _RECORDS = (
     Metric(
         name="f_beta",
         long_name="F-measure, recall weighted twice (β = 2)",
+        definition="5 tp / (5 tp + 4 fn + fp)",
         unit=None,
         range=SHARE,
         better="higher",
@@ -230,6 +255,7 @@ _RECORDS = (
     Metric(
         name="mcc",
         long_name="Matthews correlation coefficient",
+        definition="(tp tn − fp fn) / √((tp + fp)(tp + fn)(tn + fp)(tn + fn))",
         unit=None,
         range=(-1.0, 1.0),
         better="higher",
@@ -240,6 +266,7 @@ _RECORDS = (
     Metric(
         name="hd",
         long_name="Hausdorff distance",
+        definition=f"Greatest of all border distances, in both directions. {BORDER}",
         unit="distance",
         range=DISTANCE,
         better="lower",
@@ -250,6 +277,7 @@ _RECORDS = (
     Metric(
         name="masd",
         long_name="Mean average surface distance",
+        definition=f"Mean of the two directed means of border distances. {BORDER}",
         unit="distance",
         range=DISTANCE,
         better="lower",
@@ -260,6 +288,10 @@ _RECORDS = (
     Metric(
         name="boundary_iou",
         long_name="Boundary IoU",
+        definition=(
+            "Intersection over union of the masks' parts whose Euclidean distance to the nearest pixel outside is at "
+            "most 2 % of the image diagonal, or one pixel where that is more"
+        ),
         unit=None,
         range=SHARE,
         better="higher",
@@ -270,6 +302,11 @@ _RECORDS = (
     Metric(
         name="cldice",
         long_name="Centre-line Dice",
+        definition=(
+            "Harmonic mean of the share of the prediction's skeleton inside the reference and that of the reference's "
+            "skeleton inside the prediction. Skeletons are scikit-image's: Zhang and Suen's thinning of images, Lee's "
+            "of volumes; a component that thinning erases is its own skeleton."
+        ),
         unit=None,
         range=SHARE,
         better="higher",
@@ -280,6 +317,7 @@ _RECORDS = (
     Metric(
         name="lesion_precision",
         long_name="Lesion-wise precision",
+        definition=f"Share of predicted lesions that match one of the reference. {LESIONS}",
         unit=None,
         range=SHARE,
         better="higher",
@@ -290,6 +328,7 @@ _RECORDS = (
     Metric(
         name="lesion_recall",
         long_name="Lesion-wise recall",
+        definition=f"Share of the reference's lesions that match a predicted one. {LESIONS}",
         unit=None,
         range=SHARE,
         better="higher",
@@ -300,6 +339,7 @@ _RECORDS = (
     Metric(
         name="lesion_f1",
         long_name="Lesion-wise F1",
+        definition=f"Harmonic mean of lesion-wise precision and recall. {LESIONS}",
         unit=None,
         range=SHARE,
         better="higher",

@@ -11,15 +11,17 @@ from evaluation.statistics import Ranking, SchemeRanking, Summary
 from evaluation.wording import SCHEMES, metric_title, number, ranking_caption, summary_caption
 
 
-def group_intervals(summaries: Sequence[Summary], metric: str, column: str, *, theme: Theme = "light") -> go.Figure:
+def group_intervals(
+    summaries: Sequence[Summary], metric: str, column: str, *, unit: str = "", theme: Theme = "light"
+) -> go.Figure:
     """Mean (or median) and 95 % interval for each stratum and checkpoint, from `summarise_by`.
 
-    Small groups are hollow, and n stands beside each.
+    Small groups are hollow and have no interval; n stands beside each. ``unit`` is that of the metric.
     """
     strata = positions(summary.group[0] for summary in summaries)
     names = positions(summary.group[1] for summary in summaries)
     title = f"{metric_title(metric)} by {column}"
-    note = "Mean with 95 % interval (median where there are misses); hollow: too few for a claim"
+    note = "Mean with 95 % interval (median where there are misses); hollow: too few for an interval"
     figure = base_figure(title, theme=theme, note=note, height=190 + (26 * len(names) + 14) * max(1, len(strata)))
     for name, place in names.items():
         chosen = [summary for summary in summaries if summary.group[1] == name]
@@ -30,7 +32,7 @@ def group_intervals(summaries: Sequence[Summary], metric: str, column: str, *, t
     )
     for place in range(len(strata) - 1):
         figure.add_hline(y=place + 0.5, line={"color": INKS[theme].grid, "width": 1})
-    return figure.update_xaxes(title=metric_title(metric))
+    return figure.update_xaxes(title=metric_title(metric, unit=unit))
 
 
 def _interval_points(
@@ -75,7 +77,7 @@ def ranking_stability(ranking: Ranking, *, theme: Theme = "light") -> go.Figure:
     """How often each checkpoint had which rank when the cases were drawn again, for each scheme.
 
     The area of a disc is the share of resamples; the ring is the rank in the cases as they are, the bar the middle
-    95 % of ranks.
+    95 % of ranks. Of too few cases there is no bar.
     """
     titles = [f"{SCHEMES[one.scheme]}<br>agreement τ = {number(one.kendall_tau)}" for one in ranking.schemes]
     title, note = f"Ranking by {metric_title(ranking.metric)}", ranking_caption(ranking)
@@ -111,4 +113,4 @@ def _ranks_of(ranking: Ranking, scheme: SchemeRanking, place: int, x: int, theme
         x=[x], y=[scheme.ranks[place]], mode="markers", hoverinfo="skip",
         marker={"size": 32, "symbol": "circle-open", "color": INKS[theme].text, "line": {"width": 2}},
     )  # fmt: skip
-    return [bar, discs, ring]
+    return [discs, ring] if ranking.too_few else [bar, discs, ring]

@@ -126,7 +126,8 @@ def _hover(comparison: PairComparison, row: str, column: str, sign: float) -> st
     mean = comparison.interval_of == "mean"
     value = comparison.difference if mean else comparison.median_difference
     low, high = sorted((sign * comparison.low, sign * comparison.high))
+    interval = "too few for an interval" if comparison.too_few else f"{number(low)} to {number(high)}"
     return (
         f"{row} − {column}<br>{comparison.interval_of} difference {number(sign * value)} "
-        f"({number(low)} to {number(high)})<br>{comparison.pairs} cases"
+        f"({interval})<br>{comparison.pairs} cases"
     )

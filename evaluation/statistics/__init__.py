@@ -1,6 +1,6 @@
 """Summaries, intervals, paired tests and rankings of the tidy table: numbers only, wording is elsewhere."""
 
-from evaluation.statistics.grouping import Order
+from evaluation.statistics.grouping import FEWEST_CASES, FEWEST_GROUPS, Order
 from evaluation.statistics.pairs import PairComparison, ScoreMatrix, compare_pairs, score_matrix
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
 from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints
@@ -11,6 +11,8 @@ from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects,
 
 __all__ = [
     "AS_MEASURED",
+    "FEWEST_CASES",
+    "FEWEST_GROUPS",
     "SCHEMES",
     "Order",
     "PairComparison",

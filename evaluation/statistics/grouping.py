@@ -10,6 +10,10 @@ from evaluation.statistics.policy import Policy, failed_rows, metric_values
 
 Order = Literal["class", "case", "pooled"]
 
+# Drawn from fewer, a bootstrap interval holds the true value far less often than 95 % promise.
+FEWEST_CASES = 6
+FEWEST_GROUPS = 5
+
 
 class Rows(NamedTuple):
     """The rows of one group, coded: units (for resampling), cases and classes from 0 on."""
@@ -66,6 +70,11 @@ def dense(codes: np.ndarray) -> np.ndarray:
 def number_of(codes: np.ndarray) -> int:
     """How many different codes there are."""
     return int(np.count_nonzero(np.bincount(codes)))
+
+
+def too_few(units: int, *, clustered: bool) -> bool:
+    """Whether there are too few cases, or groups of cases, for an interval or a claim."""
+    return units < (FEWEST_GROUPS if clustered else FEWEST_CASES)
 
 
 def split(table: pd.DataFrame, metric: str, by: Sequence[str], policy: Policy) -> list[Rows]:

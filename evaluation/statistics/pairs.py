@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import codes_of, dense, number_of, unit_codes
+from evaluation.statistics.grouping import codes_of, dense, number_of, too_few, unit_codes
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, failed_rows, goodness, metric_values
 from evaluation.statistics.resampling import (
     SEED,
@@ -26,8 +26,6 @@ from evaluation.statistics.resampling import (
 from evaluation.statistics.signed_rank import DECIMALS, EXACT_UP_TO, holm, signed_rank_lean, signed_rank_p
 from medseg_demo.errors import OptionError
 
-FEWEST_PAIRS = 6
-FEWEST_GROUPS = 5
 ALPHA = 0.05
 
 
@@ -73,7 +71,7 @@ class PairComparison:
         difference: Mean of first − second; of the distances from zero for metrics that are best at zero. NaN where
             a difference is infinite (a miss of one of them).
         median_difference: Its median.
-        low: Lower end of the 95 % BCa interval.
+        low: Lower end of the 95 % BCa interval; NaN where ``too_few``.
         high: Upper end.
         interval_of: What the interval is of: the mean difference, or the median one where there are misses.
         wins: Cases in which the first is better.
@@ -82,7 +80,7 @@ class PairComparison:
         p: Of the two-sided signed-rank test; NaN with too few pairs.
         p_adjusted: After Holm, over all pairs of checkpoints that were asked for together.
         exact: Whether the p-value is exact.
-        too_few: Whether there are too few pairs, or groups, for any claim.
+        too_few: Whether there are too few pairs, or groups, for an interval or a claim.
         better: The checkpoint that is significantly better, or None.
     """
 
@@ -234,9 +232,11 @@ def _compare(
     median = float(quantile(pair.differences, 0.5))
     misses = bool(np.isinf(pair.differences).any())
     tested = _unit_gains(pair.gains, units) if matrix.clustered else pair.gains
-    if misses:
+    few = too_few(len(tested), clustered=matrix.clustered)
+    if few:
+        bound = np.nan, np.nan
+    elif misses:
         bound = median_interval([(pair.differences, dense(units))], resamples=resamples, seed=seed)
-    too_few = len(tested) < FEWEST_GROUPS if matrix.clustered else len(tested) < FEWEST_PAIRS
     given: np.ndarray = np.any(matrix.present, axis=1)
     both = given[:, first] & given[:, second]
     failed: np.ndarray = np.any(matrix.failed, axis=1) & both[:, np.newaxis]
@@ -258,10 +258,10 @@ def _compare(
         wins=int((pair.gains > 0).sum()),
         ties=int((pair.gains == 0).sum()),
         losses=int((pair.gains < 0).sum()),
-        p=np.nan if too_few else signed_rank_p(tested),
+        p=np.nan if few else signed_rank_p(tested),
         p_adjusted=np.nan,
         exact=int(np.count_nonzero(tested)) <= EXACT_UP_TO,
-        too_few=too_few,
+        too_few=few,
         better=matrix.checkpoints[first if signed_rank_lean(tested) > 0 else second],
     )
 

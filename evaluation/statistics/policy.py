@@ -10,26 +10,20 @@ from evaluation.metrics.table import METRICS, Better
 from medseg_demo.errors import OptionError
 
 EmptyPolicy = Literal["skip", "one", "zero"]
-MissPolicy = Literal["keep", "diagonal"]
 FailedPolicy = Literal["apart", "worst"]
-
-DIAGONAL = "image_diagonal"
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The viewer's choice, printed beside every mean.
+    """The viewer's choice, printed beside every mean. A miss always stays infinite: no mean is shown over one.
 
     Attributes:
         empty: What a case counts whose reference and prediction are both empty: "skip" leaves it out, "one" and
             "zero" count it as that. Applies to metrics whose best value is 1; others stay not applicable.
-        misses: "keep" leaves an infinite value infinite, and no mean is shown; "diagonal" puts the image diagonal
-            in its place (distances only, where the table has the column ``image_diagonal``).
         failed: "apart" counts failed cases beside the summary; "worst" gives them the metric's worst value.
     """
 
     empty: EmptyPolicy = "skip"
-    misses: MissPolicy = "keep"
     failed: FailedPolicy = "apart"
 
 
@@ -69,7 +63,7 @@ def metric_values(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED
         float64 (rows,). NaN is a failed case or a value that is not applicable, infinity a miss.
 
     Raises:
-        OptionError: The table has no such metric, or no image diagonal where one is asked for.
+        OptionError: The table has no such metric.
     """
     if metric not in table or not pd.api.types.is_float_dtype(table[metric]):
         raise OptionError(f"The table has no metric {metric!r}. Choose one that was scored.")
@@ -77,24 +71,9 @@ def metric_values(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED
     record = METRICS.get(metric)
     if policy.empty != "skip" and record is not None and record.range[1] == 1:
         values[both_empty(table) & np.isnan(values)] = float(policy.empty == "one")
-    if policy.misses == "diagonal":
-        _replace_misses(values, table, metric)
     if policy.failed == "worst":
         values[failed_rows(table)] = worst(metric)
     return values
-
-
-def _replace_misses(values: np.ndarray, table: pd.DataFrame, metric: str) -> None:
-    misses = np.isinf(values)
-    if not misses.any():
-        return
-    record = METRICS.get(metric)
-    if record is None or record.unit != "distance" or DIAGONAL not in table:
-        raise OptionError(
-            f"The image diagonal cannot stand in for the misses of {metric!r}: it is no distance, or the results do "
-            "not hold the diagonals. Keep the misses and read the median."
-        )
-    values[misses] = table[DIAGONAL].to_numpy(dtype=float)[misses]
 
 
 def worst(metric: str) -> float:

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from evaluation.statistics.grouping import dense
-from evaluation.statistics.pairs import ALPHA, FEWEST_GROUPS, FEWEST_PAIRS, score_matrix
+from evaluation.statistics.grouping import dense, too_few
+from evaluation.statistics.pairs import ALPHA, score_matrix
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
 from evaluation.statistics.resampling import SEED, draw_counts, resamples_for, weighted_medians
 from evaluation.statistics.signed_rank import DECIMALS, LinearLean, resampled_leans, signed_rank_tails
@@ -118,7 +118,7 @@ def rank_checkpoints(
         left_out=len(complete) - len(values),
         groups=groups if clustered else None,
         resamples=number,
-        too_few=groups < (FEWEST_GROUPS if clustered else FEWEST_PAIRS),
+        too_few=too_few(groups, clustered=clustered),
     )
 
 

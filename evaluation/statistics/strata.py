@@ -52,7 +52,7 @@ def summarise_by(
 
     Returns:
         Summaries whose ``group`` is (stratum, checkpoint), strata in their natural order; ``small`` flags those with
-        too few cases for a claim.
+        too few cases for an interval or a claim.
 
     Raises:
         OptionError: The table has no such metric, or the policy cannot be applied to it.

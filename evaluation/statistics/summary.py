@@ -1,13 +1,13 @@
 """Summaries of one metric over any grouping of the table's rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import Order, Rows, Totals, number_of, parts, split, total_of
+from evaluation.statistics.grouping import Order, Rows, Totals, number_of, parts, split, too_few, total_of
 from evaluation.statistics.policy import AS_MEASURED, EmptyPolicy, Policy
 from evaluation.statistics.resampling import (
     SEED,
@@ -20,8 +20,6 @@ from evaluation.statistics.resampling import (
     resamples_for,
 )
 
-FEWEST_CASES = 6
-FEWEST_GROUPS = 5
 DEFAULT_GROUPING = ("test_set", "checkpoint", "class_name")
 
 
@@ -38,12 +36,12 @@ class Summary:
         misses: How many values are infinite.
         mean: In the chosen order; NaN where a miss stands, since no mean would be honest.
         lower_quartile: Of the values; likewise ``median`` and ``upper_quartile``. Misses count as largest.
-        low: Lower end of the 95 % BCa interval; NaN with fewer than two units.
+        low: Lower end of the 95 % BCa interval; NaN where ``small``.
         high: Upper end.
         interval_of: What the interval is of: the mean, or the median where there are misses.
         clustered: Whether groups of cases were resampled, because ``group`` repeats, instead of cases.
         units: How many cases, or groups, with a value.
-        small: Whether there are too few units for a claim.
+        small: Whether there are too few units for an interval or a claim.
     """
 
     group: tuple[str, ...]
@@ -138,7 +136,7 @@ def policy_effects(
     choices: tuple[EmptyPolicy, ...] = ("skip", "one", "zero")
     found = {}
     for empty in choices:
-        chosen = Policy(empty, policy.misses, policy.failed)
+        chosen = replace(policy, empty=empty)
         found[empty] = summarise(table, metric, by=by, order=order, policy=chosen, intervals=False)
     return tuple(
         PolicyEffect(here.group, empty, here.n, here.mean, here.mean - skipped.mean)
@@ -182,9 +180,12 @@ def _summary(
     misses = int(np.isinf(rows.values).sum())
     groups = parts(rows, order)
     quartiles = np.mean([quantile(values, np.array([0.25, 0.5, 0.75])) for values, _ in groups], axis=0)
-    if misses and intervals:
-        bound = median_interval(groups, resamples=resamples, seed=seed)
     units = number_of(rows.units[usable])
+    small = too_few(units, clustered=rows.clustered)
+    if small:
+        bound = np.nan, np.nan
+    elif misses and intervals:
+        bound = median_interval(groups, resamples=resamples, seed=seed)
     return Summary(
         group=rows.key,
         cases=number_of(rows.cases),
@@ -201,5 +202,5 @@ def _summary(
         interval_of="median" if misses else "mean",
         clustered=rows.clustered,
         units=units,
-        small=units < (FEWEST_GROUPS if rows.clustered else FEWEST_CASES),
+        small=small,
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.answers import names_in, worst_cases
-from evaluation.case_files import CasePrediction, OpenedCase, open_case
+from evaluation.case_files import CasePrediction, OpenedCase, Segment, open_case
 from evaluation.error_regions import error_regions
 from evaluation.metrics import METRICS
 from evaluation.ui import case_table, gallery, texts
@@ -33,6 +33,8 @@ MOST_PANES = 4
 def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | None) -> Updates:
     """Open the drawer on the case that a click named; another checkpoint of the open case is only shown.
 
+    What is open is read again where it does not hold the predictions of just the checkpoints that are chosen now.
+
     Args:
         engine: Makes predictions again that were not kept.
         board: The visitor's page.
@@ -51,9 +53,8 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
         "case_scores": _scores(board, key),
         "cases": case_table.table_html(found, board.table, key),
     }
-    same = shown is not None and (shown[0].test_set, shown[0].case_id) == (key.test_set, key.case_id)
     try:
-        case = shown[1] if same and shown else _open(engine, board, key)
+        case = shown[1] if shown and _holds(shown, board, key) else _open(engine, board, key)
     except Exception as error:
         return updates | _missing(engine, key, error)
     return updates | {"shown": (key, case)} | _pictures(board, key, case)
@@ -75,7 +76,12 @@ def close(board: Board) -> Updates:
     """Close the drawer."""
     board = replace(board, case=None)
     cases = case_table.table_html(board.answer, board.table, None) if board.answer else ""
-    return {"board": board, "shown": None, "drawer": gr.update(visible=False), "cases": cases}
+    return {"board": board, "cases": cases, **closed()}
+
+
+def closed() -> Updates:
+    """The drawer without a case: neither its arrays nor itself stay."""
+    return {"shown": None, "drawer": gr.update(visible=False)}
 
 
 def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str) -> object:
@@ -87,17 +93,34 @@ def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str
     return _viewer_value(case_key, case, in_panes, plane=plane, slices=wanted, key_shown=key)
 
 
-def _open(engine: Engine, board: Board, key: CaseKey) -> OpenedCase:
-    assert board.opened is not None
-    assert board.answer is not None
+def segment_with(engine: Engine) -> Segment:
+    """What makes predictions again that were not kept: with the checkpoints of this computer."""
 
     def segment(image: MedicalImage, checkpoint: str) -> tuple[np.ndarray, str]:
         result = engine.segment(image, checkpoint)
         return result.label_map.labels, result.digest
 
-    names = names_in(_rows(board, key)["checkpoint"])
-    runs = board.opened.runs_on(key.test_set)
-    return open_case(key.test_set, key.case_id, names, runs=runs, settings=engine.settings, segment=segment)
+    return segment
+
+
+def _holds(shown: Opening, board: Board, key: CaseKey) -> bool:
+    """Whether what is open is this case, with the predictions of the chosen checkpoints and no others."""
+    was, case = shown
+    names = tuple(one.checkpoint for one in case.predictions)
+    return (was.test_set, was.case_id, names) == (key.test_set, key.case_id, _names(board, key))
+
+
+def _open(engine: Engine, board: Board, key: CaseKey) -> OpenedCase:
+    assert board.opened is not None
+    return open_case(
+        key.test_set, key.case_id, _names(board, key), runs=board.opened.runs_on(key.test_set),
+        settings=engine.settings, segment=segment_with(engine),
+    )  # fmt: skip
+
+
+def _names(board: Board, key: CaseKey) -> tuple[str, ...]:
+    """The chosen checkpoints that the case was given."""
+    return names_in(_rows(board, key)["checkpoint"])
 
 
 def _rows(board: Board, key: CaseKey) -> pd.DataFrame:

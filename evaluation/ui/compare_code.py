@@ -9,9 +9,9 @@ from medseg_demo.ui.code_view import code_updates
 
 def compare_code(work: Work, address: str) -> dict[str, object]:
     """The parts of the page that hold the code of the result."""
-    if work.source is None or work.request is None:
+    if work.result_source is None or work.request is None:
         return code_updates(None)
-    return code_updates(to_code(source_of(work.source), work.request, address))
+    return code_updates(to_code(source_of(work.result_source), work.request, address))
 
 
 def to_code(source: Source, request: Request, address: str) -> Code:

@@ -61,6 +61,7 @@ class ComparisonExample:
     def _compute(self) -> FinishedComparison | None:
         from evaluation.compared import Comparison, checkpoint_member
         from evaluation.comparison_files import write_comparison, zip_files
+        from evaluation.ui.compare_run import engine_cost
 
         engine, finished = self._example.engine, self._example.get()
         shown = finished.run.shown if finished else None
@@ -70,7 +71,7 @@ class ComparisonExample:
         if len(names) < 2:
             return None
         segmentations = [shown, *engine.segment_each(finished.image, names[1:])]
-        members = [checkpoint_member(one, engine.parameters(one.checkpoint)) for one in segmentations]
+        members = [checkpoint_member(one, engine_cost(engine, one.checkpoint)) for one in segmentations]
         comparison = Comparison(finished.image, tuple(members))
         folder = Path(self._folder.name)
         files = write_comparison(comparison, folder)

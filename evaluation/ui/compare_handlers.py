@@ -35,6 +35,7 @@ def open_tab(engine: Engine, work: Work, finished: FinishedComparison | None, ad
         studies=(finished.source,),
         source=finished.source,
         image=finished.comparison.image,
+        result_source=finished.source,
         request=finished.request,
         result=finished.comparison,
         files=finished.files,
@@ -91,12 +92,14 @@ def preflight_card(work: Work) -> str:
 
 
 def stale_mark(work: Work, request: Request) -> str:
-    """A mark where the controls no longer say what the result was made with."""
+    """A mark where the image or the controls are no longer what the result was made with."""
     if work.result is None or work.request is None:
         return ""
-    if replace(work.request, method=None) == replace(request, method=None):
-        return ""
-    return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+    if work.source not in (None, work.result_source):
+        return markup.panel("info", texts.OTHER_IMAGE_TITLE.format(name=work.result.image.name), [texts.STALE])
+    if replace(work.request, method=None) != replace(request, method=None):
+        return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+    return ""
 
 
 def _take(engine: Engine, work: Work, studies: tuple[Study, ...], study: Study) -> Updates:

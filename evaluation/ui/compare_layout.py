@@ -9,10 +9,12 @@ from evaluation.ui import compare_texts as texts
 from evaluation.ui.compare_state import Work, forget
 from evaluation.ui.components import html
 from medseg_demo.samples import Sample
+from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.segment_layout import lay_out_samples
 from medseg_demo.ui.state import LIFETIME_S
+from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Any]  # components, whose events Gradio adds at run time
@@ -30,8 +32,11 @@ DOWNLOADS = {
 }
 
 
-def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
+def lay_out(settings: Settings) -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     """Build the tab inside the open block.
+
+    Args:
+        settings: Its limits are named where files are added.
 
     Returns:
         Its components by name, and each sample with its button.
@@ -40,17 +45,17 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
             samples = lay_out_samples()
-            parts |= _upload() | _checkpoints() | _buttons()
+            parts |= _upload(settings) | _checkpoints() | _buttons()
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _result() | _downloads()
     return parts, samples
 
 
-def _upload() -> Parts:
+def _upload(settings: Settings) -> Parts:
     html(markup.heading(texts.UPLOAD))
     return {
         "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=132, elem_id="cp-upload"),
-        "upload_hint": html(markup.hint(texts.UPLOAD_HINT)),
+        "upload_hint": html(markup.hint(f"{texts.UPLOAD_HINT} {file_limit(settings.max_file_mb)}")),
         "study": gr.Dropdown([], label=texts.STUDY, visible=False, elem_id="cp-study"),
         "preflight": html(elem_id="cp-preflight", elem_classes="ev-note"),
     }

@@ -30,19 +30,34 @@ def whole_result(work: Work, total: int, address: str) -> Updates:
         "work": work,
         "status": compare_view.verdict(work.result, total),
         "stale": "",
-        **shown(work.result),
+        **_shown(work.result),
+        "method": gr.update(value=work.result.method or "", interactive=len(work.result.predictions) > 1),
         **_files(work),
         **compare_code(work, address),
     }
 
 
-def shown(comparison: Comparison) -> Updates:
+def partial_result(work: Work) -> Updates:
+    """What is there of a comparison while it goes on: no consensus and nothing to download.
+
+    The work is part of it, since the viewer asks for slices of a volume as soon as it shows the volume.
+    """
+    assert work.result is not None
+    return {
+        "work": work,
+        "stale": "",
+        **_shown(work.result),
+        "method": gr.update(interactive=False),
+        **_files(work),
+    }
+
+
+def _shown(comparison: Comparison) -> Updates:
     """The pictures and the tables."""
     return {
         "viewer": compare_view.viewer_value(comparison),
         "where": compare_view.where(comparison),
         "tables": compare_view.tables(comparison),
-        "method": gr.update(value=comparison.method or "", interactive=len(comparison.predictions) > 1),
     }
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import gradio as gr
 
-from evaluation.compared import Comparison, Segment, read_members, run_comparison, with_consensus
+from evaluation.compared import Comparison, Cost, Segment, read_members, run_comparison, with_consensus
 from evaluation.comparison import Method
+from evaluation.comparison_cost import find_cost
 from evaluation.comparison_files import write_comparison, zip_files
 from evaluation.ui import compare_texts as texts
 from evaluation.ui import compare_view
-from evaluation.ui.compare_results import Updates, problem, shown, whole_result
+from evaluation.ui.compare_results import Updates, partial_result, problem, whole_result
 from evaluation.ui.compare_state import Request, Work
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
@@ -35,9 +36,10 @@ RESULTS = "comparisons"
 def run(
     engine: Engine, work: Work, request: Request, folder: Path, address: str, progress: gr.Progress
 ) -> Iterator[Updates]:
-    """Compare, showing each result as soon as it is there; an error leaves the previous result in place."""
+    """Compare, showing each result as soon as it is there; after an error the previous result is there again."""
     total = len(request.checkpoints) + len(request.label_maps) + bool(request.reference)
     found: Comparison | None = None
+    begun = replace(work, folder=folder, result_source=work.source, request=request, files=None, archive=None)
     try:
         if work.image is None:
             raise OptionError(texts.NO_IMAGE)
@@ -46,18 +48,17 @@ def run(
         try:
             for found in compare(engine, work.image, request, _segment(engine, work, progress)):
                 if len(found.members) < total:
-                    yield shown(found)
+                    yield partial_result(replace(begun, result=found))
         except Stopped:
             found = found and replace(found, partial=True)
         if found is None:
             yield idle("compare") | {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
             return
         method = request.method if len(found.predictions) > 1 else None
-        found = with_consensus(found, method)
-        done = _written(replace(work, folder=folder), request, found)
-        yield idle("compare") | whole_result(done, total, address)
+        yield idle("compare") | whole_result(_written(begun, with_consensus(found, method)), total, address)
     except Exception as error:
-        yield idle("compare") | {"status": problem(work, error)}
+        back = whole_result(work, total, address) if found and work.result else {}
+        yield idle("compare") | back | {"status": problem(work, error)}
 
 
 def compare(engine: Engine, image: MedicalImage, request: Request, segment: Segment) -> Iterator[Comparison]:
@@ -102,7 +103,7 @@ def choose_consensus(work: Work, method: Method | None, folder: Path, address: s
     try:
         found = with_consensus(work.result, method)
         written = work.files.label_maps if work.files else None
-        done = _written(replace(work, folder=folder), replace(work.request, method=method), found, written)
+        done = _written(replace(work, folder=folder, request=replace(work.request, method=method)), found, written)
         return whole_result(done, len(found.members), address)
     except Exception as error:
         return {"status": problem(work, error)}
@@ -119,15 +120,21 @@ def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object
 def engine_segment(engine: Engine, progress: Callable[[str, int, int], None] | None = None) -> Segment:
     """The engine as what runs the checkpoints of a comparison."""
 
-    def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, int]]:
+    def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, Cost]]:
         for result in engine.segment_each(image, names, progress=progress):
-            yield result, engine.parameters(result.checkpoint)
+            yield result, engine_cost(engine, result.checkpoint)
 
     return segment
 
 
+def engine_cost(engine: Engine, checkpoint: str) -> Cost:
+    """What a checkpoint of the engine costs; without its memory where the network runs in another process."""
+    loaded = engine.loaded(checkpoint)
+    return Cost(loaded.parameters) if engine.runs_elsewhere else find_cost(loaded, engine.settings)
+
+
 def _segment(engine: Engine, work: Work, progress: gr.Progress) -> Segment:
-    def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, int]]:
+    def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, Cost]]:
         def tell(name: str, done: int, total: int) -> None:
             if work.stop.raised:
                 raise Stopped
@@ -144,7 +151,7 @@ def _segment(engine: Engine, work: Work, progress: gr.Progress) -> Segment:
     return segment
 
 
-def _written(work: Work, request: Request, found: Comparison, written: Mapping[str, Path] | None = None) -> Work:
+def _written(work: Work, found: Comparison, written: Mapping[str, Path] | None = None) -> Work:
     """The work with another result and its files; those of earlier results go once nothing of them is needed."""
     assert work.folder is not None
     root = work.folder / RESULTS
@@ -154,4 +161,4 @@ def _written(work: Work, request: Request, found: Comparison, written: Mapping[s
     for old in root.iterdir() if written is None else ():
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
-    return replace(work, request=request, result=found, files=files, archive=archive)
+    return replace(work, result=found, files=files, archive=archive)

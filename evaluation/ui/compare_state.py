@@ -52,9 +52,10 @@ class Work:
         studies: What was uploaded.
         source: The one of them that is compared on.
         image: That one, read.
+        result_source: What the result is of: an upload changes ``source``, and leaves the result as it is.
         request: What the result was made with.
         result: The comparison on the page.
-        files: Those of the result.
+        files: Those of the result; None while it is not finished.
         archive: The zip of them.
         stop: Raised to end a run early.
     """
@@ -63,6 +64,7 @@ class Work:
     studies: "tuple[Study, ...]" = ()
     source: "Study | None" = None
     image: MedicalImage | None = None
+    result_source: "Study | None" = None
     request: Request | None = None
     result: "Comparison | None" = None
     files: "ComparisonFiles | None" = None

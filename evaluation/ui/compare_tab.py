@@ -37,7 +37,7 @@ class CompareTab:
     def __init__(self, engine: Engine, example: ComparisonExample) -> None:
         self._engine = engine
         self._example = example
-        self.parts, self._samples = lay_out()
+        self.parts, self._samples = lay_out(engine.settings)
         self._controls = [self.parts[name] for name in CONTROLS]
         self.inputs = [self.parts["work"], *self._controls]
         self.outputs = list(self.parts.values())
@@ -80,15 +80,22 @@ class CompareTab:
         upload, preflight, study = (self.parts[name] for name in ("upload", "preflight", "study"))
         outputs = [self.parts[name] for name in ("work", "preflight", "study", "status")]
         for event in (upload.upload, upload.clear, upload.delete):
-            event(read, [self.parts["work"], upload], outputs, show_progress_on=[preflight], **READING)
-        study.input(choose, [self.parts["work"], study], outputs, show_progress_on=[preflight], **READING)
+            taken = event(read, [self.parts["work"], upload], outputs, show_progress_on=[preflight], **READING)
+            self._mark_stale(taken.then)
+        taken = study.input(choose, [self.parts["work"], study], outputs, show_progress_on=[preflight], **READING)
+        self._mark_stale(taken.then)
 
-    def _on_controls(self) -> None:
+    def _mark_stale(self, event: Callable[..., object]) -> None:
+        """Say, whenever an event happens, whether the result is still that of the image and the controls."""
+
         def compare(work: Work, *controls: object) -> str:
             return _handlers("handlers").stale_mark(work, Request.of(*controls))
 
+        event(compare, self.inputs, self.parts["stale"], **QUICK)
+
+    def _on_controls(self) -> None:
         for name in CONTROLS[:-1]:
-            self.parts[name].change(compare, self.inputs, self.parts["stale"], **QUICK)
+            self._mark_stale(self.parts[name].change)
 
         def choose(request: gr.Request, work: Work, method: str) -> Changes:
             folder, address = session_folder(request.session_hash), page_address(request)

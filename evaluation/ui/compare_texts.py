@@ -23,6 +23,7 @@ SEGMENTING = "Segmenting {name} with {checkpoint}"
 NO_IMAGE = "Choose a sample above, or add an image of your own, then press Compare."
 NO_CHECKPOINT_TITLE = "No two checkpoints to compare"
 NO_CHECKPOINT = "Add an image, checkpoints of the same classes or label maps, and press Compare."
+OTHER_IMAGE_TITLE = "This result is of {name}"
 STALE_TITLE = "Settings changed since this result"
 STALE = "Press Compare to bring it up to date."
 ERROR_TITLE = "This could not be done"
@@ -45,12 +46,12 @@ STAPLE_NOTE = (
 MEMBERS = "What is compared"
 MEMBER_COLUMNS = ("Label map", "Class", "Size")
 SCORE_COLUMNS = ("Dice", "HD95")
-COST_COLUMNS = ("Time", "Parameters", "Weights")
+COST_COLUMNS = ("Time", "Parameters", "Memory")
 PAIRS = "Each two against each other"
 PAIR_COLUMNS = ("Pair", "Class", "Dice", "Difference in size")
-WEIGHTS_NOTE = (
-    "Weights: the network's parameters in single precision. What a network needs beside them depends on the device "
-    "and is not measured here."
+MEMORY_NOTE = (
+    "Memory: the parameters in single precision and the most that the network's tensors took at once for one image, "
+    "tile or window of its input size, measured on this device. Reading, resizing and the program itself come on top."
 )
 SCORES_NOTE = "Dice and HD95 (95th percentile of the distances between borders) are against the reference, {name}."
 NO_SCORES_NOTE = "Dice and HD95 need a reference; none was added."

@@ -58,7 +58,7 @@ def tables(comparison: Comparison) -> str:
         texts.MEMBERS,
         markup.table(texts.MEMBERS, columns, _member_rows(comparison)),
         markup.small(scores_note),
-        markup.small(texts.WEIGHTS_NOTE),
+        markup.small(texts.MEMORY_NOTE),
         markup.bullets(warnings, kind="warning"),
         note=comparison.image.name,
     )
@@ -98,10 +98,11 @@ def _member_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def _costs(member: Member) -> list[str]:
+    cost = member.cost
     return [
         "–" if member.seconds is None else seconds(member.seconds),
-        "–" if member.parameters is None else _millions(member.parameters),
-        "–" if member.weights_mb is None else f"{member.weights_mb:.1f} MB",
+        "–" if cost is None else _millions(cost.parameters),
+        "–" if cost is None or cost.memory_mb is None else f"{cost.memory_mb:.1f} MB",
     ]
 
 

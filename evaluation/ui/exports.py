@@ -1,51 +1,57 @@
 """Files of what is on the page: the rows, the summaries, a model index, and the report."""
 
-import importlib.util
 import json
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from evaluation import tables
 from evaluation.answers import Answer, answer
 from evaluation.metrics import METRICS
 from evaluation.results import Results, json_ready, write_whole
 from evaluation.ui import texts
+from evaluation.ui.case_handlers import segment_with
 from evaluation.ui.run_folders import Opened
-from evaluation.wording import metric_title, policy_caption
+from evaluation.wording import policy_caption
 from medseg_demo.errors import OptionError
-from medseg_demo.settings import Settings
+from medseg_demo.ui.engine import Engine
 
 
-def write(kind: str, opened: Opened, found: Answer, folder: Path, *, settings: Settings) -> list[Path]:
+def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Engine) -> list[Path]:
     """Write one kind of file into a folder of its own.
 
+    Args:
+        kind: One of ``WRITERS``.
+        opened: The results on the page.
+        found: What they say to the question on the page.
+        folder: Where the file's own folder is made.
+        engine: Makes predictions again that were not kept, for the report; its settings name the test sets.
+
     Raises:
-        OptionError: The kind is not known, or needs a library that is missing.
+        OptionError: The kind is not known.
         OutputError: It cannot be written.
     """
     if kind not in WRITERS:
         raise OptionError(f"There is no format {kind!r}. Choose one of: {', '.join(WRITERS)}.")
     target = folder / secrets.token_hex(4)
     target.mkdir(parents=True, exist_ok=True)
-    return [WRITERS[kind](opened, found, target, settings)]
+    return [WRITERS[kind](opened, found, target, engine)]
 
 
-def _csv(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+def _csv(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     path = folder / "scores.csv"
     write_whole(path, found.table.to_csv(index=False, lineterminator="\n"))
     return path
 
 
-def _parquet(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise OptionError(texts.NO_PARQUET)
+def _parquet(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     path = folder / "scores.parquet"
     found.table.to_parquet(path, index=False)
     return path
 
 
-def _json(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+def _json(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     path = folder / "scores.json"
     document = {
         "question": asdict(found.question),
@@ -59,7 +65,7 @@ def _json(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Pa
     return path
 
 
-def _yaml(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+def _yaml(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     import yaml
 
     path = folder / "model-index.yaml"
@@ -91,17 +97,18 @@ def _metric(results: Results, found: Answer, checkpoint: str, name: str) -> dict
     if METRICS[name].better is None:
         return None
     question = replace(found.question, metric=name, checkpoints=(checkpoint,))
-    summary = answer(results, question).standings[0].summary
+    own = answer(results, question)
+    summary = own.standings[0].summary
     value = summary.median if summary.misses else summary.mean
     if value != value or value in (float("inf"), float("-inf")):
         return None
     of = f"median, {summary.misses} misses" if summary.misses else "mean"
     failed = f", {summary.failed} failed" if summary.failed else ""
-    title = f"{metric_title(name)}, {of} over {summary.n} cases{failed}"
+    title = f"{tables.title_of(own, name)}, {of} over {summary.n} cases{failed}"
     return {"type": name, "value": round(value, 6), "name": title}
 
 
-def _report(opened: Opened, found: Answer, folder: Path, settings: Settings) -> Path:
+def _report(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     from evaluation.report import ReportOptions, write_report
 
     question = found.question
@@ -109,11 +116,12 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings) -> 
         (question.test_set,), question.checkpoints, question.metric, question.policy, question.order
     )
     return write_report(
-        [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings
-    )
+        [run.path for run in opened.folders], folder / "report.html", options=options, settings=engine.settings,
+        segment=segment_with(engine),
+    )  # fmt: skip
 
 
-WRITERS: dict[str, Callable[[Opened, Answer, Path, Settings], Path]] = {
+WRITERS: dict[str, Callable[[Opened, Answer, Path, Engine], Path]] = {
     texts.REPORT: _report,
     texts.CSV: _csv,
     texts.JSON: _json,

@@ -59,8 +59,9 @@ def difference(found: Answer, comparison: PairComparison | None) -> str:
     if comparison is None:
         return markup.panel("info", texts.DIFFERENCE, [found.problem or texts.ONE_CHECKPOINT])
     kind: markup.Kind = "warning" if comparison.too_few else "good" if comparison.better else "info"
+    unit = tables.unit_of(found, found.question.metric)
     where = f"On {texts.marked(found.question.test_set)}, {found.question.class_name or texts.ALL_CLASSES}."
-    return markup.panel(kind, texts.DIFFERENCE, [comparison_sentence(comparison), where])
+    return markup.panel(kind, texts.DIFFERENCE, [comparison_sentence(comparison, unit=unit), where])
 
 
 def policy(found: Answer) -> str:
@@ -83,7 +84,8 @@ def marks(opened: Opened, test_set: str) -> str:
         if "nsd_tolerance" in run.settings
     }
     if len(set(tolerances.values())) > 1:
-        settings = ", ".join(f"{name} with {tolerance}" for name, tolerance in tolerances.items())
+        units = ", ".join(unit for unit in opened.results.table["distance_unit"].unique() if unit)
+        settings = ", ".join(f"{name} with {tolerance:g} {units}".strip() for name, tolerance in tolerances.items())
         parts.append(markup.panel("warning", texts.MIXED_TITLE, [texts.MIXED.format(settings=settings)]))
     partial = [name for name, (run, _) in opened.runs_on(test_set).items() if run.partial]
     if partial:

@@ -1,6 +1,7 @@
 """Tiles of the worst cases of all checkpoints, and the predictions of a case that find no room in the viewer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 
@@ -16,6 +17,7 @@ from evaluation.wording import number
 from medseg_demo.errors import MedsegError
 from medseg_demo.rendering import most_labelled_slice
 from medseg_demo.settings import Settings
+from medseg_demo.ui import markup
 
 MOST = 8
 SIDE = 256
@@ -23,27 +25,45 @@ SIDE = 256
 Names = tuple[str, str]  # case, checkpoint
 
 
-def tiles(found: Answer, worst: Sequence[Names], pictures: Mapping[Names, str]) -> str:
-    """The worst cases as tiles, each with its score, and with its picture where there is one."""
+@dataclass(frozen=True)
+class Picture:
+    """What a tile shows.
+
+    Attributes:
+        url: A data URL.
+        outcomes: Whether the prediction's outcomes are drawn over the image; it is bare where none was kept.
+    """
+
+    url: str
+    outcomes: bool
+
+
+def tiles(found: Answer, worst: Sequence[Names], pictures: Mapping[Names, Picture]) -> str:
+    """The worst cases as tiles, each with its score, and with its picture where there is one.
+
+    The legend stands below where a picture shows outcomes; what a click does, where one shows none.
+    """
     parts = []
     for case_id, checkpoint in worst:
         key = (found.question.test_set, checkpoint, case_id, found.question.class_name)
-        picture = _image(pictures.get((case_id, checkpoint), ""), f"{case_id}, {checkpoint}")
+        picture = _image(pictures.get((case_id, checkpoint)), f"{case_id}, {checkpoint}")
         score = score_of(found, case_id, checkpoint)
         parts.append(
             f'<button type="button" class="ev-tile" {pick(key)}>{picture}<strong>{escape(case_id)}</strong>'
             f"<span>{escape(checkpoint)}: {escape(score)}</span></button>"
         )
-    return f'<div class="ev-tiles">{"".join(parts)}</div>{legend() if pictures else ""}' if parts else ""
+    kinds = {picture.outcomes for picture in pictures.values()}
+    notes = f"{legend() if True in kinds else ''}{markup.hint(texts.BARE_TILES) if False in kinds else ''}"
+    return f'<div class="ev-tiles">{"".join(parts)}</div>{notes}' if parts else ""
 
 
-def pictures(found: Answer, opened: Opened, worst: Sequence[Names], settings: Settings) -> dict[Names, str]:
+def pictures(found: Answer, opened: Opened, worst: Sequence[Names], settings: Settings) -> dict[Names, Picture]:
     """Pictures of those worst cases whose image is on this computer; kept predictions only, nothing is computed."""
     runs, drawn = opened.runs_on(found.question.test_set), {}
     for case_id, checkpoint in worst:
         try:
             case = open_case(found.question.test_set, case_id, [checkpoint], runs=runs, settings=settings)
-            drawn[case_id, checkpoint] = picture_of(case, 0)
+            drawn[case_id, checkpoint] = Picture(picture_of(case, 0), case.predictions[0].label_map is not None)
         except MedsegError:  # the tile stays without a picture; opening it says why
             continue
     return drawn
@@ -62,7 +82,7 @@ def others(key: CaseKey, scores: Mapping[str, str]) -> str:
 
 
 def picture_of(case: OpenedCase, place: int) -> str:
-    """One prediction's outcomes on the slice with most of the reference, as a data URL."""
+    """One prediction's outcomes on the slice with most of the reference, as a data URL; without it the image alone."""
     label_map = case.predictions[place].label_map
     index = shown_slice(case)
     return as_data_url(outcome_picture(case.image, case.reference, label_map, slice_index=index, max_side=SIDE))
@@ -93,7 +113,8 @@ def legend() -> str:
     return f'<ul class="ev-legend" aria-label="Legend">{items}</ul>'
 
 
-def _image(url: str, name: str) -> str:
-    if not url:
+def _image(picture: Picture | None, name: str) -> str:
+    if picture is None:
         return '<div class="ev-blank">no picture here</div>'
-    return f'<img src="{url}" alt="{escape(name, quote=True)}: outcomes against the reference" loading="lazy">'
+    what = texts.WITH_OUTCOMES if picture.outcomes else texts.BARE
+    return f'<img src="{picture.url}" alt="{escape(f"{name}: {what}", quote=True)}" loading="lazy">'

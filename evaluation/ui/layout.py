@@ -1,6 +1,5 @@
 """Layout of the Evaluate tab: its components by name, without any behaviour."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -80,11 +79,7 @@ def _new() -> Parts:
 def _export() -> Parts:
     with gr.Accordion(texts.EXPORT, open=False, elem_classes="ms-accordion"):
         html(markup.hint(texts.EXPORT_HINT))
-        formats = [texts.REPORT, texts.CSV, texts.JSON, texts.YAML]
-        if find_spec("pyarrow"):
-            formats.append(texts.PARQUET)
-        else:
-            html(markup.hint(texts.NO_PARQUET))
+        formats = [texts.REPORT, texts.CSV, texts.JSON, texts.YAML, texts.PARQUET]
         return {
             "format": gr.Dropdown(formats, value=texts.REPORT, label=texts.FORMAT, elem_id="ev-format"),
             "prepare": gr.Button(texts.PREPARE, size="sm", elem_id="ev-prepare"),

@@ -12,7 +12,8 @@ from evaluation.answers import worst_cases
 from evaluation.case_files import find_test_set
 from evaluation.plots import Theme
 from evaluation.ui import case_table, exports, gallery, texts, views
-from evaluation.ui.board import Asked, Board
+from evaluation.ui.board import Asked, Board, CaseKey
+from evaluation.ui.case_handlers import closed
 from evaluation.ui.messages import message
 from evaluation.ui.run_folders import TOKEN, list_runs, open_runs
 from evaluation.ui.views import Updates
@@ -32,7 +33,7 @@ def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
 
 
 def choose_runs(engine: Engine, board: Board, keys: list[str], asked: Asked) -> Updates:
-    """Open other runs."""
+    """Open other runs; the drawer closes, for its case is one of the runs that were open before."""
     return {"status": "", **_open(engine, board, tuple(keys or ()), asked)}
 
 
@@ -40,19 +41,29 @@ def _open(engine: Engine, board: Board, keys: tuple[str, ...], asked: Asked) -> 
     known = {folder.key: folder for folder in list_runs(engine.settings, board.visitor)}
     folders = tuple(known[key] for key in keys if key in known)
     if not folders:
-        return {"board": replace(board, opened=None, answer=None), **views.nothing_yet()}
+        board = replace(board, opened=None, answer=None, case=None)
+        return {"board": board, **closed(), **views.nothing_yet()}
     try:
-        board = replace(board, opened=open_runs(folders), table=replace(board.table, page=0))
+        board = replace(board, opened=open_runs(folders), case=None, table=replace(board.table, page=0))
     except Exception as error:
         return {"status": markup.panel("error", texts.ERROR_TITLE, [message(error)])}
     board, updates = views.page_of(board, asked)
-    return {"board": board, **updates}
+    return {"board": board, **closed(), **updates}
 
 
 def ask(board: Board, asked: Asked) -> Updates:
-    """Answer another question to the same results."""
+    """Answer another question to the same results; the drawer closes where its case is not part of it."""
     board, updates = views.page_of(board, asked)
-    return {"status": "", "board": board, **updates}
+    if board.case is not None and not _is_about(board, board.case):
+        board, updates = replace(board, case=None), updates | closed()
+    return {"status": "", **updates, "board": board}
+
+
+def _is_about(board: Board, case: CaseKey) -> bool:
+    found = board.answer
+    if found is None or found.question.test_set != case.test_set:
+        return False
+    return any(standing.checkpoint == case.checkpoint for standing in found.standings)
 
 
 def compare(board: Board, asked: Asked) -> Updates:
@@ -130,7 +141,7 @@ def export(engine: Engine, board: Board, kind: str, folder: Path) -> Updates:
     try:
         if board.answer is None or board.opened is None:
             raise MedsegError(texts.EMPTY_TITLE + ".")
-        files = exports.write(kind, board.opened, board.answer, folder, settings=engine.settings)
+        files = exports.write(kind, board.opened, board.answer, folder, engine=engine)
     except Exception as error:
         note = markup.panel("error", texts.ERROR_TITLE, [message(error)])
         return {"files": gr.update(visible=False), "export_note": note}

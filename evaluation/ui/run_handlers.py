@@ -74,9 +74,10 @@ def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outc
 
 
 def _imported(engine: Engine, board: Board, choices: Choices, asked: Asked) -> Updates:
-    folder, results = run_job.import_upload(choices, engine.settings, board.visitor)
+    beside = board.opened.results if board.opened else None
+    folder, results, notes = run_job.import_upload(choices, engine.settings, board.visitor, beside=beside)
     asked = replace(asked, test_set=results.runs[0].test_set, checkpoints=())
-    lines = [f"{len(results.table):,} rows of {results.runs[0].checkpoint} were taken over."]
+    lines = [f"{len(results.table):,} rows of {results.runs[0].checkpoint} were taken over.", *notes]
     return _show(engine, board, folder, asked) | {"status": markup.panel("good", texts.DONE_TITLE, lines)}
 
 
@@ -103,5 +104,5 @@ def _verdict(outcome: RunOutcome) -> str:
     if not parts:
         parts.append(markup.panel("good", texts.DONE_TITLE, [f"{len(cases):,} cases are scored.", *outcome.notes]))
     elif outcome.notes:
-        parts.append(markup.panel("info", "How classes were read", outcome.notes))
+        parts.append(markup.panel("info", "Notes on this evaluation", outcome.notes))
     return "".join(parts)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.case_files import find_test_set
-from evaluation.imports import Layout, import_results
+from evaluation.import_classes import class_notes
+from evaluation.imports import NO_TEST_SET, Layout, import_results
 from evaluation.results import Results, write_results
 from evaluation.run_request import Predictions, RunOptions, RunOutcome, RunProgress
 from evaluation.ui import texts
@@ -165,19 +166,41 @@ def is_results_file(choices: Choices) -> bool:
     return bool(results)
 
 
-def import_upload(choices: Choices, settings: Settings, visitor: str) -> tuple[RunFolder, Results]:
+def import_upload(
+    choices: Choices, settings: Settings, visitor: str, *, beside: Results | None = None
+) -> tuple[RunFolder, Results, tuple[str, ...]]:
     """Take over an uploaded results file into the visitor's folder.
+
+    Args:
+        choices: The file, its name, and the test set that it is about.
+        settings: The folders.
+        visitor: Whose results they become.
+        beside: Results on the page, whose classes it takes where the test set itself names none.
+
+    Returns:
+        The folder, the results, and what the file's classes were taken for.
 
     Raises:
         MedsegError: The file is none that is known, or cannot be kept.
     """
     path = Path(choices.upload[0])
     name = plain_name(choices.name or path.stem.removesuffix("_raw"))
-    test_set = choices.test_sets[0] if len(choices.test_sets) == 1 else "imported"
-    results = import_results(path, _layout(path), name=name, test_set=test_set)
+    test_set = choices.test_sets[0] if len(choices.test_sets) == 1 else NO_TEST_SET
+    classes = None if test_set == NO_TEST_SET else _classes(test_set, settings, beside)
+    results = import_results(path, _layout(path), name=name, test_set=test_set, classes=classes)
     folder = visitor_folder(settings, visitor) / (name if name != OWN_RUN else f"{name}-import")
     write_results(results, folder)
-    return RunFolder(folder, "mine"), results
+    notes = class_notes((run for run in results.runs if run.test_set == test_set), classes)
+    return RunFolder(folder, "mine"), results, notes
+
+
+def _classes(test_set: str, settings: Settings, beside: Results | None) -> tuple[str, ...] | None:
+    """A test set's classes: from its folder, else from scores of checkpoints on it."""
+    named = find_test_set(test_set, settings).class_names
+    if named or beside is None:
+        return named
+    runs = (run.settings.get("classes") for run in beside.runs if run.test_set == test_set)
+    return next((tuple(map(str, names)) for names in runs if isinstance(names, (list, tuple)) and names), None)
 
 
 def _layout(path: Path) -> Layout:

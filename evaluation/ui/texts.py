@@ -55,6 +55,12 @@ CASES = "Cases"
 FILTER = "Filter"
 FILTER_PLACEHOLDER = "part of a case, checkpoint, class, group or error; failed"
 WORST = "Worst cases"
+WITH_OUTCOMES = "outcomes against the reference"
+BARE = "the image without a prediction"
+BARE_TILES = (
+    "Tiles without colours show the image alone: the prediction was not kept. A click opens the case, and makes the "
+    "prediction again where its checkpoint is here."
+)
 NO_ROWS = "No row fits the filter."
 
 PREVIOUS = "Previous"
@@ -72,7 +78,6 @@ FORMAT = "Format"
 PREPARE = "Prepare file"
 FILES = "Files"
 CSV, PARQUET, JSON, YAML, REPORT = "CSV", "Parquet", "JSON", "Model index (YAML)", "Report (HTML)"
-NO_PARQUET = "Parquet is a format too where pyarrow is installed (pip install pyarrow); here it is not."
 
 EMPTY_TITLE = "No results yet"
 EMPTY_TEXT = (
@@ -82,7 +87,7 @@ EMPTY_TEXT = (
 ERROR_TITLE = "This could not be done"
 STALE_TITLE = "Choices changed since this evaluation"
 STALE = "Press Evaluate to bring it up to date. Cases that were scored already are not repeated."
-STOPPED_TITLE = "Stopped: these results are partial"
+STOPPED_TITLE = "Stopped before the last case"
 STOPPED = "Finished cases are kept. Press Evaluate with the same choices to go on where it stopped."
 MIXED_TITLE = "Scored with different tolerances"
 MIXED = "The surface Dice of these runs was not measured alike: {settings}. Evaluate them together to compare it."

@@ -106,13 +106,25 @@ class ModelCard(_Record):
         return len(self.class_names) + 1 if self.is_multiclass else 1
 
     @property
+    def largest_mm(self) -> tuple[float, ...] | None:
+        """The longest, middle and shortest axis of any volume that it learned from; None where that is not known."""
+        found = self.training.get("largest_mm")
+        if isinstance(found, list | tuple) and len(found) == 3 and all(isinstance(one, int | float) for one in found):
+            return tuple(found)
+        return None
+
+    @property
     def is_3d(self) -> bool:
         """Whether the network takes volumes."""
         return len(self.input_size) == 3
 
 
-def read_card(folder: Path) -> ModelCard | None:
+def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
     """The card of a checkpoint folder; None where it has none.
+
+    Args:
+        folder: Where it lies.
+        name: The checkpoint's, for the message; by default the folder's.
 
     Raises:
         InvalidCheckpointError: The card is no JSON, or keys are missing, unknown or out of range (all are named).
@@ -125,7 +137,7 @@ def read_card(folder: Path) -> ModelCard | None:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: {CARD_FILE} is not a valid model card ({faults}). "
+            f"Checkpoint {name or folder.name!r}: {CARD_FILE} is not a valid model card ({faults}). "
             "Correct these keys; docs/checkpoints.md lists them."
         ) from None
 

@@ -14,7 +14,8 @@ from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
-from medseg_demo.models.card import ModelCard, Normalisation, read_card, write_card
+from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card, write_card
+from medseg_demo.models.soundness import damaged_weights, is_known_encoder
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -26,7 +27,7 @@ class Checkpoint:
     """A loaded checkpoint.
 
     Attributes:
-        name: The folder's name.
+        name: The folder's name, or ``owner/name`` of a repository of the Hub.
         card: What it was trained for and how an image must reach it.
         network: In evaluation mode, float32, on the CPU: logits (N, K, H, W) from (N, C, H, W), or in 3-D
             (N, K, D, H, W) from (N, C, D, H, W).
@@ -46,22 +47,27 @@ class Checkpoint:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
 
-def load_folder(folder: Path) -> Checkpoint:
+def load_folder(folder: Path, *, name: str = "") -> Checkpoint:
     """Load a checkpoint folder (smp's ``save_pretrained`` layout, with or without ``medseg.json``).
+
+    Args:
+        folder: Where it lies.
+        name: What to call the checkpoint, in messages too; by default as the folder.
 
     Raises:
         InvalidCheckpointError: A file is missing, damaged or a pickle with code in it, or configuration, card
             and weights do not fit together.
     """
-    architecture, parameters = read_config(folder)
-    card, has_card = describe(folder, architecture, parameters)
-    weights_path = find_weights(folder)
+    name = name or folder.name
+    architecture, parameters = read_config(folder, name=name)
+    card, has_card = describe(folder, architecture, parameters, name=name)
+    weights_path = find_weights(folder, name=name)
     try:
         network = build_network(architecture, parameters)
     except ValueError as error:
-        raise InvalidCheckpointError(f"Checkpoint {folder.name!r}: {error}. Correct {CONFIG_FILE}.") from error
-    _load_strictly(network, _read_weights(weights_path), folder.name)
-    return Checkpoint(folder.name, card, network.eval(), digest(folder), has_card)
+        raise InvalidCheckpointError(f"Checkpoint {name!r}: {error}. Correct {CONFIG_FILE}.") from error
+    _load_strictly(network, _read_weights(weights_path, name), name)
+    return Checkpoint(name, card, network.eval(), digest(folder), has_card)
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard, *, half: bool = True) -> None:
@@ -89,38 +95,45 @@ def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard, *, half: 
     write_card(card, folder)
 
 
-def read_config(folder: Path) -> tuple[str, dict[str, object]]:
+def read_config(folder: Path, *, name: str = "") -> tuple[str, dict[str, object]]:
     """The architecture's name and its keyword arguments, from ``config.json``.
 
     Raises:
-        InvalidCheckpointError: The file is missing, no JSON object, or names no known ``_model_class``.
+        InvalidCheckpointError: The file is missing, no JSON object, or names no known ``_model_class`` or encoder.
     """
-    path = folder / CONFIG_FILE
+    path, name = folder / CONFIG_FILE, name or folder.name
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r} has no {CONFIG_FILE}. Save the model with smp's save_pretrained()."
+            f"Checkpoint {name!r} has no {CONFIG_FILE}. Save the model with smp's save_pretrained()."
         ) from None
     except (ValueError, OSError) as error:
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: {CONFIG_FILE} cannot be read ({error}). Save the model again."
+            f"Checkpoint {name!r}: {CONFIG_FILE} cannot be read ({error}). Save the model again."
         ) from None
     if not isinstance(config, dict) or not isinstance(config.get("_model_class"), str):
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: {CONFIG_FILE} names no _model_class. Save the model with smp's "
+            f"Checkpoint {name!r}: {CONFIG_FILE} names no _model_class. Save the model with smp's "
             "save_pretrained(), which writes it."
         )
     architecture = config.pop("_model_class")
     if architecture not in ARCHITECTURES:
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: architecture {architecture!r} is unknown. "
+            f"Checkpoint {name!r}: architecture {architecture!r} is unknown. "
             f"Valid ones are {', '.join(sorted(ARCHITECTURES))}."
+        )
+    if "encoder_name" in config and not is_known_encoder(config["encoder_name"]):
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: neither segmentation-models-pytorch nor, as tu-…, timm has the encoder "
+            f"{config['encoder_name']!r}. Correct encoder_name in {CONFIG_FILE}."
         )
     return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
 
 
-def describe(folder: Path, architecture: str, parameters: Mapping[str, object]) -> tuple[ModelCard, bool]:
+def describe(
+    folder: Path, architecture: str, parameters: Mapping[str, object], *, name: str = ""
+) -> tuple[ModelCard, bool]:
     """The folder's card, or one of defaults, and whether the folder had it.
 
     The defaults: the whole image resized to 512 × 512, intensities mapped to [0, 1] and normalised with
@@ -130,49 +143,59 @@ def describe(folder: Path, architecture: str, parameters: Mapping[str, object]) 
         InvalidCheckpointError: The card is faulty, or contradicts ``config.json``; or it is missing and the
             network takes volumes, for which there are no defaults.
     """
-    card = read_card(folder)
+    name = name or folder.name
+    card = read_card(folder, name=name)
     channels, classes = parameters.get("in_channels", 3), parameters.get("classes", 1)
     dims = spatial_dims(architecture, parameters)
     if card is None and dims == 3:
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: {architecture} takes volumes, for which nothing can be assumed. "
+            f"Checkpoint {name!r}: {architecture} takes volumes, for which nothing can be assumed. "
             "Add a medseg.json with class_names, in_channels and input_size; docs/checkpoints.md lists its keys."
         )
     if card is None:
-        return _default_card(folder.name, channels, classes), False
+        return _default_card(name, channels, classes), False
     if card.in_channels != channels or card.output_channels != classes:
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: the card asks for {card.in_channels} input channel(s) and "
+            f"Checkpoint {name!r}: the card asks for {card.in_channels} input channel(s) and "
             f"{card.output_channels} output channel(s), but {CONFIG_FILE} has in_channels={channels} and "
             f"classes={classes}. Correct the one that is wrong."
         )
     if len(card.input_size) != dims:
         raise InvalidCheckpointError(
-            f"Checkpoint {folder.name!r}: {architecture} is a {dims}-D network, but the card's input_size has "
+            f"Checkpoint {name!r}: {architecture} is a {dims}-D network, but the card's input_size has "
             f"{len(card.input_size)} values. Give {'height and width' if dims == 2 else 'depth, height and width'}."
         )
     return card, True
 
 
-def find_weights(folder: Path) -> Path:
+def find_weights(folder: Path, *, name: str = "") -> Path:
     """The file of weights in a checkpoint folder; safetensors is preferred.
 
     Raises:
         InvalidCheckpointError: There is none.
     """
-    for name in (WEIGHTS_FILE, *TORCH_WEIGHTS):
-        if (folder / name).is_file():
-            return folder / name
-    raise InvalidCheckpointError(f"Checkpoint {folder.name!r} has no weights. Put {WEIGHTS_FILE} beside {CONFIG_FILE}.")
+    for file in (WEIGHTS_FILE, *TORCH_WEIGHTS):
+        if (folder / file).is_file():
+            return folder / file
+    raise InvalidCheckpointError(
+        f"Checkpoint {name or folder.name!r} has no weights. Put {WEIGHTS_FILE} beside {CONFIG_FILE}."
+    )
 
 
 def digest(folder: Path) -> str:
     """SHA-256 over the files that decide a result, hexadecimal."""
     sha = hashlib.sha256()
-    for path in (folder / CONFIG_FILE, folder / "medseg.json", find_weights(folder)):
+    for path in (folder / CONFIG_FILE, folder / CARD_FILE, find_weights(folder)):
         if path.exists():
             sha.update(path.read_bytes())
     return sha.hexdigest()
+
+
+def file_states(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of the last change (ns) and size of each file that may decide a result."""
+    paths = (folder / name for name in (CONFIG_FILE, CARD_FILE, WEIGHTS_FILE, *TORCH_WEIGHTS))
+    states = ((path.name, path.stat()) for path in paths if path.exists())
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)
 
 
 def _default_card(name: str, channels: object, classes: object) -> ModelCard:
@@ -191,8 +214,7 @@ def _default_card(name: str, channels: object, classes: object) -> ModelCard:
     )
 
 
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    name = path.parent.name
+def _read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -203,9 +225,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
             f"Convert it to {WEIGHTS_FILE} where you trust it."
         ) from None
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise InvalidCheckpointError(
-            f"Checkpoint {name!r}: {path.name} is damaged ({str(error).splitlines()[0]}). Copy or download it again."
-        ) from None
+        raise damaged_weights(path, name, str(error)) from None
     if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
         weights = weights["state_dict"]
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):

@@ -56,11 +56,14 @@ def collect_images(
     As ``collect_files``, and the DICOM files that are slices of one volume are joined: those of one folder, of one
     zip, and those that were named directly. A series is called by its folder, zip or first file.
 
+    Among several inputs a folder or zip without a usable image is kept as it is, so that the others can be read, and
+    reading it says what is wrong.
+
     Raises:
-        ReadError: As ``collect_files``.
+        ReadError: As ``collect_files``, where there is only one input.
     """
-    settings = settings or Settings()
-    batches = list(_batches(paths, settings, unpack_to))
+    settings, paths = settings or Settings(), list(paths)
+    batches = list(_batches(paths, settings, unpack_to, keep_unusable=len(paths) > 1))
     named = [batch for batch in batches if batch.root is None]
     together = _Batch([file for batch in named for file in batch.files])
     items: list[Path | Series] = []
@@ -76,7 +79,7 @@ def find_series(paths: Iterable[str | Path], *, settings: Settings | None = None
     """The DICOM series of at least two slices among files and folders; other files are passed over.
 
     Raises:
-        UnsupportedImageError: A folder holds no image.
+        UnsupportedImageError: There is only one input, a folder that holds no image.
     """
     with tempfile.TemporaryDirectory(prefix="medseg-") as unused:
         folders_and_files = [path for path in map(Path, paths) if path.is_dir() or not is_zip(path, settings)]
@@ -98,20 +101,29 @@ class _Batch:
     name: str = ""
 
 
-def _batches(paths: Iterable[str | Path], settings: Settings, unpack_to: Path) -> Iterator[_Batch]:
+def _batches(
+    paths: Iterable[str | Path], settings: Settings, unpack_to: Path, *, keep_unusable: bool = False
+) -> Iterator[_Batch]:
     unpacked = 0
     for path in map(Path, paths):
-        if path.is_dir():
-            yield _Batch(_images_in(path, path, settings), path, path.resolve().name)
-            continue
-        source = _zip_source(path, settings)
-        if source is None:
-            yield _Batch([path])
-            continue
-        folder = _unpack(source, settings, unpack_to, already=unpacked)
-        batch = _Batch(_images_in(folder, path, settings), folder, path.stem)
-        unpacked += len(batch.files)
+        try:
+            batch = _batch(path, settings, unpack_to, already=unpacked)
+        except ReadError:
+            if not keep_unusable:
+                raise
+            batch = _Batch([path])
+        unpacked += len(batch.files) if batch.root not in (None, path) else 0
         yield batch
+
+
+def _batch(path: Path, settings: Settings, unpack_to: Path, *, already: int) -> _Batch:
+    if path.is_dir():
+        return _Batch(_images_in(path, path, settings), path, path.resolve().name)
+    source = _zip_source(path, settings)
+    if source is None:
+        return _Batch([path])
+    folder = _unpack(source, settings, unpack_to, already=already)
+    return _Batch(_images_in(folder, path, settings), folder, path.stem)
 
 
 def _zip_source(path: Path, settings: Settings) -> Source | None:

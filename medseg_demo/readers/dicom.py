@@ -11,7 +11,7 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownFormatError, UnsupportedImageError
 from medseg_demo.image import MedicalImage
-from medseg_demo.readers.dicom_geometry import locate, numbers
+from medseg_demo.readers.dicom_geometry import locate, numbers, stack_frames
 from medseg_demo.readers.dicom_pixels import check_frames, decode, first
 from medseg_demo.readers.intensities import build_image
 from medseg_demo.readers.source import MIB, Source, decoding
@@ -61,10 +61,11 @@ def read(source: Source, settings: Settings) -> MedicalImage:
         _check_is_image(dataset, source)
         frames = check_frames(dataset, source, settings)
         pixels, window, notes = _values(decode(dataset, source, settings), dataset)
-        geometry, more = locate(dataset, frames)
+        stack = stack_frames(dataset, frames) if frames else None
+        geometry, more = locate(dataset, stack)
         return build_image(
             source,
-            pixels,
+            pixels if stack is None else pixels[stack.order],
             file_format="DICOM",
             bit_depth=int(first(dataset, "BitsStored", pixels.dtype.itemsize * 8)),
             is_volume=frames > 0,

@@ -6,6 +6,7 @@ DICOM comes first: its preamble may hold the start of a TIFF, so that the file i
 from functools import partial
 
 from medseg_demo.readers import array, dicom, nifti, raster, volume
+from medseg_demo.readers.nifti_header import is_nifti
 from medseg_demo.readers.source import Reader, Source
 
 READERS: tuple[Reader, ...] = (
@@ -15,7 +16,7 @@ READERS: tuple[Reader, ...] = (
     Reader("TIFF", raster.is_tiff, partial(raster.read, file_format="TIFF")),
     Reader("BMP", raster.is_bmp, partial(raster.read, file_format="BMP")),
     Reader("WebP", raster.is_webp, partial(raster.read, file_format="WebP")),
-    Reader("NIfTI", nifti.is_nifti, nifti.read, nifti.count_volumes),
+    Reader("NIfTI", is_nifti, nifti.read, nifti.count_volumes),
     Reader("NRRD", volume.is_nrrd, partial(volume.read, file_format="NRRD"), volume.count),
     Reader("MetaImage", volume.is_meta_image, partial(volume.read, file_format="MetaImage"), volume.count),
     Reader("NPY", array.is_npy, array.read_npy),

@@ -8,87 +8,21 @@ Source: NIfTI-1.1 header, https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti
 
 import gzip
 import math
-import struct
-import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.image import Geometry, MedicalImage, spacing_of
 from medseg_demo.readers.axes import check_right_angles
 from medseg_demo.readers.intensities import build_image, check_size, choose_volume, settle_channels
+from medseg_demo.readers.nifti_header import GZIP_MAGIC, HEADER_BYTES, Header, Layout, is_pair, lay_out, parse_header
 from medseg_demo.readers.source import MIB, Source, decoding
 from medseg_demo.settings import Settings
 
-GZIP_MAGIC = b"\x1f\x8b"
-HEADER_BYTES = {1: 348, 2: 540}
-MAGICS = {1: (344, b"n+1\0"), 2: (4, b"n+2\0")}
-PAIR_MAGICS = {1: b"ni1\0", 2: b"ni2\0"}
-# Places of dim, datatype, bitpix, pixdim, vox_offset, scl_slope (and scl_inter), the transform codes, the quaternion
-# (and its offsets), the rows of the affine, and the units, as struct formats.
-LAYOUT = {
-    1: {
-        "dim": (40, "8h"), "datatype": (70, "h"), "pixdim": (76, "8f"), "vox_offset": (108, "f"),
-        "scale": (112, "2f"), "codes": (252, "2h"), "quaternion": (256, "6f"), "rows": (280, "12f"),
-        "units": (123, "b"),
-    },
-    2: {
-        "dim": (16, "8q"), "datatype": (12, "h"), "pixdim": (104, "8d"), "vox_offset": (168, "q"),
-        "scale": (176, "2d"), "codes": (344, "2i"), "quaternion": (352, "6d"), "rows": (400, "12d"),
-        "units": (500, "i"),
-    },
-}  # fmt: skip
-# NIfTI's code: NumPy's type, and the samples of one voxel.
-DATATYPES = {
-    2: ("u1", 1), 4: ("i2", 1), 8: ("i4", 1), 16: ("f4", 1), 64: ("f8", 1), 256: ("i1", 1), 512: ("u2", 1),
-    768: ("u4", 1), 1024: ("i8", 1), 1280: ("u8", 1), 128: ("u1", 3), 2304: ("u1", 4),
-}  # fmt: skip
-MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
-MAX_OFFSET = 64 * MIB
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-
-
-@dataclass(frozen=True)
-class Header:
-    """The fields of a NIfTI header that an image is made of; ``shape`` is (X, Y, Z, ...) as stored."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    samples: int
-    offset: int
-    slope: float
-    intercept: float
-    pixdim: tuple[float, ...]
-    qform_code: int
-    sform_code: int
-    quaternion: tuple[float, ...]
-    rows: tuple[float, ...]
-    mm_per_unit: float
-
-
-def is_nifti(source: Source) -> bool:
-    """Whether the file starts with a NIfTI header, gzipped or not."""
-    head = _plain_head(source.head)
-    return _version(head) is not None or _is_pair(head)
-
-
-def _plain_head(head: bytes) -> bytes:
-    if not head.startswith(GZIP_MAGIC):
-        return head
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEADER_BYTES[2])
-    except zlib.error:
-        return b""
-
-
-def _version(head: bytes) -> int | None:
-    return next((v for v, (place, magic) in MAGICS.items() if head[place : place + 4] == magic), None)
-
-
-def _is_pair(head: bytes) -> bool:
-    return any(head[MAGICS[v][0] : MAGICS[v][0] + 4] == magic for v, magic in PAIR_MAGICS.items())
 
 
 def count_volumes(source: Source, settings: Settings) -> int:
@@ -97,8 +31,8 @@ def count_volumes(source: Source, settings: Settings) -> int:
     Raises:
         ReadError: See medseg_demo.errors.
     """
-    with decoding(source, "NIfTI"), _open(source) as file:
-        return _layout(parse_header(file.read(HEADER_BYTES[2]), source), source).volumes
+    with _opened(source) as (_, _, layout):
+        return layout.volumes
 
 
 def read(source: Source, settings: Settings) -> MedicalImage:
@@ -107,20 +41,12 @@ def read(source: Source, settings: Settings) -> MedicalImage:
     Raises:
         ReadError: See medseg_demo.errors.
     """
-    if _is_pair(_plain_head(source.head)):
-        raise UnsupportedImageError(
-            f"{source.label}: it is one half of a .hdr and .img pair. Convert it to a single .nii or .nii.gz file."
-        )
-    with decoding(source, "NIfTI"), _open(source) as file:
-        header = parse_header(file.read(HEADER_BYTES[2]), source)
-        layout = _layout(header, source)
+    with _opened(source) as (file, header, layout):
         shape, index = layout.shape, choose_volume(layout.volumes, source)
         check_size(tuple(reversed(shape)), source, settings)
         if index:  # what lies before it is unpacked as well
             check_size(((index + 1) * math.prod(shape[2:]), shape[1], shape[0]), source, settings)
-        file.seek(header.offset + index * math.prod(shape) * header.samples * header.dtype.itemsize)
-        pixels = _read_data(file, header, layout, source)
-        file.read(1)  # lets gzip compare its checksum
+        pixels = _read_volume(file, header, layout, source, index=index)
         notes: tuple[str, ...] = ()
         if pixels.ndim > len(shape):
             pixels, notes = settle_channels(pixels, source)
@@ -136,79 +62,51 @@ def read(source: Source, settings: Settings) -> MedicalImage:
     )
 
 
-def _open(source: Source) -> IO[bytes]:
-    is_zipped = source.head.startswith(GZIP_MAGIC)
-    return gzip.open(source.path) if is_zipped else source.path.open("rb")  # type: ignore[return-value]
+def read_labels(source: Source) -> tuple[np.ndarray, Geometry]:
+    """Read the values of a label map, which may all be the same, and whose axes may lean as those of a tilted series.
 
-
-def parse_header(data: bytes, source: Source) -> Header:
-    """The fields of a header of either version and byte order.
+    Returns:
+        (Y, X) or (Z, Y, X), rescaled, and where they lie.
 
     Raises:
-        DamagedFileError: The header is cut off or contradicts itself.
-        UnsupportedImageError: Voxels are of a type that is no intensity or colour.
+        UnsupportedImageError: It has several volumes, several components a voxel, or no voxels.
+        ReadError: See medseg_demo.errors.
     """
-    version = _version(data)
-    if version is None or len(data) < HEADER_BYTES[version]:
-        raise DamagedFileError(f"{source.label}: the NIfTI header is cut off. Export or copy the file again.")
-    order = "<" if int.from_bytes(data[:4], "little") == HEADER_BYTES[version] else ">"
-    fields = {name: struct.unpack_from(order + code, data, at) for name, (at, code) in LAYOUT[version].items()}
-    axes, *sizes = fields["dim"]
-    offset = fields["vox_offset"][0]
-    if not 1 <= axes <= 7 or not HEADER_BYTES[version] <= offset <= MAX_OFFSET or min(sizes[:axes]) < 0:
-        raise DamagedFileError(f"{source.label}: the NIfTI header contradicts itself. Export or copy the file again.")
-    code = fields["datatype"][0]
-    if code not in DATATYPES:
+    with _opened(source) as (file, header, layout):
+        if header.samples * layout.channels > 1:
+            raise UnsupportedImageError(f"{source.label} has several components a voxel. Store one label a voxel.")
+        shape = tuple(reversed(layout.shape))
+        if layout.volumes != 1 or 0 in shape:
+            shape = shape if layout.volumes == 1 else (layout.volumes, *shape)
+            raise UnsupportedImageError(f"{source.label} has shape {shape}. Store labels as (Y, X) or (Z, Y, X).")
+        values = _read_volume(file, header, layout, source)
+        return values, locate(header, len(shape), source, may_lean=True)[0]
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[IO[bytes], Header, Layout]]:
+    """The file with what its header says.
+
+    Raises:
+        ReadError: Whatever fails inside the block.
+    """
+    if is_pair(source):
         raise UnsupportedImageError(
-            f"{source.label}: NIfTI data type {code} is no intensity or colour. Save it as an integer type or float32."
+            f"{source.label}: it is one half of a .hdr and .img pair. Convert it to a single .nii or .nii.gz file."
         )
-    kind, samples = DATATYPES[code]
-    return Header(
-        shape=tuple(sizes[:axes]),
-        dtype=np.dtype(order + kind),
-        samples=samples,
-        offset=int(offset),
-        slope=fields["scale"][0],
-        intercept=fields["scale"][1],
-        pixdim=fields["pixdim"],
-        qform_code=fields["codes"][0],
-        sform_code=fields["codes"][1],
-        quaternion=fields["quaternion"],
-        rows=fields["rows"],
-        mm_per_unit=MM_PER_UNIT.get(fields["units"][0] & 7, 1.0),
-    )
+    is_zipped = source.head.startswith(GZIP_MAGIC)
+    with decoding(source, "NIfTI"), gzip.open(source.path) if is_zipped else source.path.open("rb") as file:
+        header = parse_header(file.read(HEADER_BYTES[2]), source)
+        yield file, header, lay_out(header, source)  # type: ignore[misc]
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """How the data are divided: ``shape`` is (X, Y) or (X, Y, Z), and a voxel has ``channels`` one after another."""
-
-    shape: tuple[int, ...]
-    channels: int
-    volumes: int
-
-
-def _layout(header: Header, source: Source) -> _Layout:
-    """The vector axis (the fifth) holds colours or volumes, the fourth volumes; axes of one element are taken off."""
-    shape = header.shape
-    if len(shape) == 5 and shape[3] == 1 and header.samples == 1:
-        is_colour = shape[4] in (3, 4)
-        return _Layout(shape[:3], shape[4] if is_colour else 1, 1 if is_colour else shape[4])
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) not in (2, 3, 4):
-        raise UnsupportedImageError(
-            f"{source.label}: the image has {len(shape)} dimensions ({' × '.join(map(str, shape))}), and 2 to 4 are "
-            "read. Save one time point or channel as a volume of its own."
-        )
-    return _Layout(shape[:3], 1, shape[3] if len(shape) == 4 else 1)
-
-
-def _read_data(file: IO[bytes], header: Header, layout: _Layout, source: Source) -> np.ndarray:
+def _read_volume(file: IO[bytes], header: Header, layout: Layout, source: Source, *, index: int = 0) -> np.ndarray:
     """(Y, X) or (Z, Y, X), with channels last where there are any, rescaled."""
     shape, vectors = layout.shape, layout.channels
+    file.seek(header.offset + index * math.prod(shape) * header.samples * header.dtype.itemsize)
     flat = np.empty(math.prod(shape) * vectors * header.samples, header.dtype)
     stored = _fill(file, flat.data.cast("B"))
+    file.read(1)  # lets gzip compare its checksum
     if stored != flat.nbytes:
         raise DamagedFileError(
             f"{source.label}: the header claims {flat.nbytes} bytes of voxels, and {stored} are there. "
@@ -234,13 +132,14 @@ def _fill(file: IO[bytes], buffer: memoryview) -> int:
     return stored
 
 
-def locate(header: Header, axes: int, source: Source) -> tuple[Geometry, tuple[str, ...]]:
+def locate(header: Header, axes: int, source: Source, *, may_lean: bool = False) -> tuple[Geometry, tuple[str, ...]]:
     """Spacing and affine: the sform where it is set, else the qform, else the spacing alone.
 
     Args:
         header: The header.
         axes: 2 or 3 spatial axes.
         source: The file.
+        may_lean: Accept axes that are not at right angles; the spacing is then the distance between the planes.
 
     Returns:
         The geometry (its affine to LPS, NIfTI's own is RAS), and a note where a transform was of no use.
@@ -256,10 +155,12 @@ def locate(header: Header, axes: int, source: Source) -> tuple[Geometry, tuple[s
         if not _is_invertible(affine):
             notes = ("The file's transform to the patient is singular and was ignored.",)
             continue
-        check_right_angles(affine, source)
+        if not may_lean:
+            check_right_angles(affine, source)
         affine[:3] *= header.mm_per_unit
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
-        return Geometry(tuple(float(s) for s in lengths[:axes][::-1]), LPS_FROM_RAS @ affine), ()
+        spacing = spacing_of(affine) if may_lean else tuple(float(s) for s in lengths[::-1])
+        return Geometry(spacing[-axes:], LPS_FROM_RAS @ affine), ()
     known = np.isfinite(sizes[:axes]).all() and sizes[:axes].min() > 0
     return Geometry(tuple(float(s) for s in sizes[:axes][::-1]) if known else None, None), notes
 

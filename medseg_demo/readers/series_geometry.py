@@ -9,18 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from medseg_demo.image import Geometry
+from medseg_demo.readers.dicom_geometry import ROUNDING_MM, SAME_PLACE, judge_lean
 from medseg_demo.readers.slice_headers import SliceHeader
 
 # Gaps count as even where none differs from the median by more than this share of it: positions are often rounded.
 EVEN_TOLERANCE = 0.1
 # A gap this near to a multiple of the median means missing slices.
 MULTIPLE_TOLERANCE = 0.15
-# Degrees. A smaller lean is the rounding of positions and is straightened; from the second on it is told.
-STRAIGHT, TILTED = 0.05, 0.5
 # Share of a pixel by which slices may lie beside the line through the first and the last.
 SIDEWAYS_TOLERANCE = 0.5
-# Share of the usual gap below which two images lie at one place.
-SAME_PLACE = 0.01
 
 NO_POSITIONS = (
     "The files do not say where the slices lie: they are in the order of their instance numbers, and the distance "
@@ -53,7 +50,7 @@ def group_places(headers: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
         return [[header] for header in sorted(headers, key=lambda header: (header.rank[-1], header.rank, header.path))]
     order = np.argsort(along, kind="stable")
     gaps = np.diff(along[order])
-    real = gaps[gaps > 1e-4]
+    real = gaps[gaps > ROUNDING_MM]
     limit = SAME_PLACE * float(np.median(real)) if real.size else np.inf
     places = [[headers[order[0]]]]
     for index, gap in zip(order[1:], gaps, strict=True):
@@ -80,12 +77,8 @@ def lay_out(headers: Sequence[SliceHeader]) -> tuple[Geometry, tuple[str, ...]]:
     gaps = np.diff(along)
     between, notes = _judge_gaps(gaps)
     normal = headers[0].directions[:, 2]  # type: ignore[index]
-    lean = (positions[-1] - positions[0]) / (along[-1] - along[0])
-    angle = float(np.degrees(np.arccos(min(1.0, 1 / float(np.linalg.norm(lean))))))
-    if angle < STRAIGHT:
-        lean = normal
-    if angle > TILTED:
-        notes += (_tilt_note(angle),)
+    lean, tilt = judge_lean((positions[-1] - positions[0]) / (along[-1] - along[0]), normal)
+    notes += tilt
     sideways = np.linalg.norm(positions - positions[0] - np.outer(along - along[0], lean), axis=1).max()
     if sideways > SIDEWAYS_TOLERANCE * (min(plane) if plane else 1.0):
         notes += (f"Slices are shifted sideways by up to {sideways:.3g} mm, which the volume does not show.",)
@@ -121,11 +114,4 @@ def _missing_note(gaps: np.ndarray, multiples: np.ndarray, usual: float) -> str:
     return (
         f"{which} to be missing{start}: the gap is {gaps.max():.3g} mm, others {usual:.3g} mm. "
         "The volume is too short there, and what lies behind is misplaced."
-    )
-
-
-def _tilt_note(angle: float) -> str:
-    return (
-        f"The slices are tilted by {angle:.1f}° against the way they are stacked (gantry tilt). The affine keeps the "
-        "tilt; distances across slices are measured as if they were stacked straight."
     )

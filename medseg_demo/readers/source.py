@@ -92,6 +92,12 @@ def stem(path: str | Path | Series) -> str:
     return name[: len(name) - len(suffix)] or name
 
 
+def size_on_disk(item: Path | Series) -> int:
+    """How many bytes the files of one item have; 0 for what is no file."""
+    paths = item.paths if isinstance(item, Series) else (item,)
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
 def open_source(path: str | Path, settings: Settings, *, volume: int | None = None) -> Source:
     """Look at a file's first bytes; ``volume`` is passed on to its reader.
 

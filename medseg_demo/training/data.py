@@ -31,12 +31,14 @@ class LoadedCase:
         inputs: float16 (Z, C, H, W) or (1, C, D, H, W), as ``preprocessing.place`` gives them.
         placement: How to bring a result back to the image's own size.
         labels: uint8 (Z, Y, X), in the image's own size; for a 3-D network turned as the inputs are.
+        extent_mm: Length of the image's axes; None for a single image, and where the spacing is unknown.
     """
 
     case: Case
     inputs: torch.Tensor
     placement: Placement
     labels: np.ndarray
+    extent_mm: tuple[float, ...] | None = None
 
 
 def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None = None) -> tuple[LoadedCase, ...]:
@@ -49,7 +51,7 @@ def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None 
     for case in test_set.cases:
         try:
             image = read_image(case.image_path, settings=settings or Settings())
-            mask = read_label_map(case.mask_path, class_names=card.class_names)
+            mask = read_label_map(case.mask_path, class_names=card.class_names, image=image)
         except MedsegError as error:
             faults.append(f"Case {case.case_id!r}: {error}")
             continue
@@ -74,7 +76,13 @@ def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> L
         labels = np.ascontiguousarray(orientation.turn(labels))
         spacing_mm = orientation.turn_spacing(spacing_mm)
     inputs, placement = place(to_tensor(image, card), card, spacing_mm=spacing_mm)
-    return LoadedCase(case, inputs.half(), placement, labels)
+    return LoadedCase(case, inputs.half(), placement, labels, image.extent_mm if image.is_volume else None)
+
+
+def largest_mm(cases: Sequence[LoadedCase]) -> tuple[float, ...] | None:
+    """The longest, middle and shortest axis that any of the volumes has; None where no volume states its spacing."""
+    extents = [sorted(case.extent_mm, reverse=True) for case in cases if case.extent_mm]
+    return tuple(round(max(axis), 1) for axis in zip(*extents, strict=True)) or None
 
 
 class TrainingSlices(Dataset[Batch]):

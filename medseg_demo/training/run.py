@@ -6,7 +6,8 @@ import math
 import pickle
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -14,6 +15,7 @@ from typing import Literal
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
+from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -26,7 +28,7 @@ from medseg_demo.settings import Settings
 from medseg_demo.test_set import Case, TestSet, data_hash, read_test_set
 from medseg_demo.training.augmentation import build_augmentation
 from medseg_demo.training.config import CONFIG_COPY, TrainingConfig, read_config, write_config
-from medseg_demo.training.data import EpochSampler, LoadedCase, TrainingSlices, load_cases
+from medseg_demo.training.data import EpochSampler, LoadedCase, TrainingSlices, largest_mm, load_cases
 from medseg_demo.training.loop import RESUME_FILE, CaseDice, Keeper, SegmentationTask, parameter_count
 from medseg_demo.training.pretrained import PREFIX, load_encoder
 from medseg_demo.training.readme import readme, summarise
@@ -42,13 +44,17 @@ VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai"
 def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settings) -> Path:
     """Train; the arguments and errors are those of ``medseg_demo.training.train``."""
     config = read_config(config_file)
-    resume = _check_output(output, config)
+    with _writing(output):
+        resume = _check_output(output, config)
     compute = choose_compute(settings)
     if config.precision == "float32":
         compute = Compute(compute.device, torch.float32)
     test_set = read_test_set(test_set_folder)
     train_cases, val_cases = (_of_split(test_set, split) for split in (config.train_split, config.val_split))
     card = _card(test_set, config)
+    with _writing(output):  # found out before the cases are loaded, which may take long
+        output.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
     loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings)
     parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
     facts = {
@@ -60,12 +66,26 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
         "precision": str(compute.precision).removeprefix("torch."),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
     }
+    if largest := largest_mm(parts[0]):
+        facts["largest_mm"] = largest
     card = card.model_copy(update={"training": facts})
-    output.mkdir(parents=True, exist_ok=True)
-    write_config(config, output / CONFIG_COPY)
+    with _writing(output):
+        write_config(config, output / CONFIG_COPY)
     _fit(config, card, parts, compute, output, resume=resume)
     (output / RESUME_FILE).unlink(missing_ok=True)
     return output
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise TrainingError(
+            f"{output.name} cannot be written ({reason}). Check that it is a folder that may be written to and has "
+            "room, or choose another output folder."
+        ) from None
 
 
 def _check_output(output: Path, config: TrainingConfig) -> Path | None:
@@ -179,13 +199,9 @@ def _fit(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its advice on hardware and services
     trainer = _trainer(config, compute, [Keeper(output, save_best), TQDMProgressBar(refresh_rate=10)])
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _writing(output):
             warnings.filterwarnings("ignore", module="lightning")
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
-    except OSError as error:
-        raise TrainingError(
-            f"{output.name} cannot be written ({error.strerror}). Free space, and start again."
-        ) from None
     except SystemExit:  # what Lightning makes of Ctrl+C
         raise TrainingError(
             f"Training was interrupted. Start it again with the same output {output.name} to go on."
@@ -210,9 +226,10 @@ def _loaders(
 
 
 def _trainer(config: TrainingConfig, compute: Compute, callbacks: list) -> Trainer:
+    index = None if compute.device.type == "cpu" else compute.device.index
     return Trainer(
         accelerator=compute.device.type,
-        devices=1,
+        devices=1 if index is None else [index],
         precision=PRECISIONS[compute.precision],
         max_epochs=config.epochs,
         gradient_clip_val=config.gradient_clip,

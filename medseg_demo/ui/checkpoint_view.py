@@ -25,6 +25,7 @@ def entry_card(entry: CatalogEntry) -> str:
     return markup.card(
         entry.name,
         markup.facts(_facts(card, entry.architecture)),
+        markup.panel("info", "Not checked yet", [entry.note]) if entry.note else "",
         _scores(card.scores),
         "<h4>Trained on</h4>" if sources else "",
         markup.bullets(sources),

@@ -129,6 +129,15 @@ class Engine:
             tell = None if progress is None else partial(progress, name)
             yield self.segment(image, name, options=options, progress=tell)
 
-    def parameters(self, checkpoint: str) -> int:
-        """How many weights the network of a checkpoint has."""
-        return self._cache.load(self.entry(checkpoint).name).parameters
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether networks run in another process: on a Space that lends its GPU by the call."""
+        return _segment_in_one_call is not None
+
+    def loaded(self, checkpoint: str) -> Checkpoint:
+        """A checkpoint of the folder, loaded at most once while it is kept.
+
+        Raises:
+            MedsegError: It cannot be used.
+        """
+        return self._cache.load(self.entry(checkpoint).name)

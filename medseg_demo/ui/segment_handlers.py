@@ -108,10 +108,11 @@ def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:
 
 def preflight_card(engine: Engine, work: Work, choices: Choices) -> str:
     """What is about to be segmented; empty where there is nothing."""
-    if work.image is None:
-        return upload_card.studies_card(work.studies, engine.settings) if work.studies else ""
     entry = engine.find(choices.checkpoint)
-    return upload_card.image_card(work.image, entry.card if entry else None)
+    card = entry.card if entry else None
+    if work.image is None:
+        return upload_card.studies_card(work.studies, card, engine.settings) if work.studies else ""
+    return upload_card.image_card(work.image, card)
 
 
 def stale_mark(work: Work, choices: Choices) -> str:

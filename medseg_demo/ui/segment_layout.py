@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from medseg_demo.samples import Sample, list_samples
+from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.state import LIFETIME_S, Work, forget
@@ -27,8 +28,11 @@ DOWNLOADS = {
 }
 
 
-def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
+def lay_out(settings: Settings) -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     """Build the tab inside the open block.
+
+    Args:
+        settings: Its limits are named where files are added.
 
     Returns:
         Its components by name, and each sample with its button.
@@ -37,7 +41,7 @@ def lay_out() -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
             samples = lay_out_samples()
-            parts |= _upload() | _checkpoint() | _options() | _buttons()
+            parts |= _upload(settings) | _checkpoint() | _options() | _buttons()
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _result() | _downloads() | _surface()
     return parts, samples
@@ -50,12 +54,12 @@ def lay_out_samples() -> list[tuple[Sample, gr.Button]]:
         return [(sample, gr.Button(sample.title, size="sm", min_width=90)) for sample in list_samples()]
 
 
-def _upload() -> Parts:
+def _upload(settings: Settings) -> Parts:
     html(markup.heading(texts.UPLOAD))
     return {
         "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=120, elem_id="ms-upload"),
         "folder": gr.UploadButton(texts.FOLDER, file_count="directory", size="sm", elem_id="ms-folder"),
-        "upload_hint": html(markup.hint(texts.UPLOAD_HINT)),
+        "upload_hint": html(markup.hint(f"{texts.UPLOAD_HINT} {texts.file_limit(settings.max_file_mb)}")),
         "study": gr.Dropdown(
             [], label=texts.STUDY, info=texts.STUDY_HINT, visible=False, interactive=True, elem_id="ms-study"
         ),

@@ -36,7 +36,7 @@ class SegmentTab:
     def __init__(self, engine: Engine, example: Example) -> None:
         self._engine = engine
         self._example = example
-        self.parts, self._samples = lay_out()
+        self.parts, self._samples = lay_out(engine.settings)
         self.inputs = [self.parts["work"], *(self.parts[name] for name in CONTROLS)]
         self.outputs = list(self.parts.values())
 

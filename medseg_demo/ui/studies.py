@@ -65,8 +65,10 @@ class Study:
 def find_studies(paths: Sequence[Path], settings: Settings, *, unpack_to: Path) -> tuple[Study, ...]:
     """Everything that can be segmented in files, folders and zips.
 
+    Among several, a zip that cannot be opened is a study as well, and reading it says why.
+
     Raises:
-        ReadError: A zip cannot be unpacked, or one holds no image.
+        ReadError: The only one is a zip that cannot be unpacked or holds no image.
         OptionError: There are more images than one upload may hold.
     """
     items = collect_images(paths, settings=settings, unpack_to=unpack_to)

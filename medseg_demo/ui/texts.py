@@ -77,6 +77,7 @@ PREFLIGHT = "Ready to segment"
 FILES = "{count} files"
 STUDIES = "{count} series or volumes"
 DICOM_SERIES = "DICOM series"
+NOT_READ = "–"
 MORE_FILES = "and {count} more, read when their turn comes"
 NO_FILE = "Choose a sample above, or add an image of your own, then press Segment."
 NO_CHECKPOINT_TITLE = "No usable checkpoint"
@@ -129,6 +130,20 @@ def nothing_found(threshold: float | None, highest: Sequence[tuple[str, float]],
     if threshold is None:
         return f"No {unit} was given to a class; background was always more probable. Highest probability: {figures}."
     return f"No {unit} lies above {threshold:.2f}. Highest probability: {figures}. A lower threshold would show it."
+
+
+def likewise(line: str, others: Sequence[str], *, named: int = 3) -> str:
+    """A sentence about one file that holds for others too; so many of these are named."""
+    if not others:
+        return line
+    more = f" and {len(others) - named} more" if len(others) > named else ""
+    return f"{line} Likewise {', '.join(others[:named])}{more}."
+
+
+def file_limit(mib: int) -> str:
+    """How large an uploaded file may be; the browser refuses a larger one before this program sees it."""
+    most = f"{mib // 1024} GiB" if mib >= 1024 and mib % 1024 == 0 else f"{mib} MiB"
+    return f"At most {most} a file; MEDSEG_MAX_FILE_MB changes it."
 
 
 def running(done: int, total: int, name: str) -> str:

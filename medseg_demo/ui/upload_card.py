@@ -1,18 +1,44 @@
 """The card right after an upload: what was read, before anything is segmented."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from medseg_demo.errors import ReadError
 from medseg_demo.fit import check_fit
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.readers import Series
+from medseg_demo.readers.source import size_on_disk
 from medseg_demo.rendering.planes import orientation_letters, plane_view
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.studies import Study
 
-SHOWN_FILES = 8
+# Of several files these many are read beforehand, and no more than this on disk, so that the card is there soon.
+READ_FILES = 64
+READ_BYTES = 32 * 2**20
+COLUMNS = ("Format", "Size", "Bit depth", "Intensities", "Spacing", "Channels")
+FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What is known of one of several files before it is segmented.
+
+    Attributes:
+        name: The file's.
+        facts: One text for each of ``COLUMNS``; none where it could not be read.
+        problem: Why it could not be read, without the name; empty where it could.
+        notes: What the reader noted.
+        warnings: How it differs from what the checkpoint expects.
+    """
+
+    name: str
+    facts: tuple[str, ...] = ()
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def image_card(image: MedicalImage, card: ModelCard | None) -> str:
@@ -27,28 +53,65 @@ def image_card(image: MedicalImage, card: ModelCard | None) -> str:
     )
 
 
-def studies_card(studies: Sequence[Study], settings: Settings) -> str:
-    """How many wait, and what the first ones are; those that cannot be read are named with the reason."""
-    rows, problems = [], []
-    for study in studies[:SHOWN_FILES]:
-        try:
-            rows.append([study.name, *_kind(study, settings)])
-        except ReadError as error:
-            problems.append(str(error))
-    table = markup.table("Files", ("File", "Format", "Size"), rows, words=True) if rows else ""
-    left = len(studies) - SHOWN_FILES
-    more = markup.small(texts.MORE_FILES.format(count=left)) if left > 0 else ""
+def studies_card(studies: Sequence[Study], card: ModelCard | None, settings: Settings) -> str:
+    """The facts of several files side by side; a note or warning that holds for many of them is said once.
+
+    Those that cannot be read are named with the reason. What is large or beyond the first is not read yet.
+    """
+    now, later = _turns(studies)
+    series = [study.item for study in later if isinstance(study.item, Series)]
+    glances = [*(_glance(study, card, settings) for study in now), *map(_unread, series)]
+    rows = [(glance.name, *glance.facts) for glance in glances if glance.facts]
+    left = len(later) - len(series)
     joined = any(study.volume or isinstance(study.item, Series) for study in studies)
-    title = (texts.STUDIES if joined else texts.FILES).format(count=len(studies))
-    return markup.card(title, table, more, markup.bullets(problems, kind="warning"), note=texts.PREFLIGHT)
+    return markup.card(
+        (texts.STUDIES if joined else texts.FILES).format(count=len(studies)),
+        markup.table("Files", ("File", *COLUMNS), rows, words=True) if rows else "",
+        markup.small(texts.MORE_FILES.format(count=left)) if left else "",
+        markup.bullets(_once((one.name, one.problem) for one in glances if one.problem), kind="error"),
+        markup.bullets(_once((one.name, note) for one in glances for note in one.notes)),
+        markup.bullets(_once((one.name, warning) for one in glances for warning in one.warnings), kind="warning"),
+        note=texts.PREFLIGHT,
+    )
 
 
-def _kind(study: Study, settings: Settings) -> tuple[str, str]:
-    """Format and size; a series says them without being read."""
-    if isinstance(study.item, Series):
-        return texts.DICOM_SERIES, study.item.description
-    image = study.read(settings)
-    return image.file_format, size(image)
+def _turns(studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
+    """The studies that are read now, the first one always, and those that are read when they are segmented."""
+    now: list[Study] = []
+    later: list[Study] = []
+    left = READ_BYTES
+    for study in studies:
+        length = size_on_disk(study.item)
+        if now and (len(now) == READ_FILES or length > left):
+            later.append(study)
+            continue
+        now.append(study)
+        left -= length
+    return now, later
+
+
+def _glance(study: Study, card: ModelCard | None, settings: Settings) -> Glance:
+    try:
+        image = study.read(settings)
+    except ReadError as error:
+        return Glance(study.name, problem=str(error).removeprefix(f"{study.item.name}: "))
+    facts = dict(describe(image))
+    warnings = check_fit(image, card) if card else ()
+    return Glance(study.name, tuple(facts[name] for name in COLUMNS), notes=image.notes, warnings=tuple(warnings))
+
+
+def _unread(series: Series) -> Glance:
+    """A series says its size and spacing without being read."""
+    unknown = [texts.NOT_READ] * (len(COLUMNS) - 2)
+    return Glance(series.name, (texts.DICOM_SERIES, series.description, *unknown), notes=series.notes)
+
+
+def _once(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Names with a sentence each → one line for each sentence, whatever its figures are: the first name's."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, sentence in found:
+        groups.setdefault(FIGURES.sub("0", sentence), []).append((name, sentence))
+    return [texts.likewise(": ".join(group[0]), [name for name, _ in group[1:]]) for group in groups.values()]
 
 
 def describe(image: MedicalImage) -> list[tuple[str, str]]:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from evaluation.answers import Question, answer, badness, metric_choices, select, worst_cases
+from evaluation.figures import View, draw_figure
 from evaluation.results import Results, Run
 from evaluation.statistics import Policy
+from evaluation.tables import leaderboard
+from evaluation.wording import comparison_sentence
 from medseg_demo.errors import OptionError
 
 GOOD, FAIR = [0.9, 0.8, 0.9, 0.95, 0.9, 0.85, 0.9], [0.7, 0.6, 0.75, 0.7, 0.6, 0.65, 0.72]
@@ -89,3 +92,17 @@ def test_of_several_checkpoints_the_worst_counts_for_a_case(table_of):
 def test_metrics_with_a_direction_come_first(table_of):
     results = results_of(table_of({"a": GOOD}), ("reference_volume", "hd95_pooled", "dice"))
     assert metric_choices(results) == ("dice", "reference_volume", "hd95_pooled")
+
+
+def test_pairs_are_compared_where_no_case_has_a_value_for_every_checkpoint(table_of):
+    table = table_of({"good": GOOD, "fair": FAIR, "elsewhere": GOOD})
+    away = table["checkpoint"] == "elsewhere"
+    table.loc[away, "case_id"] = "other_" + table.loc[away, "case_id"]
+    found = answer(results_of(table), Question("set"))
+    assert found.ranking is None
+    assert found.problem.startswith("There is no ranking: No case has a value of 'dice' for every checkpoint")
+    assert (found.comparison("good", "fair").pairs, found.comparison("good", "fair").better) == (7, "good")
+    assert (found.comparison("good", "elsewhere").pairs, found.comparison("good", "elsewhere").better) == (0, None)
+    assert found.problem in leaderboard(found).notes
+    assert "have no case in common" in comparison_sentence(found.comparison("fair", "elsewhere"))
+    assert draw_figure("significance", found, View()).data

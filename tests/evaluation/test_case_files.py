@@ -1,11 +1,21 @@
 """From a row of results back to the files of the case."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_series import write_sparse_test_set
 
-from evaluation.case_files import CHANGED, NOT_KEPT, available_test_sets, find_test_set, is_simulated, open_case
+from evaluation.case_files import (
+    CHANGED,
+    NOT_KEPT,
+    NOT_MADE,
+    available_test_sets,
+    find_test_set,
+    is_simulated,
+    open_case,
+)
 from evaluation.kept_predictions import keep_prediction
 from evaluation.results import Run
 from medseg_demo.errors import OptionError, TestSetError
@@ -63,6 +73,8 @@ def test_what_cannot_be_had_is_said_and_the_rest_is_shown(settings):
     runs = {"net": (Run("net", "squares"), None), "human": (Run("human", "squares", source="score"), None)}
     case = open_case("squares", "case_00", ["net", "human"], runs=runs, settings=settings, segment=refuse)
     assert [(one.label_map, one.note) for one in case.predictions] == [(None, "no such checkpoint"), (None, NOT_KEPT)]
+    case = open_case("squares", "case_00", ["net", "human"], runs=runs, settings=settings)
+    assert [one.note for one in case.predictions] == [NOT_MADE, NOT_KEPT]
 
 
 def test_a_prediction_of_another_size_is_not_shown(settings, tmp_path):
@@ -76,3 +88,14 @@ def test_a_prediction_of_another_size_is_not_shown(settings, tmp_path):
 def test_a_case_of_another_version_of_the_test_set_is_refused(settings):
     with pytest.raises(TestSetError, match="has no case 'other'"):
         open_case("squares", "other", [], runs={}, settings=settings)
+
+
+def test_a_kept_dicom_seg_without_empty_frames_is_placed_on_the_image(tmp_path):
+    labels = write_sparse_test_set(tmp_path / "sets" / "volumes")
+    kept = tmp_path / "run" / "predictions" / "volumes" / "net"
+    kept.mkdir(parents=True)
+    shutil.copy(tmp_path / "sets" / "volumes" / "masks" / "v.dcm", kept / "v.nii.gz")
+    runs = {"net": (Run("net", "volumes", settings={"classes": ["thing"]}), tmp_path / "run")}
+    case = open_case("volumes", "v", ["net"], runs=runs, settings=Settings(test_sets_dir=tmp_path / "sets"))
+    assert np.array_equal(case.reference.labels, labels)
+    assert np.array_equal(case.predictions[0].label_map.labels, labels)

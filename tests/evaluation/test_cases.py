@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import SimpleITK
+from dicom_series import OBLIQUE, blob, write_enhanced, write_sparse_seg
 from PIL import Image
 
-from evaluation.cases import attempt, case_digest, read_case
+from evaluation.cases import attempt, case_digest, read_case, read_reference
 from evaluation.errors import CaseError, PassingCaseError
+from medseg_demo.readers import read_image
 from medseg_demo.settings import Settings
 from medseg_demo.test_set import Case, read_test_set
 
@@ -27,6 +29,50 @@ def volume_case(tmp_path):
     write_volume(image, pixels)
     write_volume(mask, (pixels > 100).astype(np.uint8))
     return Case("scan", image, mask)
+
+
+@pytest.fixture
+def sparse_case(tmp_path):
+    """A volume in one DICOM file whose reference is a DICOM SEG without the frames that hold no label, and its labels.
+
+    It is tilted, so that the SEG's frames make no regular grid.
+    """
+    image, mask = tmp_path / "image.dcm", tmp_path / "mask.dcm"
+    step = 3 * OBLIQUE[:, 2] + 0.8 * OBLIQUE[:, 1]
+    write_enhanced(image, blob(6), [index * step for index in range(6)])
+    labels = np.zeros((6, 12, 10), np.uint8)
+    labels[[1, 4], 2:6, 3:8] = 1
+    write_sparse_seg(labels, read_image(image), mask)
+    return Case("scan", image, mask), labels
+
+
+def test_a_dicom_seg_may_leave_out_empty_frames(sparse_case):
+    case, labels = sparse_case
+    assert np.array_equal(read(case).reference.labels, labels)
+
+
+def test_the_image_is_read_first_only_where_it_decides(sparse_case, make_test_set):
+    def refuse():
+        raise AssertionError("the image was read")
+
+    picture = read_test_set(make_test_set(cases=1)).cases[0]
+    read_reference(picture, class_names=("thing",), image=refuse)
+    with pytest.raises(AssertionError, match="the image was read"):
+        read_reference(sparse_case[0], class_names=("thing",), image=refuse)
+
+
+def test_a_damaged_image_under_a_dicom_seg_is_named(sparse_case):
+    case, _ = sparse_case
+    case.image_path.write_bytes(case.image_path.read_bytes()[:300])
+    with pytest.raises(CaseError, match=r"Case 'scan', image: image\.dcm"):
+        read(case)
+
+
+def test_the_image_is_read_once(volume_case, monkeypatch):
+    calls = []
+    monkeypatch.setattr("evaluation.cases.read_image", lambda *args, **named: calls.append(1) or read_image(*args))
+    read(volume_case)
+    assert len(calls) == 1
 
 
 def test_values_of_0_and_255_are_one_class(make_test_set):

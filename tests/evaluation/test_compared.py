@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.compared import Comparison, Member, free_name, read_members, run_comparison, with_consensus
+from evaluation.compared import Comparison, Cost, Member, free_name, read_members, run_comparison, with_consensus
 from medseg_demo.errors import InputMismatchError, MedsegError, OptionError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
@@ -48,7 +48,7 @@ def results(image, names):
                 digest="0" * 64,
                 warnings=("Small.",),
             ),
-            250_000,
+            Cost(250_000, network_bytes=500_000),
         )
 
 
@@ -56,7 +56,8 @@ def test_each_checkpoint_is_there_as_soon_as_it_is_done(image):
     steps = list(run_comparison(image, {"a": CARD, "b": CARD}, (), results))
     assert [[one.name for one in step.members] for step in steps] == [["a"], ["a", "b"]]
     first = steps[-1].members[0]
-    assert (first.kind, first.threshold, first.parameters, first.weights_mb) == ("checkpoint", 0.5, 250_000, 1.0)
+    assert (first.kind, first.threshold, first.cost.parameters) == ("checkpoint", 0.5, 250_000)
+    assert (first.cost.weights_mb, first.cost.memory_mb) == (1.0, 1.5)
     assert first.seconds == pytest.approx(0.3)
     assert first.warnings == ("Small.",)
 

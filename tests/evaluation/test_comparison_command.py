@@ -58,3 +58,11 @@ def test_an_output_that_is_a_file_is_refused(files, capsys):
     (files / "out").write_text("x")
     assert run(files, "--checkpoint", "small", "--reference", files / "reference.png") == 2
     assert "Choose a folder" in capsys.readouterr().err
+
+
+def test_an_output_that_holds_an_input_is_refused(files, capsys):
+    before = (files / "moved.png").read_bytes()
+    words = ["--checkpoint", "small", "--label-map", str(files / "moved.png"), "--output", str(files)]
+    assert main(["compare", str(files / "scan.png"), *words]) == 2
+    assert "the input scan.png lies there" in capsys.readouterr().err
+    assert (files / "moved.png").read_bytes() == before

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
-from evaluation.compared import Comparison, Member, with_consensus
+from evaluation.compared import Comparison, Cost, Member, with_consensus
 from evaluation.comparison_files import member_rows, to_document, write_comparison, zip_files
 from medseg_demo.errors import OutputError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
@@ -22,7 +22,9 @@ def comparison(*maps, image_shape=(2, 2), spacing=None, reference=None):
     geometry = Geometry(spacing)
     image = MedicalImage(np.zeros(image_shape, np.uint8), axes, geometry, "my scan", "PNG", 8, (0.0, 255.0))
     members = [
-        Member(f"net {place}", "checkpoint", LabelMap(labels, ("one",), geometry), seconds=0.12345, parameters=1000)
+        Member(
+            f"net {place}", "checkpoint", LabelMap(labels, ("one",), geometry), seconds=0.12345, cost=Cost(1000, 6000)
+        )
         for place, labels in enumerate(maps)
     ]
     if reference is not None:
@@ -48,6 +50,7 @@ def test_label_maps_and_tables_come_back(tmp_path):
         ("majority", "consensus", "1.0", str(2 / 3)),
     ]
     assert (rows[0]["seconds"], rows[0]["parameters"], rows[0]["weights_mb"]) == ("0.1235", "1000", "0.004")
+    assert (rows[0]["memory_mb"], rows[2]["memory_mb"]) == ("0.01", "")
     assert len(list(csv.DictReader(files.pairs.open()))) == 6
     document = json.loads(files.document.read_text())
     assert document["consensus"] == {"method": "majority", "name": "majority", "tied_pixels": 2}

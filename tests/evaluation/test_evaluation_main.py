@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,48 @@ def test_a_long_csv_is_imported_once(tmp_path, capsys):
     (tmp_path / "summary.json").write_text('{"version": 9}')
     assert main(["import", str(tmp_path / "summary.json"), "--format", "nnunet", "--output", str(tmp_path / "o")]) == 2
     assert "no summary.json of a version that is known" in capsys.readouterr().err
+
+
+def test_what_is_imported_can_stand_beside_a_checkpoint(make_test_set, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEDSEG_TEST_SETS_DIR", str(tmp_path / "sets"))
+    dataset = make_test_set("sets/squares") / "dataset.json"
+    dataset.write_text('{"name": "my squares", "labels": {"background": 0, "square": 1}}')
+    (tmp_path / "mean_dice_raw.csv").write_text("filename,class0,mean\ncase_00.png,0.5,0.5\n")
+    arguments = ["import", str(tmp_path / "mean_dice_raw.csv"), "--format", "monai", "--name", "net"]
+    assert main([*arguments, "--test-set", "squares", "--output", str(tmp_path / "by-folder")]) == 0
+    printed = capsys.readouterr()
+    assert "net on my squares, square: Dice coefficient mean 0.500" in printed.out
+    assert "note: Class 'class0' of the file was taken for 'square'." in printed.err
+    named = ["--test-set", "lungs", "--class", "class0=lung"]
+    assert main([*arguments, *named, "--output", str(tmp_path / "by-name")]) == 0
+    assert [(row["test_set"], row["class_name"]) for row in rows(tmp_path / "by-name")] == [("lungs", "lung")]
+    for wrong, words in (
+        (["--class", "lung"], "--class lung is not understood"),
+        (["--class", "class1=lung"], "The file has no class class1. It has: class0."),
+        (["--test-set", "nowhere/lungs"], "there is no such folder"),
+    ):
+        assert main([*arguments, *wrong, "--output", str(tmp_path / "wrong")]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_a_report_makes_predictions_again_with_the_checkpoint_that_was_scored(
+    environment, make_test_set, checkpoints, tmp_path
+):
+    output, page = tmp_path / "out", tmp_path / "report.html"
+    assert main(command(make_test_set(cases=2), output, "--workers", "0")) == 0
+    shutil.rmtree(output / "predictions")
+    assert main(["report", str(output), "--output", str(page)]) == 0
+    text = page.read_text()
+    assert text.count("outcomes against the reference") == 2
+    assert "was not kept" not in text
+    card = checkpoints / "small" / "medseg.json"
+    card.write_text(card.read_text().replace("bright things", "light things"))
+    assert main(["report", str(output), "--output", str(page)]) == 0
+    assert page.read_text().count("in another version than the one that was scored") == 2
+    assert "outcomes against the reference" not in page.read_text()
+    shutil.rmtree(checkpoints / "small")
+    assert main(["report", str(output), "--output", str(page)]) == 0
+    assert page.read_text().count("'small' is not here to make it again".replace("'", "&#x27;")) == 2
 
 
 def test_a_report_is_written_from_a_run(make_test_set, tmp_path, capsys):

@@ -6,6 +6,7 @@ import pytest
 from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutError
 from evaluation.imports import import_results
 from evaluation.results import read_results, write_results
+from medseg_demo.errors import OptionError
 
 
 def counts(tp, fp, fn, tn, **more):
@@ -207,3 +208,28 @@ def test_no_path_of_the_machine_is_kept(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ResultsError, match=r"nothing\.json"):
         import_results(tmp_path / "nothing.json", "nnunet")
+
+
+def test_labels_and_names_are_called_as_the_test_set_has_them(tmp_path):
+    path = write_json(tmp_path / "summary.json", NNUNET_2)
+    results = import_results(path, "nnunet", test_set="livers", classes=("liver", "tumour"))
+    assert list(dict.fromkeys(results.table["class_name"])) == ["liver", "class_(1, 2)"]
+    assert results.runs[0].settings["file_classes"] == {"1": "liver", "(1, 2)": "class_(1, 2)"}
+    (tmp_path / "mean_dice_raw.csv").write_text("filename,class0,mean\na.nii.gz,0.5,0.5\n")
+    table = import_results(tmp_path / "mean_dice_raw.csv", "monai", classes=("liver",)).table
+    assert table["class_name"].tolist() == ["liver"]
+
+
+def test_a_chosen_name_goes_before_the_test_set_and_must_be_of_the_file(tmp_path):
+    path = write_json(tmp_path / "summary.json", NNUNET_2)
+    table = import_results(path, "nnunet", classes=("liver",), class_names={"(1, 2)": "whole"}).table
+    assert list(dict.fromkeys(table["class_name"])) == ["liver", "whole"]
+    with pytest.raises(OptionError, match=r"no class 3\. It has: 1, \(1, 2\)"):
+        import_results(path, "nnunet", class_names={"3": "liver"})
+
+
+def test_classes_of_a_test_set_are_not_those_of_another_in_the_file(tmp_path):
+    lines = ["case,checkpoint,class,metric,value,test_set", "1,a,lesion,dice,0.5,", "1,a,lesion,dice,0.6,theirs"]
+    (tmp_path / "scores.csv").write_text("\n".join(lines))
+    table = import_results(tmp_path / "scores.csv", "long", test_set="mine", classes=("tumour",)).table
+    assert table[["test_set", "class_name"]].to_numpy().tolist() == [["mine", "tumour"], ["theirs", "lesion"]]

@@ -161,6 +161,7 @@ def test_significance_map_has_a_verdict_in_words(table_of):
     assert words == [["", "▼ worse", "▼ worse"], ["▲ better", "", "○ not shown"], ["▲ better", "○ not shown", ""]]
     (few,) = plots.significance_map(compare_pairs(table_of({"a": [0.1], "b": [0.9]}), "dice")).data
     assert few.text[0][1] == "too few"
+    assert "(too few for an interval)" in few.hovertext[0][1]
 
 
 def test_group_intervals_state_n_and_flag_small_groups(table_of):
@@ -169,8 +170,20 @@ def test_group_intervals_state_n_and_flag_small_groups(table_of):
     intervals, sizes = figure.data
     assert list(sizes.text) == ["  n = 7", "  n = 3, few"]
     assert list(intervals.marker.symbol) == ["circle", "circle-open"]
-    assert (np.asarray(intervals.error_x.array) > 0).all()
-    assert (np.asarray(intervals.error_x.arrayminus) > 0).all()
+    for ends in (intervals.error_x.array, intervals.error_x.arrayminus):  # the small group has no interval
+        assert ends[0] > 0
+        assert math.isnan(ends[1])
+    named = plots.group_intervals(summarise_by(table, "dice", "site"), "hd95", "site", unit="mm")
+    assert named.layout.xaxis.title.text == "Hausdorff distance, 95th percentile (mm)"
+
+
+def test_the_stability_of_few_cases_has_no_interval_of_ranks(simulated):
+    few, enough = (
+        plots.ranking_stability(rank_checkpoints(simulated(cases=cases, failures=0, empty=0), "dice"))
+        for cases in (4, 40)
+    )
+    assert not [trace for trace in few.data if trace.mode == "lines"]
+    assert [trace for trace in enough.data if trace.mode == "lines"]
 
 
 def test_ranking_stability_draws_the_shares_of_the_ranks(simulated):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
+from dicom_series import write_sparse_test_set
 from PIL import Image
 
 from evaluation.cases import read_case
@@ -86,6 +87,14 @@ def test_a_folder_gives_what_lies_in_it(case, data, tmp_path):
     assert predictor.run_digest([case]) != first
     with pytest.raises(CaseError, match=r"Case 'case_00', prediction: .*value 0\.4"):
         predictor.predict(case, data, threading.Event())
+
+
+def test_a_dicom_seg_without_empty_frames_is_placed_on_the_image(tmp_path):
+    labels = write_sparse_test_set(tmp_path)
+    volume = read_test_set(tmp_path).cases[0]
+    predictor = FolderPredictor(label_maps_in(tmp_path / "masks"), "theirs", ("thing",))
+    data = read_case(volume, class_names=("thing",), settings=SETTINGS)
+    assert np.array_equal(predictor.predict(volume, data, threading.Event()), labels)
 
 
 def test_a_prediction_of_another_size_is_not_resized(case, data, tmp_path):

@@ -3,6 +3,7 @@ import threading
 
 import numpy as np
 import pytest
+from dicom_series import write_sparse_test_set
 from PIL import Image
 
 from evaluation.preflight import _outline, examine, read_test_sets
@@ -42,6 +43,35 @@ def test_class_names_are_the_test_sets_own(make_test_set):
     assert examine(read_test_set(folder)).class_names == ("square",)
 
 
+def test_a_grey_pixel_without_class_names_is_a_fault_of_its_case_alone(make_test_set):
+    folder = make_test_set(cases=3)
+    mask = np.array(Image.open(folder / "masks" / "case_01.png"))
+    mask[20, 20] = 128
+    Image.fromarray(mask).save(folder / "masks" / "case_01.png")
+    examined = examine(read_test_set(folder))
+    assert examined.class_names == ("class_1",)
+    faults = [case.fault_for(examined.class_names) for case in examined.cases]
+    assert [fault is None for fault in faults] == [True, False, True]
+    assert "'case_01': the reference holds the label 255" in faults[1]
+    assert "name the classes in dataset.json" in faults[1]
+
+
+@pytest.mark.parametrize(("value", "classes"), [(9, 9), (10, 1), (128, 1)])
+def test_values_far_from_the_others_are_no_classes(make_test_set, value, classes):
+    assert len(examine(read_test_set(make_test_set(cases=2, value=value))).class_names) == classes
+
+
+def test_labels_without_large_gaps_over_the_whole_set_are_classes(make_test_set):
+    folder = make_test_set(cases=3)
+    for number, values in enumerate(((1, 2), (8, 9), (17, 32))):
+        mask = np.repeat(np.array([0, *values], np.uint8), 22)[:64]
+        Image.fromarray(np.tile(mask, (64, 1))).save(folder / "masks" / f"case_{number:02}.png")
+    examined = examine(read_test_set(folder))
+    assert [case.labels for case in examined.cases] == [(1, 2), (8, 9), (17, 32)]
+    assert len(examined.class_names) == 17  # from 17 to 32 is a large gap
+    assert examined.cases[2].fault_for(examined.class_names)
+
+
 def test_a_changed_file_changes_the_digest_of_its_case(make_test_set):
     folder = make_test_set(cases=2)
     before = examine(read_test_set(folder)).cases
@@ -74,6 +104,19 @@ def test_pages_and_volumes_are_read(tmp_path):
     pages = [Image.fromarray(np.eye(40, 60, k=k, dtype=np.uint8)) for k in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     assert _outline(tmp_path / "pages.tif", Settings()).shape == (3, 40, 60)
+
+
+def test_a_dicom_seg_without_empty_frames_has_no_fault(tmp_path):
+    write_sparse_test_set(tmp_path)
+    assert examine(read_test_set(tmp_path)).faults == ()
+
+
+def test_pictures_are_not_decoded(make_test_set, monkeypatch):
+    def refuse(*args, **named):
+        raise AssertionError("a picture was read")
+
+    monkeypatch.setattr("evaluation.preflight.read_image", refuse)
+    assert examine(read_test_set(make_test_set(cases=2))).faults == ()
 
 
 def test_stop_leaves_the_rest_out(make_test_set):

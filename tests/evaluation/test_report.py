@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluation.case_files import NOT_MADE
 from evaluation.kept_predictions import keep_prediction
 from evaluation.report import ReportOptions, write_report
 from evaluation.results import Results, Run, write_results
@@ -46,6 +47,10 @@ def test_conventions_failures_and_partial_runs_are_printed(report):
     text = report.read_text(encoding="utf-8")
     for words in (
         "stopped before the last case",
+        "<td>1 mm</td>",
+        "2 tp / (2 tp + fp + fn)",
+        "3 cases, 4 cases: too few for an interval",
+        "(too few for an interval); one is better in",
         "Cases whose masks are both empty are left out",
         "Both empty: NaN",
         "failed cases are counted beside",
@@ -59,6 +64,14 @@ def test_the_worst_cases_have_viewers(report):
     text = report.read_text(encoding="utf-8")
     assert text.count('<details class="case"') == 3
     assert 'id="case-squares-one-case-002"' in text
+
+
+def test_pictures_say_whether_they_show_a_prediction(report):
+    text = report.read_text(encoding="utf-8")
+    outcomes, bare = text.count("outcomes against the reference"), text.count("the image without a prediction")
+    assert (outcomes, bare) == (1, 2)  # of the three worst, two are of the checkpoint whose predictions were not kept
+    assert text.count(NOT_MADE) == 2
+    assert "True positive" in text
 
 
 def test_a_test_set_that_is_not_there_is_refused(report):

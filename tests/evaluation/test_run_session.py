@@ -3,6 +3,7 @@ import threading
 import pytest
 
 import evaluation.run_session
+from evaluation import scoring_worker
 from evaluation.run_request import RunOptions
 from evaluation.run_session import RunSession
 from evaluation.runner import run
@@ -56,3 +57,24 @@ def test_the_death_of_a_scoring_process_fails_its_case_alone(make_test_set, brig
     arguments["options"] = RunOptions(workers=1, resume=True)
     table = run([test_set], [brightness], tmp_path / "out", **arguments).results.table
     assert set(table["status"]) == {"ok"}
+
+
+def test_want_of_memory_while_scoring_is_tried_again_by_the_next_resume(
+    make_test_set, brightness, tmp_path, monkeypatch
+):
+    score_case, calls = scoring_worker.score_case, []
+
+    def fail_once(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise MemoryError
+        return score_case(*arguments, **options)
+
+    monkeypatch.setattr(scoring_worker, "score_case", fail_once)
+    test_set, arguments = read_test_set(make_test_set(cases=3)), {"settings": SETTINGS}
+    outcome = run([test_set], [brightness], tmp_path / "out", options=RunOptions(workers=0), **arguments)
+    assert len(outcome.failures) == 1
+    assert "memory does not suffice" in outcome.failures[0]
+    again = run([test_set], [brightness], tmp_path / "out", options=RunOptions(workers=0, resume=True), **arguments)
+    assert set(again.results.table["status"]) == {"ok"}
+    assert len(calls) == 4

@@ -147,6 +147,30 @@ def test_a_run_stopped_before_its_first_case_is_an_empty_table(make_test_set, br
     assert read_results(tmp_path / "out").runs[0].partial
 
 
+@pytest.mark.parametrize("changes", [{}, {"tolerance": 2.0}, {"metrics": ("dice",)}, {"split": "test"}])
+@pytest.mark.parametrize("looked_at", [1, 3])
+def test_a_stop_while_cases_are_looked_at_changes_no_result(make_test_set, brightness, tmp_path, changes, looked_at):
+    folder, output, stop = make_test_set(cases=3), tmp_path / "out", threading.Event()
+    (folder / "cases.csv").write_text("case_id,split\ncase_00,val\ncase_01,test\ncase_02,test\n")
+    run(folder, [brightness], output)
+    before = [(output / name).read_bytes() for name in ("scores.csv", "run.json")]
+
+    def stop_early(progress):
+        if progress.stage == "examine" and progress.done >= min(looked_at, progress.total):
+            stop.set()
+
+    outcome = run(folder, [brightness], output, progress=stop_early, stop=stop, resume=True, **changes)
+    if (changes, looked_at) == ({}, 3):  # every case was looked at, and all of them are in the store
+        assert not outcome.stopped
+        assert (output / "scores.csv").read_bytes() == before[0]
+    elif changes == {"split": "test"} and looked_at == 3:  # a smaller run that is whole
+        assert not outcome.stopped
+    else:
+        assert outcome.stopped
+        assert [(output / name).read_bytes() for name in ("scores.csv", "run.json")] == before
+        assert any("still holds the earlier scores" in note for note in outcome.notes)
+
+
 def test_progress_counts_up_and_estimates(make_test_set, brightness, tmp_path):
     seen = []
     run(make_test_set(cases=4), [brightness], tmp_path / "out", progress=seen.append)
@@ -258,6 +282,33 @@ def test_a_folder_of_label_maps_is_scored_like_a_checkpoint(make_test_set, tmp_p
     assert "prediction has shape (64, 60) but image has (64, 64)" in table["error"][3]
     assert set(table["checkpoint"]) == {"observer"}
     assert find_prediction(tmp_path / "out", "squares", "observer", "case_02")
+
+
+def test_one_grey_pixel_fails_its_case_and_gives_the_others_no_classes(make_test_set, tmp_path):
+    folder = make_test_set(cases=3)
+    path = folder / "masks" / "case_01.png"
+    mask = np.array(Image.open(path))
+    mask[20, 20] = 128
+    Image.fromarray(mask).save(path)
+    outcome = runner.score(
+        read_test_set(folder), folder / "masks", tmp_path / "out", options=RunOptions(workers=0, metrics=("dice",))
+    )
+    table = outcome.results.table
+    assert table["class_name"].tolist() == ["class_1"] * 3
+    assert table["status"].tolist() == ["ok", "failed", "ok"]
+    assert table["dice"].tolist()[::2] == [1, 1]
+    assert "'case_01': the reference holds the label 255" in outcome.failures[0]
+
+
+def test_a_white_mask_is_not_taken_for_the_first_of_several_classes(make_test_set, tmp_path):
+    folder = make_test_set(cases=2)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:8], mask[8:16] = 1, 2
+    Image.fromarray(mask).save(folder / "masks" / "case_01.png")
+    outcome = runner.score(read_test_set(folder), folder / "masks", tmp_path / "out", options=RunOptions(workers=0))
+    table = outcome.results.table
+    assert table.groupby("case_id")["status"].unique().map(list).to_dict() == {"case_00": ["failed"], "case_01": ["ok"]}
+    assert "holds the label 255, but labels here are 0 to 2" in outcome.failures[0]
 
 
 def test_a_prediction_that_was_missing_is_scored_when_it_is_there(make_test_set, tmp_path):

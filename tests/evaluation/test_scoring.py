@@ -4,10 +4,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from evaluation import scoring_worker
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.scoring import ScoringPool, default_workers
 from evaluation.scoring_worker import ScoringTask, score_task
@@ -44,6 +46,40 @@ def test_a_case_that_cannot_be_scored_leaves_the_pool_usable(workers):
     with ScoringPool(workers) as pool:
         with pytest.raises(CaseError, match="'case_1' cannot be scored"):
             pool.score(make_task(1, width=13))
+        assert pool.score(make_task(2))[0]["dice"] == 1
+
+
+def test_want_of_memory_may_pass_and_odd_label_maps_do_not(monkeypatch):
+    with ScoringPool(0) as pool:
+        with pytest.raises(CaseError) as lasting:
+            pool.score(make_task(1, width=13))
+        assert not isinstance(lasting.value, PassingCaseError)
+
+        def fail(*arguments, **options):
+            raise MemoryError
+
+        monkeypatch.setattr(scoring_worker, "score_case", fail)
+        with pytest.raises(PassingCaseError, match="memory does not suffice"):
+            pool.score(make_task(1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space of a process")
+def test_a_worker_without_memory_says_so_and_goes_on():
+    import resource
+
+    with ScoringPool(1) as pool:
+        pool.score(make_task())
+        process, task = pool._workers[0]._process.pid, make_task(1)
+        shape = (4000, 4000)
+        reference = np.zeros(shape, np.uint8)
+        reference[::2] = 1
+        large = replace(task, reference=reference, prediction=reference)
+        with open(f"/proc/{process}/statm") as file:  # noqa: PTH123
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        resource.prlimit(process, resource.RLIMIT_AS, (used + 4 * reference.nbytes, resource.RLIM_INFINITY))
+        with pytest.raises(PassingCaseError):
+            pool.score(large)
+        resource.prlimit(process, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert pool.score(make_task(2))[0]["dice"] == 1
 
 

@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from evaluation import scoring_worker
 from evaluation.metrics import score_case
-from evaluation.scoring_worker import ScoringTask, score_task, serve
+from evaluation.scoring_worker import NotScored, ScoringTask, score_task, serve
 
 
 def make_task(shape=(8, 8), case_id="case"):
@@ -24,7 +26,22 @@ def test_a_reply_is_what_score_case_gives():
 
 
 def test_what_cannot_be_scored_is_a_reply_as_well():
-    assert score_task(make_task(shape=(8, 9), case_id="odd")).startswith("Case 'odd' cannot be scored: ")
+    reply = score_task(make_task(shape=(8, 9), case_id="odd"))
+    assert reply.reason.startswith("Case 'odd' cannot be scored: ")
+    assert not reply.passing
+
+
+@pytest.mark.parametrize(("error", "words"), [(MemoryError(), "memory"), (RuntimeError("odd"), "RuntimeError (odd)")])
+def test_what_does_not_lie_in_the_case_may_pass(monkeypatch, error, words):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(scoring_worker, "score_case", fail)
+    reply = score_task(make_task(case_id="large"))
+    assert reply.passing
+    assert reply.reason.startswith("Case 'large': ")
+    assert words in reply.reason
+    assert "--resume" in reply.reason
 
 
 def test_tasks_are_answered_in_turn_until_there_are_no_more():
@@ -35,7 +52,7 @@ def test_tasks_are_answered_in_turn_until_there_are_no_more():
     serve(tasks, replies)
     replies.seek(0)
     kinds = [type(pickle.load(replies)) for _ in range(3)]
-    assert kinds == [list, str, list]
+    assert kinds == [list, NotScored, list]
 
 
 def test_a_worker_knows_no_torch():

@@ -42,6 +42,13 @@ def test_too_few_pairs_or_groups_make_no_claim(table_of):
     for found in (pairs, groups):
         assert "p =" not in wording.comparison_sentence(found)
         assert "better than" not in wording.comparison_sentence(found)
+        assert "Mean difference 0.800 (too few for an interval); " in wording.comparison_sentence(found)
+
+
+def test_a_difference_has_the_unit_of_its_metric(table_of):
+    table = table_of({"a": [3.0] * 6, "b": [1.0] * 6}, metric="hd95")
+    (found,) = compare_pairs(table, "hd95")
+    assert "Mean difference 2.000 mm (95 % interval 2.000 to 2.000)" in wording.comparison_sentence(found, unit="mm")
 
 
 def test_no_common_case(table_of):
@@ -54,8 +61,10 @@ def test_captions_state_all_that_is_not_in_a_mean(table_of):
     values = {"a": [1.0, math.inf, "failed", math.nan]}
     (summary,) = summarise(table_of(values, metric="hd95"), "hd95")
     assert wording.summary_caption(summary) == (
-        "n = 2, 1 miss (∞), so no mean is shown, 1 failed, 1 n/a, too few for a claim"
+        "n = 2, 1 miss (∞), so no mean is shown, 1 failed, 1 n/a, too few for an interval or a claim"
     )
+    (grouped,) = summarise(table_of({"a": [0.5] * 12}, groups=[f"p{place // 2}" for place in range(12)]), "dice")
+    assert wording.summary_caption(grouped) == "n = 12, in 6 groups"
     assert wording.policy_caption(Policy(empty="one", failed="worst"), "case") == (
         "Mean over classes, then over cases; cases whose masks are both empty count 1; "
         "failed cases count the worst value."
@@ -76,4 +85,5 @@ def test_ranking_caption(table_of):
 
 def test_units_stand_in_titles():
     assert wording.metric_title("hd95", unit="mm") == "Hausdorff distance, 95th percentile (mm)"
+    assert wording.metric_title("nsd", tolerance="2 mm") == "Normalised surface distance (surface Dice), tolerance 2 mm"
     assert wording.metric_title("made_up") == "made_up"

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 PATIENT = "Doe^Secret"
 # A turn about two axes: columns run along x, along y and along the normal.
@@ -74,9 +75,65 @@ class SeriesWriter:
         return series
 
 
+def write_enhanced(path, pixels, positions, *, directions=OBLIQUE, spacing=(0.75, 0.5), **elements):
+    """One multi-frame file whose frames state their own positions, in the order that is given."""
+    writer = SeriesWriter(path.parent)
+    writer.slice(pixels[0], positions[0], series=generate_uid(), directions=directions, spacing=spacing, name=path.name)
+    dataset = dcmread(path)
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        delattr(dataset, keyword)
+    measures, orientation, shared = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = list(spacing), 1
+    orientation.ImageOrientationPatient = [*map(float, directions[:, 0]), *map(float, directions[:, 1])]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = [_frame_at(position) for position in positions]
+    dataset.NumberOfFrames, dataset.PixelData = len(pixels), np.ascontiguousarray(pixels).tobytes()
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _frame_at(position):
+    place, frame = Dataset(), Dataset()
+    place.ImagePositionPatient = [f"{value:.8f}" for value in position]
+    frame.PlanePositionSequence = [place]
+    return frame
+
+
 def affine_of(directions=OBLIQUE, spacing=(0.75, 0.5), step=3.0, origin=(-20.0, 15.0, 40.0)):
     """The affine of ``SeriesWriter.volume``: indices (x, y, z, 1) to LPS mm."""
     affine = np.eye(4)
     affine[:3, :3] = directions * (spacing[1], spacing[0], step)
     affine[:3, 3] = origin
     return affine
+
+
+def write_sparse_seg(mask, image, path):
+    """A DICOM SEG of one segment, "thing", without the frames that have no labels, as other programs write it."""
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    sources = [dcmread(file) for file in image.source_files]
+    described = highdicom.seg.SegmentDescription(1, "thing", codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
+    highdicom.seg.Segmentation(
+        sources, np.asarray(mask, np.uint8), "BINARY", [described], generate_uid(), 1, generate_uid(), 1, "maker",
+        "model", "1", "0", omit_empty_frames=True,
+    ).save_as(path)  # fmt: skip
+    return path
+
+
+def write_sparse_test_set(folder):
+    """A test set of one volume, "v", and its labels: a DICOM SEG that holds one frame of five."""
+    from medseg_demo.readers import read_image
+
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    image = folder / "images" / "v.dcm"
+    write_enhanced(image, blob(5), [(0, 0, 2 * z) for z in range(5)], directions=np.eye(3))
+    labels = np.zeros((5, 12, 10), np.uint8)
+    labels[2, 3:6, 3:6] = 1
+    write_sparse_seg(labels, read_image(image), folder / "masks" / "v.dcm")
+    return labels

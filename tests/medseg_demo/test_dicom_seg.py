@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom_series import PATIENT, SeriesWriter, affine_of, blob
+from dicom_series import OBLIQUE, PATIENT, SeriesWriter, affine_of, blob, write_enhanced, write_sparse_seg
 from pydicom.data import get_testdata_file
 
 from medseg_demo.dicom_seg import is_dicom_seg, read_dicom_seg, write_dicom_seg
@@ -86,16 +88,16 @@ def test_it_is_read_back(written, image, label_map):
 
 
 def test_frames_that_a_seg_leaves_out_are_background(tmp_path, image, label_map):
-    sources = [pydicom.dcmread(path) for path in image.source_files]
-    described = highdicom.seg.segread(_written(tmp_path, label_map, image)).get_segment_description(1)
-    sparse = highdicom.seg.Segmentation(
-        sources, (label_map.labels == 1).astype(np.uint8), "BINARY", [described], highdicom.UID(), 1, highdicom.UID(),
-        1, "maker", "model", "1", "0", omit_empty_frames=True,
-    )  # fmt: skip
-    sparse.save_as(tmp_path / "sparse.dcm")
-    assert len(sparse.PerFrameFunctionalGroupsSequence) == 3
-    assert np.array_equal(read_label_map(tmp_path / "sparse.dcm", image=image).labels, label_map.labels == 1)
-    assert read_label_map(tmp_path / "sparse.dcm").labels.shape == (3, 12, 10)
+    path = _sparse(tmp_path, label_map.labels == 1, image)
+    for one in (image, replace(image, source_files=())):
+        assert np.array_equal(read_label_map(path, image=one).labels, label_map.labels == 1)
+    assert read_label_map(path).labels.shape == (3, 12, 10)
+
+
+def _sparse(folder, mask, image):
+    write_sparse_seg(mask, image, folder / "sparse.dcm")
+    assert len(pydicom.dcmread(folder / "sparse.dcm").PerFrameFunctionalGroupsSequence) == 3
+    return folder / "sparse.dcm"
 
 
 def _written(folder, label_map, image):
@@ -129,6 +131,69 @@ def test_a_missing_slice_keeps_every_frame_at_its_place(tmp_path):
     for place, frame in zip(places, stored.pixel_array, strict=True):
         index = np.linalg.norm(expected - place, axis=1).argmin()
         assert np.array_equal(frame, label_map.labels[index])
+
+
+@pytest.mark.parametrize(
+    "irregular",
+    [{"at": [0, 1, 2, 4]}, {"at": [0, 1, 2.4, 3]}, {"directions": np.eye(3), "lean": np.array([0, 0.27, 1])}],
+    ids=["missing", "uneven", "tilted"],
+)
+def test_a_series_without_a_regular_grid_is_found_by_its_slices(tmp_path, irregular):
+    SeriesWriter(tmp_path / "ct").volume(blob(4), **irregular)
+    image = read_image(tmp_path / "ct")
+    labels = (blob(4) % 3).astype(np.uint8)
+    path = _written(tmp_path, LabelMap(labels, ("one", "two"), image.geometry), image)
+    again = read_label_map(path, image=image)
+    assert np.array_equal(again.labels, labels)
+    assert compare_geometry(image, again) == []
+    with pytest.raises(UnsupportedImageError, match=r"no regular grid|does not lie on"):
+        read_label_map(path, image=replace(image, source_files=()))
+
+
+def test_every_second_slice_has_labels(tmp_path, image):
+    labels = np.zeros(image.shape, np.uint8)
+    labels[1:6:2, 3:6, 2:7] = 1
+    path = _sparse(tmp_path, labels, image)
+    stored = pydicom.dcmread(path)
+    del stored.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices  # it may be left out
+    stored.save_as(path)
+    for one in (image, replace(image, source_files=())):
+        assert np.array_equal(read_label_map(path, image=one).labels, labels)
+
+
+STEP = 3 * OBLIQUE[:, 2]
+
+
+@pytest.mark.parametrize("step", [STEP, -STEP, STEP + 0.8 * OBLIQUE[:, 1]], ids=["up", "down", "tilted"])
+def test_frames_of_one_file(tmp_path, step):
+    order = [2, 0, 1, 3]
+    write_enhanced(tmp_path / "ct.dcm", blob(4)[order], [index * step for index in order])
+    image = read_image(tmp_path / "ct.dcm")
+    labels = (image.pixels % 3).astype(np.uint8)
+    path = _written(tmp_path, LabelMap(labels, ("one", "two"), image.geometry), image)
+    assert np.array_equal(read_label_map(path, image=image).labels, labels)
+    for frame, place in zip(*_frames(path), strict=True):
+        index = np.linalg.norm([image.geometry.affine[:3] @ (0, 0, z, 1) - place for z in range(4)], axis=1).argmin()
+        assert np.array_equal(frame, labels[index] == 1)
+
+
+def _frames(path):
+    """The frames of the first segment, and where they lie."""
+    stored = pydicom.dcmread(path)
+    groups = stored.PerFrameFunctionalGroupsSequence
+    first = [group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 1 for group in groups]
+    places = [group.PlanePositionSequence[0].ImagePositionPatient for group in groups]
+    return stored.pixel_array[first], np.array(places, float)[first]
+
+
+def test_frames_that_lie_elsewhere_than_what_they_refer_to(written, image):
+    stored = pydicom.dcmread(written)
+    for group in stored.PerFrameFunctionalGroupsSequence:
+        place = group.PlanePositionSequence[0]
+        place.ImagePositionPatient = [float(value) + 0.2 for value in place.ImagePositionPatient]
+    stored.save_as(written)
+    with pytest.raises(UnsupportedImageError, match="does not lie on the image"):
+        read_label_map(written, image=image)
 
 
 def test_one_slice(tmp_path):

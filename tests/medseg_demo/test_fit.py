@@ -1,9 +1,21 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 
-from medseg_demo.fit import check_fit
+from medseg_demo.fit import KINDS, check_fit
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import ModelCard, read_card
+from medseg_demo.readers import read_image
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+
+CHEST = "Chest radiograph, frontal"
+BRAIN = "MRI of the brain, T1-weighted, cropped to one hippocampus"
+CELLS = "Light microscopy (fluorescence, stained tissue, brightfield)"
+EYES = "Colour fundus photograph"
 
 VOLUME_CARD = ModelCard(class_names=("a",), in_channels=1, input_size=(16, 32, 16), inference="tile")
 STANDING = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -54,6 +66,75 @@ def test_what_does_not_fit_a_3d_network(image, spacing_mm, part):
     assert part in warning
 
 
+@pytest.mark.parametrize("card", [VOLUME_CARD, VOLUME_CARD.model_copy(update={"input_size": (32, 16)})])
+def test_a_volume_of_far_more_than_was_learned_from(card):
+    learned = card.model_copy(update={"training": {"largest_mm": [40.0, 25.0, 20.0]}})
+    assert "81 × 60 × 51 mm, but" in check_fit(volume((60, 51, 81)), learned)[-1]
+    assert not any("learned from" in warning for warning in check_fit(volume((60, 40, 81)), learned))
+    assert not any("learned from" in warning for warning in check_fit(volume(spacing_mm=None), learned))
+
+
 def test_an_image_does_not_fit_a_3d_network(square):
     (warning,) = check_fit(square, VOLUME_CARD)
     assert "2-D image" in warning
+
+
+@pytest.mark.parametrize(
+    ("modality", "code", "said"),
+    [
+        (CHEST, "CT", "The file says CT, but"),
+        (CHEST, "MR", "The file says MR, but"),
+        (CHEST, "MG", "The file says MG (mammogram), but"),
+        (BRAIN, "CR", "The file says CR (radiograph), but"),
+        (BRAIN, "PT", "The file says PT (nuclear medicine), but"),
+        (CELLS, "US", "The file says US (ultrasound), but"),
+        (EYES, "OPT", "The file says OPT (optical coherence tomogram), but"),
+        ("Contrast-enhanced CT", "OCT", "The file says OCT (optical coherence tomogram), but"),
+    ],
+)
+def test_another_kind_of_image_than_was_learned_from(square, card, modality, code, said):
+    (warning,) = check_fit(replace(square, modality=code), card.model_copy(update={"modality": modality}))
+    assert warning.startswith(said)
+    assert f"({modality})" in warning
+
+
+@pytest.mark.parametrize(
+    ("modality", "codes"),
+    [
+        (CHEST, ("CR", "DX", "DR", "RG")),
+        ("Chest X-ray", ("CR", "DX")),
+        (BRAIN, ("MR",)),
+        (CELLS, ("SM", "GM")),
+        (EYES, ("OP",)),
+        ("CT and MR of the abdomen", ("CT", "MR")),
+        ("Mammography", ("MG",)),
+        ("Panoramic dental radiograph", ("PX", "DX")),
+        ("Fluorescein angiography", ("OP", "XA")),
+        ("unknown", ("CT", "MR")),
+    ],
+)
+def test_the_same_kind_of_image_or_a_card_that_names_none(square, card, modality, codes):
+    named = card.model_copy(update={"modality": modality})
+    for code in (*codes, "OT", "NONSENSE", None):
+        assert check_fit(replace(square, modality=code), named) == []
+
+
+def test_every_code_is_written_as_dicom_writes_it():
+    assert all(code.isupper() and len(code) <= 16 for kind in KINDS for code in kind.codes)
+
+
+@pytest.mark.parametrize(
+    ("file", "checkpoint", "said"),
+    [
+        ("RG1_UNCR.dcm", "lungs-unet-lite0", None),
+        ("RG1_UNCR.dcm", "lungs-unet-tiny", None),
+        ("RG1_UNCR.dcm", "hippocampus-unet2d", "CR (radiograph)"),
+        ("CT_small.dcm", "lungs-unet-lite0", "CT"),
+        ("MR_small.dcm", "lungs-unet-lite0", "MR"),
+        ("MR_small.dcm", "hippocampus-unet2d", None),
+    ],
+)
+def test_real_files_and_the_bundled_checkpoints(file, checkpoint, said):
+    image = read_image(get_testdata_file(file, download=False))
+    found = [warning for warning in check_fit(image, read_card(CHECKPOINTS / checkpoint)) if "The file says" in warning]
+    assert [warning.split("The file says ")[1].split(", but")[0] for warning in found] == ([said] if said else [])

@@ -1,3 +1,7 @@
+import gzip
+import struct
+
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
@@ -8,7 +12,8 @@ from PIL import Image
 
 from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.label_maps import compare_geometry, read_label_map
+from medseg_demo.label_maps import compare_geometry, needs_image, read_label_map
+from medseg_demo.readers import read_image
 
 LABELS = np.array([[0, 1, 2], [2, 0, 1]], np.uint8)
 
@@ -121,6 +126,105 @@ def test_volume_with_its_geometry(tmp_path):
     assert label_map.geometry.spacing_mm == (2.0, 0.75, 0.5)
     np.testing.assert_allclose(label_map.geometry.affine @ (1, 1, 1, 1), (10.5, 20.75, 32, 1))
     assert label_map.class_names == ("class_1", "class_2")
+
+
+VOXELS = np.arange(24, dtype=np.uint8).reshape(2, 3, 4) % 3
+RAS = np.array([[0, -0.75, 0, 1], [0.5, 0, 0, 2], [0, 0, 2, 3], [0, 0, 0, 1]])
+
+
+def nifti(path, voxels=VOXELS, affine=RAS, *, kind=nibabel.Nifti1Image):
+    nibabel.save(kind(voxels.T, affine), path)
+    return path
+
+
+def in_header(path, at, code, *values):
+    content = bytearray(path.read_bytes())
+    struct.pack_into(code, content, at, *values)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_cut_nifti_is_no_background(tmp_path, name):
+    voxels = np.random.default_rng(0).integers(0, 3, (20, 30, 40), np.uint8)
+    path = nifti(tmp_path / name, voxels)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DamagedFileError, match=name):
+        read_label_map(path)
+    if name == "a.nii.gz":  # packed again by a program that did not notice
+        path.write_bytes(gzip.compress(gzip.decompress(content)[: 352 + 100]))
+        with pytest.raises(DamagedFileError, match="claims 24000 bytes of voxels, and 100 are there"):
+            read_label_map(path)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("voxels", [VOXELS, VOXELS.astype(np.float32), VOXELS * 0, VOXELS * 0 + 1], ids=str)
+def test_nifti_of_either_version_and_any_labels(tmp_path, kind, voxels):
+    label_map = read_label_map(nifti(tmp_path / "a.nii.gz", voxels, kind=kind))
+    np.testing.assert_array_equal(label_map.labels, voxels)
+    assert label_map.geometry.spacing_mm == pytest.approx((2, 0.75, 0.5))
+    np.testing.assert_allclose(label_map.geometry.affine, np.diag([-1, -1, 1, 1]) @ RAS, rtol=1e-6)
+
+
+def test_a_leaning_nifti_keeps_its_place(tmp_path):
+    leaning = RAS.copy()
+    leaning[0, 2] = 0.5
+    geometry = read_label_map(nifti(tmp_path / "a.nii.gz", affine=leaning)).geometry
+    np.testing.assert_allclose(geometry.affine, np.diag([-1, -1, 1, 1]) @ leaning, rtol=1e-6)
+    assert geometry.spacing_mm == pytest.approx((2, 0.75, 0.5))
+
+
+def test_a_nifti_with_a_singular_transform_lies_on_itself(tmp_path):
+    path = nifti(tmp_path / "a.nii")
+    in_header(path, 252, "<2h12x12x12f", 0, 1, *[0.0] * 12)
+    label_map = read_label_map(path)
+    np.testing.assert_array_equal(label_map.labels, VOXELS)
+    assert compare_geometry(read_image(path), label_map) == []
+
+
+def test_a_nifti_whose_two_spacings_disagree_lies_on_itself(tmp_path, capfd):
+    path = nifti(tmp_path / "a.nii")
+    in_header(path, 80, "<3f", 1, 1, 1)
+    label_map = read_label_map(path)
+    assert compare_geometry(read_image(path), label_map) == []
+    assert label_map.geometry.spacing_mm == pytest.approx((2, 0.75, 0.5))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
+def test_a_volume_of_one_column_keeps_it(tmp_path, name):
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(VOXELS[..., :1]), str(tmp_path / name))
+    label_map = read_label_map(tmp_path / name)
+    assert label_map.labels.shape == (2, 3, 1)
+    assert compare_geometry(read_image(tmp_path / name), label_map) == []
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
+def test_one_time_is_no_axis_and_several_are_refused(tmp_path, name):
+    for times in (1, 2):
+        volume = SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(VOXELS)] * times)
+        SimpleITK.WriteImage(volume, str(tmp_path / name))
+        if times == 1:
+            label_map = read_label_map(tmp_path / name)
+            np.testing.assert_array_equal(label_map.labels, VOXELS)
+            assert compare_geometry(read_image(tmp_path / name), label_map) == []
+    with pytest.raises(UnsupportedImageError, match=r"has shape \(2, 2, 3, 4\). Store labels as"):
+        read_label_map(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
+def test_several_components_are_refused(tmp_path, name):
+    vectors = SimpleITK.GetImageFromArray(np.repeat(VOXELS[..., None], 3, -1), isVector=True)
+    SimpleITK.WriteImage(vectors, str(tmp_path / name))
+    with pytest.raises(UnsupportedImageError, match="several components a voxel"):
+        read_label_map(tmp_path / name)
+
+
+def test_only_a_dicom_seg_needs_its_image(tmp_path):
+    (tmp_path / "seg.dcm").write_bytes(bytes(128) + b"DICM" + b"1.2.840.10008.5.1.4.1.1.66.4")
+    assert needs_image(tmp_path / "seg.dcm")
+    assert not needs_image(nifti(tmp_path / "a.nii"))
+    assert not needs_image(tmp_path / "missing.dcm")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.nii.gz", "a.npy", "a.npz", "a.tif"])

@@ -6,6 +6,7 @@ import zipfile
 import nibabel
 import numpy as np
 import pytest
+import torch
 from dicom_series import SeriesWriter, blob
 from PIL import Image
 
@@ -107,6 +108,9 @@ def test_a_damaged_file_is_named_and_the_rest_is_done(images, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--checkpoint", "smal"], "other, small"),
+        (["--checkpoint", "./nope"], "other, small"),
+        (["--checkpoint", "../nope"], "other, small"),
+        (["--checkpoint", "checkpoints/nope"], "other, small"),
         (["--checkpoint", "small", "--threshold", "2"], "threshold"),
         (["--checkpoint", "small", "--smallest-component", "-4"], "smallest component"),
     ],
@@ -127,10 +131,84 @@ def test_two_inputs_of_one_name_are_refused(images, tmp_path, capsys):
     assert "named a" in capsys.readouterr().err
 
 
+def _contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def refuses(tmp_path, capsys):
+    """Segment into a folder that holds an input: exit code 2, a message, and no file is written."""
+
+    def check(inputs, output, result, *options):
+        before = _contents(tmp_path)
+        arguments = ["segment", *map(str, inputs), "--checkpoint", "small", "--output", str(output), *options]
+        assert main(arguments) == 2
+        message = capsys.readouterr().err
+        assert f"--output {output}: the result {result} would replace" in message
+        assert "Choose another folder" in message
+        assert _contents(tmp_path) == before
+
+    return check
+
+
+def test_an_image_is_not_replaced_by_its_label_map(images, refuses):
+    refuses([images / "a.png"], images, "a.png")
+    refuses([images], images, "a.png")
+    refuses([images / "b.png", images / "a.png"], images / ".." / "images", "b.png")
+
+
+def test_a_volume_is_not_replaced_by_its_label_map(tmp_path, refuses):
+    values = np.random.default_rng(0).integers(0, 99, (50, 40, 3), dtype=np.int16)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "volume.nii.gz")
+    refuses([tmp_path / "volume.nii.gz"], tmp_path, "volume.nii.gz")
+
+
+def test_dicom_files_are_not_replaced_by_a_dicom_seg(tmp_path, refuses):
+    folder = tmp_path / "head"
+    SeriesWriter(folder).volume(blob(3, 40, 50))
+    first = min(folder.iterdir()).rename(folder / "head.dcm")
+    refuses([first], folder, "head.dcm", "--format", "dicom-seg")
+    refuses([folder], folder, "head.dcm", "--format", "dicom-seg")  # the series is called so as well
+
+
+def test_a_file_that_was_left_out_of_a_folder_is_not_replaced(tmp_path, refuses):
+    folder = tmp_path / "head"
+    SeriesWriter(folder).volume(blob(3, 40, 50))
+    (folder / "head.nii.gz").write_text("no image")
+    refuses([folder], folder, "head.nii.gz")
+
+
+def test_an_image_is_not_replaced_through_a_link(images, tmp_path, refuses):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").symlink_to(images / "a.png")
+    refuses([images / "a.png"], tmp_path / "out", "a.png")
+
+
+def test_results_may_lie_beside_the_inputs_and_be_replaced(images, tmp_path):
+    Image.open(images / "a.png").save(images / "c.bmp")
+    before = (images / "c.bmp").read_bytes()
+    for _ in range(2):
+        assert main(["segment", str(images / "c.bmp"), "--checkpoint", "small", "--output", str(images)]) == 0
+        assert main(["segment", str(images / "a.png"), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 0
+    assert (images / "c.bmp").read_bytes() == before
+    assert {"a.png", "c.png"} <= {path.name for path in (*images.iterdir(), *(tmp_path / "o").iterdir())}
+
+
 def test_a_folder_without_images_is_refused(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert main(["segment", str(tmp_path / "empty"), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 2
     assert "empty" in capsys.readouterr().err
+
+
+def test_a_bad_folder_or_zip_is_named_and_the_rest_is_done(images, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 no zip")
+    inputs = [str(tmp_path / "empty"), str(images / "a.png"), str(tmp_path / "bad.zip"), str(images / "b.png")]
+    assert main(["segment", *inputs, "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: empty: it holds no image")
+    assert second.startswith("error: bad.zip: the zip cannot be unpacked")
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.png", "b.png", "measurements.json"]
 
 
 def test_an_output_that_is_a_file_is_refused(images, tmp_path, capsys):
@@ -147,6 +225,14 @@ def test_checkpoints_are_listed_with_their_problems(checkpoints, capsys):
     assert lines[2] == "small: bright things [Unet · tu-test_resnet]"
     assert main(["checkpoints", "--json"]) == 0
     assert [record["usable"] for record in json.loads(capsys.readouterr().out)] == [False, True, True]
+
+
+def test_a_checkpoint_that_is_only_checked_when_loaded_says_so(checkpoints, small_network, capsys):
+    (checkpoints / "small" / "model.safetensors").unlink()
+    torch.save(small_network.state_dict(), checkpoints / "small" / "model.pth")
+    assert main(["checkpoints"]) == 0
+    line = "small: bright things [Unet · tu-test_resnet] (model.pth is checked only when it is loaded.)"
+    assert capsys.readouterr().out.splitlines()[1] == line
 
 
 def test_an_empty_checkpoints_folder_says_what_to_do(monkeypatch, tmp_path, capsys):

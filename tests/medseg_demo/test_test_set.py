@@ -209,6 +209,22 @@ def test_decathlon_folder(tmp_path):
     assert (test_set.name, test_set.class_names) == ("Edges", ("edge",))
 
 
+def test_nnunet_1_folder_lists_its_cases_as_decathlon_does(tmp_path):
+    put(tmp_path, "imagesTr/la_003_0000.nii.gz", "labelsTr/la_003.nii.gz", "imagesTs/la_001_0000.nii.gz")
+    put(tmp_path, "labelsTs/la_001.nii.gz")
+    decathlon(tmp_path, [{"image": "./imagesTr/la_003.nii.gz", "label": "./labelsTr/la_003.nii.gz"}])
+    test_set = read_test_set(tmp_path)
+    assert [(case.case_id, case.split) for case in test_set.cases] == [("la_003", "train"), ("la_001", "test")]
+    assert test_set.cases[0].image_path.name == "la_003_0000.nii.gz"
+    assert (test_set.name, test_set.class_names) == ("Edges", ("edge",))
+
+
+def test_a_decathlon_image_may_be_numbered_like_a_channel(tmp_path):
+    put(tmp_path, "imagesTr/h_0000.nii.gz", "labelsTr/h_0000.nii.gz")
+    decathlon(tmp_path, [{"image": "imagesTr/h_0000.nii.gz", "label": "labelsTr/h_0000.nii.gz"}])
+    assert [case.case_id for case in read_test_set(tmp_path).cases] == ["h_0000"]
+
+
 def test_decathlon_faults(tmp_path):
     put(tmp_path / "set", "imagesTr/a.nii", "labelsTr/a.nii")
     put(tmp_path, "outside.nii")

@@ -58,6 +58,8 @@ def test_records_are_whole(name):
     metric = METRICS[name]
     assert metric.name == name
     assert metric.long_name
+    assert metric.definition
+    assert metric.has_tolerance == (name == "nsd")
     assert metric.empty_rule.endswith((".", "1"))
     assert "doi:10." in metric.source
     assert metric.unit in (None, "distance", "size")

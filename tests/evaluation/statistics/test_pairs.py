@@ -51,6 +51,7 @@ def test_fewer_than_six_pairs_allow_no_claim(table_of, pairs, too_few):
     assert found.too_few is too_few
     assert math.isnan(found.p) is too_few
     assert (found.better is None) is too_few
+    assert math.isnan(found.low) is math.isnan(found.high) is too_few
 
 
 def test_fewer_than_five_groups_allow_no_claim(table_of):
@@ -58,6 +59,7 @@ def test_fewer_than_five_groups_allow_no_claim(table_of):
     (four,) = compare_pairs(table_of(scores, groups=[f"p{place // 3}" for place in range(12)]), "dice")
     (six,) = compare_pairs(table_of(scores, groups=[f"p{place // 2}" for place in range(12)]), "dice")
     assert (four.groups, four.too_few, four.better) == (4, True, None)
+    assert (math.isnan(four.low), math.isnan(six.low)) == (True, False)
     assert (six.groups, six.too_few, six.better) == (6, False, "a")
     assert six.p == pytest.approx(2 / 2**6)  # of six group means, not of twelve cases
 
@@ -75,6 +77,11 @@ def test_a_miss_is_a_loss_and_two_are_a_tie(table_of):
     assert math.isnan(found.difference)
     assert (found.median_difference, found.interval_of) == (-1, "median")
     assert found.low <= -1 <= found.high
+
+
+def test_few_pairs_with_a_miss_have_no_interval_of_the_median(table_of):
+    (found,) = compare_pairs(table_of({"a": [1.0, 2, MISS], "b": [2.0, 3, 4]}, metric="hd95"), "hd95")
+    assert (found.median_difference, found.interval_of, math.isnan(found.low)) == (-1, "median", True)
 
 
 def test_cases_that_are_not_applicable_are_left_out_and_counted(table_of):

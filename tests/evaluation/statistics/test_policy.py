@@ -27,16 +27,10 @@ def test_without_volumes_nothing_is_taken_for_an_empty_mask(table_of):
     np.testing.assert_array_equal(metric_values(table, "dice", Policy(empty="one")), [0.8, NA])
 
 
-def test_misses_stay_or_count_the_image_diagonal(table_of):
-    table = table_of({"a": [3.0, math.inf]}, metric="hd95").assign(image_diagonal=[50.0, 60.0])
-    np.testing.assert_array_equal(metric_values(table, "hd95"), [3, math.inf])
-    np.testing.assert_array_equal(metric_values(table, "hd95", Policy(misses="diagonal")), [3, 60])
-
-
-def test_the_diagonal_is_refused_where_it_has_no_meaning(table_of):
-    table = table_of({"a": [0.1, math.inf]}, metric="volume_error").assign(image_diagonal=5.0)
-    with pytest.raises(OptionError, match="median"):
-        metric_values(table, "volume_error", Policy(misses="diagonal"))
+@pytest.mark.parametrize("policy", [Policy(), Policy(empty="one"), Policy(empty="zero"), Policy(failed="worst")])
+def test_misses_stay_under_every_policy(table_of, policy):
+    table = table_of({"a": [3.0, math.inf]}, metric="hd95")
+    np.testing.assert_array_equal(metric_values(table, "hd95", policy), [3, math.inf])
 
 
 @pytest.mark.parametrize(("metric", "worst"), [("dice", 0.0), ("mcc", -1.0), ("hd95", math.inf)])

@@ -42,12 +42,6 @@ def test_no_mean_is_shown_from_which_misses_vanished(table_of):
     assert summary.low < 4 < summary.high
 
 
-def test_the_diagonal_in_place_of_misses_gives_a_mean(table_of):
-    table = table_of({"a": [1.0, 2, MISS]}, metric="hd95").assign(image_diagonal=30.0)
-    (summary,) = summarise(table, "hd95", policy=Policy(misses="diagonal"))
-    assert summary.mean == pytest.approx(11)
-
-
 def test_failed_cases_are_counted_beside_or_as_the_worst(table_of):
     table = table_of({"a": [0.8, 0.6, "failed", "failed"]})
     (apart,) = summarise(table, "dice")
@@ -74,16 +68,24 @@ def test_groups_that_do_not_repeat_change_nothing(table_of):
 
 
 @pytest.mark.parametrize(("cases", "small"), [(5, True), (6, False)])
-def test_fewer_than_six_cases_are_flagged(table_of, cases, small):
+def test_fewer_than_six_cases_have_no_interval(table_of, cases, small):
     (summary,) = summarise(table_of({"a": np.linspace(0.2, 0.8, cases)}), "dice")
-    assert summary.small is small
+    assert summary.small is math.isnan(summary.low) is math.isnan(summary.high) is small
+    assert summary.mean == pytest.approx(0.5)
 
 
-def test_fewer_than_five_groups_are_flagged(table_of):
+@pytest.mark.parametrize(("cases", "small"), [(5, True), (6, False)])
+def test_fewer_than_six_cases_have_no_interval_of_the_median_either(table_of, cases, small):
+    (summary,) = summarise(table_of({"a": [*range(1, cases), MISS]}, metric="hd95"), "hd95")
+    assert (summary.interval_of, math.isnan(summary.low)) == ("median", small)
+
+
+def test_fewer_than_five_groups_have_no_interval(table_of):
     values = np.linspace(0.2, 0.8, 12)
     (four,) = summarise(table_of({"a": values}, groups=[f"p{place // 3}" for place in range(12)]), "dice")
     (six,) = summarise(table_of({"a": values}, groups=[f"p{place // 2}" for place in range(12)]), "dice")
     assert (four.small, six.small) == (True, False)
+    assert (math.isnan(four.low), math.isnan(six.low)) == (True, False)
 
 
 def test_a_group_without_values_has_none(table_of):

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from evaluation.case_files import CasePrediction
+from evaluation.kept_predictions import keep_prediction
+from evaluation.results import Results, Run, write_results
 from evaluation.ui import case_handlers as drawer
 from evaluation.ui import result_handlers
 from evaluation.ui.board import Asked, Board, CaseKey
+from medseg_demo.image import LabelMap
 from medseg_demo.rendering.packing import unpack
 
 PICK = ["squares", "net", "case_02", "class_1"]
@@ -74,13 +77,53 @@ def test_slices_are_sent_with_the_key_that_is_shown(engine, board):
     assert drawer.send_slices(None, "axial", [0], "abc") != value
 
 
-def test_four_predictions_are_linked_and_the_others_wait(engine, board):
+def other_run(settings, table_of):
+    """A run of another checkpoint on the same cases, whose kept predictions are empty."""
+    folder = settings.results_dir / "other-run"
+    table = table_of({"netB": [0.0, 0.1, 0.2, 0.3]}, test_set="squares")
+    table["case_id"] = [f"case_{number:02}" for number in range(4)]
+    for case_id in table["case_id"]:
+        keep_prediction(LabelMap(np.zeros((64, 64), np.uint8), ("class_1",)), folder, "squares", "netB", case_id)
+    write_results(Results(table, (Run("netB", "squares"),), (), ("dice",)), folder)
+    return "earlier/other-run"
+
+
+def names_in_viewer(found):
+    return [one["name"] for one in found["viewer"]["value"]["predictions"]]
+
+
+def test_another_run_never_stands_over_the_predictions_of_the_one_before(engine, board, settings, table_of):
+    key = other_run(settings, table_of)
+    found = drawer.open_picked(engine, board, PICK, None)
+    chosen = result_handlers.choose_runs(engine, found["board"], [key], Asked())
+    assert (chosen["shown"], chosen["drawer"]["visible"], chosen["board"].case) == (None, False, None)
+    again = drawer.open_picked(engine, chosen["board"], ["squares", "netB", "case_02", ""], found["shown"])
+    assert "netB" in again["case_head"]
+    assert names_in_viewer(again) == ["netB"]
+
+
+def test_a_checkpoint_that_is_chosen_later_is_brought_in(engine, board, settings, table_of):
+    keys = ["earlier/squares-run", other_run(settings, table_of)]
+    board = result_handlers.choose_runs(engine, board, keys, Asked(checkpoints=("net",)))["board"]
+    found = drawer.open_picked(engine, board, PICK, None)
+    assert names_in_viewer(found) == ["net"]
+    asked = result_handlers.ask(found["board"], Asked())
+    assert asked["board"].case == CaseKey(*PICK)  # the case is still there
+    assert "drawer" not in asked
+    found = drawer.open_picked(engine, asked["board"], ["squares", "netB", "case_02", ""], found["shown"])
+    assert names_in_viewer(found) == ["netB", "net"]
+    asked = result_handlers.ask(found["board"], Asked(checkpoints=("net",)))
+    assert (asked["board"].case, asked["shown"], asked["drawer"]["visible"]) == (None, None, False)
+
+
+def test_four_predictions_are_linked_and_the_others_wait(engine, board, monkeypatch):
     def prediction(name):
         return CasePrediction(name, None if name == "lost" else case.reference, "not kept" if name == "lost" else "")
 
     case = drawer.open_picked(engine, board, PICK, None)["shown"][1]
     case = replace(case, predictions=tuple(map(prediction, ["a", "b", "lost", "c", "d", "net"])))
-    found = drawer.open_picked(engine, board, PICK, (CaseKey(*PICK), case))
+    monkeypatch.setattr(drawer, "open_case", lambda *_, **__: case)
+    found = drawer.open_picked(engine, board, PICK, None)
     value = found["viewer"]["value"]
     assert [one["name"] for one in value["predictions"]] == ["net", "a", "b", "c"]
     assert value["layout"] == "side"

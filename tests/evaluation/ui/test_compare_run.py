@@ -11,8 +11,9 @@ from PIL import Image
 
 from evaluation.ui import compare_run
 from evaluation.ui import compare_texts as texts
-from evaluation.ui.compare_handlers import take_files
+from evaluation.ui.compare_handlers import stale_mark, take_files
 from evaluation.ui.compare_state import Request, Work
+from medseg_demo.errors import DeviceMemoryError
 
 ADDRESS = "http://127.0.0.1:7860/"
 BOTH = Request(("half", "strict"))
@@ -47,7 +48,8 @@ def test_each_result_appears_and_the_last_is_whole(run, ready):
     busy, first, last = run(ready)
     assert (busy["compare"]["interactive"], busy["stop"]["interactive"]) == (False, True)
     assert [one["name"] for one in first["viewer"]["predictions"]] == ["half"]
-    assert "downloads" not in first
+    assert not first["downloads"]["visible"]
+    assert not first["method"]["interactive"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict"]
     assert (last["compare"]["interactive"], last["stop"]["interactive"]) == (True, False)
     assert last["status"] == ""
@@ -57,6 +59,20 @@ def test_each_result_appears_and_the_last_is_whole(run, ready):
     assert region["class_name"] == "bright"
     assert region["size"].endswith(" px")
     assert "0.94" in last["tables"]  # 2 × 2048 / (2 × 2048 + 256)
+
+
+def test_the_table_says_what_each_checkpoint_costs(run, ready):
+    last = run(ready)[-1]
+    assert "<th>Memory</th>" in last["tables"].replace(' scope="col"', "")
+    memory = [member.cost.memory_mb for member in last["work"].result.members]
+    assert all(f"{one:.1f} MB" in last["tables"] for one in memory)
+    assert min(memory) > 64 * 64 * 4 / 1e6  # the picture alone, in single precision
+
+
+def test_what_runs_elsewhere_is_not_measured_here(known_engine, monkeypatch):
+    monkeypatch.setattr("medseg_demo.ui.engine._segment_in_one_call", lambda *arguments: ())
+    cost = compare_run.engine_cost(known_engine, "half")
+    assert (cost.parameters, cost.memory_mb) == (1, None)
 
 
 def test_downloads_hold_what_they_say(run, ready):
@@ -107,6 +123,20 @@ def test_the_consensus_is_added_changed_and_taken_away(known_engine, run, ready,
     assert texts.EXPIRED_TITLE in compare_run.choose_consensus(Work(), "staple", folder, ADDRESS)["status"]
 
 
+def test_another_upload_leaves_the_result_what_it_is(known_engine, run, ready, picture, tmp_path):
+    done, folder = run(ready)[-1]["work"], tmp_path / "session"
+    other = take_files(known_engine, done, [picture("other.png")], folder)["work"]
+    code = compare_run.choose_consensus(other, "majority", folder, ADDRESS)
+    assert "evaluation compare scan.png " in code["code_command"]
+    assert "scan.png" in code["code_python"]
+    assert "other" not in code["code_command"] + code["code_python"]
+    assert texts.OTHER_IMAGE_TITLE.format(name="scan") in stale_mark(other, BOTH)
+    assert stale_mark(take_files(known_engine, other, [], folder)["work"], BOTH) == ""
+    again = run(other)[-1]
+    assert "evaluation compare other.png " in again["code_command"]
+    assert stale_mark(again["work"], BOTH) == ""
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
@@ -122,6 +152,25 @@ def test_an_error_is_shown_and_the_previous_result_stays(run, ready, request_, w
     assert words in last["status"]
     assert texts.KEPT.format(name="scan") in last["status"]
     assert "work" not in last
+    assert last["compare"]["interactive"]
+
+
+def test_after_an_error_the_previous_result_is_there_again(run, ready, known_engine, monkeypatch):
+    before = run(ready)[-1]["work"]
+    segment = known_engine.segment
+
+    def fail_at_the_second(image, name, **options):
+        if name == "half":
+            raise DeviceMemoryError("The memory does not suffice.")
+        return segment(image, name, **options)
+
+    monkeypatch.setattr(known_engine, "segment", fail_at_the_second)
+    _, first, last = run(before, Request(("strict", "half")))
+    assert [one["name"] for one in first["viewer"]["predictions"]] == ["strict"]
+    assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict"]
+    assert last["work"] is before
+    assert Path(last["everything"]).exists()
+    assert "The memory does not suffice" in last["status"]
     assert last["compare"]["interactive"]
 
 
@@ -181,7 +230,10 @@ def test_a_volume_sends_the_slices_that_are_asked_for(known_engine, run, tmp_pat
     volume[4, 5, 5] = 1
     np.save(tmp_path / "volume.npy", volume)
     work = take_files(known_engine, Work(), [tmp_path / "volume.npy"], tmp_path / "session")["work"]
-    last = run(work)[-1]
+    _, first, last = run(work)
+    value = compare_run.send_slices(first["work"], "axial", [1], first["viewer"]["key"])
+    assert [one["name"] for one in value["predictions"]] == ["half"]
+    assert [part["index"] for part in value["slices"]] == [1]
     key = last["viewer"]["key"]
     value = compare_run.send_slices(last["work"], "coronal", [4, 2, 99, -1], key)
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 4), ("coronal", 2)]

@@ -34,6 +34,14 @@ def test_too_few_cases_are_said_to_be_too_few(table_of):
     assert "Only one checkpoint" in fragments.difference(alone, None)
 
 
+def test_few_cases_have_neither_an_interval_nor_its_picture(table_of):
+    few = fragments.leaderboard(found_of(table_of({"a": [0.788, 0.833, 0.8, 0.82]}, groups=["p", "p", "q", "q"])))
+    enough = fragments.leaderboard(found_of(table_of({"a": [0.788, 0.833, 0.8, 0.82, 0.81, 0.79]})))
+    assert ("ev-bar" in few, "ev-bar" in enough) == (False, True)
+    assert "<td>n/a (2 groups)</td>" in few
+    assert "2 groups: too few for an interval" in few.partition("</table>")[2]  # not only in a tooltip
+
+
 def test_simulated_and_partial_results_are_marked(table_of):
     run = Run("a", "simulated nuclei", partial=True)
     results = Results(table_of({"a": [0.5]}), (run,), (), ("dice",))
@@ -46,7 +54,7 @@ def test_runs_that_were_not_measured_alike_are_marked(table_of):
     runs = {("set", name): (Run(name, "set", settings={"nsd_tolerance": tolerance}), None) for name, tolerance in
             (("a", 1.0), ("b", 2.0))}  # fmt: skip
     results = Results(table_of({"a": [0.5], "b": [0.5]}), tuple(run for run, _ in runs.values()), (), ("dice",))
-    assert "a with 1.0, b with 2.0" in fragments.marks(Opened((), results, runs), "set")
+    assert "a with 1 mm, b with 2 mm" in fragments.marks(Opened((), results, runs), "set")
 
 
 def test_progress_is_known_to_screen_readers():

@@ -4,18 +4,19 @@ import re
 
 from evaluation.answers import Question, answer
 from evaluation.results import Results, Run
-from evaluation.ui.gallery import legend, score_of, tiles
+from evaluation.ui.gallery import Picture, legend, score_of, tiles
 
 
 def test_tiles_have_scores_and_a_picture_only_where_there_is_one(table_of):
     table = table_of({"net": [(0.5, 0.75), "failed"]})
     found = answer(Results(table, (Run("net", "set"),), (), ("dice",)), Question("set"))
     worst = [("case_001", "net"), ("case_000", "net")]
-    html = tiles(found, worst, {("case_000", "net"): "data:image/png;base64,xyz"})
+    html = tiles(found, worst, {("case_000", "net"): Picture("data:image/png;base64,xyz", outcomes=True)})
     assert html.count("no picture here") == 1
     assert html.index("case_001") < html.index("case_000")
     assert score_of(found, "case_000", "net") == "dice 0.500 / 0.750"
     assert score_of(found, "case_001", "net") == "failed"
+    assert ("ev-legend" in html, "A click" in html) == (True, False)
     assert tiles(found, [], {}) == ""
 
 

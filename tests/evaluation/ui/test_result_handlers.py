@@ -1,6 +1,7 @@
 """Opening, asking and listing results."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,7 @@ def test_another_run_is_opened_beside(engine, first_paint):
     assert names(found["test_set"]) == ["lungs", "squares"]
     nothing = handlers.choose_runs(engine, first_paint["board"], [], Asked())
     assert nothing["board"].answer is None
+    assert not nothing["drawer"]["visible"]
 
 
 def test_a_path_is_no_run(engine, first_paint, tmp_path):
@@ -48,7 +50,7 @@ def test_a_damaged_run_is_named_and_the_page_stays(engine, first_paint, squares_
     (squares_run / "scores.csv").write_text("case_id\n")
     found = handlers.choose_runs(engine, first_paint["board"], ["earlier/squares-run"], Asked())
     assert "is damaged" in found["status"]
-    assert "leaderboard" not in found
+    assert not {"leaderboard", "drawer"} & found.keys()
 
 
 def test_a_question_that_does_not_fit_is_settled(first_paint):
@@ -100,6 +102,16 @@ def test_pictures_are_added_where_the_images_are_here(engine, first_paint):
     assert handlers.add_pictures(engine, board)["gallery"].count("outcomes against the reference") == 4
 
 
+def test_tiles_whose_prediction_was_not_kept_do_not_claim_outcomes(engine, first_paint, squares_run):
+    for path in squares_run.glob("predictions/*/*/*"):
+        path.unlink()
+    board = handlers.choose_runs(engine, first_paint["board"], ["earlier/squares-run"], Asked())["board"]
+    gallery = handlers.add_pictures(engine, board)["gallery"]
+    assert gallery.count("the image without a prediction") == gallery.count("data:image") == 4
+    assert "A click opens the case" in gallery
+    assert not re.search("True positive|outcomes against", gallery)
+
+
 def test_splits_are_those_that_all_test_sets_have(engine, settings):
     (settings.test_sets_dir / "squares" / "cases.csv").write_text("case_id,split\ncase_00,test\ncase_01,train\n")
     found = handlers.choose_test_sets(engine, ["squares"])["split"]
@@ -107,7 +119,7 @@ def test_splits_are_those_that_all_test_sets_have(engine, settings):
     assert "error" in handlers.choose_test_sets(engine, ["none"])["status"]
 
 
-@pytest.mark.parametrize("kind", ["CSV", "JSON", "Model index (YAML)", "Report (HTML)"])
+@pytest.mark.parametrize("kind", ["CSV", "JSON", "Model index (YAML)", "Parquet", "Report (HTML)"])
 def test_what_is_on_the_page_can_be_exported(engine, first_paint, tmp_path, kind):
     found = handlers.export(engine, first_paint["board"], kind, tmp_path / "exports")
     assert found["export_note"] == ""

@@ -118,3 +118,17 @@ def test_changed_choices_mark_the_results_as_stale(first_paint):
     assert run_handlers.stale_mark(board, CHOICES) == ""
     assert "Choices changed" in run_handlers.stale_mark(board, Choices())
     assert run_handlers.stale_mark(first_paint["board"], Choices()) == ""
+
+
+def test_a_nnunet_summary_stands_beside_a_checkpoint(engine, first_paint, settings, tmp_path):
+    (settings.test_sets_dir / "squares" / "dataset.json").write_text('{"labels": {"background": 0, "bright": 1}}')
+    ran, _ = evaluate(engine, first_paint["board"], CHOICES)
+    counts = {"TP": 8, "FP": 2, "FN": 2, "TN": 88, "n_pred": 10, "n_ref": 10}
+    cases = [{"metrics": {"1": counts}, "prediction_file": f"case_{number:02}.png"} for number in range(4)]
+    (tmp_path / "summary.json").write_text(json.dumps({"metric_per_case": cases}))
+    upload = Choices(test_sets=("squares",), upload=(str(tmp_path / "summary.json"),), name="nnU-Net")
+    found, _ = evaluate(engine, ran["board"], upload)
+    assert "was taken for" in found["status"]
+    assert found["board"].answer.comparison("nnU-Net", "small").pairs == 4
+    assert found["board"].answer.ranking is not None
+    assert found["drawer"]["visible"] is False

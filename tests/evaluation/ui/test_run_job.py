@@ -1,7 +1,10 @@
 """Uploads, and what is checked before a run."""
 
+import json
+
 import pytest
 
+from evaluation.results import Results, Run
 from evaluation.ui import run_job
 from evaluation.ui.board import Choices
 from medseg_demo.errors import OptionError
@@ -22,7 +25,36 @@ def test_names_are_fit_for_folders(name, kept):
 def test_a_monai_file_is_taken_for_one(settings, tmp_path):
     path = tmp_path / "mean_dice_raw.csv"
     path.write_text("filename,lung,mean\nc1.nii.gz,0.5,0.5\nc2.nii.gz,0.7,0.7\n")
-    folder, results = run_job.import_upload(Choices(upload=(str(path),), name="theirs"), settings, "a" * 32)
+    folder, results, _ = run_job.import_upload(Choices(upload=(str(path),), name="theirs"), settings, "a" * 32)
     assert folder.key == "mine/theirs"
     assert results.table["dice"].tolist() == [0.5, 0.7]
     assert results.runs[0].checkpoint == "theirs"
+
+
+@pytest.fixture
+def summary(tmp_path):
+    """What nnU-Net writes of two cases of one class: only a label value."""
+    counts = {"TP": 8, "FP": 2, "FN": 2, "TN": 88, "n_pred": 10, "n_ref": 10}
+    cases = [{"metrics": {"1": counts}, "prediction_file": f"case_{number:02}.png"} for number in range(2)]
+    (tmp_path / "summary.json").write_text(json.dumps({"metric_per_case": cases}))
+    return str(tmp_path / "summary.json")
+
+
+def test_labels_of_an_upload_are_named_by_the_chosen_test_set(settings, summary):
+    choices = Choices(test_sets=("squares",), upload=(summary,), name="nnU-Net")
+    _, results, notes = run_job.import_upload(choices, settings, "a" * 32)
+    assert set(results.table["class_name"]) == {"class_1"}  # it names none
+    assert notes == ()
+    folder = settings.test_sets_dir / "squares"
+    (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1}}')
+    _, results, notes = run_job.import_upload(choices, settings, "a" * 32)
+    assert set(results.table["class_name"]) == {"square"}
+    assert notes == ("Class '1' of the file was taken for 'square'.",)
+
+
+def test_where_a_test_set_names_no_class_the_scores_beside_do(settings, summary, table_of):
+    table = table_of({"net": [0.5, 0.6]}, test_set="squares").assign(class_name="bright")
+    beside = Results(table, (Run("net", "squares", settings={"classes": ["bright"]}),), (), ("dice",))
+    choices = Choices(test_sets=("squares",), upload=(summary,))
+    _, results, _ = run_job.import_upload(choices, settings, "a" * 32, beside=beside)
+    assert set(results.table["class_name"]) == {"bright"}

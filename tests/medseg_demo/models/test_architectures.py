@@ -70,7 +70,9 @@ def test_networks_of_smp_do_not_wait_for_monai():
 def test_logits_come_out_whatever_an_smp_network_was_trained_with():
     parameters = {"encoder_name": "resnet18", "in_channels": 1, "classes": 1}
     plain = build_network("Unet", parameters).eval()
-    network = build_network("Unet", {**parameters, "activation": "sigmoid", "aux_params": {"classes": 2, "dropout": 0.1}}).eval()
+    network = build_network(
+        "Unet", {**parameters, "activation": "sigmoid", "aux_params": {"classes": 2, "dropout": 0.1}}
+    ).eval()
     network.load_state_dict({**network.state_dict(), **plain.state_dict()})
     images = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():

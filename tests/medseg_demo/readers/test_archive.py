@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnsupportedImageError
-from medseg_demo.readers import archive, collect_files
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
+from medseg_demo.readers import archive, collect_files, collect_images, read_image
 from medseg_demo.settings import Settings
 
 
@@ -101,6 +101,40 @@ def test_no_image(collect, tmp_path, members):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UnsupportedImageError, match="empty: it holds no image"):
         collect(tmp_path / "empty")
+
+
+@pytest.fixture
+def unusable(tmp_path):
+    """An empty folder, and zips that are without images, damaged, and unsafe."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.zip").write_bytes(pack(tmp_path / "whole.zip", {"x.png": png()}).read_bytes()[:60])
+    return [
+        tmp_path / "empty",
+        pack(tmp_path / "texts.zip", {"a.txt": b"text"}),
+        tmp_path / "cut.zip",
+        pack(tmp_path / "escape.zip", {"../x.png": png()}),
+    ]
+
+
+def test_among_several_inputs_an_unusable_folder_or_zip_is_kept_so_that_reading_it_says_why(folder, unusable, tmp_path):
+    good = folder / "b.png"
+    assert collect_images([good, *unusable], unpack_to=tmp_path / "unpacked") == [good, *unusable]
+    for path in unusable:
+        with pytest.raises(ReadError, match=path.name) as alone:
+            collect_images([path], unpack_to=tmp_path / "unpacked")
+        with pytest.raises(type(alone.value)) as read:
+            read_image(path)
+        assert str(read.value) == str(alone.value)
+
+
+def test_a_folder_beside_an_unusable_zip_is_searched(folder, unusable, tmp_path):
+    found = collect_images([unusable[1], folder], unpack_to=tmp_path / "unpacked")
+    assert found == [unusable[1], *(folder / name for name in WANTED)]
+
+
+def test_collected_files_are_all_usable_or_none(collect, folder, unusable):
+    with pytest.raises(UnsupportedImageError, match="empty"):
+        collect(folder / "b.png", *unusable)
 
 
 @pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/tmp/x.png", "..\\x.png", "C:/x.png"])

@@ -184,7 +184,10 @@ def item(**elements):
     return dataset
 
 
-def enhanced(positions, slopes):
+def enhanced(positions, slopes=None):
+    """Frames at (x, y, z), or at (5, 6, z)."""
+    positions = [(5, 6, place) if np.isscalar(place) else place for place in positions]
+    slopes = slopes or [1] * len(positions)
     shared = item(
         PixelMeasuresSequence=Sequence([item(PixelSpacing=["0.5", "0.25"], SpacingBetweenSlices="9")]),
         PlaneOrientationSequence=Sequence([item(ImageOrientationPatient=["1", "0", "0", "0", "1", "0"])]),
@@ -192,10 +195,10 @@ def enhanced(positions, slopes):
     )
     frames = [
         item(
-            PlanePositionSequence=Sequence([item(ImagePositionPatient=["5", "6", str(z)])]),
+            PlanePositionSequence=Sequence([item(ImagePositionPatient=[*map(str, place)])]),
             PixelValueTransformationSequence=Sequence([item(RescaleSlope=str(slope), RescaleIntercept="1")]),
         )
-        for z, slope in zip(positions, slopes, strict=True)
+        for place, slope in zip(positions, slopes, strict=True)
     ]
     return {
         "SharedFunctionalGroupsSequence": Sequence([shared]),
@@ -207,11 +210,43 @@ def test_enhanced_frames(make, ramp):
     frames = np.stack([ramp, ramp, ramp])
     image = read_image(make(frames, **enhanced([30, 27.5, 25], [1, 2, 3])))
     assert image.geometry.spacing_mm == (2.5, 0.5, 0.25)
-    assert (image.geometry.affine @ [0, 0, 2, 1]).tolist() == [5, 6, 25, 1]
-    assert np.array_equal(image.pixels[2], ramp * 3.0 + 1)
+    assert (image.geometry.affine @ [0, 0, 2, 1]).tolist() == [5, 6, 30, 1]
+    assert np.array_equal(image.pixels[0], ramp * 3.0 + 1)  # the last frame is the lowest
     assert image.display_window == (30, 70)
-    uneven = read_image(make(frames, **enhanced([0, 1, 5], [1, 1, 1])))
+    uneven = read_image(make(frames, **enhanced([0, 1, 5])))
     assert uneven.geometry.spacing_mm is None
+    assert "distance between the frames" in uneven.notes[0]
+
+
+def test_enhanced_frames_come_in_the_order_of_their_places(make, ramp):
+    frames = np.stack([ramp, ramp + 1, ramp + 2, ramp + 3])
+    image = read_image(make(frames, **enhanced([4, 0, 6, 2])))
+    assert (image.pixels[:, 0, 0] - 1).tolist() == [1, 3, 0, 2]  # the rescaling adds 1
+    assert image.geometry.spacing_mm == (2, 0.5, 0.25)
+    assert (image.geometry.affine @ [0, 0, 3, 1]).tolist() == [5, 6, 6, 1]
+    assert image.notes == ()
+
+
+def test_enhanced_frames_that_are_tilted(make, ramp):
+    places = [(5, 6 + index, 2 * index) for index in range(4)]
+    image = read_image(make(np.stack([ramp] * 4), **enhanced(places)))
+    assert image.geometry.spacing_mm == pytest.approx((2, 0.5, 0.25))
+    assert (image.geometry.affine @ [0, 0, 3, 1]).tolist() == pytest.approx([5, 9, 6, 1])
+    (note,) = image.notes
+    assert "tilted by 26.6° against the way they are stacked (gantry tilt)" in note  # arctan(1 / 2)
+
+
+def test_enhanced_frames_of_several_volumes(make, ramp):
+    frames = np.stack([ramp, ramp + 1, ramp + 2, ramp + 3, ramp + 4, ramp + 5])
+    image = read_image(make(frames, **enhanced([9, 6, 3, 9, 6, 3])))
+    assert (image.pixels[:, 0, 0] - 1).tolist() == [0, 1, 2, 3, 4, 5]
+    assert image.geometry.spacing_mm is None
+    (note,) = image.notes
+    assert "holds 2 volumes of 3 slices at the same places" in note
+    (note,) = read_image(make(frames, **enhanced([1, 2, 3, 4, 5, 5]))).notes
+    assert "Some frames lie at the same place" in note
+    (note,) = read_image(make(frames, **enhanced([7] * 6))).notes
+    assert "All 6 frames lie at one place" in note
 
 
 def test_float_and_8_bit(make, ramp):

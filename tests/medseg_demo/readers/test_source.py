@@ -1,7 +1,7 @@
 import pytest
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError
-from medseg_demo.readers.source import Source, decoding, open_source, stem
+from medseg_demo.readers.source import Series, Source, decoding, open_source, size_on_disk, stem
 from medseg_demo.settings import Settings
 
 
@@ -39,6 +39,13 @@ def test_open_source_keeps_to_the_file_limit(write):
     assert open_source(write("fits", bytes(2**20)), settings).size == 2**20
     with pytest.raises(ImageTooLargeError, match=r"large: .*at most 1 MiB.*MEDSEG_MAX_FILE_MB"):
         open_source(write("large", bytes(2**20 + 1)), settings)
+
+
+def test_the_size_of_a_file_a_series_and_what_is_no_file(write, tmp_path):
+    paths = (write("a", bytes(3)), write("b", bytes(4)))
+    assert size_on_disk(paths[0]) == 3
+    assert size_on_disk(Series("s", paths, 2, "")) == 7
+    assert size_on_disk(tmp_path) == size_on_disk(tmp_path / "gone") == 0
 
 
 def test_decoding_hides_what_a_decoder_says(source: Source):

@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from dicom_series import write_sparse_test_set
 from PIL import Image
 
 from medseg_demo.errors import TestSetError
@@ -49,6 +50,12 @@ def test_volumes_give_one_slice_each(tmp_path, card):
     slices = TrainingSlices(cases, card, build_augmentation(Augmentation(), (64, 64)), seed=0)
     assert len(slices) == 3
     assert slices[0]["image"].shape == slices[0]["label"].shape == (1, 64, 64)
+
+
+def test_a_dicom_seg_may_leave_out_empty_slices(tmp_path, card):
+    labels = write_sparse_test_set(tmp_path)
+    (case,) = load_cases(read_test_set(tmp_path), card)
+    np.testing.assert_array_equal(case.labels, labels)
 
 
 def test_tiles_leave_the_padding_out(discs, card):

@@ -3,18 +3,21 @@ import json
 import pickle
 import signal
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from medseg_demo.errors import TestSetError, TrainingError
+from medseg_demo.inference import Compute
 from medseg_demo.label_maps import read_label_map
 from medseg_demo.models.checkpoint import load_folder
 from medseg_demo.readers import read_image
 from medseg_demo.segmentation import segment
 from medseg_demo.settings import Settings
 from medseg_demo.test_set import data_hash, read_test_set
-from medseg_demo.training import loop, train
+from medseg_demo.training import loop, run, train
 from medseg_demo.training.config import read_config
 
 SETTINGS = Settings(device="cpu", precision="float32")
@@ -172,6 +175,57 @@ def _half_a_disc_is_a_ring(path) -> None:
     Image.fromarray(mask).save(path)
 
 
+@pytest.mark.parametrize("inside", ["", "deeper/still"])
+def test_an_output_that_is_a_file_is_told_before_the_cases_are_loaded(discs, write_yaml, tmp_path, monkeypatch, inside):
+    monkeypatch.setattr(run, "load_cases", lambda *_, **__: pytest.fail("the cases were loaded"))
+    (tmp_path / "out").write_text("mine")
+    output = tmp_path / "out" / inside
+    with pytest.raises(TrainingError, match=rf"^{output.name} cannot be written \(.+\)\. .* choose another output"):
+        train(discs, write_yaml(), output, settings=SETTINGS)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("method", ["exists", "mkdir"])
+def test_an_output_that_may_not_be_reached_or_made_is_told(discs, write_yaml, tmp_path, monkeypatch, method):
+    original = getattr(Path, method)
+
+    def refuse(path, *arguments, **options):
+        if path.is_relative_to(tmp_path / "out"):
+            raise PermissionError(13, "Permission denied")
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, method, refuse)
+    with pytest.raises(TrainingError, match=r"^out cannot be written \(Permission denied\)"):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (SafetensorError("Error while serializing: I/O error: No space left"), "Error while serializing"),
+    ],
+)
+def test_a_disk_that_fills_up_is_told(discs, write_yaml, tmp_path, monkeypatch, error, reason):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(run, "save_checkpoint", fail)
+    with pytest.raises(TrainingError, match=rf"^out cannot be written \({reason}"):
+        train(discs, write_yaml(epochs=1, warmup_epochs=0), tmp_path / "out", settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("device", "accelerator", "devices"),
+    [("cuda:1", "cuda", [1]), ("cuda:0", "cuda", [0]), ("cuda", "cuda", 1), ("cpu", "cpu", 1), ("cpu:0", "cpu", 1)],
+)
+def test_the_chosen_device_trains(write_yaml, monkeypatch, device, accelerator, devices):
+    given = {}
+    monkeypatch.setattr(run, "Trainer", lambda **options: given.update(options))
+    run._trainer(read_config(write_yaml()), Compute(torch.device(device), torch.float32), [])
+    assert (given["accelerator"], given["devices"]) == (accelerator, devices)
+
+
 def test_missing_split_is_named(discs, write_yaml, tmp_path):
     with pytest.raises(TestSetError, match="no case in split 'holdout'; its splits are train, val"):
         train(discs, write_yaml(val_split="holdout"), tmp_path / "out", settings=SETTINGS)
@@ -206,6 +260,7 @@ def test_a_3d_network_learns_and_is_saved_as_any_other(balls, write_volume_yaml,
     checkpoint = load_folder(output)
     card = checkpoint.card
     assert (card.class_names, card.input_size, card.spacing_mm) == (("lower", "upper"), (16, 16, 16), (1.0, 1.0, 1.0))
+    assert card.largest_mm == (16.0, 14.0, 12.0)
     assert card.scores["val"]["dice_mean"] > 0.7
     assert card.scores["val"]["by_class"].keys() == {"lower", "upper"}
     assert "MonaiUNet, " in (output / "README.md").read_text()

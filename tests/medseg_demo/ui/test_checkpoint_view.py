@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from medseg_demo.models.card import TrainingData
 from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.ui import checkpoint_view
@@ -20,6 +22,12 @@ def test_a_card_names_credit_licence_and_figures(card, tmp_path):
     assert "<td>–</td><td>9</td>" in html
     assert "stain" not in html
     assert "whole image resized to 64 × 64 px, grey" in html
+
+
+def test_what_was_not_checked_is_said(card, tmp_path):
+    assert "Not checked" not in checkpoint_view.entry_card(entry(card, tmp_path))
+    html = checkpoint_view.entry_card(replace(entry(card, tmp_path), note="A .pth is checked on loading."))
+    assert "<p>A .pth is checked on loading.</p>" in html
 
 
 def test_choices_lead_with_the_task(card, tmp_path):

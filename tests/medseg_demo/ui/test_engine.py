@@ -66,7 +66,7 @@ def test_several_checkpoints_come_one_after_the_other(engine, square):
     assert next(results).checkpoint == "bright"
     assert {name for name, _, _ in told} == {"bright"}
     assert next(results).checkpoint == "bands"
-    assert engine.parameters("bright") == 0
+    assert engine.loaded("bright").parameters == 0
 
 
 def test_a_gpu_by_the_call_is_lent_once(engine, square, monkeypatch):

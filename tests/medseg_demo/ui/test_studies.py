@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from dicom_series import SeriesWriter, blob
 
-from medseg_demo.errors import OptionError
+from medseg_demo.errors import DamagedFileError, OptionError
 from medseg_demo.readers import Series
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
@@ -77,6 +77,16 @@ def test_a_zip_is_opened(picture, tmp_path):
     (study,) = find_studies([tmp_path / "scans.zip"], Settings(), unpack_to=tmp_path / "zip")
     assert study.name == "a.png"
     assert study.item.is_relative_to(tmp_path / "zip")
+
+
+def test_a_bad_zip_among_others_is_a_study_that_cannot_be_read(picture, tmp_path):
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 no zip")
+    bad, good = find_studies([tmp_path / "bad.zip", picture("a")], Settings(), unpack_to=tmp_path / "zip")
+    assert good.read(Settings()).shape == (64, 64)
+    with pytest.raises(DamagedFileError, match=r"bad\.zip: the zip cannot be unpacked"):
+        bad.read(Settings())
+    with pytest.raises(DamagedFileError, match=r"bad\.zip"):
+        find_studies([tmp_path / "bad.zip"], Settings(), unpack_to=tmp_path / "zip")
 
 
 def test_a_series_and_a_4d_file_count_as_one_image(times, study_zip, picture, tmp_path):

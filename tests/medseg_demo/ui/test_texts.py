@@ -22,6 +22,11 @@ def test_number(value, text):
     assert texts.number(value) == text
 
 
+@pytest.mark.parametrize(("mib", "most"), [(1024, "1 GiB"), (100, "100 MiB"), (1500, "1500 MiB"), (4096, "4 GiB")])
+def test_the_largest_file_and_how_to_change_it(mib, most):
+    assert texts.file_limit(mib) == f"At most {most} a file; MEDSEG_MAX_FILE_MB changes it."
+
+
 def test_seconds():
     assert texts.seconds(0.0534) == "53 ms"
     assert texts.seconds(2.34) == "2.3 s"
@@ -37,3 +42,9 @@ def test_nothing_found_names_the_threshold_and_the_highest_probability():
 def test_an_unknown_checkpoint_is_answered_with_those_that_there_are():
     assert texts.unknown_checkpoint("x", ["a", "b"]) == "Checkpoint 'x' does not exist. Choose one of: a, b."
     assert "no usable one" in texts.unknown_checkpoint("x", [])
+
+
+def test_a_sentence_that_holds_for_others_names_some_of_them():
+    assert texts.likewise("a: x.", []) == "a: x."
+    assert texts.likewise("a: x.", ["b", "c"]) == "a: x. Likewise b, c."
+    assert texts.likewise("a: x.", list("bcdef"), named=2) == "a: x. Likewise b, c and 3 more."

@@ -1,8 +1,16 @@
+import re
 from dataclasses import replace
+from html import unescape
+from pathlib import Path
 
 import numpy as np
+import pytest
+from dicom_series import SeriesWriter, blob
+from PIL import Image
+from pydicom.data import get_testdata_file
 
 from medseg_demo.image import Geometry
+from medseg_demo.readers import find_series
 from medseg_demo.settings import Settings
 from medseg_demo.ui import upload_card
 from medseg_demo.ui.studies import Study
@@ -43,14 +51,94 @@ def test_notes_and_warnings_stand_on_the_card(make_image, card):
     assert "ms-warning" not in upload_card.image_card(image, None)
 
 
-def test_of_many_files_the_first_are_read_and_faults_named(picture, tmp_path):
-    bad = tmp_path / "bad.png"
-    bad.write_text("x")
-    html = upload_card.studies_card(
-        [Study(path) for path in (bad, *(picture(f"p{index}") for index in range(9)))], Settings()
-    )
-    assert "10 files" in html
-    assert "p0.png" in html
-    assert "p8.png" not in html
-    assert "and 2 more" in html
-    assert "bad.png" in html
+def text_of(html: str) -> list[str]:
+    """The texts of a card, one an element."""
+    return [unescape(part) for part in re.findall(r">([^<>]+)<", html)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Writes PNGs of this size called p0.png, p1.png, …, as studies; the n-th is n pixels higher."""
+
+    def write(count: int, shape: tuple[int, int] = (64, 64)) -> list[Study]:
+        for index in range(count):
+            pixels = np.zeros((shape[0] + index, shape[1]), np.uint8)
+            pixels[0, 0] = 200
+            Image.fromarray(pixels).save(tmp_path / f"p{index}.png")
+        return [Study(tmp_path / f"p{index}.png") for index in range(count)]
+
+    return write
+
+
+def test_several_files_stand_side_by_side_and_those_that_cannot_be_read_are_named(files, tmp_path, card):
+    bad = [tmp_path / "bad.png", tmp_path / "worse.png"]
+    for path in bad:
+        path.write_text("x")
+    texts = text_of(upload_card.studies_card([*map(Study, bad), *files(2)], card, Settings()))
+    assert texts[0] == "4 files"
+    assert texts[texts.index("p1.png") :][:7] == [
+        "p1.png",
+        "PNG",
+        "64 × 65 px",
+        "8 bit",
+        "0 to 200",
+        "unknown",
+        "grey (1)",
+    ]
+    (problem,) = [text for text in texts if text.startswith("bad.png: its bytes are of no image format")]
+    assert problem.endswith(" Likewise worse.png.")
+
+
+def test_a_warning_that_holds_for_many_files_is_one_line(files, card):
+    wide = card.model_copy(update={"input_size": (512, 512)})
+    texts = text_of(upload_card.studies_card(files(60), wide, Settings()))
+    assert [text for text in texts if "small" in text] == [
+        "p0.png: The image is small (64 × 64 px) for this checkpoint. Likewise p1.png, p2.png, p3.png and 56 more."
+    ]
+    assert not any("small" in text for text in text_of(upload_card.studies_card(files(60), None, Settings())))
+
+
+def test_warnings_of_the_wrong_kind_and_notes_of_several_files(card):
+    chest = card.model_copy(update={"modality": "Chest radiograph"})
+    studies = [
+        Study(Path(get_testdata_file(name, download=False)))
+        for name in ("CT_small.dcm", "MR_small.dcm", "RG1_UNCR.dcm")
+    ]
+    texts = text_of(upload_card.studies_card(studies, chest, Settings()))
+    assert [text.split(", but")[0] for text in texts if "The file says" in text] == [
+        "CT_small.dcm: The file says CT",
+        "MR_small.dcm: The file says MR",
+    ]
+    notes = [(study.name, note) for study in studies for note in study.read(Settings()).notes]
+    assert notes
+    assert {f"{name}: {note}" for name, note in notes} <= set(texts)
+    assert "0.661 × 0.661 mm" in texts
+
+
+def test_what_is_large_or_beyond_the_first_waits_for_its_turn(files, card, monkeypatch):
+    studies = files(5)
+    length = studies[0].item.stat().st_size
+    with studies[0].item.open("ab") as file:
+        file.write(bytes(10 * length))
+    for most_files, most_bytes, read, more in ((64, 1, 1, 4), (3, 10**6, 3, 2), (64, 10**6, 5, 0)):
+        monkeypatch.setattr(upload_card, "READ_FILES", most_files)
+        monkeypatch.setattr(upload_card, "READ_BYTES", most_bytes)
+        texts = text_of(upload_card.studies_card(studies, card, Settings()))
+        assert [text for text in texts if text.endswith(".png")] == [f"p{index}.png" for index in range(read)]
+        assert (f"and {more} more, read when their turn comes" in texts) == (more > 0)
+
+
+def test_a_series_says_what_it_is_before_it_is_read(files, card, tmp_path, monkeypatch):
+    SeriesWriter(tmp_path / "chest").volume(blob())
+    (series,) = find_series([tmp_path / "chest"])
+    series = replace(series, notes=("1 image was left out.",))
+    studies = [*files(1), Study(series)]
+    chest = card.model_copy(update={"modality": "Chest radiograph"})
+    whole = text_of(upload_card.studies_card(studies, chest, Settings()))
+    assert whole[0] == "2 series or volumes"
+    assert any(text.startswith("chest: The file says CT, but") for text in whole)
+    monkeypatch.setattr(upload_card, "READ_BYTES", 1)
+    unread = text_of(upload_card.studies_card(studies, chest, Settings()))
+    assert unread[unread.index("chest") :][:4] == ["chest", "DICOM series", series.description, "–"]
+    assert "chest: 1 image was left out." in unread
+    assert not any("more, read" in text for text in unread)
