@@ -10,7 +10,7 @@ Large volumes never travel whole: a value holds the slices that were asked for, 
     plane, slice_index  What opens: a plane and its slice; point: [z, y, x] where the planes cross
     spacing_mm, affine  As in Geometry, or null
     shape               [z, y, x]; is_volume
-    planes              {plane: {name, count, size, spacing_mm, orientation, flips, reduction}}, see planes.py;
+    planes              {plane: {name, axes, count, size, spacing_mm, orientation, flips, reduction}}, see planes.py;
                         reduction: how many pixels one shown pixel stands for, per axis
     intensity           {scale, offset, unit, window, range}; presets: [{name, low, high}]
     classes             [{name, colour}], item i being label value i + 1 in every label map of the value
@@ -22,7 +22,7 @@ Large volumes never travel whole: a value holds the slices that were asked for, 
                         those of volume_figures.py, and null for images and for values that only add slices
     regions             [{class_name, size, box, at}]: where N and P jump to, in their order
     slices              [{plane, index, image, reference, model_input, predictions: [{labels, probabilities}]}],
-                        packed (see packing.py) as they are shown, flips applied
+                        packed (see packing.py) as they are shown, turned and flipped
 """
 
 import secrets

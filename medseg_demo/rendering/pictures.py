@@ -56,9 +56,9 @@ def overlay_picture(
     labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
     if labels.shape != image.slices.shape[:3]:
         raise ValueError(f"The label map has shape {labels.shape}, the image {image.slices.shape[:3]}.")
-    flips = plane_view(image, "axial").flips
-    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), flips)
-    shown = oriented(labels[slice_index], flips)
+    view = plane_view(image, "axial")
+    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), view)
+    shown = oriented(labels[slice_index], view)
     shown = shown if style == "fill" else _borders(shown)
     picture = Image.fromarray(_blend(np.broadcast_to(grey, (*grey.shape[:2], 3)), shown, opacity))
     if max_side is not None:

@@ -1,17 +1,18 @@
 """The three planes of a volume: which pixels lie in them, and how a person wants to look at them.
 
-Planes are those of the array: "axial" is (Y, X) at z, "coronal" (Z, X) at y and "sagittal" (Z, Y) at x, whatever
-part of the patient they cut. Where the affine is known, each is flipped so that head, front and the patient's right
-lie where radiologists expect them (top, top and left), and named after what it cuts.
+Planes are those of the array, whatever part of the patient they cut: "axial" lies across z, "coronal" across y and
+"sagittal" across x. Where the affine is known, each is named after what it cuts in the patient, and turned and flipped
+so that head, front and the patient's right lie where radiologists expect them: the head at the top, or the front in an
+axial plane; the right on the left, or the front in a sagittal plane.
 """
 
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Literal, get_args
 
 import numpy as np
 
 from medseg_demo.image import MedicalImage
+from medseg_demo.orientation import network_orientation
 
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES: tuple[Plane, ...] = get_args(Plane)
@@ -22,8 +23,8 @@ AXES: dict[Plane, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (1, 0,
 # From the origin of the patient's axes (LPS): the letters of the negative and of the positive direction.
 DIRECTION_LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 
-# What a slice is called whose normal runs along the patient's axes L, P and S.
-NAMES = ("Sagittal", "Coronal", "Axial")
+# What a slice is called that lies across the patient's axes S, P and L: the order of ``network_orientation``.
+NAMES = ("Axial", "Coronal", "Sagittal")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class PlaneView:
 
     Attributes:
         name: "Axial", "Coronal" or "Sagittal": after the patient where the affine says, else after the array.
+        axes: The array axes (Z, Y, X = 0, 1, 2) that run across slices, down and to the right of the picture.
         count: Slices.
         size: [height, width] of a slice in pixels, before any reduction.
         spacing_mm: [down, right]; None where unknown.
@@ -40,6 +42,7 @@ class PlaneView:
     """
 
     name: str
+    axes: list[int]
     count: int
     size: list[int]
     spacing_mm: list[float] | None
@@ -54,16 +57,16 @@ def planes_of(image: MedicalImage) -> tuple[Plane, ...]:
 
 def plane_view(image: MedicalImage, plane: Plane) -> PlaneView:
     """How one plane of an image is shown."""
-    across, down, right = AXES[plane]
     shape = image.slices.shape
     affine, spacing = image.geometry.affine, image.geometry.spacing_mm
-    flips = _flips(image, plane)
+    (across, down, right), flips = _lie(image, plane)
     return PlaneView(
-        name=plane.capitalize() if affine is None else _names(affine)[plane],
+        name=plane.capitalize() if affine is None else _name(affine, across),
+        axes=[across, down, right],
         count=shape[across],
         size=[shape[down], shape[right]],
         spacing_mm=None if spacing is None else [float((1.0, *spacing)[axis - 3]) for axis in (down, right)],
-        orientation=None if affine is None else orientation_letters(_shown_affine(affine, plane, flips)),
+        orientation=None if affine is None else orientation_letters(_shown_affine(affine, down, right, flips)),
         flips=flips,
     )
 
@@ -75,10 +78,11 @@ def cut(array: np.ndarray, plane: Plane, index: int) -> np.ndarray:
     return np.moveaxis(array, AXES[plane][0], 0)[index]
 
 
-def oriented(picture: np.ndarray, flips: list[bool]) -> np.ndarray:
-    """A cut as a person wants to see it, a view."""
-    down, right = flips
-    return picture[:: -1 if down else 1, :: -1 if right else 1]
+def oriented(picture: np.ndarray, view: PlaneView) -> np.ndarray:
+    """A cut, (Y, X) or (Y, X, C), as a person wants to see it, a view."""
+    _, down, right = view.axes
+    turned = picture if down < right else picture.swapaxes(0, 1)
+    return turned[:: -1 if view.flips[0] else 1, :: -1 if view.flips[1] else 1]
 
 
 def orientation_letters(affine: np.ndarray) -> dict[str, str]:
@@ -93,47 +97,29 @@ def orientation_letters(affine: np.ndarray) -> dict[str, str]:
     return {"left": _letters(-right), "right": _letters(right), "top": _letters(-bottom), "bottom": _letters(bottom)}
 
 
-def _flips(image: MedicalImage, plane: Plane) -> list[bool]:
-    """Slices of a series are stored as they are to be shown, so only a volume's are flipped."""
+def _lie(image: MedicalImage, plane: Plane) -> tuple[tuple[int, int, int], list[bool]]:
+    """The plane's axes (across, down, right), and whether the picture runs against the array, [down, right].
+
+    A DICOM image is stored as it is to be shown, and one without an affine is shown as it is stored.
+    """
     affine = image.geometry.affine
-    if affine is None or not image.is_volume:
-        return [False, False]
-    _, down, right = (_direction(affine, axis) for axis in AXES[plane])
-    return [_runs_up(down), _runs_left(right)]
+    if affine is None or (not image.is_volume and image.file_format == "DICOM"):
+        return AXES[plane], [False, False]
+    across = AXES[plane][0]
+    # It turns axes towards head, front and right, which is up and to the left in a picture.
+    found = network_orientation(affine)
+    down, right = (axis for axis in found.order if axis != across)
+    return (across, down, right), [found.order.index(axis) not in found.flipped for axis in (down, right)]
 
 
-def _direction(affine: np.ndarray, axis: int) -> np.ndarray:
-    """Of an array axis (Z, Y, X = 0, 1, 2) in the patient; the affine's columns are in the order x, y, z."""
-    return affine[:3, 2 - axis]
+def _name(affine: np.ndarray, across: int) -> str:
+    return NAMES[network_orientation(affine).order.index(across)]
 
 
-def _runs_up(direction: np.ndarray) -> bool:
-    """Down a picture lie the feet, the back, or the patient's left."""
-    axis = int(np.abs(direction).argmax())
-    return bool(direction[axis] > 0 if axis == 2 else direction[axis] < 0)
-
-
-def _runs_left(direction: np.ndarray) -> bool:
-    """To the right of a picture lie the patient's left, the back, or the head."""
-    return bool(direction[np.abs(direction).argmax()] < 0)
-
-
-def _shown_affine(affine: np.ndarray, plane: Plane, flips: list[bool]) -> np.ndarray:
-    _, down, right = AXES[plane]
+def _shown_affine(affine: np.ndarray, down: int, right: int, flips: list[bool]) -> np.ndarray:
+    """Its columns run to the right and down; the affine's own are in the order x, y, z."""
     signs = [-1 if flip else 1 for flip in flips]
-    return np.stack([signs[1] * _direction(affine, right), signs[0] * _direction(affine, down)], axis=1)
-
-
-def _names(affine: np.ndarray) -> dict[Plane, str]:
-    """Each plane named after the patient's axis that its normal follows most, no name twice."""
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    shares = np.abs(affine[:3, :3] / np.where(lengths == 0, 1, lengths))
-    normals = [shares[:, 2 - AXES[plane][0]] for plane in PLANES]
-    best = max(
-        permutations(range(3)),
-        key=lambda order: sum(normal[axis] for normal, axis in zip(normals, order, strict=True)),
-    )
-    return {plane: NAMES[axis] for plane, axis in zip(PLANES, best, strict=True)}
+    return np.stack([signs[1] * affine[:3, 2 - right], signs[0] * affine[:3, 2 - down]], axis=1)
 
 
 def _letters(direction: np.ndarray) -> str:

@@ -46,7 +46,7 @@ def pack_slice(
     """
 
     def shown(array: np.ndarray) -> np.ndarray:
-        return oriented(cut(array, plane, index), view.flips)
+        return oriented(cut(array, plane, index), view)
 
     def packed_labels(label_map: LabelMap | None) -> PackedArray | None:
         return None if label_map is None else pack(_nearest(shown(label_map.labels), reduction))
@@ -60,7 +60,7 @@ def pack_slice(
         "index": index,
         "image": pack(encode_slice(image, _average(shown(image.slices), reduction))),
         "reference": packed_labels(reference),
-        "model_input": None if seen is None else pack(oriented(seen, view.flips)),
+        "model_input": None if seen is None else pack(oriented(seen, view)),
         "predictions": [
             {"labels": packed_labels(labels), "probabilities": packed_probabilities(maps)}
             for labels, maps in predictions

@@ -37,7 +37,8 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
           viewer.change_slice(send_slices, state, viewer, queue=False, show_progress="hidden")
 
     * ``viewer.select(handler)``: a click; ``event: gr.EventData`` has ``x``, ``y`` and ``z`` (indices of the
-      image), ``plane``, ``slice`` (of that plane) and ``index`` ([z, y, x]).
+      image), ``plane``, ``slice`` (of that plane) and ``index`` ([z, y, x]). Here and above a plane is one of the
+      array, "axial" across z, whatever it is called on the page.
     * ``viewer.navigate(handler)``: the keys J and K; ``event.step`` is 1 or −1.
     """
     return gr.HTML(

@@ -220,10 +220,11 @@ def test_several_components_are_refused(tmp_path, name):
         read_label_map(tmp_path / name)
 
 
-def test_only_a_dicom_seg_needs_its_image(tmp_path):
+def test_which_files_are_placed_by_their_image(tmp_path):
     (tmp_path / "seg.dcm").write_bytes(bytes(128) + b"DICM" + b"1.2.840.10008.5.1.4.1.1.66.4")
     assert needs_image(tmp_path / "seg.dcm")
-    assert not needs_image(nifti(tmp_path / "a.nii"))
+    assert needs_image(nifti(tmp_path / "a.nii"))
+    assert not needs_image(tmp_path / "a.png")
     assert not needs_image(tmp_path / "missing.dcm")
 
 

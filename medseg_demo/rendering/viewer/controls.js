@@ -13,30 +13,33 @@ function offeredModes(slice) {
   return slice?.reference ? ["fill", "outline", "errors", "off"] : ["fill", "outline", "off"];
 }
 
-// One slider for each plane that is shown.
+// One slider for each plane that is shown, in the order of the planes.
 function createSliceControl(viewer) {
-  const rows = PLANES.map((plane) => {
-    const step = (by) => () => viewer.goTo(sliceIndex(viewer.state, plane) + by, plane);
-    const control = slider("Slice", { min: 0, max: 0, step: 1 }, (index) => viewer.goTo(index, plane));
+  const rows = PLANES.map((_, place) => {
+    const planeNow = () => orderedPlanes(viewer.value)[place];
+    const step = (by) => () => viewer.goTo(sliceIndex(viewer.state, planeNow()) + by, planeNow());
+    const control = slider("Slice", { min: 0, max: 0, step: 1 }, (index) => viewer.goTo(index, planeNow()));
     const colour = build("span", { class: "mv-plane-colour", "aria-hidden": "true" });
     const node = build(
       "div", { class: "mv-slices" }, colour,
       iconButton("previous", "Previous slice (down)", step(-1)), control.node, iconButton("next", "Next slice (up)", step(1)),
     );
-    colour.style.background = PLANE_COLOURS[plane];
-    return { plane, control, node, colour };
+    return { control, node, colour };
   });
   const node = build("div", { class: "mv-slice-rows" }, ...rows.map((row) => row.node));
   const update = () => {
     const { value, state, visiblePlanes } = viewer;
-    for (const { plane, control, node: row, colour } of rows) {
+    const planes = orderedPlanes(value);
+    rows.forEach(({ control, node: row, colour }, place) => {
+      const plane = planes[place];
       const count = sliceCount(value, plane);
       row.hidden = count < 2 || !visiblePlanes.includes(plane);
       colour.hidden = visiblePlanes.length === 1;
+      colour.style.background = PLANE_COLOURS[plane];
       control.input.max = String(count - 1);
       control.rename(visiblePlanes.length === 1 ? "Slice" : `${value.planes[plane].name}`);
       control.update(sliceIndex(state, plane), `${sliceIndex(state, plane) + 1} / ${count}`);
-    }
+    });
     node.hidden = rows.every((row) => row.node.hidden);
   };
   return { node, update };
@@ -113,8 +116,9 @@ function createOverlayControl(viewer) {
   return { node, update };
 }
 
-// One slider for each prediction whose threshold can be changed.
+// One slider for each prediction whose threshold can be changed, and a word on those that have none.
 function createThresholdControl(viewer) {
+  const none = build("p", { class: "mv-no-threshold" });
   const node = build("div", { class: "mv-thresholds" });
   let rows = [];
   let listed = null;
@@ -122,14 +126,25 @@ function createThresholdControl(viewer) {
     const { value, state } = viewer;
     if (listed !== value) {
       rows = (value?.predictions || []).map((_, i) => createThresholdRow(viewer, i));
-      node.replaceChildren(...rows.map((row) => row.node));
+      node.replaceChildren(...rows.map((row) => row.node), none);
     }
     listed = value;
     const shown = state.view === "overlay" && state.mode !== "off";
     rows.forEach((row, i) => row.update(shown && viewer.seenPredictions.includes(i) && viewer.hasThreshold(i)));
-    node.hidden = rows.every((row) => row.node.hidden);
+    const why = shown ? whyNoThreshold(viewer) : "";
+    if (none.textContent !== why) none.textContent = why;
+    none.hidden = !why;
+    node.hidden = none.hidden && rows.every((row) => row.node.hidden);
   };
   return { node, update };
+}
+
+// Where several classes compete, no single threshold makes the mask; nothing is said where probabilities are not known.
+function whyNoThreshold({ value, slice, seenPredictions }) {
+  const competing = seenPredictions.filter((i) => slice?.views[i]?.probabilities.length > 1);
+  if (!competing.length) return "";
+  const whose = value.predictions.length > 1 ? ` for ${competing.map((i) => value.predictions[i].name).join(", ")}` : "";
+  return `No threshold${whose}: each ${value.is_volume ? "voxel" : "pixel"} takes its most probable class.`;
 }
 
 function createThresholdRow(viewer, i) {

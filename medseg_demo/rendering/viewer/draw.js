@@ -113,15 +113,14 @@ class Painter {
   // Where the other two planes cut this one, with room in the middle to see what lies there.
   drawCrosshair(value, state, plane) {
     const { context, camera, ratio } = this;
-    const [, down, right] = PLANE_AXES[plane];
+    const [, down, right] = value.planes[plane].axes;
     const place = placeOf(value, plane, state.point);
     const { x, y } = camera.toStage(place.x, place.y);
     const { width, height } = camera.stage;
-    const planeOf = (axis) => PLANES.find((each) => PLANE_AXES[each][0] === axis);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.lineWidth = 1;
     for (const [axis, ends] of [[right, [[x, 0, x, y - 14], [x, y + 14, x, height]]], [down, [[0, y, x - 14, y], [x + 14, y, width, y]]]]) {
-      context.strokeStyle = PLANE_COLOURS[planeOf(axis)];
+      context.strokeStyle = PLANE_COLOURS[PLANES[axis]];
       context.beginPath();
       for (const [x0, y0, x1, y1] of ends) {
         context.moveTo(Math.round(x0) + 0.5, Math.round(y0) + 0.5);

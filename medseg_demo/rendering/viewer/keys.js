@@ -35,7 +35,7 @@ function nextOf(list, current) {
 
 function nextPlane(viewer) {
   const { state, value } = viewer;
-  if (value.is_volume) viewer.showPlanes(nextOf([...PLANES, "three"], state.threePlanes ? "three" : state.plane));
+  if (value.is_volume) viewer.showPlanes(nextOf([...orderedPlanes(value), "three"], state.threePlanes ? "three" : state.plane));
 }
 
 function nextLayout(viewer) {

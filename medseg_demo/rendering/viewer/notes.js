@@ -64,6 +64,11 @@ function createRegionControl(viewer) {
     iconButton("next", "Next disagreement (N)", () => viewer.nextRegion(1)),
     text,
   );
+  // Those that came with the value were found before anything was moved.
+  const since = ({ value, state }) => {
+    const moved = value.regions.length && value.predictions.some((_, i) => isLive(value, state, i));
+    return moved ? " (at the thresholds of the result)" : "";
+  };
   const hint = ({ regions, is_volume: isVolume }) => {
     if (regions.length) return `${regions.length === 1 ? "1 region differs" : `${regions.length} regions differ`}; N goes to the largest`;
     return `N goes to the largest error${isVolume ? " in this slice" : ""}`;
@@ -72,7 +77,7 @@ function createRegionControl(viewer) {
     const { value, slice, state } = viewer;
     node.hidden = !slice || !(value.regions.length || (slice.reference && slice.views[0].labels));
     if (node.hidden) return;
-    const words = state.region ? state.region.text : hint(value);
+    const words = (state.region ? state.region.text : hint(value)) + since(viewer);
     if (text.textContent !== words) text.textContent = words;
   };
   return { node, update };

@@ -86,7 +86,7 @@ class Pane {
     if (slice && state.view !== "model") {
       if (visiblePlanes.length > 1) painter.drawCrosshair(value, state, plane);
       const { region } = state;
-      const across = PLANE_AXES[plane][0];
+      const across = axisAcross(plane);
       const passes = region && slice.index >= region.box[across] && slice.index < region.box[across + 3];
       if (passes) painter.drawRegion(boxIn(value, plane, region.box));
     }

@@ -1,14 +1,23 @@
-// The three planes of a volume: from a place in a picture to a voxel [z, y, x] and back, and what a plane is called.
+// The three planes of a volume: from a place in a picture to a voxel [z, y, x] and back. A plane is named after the axis
+// of the array that it lies across; how it is turned and flipped, and what it is in the patient, the value says.
 
-// The array axes across the slices, down and to the right.
-const PLANE_AXES = { axial: [0, 1, 2], coronal: [1, 0, 2], sagittal: [2, 0, 1] };
-const PLANES = Object.keys(PLANE_AXES);
+const PLANES = ["axial", "coronal", "sagittal"];
+
+function axisAcross(plane) {
+  return PLANES.indexOf(plane);
+}
+
+// In the order in which they are offered: axial, coronal, sagittal in the patient.
+function orderedPlanes(value) {
+  if (!value?.is_volume) return PLANES;
+  return [...PLANES].sort((one, other) => value.planes[one].name.localeCompare(value.planes[other].name));
+}
 
 // A line in a picture has the colour of the plane that it stands for; the names stand beside the same colours.
 const PLANE_COLOURS = { axial: "#f0e442", coronal: "#56b4e9", sagittal: "#e69f00" };
 
 function sliceIndex(state, plane) {
-  return state.point[PLANE_AXES[plane][0]];
+  return state.point[axisAcross(plane)];
 }
 
 function sliceCount(value, plane) {
@@ -17,8 +26,7 @@ function sliceCount(value, plane) {
 
 // The voxel at a position of a shown picture; outside the picture its indices are outside the volume.
 function voxelAt(value, plane, index, position) {
-  const { size, flips, reduction } = value.planes[plane];
-  const [across, down, right] = PLANE_AXES[plane];
+  const { axes: [across, down, right], size, flips, reduction } = value.planes[plane];
   const place = [position.y, position.x].map((length, i) => {
     const shown = Math.floor(length * reduction);
     return flips[i] ? size[i] - 1 - shown : shown;
@@ -32,8 +40,7 @@ function voxelAt(value, plane, index, position) {
 
 // The centre of a voxel in the picture of a plane.
 function placeOf(value, plane, voxel) {
-  const { size, flips, reduction } = value.planes[plane];
-  const [, down, right] = PLANE_AXES[plane];
+  const { axes: [, down, right], size, flips, reduction } = value.planes[plane];
   const [y, x] = [down, right].map((axis, i) => ((flips[i] ? size[i] - 1 - voxel[axis] : voxel[axis]) + 0.5) / reduction);
   return { x, y };
 }

@@ -71,16 +71,19 @@ function createToolbar(viewer) {
 // Axial, coronal, sagittal, or all three; named after what they cut in the patient.
 function createPlaneChoice(viewer) {
   const choices = [
-    ...PLANES.map((plane) => [plane, plane, "This plane alone (V goes to the next)"]),
+    ...PLANES.map((plane, place) => [place, plane, "This plane alone (V goes to the next)"]),
     ["three", "All three", "Three planes with a crosshair (V)"],
   ];
-  const buttons = segmented("Plane", choices, (choice) => viewer.showPlanes(choice));
+  const buttons = segmented("Plane", choices, (choice) => {
+    viewer.showPlanes(choice === "three" ? choice : orderedPlanes(viewer.value)[choice]);
+  });
   const update = () => {
     const { value, state } = viewer;
     buttons.node.hidden = !value?.is_volume;
     if (buttons.node.hidden) return;
-    buttons.update(state.threePlanes ? "three" : state.plane);
-    for (const plane of PLANES) buttons.rename(plane, value.planes[plane].name);
+    const planes = orderedPlanes(value);
+    buttons.update(state.threePlanes ? "three" : planes.indexOf(state.plane));
+    planes.forEach((plane, place) => buttons.rename(place, value.planes[plane].name));
   };
   return { node: buttons.node, update };
 }

@@ -110,7 +110,7 @@ class Viewer {
   }
 
   get visiblePlanes() {
-    return this.value?.is_volume && this.state.threePlanes ? PLANES : [this.state.plane];
+    return this.value?.is_volume && this.state.threePlanes ? orderedPlanes(this.value) : [this.state.plane];
   }
 
   // What the active pane shows. `slice` is shared by the predictions, `view` is that of the one in front.
@@ -179,13 +179,13 @@ class Viewer {
   goTo(index, plane = this.state.plane) {
     if (!this.value) return;
     const point = [...this.state.point];
-    point[PLANE_AXES[plane][0]] = index;
+    point[axisAcross(plane)] = index;
     this.moveTo(point);
   }
 
   moveTo(point) {
     const { state, value } = this;
-    const across = PLANE_AXES[state.plane][0];
+    const across = axisAcross(state.plane);
     const inside = point.map((index, axis) => Math.min(Math.max(index, 0), value.shape[axis] - 1));
     if (inside[across] !== state.point[across]) this.direction = inside[across] < state.point[across] ? -1 : 1;
     state.point = inside;

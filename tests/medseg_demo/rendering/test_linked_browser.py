@@ -172,6 +172,48 @@ def test_n_and_p_go_through_the_regions_and_say_where_they_are(show):
     expect(said).to_have_text(re.compile("^Region 2 of 2"))
 
 
+def test_regions_say_when_the_threshold_has_moved_since(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:2], regions=REGIONS))
+    said = shown.page.locator(".mv-region-text")
+    since = "(at the thresholds of the result)"
+    expect(said).not_to_contain_text(since)
+    shown.slide("Threshold of unet", 0.3)
+    expect(said).to_have_text(f"2 regions differ; N goes to the largest {since}")
+    shown.press("n")
+    expect(said).to_have_text(f"Region 1 of 2: cell, 12.3 mm² at x 12, y 8 {since}")
+    shown.press("t")
+    expect(said).to_have_text("Region 1 of 2: cell, 12.3 mm² at x 12, y 8")
+
+
+def test_errors_of_the_live_mask_need_no_such_words(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[:1], reference=REFERENCE))
+    shown.slide("Threshold", 0.3)
+    shown.press("n")
+    expect(shown.page.locator(".mv-region-text")).to_have_text(re.compile(r"^Region 1 of \d+: .* at x \d+, y \d+$"))
+
+
+def test_of_competing_classes_it_says_why_there_is_no_threshold(show):
+    maps = np.stack([PROBABILITY, 1 - PROBABILITY]) * np.float16(0.5)
+    both = NamedPrediction("softmax", LabelMap(MAPS[0], ("cell", "rim")), maps)
+    shown = show(linked_value(IMAGE, [PREDICTIONS[0], both, PREDICTIONS[1]]))
+    said = shown.page.locator(".mv-no-threshold")
+    expect(said).to_have_text("No threshold for softmax: each pixel takes its most probable class.")
+    expect(shown.page.get_by_role("slider", name="Threshold of unet")).to_be_visible()
+    shown.click("Probability")
+    expect(said).to_be_hidden()
+    volume = MedicalImage(IMAGE.pixels[np.newaxis], "ZYX", Geometry(), "v", "NIfTI", 8, (0.0, 255.0))
+    labels = LabelMap(MAPS[0][np.newaxis], ("cell", "rim"))
+    alone = linked_value(volume, [NamedPrediction("softmax", labels, maps[:, np.newaxis])], layout="single")
+    shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", alone)
+    shown.click("Overlay")
+    expect(said).to_have_text("No threshold: each voxel takes its most probable class.")
+
+
+def test_without_probabilities_nothing_is_said_of_thresholds(show):
+    shown = show(linked_value(IMAGE, PREDICTIONS[1:3]))
+    expect(shown.page.locator(".mv-no-threshold")).to_be_hidden()
+
+
 def test_the_region_stays_in_the_middle_when_the_layout_changes(show):
     shown = show(linked_value(IMAGE, PREDICTIONS, regions=REGIONS, layout="swipe"))
     shown.press("n", "n")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.rendering import NamedPrediction, linked_value
 from medseg_demo.rendering.packing import unpack
+from medseg_demo.rendering.slice_data import probability_steps
 
 PIXELS = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
 VOLUME = MedicalImage(PIXELS, "ZYX", Geometry((2.0, 1.0, 1.0)), "mr", "NIfTI", 16, (0.0, 119.0))
@@ -74,3 +76,38 @@ def test_classes_of_another_order_are_matched_by_name():
 def test_a_slice_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="no coronal slice 5: they run from 0 to 4"):
         linked_value(VOLUME, [FIRST], plane="coronal", slice_index=5)
+
+
+# The columns are the directions of x, y and z in the patient (left, back, head).
+SAGITTAL = np.array([[0, 0, 2.0, 0], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+CORONAL = np.array([[0, 1.0, 0, 0], [0, 0, 2, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])  # columns run to the feet
+
+
+@pytest.mark.parametrize(
+    ("affine", "plane", "index", "shown"),
+    [
+        (SAGITTAL, "axial", 1, lambda array: array[1]),
+        (SAGITTAL, "coronal", 3, lambda array: array[:, 3].T),  # the axial plane: x to the back is now down
+        (SAGITTAL, "sagittal", 2, lambda array: array[:, :, 2].T),  # the coronal one: y to the feet
+        (CORONAL, "axial", 1, lambda array: array[1].T),
+        (CORONAL, "coronal", 3, lambda array: array[:, 3].T),  # sagittal: z to the back, x to the feet
+        (CORONAL, "sagittal", 2, lambda array: array[:, :, 2]),  # axial: z to the back, y to the left
+    ],
+)
+def test_all_that_lies_on_a_slice_is_turned_with_it(affine, plane, index, shown):
+    volume = replace(VOLUME, geometry=Geometry((2.0, 1.0, 1.0), affine))
+    reference = LabelMap(np.roll(LABELS, 1, 2), ("core",))
+    seen = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    value = linked_value(
+        volume, [FIRST, SECOND], reference=reference, plane=plane, slice_indices=[index], model_input=lambda _: seen
+    )
+    (sent,) = value["slices"]
+    np.testing.assert_array_equal(unpack(sent["image"]) + value["intensity"]["offset"], shown(PIXELS))
+    np.testing.assert_array_equal(unpack(sent["reference"]), shown(reference.labels))
+    for one, prediction in zip(sent["predictions"], (FIRST, SECOND), strict=True):
+        np.testing.assert_array_equal(unpack(one["labels"]), shown(prediction.label_map.labels))
+    steps = unpack(sent["predictions"][0]["probabilities"][0])
+    np.testing.assert_array_equal(steps, probability_steps(shown(PROBABILITIES[0])))
+    assert sent["image"]["shape"] == value["planes"][plane]["size"]
+    if plane == "axial":
+        assert unpack(sent["model_input"]).tolist() == (seen if affine is SAGITTAL else seen.T).tolist()

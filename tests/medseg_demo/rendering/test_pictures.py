@@ -67,6 +67,15 @@ def test_one_slice_of_a_volume_is_shown():
     assert np.asarray(overlay_picture(image_of(volume, "ZYX"), empty, slice_index=2)).max() == 30
 
 
+def test_a_slice_that_was_not_stored_upright_is_turned():
+    grey = np.array([[[0, 50, 100], [150, 200, 250]]], np.uint8)
+    affine = np.eye(4)[[1, 2, 0, 3]]  # x to the head, y to the left, z to the back
+    image = MedicalImage(grey, "ZYX", Geometry((1.0, 1.0, 1.0), affine), "x", "NIfTI", 8, (0.0, 255.0))
+    labels = LabelMap((grey == 250).astype(np.uint8), ("a",))
+    picture = np.asarray(overlay_picture(image, labels, opacity=1))
+    assert picture[..., 0].tolist() == [[100, 86], [50, 200], [0, 150]]  # 86 is the red of the class
+
+
 def test_thumbnails_keep_the_shape_of_the_image():
     picture = overlay_picture(
         image_of(np.zeros((40, 80), np.uint8)), LabelMap(np.zeros((40, 80), np.uint8), ("a",)), max_side=20
