@@ -1,6 +1,6 @@
 """What the Evaluate tab remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from medseg_demo.ui.state import StopRequest
@@ -109,6 +109,13 @@ class TableView:
     page: int = 0
 
 
+@dataclass(eq=False)
+class Latest:
+    """The answer that a visitor's page shows now, for handlers that end after another one has changed the page."""
+
+    answer: "Answer | None" = None
+
+
 @dataclass(frozen=True, eq=False)
 class Board:
     """One visitor's page.
@@ -122,6 +129,7 @@ class Board:
         case: The case that is open.
         choices: What the visitor's last evaluation was started with.
         stop: Raised to end an evaluation early.
+        latest: One for all boards of the visitor.
     """
 
     visitor: str = ""
@@ -132,3 +140,9 @@ class Board:
     case: CaseKey | None = None
     choices: Choices | None = None
     stop: StopRequest = field(default_factory=StopRequest)
+    latest: Latest = field(default_factory=Latest)
+
+    def with_answer(self, found: "Answer | None") -> "Board":
+        """The board with what the page shows from now on."""
+        self.latest.answer = found
+        return replace(self, answer=found)

@@ -53,7 +53,7 @@ class EvaluateTab:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.parts = lay_out()
+        self.parts = lay_out(engine.settings)
         self.outputs = list(self.parts.values())
         self._board = self.parts["board"]
         self._asked = [self.parts[name] for name in ASKED]
@@ -75,18 +75,18 @@ class EvaluateTab:
 
         inputs = [self.parts["visitor"], self.parts["theme"]]
         self.loaded = page.load(open_tab, inputs, self.outputs, js=ON_LOAD, show_progress="hidden", **OPENING)
-        self._then_pictures(self.loaded)
+        self.then_pictures(self.loaded)
 
         def choose(board: Board, keys: list[str], *asked: object) -> Changes:
             return self.changes(_handlers("result").choose_runs(self._engine, board, keys, Asked.of(*asked)))
 
         runs = self.parts["runs"]
-        self._then_pictures(runs.input(choose, [self._board, runs, *self._asked], self.outputs, **QUICK))
+        self.then_pictures(runs.input(choose, [self._board, runs, *self._asked], self.outputs, **QUICK))
 
     def _on_question(self) -> None:
         for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order"):
             event = self.parts[name].input(self._asker("ask"), [self._board, *self._asked], self.outputs, **QUICK)
-            self._then_pictures(event)
+            self.then_pictures(event)
         outputs = [self.parts[name] for name in ("difference", "figure", "no_figure", "column")]
         for names, handler in (
             (("first", "second"), "compare"),
@@ -101,10 +101,17 @@ class EvaluateTab:
 
         return ask
 
-    def _then_pictures(self, event: gr.events.Dependency) -> None:
-        """Give the worst cases their pictures after everything else is there."""
+    def then_pictures(self, event: gr.events.Dependency, *, parameter: str = "") -> None:
+        """Give the worst cases their pictures after everything else is there.
 
-        def add_pictures(board: Board) -> Changes:
+        Args:
+            event: What brought the cases.
+            parameter: Do so only where the page's address has it.
+        """
+
+        def add_pictures(request: gr.Request, board: Board) -> Changes:
+            if parameter and parameter not in request.query_params:
+                return gr.skip()
             return self.changes(_handlers("result").add_pictures(self._engine, board))
 
         event.then(add_pictures, self._board, self.parts["gallery"], show_progress="hidden", **OPENING)
@@ -174,7 +181,7 @@ class EvaluateTab:
         inputs = [self._board, *self._choices, *self._asked]
         event = self.parts["evaluate"].click(evaluate, inputs, self.outputs, show_progress="hidden", **RUNNING)
         event.then(None, None, None, js=TO_STATUS, api_visibility="private")
-        self._then_pictures(event)
+        self.then_pictures(event)
         stop = self.parts["stop"]
         stop.click(self._stop, self._board, stop, **QUICK)
         for component in self._choices:

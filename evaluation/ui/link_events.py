@@ -113,7 +113,8 @@ class Links:
             return tab.changes(open_run(self._engine, board, link.run, link.case)) if link else gr.skip()
 
         # Not after the change of the link: the tab's own first paint must be over.
-        tab.loaded.then(open_link, tab.parts["board"], tab.outputs, **QUICK)
+        opened = tab.loaded.then(open_link, tab.parts["board"], tab.outputs, **QUICK)
+        tab.then_pictures(opened, parameter="run")
 
 
 def segment_sample(

@@ -41,7 +41,7 @@ def _open(engine: Engine, board: Board, keys: tuple[str, ...], asked: Asked) -> 
     known = {folder.key: folder for folder in list_runs(engine.settings, board.visitor)}
     folders = tuple(known[key] for key in keys if key in known)
     if not folders:
-        board = replace(board, opened=None, answer=None, case=None)
+        board = replace(board.with_answer(None), opened=None, case=None)
         return {"board": board, **closed(), **views.nothing_yet()}
     try:
         board = replace(board, opened=open_runs(folders), case=None, table=replace(board.table, page=0))
@@ -88,12 +88,13 @@ def turn(board: Board, theme: Theme, asked: Asked) -> Updates:
 
 
 def add_pictures(engine: Engine, board: Board) -> Updates:
-    """Give the worst cases their pictures, as far as the images are here."""
+    """Give the worst cases their pictures, as far as the images are here; nothing if the page shows others by now."""
     found = board.answer
     if found is None or board.opened is None:
         return {}
     worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
-    return {"gallery": gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, engine.settings))}
+    tiles = gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, engine.settings))
+    return {"gallery": tiles} if board.latest.answer is found else {}
 
 
 def sort_table(board: Board, column: str) -> Updates:

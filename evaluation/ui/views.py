@@ -67,8 +67,8 @@ def page_of(board: Board, asked: Asked) -> tuple[Board, Updates]:
         found = answer(opened.results, asked.question)
     except MedsegError as error:
         shown = {"status": markup.panel("error", texts.ERROR_TITLE, [str(error)])}
-        return replace(board, answer=None), _controls(opened, asked, None) | shown
-    board = replace(board, answer=found, table=replace(board.table, page=0))
+        return board.with_answer(None), _controls(opened, asked, None) | shown
+    board = replace(board.with_answer(found), table=replace(board.table, page=0))
     asked = _with_pair(found, asked)
     return board, {
         **_controls(opened, asked, found),

@@ -102,6 +102,12 @@ def test_pictures_are_added_where_the_images_are_here(engine, first_paint):
     assert handlers.add_pictures(engine, board)["gallery"].count("outcomes against the reference") == 4
 
 
+def test_pictures_that_come_late_do_not_take_the_place_of_others(engine, first_paint):
+    late = first_paint["board"]
+    handlers.choose_runs(engine, late, ["earlier/squares-run"], Asked())
+    assert handlers.add_pictures(engine, late) == {}
+
+
 def test_tiles_whose_prediction_was_not_kept_do_not_claim_outcomes(engine, first_paint, squares_run):
     for path in squares_run.glob("predictions/*/*/*"):
         path.unlink()
