@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -51,6 +52,15 @@ def live_run(tmp_path) -> list[str]:
     settings = {"MEDSEG_TEST_SETS_DIR": str(sets), "MEDSEG_DEVICE": "cpu"}
     subprocess.run(command, cwd=ROOT, env=os.environ | settings, check=True)
     return ["--test-sets", str(sets), "--results", str(results)]
+
+
+@pytest.fixture
+def long_volume(tmp_path) -> Path:
+    """A volume of so many slices that there is time to do something else while it is segmented."""
+    sample = nibabel.load(sample_path("hippocampus"))
+    labels = np.tile(np.asarray(sample.dataobj), (1, 1, 48))
+    nibabel.save(nibabel.Nifti1Image(labels, sample.affine, sample.header), tmp_path / "long.nii.gz")
+    return tmp_path / "long.nii.gz"
 
 
 @pytest.fixture
@@ -106,6 +116,26 @@ def test_an_upload_is_compared_swiped_and_downloaded(opened, scan):
     assert label_map.size == (120, 90)
     names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
     assert {"scan_lungs-unet-lite0.png", "scan_lungs-unet-tiny.png", "scan_members.csv"} <= set(names)
+
+
+@pytest.mark.slow
+def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_compared(opened_volume, long_volume, tmp_path):
+    page, other = opened_volume, shutil.copy(sample_path("hippocampus"), tmp_path / "other.nii.gz")
+    upload, stop = page.locator("#cp-upload"), page.locator("#cp-stop")
+    upload.locator("input[type=file]").set_input_files(long_volume)
+    expect(page.locator("#cp-preflight")).to_contain_text("long")
+    press_compare(page)
+    expect(stop).to_be_enabled()
+    upload.get_by_role("button", name="Clear").press("Enter")
+    upload.locator("input[type=file]").set_input_files(other)
+    expect(page.locator("#cp-preflight")).to_contain_text("other")
+    expect(stop).to_be_enabled(timeout=1)  # otherwise the file came after the run
+    expect(stop).to_be_disabled(timeout=180_000)
+    expect(page.locator("#cp-stale")).to_contain_text("This result is of long")
+    assert json.loads(downloaded(page, "Figures, JSON"))["image"] == "long"
+    press_compare(page)
+    expect(page.locator("#cp-tables")).to_contain_text("other")
+    expect(page.locator("#cp-stale")).to_be_hidden()
 
 
 def test_next_disagreement_goes_to_the_largest(opened):

@@ -132,6 +132,29 @@ def test_stop_keeps_what_is_done(opened, scans):
     assert sum(name.startswith("label_maps/") for name in names) == done
 
 
+@pytest.mark.slow
+def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(opened, scans):
+    upload(opened, *scans(60, size=(1200, 1600)))  # large, so that there is time to add another
+    expect(opened.locator("#ms-preflight")).to_contain_text("60 files")
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
+    opened.locator("#ms-upload").get_by_role("button", name="Clear").click()
+    upload(opened, *scans(1, "other"))
+    expect(opened.locator("#ms-preflight")).to_contain_text("120 × 90 px")
+    stop = opened.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_enabled(timeout=1)  # otherwise the file came after the run
+    stop.click()
+    expect(opened.locator("#ms-status")).to_contain_text("this result is partial")
+    expect(opened.locator("#ms-stale")).to_contain_text("This result is of 60 images")
+    expect(opened.locator("#ms-preflight")).to_contain_text("other_0")
+    names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
+    assert "label_maps/scan_0.png" in names
+    assert "label_maps/other_0.png" not in names
+    press_segment(opened)
+    expect(opened.locator("#ms-heading")).to_contain_text("other_0")
+    expect(opened.locator("#ms-stale")).to_be_hidden()
+
+
 def test_changed_settings_mark_the_result_until_it_is_made_anew(opened):
     opened.get_by_role("button", name="Options").click()
     threshold = opened.get_by_label("number input for Threshold")

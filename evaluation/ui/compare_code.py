@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from evaluation.ui.compare_state import Request, Work
+from evaluation.ui.compare_state import Request, Result
 from medseg_demo.ui.code import Code, File, Source, link, program, shell, shell_file, source_of
 from medseg_demo.ui.code_view import code_updates
 
 
-def compare_code(work: Work, address: str) -> dict[str, object]:
+def compare_code(result: Result, address: str) -> dict[str, object]:
     """The parts of the page that hold the code of the result."""
-    if work.result_source is None or work.request is None:
-        return code_updates(None)
-    return code_updates(to_code(source_of(work.result_source), work.request, address))
+    return code_updates(to_code(source_of(result.source), result.request, address))
 
 
 def to_code(source: Source, request: Request, address: str) -> Code:

@@ -4,35 +4,19 @@ import logging
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from evaluation.ui.compare_state import Request
+from evaluation.ui.compare_state import Request, Result
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
-from medseg_demo.ui.studies import Study
-
-if TYPE_CHECKING:
-    from evaluation.compared import Comparison
-    from evaluation.comparison_files import ComparisonFiles
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class FinishedComparison:
-    """A sample's comparison, as a visitor's own would look. It holds no one's data, so all visitors may share it."""
-
-    source: Study
-    request: Request
-    comparison: "Comparison"
-    files: "ComparisonFiles"
-    archive: Path
-
-
 class ComparisonExample:
-    """Computes the example at most once. Safe to use from several threads.
+    """Computes the example at most once. It holds no one's data, so all visitors may share it.
+
+    Safe to use from several threads.
 
     Args:
         example: The Segment tab's; its segmentation is not made a second time.
@@ -41,14 +25,14 @@ class ComparisonExample:
     def __init__(self, example: Example) -> None:
         self._example = example
         self._lock = threading.Lock()
-        self._finished: FinishedComparison | None = None
+        self._finished: Result | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="medseg-comparison-")
 
     def start(self) -> None:
         """Begin computing in the background, so that the first visitor need not wait; the Segment example first."""
         threading.Thread(target=self.get, name="comparison-example", daemon=True).start()
 
-    def get(self) -> FinishedComparison | None:
+    def get(self) -> Result | None:
         """The example; None while no sample has two checkpoints of its task here."""
         with self._lock:
             if self._finished is None:
@@ -58,7 +42,7 @@ class ComparisonExample:
                     logger.exception("The example of a comparison could not be made")
             return self._finished
 
-    def _compute(self) -> FinishedComparison | None:
+    def _compute(self) -> Result | None:
         from evaluation.compared import Comparison, checkpoint_member
         from evaluation.comparison_files import write_comparison, zip_files
         from evaluation.ui.compare_run import engine_cost
@@ -76,7 +60,7 @@ class ComparisonExample:
         folder = Path(self._folder.name)
         files = write_comparison(comparison, folder)
         archive = zip_files(files, folder / f"{finished.image.name}_comparison.zip")
-        return FinishedComparison(finished.studies[0], Request(tuple(names)), comparison, files, archive)
+        return Result(finished.studies[0], Request(tuple(names)), comparison, files, archive)
 
 
 def peers(engine: Engine, checkpoint: str, *, most: int = 2) -> list[str]:

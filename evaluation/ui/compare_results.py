@@ -1,5 +1,6 @@
 """From a comparison to the changed parts of the Compare tab, by the names of ``compare_layout.lay_out``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -8,48 +9,61 @@ from evaluation.compared import MOST, Comparison
 from evaluation.ui import compare_texts as texts
 from evaluation.ui import compare_view
 from evaluation.ui.compare_code import compare_code
-from evaluation.ui.compare_state import Work
+from evaluation.ui.compare_state import Given, Request, Result, Work
 from evaluation.ui.messages import message
 from medseg_demo.ui import markup
+from medseg_demo.ui.texts import OTHER_IMAGE_TITLE
 
 Updates = dict[str, object]
 
 HIDDEN = gr.update(visible=False)
 
 
-def whole_result(work: Work, total: int, address: str) -> Updates:
+def whole_result(work: Work, result: Result, total: int, address: str) -> Updates:
     """Everything about a finished comparison.
 
     Args:
-        work: With the result and its files.
+        work: What the page holds; the result need not be in it yet.
+        result: With its files.
         total: How many label maps were asked for.
         address: Of this page, for the code that reproduces the result.
     """
-    assert work.result is not None
+    comparison = result.comparison
     return {
         "work": work,
-        "status": compare_view.verdict(work.result, total),
-        "stale": "",
-        **_shown(work.result),
-        "method": gr.update(value=work.result.method or "", interactive=len(work.result.predictions) > 1),
-        **_files(work),
-        **compare_code(work, address),
+        "status": compare_view.verdict(comparison, total),
+        "stale": stale_mark(work.given, result, result.request),
+        **_shown(comparison),
+        "method": gr.update(value=comparison.method or "", interactive=len(comparison.predictions) > 1),
+        **_files(result),
+        **compare_code(result, address),
     }
 
 
-def partial_result(work: Work) -> Updates:
+def partial_result(work: Work, result: Result) -> Updates:
     """What is there of a comparison while it goes on: no consensus and nothing to download.
 
     The work is part of it, since the viewer asks for slices of a volume as soon as it shows the volume.
     """
-    assert work.result is not None
     return {
         "work": work,
-        "stale": "",
-        **_shown(work.result),
+        "stale": stale_mark(work.given, result, result.request),
+        **_shown(result.comparison),
         "method": gr.update(interactive=False),
-        **_files(work),
+        **_files(result),
     }
+
+
+def stale_mark(given: Given, result: Result | None, request: Request) -> str:
+    """A mark where the image or the controls are no longer what the result was made with."""
+    if result is None:
+        return ""
+    if given.source not in (None, result.source):
+        title = OTHER_IMAGE_TITLE.format(name=result.comparison.image.name)
+        return markup.panel("info", title, [texts.STALE])
+    if replace(result.request, method=None) != replace(request, method=None):
+        return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+    return ""
 
 
 def _shown(comparison: Comparison) -> Updates:
@@ -61,17 +75,17 @@ def _shown(comparison: Comparison) -> Updates:
     }
 
 
-def problem(work: Work, error: Exception) -> str:
+def problem(result: Result | None, error: Exception) -> str:
     """The panel of an error; it says so where an earlier result stays on the page."""
     lines = message(error).splitlines()
-    if work.result is not None:
-        lines.append(texts.KEPT.format(name=work.result.image.name))
+    if result is not None:
+        lines.append(texts.KEPT.format(name=result.comparison.image.name))
     return markup.panel("error", texts.ERROR_TITLE, lines)
 
 
-def _files(work: Work) -> Updates:
-    files, comparison = work.files, work.result
-    if files is None or comparison is None:
+def _files(result: Result) -> Updates:
+    files, comparison = result.files, result.comparison
+    if files is None:
         return {"downloads": gr.update(visible=False)}
     paths = [(member.name, files.label_maps[member.name]) for member in comparison.members]
     consensus = files.label_maps[comparison.consensus.name] if comparison.consensus else None
@@ -82,7 +96,7 @@ def _files(work: Work) -> Updates:
         "members_csv": str(files.members),
         "pairs_csv": str(files.pairs),
         "document": str(files.document),
-        "everything": str(work.archive),
+        "everything": str(result.archive),
     }
 
 

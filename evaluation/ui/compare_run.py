@@ -18,7 +18,7 @@ from evaluation.comparison_files import write_comparison, zip_files
 from evaluation.ui import compare_texts as texts
 from evaluation.ui import compare_view
 from evaluation.ui.compare_results import Updates, partial_result, problem, whole_result
-from evaluation.ui.compare_state import Request, Work
+from evaluation.ui.compare_state import Request, Result, Work
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
@@ -38,27 +38,36 @@ def run(
 ) -> Iterator[Updates]:
     """Compare, showing each result as soon as it is there; after an error the previous result is there again."""
     total = len(request.checkpoints) + len(request.label_maps) + bool(request.reference)
+    given, before = work.given, work.result
     found: Comparison | None = None
-    begun = replace(work, folder=folder, result_source=work.source, request=request, files=None, archive=None)
+    work.folder = folder
     try:
-        if work.image is None:
+        if given.source is None or given.image is None:
             raise OptionError(texts.NO_IMAGE)
         yield busy("compare")
         work.stop.raised = False
         try:
-            for found in compare(engine, work.image, request, _segment(engine, work, progress)):
+            for found in compare(engine, given.image, request, _segment(engine, work, progress)):
                 if len(found.members) < total:
-                    yield partial_result(replace(begun, result=found))
+                    result = Result(given.source, request, found)
+                    yield _put(work, result, partial_result(work, result))
         except Stopped:
             found = found and replace(found, partial=True)
         if found is None:
             yield idle("compare") | {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
             return
         method = request.method if len(found.predictions) > 1 else None
-        yield idle("compare") | whole_result(_written(begun, with_consensus(found, method)), total, address)
+        result = _written(folder, Result(given.source, request, with_consensus(found, method)))
+        yield idle("compare") | _put(work, result, whole_result(work, result, total, address))
     except Exception as error:
-        back = whole_result(work, total, address) if found and work.result else {}
-        yield idle("compare") | back | {"status": problem(work, error)}
+        back = _put(work, before, whole_result(work, before, total, address)) if found and before else {}
+        yield idle("compare") | back | {"status": problem(before, error)}
+
+
+def _put(work: Work, result: Result, updates: Updates) -> Updates:
+    """The updates that show a result; from now on the result is the work's."""
+    work.result = result
+    return updates
 
 
 def compare(engine: Engine, image: MedicalImage, request: Request, segment: Segment) -> Iterator[Comparison]:
@@ -96,25 +105,28 @@ def request_stop(work: Work) -> object:
 
 def choose_consensus(work: Work, method: Method | None, folder: Path, address: str) -> Updates:
     """Add the consensus to the result, make it otherwise, or take it away."""
-    if work.result is None or work.request is None:
+    before = work.result
+    if before is None:
         return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
-    if work.result.method == method:
+    if before.comparison.method == method:
         return {}
+    work.folder = folder
     try:
-        found = with_consensus(work.result, method)
-        written = work.files.label_maps if work.files else None
-        done = _written(replace(work, folder=folder, request=replace(work.request, method=method)), found, written)
-        return whole_result(done, len(found.members), address)
+        found = with_consensus(before.comparison, method)
+        result = replace(before, request=replace(before.request, method=method), comparison=found)
+        result = _written(folder, result, before.files.label_maps if before.files else None)
+        updates = whole_result(work, result, len(found.members), address)
     except Exception as error:
-        return {"status": problem(work, error)}
+        updates, result = {"status": problem(before, error)}, before
+    return _put(work, result, updates) if work.result is before else {}  # a run has brought another one meanwhile
 
 
 def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if work.result is None:
         return gr.skip()
-    wanted = wanted_slices(work.result.image, plane, slices)
-    return compare_view.viewer_value(work.result, plane=plane, slices=wanted, key=key)
+    wanted = wanted_slices(work.result.comparison.image, plane, slices)
+    return compare_view.viewer_value(work.result.comparison, plane=plane, slices=wanted, key=key)
 
 
 def engine_segment(engine: Engine, progress: Callable[[str, int, int], None] | None = None) -> Segment:
@@ -151,14 +163,13 @@ def _segment(engine: Engine, work: Work, progress: gr.Progress) -> Segment:
     return segment
 
 
-def _written(work: Work, found: Comparison, written: Mapping[str, Path] | None = None) -> Work:
-    """The work with another result and its files; those of earlier results go once nothing of them is needed."""
-    assert work.folder is not None
-    root = work.folder / RESULTS
+def _written(visitor: Path, result: Result, written: Mapping[str, Path] | None = None) -> Result:
+    """The result with its files; those of earlier results go once nothing of them is needed."""
+    root = visitor / RESULTS
     folder = root / secrets.token_hex(4)
-    files = write_comparison(found, folder, written=written)
+    files = write_comparison(result.comparison, folder, written=written)
     archive = zip_files(files, folder / f"{files.document.stem}.zip")
     for old in root.iterdir() if written is None else ():
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
-    return replace(work, result=found, files=files, archive=archive)
+    return replace(result, files=files, archive=archive)

@@ -44,31 +44,56 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
+class Given:
+    """What a visitor chose or uploaded.
+
+    Attributes:
+        studies: All of it.
+        source: The one of them that is compared on.
+        image: That one, read.
+    """
+
+    studies: "tuple[Study, ...]" = ()
+    source: "Study | None" = None
+    image: MedicalImage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A comparison on the page.
+
+    Attributes:
+        source: What it is of.
+        request: What it was made with.
+        comparison: The comparison itself.
+        files: Those of it; None while it is not finished.
+        archive: The zip of them.
+    """
+
+    source: "Study"
+    request: Request
+    comparison: "Comparison"
+    files: "ComparisonFiles | None" = None
+    archive: Path | None = None
+
+
+@dataclass(eq=False)
 class Work:
-    """One visitor's work.
+    """One visitor's work: one object for the whole session, which the handlers change in place.
+
+    Handlers overlap: a file may be added while a run goes on. Each replaces only the part that it made, so that none
+    brings back an older part of another's; a run keeps to the ``given`` that it began with.
 
     Attributes:
         folder: Where the visitor's files lie; None until there are some.
-        studies: What was uploaded.
-        source: The one of them that is compared on.
-        image: That one, read.
-        result_source: What the result is of: an upload changes ``source``, and leaves the result as it is.
-        request: What the result was made with.
-        result: The comparison on the page.
-        files: Those of the result; None while it is not finished.
-        archive: The zip of them.
+        given: What the next run is of.
+        result: What is on the page.
         stop: Raised to end a run early.
     """
 
     folder: Path | None = None
-    studies: "tuple[Study, ...]" = ()
-    source: "Study | None" = None
-    image: MedicalImage | None = None
-    result_source: "Study | None" = None
-    request: Request | None = None
-    result: "Comparison | None" = None
-    files: "ComparisonFiles | None" = None
-    archive: Path | None = None
+    given: Given = field(default_factory=Given)
+    result: Result | None = None
     stop: StopRequest = field(default_factory=StopRequest)
 
 

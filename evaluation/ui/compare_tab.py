@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -53,7 +54,7 @@ class CompareTab:
 
     def _on_start(self, tab: gr.Tab) -> None:
         def open_tab(request: gr.Request, work: Work) -> Changes:
-            if "compare" in request.query_params and "sample" in request.query_params and work.image is None:
+            if "compare" in request.query_params and "sample" in request.query_params and work.given.image is None:
                 return gr.skip()  # a link is about to fill the tab
             address = page_address(request)
             return self.changes(_handlers("handlers").open_tab(self._engine, work, self._example.get(), address))
@@ -89,7 +90,7 @@ class CompareTab:
         """Say, whenever an event happens, whether the result is still that of the image and the controls."""
 
         def compare(work: Work, *controls: object) -> str:
-            return _handlers("handlers").stale_mark(work, Request.of(*controls))
+            return _handlers("results").stale_mark(work.given, work.result, Request.of(*controls))
 
         event(compare, self.inputs, self.parts["stale"], **QUICK)
 
@@ -103,7 +104,8 @@ class CompareTab:
             return self.changes(_handlers("run").choose_consensus(work, chosen, folder, address))
 
         method = self.parts["method"]
-        method.input(choose, [self.parts["work"], method], self.outputs, show_progress_on=[method], **READING)
+        chosen = method.input(choose, [self.parts["work"], method], self.outputs, show_progress_on=[method], **READING)
+        self._mark_stale(chosen.then)
 
     @staticmethod
     def _stop(work: Work) -> object:
@@ -116,15 +118,16 @@ class CompareTab:
         def run(
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
-            work: Work = Work(),  # noqa: B008
-            *controls: object,
+            *inputs: Any,
         ) -> Iterator[Changes]:
+            work, *controls = inputs
             folder, address = session_folder(request.session_hash), page_address(request)
             asked = Request.of(*controls)
             for updates in _handlers("run").run(self._engine, work, asked, folder, address, progress):
                 yield self.changes(updates)
 
-        event(run, self.inputs, self.outputs, show_progress_on=[self.parts["status"]], **NETWORK)
+        done: Any = event(run, self.inputs, self.outputs, show_progress_on=[self.parts["status"]], **NETWORK)
+        self._mark_stale(done.then)
 
     def _on_result(self) -> None:
         def send_slices(work: Work, event: gr.EventData) -> object:

@@ -8,9 +8,11 @@ from evaluation.metrics import METRICS
 from evaluation.ui import texts
 from evaluation.ui.board import Board
 from evaluation.ui.components import Pickable, Plot, html
+from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.state import LIFETIME_S
+from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Any]  # components, whose events Gradio adds at run time
@@ -24,8 +26,12 @@ CHOICES = ("test_sets", "split", "checkpoints", "upload", "upload_name", "metric
 DEFAULT_METRICS = [name for name, metric in METRICS.items() if metric.default]
 
 
-def lay_out() -> Parts:
-    """Build the tab inside the open block; its components by name."""
+def lay_out(settings: Settings) -> Parts:
+    """Build the tab inside the open block; its components by name.
+
+    Args:
+        settings: Its limits are named where files are added.
+    """
     parts: Parts = {
         "board": gr.State(Board(), time_to_live=LIFETIME_S),
         "shown": gr.State(None, time_to_live=LIFETIME_S),
@@ -34,7 +40,7 @@ def lay_out() -> Parts:
     }
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
-            parts |= _runs() | _new() | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
+            parts |= _runs() | _new(settings) | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _question() | _results() | _cases()
     return parts | _drawer()
@@ -49,7 +55,7 @@ def _runs() -> Parts:
     }
 
 
-def _new() -> Parts:
+def _new(settings: Settings) -> Parts:
     html(markup.heading(texts.NEW))
     parts: Parts = {
         "test_sets": gr.Dropdown(
@@ -59,7 +65,7 @@ def _new() -> Parts:
         "checkpoints": gr.Dropdown([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
     }
     with gr.Accordion(texts.UPLOAD, open=False, elem_classes="ms-accordion"):
-        html(markup.hint(texts.UPLOAD_HINT))
+        parts["upload_hint"] = html(markup.hint(f"{texts.UPLOAD_HINT} {file_limit(settings.max_file_mb)}"))
         parts["upload"] = gr.File(
             label=texts.UPLOAD, show_label=False, file_count="multiple", height=110, elem_id="ev-upload"
         )

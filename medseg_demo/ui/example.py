@@ -62,5 +62,5 @@ class Example:
         image = study.read(self.engine.settings)
         segmentation = self.engine.segment(image, sample.checkpoint)
         outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
-        run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (outcome,), segmentation)
+        run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)
         return FinishedExample((study,), image, run, write_run([outcome], Path(self._folder.name)))

@@ -42,9 +42,9 @@ def measurements(outcomes: Sequence[Outcome]) -> str:
     return markup.card(title, markup.table(title, ("Image", *CLASS_COLUMNS), rows)) if rows else ""
 
 
-def verdict(run: Run, total: int) -> str:
+def verdict(run: Run) -> str:
     """The panels that a finished run calls for: stopped, failures, nothing found; none of them for a plain success."""
-    parts = []
+    parts, total = [], len(run.studies)
     if run.partial:
         parts.append(
             markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED.format(done=len(run.outcomes), total=total)])

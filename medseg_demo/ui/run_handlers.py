@@ -18,20 +18,22 @@ from medseg_demo.ui.downloads import write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Job
 from medseg_demo.ui.slice_requests import wanted_slices
-from medseg_demo.ui.state import Choices, Run, Work
+from medseg_demo.ui.state import Choices, Given, Run, Work
 from medseg_demo.ui.updates import Updates
 from medseg_demo.ui.viewer import segmentation_value
 
 
 def run(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Iterator[Updates]:
-    """Segment the studies of the work, streaming what is done; an error leaves the previous result in place."""
+    """Segment what is given, streaming what is done; an error leaves the previous result in place."""
+    given, before = work.given, work.run
+    work.folder = folder
     try:
-        job = _job(engine, work, choices, folder, progress)
+        job = _job(engine, work, given, choices, folder, progress)
         yield updates.busy()
         last = Run(choices)
-        for last in job.run(work):
+        for last in job.run(given):
             yield _streamed(work, last)
-        yield updates.idle() | _finished(replace(work, folder=folder), last)
+        yield updates.idle() | _finished(work, before, last)
     except Exception as error:
         yield updates.idle() | {"status": updates.problem(work, error)}
 
@@ -52,7 +54,7 @@ def open_result(engine: Engine, work: Work, index: int) -> Updates:
         segmentation = engine.segment(image, outcome.checkpoint, options=outcome.options)
     except Exception as error:
         return {"status": updates.problem(work, error)}
-    work = replace(work, run=replace(work.run, shown=segmentation, position=index))
+    work.run = replace(work.run, shown=segmentation, position=index)
     return {"work": work, **updates.view(segmentation), **updates.chosen_files(outcome.label_map, outcome.overlay)}
 
 
@@ -71,8 +73,8 @@ def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object
     return segmentation_value(work.run.shown, plane=plane, slice_indices=wanted, key=key)
 
 
-def _job(engine: Engine, work: Work, choices: Choices, folder: Path, progress: gr.Progress) -> Job:
-    if not work.studies:
+def _job(engine: Engine, work: Work, given: Given, choices: Choices, folder: Path, progress: gr.Progress) -> Job:
+    if not given.studies:
         raise OptionError(texts.NO_FILE)
     entry = engine.entry(choices.checkpoint or "")
     options = choices.options(multiclass=entry.card is not None and entry.card.is_multiclass)
@@ -90,19 +92,23 @@ def _job(engine: Engine, work: Work, choices: Choices, folder: Path, progress: g
 
 def _streamed(work: Work, run: Run) -> Updates:
     """After each of several files: the first result opens at once, the gallery and the table grow."""
-    if len(work.studies) == 1 or run.shown is None:
+    if len(run.studies) == 1 or run.shown is None:
         return {"work": work}
     is_first = len(run.succeeded) == 1 and run.outcomes[-1].error is None
-    return {"work": replace(work, run=run), **(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
+    shown = {"work": work, **(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
+    work.run = run
+    return shown
 
 
-def _finished(work: Work, run: Run) -> Updates:
+def _finished(work: Work, before: Run | None, run: Run) -> Updates:
     if run.shown is not None and run.folder is not None:
-        if work.run is not None and work.run.folder is not None:
-            shutil.rmtree(work.run.folder, ignore_errors=True)
-        return updates.whole_result(replace(work, run=run), run, write_run(run.outcomes, run.folder))
+        if before is not None and before.folder is not None:
+            shutil.rmtree(before.folder, ignore_errors=True)
+        shown = updates.whole_result(work, run, write_run(run.outcomes, run.folder))
+        work.run = run
+        return shown
     if run.partial and not run.outcomes:
         return {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
-    if len(work.studies) == 1:
+    if len(run.studies) == 1:
         return {"status": updates.problem(work, MedsegError(run.outcomes[0].error))}
-    return {"status": result_view.verdict(run, len(work.studies))}
+    return {"status": result_view.verdict(run)}

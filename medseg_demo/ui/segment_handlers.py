@@ -15,24 +15,29 @@ from medseg_demo.samples import Sample
 from medseg_demo.ui import checkpoint_view, markup, studies, texts, updates, upload_card
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import FinishedExample
-from medseg_demo.ui.state import Choices, StopRequest, Work
+from medseg_demo.ui.state import Choices, Given, Work
 from medseg_demo.ui.studies import Study, find_studies
 from medseg_demo.ui.updates import Updates
 
 NO_CHOICE = gr.update(choices=[], value=None, visible=False)
 
 
-def open_page(engine: Engine, example: FinishedExample | None) -> Updates:
-    """The page as a visitor finds it: the finished example, or what is missing for one."""
+def open_page(engine: Engine, work: Work, example: FinishedExample | None) -> Updates:
+    """The page as a visitor finds it: the finished example, or what is missing for one.
+
+    A file that was added before the page was complete stays what the next run is of.
+    """
     entries = engine.usable()
+    if work.run is not None:  # a sample was pressed, and done, before the page was complete
+        return {"checkpoint": gr.update(choices=checkpoint_view.choices(entries))}
     if example is None:
         name = entries[0].name if entries else None
         shown: Updates = {"status": _empty_state(engine) if not entries else _no_sample()}
     else:
         name = example.run.choices.checkpoint
-        work = Work(
-            offered=example.studies, studies=example.studies, image=example.image, run=example.run, stop=StopRequest()
-        )
+        if not work.given.studies:
+            work.given = Given(example.studies, example.studies, example.image)
+        work.run = example.run
         shown = updates.whole_result(work, example.run, example.written)
         shown["preflight"] = preflight_card(engine, work, example.run.choices)
     choices = gr.update(choices=checkpoint_view.choices(entries), value=name)
@@ -47,8 +52,7 @@ def choose_sample(engine: Engine, work: Work, sample: Sample, choices: Choices) 
         found = (Study(sample.path),)
     except MedsegError as error:
         return {"preflight": updates.problem(work, error)}
-    work = replace(work, offered=found, studies=found)
-    taken = _read(engine, work, replace(choices, checkpoint=name))
+    taken = _read(engine, work, Given(found, found), replace(choices, checkpoint=name))
     return {"checkpoint": name, "upload": None, "study": NO_CHOICE, **updates.checkpoint(entry), **taken}
 
 
@@ -64,36 +68,42 @@ def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, 
     """
     if len(paths) > 1:
         yield {"preflight": markup.busy(texts.LOOKING.format(count=len(paths)))}
+    work.folder = folder
     try:
         unpack_to = folder / f"upload-{secrets.token_hex(4)}"
         offered = find_studies(paths, engine.settings, unpack_to=unpack_to) if paths else ()
     except Exception as error:
-        work = replace(work, offered=(), studies=(), image=None)
+        work.given = Given()
         yield {"work": work, "preflight": updates.problem(work, error), "status": "", "study": NO_CHOICE}
         return
-    work, first = replace(work, folder=folder, offered=offered), studies.first_choice(offered)
-    offer = studies.choices(offered)
+    first, offer = studies.first_choice(offered), studies.choices(offered)
     choice = gr.update(choices=offer, value=first, visible=True) if offer else NO_CHOICE
     yield {"study": choice, "status": ""}
-    yield from choose_study(engine, work, first, choices)
+    yield from _choose(engine, work, offered, first, choices)
 
 
 def choose_study(engine: Engine, work: Work, choice: str | None, choices: Choices) -> Iterator[Updates]:
     """Take one of several studies of an upload, or all of them."""
-    work = replace(work, studies=studies.chosen(work.offered, choice))
-    if len(work.studies) == 1:
-        yield {"preflight": markup.busy(work.studies[0].reading)}
-    yield _read(engine, work, choices)
+    yield from _choose(engine, work, work.given.offered, choice, choices)
 
 
-def _read(engine: Engine, work: Work, choices: Choices) -> Updates:
+def _choose(
+    engine: Engine, work: Work, offered: tuple[Study, ...], choice: str | None, choices: Choices
+) -> Iterator[Updates]:
+    given = Given(offered, studies.chosen(offered, choice))
+    if len(given.studies) == 1:
+        yield {"preflight": markup.busy(given.studies[0].reading)}
+    yield _read(engine, work, given, choices)
+
+
+def _read(engine: Engine, work: Work, given: Given, choices: Choices) -> Updates:
     """Read the study if it is the only one, and show what is about to be segmented."""
     try:
-        image = work.studies[0].read(engine.settings) if len(work.studies) == 1 else None
+        image = given.studies[0].read(engine.settings) if len(given.studies) == 1 else None
     except Exception as error:
-        work = replace(work, studies=(), image=None)
+        work.given = Given(given.offered)
         return {"work": work, "preflight": updates.problem(work, error), "status": ""}
-    work = replace(work, image=image)
+    work.given = replace(given, image=image)
     return {"work": work, "preflight": preflight_card(engine, work, choices), "status": ""}
 
 
@@ -101,7 +111,7 @@ def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:
     """Show the card of another checkpoint, set its threshold, and judge the image anew."""
     return {
         "preflight": preflight_card(engine, work, choices),
-        "stale": stale_mark(work, choices),
+        "stale": updates.stale_mark(work.given, work.run, choices),
         **updates.checkpoint(engine.find(choices.checkpoint)),
     }
 
@@ -110,16 +120,10 @@ def preflight_card(engine: Engine, work: Work, choices: Choices) -> str:
     """What is about to be segmented; empty where there is nothing."""
     entry = engine.find(choices.checkpoint)
     card = entry.card if entry else None
-    if work.image is None:
-        return upload_card.studies_card(work.studies, card, engine.settings) if work.studies else ""
-    return upload_card.image_card(work.image, card)
-
-
-def stale_mark(work: Work, choices: Choices) -> str:
-    """A mark where the controls no longer say what the result was made with."""
-    if work.run is None or work.run.choices == choices:
-        return ""
-    return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+    given = work.given
+    if given.image is None:
+        return upload_card.studies_card(given.studies, card, engine.settings) if given.studies else ""
+    return upload_card.image_card(given.image, card)
 
 
 def _empty_state(engine: Engine) -> str:

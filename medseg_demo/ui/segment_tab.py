@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from medseg_demo.samples import Sample
-from medseg_demo.ui import export_handlers, run_handlers, segment_handlers
+from medseg_demo.ui import export_handlers, run_handlers, segment_handlers, updates
 from medseg_demo.ui.code import page_address
 from medseg_demo.ui.code_view import CODE_PARTS, run_code
 from medseg_demo.ui.engine import Engine
@@ -50,10 +50,11 @@ class SegmentTab:
         self._on_export()
 
     def _on_start(self, page: gr.Blocks) -> None:
-        def open_page() -> Changes:
-            return self.changes(segment_handlers.open_page(self._engine, self._example.get()))
+        def open_page(work: Work) -> Changes:
+            example = self._example.get()
+            return self.changes(segment_handlers.open_page(self._engine, work, example))
 
-        self.loaded = page.load(open_page, None, self.outputs, show_progress="hidden", **READING)
+        self.loaded = page.load(open_page, self.parts["work"], self.outputs, show_progress="hidden", **READING)
         self.then_code(self.loaded)
         for sample, button in self._samples:
             chosen = button.click(self._chooser(sample), self.inputs, self.outputs, **QUICK)
@@ -68,33 +69,39 @@ class SegmentTab:
     def _on_upload(self) -> None:
         def read(request: gr.Request, work: Work, paths: list[str] | None, *choices: Any) -> Iterator[Changes]:
             files, folder = [Path(path) for path in paths or []], session_folder(request.session_hash)
-            for updates in segment_handlers.take_files(self._engine, work, files, Choices(*choices), folder):
-                yield self.changes(updates)
+            for step in segment_handlers.take_files(self._engine, work, files, Choices(*choices), folder):
+                yield self.changes(step)
 
         def choose(work: Work, choice: str | None, *choices: Any) -> Iterator[Changes]:
-            for updates in segment_handlers.choose_study(self._engine, work, choice, Choices(*choices)):
-                yield self.changes(updates)
+            for step in segment_handlers.choose_study(self._engine, work, choice, Choices(*choices)):
+                yield self.changes(step)
 
         work, upload, folder, study = (self.parts[name] for name in ("work", "upload", "folder", "study"))
         outputs = [self.parts[name] for name in ("work", "preflight", "status", "study")]
         options = READING | {"show_progress": "hidden"}
         for component, events in ((upload, ("upload", "clear", "delete")), (folder, ("upload",))):
             for event in events:
-                getattr(component, event)(read, [work, component, *self.inputs[1:]], outputs, **options)
+                taken = getattr(component, event)(read, [work, component, *self.inputs[1:]], outputs, **options)
+                self._mark_stale(taken.then)
         folder.upload(None, None, upload, js="() => null", api_visibility="private")
-        study.input(choose, [work, study, *self.inputs[1:]], outputs, **options)
+        self._mark_stale(study.input(choose, [work, study, *self.inputs[1:]], outputs, **options).then)
 
     def _on_controls(self) -> None:
         def choose(work: Work, *choices: Any) -> Changes:
             return self.changes(segment_handlers.choose_checkpoint(self._engine, work, Choices(*choices)))
 
-        def compare(work: Work, *choices: Any) -> str:
-            return segment_handlers.stale_mark(work, Choices(*choices))
-
         chosen = [self.parts[name] for name in ("preflight", "stale", "card", "weaknesses", "threshold")]
         self.parts["checkpoint"].input(choose, self.inputs, chosen, **QUICK)
         for name in CONTROLS[1:]:
-            self.parts[name].change(compare, self.inputs, self.parts["stale"], **QUICK)
+            self._mark_stale(self.parts[name].change)
+
+    def _mark_stale(self, event: Callable[..., object]) -> None:
+        """Say, whenever an event happens, whether the result is still that of what is given and of the controls."""
+
+        def compare(work: Work, *choices: Any) -> str:
+            return updates.stale_mark(work.given, work.run, Choices(*choices))
+
+        event(compare, self.inputs, self.parts["stale"], **QUICK)
 
     def _on_run(self) -> None:
         self._run_after(self.parts["segment"].click)
@@ -106,14 +113,16 @@ class SegmentTab:
         def run(
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
-            work: Work = Work(),  # noqa: B008
-            *choices: Any,
+            *inputs: Any,
         ) -> Iterator[Changes]:
+            work, *choices = inputs
             folder = session_folder(request.session_hash)
-            for updates in run_handlers.run(self._engine, work, Choices(*choices), folder, progress):
-                yield self.changes(updates)
+            for step in run_handlers.run(self._engine, work, Choices(*choices), folder, progress):
+                yield self.changes(step)
 
-        self.then_code(event(run, self.inputs, self.outputs, show_progress_on=[self.parts["status"]], **NETWORK))
+        done: Any = event(run, self.inputs, self.outputs, show_progress_on=[self.parts["status"]], **NETWORK)
+        self.then_code(done)
+        self._mark_stale(done.then)
 
     def then_code(self, event: Any) -> None:
         """After an event that may have changed what is in the viewer: the code that reproduces it."""
@@ -151,6 +160,6 @@ class SegmentTab:
         surface = [self.parts[name] for name in ("surface", "surface_note")]
         self.parts["show_surface"].click(show_surface, work, surface, **READING)
 
-    def changes(self, updates: Updates) -> Changes:
+    def changes(self, step: Updates) -> Changes:
         """Updates by name as updates by component; none at all in the form that Gradio takes for it."""
-        return {self.parts[name]: value for name, value in updates.items()} or gr.skip()
+        return {self.parts[name]: value for name, value in step.items()} or gr.skip()

@@ -9,7 +9,7 @@ from medseg_demo.segmentation import Segmentation, SegmentOptions
 from medseg_demo.ui.downloads import safe_stem, write_outcome
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain
-from medseg_demo.ui.state import Choices, Outcome, Run, StopRequest, Work
+from medseg_demo.ui.state import Choices, Given, Outcome, Run, StopRequest
 from medseg_demo.ui.studies import Study
 
 # (studies done, studies in all, name of the present one, its steps that are done, its steps in all)
@@ -40,12 +40,12 @@ class Job:
     stop: StopRequest
     report: Report
 
-    def run(self, work: Work) -> Iterator[Run]:
-        """Segment every study of the work; a Run after each. The last one is whole, or marked as partial."""
-        run = Run(self.choices, folder=self.folder)
-        for index, study in enumerate(work.studies):
+    def run(self, given: Given) -> Iterator[Run]:
+        """Segment every study; a Run after each. The last one is whole, or marked as partial."""
+        run = Run(self.choices, given.studies, folder=self.folder)
+        for index, study in enumerate(given.studies):
             try:
-                outcome, segmentation = self._one(study, work.image, index, len(work.studies), run)
+                outcome, segmentation = self._one(study, given.image, index, run)
             except Stopped:
                 yield replace(run, partial=True)
                 return
@@ -53,14 +53,14 @@ class Job:
             yield run
 
     def _one(
-        self, study: Study, image: MedicalImage | None, index: int, total: int, run: Run
+        self, study: Study, image: MedicalImage | None, index: int, run: Run
     ) -> tuple[Outcome, Segmentation | None]:
         name = safe_stem(study.stem, [outcome.name for outcome in run.outcomes])
 
         def progress(done: int, of: int) -> None:
             if self.stop.raised:
                 raise Stopped
-            self.report(index, total, name, done, of)
+            self.report(index, len(run.studies), name, done, of)
 
         progress(0, 1)
         try:

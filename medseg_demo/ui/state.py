@@ -75,7 +75,8 @@ class Run:
 
     Attributes:
         choices: What it was made with.
-        outcomes: One a study, in their order.
+        studies: What it was made of.
+        outcomes: One a study, in their order; fewer where it is partial.
         shown: The segmentation in the viewer.
         position: Its place among ``succeeded``.
         partial: Whether it was stopped before its end.
@@ -83,6 +84,7 @@ class Run:
     """
 
     choices: Choices
+    studies: tuple[Study, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     shown: Segmentation | None = None
     position: int = 0
@@ -103,22 +105,36 @@ class StopRequest:
 
 
 @dataclass(frozen=True, eq=False)
+class Given:
+    """What a visitor chose or uploaded.
+
+    Attributes:
+        offered: All of it.
+        studies: What the Segment button would segment: all that is offered, or the one that was chosen.
+        image: The only study's image, once it was read; None for several.
+    """
+
+    offered: tuple[Study, ...] = ()
+    studies: tuple[Study, ...] = ()
+    image: MedicalImage | None = None
+
+
+@dataclass(eq=False)
 class Work:
-    """One visitor's work.
+    """One visitor's work: one object for the whole session, which the handlers change in place.
+
+    Handlers overlap: a file may be added while a run goes on. Each replaces only the part that it made, so that none
+    brings back an older part of another's; a run keeps to the ``given`` that it began with.
 
     Attributes:
         folder: Where the visitor's files lie; None until there are some.
-        offered: What was uploaded.
-        studies: What the Segment button would segment: all that is offered, or the one that was chosen.
-        image: The only study's image, once it was read; None for several.
+        given: What the next run is of.
         run: The result on the page.
         stop: Raised to end a run early.
     """
 
     folder: Path | None = None
-    offered: tuple[Study, ...] = ()
-    studies: tuple[Study, ...] = ()
-    image: MedicalImage | None = None
+    given: Given = field(default_factory=Given)
     run: Run | None = None
     stop: StopRequest = field(default_factory=StopRequest)
 

@@ -10,19 +10,19 @@ from medseg_demo.ui import checkpoint_view, markup, result_view, texts
 from medseg_demo.ui.downloads import RunFiles
 from medseg_demo.ui.exports import format_choices
 from medseg_demo.ui.faults import explain
-from medseg_demo.ui.state import Run, Work
+from medseg_demo.ui.state import Choices, Given, Run, Work
 from medseg_demo.ui.viewer import segmentation_value
 
 Updates = dict[str, object]
 
 
 def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
-    """Everything about a finished run."""
+    """Everything about a finished run, which need not be the work's yet."""
     first = run.succeeded[0]
     return {
         "work": work,
-        "status": result_view.verdict(run, len(work.studies)),
-        "stale": "",
+        "status": result_view.verdict(run),
+        "stale": stale_mark(work.given, run, run.choices),
         **view(run.shown),
         **listing(run),
         **chosen_files(first.label_map, first.overlay),
@@ -63,6 +63,18 @@ def listing(run: Run) -> Updates:
 def chosen_files(label_map: Path | None, overlay: Path | None) -> Updates:
     """The downloads that belong to the one image in the viewer."""
     return {"label_map": None if label_map is None else str(label_map), "overlay": overlay and str(overlay)}
+
+
+def stale_mark(given: Given, run: Run | None, choices: Choices) -> str:
+    """A mark where what is given or the controls are no longer what the result was made of and with."""
+    if run is None:
+        return ""
+    if given.studies not in ((), run.studies):
+        name = run.studies[0].stem if len(run.studies) == 1 else texts.IMAGES.format(count=len(run.studies))
+        return markup.panel("info", texts.OTHER_IMAGE_TITLE.format(name=name), [texts.STALE])
+    if run.choices != choices:
+        return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+    return ""
 
 
 def checkpoint(entry: CatalogEntry | None) -> Updates:

@@ -3,13 +3,16 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
+from gradio.state_holder import SessionState
 
 from evaluation.ui import compare_handlers
 from evaluation.ui import compare_texts as texts
 from evaluation.ui.compare_example import ComparisonExample, peers
-from evaluation.ui.compare_state import Request, Work, forget
+from evaluation.ui.compare_results import stale_mark
+from evaluation.ui.compare_state import Given, Request, Work, forget
 from medseg_demo.samples import SAMPLES
 from medseg_demo.ui.example import Example
 
@@ -85,7 +88,7 @@ def test_a_2d_checkpoint_goes_beside_a_3d_one_but_not_the_reverse():
 def test_a_sample_comes_with_its_checkpoints(known_engine, sample):
     updates = compare_handlers.choose_sample(known_engine, Work(), sample)
     assert updates["checkpoints"]["value"] == ["half", "strict"]
-    assert updates["work"].image.name == "scan"
+    assert updates["work"].given.image.name == "scan"
     assert (updates["reference"], updates["label_maps"], updates["upload"]) == (None, None, None)
     named = compare_handlers.choose_sample(known_engine, Work(), sample, ("strict", "half"))
     assert named["checkpoints"]["value"] == ["strict", "half"]
@@ -100,9 +103,9 @@ def test_an_upload_is_described(known_engine, picture, tmp_path):
 def test_one_of_several_is_chosen(known_engine, picture, tmp_path):
     updates = compare_handlers.take_files(known_engine, Work(), [picture("a.png"), picture("b.png")], tmp_path)
     assert [name for name, _ in updates["study"]["choices"]] == ["a.png", "b.png"]
-    assert updates["work"].image.name == "a"
+    assert updates["work"].given.image.name == "a"
     other = compare_handlers.choose_study(known_engine, updates["work"], "1")
-    assert other["work"].image.name == "b"
+    assert other["work"].given.image.name == "b"
     for odd in ("2", "x", None, "-1"):
         assert compare_handlers.choose_study(known_engine, updates["work"], odd) == {}
 
@@ -113,22 +116,22 @@ def test_an_unreadable_upload_is_explained(known_engine, tmp_path):
     assert 'role="alert"' in updates["preflight"]
     assert "notes.png" in updates["preflight"]
     assert str(tmp_path) not in updates["preflight"]
-    assert updates["work"].image is None
+    assert updates["work"].given.image is None
 
 
 def test_no_files_empty_the_card(known_engine, tmp_path):
-    updates = compare_handlers.take_files(known_engine, Work(image=np.zeros(1)), [], tmp_path)
+    updates = compare_handlers.take_files(known_engine, Work(given=Given(image=np.zeros(1))), [], tmp_path)
     assert updates["preflight"] == ""
-    assert updates["work"].image is None
+    assert updates["work"].given.image is None
 
 
 def test_changed_controls_are_marked(known_engine, example):
     work = compare_handlers.open_tab(known_engine, Work(), example.get(), ADDRESS)["work"]
     same = Request(("half", "strict"))
-    assert compare_handlers.stale_mark(work, same) == ""
-    assert compare_handlers.stale_mark(work, replace(same, method="staple")) == ""
-    assert texts.STALE_TITLE in compare_handlers.stale_mark(work, Request(("half",)))
-    assert compare_handlers.stale_mark(Work(), same) == ""
+    assert stale_mark(work.given, work.result, same) == ""
+    assert stale_mark(work.given, work.result, replace(same, method="staple")) == ""
+    assert texts.STALE_TITLE in stale_mark(work.given, work.result, Request(("half",)))
+    assert stale_mark(Given(), None, same) == ""
 
 
 def test_controls_become_a_request():
@@ -142,6 +145,22 @@ def test_a_dropped_state_takes_its_files_along(tmp_path):
     forget(Work(folder=tmp_path / "mine"))
     assert not (tmp_path / "mine").exists()
     forget(Work())
+
+
+def test_every_visitor_gets_an_own_work():
+    with gr.Blocks() as page:
+        state = gr.State(Work())
+    first, second = SessionState(page)[state._id], SessionState(page)[state._id]
+    first.stop.raised, first.given = True, "mine"
+    assert not second.stop.raised
+    assert second.given != "mine"
+    assert state.value.given != "mine"
+
+
+def test_a_cleared_upload_does_not_bring_the_example_back(known_engine, example, picture, tmp_path):
+    work = compare_handlers.open_tab(known_engine, Work(), example.get(), ADDRESS)["work"]
+    work = compare_handlers.take_files(known_engine, work, [], tmp_path)["work"]
+    assert compare_handlers.open_tab(known_engine, work, example.get(), ADDRESS) == {}
 
 
 @pytest.mark.parametrize(

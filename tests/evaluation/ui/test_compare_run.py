@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,19 @@ from PIL import Image
 
 from evaluation.ui import compare_run
 from evaluation.ui import compare_texts as texts
-from evaluation.ui.compare_handlers import stale_mark, take_files
+from evaluation.ui.compare_handlers import take_files
+from evaluation.ui.compare_results import stale_mark
 from evaluation.ui.compare_state import Request, Work
 from medseg_demo.errors import DeviceMemoryError
+from medseg_demo.ui.texts import OTHER_IMAGE_TITLE
 
 ADDRESS = "http://127.0.0.1:7860/"
 BOTH = Request(("half", "strict"))
+
+
+def mark_of(work: Work) -> str:
+    """Of the page where the controls are as they were."""
+    return stale_mark(work.given, work.result, BOTH)
 
 
 @pytest.fixture
@@ -64,7 +70,7 @@ def test_each_result_appears_and_the_last_is_whole(run, ready):
 def test_the_table_says_what_each_checkpoint_costs(run, ready):
     last = run(ready)[-1]
     assert "<th>Memory</th>" in last["tables"].replace(' scope="col"', "")
-    memory = [member.cost.memory_mb for member in last["work"].result.members]
+    memory = [member.cost.memory_mb for member in last["work"].result.comparison.members]
     assert all(f"{one:.1f} MB" in last["tables"] for one in memory)
     assert min(memory) > 64 * 64 * 4 / 1e6  # the picture alone, in single precision
 
@@ -116,7 +122,7 @@ def test_the_consensus_is_added_changed_and_taken_away(known_engine, run, ready,
     consensus = np.asarray(Image.open(both["consensus_file"]["value"]))
     assert not consensus[20:28, 44:52].any()  # a tie is background
     staple = compare_run.choose_consensus(both["work"], "staple", folder, ADDRESS)
-    assert staple["work"].result.consensus.name == "STAPLE"
+    assert staple["work"].result.comparison.consensus.name == "STAPLE"
     none = compare_run.choose_consensus(staple["work"], None, folder, ADDRESS)
     assert len(none["viewer"]["predictions"]) == 2
     assert compare_run.choose_consensus(none["work"], None, folder, ADDRESS) == {}
@@ -130,11 +136,11 @@ def test_another_upload_leaves_the_result_what_it_is(known_engine, run, ready, p
     assert "evaluation compare scan.png " in code["code_command"]
     assert "scan.png" in code["code_python"]
     assert "other" not in code["code_command"] + code["code_python"]
-    assert texts.OTHER_IMAGE_TITLE.format(name="scan") in stale_mark(other, BOTH)
-    assert stale_mark(take_files(known_engine, other, [], folder)["work"], BOTH) == ""
-    again = run(other)[-1]
+    assert OTHER_IMAGE_TITLE.format(name="scan") in mark_of(other)
+    assert mark_of(take_files(known_engine, other, [], folder)["work"]) == ""
+    again = run(take_files(known_engine, other, [picture("other.png")], folder)["work"])[-1]
     assert "evaluation compare other.png " in again["code_command"]
-    assert stale_mark(again["work"], BOTH) == ""
+    assert mark_of(again["work"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -205,9 +211,9 @@ def test_stop_keeps_what_is_done(run, ready):
     last = run(ready, progress=stop_after_the_first)[-1]
     assert texts.STOPPED_TITLE in last["status"]
     assert "1 of 2 label maps" in last["status"]
-    assert last["work"].result.partial
+    assert last["work"].result.comparison.partial
     assert last["downloads"]["visible"]
-    again = run(replace(last["work"]))[-1]
+    again = run(last["work"])[-1]
     assert again["status"] == ""
 
 
@@ -230,12 +236,74 @@ def test_a_volume_sends_the_slices_that_are_asked_for(known_engine, run, tmp_pat
     volume[4, 5, 5] = 1
     np.save(tmp_path / "volume.npy", volume)
     work = take_files(known_engine, Work(), [tmp_path / "volume.npy"], tmp_path / "session")["work"]
-    _, first, last = run(work)
+    steps = compare_run.run(known_engine, work, BOTH, tmp_path / "session", ADDRESS, lambda share, desc: None)
+    _, first = next(steps), next(steps)
     value = compare_run.send_slices(first["work"], "axial", [1], first["viewer"]["key"])
     assert [one["name"] for one in value["predictions"]] == ["half"]
     assert [part["index"] for part in value["slices"]] == [1]
+    (last,) = steps
     key = last["viewer"]["key"]
     value = compare_run.send_slices(last["work"], "coronal", [4, 2, 99, -1], key)
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 4), ("coronal", 2)]
     assert value["key"] == key
     assert all(len(part["predictions"]) == 2 for part in value["slices"])
+
+
+class Session:
+    """What Gradio keeps of one visitor: the last work that a handler brought back."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def take(self, updates: dict[str, object]) -> dict[str, object]:
+        self.work = updates.get("work", self.work)
+        return updates
+
+
+def test_a_consensus_that_is_made_while_a_run_ends_does_not_undo_its_result(
+    known_engine, run, ready, picture, tmp_path, monkeypatch
+):
+    work, folder = run(ready)[-1]["work"], tmp_path / "session"
+    take_files(known_engine, work, [picture("other.png")], folder)
+    consensus = compare_run.with_consensus
+
+    def end_a_run_first(found, method):
+        monkeypatch.setattr(compare_run, "with_consensus", consensus)
+        run(work)
+        return consensus(found, method)
+
+    monkeypatch.setattr(compare_run, "with_consensus", end_a_run_first)
+    assert compare_run.choose_consensus(work, "majority", folder, ADDRESS) == {}
+    assert work.result.comparison.image.name == "other"
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_compared(
+    known_engine, run, ready, picture, tmp_path, after
+):
+    session, folder = Session(ready), tmp_path / "session"
+    steps = compare_run.run(known_engine, session.work, BOTH, folder, ADDRESS, lambda share, desc: None)
+    for _ in range(after):
+        session.take(next(steps))
+    session.take(take_files(known_engine, session.work, [picture("other.png")], folder))
+    for step in steps:
+        last = session.take(step)
+    assert OTHER_IMAGE_TITLE.format(name="scan") in last["stale"]
+    assert "evaluation compare scan.png " in last["code_command"]
+    assert last["viewer"]["title"] == "scan"
+    assert json.loads(Path(last["document"]).read_text())["image"] == "scan"
+    again = run(session.work)[-1]
+    assert again["viewer"]["title"] == "other"
+    assert "evaluation compare other.png " in again["code_command"]
+    assert again["stale"] == ""
+
+
+def test_a_file_that_is_read_while_a_run_ends_does_not_undo_its_result(known_engine, ready, picture, tmp_path):
+    session, folder = Session(ready), tmp_path / "session"
+    held = session.work  # what the reading began with
+    for step in compare_run.run(known_engine, held, BOTH, folder, ADDRESS, lambda share, desc: None):
+        last = session.take(step)
+    session.take(take_files(known_engine, held, [picture("other.png")], folder))
+    value = compare_run.send_slices(session.work, "axial", [0], last["viewer"]["key"])
+    assert [one["name"] for one in value["predictions"]] == ["half", "strict"]
+    assert OTHER_IMAGE_TITLE.format(name="scan") in mark_of(session.work)

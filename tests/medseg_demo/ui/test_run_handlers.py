@@ -70,7 +70,7 @@ def test_several_files_with_a_bad_one(run, picture, tmp_path):
     assert last["status"].count("bad.png") == 1
     assert [name for _, name in last["gallery"]["value"]] == ["a", "b"]
     assert last["viewer"]["title"] == "a"
-    assert [len(step["work"].run.outcomes) for step in steps[1:]] == [1, 2, 3]
+    assert [step["measurements"].count("<tr>") for step in steps[1:]] == [2, 2, 3]  # with the row of the headings
     assert "viewer" in steps[1]
     assert "viewer" not in steps[3]
     assert told[0] == "Segmenting 1 of 3: a"
@@ -158,7 +158,7 @@ def test_a_result_of_the_gallery_opens(engine, run, picture):
     assert opened["label_map"].endswith("b.png")
     assert opened["work"].run.position == 1
     assert run_handlers.open_neighbour(engine, opened["work"], 1)["viewer"]["title"] == "a"
-    assert run_handlers.open_neighbour(engine, opened["work"], -1)["viewer"]["title"] == "a"
+    assert run_handlers.open_neighbour(engine, opened["work"], -1)["viewer"]["title"] == "b"
 
 
 def test_a_result_whose_file_is_gone_is_explained(engine, run, picture, tmp_path):
@@ -188,3 +188,69 @@ def test_a_volume_sends_the_slices_that_are_asked_for(run, tmp_path):
     value = run_handlers.send_slices(last["work"], "coronal", [63, 64], last["viewer"]["key"])
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 63)]
     assert value["key"] == last["viewer"]["key"]
+
+
+class Session:
+    """What Gradio keeps of one visitor: the last work that a handler brought back."""
+
+    def __init__(self, engine, folder: Path) -> None:
+        self.work = Work()
+        self._engine = engine
+        self._folder = folder
+
+    def take(self, updates: dict[str, object]) -> dict[str, object]:
+        self.work = updates.get("work", self.work)
+        return updates
+
+    def upload(self, *files: Path, work: Work | None = None) -> None:
+        for step in segment_handlers.take_files(self._engine, work or self.work, files, CHOICES, self._folder):
+            self.take(step)
+
+    def run(self):
+        for step in run_handlers.run(self._engine, self.work, CHOICES, self._folder, no_progress):
+            yield self.take(step)
+
+
+@pytest.fixture
+def session(engine, tmp_path) -> Session:
+    return Session(engine, tmp_path / "visitor")
+
+
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("names", [["scan"], ["scan", "twin"]])
+def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(session, picture, names, after):
+    session.upload(*map(picture, names))
+    steps = session.run()
+    for _ in range(after):
+        next(steps)
+    session.upload(picture("other", brightness=200))
+    *_, last = steps
+    assert "This result is of" in last["stale"]
+    assert last["viewer"]["title"] == "scan"
+    assert Path(last["label_map"]).stem == "scan"
+    images = json.loads(Path(last["measurements_json"]).read_text())["images"]
+    assert [image["name"] for image in images] == names
+    assert [outcome.name for outcome in session.work.run.outcomes] == names
+    *_, last = session.run()
+    assert last["viewer"]["title"] == "other"
+    assert last["stale"] == ""
+
+
+def test_a_file_that_is_read_while_a_run_ends_does_not_undo_its_result(session, picture):
+    session.upload(picture())
+    held = session.work  # what the reading began with
+    *_, last = session.run()
+    session.upload(picture("other"), work=held)
+    assert session.work.run.shown.image.name == last["viewer"]["title"] == "scan"
+
+
+def test_stop_ends_a_run_that_a_file_was_added_to(session, picture):
+    session.upload(picture("a"), picture("b"), picture("c"))
+    steps = session.run()
+    next(steps), next(steps)
+    session.upload(picture("other"))
+    run_handlers.request_stop(session.work)
+    *_, last = steps
+    assert "1 of 3 files are done" in last["status"]
+    *_, last = session.run()
+    assert last["viewer"]["title"] == "other"

@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 
 from medseg_demo.samples import Sample
-from medseg_demo.ui import segment_handlers, texts
+from medseg_demo.ui import segment_handlers, texts, updates
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
-from medseg_demo.ui.state import Choices, Run, Work
+from medseg_demo.ui.state import Choices, Given, Run, Work
 from medseg_demo.ui.studies import Study
 
 CHOICES = Choices("bright")
@@ -29,27 +29,27 @@ def sample(monkeypatch, picture):
 
 def test_the_page_opens_with_a_finished_example(engine, sample):
     example = Example(engine).get()
-    shown = segment_handlers.open_page(engine, example)
+    shown = segment_handlers.open_page(engine, Work(), example)
     assert shown["viewer"]["title"] == "chest"
     assert "bright" in shown["measurements"]
     assert "chest" in shown["preflight"]
     assert shown["checkpoint"]["value"] == "bright"
     assert shown["downloads"]["visible"]
     assert shown["label_map"].endswith("chest.png")
-    assert segment_handlers.stale_mark(shown["work"], CHOICES) == ""
+    assert updates.stale_mark(shown["work"].given, shown["work"].run, CHOICES) == ""
 
 
 def test_visitors_share_the_example_but_no_stop(engine, sample):
     example = Example(engine).get()
-    first = segment_handlers.open_page(engine, example)["work"]
-    second = segment_handlers.open_page(engine, example)["work"]
+    first = segment_handlers.open_page(engine, Work(), example)["work"]
+    second = segment_handlers.open_page(engine, Work(), example)["work"]
     assert first.run is second.run
     assert first.stop is not second.stop
 
 
 def test_without_its_checkpoint_there_is_no_example(engine, sample, monkeypatch):
     monkeypatch.setattr("medseg_demo.ui.example.list_samples", lambda: (replace(sample, checkpoint="gone"),))
-    shown = segment_handlers.open_page(engine, Example(engine).get())
+    shown = segment_handlers.open_page(engine, Work(), Example(engine).get())
     assert texts.NO_SAMPLE_TITLE in shown["status"]
     assert "viewer" not in shown
 
@@ -62,7 +62,7 @@ def test_a_sample_that_cannot_be_read_does_not_keep_the_page_from_opening(engine
 
 def test_without_any_checkpoint_the_page_says_what_to_do(settings):
     engine = Engine(settings)
-    shown = segment_handlers.open_page(engine, None)
+    shown = segment_handlers.open_page(engine, Work(), None)
     assert texts.NO_CHECKPOINT_TITLE in shown["status"]
     assert "checkpoints/" in shown["status"]
     assert shown["checkpoint"]["value"] is None
@@ -71,7 +71,7 @@ def test_without_any_checkpoint_the_page_says_what_to_do(settings):
 def test_a_sample_brings_its_checkpoint(engine, sample):
     shown = segment_handlers.choose_sample(engine, Work(), sample, Choices("bands"))
     assert shown["checkpoint"] == "bright"
-    assert shown["work"].image.name == "chest"
+    assert shown["work"].given.image.name == "chest"
     assert shown["upload"] is None
 
 
@@ -82,7 +82,7 @@ def test_a_sample_without_its_checkpoint_keeps_the_chosen_one(engine, sample):
 
 def test_one_upload_is_read_and_described(engine, picture, tmp_path):
     shown = take(engine, Work(), [picture()], CHOICES, tmp_path)
-    assert shown["work"].image.name == "scan"
+    assert shown["work"].given.image.name == "scan"
     assert "64 × 64 px" in shown["preflight"]
     assert shown["status"] == ""
 
@@ -90,8 +90,8 @@ def test_one_upload_is_read_and_described(engine, picture, tmp_path):
 def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path):
     files = [picture("a"), picture("b")]
     shown = take(engine, Work(), files, CHOICES, tmp_path)
-    assert [study.item for study in shown["work"].studies] == files
-    assert shown["work"].image is None
+    assert [study.item for study in shown["work"].given.studies] == files
+    assert shown["work"].given.image is None
     assert "2 files" in shown["preflight"]
 
 
@@ -102,25 +102,25 @@ def test_a_zip_is_unpacked_into_the_visitors_folder(engine, picture, tmp_path):
         file.write(picture("b"), "inside/b.png")
     folder = tmp_path / "visitor"
     shown = take(engine, Work(), [archive], CHOICES, folder)
-    assert [study.name for study in shown["work"].studies] == ["a.png", "b.png"]
-    assert all(study.item.is_relative_to(folder) for study in shown["work"].studies)
+    assert [study.name for study in shown["work"].given.studies] == ["a.png", "b.png"]
+    assert all(study.item.is_relative_to(folder) for study in shown["work"].given.studies)
 
 
 def test_a_bad_upload_is_explained_and_the_result_is_kept(engine, picture, tmp_path):
-    run = Run(CHOICES)
+    run, given = Run(CHOICES), Given(studies=(Study(picture()),))
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
-    shown = take(engine, Work(run=run, studies=(Study(picture()),)), [bad], CHOICES, tmp_path)
+    shown = take(engine, Work(given=given, run=run), [bad], CHOICES, tmp_path)
     assert 'role="alert"' in shown["preflight"]
     assert "notes.png" in shown["preflight"]
-    assert shown["work"].studies == ()
+    assert shown["work"].given.studies == ()
     assert shown["work"].run is run
 
 
 def test_taking_the_upload_away_empties_the_card(engine, picture, tmp_path):
-    shown = take(engine, Work(studies=(Study(picture()),)), [], CHOICES, tmp_path)
+    shown = take(engine, Work(given=Given(studies=(Study(picture()),))), [], CHOICES, tmp_path)
     assert shown["preflight"] == ""
-    assert shown["work"].studies == ()
+    assert shown["work"].given.studies == ()
 
 
 def test_another_checkpoint_brings_card_and_threshold(engine):
@@ -134,7 +134,26 @@ def test_another_checkpoint_brings_card_and_threshold(engine):
 
 
 def test_changed_settings_make_a_result_stale():
+    assert updates.stale_mark(Given(), Run(CHOICES), CHOICES) == ""
+    assert texts.STALE_TITLE in updates.stale_mark(Given(), Run(CHOICES), replace(CHOICES, fill_holes=True))
+    assert updates.stale_mark(Given(), None, CHOICES) == ""
+
+
+def test_another_upload_makes_a_result_stale(picture):
+    a, b = Study(picture("a")), Study(picture("b"))
+    assert "This result is of a<" in updates.stale_mark(Given(studies=(b,)), Run(CHOICES, (a,)), CHOICES)
+    assert "This result is of 2 images<" in updates.stale_mark(Given(studies=(b,)), Run(CHOICES, (a, b)), CHOICES)
+    assert updates.stale_mark(Given(studies=(a,)), Run(CHOICES, (a,)), CHOICES) == ""
+
+
+def test_a_file_that_was_added_before_the_page_was_complete_stays(engine, sample, picture, tmp_path):
+    work = take(engine, Work(), [picture()], CHOICES, tmp_path)["work"]
+    shown = segment_handlers.open_page(engine, work, Example(engine).get())
+    assert "64 × 64 px" in shown["preflight"]
+    assert "This result is of chest<" in shown["stale"]
+    assert shown["work"].given.image.name == "scan"
+
+
+def test_a_result_that_is_there_before_the_page_is_complete_stays(engine, sample):
     work = Work(run=Run(CHOICES))
-    assert segment_handlers.stale_mark(work, CHOICES) == ""
-    assert texts.STALE_TITLE in segment_handlers.stale_mark(work, replace(CHOICES, fill_holes=True))
-    assert segment_handlers.stale_mark(Work(), CHOICES) == ""
+    assert set(segment_handlers.open_page(engine, work, Example(engine).get())) == {"checkpoint"}

@@ -1,7 +1,8 @@
-from copy import deepcopy
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from medseg_demo.segmentation import SegmentOptions
 from medseg_demo.ui.state import Choices, Outcome, Run, Work, end_session, forget, session_folder
@@ -23,16 +24,19 @@ def test_an_emptied_number_keeps_all_components():
     assert Choices("c", smallest_component=None).options(multiclass=False).smallest_component == 0
 
 
-def test_every_visitor_gets_an_own_stop():
-    initial = Work()
-    first, second = deepcopy(initial), deepcopy(initial)
-    first.stop.raised = True
+def test_every_visitor_gets_an_own_work():
+    with gr.Blocks() as page:
+        state = gr.State(Work())
+    first, second = SessionState(page)[state._id], SessionState(page)[state._id]
+    first.stop.raised, first.given = True, "mine"
     assert not second.stop.raised
+    assert second.given != "mine"
+    assert state.value.given != "mine"
 
 
 def test_succeeded_leaves_failures_out(tmp_path):
     good, bad = Outcome(Study(tmp_path), "good"), Outcome(Study(tmp_path), "bad", error="no")
-    assert Run(Choices(), (bad, good)).succeeded == (good,)
+    assert Run(Choices(), outcomes=(bad, good)).succeeded == (good,)
 
 
 def test_visitors_have_folders_of_their_own(tmp_path):
