@@ -61,7 +61,7 @@ class Links:
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008
             kind: str = "",
-            work: Work = Work(),  # noqa: B008
+            work: Any = None,
             *choices: Any,
         ) -> Iterator[dict[Any, object]]:
             link = self._link(request) if kind == "segment" else None
