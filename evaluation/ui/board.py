@@ -142,6 +142,11 @@ class Board:
     stop: StopRequest = field(default_factory=StopRequest)
     latest: Latest = field(default_factory=Latest)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the page still shows this board's answer."""
+        return self.latest.answer is self.answer
+
     def with_answer(self, found: "Answer | None") -> "Board":
         """The board with what the page shows from now on."""
         self.latest.answer = found

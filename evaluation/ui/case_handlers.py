@@ -56,8 +56,10 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
     try:
         case = shown[1] if shown and _holds(shown, board, key) else _open(engine, board, key)
     except Exception as error:
-        return updates | _missing(engine, key, error)
-    return updates | {"shown": (key, case)} | _pictures(board, key, case)
+        updates |= _missing(engine, key, error)
+    else:
+        updates |= {"shown": (key, case)} | _pictures(board, key, case)
+    return updates if board.is_current else {}  # meanwhile other runs may have been opened
 
 
 def open_neighbour(engine: Engine, board: Board, step: int, shown: Opening | None) -> Updates:

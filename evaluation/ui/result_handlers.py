@@ -94,7 +94,7 @@ def add_pictures(engine: Engine, board: Board) -> Updates:
         return {}
     worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
     tiles = gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, engine.settings))
-    return {"gallery": tiles} if board.latest.answer is found else {}
+    return {"gallery": tiles} if board.is_current else {}
 
 
 def sort_table(board: Board, column: str) -> Updates:

@@ -55,6 +55,11 @@ def test_another_prediction_of_the_open_case_is_not_read_again(engine, board, sq
     assert drawer.open_picked(engine, found["board"], PICK, found["shown"])["shown"][1] is found["shown"][1]
 
 
+def test_a_case_that_comes_late_does_not_bring_its_run_back(engine, board):
+    result_handlers.choose_runs(engine, board, [], Asked())
+    assert drawer.open_picked(engine, board, PICK, None) == {}
+
+
 def test_where_the_images_are_not_here_the_drawer_says_how_to_get_them(engine, first_paint):
     found = drawer.open_picked(engine, first_paint["board"], ["lungs", "one", "case_003", "class_1"], None)
     assert "Kermany" in found["case_note"]
