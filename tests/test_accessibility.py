@@ -8,7 +8,6 @@ from PIL import Image
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-expect.set_options(timeout=60_000)
 
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 
@@ -24,7 +23,6 @@ def scans(tmp_path) -> list[str]:
 
 @THEMES
 def test_the_segment_tab_before_and_after_an_upload(page, url, theme, scans, serious_faults):
-    page.set_default_timeout(60_000)
     page.goto(f"{url}?__theme={theme}")
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
     assert serious_faults() == {}
@@ -38,7 +36,6 @@ def test_the_segment_tab_before_and_after_an_upload(page, url, theme, scans, ser
 
 @THEMES
 def test_a_volume_in_three_planes(page, url, theme, serious_faults):
-    page.set_default_timeout(60_000)
     page.goto(f"{url}?__theme={theme}&sample=hippocampus")
     expect(page.locator("#ms-heading")).to_contain_text("hippocampus")
     page.locator("#ms-viewer").get_by_role("button", name="All three", exact=True).click()
@@ -48,7 +45,6 @@ def test_a_volume_in_three_planes(page, url, theme, serious_faults):
 
 @THEMES
 def test_the_compare_tab_in_each_layout(page, url, theme, serious_faults):
-    page.set_default_timeout(60_000)
     page.goto(f"{url}?__theme={theme}")
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
@@ -58,7 +54,6 @@ def test_the_compare_tab_in_each_layout(page, url, theme, serious_faults):
 
 
 def test_files_can_be_added_with_the_keyboard_by_one_button(page, url, scans):
-    page.set_default_timeout(60_000)
     page.goto(url)
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
     page.locator("#ms-upload input[type=file]").set_input_files(scans[0])
@@ -75,7 +70,6 @@ def test_files_can_be_added_with_the_keyboard_by_one_button(page, url, scans):
 
 
 def test_uploads_are_told_apart_by_their_names(page, url):
-    page.set_default_timeout(60_000)
     page.goto(url)
     page.get_by_role("tab", name="Compare").click()
     page.get_by_role("button", name="Add a reference or label maps").click()

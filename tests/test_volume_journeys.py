@@ -27,7 +27,6 @@ from medseg_demo.settings import ROOT
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-expect.set_options(timeout=60_000)
 
 SHAPE = (12, 40, 48)  # Z, Y, X
 TILT = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]) @ [[1, 0, 0], [0, 0.96, -0.28], [0, 0.28, 0.96]]
@@ -139,7 +138,6 @@ def opened(page, url):
     """The page, ready; the test fails if it asked for anything elsewhere."""
     requested = []
     page.on("request", lambda request: requested.append(request.url))
-    page.set_default_timeout(60_000)
     page.goto(url + "?__theme=light")
     expect(page.locator("#ms-status")).to_contain_text("Nothing to show yet")
     yield page
@@ -275,7 +273,6 @@ def test_without_webgl_the_page_says_so(page, url, nifti):
     page.add_init_script("HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) "
                          "{ return /webgl/.test(kind) ? null : own.call(this, kind, ...rest); })"
                          "(HTMLCanvasElement.prototype.getContext)")  # fmt: skip
-    page.set_default_timeout(60_000)
     page.goto(url)
     page.locator("#ms-upload input[type=file]").set_input_files(nifti)
     expect(page.locator("#ms-preflight")).to_contain_text("12 slices")

@@ -111,9 +111,15 @@ class TableView:
 
 @dataclass(eq=False)
 class Latest:
-    """The answer that a visitor's page shows now, for handlers that end after another one has changed the page."""
+    """What a visitor's page shows now, for handlers that end after another one has changed the page.
+
+    Attributes:
+        answer: To what was asked last.
+        theme: Of the page.
+    """
 
     answer: "Answer | None" = None
+    theme: Theme = "light"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +128,6 @@ class Board:
 
     Attributes:
         visitor: The name of the visitor's folder.
-        theme: Of the page.
         opened: The results on the page.
         answer: To what is asked now.
         table: Which rows of the table are shown.
@@ -133,7 +138,6 @@ class Board:
     """
 
     visitor: str = ""
-    theme: Theme = "light"
     opened: "Opened | None" = None
     answer: "Answer | None" = None
     table: TableView = TableView()

@@ -44,7 +44,7 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
     found = board.answer
     if found is None or len(pick) != 4:
         return {}
-    key = CaseKey(*map(str, pick))
+    key, on_page = CaseKey(*map(str, pick)), board.latest.answer
     board = replace(board, case=key)
     updates: Updates = {
         "board": board,
@@ -59,7 +59,7 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
         updates |= _missing(engine, key, error)
     else:
         updates |= {"shown": (key, case)} | _pictures(board, key, case)
-    return updates if board.is_current else {}  # meanwhile other runs may have been opened
+    return updates if board.latest.answer is on_page else {}  # meanwhile other runs may have been opened
 
 
 def open_neighbour(engine: Engine, board: Board, step: int, shown: Opening | None) -> Updates:

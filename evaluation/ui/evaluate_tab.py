@@ -163,9 +163,8 @@ class EvaluateTab:
             return self.changes(_handlers("result").turn(board, event.theme, Asked.of(*asked)))
 
         self.parts["figure"].theme(
-            turn, [self._board, *self._asked], [self._board, *(self.parts[name] for name in ("figure", "no_figure"))],
-            **QUICK,
-        )  # fmt: skip
+            turn, [self._board, *self._asked], [self.parts[name] for name in ("figure", "no_figure")], **QUICK
+        )
 
     def _on_run(self) -> None:
         split = len(CHOICES)

@@ -12,7 +12,7 @@ from evaluation.answers import worst_cases
 from evaluation.case_files import find_test_set
 from evaluation.plots import Theme
 from evaluation.ui import case_table, exports, gallery, texts, views
-from evaluation.ui.board import Asked, Board, CaseKey
+from evaluation.ui.board import Asked, Board, CaseKey, Latest
 from evaluation.ui.case_handlers import closed
 from evaluation.ui.messages import message
 from evaluation.ui.run_folders import TOKEN, list_runs, open_runs
@@ -25,7 +25,7 @@ from medseg_demo.ui.engine import Engine
 def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
     """The tab as a visitor finds it: on the reference runs, else on the visitor's own, else empty."""
     visitor = visitor if TOKEN.fullmatch(visitor) else ""
-    board = Board(visitor=visitor, theme="dark" if theme == "dark" else "light")
+    board = Board(visitor=visitor, latest=Latest(theme="dark" if theme == "dark" else "light"))
     folders = list_runs(engine.settings, visitor)
     first = tuple(folder for folder in folders if folder.kind == "reference") or folders[:1]
     start = views.start_choices(engine, visitor, first)
@@ -83,8 +83,8 @@ def draw(board: Board, asked: Asked) -> Updates:
 
 def turn(board: Board, theme: Theme, asked: Asked) -> Updates:
     """The page became light or dark."""
-    board = replace(board, theme=theme)
-    return {"board": board, **views.figure(board, asked)}
+    board.latest.theme = theme
+    return views.figure(board, asked) if board.is_current else {}
 
 
 def add_pictures(engine: Engine, board: Board) -> Updates:

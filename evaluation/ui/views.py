@@ -111,7 +111,7 @@ def figure(board: Board, asked: Asked) -> Updates:
     if board.answer is None:
         return {}
     try:
-        drawn = draw_figure(asked.plot, board.answer, asked.view(board.theme))
+        drawn = draw_figure(asked.plot, board.answer, asked.view(board.latest.theme))
     except Exception as error:
         return {"figure": None, "no_figure": markup.panel("info", texts.NO_PLOT_TITLE, [message(error)])}
     return {"figure": drawn.to_json(), "no_figure": ""}

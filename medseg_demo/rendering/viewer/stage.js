@@ -1,7 +1,7 @@
 // The black stage of a pane: canvas, title, orientation letters, scale bar, messages, the divider of a swipe.
 
 function createStage(viewer, pane) {
-  const canvas = build("canvas", { role: "img" });
+  const canvas = build("canvas", { role: "img", "aria-label": "No image" });
   const title = build("div", { class: "mv-title" });
   const other = build("div", { class: "mv-title mv-title-right" });
   const letters = ["left", "right", "top", "bottom"].map((side) => [side, build("span", { class: `mv-letter mv-${side}` })]);

@@ -55,8 +55,12 @@ def test_another_prediction_of_the_open_case_is_not_read_again(engine, board, sq
     assert drawer.open_picked(engine, found["board"], PICK, found["shown"])["shown"][1] is found["shown"][1]
 
 
-def test_a_case_that_comes_late_does_not_bring_its_run_back(engine, board):
-    result_handlers.choose_runs(engine, board, [], Asked())
+def test_a_case_that_comes_late_does_not_bring_its_run_back(engine, board, monkeypatch):
+    def slow(*found):
+        result_handlers.choose_runs(engine, board, [], Asked())
+        return {}
+
+    monkeypatch.setattr(drawer, "_pictures", slow)
     assert drawer.open_picked(engine, board, PICK, None) == {}
 
 

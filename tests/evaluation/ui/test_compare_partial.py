@@ -43,7 +43,6 @@ def test_its_slices_come_before_the_run_is_over(page, address, second_may_run, t
     volume = np.zeros((30, 64, 64), np.uint8)
     volume[3, :, :32] = 255
     np.save(tmp_path / "volume.npy", volume)
-    page.set_default_timeout(60_000)
     page.goto(address)
     page.get_by_role("tab", name="Compare").click()
     page.locator("#cp-upload input[type=file]").set_input_files(tmp_path / "volume.npy")

@@ -10,10 +10,9 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_run_and_a_case_in_the_drawer(page, url, theme, volumes_run, serious_faults):
-    page.set_default_timeout(90_000)
     page.goto(f"{url}?__theme={theme}")
     page.get_by_role("tab", name="Evaluate").click()
-    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    playwright.expect(page.locator("#ev-leaderboard")).to_contain_text("lungs")
     page.get_by_label("Runs", exact=True).first.click()
     page.get_by_role("option", name=re.compile("volumes-run")).first.click()
     page.keyboard.press("Escape")

@@ -16,10 +16,9 @@ def choose(page, label: str, option: str) -> None:
 
 
 def test_a_volume_case_is_scrolled_in_linked_panes(page, url, volumes_run):
-    page.set_default_timeout(90_000)
     page.goto(url)
     page.get_by_role("tab", name="Evaluate").click()
-    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs")
     choose(page, "Runs", "volumes-run")
     page.locator("#ev-test-set input").click()
     page.get_by_role("option", name="volumes", exact=True).click()
@@ -40,10 +39,9 @@ def test_a_volume_case_is_scrolled_in_linked_panes(page, url, volumes_run):
 def test_run_then_a_click_on_a_point_opens_that_very_case(page, url):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(90_000)
     page.goto(url)
     page.get_by_role("tab", name="Evaluate").click()
-    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs", timeout=90_000)
+    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs")
     choose(page, "Test sets", "squares")
     choose(page, "Checkpoints", "small")
     page.locator("#ev-run").click()

@@ -28,7 +28,7 @@ def test_without_any_result_the_tab_says_what_to_do(engine, tmp_path, monkeypatc
     monkeypatch.setattr("evaluation.ui.run_folders.REFERENCE_RUNS", tmp_path / "none")
     first_paint = handlers.open_tab(engine, "", "dark")
     assert "No results yet" in first_paint["status"]
-    assert first_paint["board"].theme == "dark"
+    assert first_paint["board"].latest.theme == "dark"
 
 
 def test_another_run_is_opened_beside(engine, first_paint):
@@ -77,7 +77,7 @@ def test_a_plot_that_cannot_be_drawn_says_why(first_paint):
 def test_a_dark_page_gets_dark_plots(first_paint):
     light = json.loads(first_paint["figure"])["layout"]["font"]["color"]
     turned = handlers.turn(first_paint["board"], "dark", Asked())
-    assert turned["board"].theme == "dark"
+    assert first_paint["board"].latest.theme == "dark"
     assert json.loads(turned["figure"])["layout"]["font"]["color"] != light
 
 

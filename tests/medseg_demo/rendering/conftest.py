@@ -59,7 +59,6 @@ def show(page, tmp_path):
     def open_page(*values) -> ViewerPage:
         path = tmp_path / "page.html"
         path.write_text(standalone_html(values), encoding="utf-8")
-        page.set_default_timeout(90_000)  # for machines with other work
         page.goto(path.as_uri())
         page.wait_for_function("[...document.querySelectorAll('.mv-host')].every((host) => host.viewer?.slice)")
         shown = ViewerPage(page)
