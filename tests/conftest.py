@@ -60,6 +60,21 @@ def page(chromium) -> Iterator[object]:
 
 
 @pytest.fixture
+def set_number() -> Callable[[object, str], None]:
+    """Type a number into a control until it stays: one that Gradio is still building takes its first value back."""
+
+    def set_to(control, value: str) -> None:
+        for _ in range(20):
+            control.fill(value)
+            control.press("Tab")
+            control.page.wait_for_timeout(300)
+            if control.input_value() == value:
+                return
+
+    return set_to
+
+
+@pytest.fixture
 def serious_faults(page) -> Callable[[], dict[str, list[str]]]:
     """What axe finds on the page as it is, serious or critical: {rule: the elements}; skips where axe is missing."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

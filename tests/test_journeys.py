@@ -35,6 +35,7 @@ def opened(page, url):
     """The page, with its first paint finished."""
     page.goto(url + "?__theme=light")
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+    page.wait_for_timeout(500)  # what came with the heading is built a little later
     return page
 
 
@@ -150,11 +151,9 @@ def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(opened, sc
     expect(opened.locator("#ms-stale")).to_be_hidden()
 
 
-def test_changed_settings_mark_the_result_until_it_is_made_anew(opened):
+def test_changed_settings_mark_the_result_until_it_is_made_anew(opened, set_number):
     opened.get_by_role("button", name="Options").click()
-    threshold = opened.get_by_label("number input for Threshold")
-    threshold.fill("0.8")
-    threshold.press("Tab")
+    set_number(opened.get_by_label("number input for Threshold"), "0.8")
     expect(opened.locator("#ms-stale")).to_contain_text("Settings changed since this result")
     press_segment(opened)
     expect(opened.locator("#ms-heading")).to_contain_text("0.80")

@@ -209,7 +209,7 @@ def test_slices_window_and_outline(opened, nifti):
     expect(viewer.get_by_label("Window preset")).to_have_value("Custom")
 
 
-def test_the_live_threshold_says_what_a_new_run_finds(opened, nifti):
+def test_the_live_threshold_says_what_a_new_run_finds(opened, nifti, set_number):
     opened.locator("#ms-upload input[type=file]").set_input_files(nifti)
     expect(opened.locator("#ms-preflight")).to_contain_text("12 slices")
     segment(opened, "solid")
@@ -220,9 +220,7 @@ def test_the_live_threshold_says_what_a_new_run_finds(opened, nifti):
     expect(viewer).not_to_contain_text(before)  # the next frame draws it
     live = millilitres(viewer.inner_text())
     opened.get_by_role("button", name="Options").click()
-    number = opened.get_by_label("number input for Threshold")
-    number.fill("0.45")
-    number.press("Tab")
+    set_number(opened.get_by_label("number input for Threshold"), "0.45")
     opened.get_by_role("button", name="Segment", exact=True).click()
     expect(opened.locator("#ms-heading")).to_contain_text("0.45")
     assert live == pytest.approx(millilitres(opened.locator("#ms-measurements").inner_text()), rel=0.02)
