@@ -28,6 +28,7 @@ def opened(page, url):
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
+    page.wait_for_timeout(500)  # what came with these words is built a little later
     return page
 
 

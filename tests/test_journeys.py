@@ -35,7 +35,7 @@ def opened(page, url):
     """The page, with its first paint finished."""
     page.goto(url + "?__theme=light")
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
-    page.wait_for_timeout(500)  # what came with the heading is built a little later
+    page.wait_for_timeout(500)  # what came with these words is built a little later
     return page
 
 

@@ -140,6 +140,7 @@ def opened(page, url):
     page.on("request", lambda request: requested.append(request.url))
     page.goto(url + "?__theme=light")
     expect(page.locator("#ms-status")).to_contain_text("Nothing to show yet")
+    page.wait_for_timeout(500)  # what came with these words is built a little later
     yield page
     assert [one for one in requested if not one.startswith((url, "data:", "blob:"))] == []
 
