@@ -6,14 +6,14 @@ from typing import Any
 import gradio as gr
 
 from evaluation.ui import compare_texts as texts
-from evaluation.ui.compare_state import Work, forget
+from evaluation.ui.compare_state import Work
 from evaluation.ui.components import html
 from medseg_demo.samples import Sample
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.segment_layout import lay_out_samples
-from medseg_demo.ui.state import LIFETIME_S
+from medseg_demo.ui.state import LIFETIME_S, forget
 from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
 

@@ -1,13 +1,12 @@
 """What the Compare tab remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from evaluation.comparison import Method
 from medseg_demo.image import MedicalImage
-from medseg_demo.ui.state import StopRequest
+from medseg_demo.ui.state import SessionWork
 
 if TYPE_CHECKING:
     from evaluation.compared import Comparison
@@ -77,27 +76,14 @@ class Result:
     archive: Path | None = None
 
 
-@dataclass(eq=False)
-class Work:
-    """One visitor's work: one object for the whole session, which the handlers change in place.
-
-    Handlers overlap: a file may be added while a run goes on. Each replaces only the part that it made, so that none
-    brings back an older part of another's; a run keeps to the ``given`` that it began with.
+@dataclass(eq=False, kw_only=True)
+class Work(SessionWork):
+    """That of the Compare tab.
 
     Attributes:
-        folder: Where the visitor's files lie; None until there are some.
         given: What the next run is of.
         result: What is on the page.
-        stop: Raised to end a run early.
     """
 
-    folder: Path | None = None
     given: Given = field(default_factory=Given)
     result: Result | None = None
-    stop: StopRequest = field(default_factory=StopRequest)
-
-
-def forget(work: Work) -> None:
-    """Delete a visitor's files when Gradio drops the visitor's state."""
-    if work.folder is not None:
-        shutil.rmtree(work.folder, ignore_errors=True)

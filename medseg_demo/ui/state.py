@@ -119,24 +119,33 @@ class Given:
     image: MedicalImage | None = None
 
 
-@dataclass(eq=False)
-class Work:
+@dataclass(eq=False, kw_only=True)
+class SessionWork:
     """One visitor's work: one object for the whole session, which the handlers change in place.
 
     Handlers overlap: a file may be added while a run goes on. Each replaces only the part that it made, so that none
-    brings back an older part of another's; a run keeps to the ``given`` that it began with.
+    brings back an older part of another's; a run keeps to what was given when it began.
 
     Attributes:
         folder: Where the visitor's files lie; None until there are some.
-        given: What the next run is of.
-        run: The result on the page.
         stop: Raised to end a run early.
     """
 
     folder: Path | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+@dataclass(eq=False, kw_only=True)
+class Work(SessionWork):
+    """That of the Segment tab.
+
+    Attributes:
+        given: What the next run is of.
+        run: The result on the page.
+    """
+
     given: Given = field(default_factory=Given)
     run: Run | None = None
-    stop: StopRequest = field(default_factory=StopRequest)
 
 
 def session_folder(session: str | None) -> Path:
@@ -149,7 +158,7 @@ def session_folder(session: str | None) -> Path:
     return folder
 
 
-def forget(work: Work) -> None:
+def forget(work: SessionWork) -> None:
     """Delete a visitor's files when Gradio drops the visitor's state."""
     if work.folder is not None:
         shutil.rmtree(work.folder, ignore_errors=True)

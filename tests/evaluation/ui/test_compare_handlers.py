@@ -12,9 +12,10 @@ from evaluation.ui import compare_handlers
 from evaluation.ui import compare_texts as texts
 from evaluation.ui.compare_example import ComparisonExample, peers
 from evaluation.ui.compare_results import stale_mark
-from evaluation.ui.compare_state import Given, Request, Work, forget
+from evaluation.ui.compare_state import Given, Request, Work
 from medseg_demo.samples import SAMPLES
 from medseg_demo.ui.example import Example
+from medseg_demo.ui.state import forget
 
 ADDRESS = "http://127.0.0.1:7860/"
 
