@@ -168,9 +168,11 @@ class Painter {
   }
 }
 
-// A scale bar of a round length, at most a quarter of the stage wide; `pixel` is the length of one in the picture.
+// A scale bar of a round length that its words fit on and that ends before the letter below; about a quarter of a wide
+// stage. `pixel` is the length of one in the picture.
 function scaleBar(pixel, unit, camera) {
-  const room = Math.min(camera.stage.width / 2, Math.max(camera.stage.width / 4, 120)); // words must fit on the bar
+  const { width } = camera.stage;
+  const room = Math.max(width / 8, Math.min(width / 2 - 32, Math.max(width / 4, 120)));
   const longest = (room / camera.scaleX) * pixel;
   const power = 10 ** Math.floor(Math.log10(longest));
   const length = [5, 2, 1].map((step) => step * power).find((candidate) => candidate <= longest);
