@@ -18,7 +18,7 @@ from evaluation.run_request import RunOptions, RunProgress
 from evaluation.runner import run
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 SETTLED = 200
 DISTINCT = 20

@@ -22,13 +22,13 @@ import torch
 from benchmarks.ratio import Ratio, machine, table
 from evaluation.run_request import RunOptions
 from evaluation.runner import run
-from evaluation.simulation import ensure_simulated_nuclei
-from medseg_demo import inference
-from medseg_demo.inference import choose_compute
 from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.segmenting import windows as inference
+from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import ROOT, Settings
-from medseg_demo.test_set import TestSet, read_test_set
+from medseg_demo.test_sets.simulated import ensure_simulated_nuclei
+from medseg_demo.test_sets.test_set import TestSet, read_test_set
 
 BATCH_SIZES = (1, 2, 4)  # the bare network is given the one that suits it best
 MEMORY_CASES = 5000

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 import torch
 from torch import nn
 
-from medseg_demo.inference import choose_compute
 from medseg_demo.models.catalog import load_checkpoint
+from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
 
 CHECKPOINT = "lungs-unet-lite0"

@@ -16,9 +16,9 @@ from PIL import Image
 
 from benchmarks.metrics import NAMES, monai_scores
 from medseg_demo.models.card import ModelCard, read_card
-from medseg_demo.preprocessing import place, to_tensor
-from medseg_demo.readers import read_image
-from medseg_demo.test_set import Case, read_test_set
+from medseg_demo.reading import read_image
+from medseg_demo.segmenting.prepare import place, to_tensor
+from medseg_demo.test_sets.test_set import Case, read_test_set
 
 
 def predict(network: torch.nn.Module, card: ModelCard, case: Case) -> torch.Tensor:

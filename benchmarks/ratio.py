@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from medseg_demo.inference import choose_compute
+from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
 
 

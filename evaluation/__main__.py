@@ -202,7 +202,7 @@ def _scoring(options: argparse.Namespace) -> "RunOptions":
 
 def _test_set_folder(name: str, settings: Settings) -> Path:
     """A folder by its path or by its name; the simulated test set is made where it is asked for."""
-    from evaluation.simulation import NAME, ensure_simulated_nuclei
+    from medseg_demo.test_sets.simulated import NAME, ensure_simulated_nuclei
 
     if not Path(name).is_dir() and name == NAME:
         return ensure_simulated_nuclei(settings.test_sets_dir)

@@ -10,13 +10,13 @@ import numpy as np
 from evaluation.cases import read_case
 from evaluation.kept_predictions import find_prediction
 from evaluation.results import Results, Run
-from evaluation.simulation import NAME as SIMULATED
-from evaluation.simulation import ensure_simulated_nuclei
 from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.label_maps import compare_geometry, read_label_map
+from medseg_demo.reading.labels import compare_geometry, read_label_map
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import DATASET_FILE, TestSet, read_test_set
+from medseg_demo.test_sets.simulated import NAME as SIMULATED
+from medseg_demo.test_sets.simulated import ensure_simulated_nuclei
+from medseg_demo.test_sets.test_set import DATASET_FILE, TestSet, read_test_set
 
 # (image, checkpoint's name) → its labels and the checkpoint's digest; raises MedsegError.
 Segment = Callable[[MedicalImage, str], tuple[np.ndarray, str]]

@@ -10,10 +10,10 @@ from typing import TypeVar
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import ReadError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.label_maps import compare_geometry, needs_image, read_label_map
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
+from medseg_demo.reading.labels import compare_geometry, needs_image, read_label_map
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import Case
+from medseg_demo.test_sets.test_set import Case
 
 Read = TypeVar("Read")
 

@@ -23,11 +23,11 @@ from evaluation.comparison import (
 from evaluation.metrics.score import score_case
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.label_maps import compare_geometry, read_label_map
 from medseg_demo.models.card import ModelCard
+from medseg_demo.reading.labels import compare_geometry, read_label_map
 
 if TYPE_CHECKING:  # torch comes with it
-    from medseg_demo.segmentation import Segmentation
+    from medseg_demo.segmenting.pipeline import Segmentation
 
 Kind = Literal["checkpoint", "label map", "reference", "consensus"]
 
@@ -295,7 +295,7 @@ def free_name(name: str, taken: Sequence[str], *, fallback: str = "label map") -
 
 
 def _stem(path: Path) -> str:
-    from medseg_demo.readers import stem
+    from medseg_demo.reading import stem
 
     return stem(path)
 

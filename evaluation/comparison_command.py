@@ -13,7 +13,7 @@ from medseg_demo.settings import Settings
 if TYPE_CHECKING:
     from evaluation.compared import Comparison, Cost
     from medseg_demo.image import MedicalImage
-    from medseg_demo.segmentation import Segmentation
+    from medseg_demo.segmenting.pipeline import Segmentation
 
 
 def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,8 +42,8 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.comparison_cost import find_cost
     from evaluation.comparison_files import write_comparison
     from medseg_demo.models.catalog import load_checkpoint
-    from medseg_demo.readers import read_image
-    from medseg_demo.segmentation import segment
+    from medseg_demo.reading import read_image
+    from medseg_demo.segmenting.pipeline import segment
 
     names = list(dict.fromkeys(options.checkpoint))
     loaded = {name: load_checkpoint(name, settings.checkpoints_dir) for name in names}

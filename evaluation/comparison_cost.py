@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evaluation.compared import Cost
-from medseg_demo.inference import Compute, choose_compute, predict
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.segmenting.windows import Compute, choose_compute, predict
 from medseg_demo.settings import Settings
 
 _measured: WeakKeyDictionary[Checkpoint, tuple[Compute, int]] = WeakKeyDictionary()

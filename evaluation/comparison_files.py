@@ -15,7 +15,7 @@ from evaluation.compared import Comparison, Member
 from evaluation.comparison import agreement
 from evaluation.results import json_ready
 from medseg_demo.errors import OutputError
-from medseg_demo.writers import write_label_map
+from medseg_demo.writing.label_map import write_label_map
 
 FORMAT_VERSION = 1
 

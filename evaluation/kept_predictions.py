@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medseg_demo.errors import OutputError
 from medseg_demo.image import LabelMap
-from medseg_demo.writers import write_label_map
+from medseg_demo.writing.label_map import write_label_map
 
 FOLDER = "predictions"
 SUFFIXES = (".png", ".nii.gz")

@@ -14,10 +14,10 @@ from evaluation.cases import CaseData, attempt, check_geometry, file_digest
 from evaluation.classes import ClassMatch
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import DeviceMemoryError, InputMismatchError, OptionError
-from medseg_demo.label_maps import read_label_map
-from medseg_demo.readers.source import SUFFIXES, stem
+from medseg_demo.reading.labels import read_label_map
+from medseg_demo.reading.source import SUFFIXES, stem
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import Case
+from medseg_demo.test_sets.test_set import Case
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
@@ -76,7 +76,7 @@ class CheckpointPredictor:
     ) -> None:
         import torch
 
-        from medseg_demo.inference import choose_compute
+        from medseg_demo.segmenting.windows import choose_compute
 
         compute = choose_compute(settings)
         threads = settings.threads or torch.get_num_threads()
@@ -102,7 +102,7 @@ class CheckpointPredictor:
 
     def predict(self, case: Case, data: CaseData, stop: threading.Event) -> np.ndarray:
         """Segment the image; see Predictor."""
-        from medseg_demo.segmentation import segment
+        from medseg_demo.segmenting.pipeline import segment
 
         def give_up_when_stopped(done: int, total: int) -> None:
             if stop.is_set():

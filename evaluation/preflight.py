@@ -20,9 +20,9 @@ from evaluation.errors import CaseError, PassingCaseError
 from evaluation.kept_predictions import folder_name
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import Case, TestSet, read_test_set
+from medseg_demo.test_sets.test_set import Case, TestSet, read_test_set
 
 READERS = 2
 PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp")

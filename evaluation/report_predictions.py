@@ -49,7 +49,7 @@ def segment_as_scored(runs: Iterable[Run], settings: Settings) -> Segment:
     def segment(image: MedicalImage, name: str) -> tuple[np.ndarray, str]:
         from medseg_demo.models.catalog import list_checkpoints
         from medseg_demo.models.checkpoint import digest
-        from medseg_demo.segmentation import segment as segment_image
+        from medseg_demo.segmenting.pipeline import segment as segment_image
 
         entries = list_checkpoints(settings.checkpoints_dir)
         entry = next((entry for entry in entries if entry.name == name and entry.problem is None), None)

@@ -13,7 +13,7 @@ from evaluation.metrics.score import choose_metrics
 from evaluation.predictors import label_maps_in
 from evaluation.results import Results
 from medseg_demo.errors import OptionError, TestSetError
-from medseg_demo.test_set import TestSet
+from medseg_demo.test_sets.test_set import TestSet
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint

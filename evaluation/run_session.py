@@ -25,7 +25,7 @@ from evaluation.store import CaseScores, ScoreKey, ScoreStore
 from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.image import LabelMap
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import TestSet
+from medseg_demo.test_sets.test_set import TestSet
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from evaluation.results import CaseResult, Results, Run, collect, merge, read_re
 from evaluation.run_request import RunOptions
 from evaluation.store import CaseScores, ScoreKey
 from medseg_demo.errors import MedsegError
-from medseg_demo.test_set import TestSet, data_hash
+from medseg_demo.test_sets.test_set import TestSet, data_hash
 
 RunName = tuple[str, str]  # test set and checkpoint
 

@@ -27,7 +27,7 @@ from evaluation.run_request import (
 from evaluation.run_session import RunSession
 from evaluation.run_table import Part, put_together
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import TestSet
+from medseg_demo.test_sets.test_set import TestSet
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint

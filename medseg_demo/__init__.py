@@ -19,21 +19,21 @@ _HOMES = {
     "LabelMap": "image",
     "MedicalImage": "image",
     "MedsegError": "errors",
-    "SegmentOptions": "segmentation",
-    "Segmentation": "segmentation",
+    "SegmentOptions": "segmenting.pipeline",
+    "Segmentation": "segmenting.pipeline",
     "Settings": "settings",
     "list_checkpoints": "models.catalog",
     "load_checkpoint": "models.catalog",
-    "read_image": "readers",
-    "segment": "segmentation",
+    "read_image": "reading",
+    "segment": "segmenting.pipeline",
 }
 
 if TYPE_CHECKING:
     from medseg_demo.errors import MedsegError
     from medseg_demo.image import LabelMap, MedicalImage
     from medseg_demo.models.catalog import list_checkpoints, load_checkpoint
-    from medseg_demo.readers import read_image
-    from medseg_demo.segmentation import Segmentation, SegmentOptions, segment
+    from medseg_demo.reading import read_image
+    from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
     from medseg_demo.settings import Settings
 
 

@@ -17,9 +17,9 @@ from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from medseg_demo.readers import Series
-    from medseg_demo.segmentation import Segmentation
-    from medseg_demo.writers import LabelMapFormat
+    from medseg_demo.reading import Series
+    from medseg_demo.segmenting.pipeline import Segmentation
+    from medseg_demo.writing.label_map import LabelMapFormat
 
     Result = tuple[Path | Series, Segmentation | MedsegError]
 
@@ -81,11 +81,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _segment(options: argparse.Namespace, settings: Settings) -> int:
-    from medseg_demo.batch import segment_files
     from medseg_demo.models.catalog import load_checkpoint
-    from medseg_demo.readers import collect_images
-    from medseg_demo.segmentation import SegmentOptions
-    from medseg_demo.writers import DICOM_SEG_NOTE, summary, write_json
+    from medseg_demo.reading import collect_images
+    from medseg_demo.segmenting.many import segment_files
+    from medseg_demo.segmenting.pipeline import SegmentOptions
+    from medseg_demo.writing.label_map import DICOM_SEG_NOTE, summary, write_json
 
     checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir)
     chosen = SegmentOptions(
@@ -121,8 +121,8 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
 
 def _written(results: "Iterable[Result]", folder: Path, file_format: "LabelMapFormat") -> "Iterator[Result]":
     """The same results, each label map written (by a thread of its own) before it is passed on."""
-    from medseg_demo.readers import stem
-    from medseg_demo.writers import write_label_map
+    from medseg_demo.reading import stem
+    from medseg_demo.writing.label_map import write_label_map
 
     def write(item: "Path | Series", outcome: "Segmentation | MedsegError") -> "Result":
         if not isinstance(outcome, MedsegError):
@@ -144,7 +144,7 @@ def _written(results: "Iterable[Result]", folder: Path, file_format: "LabelMapFo
 
 
 def _refuse_repeated_names(items: "Sequence[Path | Series]") -> None:
-    from medseg_demo.readers import stem
+    from medseg_demo.reading import stem
 
     repeated = sorted(name for name, count in Counter(map(stem, items)).items() if count > 1)
     if repeated:
@@ -158,8 +158,8 @@ def _refuse_overwriting(
     given: "Sequence[Path]", items: "Sequence[Path | Series]", output: Path, file_format: "LabelMapFormat"
 ) -> None:
     """Refuse results that would replace what was given: the files themselves, or others in the folders."""
-    from medseg_demo.readers import Series, stem
-    from medseg_demo.writers import SUFFIXES
+    from medseg_demo.reading import Series, stem
+    from medseg_demo.writing.label_map import SUFFIXES
 
     kinds = ("png", "nifti") if file_format == "auto" else (file_format,)
     names = [f"{stem(item)}{SUFFIXES[kind]}" for item in items for kind in kinds]

@@ -12,8 +12,8 @@ import numpy as np
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import Geometry
-from medseg_demo.nifti_writer import write_nifti
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
+from medseg_demo.writing.nifti import write_nifti
 
 
 @dataclass(frozen=True)

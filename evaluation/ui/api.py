@@ -11,7 +11,7 @@ import gradio as gr
 from evaluation.ui import texts
 from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.ui.engine import Engine
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _test_set_folder(engine: Engine, name: str, file: str | None, unpack_to: Pat
 
 
 def _unpacked(path: Path, engine: Engine, unpack_to: Path) -> Path:
-    from medseg_demo.readers import collect_files
+    from medseg_demo.reading import collect_files
 
     collect_files([path], settings=engine.settings, unpack_to=unpack_to)
     folders = [unpack_to, *sorted(unpack_to.rglob("*"), key=lambda folder: len(folder.parts))]

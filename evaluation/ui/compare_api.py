@@ -85,7 +85,7 @@ def compare_on_file(
     from evaluation.results import json_ready
     from evaluation.ui.compare_run import compare, engine_segment
     from evaluation.ui.compare_state import Request
-    from medseg_demo.readers import read_image
+    from medseg_demo.reading import read_image
 
     if not file or not isinstance(file, str):
         raise OptionError("The endpoint takes exactly one file. Call it once for each file.")

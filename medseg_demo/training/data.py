@@ -10,13 +10,13 @@ from torch.utils.data import Dataset, Sampler
 
 from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.label_maps import compare_geometry, read_label_map
 from medseg_demo.models.card import ModelCard
 from medseg_demo.orientation import network_orientation
-from medseg_demo.preprocessing import Placement, place, to_tensor
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
+from medseg_demo.reading.labels import compare_geometry, read_label_map
+from medseg_demo.segmenting.prepare import Placement, place, to_tensor
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import Case, TestSet
+from medseg_demo.test_sets.test_set import Case, TestSet
 from medseg_demo.training.augmentation import IMAGE, LABEL
 
 Batch = dict[str, torch.Tensor]

@@ -17,9 +17,9 @@ from monai.metrics import DiceMetric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from medseg_demo.inference import Compute, channels_last, predict
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.postprocessing import to_labels
+from medseg_demo.segmenting.decide import to_labels
+from medseg_demo.segmenting.windows import Compute, channels_last, predict
 from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.data import Batch, LoadedCase

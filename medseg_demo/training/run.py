@@ -20,12 +20,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from medseg_demo.errors import TestSetError, TrainingError
-from medseg_demo.inference import Compute, channels_last, choose_compute
 from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
+from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import Case, TestSet, data_hash, read_test_set
+from medseg_demo.test_sets.test_set import Case, TestSet, data_hash, read_test_set
 from medseg_demo.training.augmentation import build_augmentation
 from medseg_demo.training.config import CONFIG_COPY, TrainingConfig, read_config, write_config
 from medseg_demo.training.data import EpochSampler, LoadedCase, TrainingSlices, largest_mm, load_cases

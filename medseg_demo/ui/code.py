@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from medseg_demo.readers import Series
+from medseg_demo.reading import Series
 from medseg_demo.samples import list_samples
-from medseg_demo.segmentation import SegmentOptions
+from medseg_demo.segmenting.pipeline import SegmentOptions
 from medseg_demo.ui.studies import Study
 
 DEFAULT_ADDRESS = "http://127.0.0.1:7860/"

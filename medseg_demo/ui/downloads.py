@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image
 
 from medseg_demo.rendering import most_labelled_slice, overlay_picture
-from medseg_demo.segmentation import Segmentation
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui.state import Outcome
 from medseg_demo.ui.studies import Study
-from medseg_demo.writers import summary, write_csv, write_json, write_label_map
+from medseg_demo.writing.label_map import summary, write_csv, write_json, write_label_map
 
 THUMBNAIL_SIDE = 360
 

@@ -6,10 +6,10 @@ from functools import cached_property, partial
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.image import MedicalImage
-from medseg_demo.inference import choose_compute
 from medseg_demo.models.catalog import CatalogEntry, CheckpointCache, list_checkpoints
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.segmentation import Segmentation, SegmentOptions, segment
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
+from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.errors import OptionError
-from medseg_demo.segmentation import Segmentation
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import exports, markup, texts
 from medseg_demo.ui.downloads import safe_stem
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.state import Work
 from medseg_demo.ui.surface_view import surface_value
 from medseg_demo.ui.updates import Updates
-from medseg_demo.writers import DICOM_SEG_NOTE
+from medseg_demo.writing.label_map import DICOM_SEG_NOTE
 
 
 def write(work: Work, key: str | None, folder: Path) -> Updates:

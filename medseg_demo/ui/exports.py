@@ -5,10 +5,10 @@ from pathlib import Path
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import LabelMap
-from medseg_demo.segmentation import Segmentation
-from medseg_demo.surface import extract, write_surface
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import texts
-from medseg_demo.writers import label_map_formats, label_map_suffix, write_label_map
+from medseg_demo.writing.label_map import label_map_formats, label_map_suffix, write_label_map
+from medseg_demo.writing.surface import extract, write_surface
 
 SUFFIX_NAMES = {".png": "PNG", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".dcm": "DICOM SEG"}
 SLICES, DICOM_SEG = "png-slices", "dicom-seg"

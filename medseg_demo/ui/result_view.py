@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from medseg_demo.measurements import ClassMeasurement
-from medseg_demo.segmentation import Segmentation
+from medseg_demo.segmenting.measure import ClassMeasurement
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.state import Outcome, Run
 from medseg_demo.ui.upload_card import size

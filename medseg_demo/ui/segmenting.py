@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg_demo.image import MedicalImage
-from medseg_demo.segmentation import Segmentation, SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.ui.downloads import safe_stem, write_outcome
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain

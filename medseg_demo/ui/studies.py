@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
-from medseg_demo.readers import Series, collect_images, count_volumes, read_image, stem
+from medseg_demo.reading import Series, collect_images, count_volumes, read_image, stem
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 

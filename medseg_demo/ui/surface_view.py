@@ -7,9 +7,9 @@ import numpy as np
 
 from medseg_demo.image import LabelMap
 from medseg_demo.rendering import hex_colour
-from medseg_demo.surface import Surface, extract
 from medseg_demo.ui import texts
 from medseg_demo.ui.plotly_js import browser_file, plotly_loader
+from medseg_demo.writing.surface import Surface, extract
 
 MOST_FACES = 200_000  # of all classes together; about 5 MB for the browser
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.models.catalog import CatalogEntry
-from medseg_demo.segmentation import Segmentation
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import checkpoint_view, markup, result_view, texts
 from medseg_demo.ui.downloads import RunFiles
 from medseg_demo.ui.exports import format_choices

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from medseg_demo.errors import ReadError
-from medseg_demo.fit import check_fit
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
-from medseg_demo.readers import Series
-from medseg_demo.readers.source import size_on_disk
+from medseg_demo.reading import Series
+from medseg_demo.reading.source import size_on_disk
 from medseg_demo.rendering.planes import orientation_letters, plane_view
+from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.studies import Study

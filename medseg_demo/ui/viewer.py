@@ -6,7 +6,7 @@ import gradio as gr
 
 from medseg_demo.image import LabelMap
 from medseg_demo.rendering import Plane, viewer_script, viewer_value
-from medseg_demo.segmentation import Segmentation, SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 
 
 def Viewer(  # noqa: N802 (used like Gradio's own components)

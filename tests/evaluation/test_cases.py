@@ -6,9 +6,9 @@ from PIL import Image
 
 from evaluation.cases import attempt, case_digest, read_case, read_reference
 from evaluation.errors import CaseError, PassingCaseError
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import Case, read_test_set
+from medseg_demo.test_sets.test_set import Case, read_test_set
 
 
 def read(case, class_names=("thing",)):

@@ -4,7 +4,7 @@ import pytest
 from evaluation.kept_predictions import copy_prediction, find_prediction, folder_name, keep_prediction
 from medseg_demo.errors import OutputError
 from medseg_demo.image import Geometry, LabelMap
-from medseg_demo.label_maps import read_label_map
+from medseg_demo.reading.labels import read_label_map
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (3, 6, 8)])

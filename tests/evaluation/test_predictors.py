@@ -12,7 +12,7 @@ from evaluation.classes import ClassMatch, match_classes
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.predictors import CheckpointPredictor, FolderPredictor, Stopped, label_maps_in
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 SETTINGS = Settings(device="cpu", precision="float32", threads=1)
 

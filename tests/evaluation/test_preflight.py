@@ -8,9 +8,9 @@ from PIL import Image
 
 from evaluation.preflight import _outline, examine, read_test_sets
 from medseg_demo.errors import TestSetError
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 
 def test_every_fault_of_every_case_is_found_at_once(make_test_set):

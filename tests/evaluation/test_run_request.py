@@ -5,7 +5,7 @@ import pytest
 from evaluation.predictors import label_maps_in
 from evaluation.run_request import Predictions, RunOptions, check_request
 from medseg_demo.errors import OptionError, TestSetError
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 
 @pytest.fixture

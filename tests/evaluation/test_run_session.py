@@ -11,7 +11,7 @@ from evaluation.scoring import ScoringPool
 from evaluation.store import ScoreStore
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 SETTINGS = Settings(device="cpu", precision="float32", threads=1)
 

@@ -4,7 +4,7 @@ from evaluation.results import read_results, write_results
 from evaluation.run_request import RunOptions
 from evaluation.run_table import Part, put_together
 from evaluation.store import CaseScores
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 SCORES = CaseScores("ok", "", ({"class_name": "square", "dice": 0.5, "distance_unit": "px", "size_unit": "px"},))
 

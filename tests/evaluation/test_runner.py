@@ -15,9 +15,9 @@ from evaluation.results import read_results
 from evaluation.run_request import Predictions, RunOptions
 from evaluation.store import ScoreStore
 from medseg_demo.errors import OptionError, OutputError
-from medseg_demo.label_maps import read_label_map
+from medseg_demo.reading.labels import read_label_map
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 
 SETTINGS = Settings(device="cpu", precision="float32", threads=1)
 

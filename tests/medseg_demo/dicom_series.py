@@ -127,7 +127,7 @@ def write_sparse_seg(mask, image, path):
 
 def write_sparse_test_set(folder):
     """A test set of one volume, "v", and its labels: a DICOM SEG that holds one frame of five."""
-    from medseg_demo.readers import read_image
+    from medseg_demo.reading import read_image
 
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)

@@ -11,7 +11,7 @@ from dicom_series import SeriesWriter, blob
 from PIL import Image
 
 from medseg_demo.__main__ import main
-from medseg_demo.dicom_seg import is_dicom_seg
+from medseg_demo.reading.dicom.seg import is_dicom_seg
 
 
 @pytest.fixture(autouse=True)

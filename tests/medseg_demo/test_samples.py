@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.errors import OptionError
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
 from medseg_demo.samples import SAMPLES, list_samples, sample_path
 
 

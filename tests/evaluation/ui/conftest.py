@@ -11,10 +11,10 @@ from evaluation.kept_predictions import keep_prediction
 from evaluation.results import Results, Run, write_results
 from evaluation.ui import result_handlers, run_folders
 from medseg_demo.image import Geometry, LabelMap
-from medseg_demo.nifti_writer import write_nifti
 from medseg_demo.settings import Settings
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
+from medseg_demo.writing.nifti import write_nifti
 
 VISITOR = "0123456789abcdef" * 2
 METRICS = ("dice", "reference_volume", "predicted_volume")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.readers import read_image
+from medseg_demo.reading import read_image
 from medseg_demo.rendering import PLANES, cut, oriented, plane_view
 from medseg_demo.rendering.planes import orientation_letters, planes_of
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from medseg_demo.errors import TestSetError
 from medseg_demo.models.card import ModelCard
-from medseg_demo.test_set import read_test_set
+from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.training.augmentation import build_augmentation
 from medseg_demo.training.config import Augmentation
 from medseg_demo.training.data import EpochSampler, TrainingSlices, load_cases

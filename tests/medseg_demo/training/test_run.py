@@ -10,13 +10,13 @@ import torch
 from safetensors import SafetensorError
 
 from medseg_demo.errors import TestSetError, TrainingError
-from medseg_demo.inference import Compute
-from medseg_demo.label_maps import read_label_map
 from medseg_demo.models.checkpoint import load_folder
-from medseg_demo.readers import read_image
-from medseg_demo.segmentation import segment
+from medseg_demo.reading import read_image
+from medseg_demo.reading.labels import read_label_map
+from medseg_demo.segmenting.pipeline import segment
+from medseg_demo.segmenting.windows import Compute
 from medseg_demo.settings import Settings
-from medseg_demo.test_set import data_hash, read_test_set
+from medseg_demo.test_sets.test_set import data_hash, read_test_set
 from medseg_demo.training import loop, run, train
 from medseg_demo.training.config import read_config
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medseg_demo.segmentation import SegmentOptions
+from medseg_demo.segmenting.pipeline import SegmentOptions
 from medseg_demo.ui.code import DEFAULT_ADDRESS, Code, Source, page_address, segment_code
 from medseg_demo.ui.code_view import CODE_PARTS, code_updates
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import Geometry
-from medseg_demo.segmentation import segment
+from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.ui.exports import format_choices, write_export
 
 AFFINE = np.array([[0, 0, 2.0, 5], [1.5, 0, 0, -7], [0, 1.0, 0, 3], [0, 0, 0, 1]])

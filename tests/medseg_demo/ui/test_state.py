@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from medseg_demo.segmentation import SegmentOptions
+from medseg_demo.segmenting.pipeline import SegmentOptions
 from medseg_demo.ui.state import Choices, Outcome, Run, Work, end_session, forget, session_folder
 from medseg_demo.ui.studies import Study
 

@@ -6,7 +6,7 @@ import pytest
 from dicom_series import SeriesWriter, blob
 
 from medseg_demo.errors import DamagedFileError, OptionError
-from medseg_demo.readers import Series
+from medseg_demo.reading import Series
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
 from medseg_demo.ui.studies import EVERY, Study, chosen, find_studies, first_choice

@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from medseg_demo.image import Geometry
-from medseg_demo.readers import find_series
+from medseg_demo.reading import find_series
 from medseg_demo.settings import Settings
 from medseg_demo.ui import upload_card
 from medseg_demo.ui.studies import Study

@@ -6,7 +6,7 @@ from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.rendering import viewer_value
 from medseg_demo.rendering.packing import unpack
-from medseg_demo.segmentation import Segmentation, SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.ui.viewer import Viewer, segmentation_value
 
 

@@ -1,0 +1,1 @@
+"""The steps of one segmentation, from image to label map and measurements."""

@@ -1,0 +1,281 @@
+"""The one place where the order of the steps is written: an image and a checkpoint → a label map."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.orientation import Orientation, network_orientation
+from medseg_demo.segmenting.decide import clean, to_labels
+from medseg_demo.segmenting.fit import check_fit
+from medseg_demo.segmenting.measure import ClassMeasurement, measure
+from medseg_demo.segmenting.prepare import Denoise, Placement, place, to_picture, to_tensor
+from medseg_demo.segmenting.windows import Compute, Progress, choose_compute, predict
+from medseg_demo.settings import Settings
+
+CHUNK = 32  # slices that are in memory as float32 at once
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What a user may choose for one segmentation.
+
+    Attributes:
+        threshold: In (0, 1), for checkpoints of one class; None takes the card's.
+        flips: Average over the four flips of the plane; in a 3-D network over left and right alone.
+        denoise: A filter before the network.
+        smallest_component: Parts with fewer pixels are removed; 0 keeps all.
+        fill_holes: Enclosed background joins the class around it.
+    """
+
+    threshold: float | None = None
+    flips: bool = False
+    denoise: Denoise = "none"
+    smallest_component: int = 0
+    fill_holes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise OptionError(f"The threshold is {self.threshold:g}. Choose a value between 0 and 1.")
+        if self.smallest_component < 0:
+            raise OptionError(f"The smallest component is {self.smallest_component} px. Choose 0 or more.")
+        if self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]
+            raise OptionError(f"The filter is {self.denoise!r}. Choose one of: {', '.join(Denoise.__args__)}.")  # type: ignore[attr-defined]
+
+    def check(self, card: ModelCard) -> None:
+        """Refuse what does not go with a checkpoint.
+
+        Raises:
+            OptionError: A threshold was given although several classes compete.
+        """
+        if card.is_multiclass and self.threshold is not None:
+            raise OptionError("A threshold is only for checkpoints of one class; here the most probable class wins.")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """One finished segmentation, and what it was made with.
+
+    Attributes:
+        image: As read.
+        label_map: In the image's own size and geometry.
+        probabilities: float16, (K, Y, X) or (K, Z, Y, X), of the foreground classes.
+        checkpoint: Its name.
+        digest: Its hash.
+        card: Its model card.
+        options: What was chosen.
+        threshold: What was applied; None where several classes competed.
+        seconds: Time of each step.
+        compute: Device and precision, in words.
+        warnings: What a person should know before trusting it.
+    """
+
+    image: MedicalImage
+    label_map: LabelMap
+    probabilities: np.ndarray
+    checkpoint: str
+    digest: str
+    card: ModelCard
+    options: SegmentOptions
+    threshold: float | None
+    seconds: dict[str, float]
+    compute: str
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def measurements(self) -> tuple[ClassMeasurement, ...]:
+        """One record a class. Made when asked for."""
+        return measure(self.label_map, self.probabilities)
+
+    def model_input(self, index: int) -> np.ndarray:
+        """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, 3) in colour."""
+        return to_picture(self.image, self.card, index, denoise=self.options.denoise)
+
+
+def segment(
+    image: MedicalImage,
+    checkpoint: Checkpoint,
+    *,
+    options: SegmentOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Segmentation:
+    """Segment an image, or a volume: slice by slice in a 2-D network, in overlapping windows in a 3-D one.
+
+    Args:
+        image: From ``read_image``.
+        checkpoint: From ``load_checkpoint``.
+        options: The defaults are the card's threshold and nothing else.
+        settings: Device, precision and batch size count.
+        progress: Called with (done, total) as the network proceeds; what it raises ends the work.
+
+    Raises:
+        InputMismatchError: The checkpoint cannot take this image.
+        OptionError: The device of the settings is absent, or a threshold was given for several classes.
+    """
+    return segment_batch([image], checkpoint, options=options, settings=settings, progress=progress)[0]
+
+
+def segment_batch(
+    images: Sequence[MedicalImage],
+    checkpoint: Checkpoint,
+    *,
+    options: SegmentOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> list[Segmentation]:
+    """Segment several images; in a 2-D network those of one size go through it together.
+
+    Arguments and errors are those of ``segment``; the results are in the order of the images, and differ from
+    those of ``segment`` by no more than rounding.
+    """
+    options, settings = options or SegmentOptions(), settings or Settings()
+    _check_dimensions(images, checkpoint)
+    compute = choose_compute(settings)
+    work = [_Work(image, checkpoint, compute, options) for image in images]
+    total = len(images) if checkpoint.card.is_3d else sum(len(image.slices) for image in images)
+    done = 0
+    for group in _grouped((chunk for item in work for chunk in item.chunks()), most=_most_together(checkpoint.card)):
+        slices = sum(len(chunk.placed) for chunk in group)
+        start = time.perf_counter()
+        scores = predict(
+            checkpoint,
+            group[0].placed if len(group) == 1 else torch.cat([chunk.placed for chunk in group]),
+            compute,
+            batch_size=settings.batch_size,
+            flips=options.flips,
+            progress=_part_of(progress, done, slices, total),
+        )
+        seconds = time.perf_counter() - start
+        for chunk, part in zip(group, scores.split([len(chunk.placed) for chunk in group]), strict=True):
+            chunk.work.accept(chunk, part, seconds * len(chunk.placed) / slices)
+        done += slices
+    return [item.finish() for item in work]
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Up to CHUNK consecutive slices of one image, or one volume for a 3-D network, ready for the network."""
+
+    work: "_Work"
+    start: int
+    placed: torch.Tensor
+    placement: Placement
+
+
+class _Work:
+    """One image on its way through the steps."""
+
+    def __init__(self, image: MedicalImage, checkpoint: Checkpoint, compute: Compute, options: SegmentOptions) -> None:
+        self.image, self.checkpoint, self.compute, self.options = image, checkpoint, compute, options
+        self.threshold = _threshold(checkpoint.card, options)
+        self.orientation = _orientation(image, checkpoint.card)
+        self.seconds: dict[str, float] = {}
+        depth, classes = len(image.slices), len(checkpoint.card.class_names)
+        self.labels = np.empty((depth, *image.shape[-2:]), np.uint8)
+        self.probabilities = np.empty((classes, depth, *image.shape[-2:]), np.float16)
+
+    def chunks(self) -> Iterator[_Chunk]:
+        card = self.checkpoint.card
+        with self._step("preprocess"):
+            tensor = to_tensor(self.image, card, denoise=self.options.denoise)
+            spacing_mm = self.image.geometry.spacing_mm
+            if card.is_3d:
+                spacing_mm = self.orientation.turn_spacing(spacing_mm)
+        for start in range(0, len(tensor), CHUNK):
+            with self._step("preprocess"):
+                part = tensor[start : start + CHUNK]
+                placed, placement = place(part, card, spacing_mm=spacing_mm)
+            yield _Chunk(self, start, placed, placement)
+
+    def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
+        self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
+        with self._step("postprocess"):
+            restored = self.orientation.undo(chunk.placement.restore_classes(scores))
+            # Bit by bit, since deciding takes eight bytes a pixel.
+            for start in range(0, restored.shape[1], CHUNK):
+                planes = restored[:, start : start + CHUNK]
+                part = slice(chunk.start + start, chunk.start + start + planes.shape[1])
+                self.labels[part] = to_labels(planes, threshold=self.threshold)
+                self.probabilities[:, part] = planes if len(planes) == 1 else planes[1:]
+
+    def finish(self) -> Segmentation:
+        image, card, options = self.image, self.checkpoint.card, self.options
+        with self._step("postprocess"):
+            labels = clean(
+                self.labels if image.is_volume else self.labels[0],
+                classes=len(card.class_names),
+                smallest_component=options.smallest_component,
+                fill_holes=options.fill_holes,
+            )
+        label_map = LabelMap(labels, card.class_names, image.geometry)
+        probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
+        return Segmentation(
+            image=image,
+            label_map=label_map,
+            probabilities=probabilities,
+            checkpoint=self.checkpoint.name,
+            digest=self.checkpoint.digest,
+            card=card,
+            options=options,
+            threshold=self.threshold,
+            seconds=self.seconds,
+            compute=self.compute.name,
+            warnings=tuple(check_fit(image, card, has_card=self.checkpoint.has_card)),
+        )
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
+    """Consecutive chunks of one size in the network, at most ``most`` slices or volumes together."""
+    group: list[_Chunk] = []
+    for chunk in chunks:
+        together = sum(len(other.placed) for other in group) + len(chunk.placed)
+        if group and (together > most or chunk.placed.shape[1:] != group[0].placed.shape[1:]):
+            yield group
+            group = []
+        group.append(chunk)
+    if group:
+        yield group
+
+
+def _most_together(card: ModelCard) -> int:
+    return 1 if card.is_3d else CHUNK
+
+
+def _orientation(image: MedicalImage, card: ModelCard) -> Orientation:
+    return network_orientation(image.geometry.affine) if card.is_3d else Orientation()
+
+
+def _check_dimensions(images: Sequence[MedicalImage], checkpoint: Checkpoint) -> None:
+    flat = next((image for image in images if not image.is_volume), None)
+    if checkpoint.card.is_3d and flat:
+        raise InputMismatchError(
+            f"Image {flat.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "
+            "Choose a 2-D checkpoint, or give the whole volume or series."
+        )
+
+
+def _part_of(progress: Progress | None, before: int, slices: int, total: int) -> Progress | None:
+    """Progress of one group, told in thousandths of the whole."""
+    if progress is None:
+        return None
+    return lambda done, of: progress(round(1000 * (before + slices * done / of) / total), 1000)
+
+
+def _threshold(card: ModelCard, options: SegmentOptions) -> float | None:
+    options.check(card)
+    return None if card.is_multiclass else options.threshold or card.threshold or 0.5

@@ -1,0 +1,394 @@
+import contextlib
+import io
+import logging
+import random
+import warnings
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
+
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
+from medseg_demo.reading import read_image
+from medseg_demo.settings import Settings
+
+PATIENT = "Doe^Secret"
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A DICOM file of the given stored values; keywords become elements."""
+
+    def make(stored, *, preamble=True, syntax=ExplicitVRLittleEndian, **elements):
+        dataset = Dataset()
+        dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, generate_uid()
+        dataset.PatientName = PATIENT
+        dataset.Modality = "CT"
+        dataset.SamplesPerPixel = 1
+        dataset.PhotometricInterpretation = "MONOCHROME2"
+        dataset.Rows, dataset.Columns = stored.shape[-2:]
+        if stored.ndim == 3:
+            dataset.NumberOfFrames = len(stored)
+        bits = stored.dtype.itemsize * 8
+        dataset.BitsAllocated = dataset.BitsStored = bits
+        dataset.HighBit = bits - 1
+        dataset.PixelRepresentation = int(stored.dtype.kind == "i")
+        dataset.PixelData = stored.tobytes()
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        path = tmp_path / "IM0001"
+        if preamble:
+            dataset.save_as(path, enforce_file_format=True)
+        else:
+            del dataset.file_meta
+            dataset.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=False)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def ramp():
+    """(20, 30) uint16, 0 to 599."""
+    return np.arange(600, dtype=np.uint16).reshape(20, 30)
+
+
+def test_plain(make, ramp):
+    image = read_image(make(ramp))
+    assert np.array_equal(image.pixels, ramp)
+    assert image.pixels.dtype == np.uint16
+    assert (image.axes, image.bit_depth, image.modality, image.file_format) == ("YX", 16, "CT", "DICOM")
+    assert (image.name, image.geometry.spacing_mm, image.notes) == ("IM0001", None, ())
+    assert image.display_window == pytest.approx(tuple(np.percentile(ramp, (0.5, 99.5))))
+
+
+def test_without_preamble(make, ramp):
+    path = make(ramp, preamble=False)
+    assert path.read_bytes()[:2] == b"\x08\x00"
+    assert np.array_equal(read_image(path).pixels, ramp)
+
+
+def test_rescale_only_where_it_changes_something(make, ramp):
+    same = read_image(make(ramp, RescaleSlope="1", RescaleIntercept="0"))
+    assert same.pixels.dtype == np.uint16
+    scaled = read_image(make(ramp, RescaleSlope="0.5", RescaleIntercept="-1024"))
+    assert scaled.pixels.dtype == np.float32
+    assert np.array_equal(scaled.pixels, ramp * 0.5 - 1024)
+    assert scaled.bit_depth == 16
+
+
+@pytest.mark.parametrize(
+    ("elements", "window"),
+    [
+        ({"WindowCenter": "100", "WindowWidth": "51"}, (74.5, 124.5)),
+        ({"WindowCenter": ["100", "40"], "WindowWidth": ["51", "9"]}, (74.5, 124.5)),
+        ({"WindowCenter": "100", "WindowWidth": "50", "VOILUTFunction": "LINEAR_EXACT"}, (75, 125)),
+    ],
+)
+def test_display_window(make, ramp, elements, window):
+    assert read_image(make(ramp, **elements)).display_window == pytest.approx(window)
+
+
+@pytest.mark.parametrize("elements", [{"WindowCenter": "9000", "WindowWidth": "10"}, {"WindowCenter": "5"}])
+def test_window_that_shows_nothing_is_replaced(make, ramp, elements):
+    window = read_image(make(ramp, **elements)).display_window
+    assert window == pytest.approx(tuple(np.percentile(ramp, (0.5, 99.5))))
+
+
+def test_monochrome1_is_turned(make, ramp):
+    image = read_image(
+        make(
+            ramp,
+            PhotometricInterpretation="MONOCHROME1",
+            BitsStored=12,
+            HighBit=11,
+            WindowCenter="100.5",
+            WindowWidth="21",
+        )
+    )
+    assert np.array_equal(image.pixels, 4095 - ramp)
+    assert image.pixels.dtype == np.uint16
+    assert image.display_window == (4095 - 110, 4095 - 90)
+    assert "MONOCHROME1" in image.notes[0]
+
+
+def test_monochrome1_signed_and_rescaled(make, ramp):
+    signed = ramp.astype(np.int16) - 300
+    image = read_image(make(signed, PhotometricInterpretation="MONOCHROME1"))
+    assert np.array_equal(image.pixels, -1 - signed)
+    image = read_image(
+        make(
+            ramp, PhotometricInterpretation="MONOCHROME1", RescaleSlope="2", RescaleIntercept="-100",
+            WindowCenter="100.5", WindowWidth="21",
+        )
+    )  # fmt: skip
+    assert np.array_equal(image.pixels, 2.0 * (65535 - ramp) - 100)
+    # The stored values that the window (90, 110) shows, 95 to 105, become 65440 to 65430, so 130780 to 130760.
+    assert image.display_window == (130760, 130780)
+
+
+def test_spacing(make, ramp):
+    assert read_image(make(ramp, PixelSpacing=["0.5", "0.25"])).geometry.spacing_mm == (0.5, 0.25)
+    at_detector = read_image(make(ramp, ImagerPixelSpacing=["0.2", "0.1"]))
+    assert at_detector.geometry.spacing_mm == (0.2, 0.1)
+    assert "detector" in at_detector.notes[0]
+    both = read_image(make(ramp, PixelSpacing=["0.5", "0.25"], ImagerPixelSpacing=["0.2", "0.1"]))
+    assert (both.geometry.spacing_mm, both.notes) == ((0.5, 0.25), ())
+
+
+@pytest.mark.parametrize("spacing", [["0", "0"], ["-1", "1"], ["0.5"], ["0.5", "0"]])
+def test_unusable_spacing_is_unknown(make, ramp, spacing):
+    assert read_image(make(ramp, PixelSpacing=spacing)).geometry.spacing_mm is None
+
+
+def test_affine(make, ramp):
+    image = read_image(
+        make(
+            ramp, PixelSpacing=["0.5", "0.25"], ImagePositionPatient=["10", "20", "30"],
+            ImageOrientationPatient=["0", "1", "0", "0", "0", "-1"],
+        )
+    )  # fmt: skip
+    # x runs along posterior in steps of 0.25 mm, y downwards in steps of 0.5 mm.
+    assert (image.geometry.affine @ [4, 0, 0, 1]).tolist() == [10, 21, 30, 1]
+    assert (image.geometry.affine @ [0, 4, 0, 1]).tolist() == [10, 20, 28, 1]
+    broken = make(
+        ramp, PixelSpacing=["1", "1"], ImagePositionPatient=["0", "0", "0"],
+        ImageOrientationPatient=["1", "0", "0", "1", "0", "0"],
+    )  # fmt: skip
+    assert read_image(broken).geometry.affine is None
+
+
+def test_frames_are_slices(make, ramp):
+    frames = np.stack([ramp, ramp + 1, ramp + 2])
+    image = read_image(make(frames, PixelSpacing=["0.5", "0.25"], SpacingBetweenSlices="2"))
+    assert image.axes == "ZYX"
+    assert np.array_equal(image.pixels, frames)
+    assert image.geometry.spacing_mm == (2, 0.5, 0.25)
+    unknown = read_image(make(frames, PixelSpacing=["0.5", "0.25"]))
+    assert unknown.geometry.spacing_mm is None
+    assert "distance between the frames" in unknown.notes[0]
+
+
+def item(**elements):
+    dataset = Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def enhanced(positions, slopes=None):
+    """Frames at (x, y, z), or at (5, 6, z)."""
+    positions = [(5, 6, place) if np.isscalar(place) else place for place in positions]
+    slopes = slopes or [1] * len(positions)
+    shared = item(
+        PixelMeasuresSequence=Sequence([item(PixelSpacing=["0.5", "0.25"], SpacingBetweenSlices="9")]),
+        PlaneOrientationSequence=Sequence([item(ImageOrientationPatient=["1", "0", "0", "0", "1", "0"])]),
+        FrameVOILUTSequence=Sequence([item(WindowCenter="50.5", WindowWidth="41")]),
+    )
+    frames = [
+        item(
+            PlanePositionSequence=Sequence([item(ImagePositionPatient=[*map(str, place)])]),
+            PixelValueTransformationSequence=Sequence([item(RescaleSlope=str(slope), RescaleIntercept="1")]),
+        )
+        for place, slope in zip(positions, slopes, strict=True)
+    ]
+    return {
+        "SharedFunctionalGroupsSequence": Sequence([shared]),
+        "PerFrameFunctionalGroupsSequence": Sequence(frames),
+    }
+
+
+def test_enhanced_frames(make, ramp):
+    frames = np.stack([ramp, ramp, ramp])
+    image = read_image(make(frames, **enhanced([30, 27.5, 25], [1, 2, 3])))
+    assert image.geometry.spacing_mm == (2.5, 0.5, 0.25)
+    assert (image.geometry.affine @ [0, 0, 2, 1]).tolist() == [5, 6, 30, 1]
+    assert np.array_equal(image.pixels[0], ramp * 3.0 + 1)  # the last frame is the lowest
+    assert image.display_window == (30, 70)
+    uneven = read_image(make(frames, **enhanced([0, 1, 5])))
+    assert uneven.geometry.spacing_mm is None
+    assert "distance between the frames" in uneven.notes[0]
+
+
+def test_enhanced_frames_come_in_the_order_of_their_places(make, ramp):
+    frames = np.stack([ramp, ramp + 1, ramp + 2, ramp + 3])
+    image = read_image(make(frames, **enhanced([4, 0, 6, 2])))
+    assert (image.pixels[:, 0, 0] - 1).tolist() == [1, 3, 0, 2]  # the rescaling adds 1
+    assert image.geometry.spacing_mm == (2, 0.5, 0.25)
+    assert (image.geometry.affine @ [0, 0, 3, 1]).tolist() == [5, 6, 6, 1]
+    assert image.notes == ()
+
+
+def test_enhanced_frames_that_are_tilted(make, ramp):
+    places = [(5, 6 + index, 2 * index) for index in range(4)]
+    image = read_image(make(np.stack([ramp] * 4), **enhanced(places)))
+    assert image.geometry.spacing_mm == pytest.approx((2, 0.5, 0.25))
+    assert (image.geometry.affine @ [0, 0, 3, 1]).tolist() == pytest.approx([5, 9, 6, 1])
+    (note,) = image.notes
+    assert "tilted by 26.6° against the way they are stacked (gantry tilt)" in note  # arctan(1 / 2)
+
+
+def test_enhanced_frames_of_several_volumes(make, ramp):
+    frames = np.stack([ramp, ramp + 1, ramp + 2, ramp + 3, ramp + 4, ramp + 5])
+    image = read_image(make(frames, **enhanced([9, 6, 3, 9, 6, 3])))
+    assert (image.pixels[:, 0, 0] - 1).tolist() == [0, 1, 2, 3, 4, 5]
+    assert image.geometry.spacing_mm is None
+    (note,) = image.notes
+    assert "holds 2 volumes of 3 slices at the same places" in note
+    (note,) = read_image(make(frames, **enhanced([1, 2, 3, 4, 5, 5]))).notes
+    assert "Some frames lie at the same place" in note
+    (note,) = read_image(make(frames, **enhanced([7] * 6))).notes
+    assert "All 6 frames lie at one place" in note
+
+
+def test_float_and_8_bit(make, ramp):
+    assert read_image(make(ramp.astype(np.uint8))).display_window == (0, 255)
+    path = make(ramp)
+    dataset = pydicom.dcmread(path)
+    del dataset.PixelData
+    dataset.BitsAllocated = 32
+    dataset.FloatPixelData = (ramp / 7).astype(np.float32).tobytes()
+    dataset.save_as(path)
+    assert read_image(path).pixels == pytest.approx(ramp / 7)
+
+
+def test_deflated(dicom_file):
+    assert read_image(dicom_file("image_dfl.dcm")).pixels.shape == (512, 512)
+
+
+def test_palette(dicom_file):
+    image = read_image(dicom_file("examples_palette.dcm"))
+    assert (image.axes, image.pixels.dtype, image.display_window) == ("YXC", np.uint8, (0, 255))
+    dataset = pydicom.dcmread(dicom_file("examples_palette.dcm"))
+    expected = pydicom.pixels.apply_color_lut(dataset.pixel_array, dataset) >> 8
+    assert np.array_equal(image.pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.uint8), (250, np.uint16)]
+)  # fmt: skip
+def test_palette_of_16_bits_that_hold_8(make, factor, dtype):
+    table = np.arange(256, dtype=np.uint16) * factor
+    elements = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for colour in ("Red", "Green", "Blue"):
+        elements[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        elements[f"{colour}PaletteColorLookupTableData"] = table.tobytes()
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    image = read_image(make(indices, **elements))
+    assert image.pixels.dtype == dtype
+    assert np.array_equal(image.pixels[..., 1], table[indices] // (factor if dtype == np.uint8 else 1))
+
+
+def test_modality_table(dicom_file):
+    dataset = pydicom.dcmread(dicom_file("mlut_18.dcm"))
+    expected = pydicom.pixels.apply_modality_lut(dataset.pixel_array, dataset)
+    assert np.array_equal(read_image(dicom_file("mlut_18.dcm")).pixels, expected)
+
+
+def test_a_file_that_is_a_tiff_as_well_is_read_as_dicom(dicom_file):
+    path = dicom_file("RG1_UNCR.dcm")
+    assert path.read_bytes()[:4] == b"II*\0"
+    image = read_image(path)
+    assert (image.file_format, image.modality, image.pixels.shape) == ("DICOM", "CR", (1955, 1841))
+    assert image.geometry.spacing_mm is None  # the file says 0
+    # A chest from the front: the lungs, left and right of the middle, are darker than the spine between them.
+    row = image.pixels[800:900].mean(axis=0)
+    assert row[900:1000].mean() > 1.2 * max(row[450:550].mean(), row[1300:1400].mean())
+
+
+def test_dose_grid(dicom_file):
+    image = read_image(dicom_file("rtdose.dcm"))
+    assert (image.axes, image.geometry.spacing_mm) == ("ZYX", (5, 10, 10))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["rtstruct.dcm", "test-SR.dcm", "rtplan.dcm", "waveform_ecg.dcm", "liver.dcm", "dicomdirtests/DICOMDIR"],
+)
+def test_dicom_without_an_image(dicom_file, name):
+    path = dicom_file(name.split("/")[0]) if "/" not in name else dicom_file("DICOMDIR")
+    with pytest.raises(UnsupportedImageError):
+        read_image(path)
+
+
+@pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "image_dfl.dcm"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_truncated(dicom_file, write, name, share):
+    content = dicom_file(name).read_bytes()
+    with pytest.raises(DamagedFileError, match=r"cut\.dcm: .*Export"):
+        read_image(write("cut.dcm", content[: int(len(content) * share)]))
+
+
+@pytest.mark.parametrize("name", ["MR_truncated.dcm", "emri_small_jpeg_2k_lossless_too_short.dcm", "badVR.dcm"])
+def test_damaged_files_of_pydicom(dicom_file, name):
+    with pytest.raises(ReadError):
+        read_image(dicom_file(name))
+
+
+def test_limits_come_before_decoding(make, ramp):
+    with pytest.raises(ImageTooLargeError, match="60000 × 60000"):
+        read_image(make(ramp, Rows=60_000, Columns=60_000))
+    with pytest.raises(ImageTooLargeError, match="voxels"):
+        read_image(make(ramp, NumberOfFrames=10_000_000))
+
+
+def test_a_deflated_bomb(make, ramp):
+    path = make(ramp, syntax=DeflatedExplicitVRLittleEndian)
+    assert np.array_equal(read_image(path).pixels, ramp)
+    stream = io.BytesIO()
+    pydicom.dcmwrite(stream, pydicom.dcmread(path))
+    meta = pydicom.filereader.read_file_meta_info(path)
+    start = 144 + meta.FileMetaInformationGroupLength
+    packer = zlib.compressobj(9, wbits=-15)
+    path.write_bytes(path.read_bytes()[:start] + packer.compress(bytes(3 * 2**20)) + packer.flush())
+    with pytest.raises(ImageTooLargeError, match="unpacked"):
+        read_image(path, settings=Settings(max_file_mb=1))
+
+
+def test_one_value_and_not_a_number(make, ramp):
+    with pytest.raises(UnsupportedImageError, match="same value"):
+        read_image(make(np.full_like(ramp, 7)))
+
+
+def test_nothing_of_the_patient_gets_out(make, ramp, caplog, recwarn):
+    path = make(ramp, WindowCenter="1")
+    content = path.read_bytes().replace(b"\x28\x00\x50\x10DS\x02\x001 ", b"\x28\x00\x50\x10DS\x02\x00Q ")
+    content = content.replace(PATIENT.encode(), b"Doe^\xff\xfe\x80ecr")
+    path.write_bytes(content)
+    warnings.simplefilter("always")
+    with caplog.at_level(logging.DEBUG):
+        image = read_image(path)
+    assert "Doe" not in repr(image) + caplog.text + "".join(str(w.message) for w in recwarn)
+    for cut in range(200, len(content) - 700, 37):
+        path.write_bytes(content[:cut])
+        with pytest.raises(ReadError) as caught:
+            read_image(path)
+        assert "Doe" not in str(caught.value) + caplog.text + "".join(str(w.message) for w in recwarn)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm",
+     "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_jpeg_dcmtk.dcm", "examples_palette.dcm"],
+)  # fmt: skip
+def test_damage_is_never_a_surprise(dicom_file, tmp_path, name):
+    whole = dicom_file(name).read_bytes()
+    chance = random.Random(name)
+    for attempt in range(40):
+        content = bytearray(whole)
+        if attempt % 2:
+            content = content[: chance.randrange(1, len(content))]
+        else:
+            for _ in range(chance.choice((1, 3, 20))):
+                content[chance.randrange(len(content) if chance.random() < 0.5 else 1500)] = chance.randrange(256)
+        (tmp_path / "damaged").write_bytes(content)
+        with contextlib.suppress(ReadError):
+            read_image(tmp_path / "damaged")

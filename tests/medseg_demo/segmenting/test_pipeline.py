@@ -1,0 +1,211 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.checkpoint import Checkpoint, load_folder
+from medseg_demo.segmenting.pipeline import CHUNK, SegmentOptions, segment, segment_batch
+
+
+def test_the_label_map_has_the_size_of_the_image_and_lies_on_the_structure(square, brightness, settings):
+    result = segment(square, brightness, settings=settings)
+    assert result.label_map.labels.shape == (100, 120)
+    reference = square.pixels > 0
+    found = result.label_map.mask(1)
+    assert 2 * (reference & found).sum() / (reference.sum() + found.sum()) > 0.95
+    assert result.measurements[0].components == 1
+
+
+def test_without_scaling_the_result_is_exact(square, brightness, card, settings):
+    exact = replace(brightness, card=card.model_copy(update={"inference": "tile"}))
+    result = segment(square, exact, settings=settings)
+    assert (result.label_map.mask(1) == (square.pixels > 0)).all()
+    assert result.probabilities.shape == (1, 100, 120)
+    assert result.probabilities.dtype == np.float16
+
+
+def test_a_single_image_may_state_its_spacing(make_image, square, brightness, settings):
+    image = make_image(square.pixels, spacing_mm=(0.5, 0.4))
+    result = segment(image, brightness, settings=settings)
+    assert result.label_map.geometry.spacing_mm == (0.5, 0.4)
+    assert result.measurements[0].area_mm2 == pytest.approx(result.label_map.mask(1).sum() * 0.2)
+
+
+def test_the_result_says_what_made_it(square, brightness, settings):
+    result = segment(square, brightness, settings=settings)
+    assert result.checkpoint == "brightness"
+    assert result.threshold == 0.5
+    assert result.model_input(0).shape == (53, 64)
+    assert set(result.seconds) == {"preprocess", "network", "postprocess"}
+    assert result.compute.startswith("CPU, float32")
+    assert result.label_map.class_names == ("bright",)
+
+
+def test_a_threshold_replaces_that_of_the_card(make_image, brightness, settings):
+    image = make_image(np.full((64, 64), 128, np.uint8))  # probability 0.52
+    low, high = (
+        segment(image, brightness, options=SegmentOptions(threshold=value), settings=settings) for value in (0.4, 0.6)
+    )
+    assert low.label_map.mask(1).all()
+    assert not high.label_map.mask(1).any()
+
+
+def test_several_classes_compete(make_image, bands, settings):
+    image = make_image(np.repeat(np.array([[0, 128, 255]], np.uint8), 3, axis=0))
+    result = segment(image, replace(bands, card=bands.card.model_copy(update={"inference": "tile"})), settings=settings)
+    assert result.label_map.labels.tolist() == [[0, 1, 2]] * 3
+    assert result.probabilities.shape == (2, 3, 3)
+    assert result.threshold is None
+    with pytest.raises(OptionError, match="one class"):
+        segment(image, bands, options=SegmentOptions(threshold=0.5), settings=settings)
+
+
+def test_a_volume_is_segmented_slice_by_slice(make_image, brightness, settings):
+    pixels = np.zeros((CHUNK + 3, 64, 64), np.uint8)
+    pixels[::2] = 255
+    told = []
+    result = segment(
+        make_image(pixels, "ZYX", (2.0, 1.0, 1.0)),
+        brightness,
+        settings=settings,
+        progress=lambda *step: told.append(step),
+    )
+    assert result.label_map.labels.shape == pixels.shape
+    assert (result.label_map.mask(1) == (pixels > 0)).all()
+    assert result.probabilities.shape == (1, *pixels.shape)
+    assert [result.model_input(index).max() for index in (1, CHUNK + 2)] == [0, 255]
+    assert result.measurements[0].volume_ml == pytest.approx(18 * 64 * 64 * 2 / 1000)
+    assert told[-1] == (1000, 1000)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert any("each slice" in warning for warning in result.warnings)
+
+
+def test_a_batch_gives_what_single_images_give(make_image, checkpoints, settings):
+    checkpoint = load_folder(checkpoints / "small")
+    noise = np.random.default_rng(0)
+    images = [make_image(noise.integers(0, 256, (60 + i, 50), dtype=np.uint8)) for i in range(5)]
+    together = segment_batch(images, checkpoint, settings=settings)
+    for image, result in zip(images, together, strict=True):
+        alone = segment(image, checkpoint, settings=settings)
+        assert result.image is image
+        np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-3)
+
+
+def test_a_batch_of_different_sizes_keeps_its_order(make_image, brightness, card, settings):
+    tiles = replace(brightness, card=card.model_copy(update={"inference": "tile"}))
+    images = [make_image(np.eye(size, dtype=np.uint8) * 255) for size in (70, 80, 64, 64)]
+    for image, result in zip(images, segment_batch(images, tiles, settings=settings), strict=True):
+        assert (result.label_map.mask(1) == (image.pixels > 0)).all()
+
+
+def test_no_images_give_no_results(brightness):
+    assert segment_batch([], brightness) == []
+
+
+def test_small_parts_go_and_holes_close(make_image, brightness, card, settings):
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[10:20, 10:20] = 255
+    pixels[14, 14] = 0
+    pixels[40, 40] = 255
+    exact = replace(brightness, card=card.model_copy(update={"inference": "tile"}))
+    options = SegmentOptions(smallest_component=5, fill_holes=True)
+    assert segment(make_image(pixels), exact, options=options, settings=settings).label_map.labels.sum() == 100
+
+
+def oblique(spacing_mm: tuple[float, float, float] = (2.0, 1.0, 0.5)) -> np.ndarray:
+    """An LPS affine that turns and flips axes: Z runs roughly forwards, Y downwards and X to the right."""
+    angle = np.deg2rad(20)
+    tilt = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    axes = tilt @ np.array([[-1.0, 0, 0], [0, 0, -1.0], [0, -1.0, 0]])
+    affine = np.eye(4)
+    affine[:3, :3] = axes * spacing_mm[::-1]
+    affine[:3, 3] = (12.5, -7.0, 31.0)
+    return affine
+
+
+@pytest.fixture
+def tilted() -> MedicalImage:
+    """A black volume, oblique and anisotropic, with a grey and a white box off its centre."""
+    pixels = np.zeros((12, 20, 44), np.uint8)
+    pixels[2:6, 3:9, 5:25] = 128
+    pixels[6:11, 9:17, 25:40] = 255
+    geometry = Geometry((2.0, 1.0, 0.5), oblique())
+    return MedicalImage(pixels, "ZYX", geometry, "tilted", "NIfTI", 8, (0.0, 255.0))
+
+
+def test_a_3d_network_segments_a_volume_in_its_own_geometry(tilted, volume_bands, settings):
+    result = segment(tilted, volume_bands, settings=settings)
+    np.testing.assert_array_equal(result.label_map.labels, np.digitize(tilted.pixels, [1, 201]))
+    assert result.label_map.geometry is tilted.geometry
+    assert result.label_map.labels.flags.c_contiguous
+    assert result.probabilities.dtype == np.float16
+    assert result.probabilities.shape == (2, 12, 20, 44)
+    np.testing.assert_array_equal(result.probabilities[1] > 0.5, tilted.pixels > 200)
+    assert result.measurements[0].volume_ml == pytest.approx(4 * 6 * 20 * 1.0 / 1000)
+    assert set(result.seconds) == {"preprocess", "network", "postprocess"}
+    assert result.warnings == ()
+
+
+def test_a_3d_network_can_work_at_its_own_spacing(tilted, volume_bands, volume_card, settings):
+    card = volume_card.model_copy(update={"spacing_mm": (1.0, 1.0, 1.0)})
+    result = segment(tilted, replace(volume_bands, card=card), settings=settings)
+    assert result.label_map.labels.shape == tilted.shape
+    white, found = tilted.pixels > 200, result.label_map.mask(2)
+    assert 2 * (white & found).sum() / (white.sum() + found.sum()) > 0.9
+
+
+def test_a_3d_network_gives_the_same_for_a_volume_stored_another_way(tilted, volume_network, volume_card, settings):
+    checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
+    result = segment(tilted, checkpoint, settings=settings)
+    # The same volume with z and x exchanged and y reversed.
+    affine = tilted.geometry.affine @ np.array(
+        [[0, 0, 1.0, 0], [0, -1.0, 0, tilted.shape[1] - 1], [1.0, 0, 0, 0], [0, 0, 0, 1.0]]
+    )
+    stored = np.ascontiguousarray(tilted.pixels[:, ::-1].transpose(2, 1, 0))
+    other = replace(tilted, pixels=stored, geometry=Geometry((0.5, 1.0, 2.0), affine))
+    again = segment(other, checkpoint, settings=settings)
+    expected = result.probabilities[:, :, ::-1].transpose(0, 3, 2, 1)
+    np.testing.assert_array_equal(again.probabilities, expected)
+
+
+def test_a_volume_smaller_than_a_window(make_image, volume_bands, settings):
+    pixels = np.zeros((1, 3, 40), np.uint8)
+    pixels[..., 20:] = 255
+    result = segment(make_image(pixels, "ZYX"), volume_bands, settings=settings)
+    np.testing.assert_array_equal(result.label_map.labels, (pixels > 0) * 2)
+    assert any("no orientation" in warning for warning in result.warnings)
+    assert any("small" in warning for warning in result.warnings)
+
+
+def test_several_volumes_keep_their_order_and_progress_reaches_the_end(make_image, volume_bands, settings):
+    images = [make_image(np.full((20, 16, size), value, np.uint8), "ZYX") for size, value in ((16, 0), (40, 255))]
+    told = []
+    results = segment_batch(images, volume_bands, settings=settings, progress=lambda *step: told.append(step))
+    assert [int(result.label_map.labels.max()) for result in results] == [0, 2]
+    assert told[-1] == (1000, 1000)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+def test_progress_can_stop_a_volume(tilted, volume_bands, settings):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment(tilted, volume_bands, settings=settings, progress=stop)
+
+
+def test_an_image_in_a_3d_checkpoint_is_refused(square, volume_bands):
+    with pytest.raises(
+        InputMismatchError, match=r"Image 'made' is a single 2-D image, but checkpoint 'volume-bands' .* Choose a 2-D"
+    ):
+        segment(square, volume_bands)
+
+
+@pytest.mark.parametrize(
+    "faulty", [{"threshold": 0.0}, {"threshold": 1.5}, {"smallest_component": -1}, {"denoise": "x"}]
+)
+def test_options_out_of_range_are_refused(faulty):
+    with pytest.raises(OptionError):
+        SegmentOptions(**faulty)

@@ -1,0 +1,196 @@
+import gc
+import weakref
+from itertools import pairwise
+
+import pytest
+import torch
+
+from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError, OptionError
+from medseg_demo.models.checkpoint import Checkpoint, load_folder
+from medseg_demo.segmenting import windows as inference
+from medseg_demo.segmenting.windows import Compute, choose_compute, predict
+from medseg_demo.settings import Settings
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+
+
+def test_auto_finds_a_device_and_names_it():
+    compute = choose_compute(Settings())
+    assert compute.device.type in ("cuda", "mps", "cpu")
+    assert str(compute.precision).removeprefix("torch.") in compute.name
+
+
+def test_bfloat16_is_chosen_only_where_the_processor_has_it():
+    compute = choose_compute(Settings(device="cpu"))
+    assert (compute.precision == torch.bfloat16) == inference.computes_bfloat16()
+
+
+def test_precision_and_threads_can_be_set():
+    before = torch.get_num_threads()
+    try:
+        compute = choose_compute(Settings(device="cpu", precision="float32", threads=1))
+        assert compute.precision == torch.float32
+        assert compute.name == "CPU, float32, 1 thread"
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "cpu:x"])
+def test_an_absent_device_is_told(name):
+    with pytest.raises(OptionError, match="MEDSEG_DEVICE"):
+        choose_compute(Settings(device=name))
+
+
+def test_probabilities_are_those_of_the_network(brightness):
+    tensor = torch.rand(3, 1, 64, 64)
+    torch.testing.assert_close(predict(brightness, tensor, CPU), torch.sigmoid(40 * (tensor - 0.5)))
+
+
+def test_several_classes_sum_to_one(bands):
+    probabilities = predict(bands, torch.rand(1, 1, 64, 64), CPU)
+    assert probabilities.shape == (1, 3, 64, 64)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(1, 64, 64))
+
+
+@pytest.mark.parametrize("size", [(64, 65), (100, 200), (64, 300), (333, 129)])
+def test_blended_tiles_of_a_pointwise_network_equal_the_whole(brightness, size):
+    tensor = torch.rand(1, 1, *size)
+    torch.testing.assert_close(predict(brightness, tensor, CPU), torch.sigmoid(40 * (tensor - 0.5)))
+
+
+def test_tiles_cover_every_pixel_with_the_stated_overlap():
+    for length in range(65, 400):
+        starts = inference._starts(length, 64)
+        assert starts[0] == 0
+        assert starts[-1] == length - 64
+        assert max(b - a for a, b in pairwise(starts)) <= 64 * (1 - inference.OVERLAP) + 1
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_the_batch_size_does_not_matter(checkpoints, precision):
+    checkpoint = load_folder(checkpoints / "small")
+    tensor = torch.rand(5, 1, 64, 64)
+    compute = Compute(torch.device("cpu"), precision)
+    alone, together = (predict(checkpoint, tensor, compute, batch_size=size) for size in (1, 5))
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-5 if precision == torch.float32 else 1e-2)
+
+
+def test_flips_make_a_network_symmetric(checkpoints):
+    checkpoint = load_folder(checkpoints / "small")
+    tensor = torch.rand(1, 1, 64, 64)
+    for axis in (-1, -2):
+        mirrored = predict(checkpoint, tensor.flip(axis), CPU, flips=True).flip(axis)
+        torch.testing.assert_close(predict(checkpoint, tensor, CPU, flips=True), mirrored, rtol=0, atol=1e-5)
+        assert not torch.allclose(
+            predict(checkpoint, tensor, CPU), predict(checkpoint, tensor.flip(axis), CPU).flip(axis), atol=1e-5
+        )
+
+
+def test_progress_counts_tiles(brightness):
+    told = []
+    predict(brightness, torch.rand(2, 1, 64, 100), CPU, batch_size=3, progress=lambda *step: told.append(step))
+    assert told == [(3, 4), (4, 4)]
+
+
+def test_what_progress_raises_ends_the_work(brightness):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(brightness, torch.rand(2, 1, 64, 64), CPU, batch_size=1, progress=stop)
+
+
+def test_too_little_memory_is_told(card):
+    class Hungry(torch.nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError
+
+    with pytest.raises(DeviceMemoryError, match="MEDSEG_BATCH_SIZE"):
+        predict(Checkpoint("hungry", card, Hungry(), ""), torch.rand(1, 1, 64, 64), CPU)
+
+
+def test_a_network_that_does_not_take_what_its_card_says(card):
+    checkpoint = Checkpoint("colour", card, torch.nn.Conv2d(3, 1, 1).eval(), "")
+    with pytest.raises(InvalidCheckpointError, match=r"'colour' does not take an input of 1 × 64 × 64: .*medseg\.json"):
+        predict(checkpoint, torch.rand(1, 1, 64, 64), CPU)
+
+
+def test_a_network_goes_with_its_checkpoint(checkpoints):
+    checkpoint = load_folder(checkpoints / "small")
+    predict(checkpoint, torch.rand(1, 1, 64, 64), CPU)
+    gone = weakref.ref(checkpoint)
+    del checkpoint
+    gc.collect()
+    assert gone() is None
+
+
+def test_blended_windows_of_a_pointwise_network_equal_the_whole(volume_bands):
+    volume = torch.rand(1, 1, 17, 30, 16)
+    expected = volume_bands.network(volume).softmax(dim=1)
+    torch.testing.assert_close(predict(volume_bands, volume, CPU), expected)
+
+
+def test_sliding_agrees_with_that_of_monai(volume_network, volume_card):
+    from monai.inferers import sliding_window_inference
+
+    # With these sizes MONAI, which steps by a fixed stride, puts its windows where ours lie.
+    volume = torch.rand(1, 1, 28, 40, 16)
+    assert [window[0].start for window in inference._windows((28,), (16,))] == [0, 12]
+    assert [window[0].start for window in inference._windows((40,), (16,))] == [0, 12, 24]
+    with torch.inference_mode():
+        expected = sliding_window_inference(
+            volume, (16, 16, 16), 1, lambda x: volume_network(x).softmax(dim=1), overlap=0.25, mode="gaussian"
+        )
+    checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
+    torch.testing.assert_close(predict(checkpoint, volume, CPU), expected, rtol=0, atol=1e-5)
+    together = predict(checkpoint, volume, CPU, batch_size=4)
+    torch.testing.assert_close(together, expected, rtol=0, atol=1e-5)
+
+
+def test_flips_make_a_3d_network_symmetric_from_left_to_right_alone(volume_network, volume_card):
+    checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
+    volume = torch.rand(1, 1, 16, 16, 16)
+    averaged = predict(checkpoint, volume, CPU, flips=True)
+    equal = {
+        axis: torch.allclose(averaged, predict(checkpoint, volume.flip(axis), CPU, flips=True).flip(axis), atol=1e-5)
+        for axis in (-1, -2, -3)
+    }
+    assert equal == {-1: True, -2: False, -3: False}
+    assert not torch.allclose(averaged, predict(checkpoint, volume, CPU), atol=1e-4)
+
+
+def test_progress_counts_windows_and_can_stop_after_any(volume_bands):
+    told = []
+
+    def stop_after_two(done, total):
+        told.append((done, total))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(volume_bands, torch.rand(1, 1, 28, 28, 28), CPU, progress=stop_after_two)
+    assert told == [(1, 8), (2, 8)]
+
+
+def test_a_volume_needs_memory_for_its_sums_alone(volume_card):
+    class Watched(torch.nn.Module):
+        """Notes how large the batches are that it gets."""
+
+        largest = 0
+
+        def forward(self, x):
+            self.largest = max(self.largest, x.numel())
+            return x.expand(-1, 3, -1, -1, -1)
+
+    network = Watched()
+    volume = torch.rand(1, 1, 60, 60, 60)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        predict(Checkpoint("watched", volume_card, network, ""), volume, CPU)
+    memory = held = 0
+    for event in sorted(profile.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            memory = max(memory, held)
+    sums = (3 + 1) * volume.numel() * 4
+    assert network.largest == 16**3, "one window at a time"
+    assert sums <= memory < 1.5 * sums
