@@ -15,6 +15,26 @@ from typing import Literal
 import numpy as np
 
 Axes = Literal["YX", "YXC", "ZYX", "ZYXC"]
+COLOURS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiForms:
+    """The two transforms of a NIfTI header, as stored: indices (x, y, z, 1) to RAS millimetres.
+
+    A label map keeps both with their codes, so that it lies on its image in every program, whichever it prefers.
+
+    Attributes:
+        qform: (4, 4); None where its code is 0.
+        qform_code: NIfTI's code of the space, 1 to 5, or 0.
+        sform: (4, 4); None where its code is 0.
+        sform_code: As the other.
+    """
+
+    qform: np.ndarray | None
+    qform_code: int
+    sform: np.ndarray | None
+    sform_code: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +46,14 @@ class Geometry:
             where the file does not say. Of a tilted series it is the distance between the planes, so that the
             product is always a voxel's volume.
         affine: Indices (x, y, z, 1) to LPS millimetres, float64 (4, 4); None where the file does not say. Its
-            axes are at right angles but for a tilted DICOM series, where the third leans.
+            axes are at right angles but for a tilted DICOM series, where the third leans, and for what NIfTI states
+            so.
+        nifti_forms: The transforms of the NIfTI file it was read from; None for other formats.
     """
 
     spacing_mm: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+    nifti_forms: NiftiForms | None = None
 
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
@@ -46,7 +69,8 @@ class MedicalImage:
     Attributes:
         pixels: The intensities, shaped as ``axes`` says. Integer types are kept as stored, unless a rescale
             slope made them float32. More is brighter, whatever the file's convention was. All finite.
-        axes: The meaning of each axis of ``pixels``. Channels, if any, are 3 (red, green, blue).
+        axes: The meaning of each axis of ``pixels``. Channels, if any, are three colours (red, green, blue), or any
+            number of intensities: modalities, stains, echoes.
         geometry: Where the pixels lie.
         name: The file's stem: its name without the image suffix (``.nii.gz`` is one suffix).
         file_format: For people, such as "DICOM" or "PNG".
@@ -57,6 +81,9 @@ class MedicalImage:
         notes: What the reader found or did that a person should know, in plain sentences.
         source_files: The DICOM files that it was read from, in the order of the slices; empty for other formats.
             They are what a DICOM SEG refers to, and are never shown.
+        channel_names: One a channel where there are several; ``COLOURS`` of a colour image. Empty for a single one, and
+            three channels without names are colours.
+        channel_windows: The display window of each channel where they are no colours; empty otherwise.
     """
 
     pixels: np.ndarray
@@ -69,6 +96,8 @@ class MedicalImage:
     modality: str | None = None
     notes: tuple[str, ...] = ()
     source_files: tuple[Path, ...] = ()
+    channel_names: tuple[str, ...] = ()
+    channel_windows: tuple[tuple[float, float], ...] = ()
 
     @property
     def is_volume(self) -> bool:
@@ -77,8 +106,35 @@ class MedicalImage:
 
     @property
     def channels(self) -> int:
-        """1 for intensities, 3 for colour."""
+        """1 for intensities, 3 for colour, else as many as there are."""
         return self.pixels.shape[-1] if self.axes.endswith("C") else 1
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether the channels are red, green and blue."""
+        return self.channels == 3 and self.channel_names in ((), COLOURS)
+
+    @property
+    def windows(self) -> tuple[tuple[float, float], ...]:
+        """The display window of each channel; one for all three colours."""
+        return self.channel_windows or (self.display_window,)
+
+    def channel(self, index: int) -> "MedicalImage":
+        """One channel alone, as an image of intensities.
+
+        Args:
+            index: From 0.
+        """
+        if self.channels == 1:
+            return self
+        return replace(
+            self,
+            pixels=np.ascontiguousarray(self.pixels[..., index]),
+            axes="ZYX" if self.is_volume else "YX",
+            display_window=self.channel_windows[index] if self.channel_windows else self.display_window,
+            channel_names=(),
+            channel_windows=(),
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,11 +172,16 @@ class LabelMap:
             ``class_names[i - 1]``.
         class_names: The names of values 1, 2, ….
         geometry: That of the image.
+        notes: What was found or done while it was read, in plain sentences.
+        instances: Where the file numbers objects: the number of each pixel's object, 0 for background, in the shape of
+            ``labels``; None otherwise.
     """
 
     labels: np.ndarray
     class_names: tuple[str, ...]
     geometry: Geometry = field(default_factory=Geometry)
+    notes: tuple[str, ...] = ()
+    instances: np.ndarray | None = None
 
     @property
     def is_volume(self) -> bool:

@@ -31,6 +31,7 @@ class Settings:
         max_file_mb: Largest file that is read, in MiB.
         max_megapixels: Largest 2-D image, in millions of pixels.
         max_megavoxels: Largest volume, in millions of voxels.
+        max_decoded_mb: Most memory that one image takes once it is unpacked and converted, in MiB.
         max_upload_files: Most images in one upload to the page, those inside zips counted; a series of slices is one.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     max_file_mb: int = 1024
     max_megapixels: int = 100
     max_megavoxels: int = 512
+    max_decoded_mb: int = 2048
     max_upload_files: int = 500
 
     @classmethod

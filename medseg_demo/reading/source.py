@@ -1,127 +1,111 @@
-"""A file that is about to be read: its first bytes, its name, and how a failure of a decoder is put into words."""
+"""A file that is about to be read: opened once, its first bytes, and how a failure of a decoder is put into words."""
 
-from collections.abc import Callable, Iterator
+import math
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError
-from medseg_demo.image import MedicalImage
 from medseg_demo.settings import Settings
 
 HEAD_BYTES = 16_384
 MIB = 2**20
 
-SUFFIXES = (
-    *(".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".dcm", ".dicom", ".dic", ".ima"),
-    *(".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".npy", ".npz"),
-)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """One file on disk.
+    """One file on disk, open for as long as it is inspected or read.
 
     Attributes:
-        path: Where it lies.
-        head: Its first bytes, enough to tell its kind and to hold the header of a simple format.
+        path: Where it lies. What a detached header names is looked for in its folder, and nowhere else.
+        file: Its bytes, from the first on; readers move in it as they like.
+        head: Its first bytes, enough to tell its kind.
         size: Its length in bytes.
-        volume: Which of several volumes is wanted, from 1; None where nobody chose.
+        settings: The limits.
     """
 
     path: Path
+    file: BinaryIO
     head: bytes
     size: int
-    volume: int | None = None
+    settings: Settings
 
     @property
     def label(self) -> str:
         """The file's name, for messages."""
-        return self.path.name
+        return names.shown(self.path.name)
 
     @property
     def name(self) -> str:
         """The file's stem."""
-        return stem(self.path)
+        return names.stem(self.path)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """One file format.
-
-    Attributes:
-        file_format: Its name for people.
-        recognise: Whether a file is of this format, from its bytes alone.
-        read: The file as an image; raises a ReadError and nothing else.
-        volumes: How many volumes, such as times, a file holds, by its header; None where there is always one.
-    """
-
-    file_format: str
-    recognise: Callable[[Source], bool]
-    read: Callable[[Source, Settings], MedicalImage]
-    volumes: Callable[[Source, Settings], int] | None = None
-
-
-@dataclass(frozen=True)
-class Series:
-    """Several DICOM files that are the slices of one volume.
-
-    Attributes:
-        name: For files and messages, from the names of folders and files, never from what is inside them.
-        paths: The files, in the order of the slices.
-        slices: How many there are.
-        description: Modality, plane, size and spacing, such as "CT, axial, 512 × 512 × 40, 0.7 × 0.7 × 3 mm".
-        notes: What is unusual about it, in plain sentences.
-    """
-
-    name: str
-    paths: tuple[Path, ...]
-    slices: int
-    description: str
-    notes: tuple[str, ...] = ()
-
-
-def stem(path: str | Path | Series) -> str:
-    """A file's name without its image suffix; ``.nii.gz`` is one suffix, and a suffix of no image format stays.
-
-    A DICOM file without an extension is often named by a UID, whose last number is not a suffix. The stem of a series
-    is its name.
-    """
-    name = path.name if isinstance(path, Series) else Path(path).name
-    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
-    return name[: len(name) - len(suffix)] or name
-
-
-def size_on_disk(item: Path | Series) -> int:
-    """How many bytes the files of one item have; 0 for what is no file."""
-    paths = item.paths if isinstance(item, Series) else (item,)
-    return sum(path.stat().st_size for path in paths if path.is_file())
-
-
-def open_source(path: str | Path, settings: Settings, *, volume: int | None = None) -> Source:
-    """Look at a file's first bytes; ``volume`` is passed on to its reader.
+@contextmanager
+def open_source(path: str | Path, settings: Settings) -> Iterator[Source]:
+    """Open a file and look at its first bytes.
 
     Raises:
-        ReadError: It does not exist, is a folder, or may not be read.
+        ReadError: It does not exist, is a folder or no regular file (a pipe, a device), or may not be read.
         DamagedFileError: It is empty.
         ImageTooLargeError: It is longer than ``settings.max_file_mb``.
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(0, "it is a folder" if stat.S_ISDIR(state.st_mode) else "it is no regular file")
+        file = path.open("rb")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable file name"
-        raise ReadError(f"{path.name}: the file cannot be opened ({reason}). Check its path and permissions.") from None
-    if not head:
-        raise DamagedFileError(f"{path.name}: the file is empty. Export or copy it again.")
-    if size > settings.max_file_mb * MIB:
+        label = names.shown(path.name)
+        raise ReadError(f"{label}: the file cannot be opened ({reason}). Check its path and permissions.") from None
+    with file:
+        source = Source(path, file, file.read(HEAD_BYTES), state.st_size, settings)
+        if not source.head:
+            raise DamagedFileError(f"{source.label}: the file is empty. Export or copy it again.")
+        if source.size > settings.max_file_mb * MIB:
+            raise ImageTooLargeError(
+                f"{source.label}: the file has {source.size / MIB:.0f} MiB, and at most {settings.max_file_mb} MiB are "
+                "read. Crop or compress it, or raise MEDSEG_MAX_FILE_MB."
+            )
+        file.seek(0)
+        yield source
+
+
+def check_size(shape: tuple[int, ...], source: Source) -> None:
+    """Refuse an image of more than ``max_megapixels`` and a volume of more than ``max_megavoxels``.
+
+    Raises:
+        ImageTooLargeError: It is.
+    """
+    is_volume = len(shape) > 2
+    limit = source.settings.max_megavoxels if is_volume else source.settings.max_megapixels
+    if math.prod(shape) > limit * 1_000_000:
+        sizes = " × ".join(str(size) for size in reversed(shape))
+        unit, variable = ("voxels", "MAX_MEGAVOXELS") if is_volume else ("pixels", "MAX_MEGAPIXELS")
         raise ImageTooLargeError(
-            f"{path.name}: the file has {size / MIB:.0f} MiB, and at most {settings.max_file_mb} MiB are read. "
-            "Crop or compress it, or raise MEDSEG_MAX_FILE_MB."
+            f"{source.label}: {sizes} {unit} are claimed, and at most {limit} million are read. "
+            f"Crop or shrink it, or raise MEDSEG_{variable}."
         )
-    return Source(path, head, size, volume)
+
+
+def check_bytes(size: int, source: Source) -> None:
+    """Refuse what takes more than ``max_decoded_mb`` once it is unpacked and converted.
+
+    Raises:
+        ImageTooLargeError: It does.
+    """
+    limit = source.settings.max_decoded_mb
+    if size > limit * MIB:
+        raise ImageTooLargeError(
+            f"{source.label}: unpacked it takes {size / MIB:.0f} MiB, and at most {limit} MiB are read. "
+            "Crop it, store it with fewer bits a voxel, or raise MEDSEG_MAX_DECODED_MB."
+        )
 
 
 @contextmanager
@@ -129,12 +113,13 @@ def decoding(source: Source, file_format: str) -> Iterator[None]:
     """Turn whatever a decoder raises inside the block into a ReadError.
 
     Decoders raise nearly every kind of exception on damaged files, and quote the file's content in the message
-    (pydicom: tag values, so patient data). Neither the message nor the chain of causes is therefore kept.
+    (pydicom: tag values, so patient data). Neither the message nor the chain of causes is therefore kept. Readers name
+    what they know; this is for the rest, of which nobody can say whether the file or the decoder is at fault.
 
     Raises:
         ReadError: As raised inside the block.
         ImageTooLargeError: There was not enough memory.
-        DamagedFileError: Anything else was raised.
+        DamagedFileError: The bytes end too early, or anything else was raised.
     """
     failure: ReadError
     try:
@@ -144,8 +129,13 @@ def decoding(source: Source, file_format: str) -> Iterator[None]:
         raise
     except MemoryError:
         failure = ImageTooLargeError(f"{source.label}: there is not enough memory to decode the file. Crop it.")
+    except EOFError:
+        failure = DamagedFileError(
+            f"{source.label}: the {file_format} file is damaged: it ends too early. Export or copy it again."
+        )
     except Exception:
         failure = DamagedFileError(
-            f"{source.label}: the {file_format} file is damaged or incomplete. Export or copy it again."
+            f"{source.label}: the {file_format} file cannot be decoded. Bytes are missing or contradict each other, or "
+            "it uses a feature that is not read here. Export it again, without compression where there is a choice."
         )
     raise failure from None

@@ -4,6 +4,7 @@ import logging
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownForm
 from medseg_demo.image import MedicalImage
 from medseg_demo.reading.dicom.geometry import locate, numbers, stack_frames
 from medseg_demo.reading.dicom.pixels import check_frames, decode, first
-from medseg_demo.reading.intensities import build_image
+from medseg_demo.reading.raw import Layout, Raw
 from medseg_demo.reading.source import MIB, Source, decoding
 from medseg_demo.settings import Settings
 
@@ -49,32 +50,14 @@ def is_media_directory(source: Source) -> bool:
     return is_dicom(source) and MEDIA_DIRECTORY in source.head[:512]
 
 
-def read(source: Source, settings: Settings) -> MedicalImage:
-    """Read an image, or a volume from several frames.
+def inspect(source: Source) -> Layout:
+    """See ``Format.inspect``."""
+    raise NotImplementedError
 
-    Raises:
-        ReadError: See medseg_demo.errors.
-    """
-    keep_pydicom_quiet()
-    with decoding(source, "DICOM"):
-        dataset = _load(source, settings)
-        _check_is_image(dataset, source)
-        frames = check_frames(dataset, source, settings)
-        pixels, window, notes = _values(decode(dataset, source, settings), dataset)
-        stack = stack_frames(dataset, frames) if frames else None
-        geometry, more = locate(dataset, stack)
-        return build_image(
-            source,
-            pixels if stack is None else pixels[stack.order],
-            file_format="DICOM",
-            bit_depth=int(first(dataset, "BitsStored", pixels.dtype.itemsize * 8)),
-            is_volume=frames > 0,
-            geometry=geometry,
-            window=window,
-            modality=modality_code(dataset),
-            notes=notes + more,
-            source_files=(source.path,),
-        )
+
+def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
+    """See ``Format.read``."""
+    raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)

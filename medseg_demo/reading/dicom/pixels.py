@@ -14,8 +14,7 @@ import numpy as np
 from medseg_demo.errors import DamagedFileError
 from medseg_demo.reading.dicom.codestream import claimed_size
 from medseg_demo.reading.dicom.geometry import numbers
-from medseg_demo.reading.intensities import check_size
-from medseg_demo.reading.itk import read_with_itk
+from medseg_demo.reading.source import check_size
 from medseg_demo.reading.source import Source
 from medseg_demo.settings import Settings
 

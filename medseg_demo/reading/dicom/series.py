@@ -3,20 +3,41 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from medseg_demo.reading.dicom.slice_headers import SliceHeader, read_header
 from medseg_demo.reading.dicom.stack import group_places, lay_out, plane_name
-from medseg_demo.reading.source import Series, stem
+from medseg_demo.names import stem
 from medseg_demo.settings import Settings
 
 # The greatest difference of any direction cosine within one orientation, about half a degree.
 SAME_ORIENTATION = 0.01
 # An image of another size or orientation is left out of a series with at least so many slices.
 CLEAR_MAJORITY = 3
+
+
+@dataclass(frozen=True)
+class Series:
+    """Several DICOM files that are the slices of one volume.
+
+    Attributes:
+        name: For files and messages, from the names of folders and files, never from what is inside them.
+        paths: The files, in the order of the slices.
+        slices: How many there are.
+        description: Modality, plane, size and spacing, such as "CT, axial, 512 × 512 × 40, 0.7 × 0.7 × 3 mm".
+        notes: What is unusual about it, in plain sentences.
+        headers: One a file, as they were parsed when the series was found, so that reading it opens each file once.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    slices: int
+    description: str
+    notes: tuple[str, ...] = ()
+    headers: tuple[SliceHeader, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

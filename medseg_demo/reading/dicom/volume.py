@@ -10,8 +10,8 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.reading.dicom.file import Slice, read_slice
 from medseg_demo.reading.dicom.slice_headers import SliceHeader, read_header
 from medseg_demo.reading.dicom.stack import lay_out
-from medseg_demo.reading.intensities import build_image, check_size
-from medseg_demo.reading.source import Series, Source, decoding, open_source
+from medseg_demo.reading.dicom.series import Series
+from medseg_demo.reading.source import Source, check_size, decoding, open_source
 from medseg_demo.settings import Settings
 
 
