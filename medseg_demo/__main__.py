@@ -85,7 +85,8 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.reading import collect_images
     from medseg_demo.segmenting.many import segment_files
     from medseg_demo.segmenting.pipeline import SegmentOptions
-    from medseg_demo.writing.label_map import DICOM_SEG_NOTE, summary, write_json
+    from medseg_demo.writing.label_map import DICOM_SEG_NOTE
+    from medseg_demo.writing.measurements import summary, write_json
 
     checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir)
     chosen = SegmentOptions(

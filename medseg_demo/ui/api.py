@@ -14,7 +14,8 @@ from medseg_demo.ui import texts
 from medseg_demo.ui.downloads import safe_stem
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain
-from medseg_demo.writing.label_map import summary, write_label_map
+from medseg_demo.writing.label_map import write_label_map
+from medseg_demo.writing.measurements import summary
 
 Answer = tuple[str, dict[str, object]]
 

@@ -12,7 +12,8 @@ from medseg_demo.rendering import most_labelled_slice, overlay_picture
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui.state import Outcome
 from medseg_demo.ui.studies import Study
-from medseg_demo.writing.label_map import summary, write_csv, write_json, write_label_map
+from medseg_demo.writing.label_map import write_label_map
+from medseg_demo.writing.measurements import summary, write_csv, write_json
 
 THUMBNAIL_SIDE = 360
 

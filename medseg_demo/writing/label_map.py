@@ -1,10 +1,7 @@
-"""Results → files: label maps in the image's own geometry and format, measurements as JSON and CSV."""
+"""Label maps → files, in the image's own geometry and format."""
 
-import csv
-import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
@@ -13,13 +10,8 @@ from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.reading.dicom.seg import write_dicom_seg
 from medseg_demo.rendering.colours import palette
-from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.writing.nifti import write_nifti
 
-if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps should not wait
-    from medseg_demo.segmenting.pipeline import Segmentation
-
-FORMAT_VERSION = 1
 RUNS = 3  # zlib's strategy for runs of equal bytes: a lung mask comes out half as large, in the same time
 
 LabelMapFormat = Literal["auto", "nifti", "nrrd", "dicom-seg"]
@@ -95,57 +87,6 @@ def _settle(label_map: LabelMap, file_format: LabelMapFormat) -> str:
     if file_format == "auto":
         return "nifti" if label_map.is_volume else "png"
     return file_format
-
-
-def summary(segmentation: "Segmentation") -> dict[str, object]:
-    """A segmentation's measurements and what made it, as plain values."""
-    image = segmentation.image
-    return {
-        "name": image.name,
-        "shape": list(image.shape),
-        "spacing_mm": None if image.geometry.spacing_mm is None else list(image.geometry.spacing_mm),
-        "checkpoint": segmentation.checkpoint,
-        "checkpoint_sha256": segmentation.digest,
-        "threshold": segmentation.threshold,
-        "flips": segmentation.options.flips,
-        "denoise": segmentation.options.denoise,
-        "smallest_component": segmentation.options.smallest_component,
-        "fill_holes": segmentation.options.fill_holes,
-        "compute": segmentation.compute,
-        "seconds": {step: round(seconds, 4) for step, seconds in segmentation.seconds.items()},
-        "classes": [measurement.as_dict() for measurement in segmentation.measurements],
-        "notes": [*image.notes, *segmentation.warnings],
-    }
-
-
-def write_json(summaries: Iterable[dict[str, object]], path: Path) -> None:
-    """Write summaries as one JSON document.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    document = {"format_version": FORMAT_VERSION, "images": list(summaries)}
-    try:
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from None
-
-
-def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: Path) -> None:
-    """Write one row for each (image name, checkpoint name, measurement of a class).
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    columns = ["name", "checkpoint", *ClassMeasurement.__dataclass_fields__]
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            for name, checkpoint, measurement in measurements:
-                writer.writerow({"name": name, "checkpoint": checkpoint, **measurement.as_dict()})
-    except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from None
 
 
 def _write_png(labels: np.ndarray, path: Path) -> None:

@@ -1,6 +1,3 @@
-import csv
-import json
-
 import nibabel
 import numpy as np
 import pytest
@@ -14,14 +11,10 @@ from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.reading import read_image
 from medseg_demo.reading.labels import compare_geometry, read_label_map
 from medseg_demo.rendering.colours import class_colour
-from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.writing.label_map import (
     DICOM_SEG_NOTE,
     label_map_formats,
     label_map_suffix,
-    summary,
-    write_csv,
-    write_json,
     write_label_map,
 )
 
@@ -144,22 +137,6 @@ def test_what_cannot_be_written(tmp_path, make_image):
     assert "patient" in DICOM_SEG_NOTE
 
 
-def test_measurements_as_json_and_csv(tmp_path, square, brightness, settings):
-    result = segment(square, brightness, settings=settings)
-    write_json([summary(result)], tmp_path / "m.json")
-    (image,) = json.loads((tmp_path / "m.json").read_text())["images"]
-    assert image["name"] == "made"
-    assert image["shape"] == [100, 120]
-    assert image["spacing_mm"] is None
-    assert image["checkpoint"] == "brightness"
-    write_csv([("made", "brightness", measured) for measured in result.measurements], tmp_path / "m.csv")
-    with (tmp_path / "m.csv").open() as file:
-        (row,) = csv.DictReader(file)
-    assert row["class_name"] == "bright"
-    assert row["area_mm2"] == ""
-    assert int(row["pixels"]) == image["classes"][0]["pixels"] == result.label_map.labels.sum()
-
-
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(OutputError, match=r"x\.png cannot be written"):
         write_label_map(LabelMap(np.ones((2, 2), np.uint8), ("a",)), None, tmp_path / "none" / "x")
@@ -169,7 +146,3 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
         write_label_map(
             LabelMap(np.ones((2, 2, 2), np.uint8), ("a",)), None, tmp_path / "none" / "x", file_format="nrrd"
         )
-    with pytest.raises(OutputError, match=r"m\.json"):
-        write_json([], tmp_path / "none" / "m.json")
-    with pytest.raises(OutputError, match=r"m\.csv"):
-        write_csv([], tmp_path / "none" / "m.csv")
