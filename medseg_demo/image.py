@@ -16,6 +16,7 @@ import numpy as np
 
 Axes = Literal["YX", "YXC", "ZYX", "ZYXC"]
 COLOURS = ("red", "green", "blue")
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,22 @@ class MedicalImage:
     def intensity_range(self) -> tuple[float, float]:
         """The least and the greatest intensity."""
         return float(self.pixels.min()), float(self.pixels.max())
+
+    @cached_property
+    def intensity_ranges(self) -> tuple[tuple[float, float], ...]:
+        """The least and the greatest intensity of each channel, as ``windows``: one for all three colours."""
+        if self.channels == 1 or self.is_colour:
+            return (self.intensity_range,)
+        planes = (self.pixels[..., index] for index in range(self.channels))
+        return tuple((float(plane.min()), float(plane.max())) for plane in planes)
+
+    @property
+    def channels_in_words(self) -> str:
+        """How many there are and what they are called, such as "4 channels (T1, T1ce, T2, FLAIR)"."""
+        if self.channels == 1:
+            return "one channel"
+        named = f" ({', '.join(self.channel_names[:MOST_NAMED])}{', …' if self.channels > MOST_NAMED else ''})"
+        return f"{self.channels} channels{named if self.channel_names else ''}"
 
     def with_note(self, note: str) -> "MedicalImage":
         """The same image with one more note."""

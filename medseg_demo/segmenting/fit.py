@@ -70,20 +70,32 @@ def _kind(image: MedicalImage, card: ModelCard) -> list[str]:
 
 
 def _channels(image: MedicalImage, card: ModelCard) -> list[str]:
-    if card.in_channels == 1 and image.channels == 3 and not _is_grey(image.pixels):
+    if card.in_channels == 1 and image.is_colour and not _is_grey(image.pixels):
         return ["The image is in colour, but the checkpoint was trained on grey images: colour is dropped."]
     if card.in_channels == 3 and image.channels == 1:
         return ["The image is grey, but the checkpoint takes colour images: grey is repeated."]
-    return []
+    if image.channels == 1 or image.is_colour:
+        return []
+    if image.channels != card.in_channels:
+        return [
+            f"The image has {image.channels_in_words}, and the checkpoint takes {card.in_channels}: it cannot be "
+            "segmented with it. Choose one channel."
+        ]
+    return [
+        f"The image has {image.channels_in_words} that are no colours: the checkpoint gets them in this order, each "
+        "normalised on its own. Results are only sound where it was trained on them."
+    ]
 
 
 def _intensities(image: MedicalImage, card: ModelCard) -> list[str]:
-    if not card.window or _overlaps(image.intensity_range, card.window):
+    if not card.window:
         return []
-    low, high = image.intensity_range
+    names = image.channel_names if len(image.intensity_ranges) > 1 else ("",)
     return [
-        f"Intensities run from {low:g} to {high:g}, but the checkpoint expects {card.window[0]:g} to "
-        f"{card.window[1]:g}: check the rescaling of the file."
+        f"Intensities{name and f' of {name}'} run from {low:g} to {high:g}, but the checkpoint expects "
+        f"{card.window[0]:g} to {card.window[1]:g}: check the rescaling of the file."
+        for name, (low, high) in zip(names, image.intensity_ranges, strict=True)
+        if not _overlaps((low, high), card.window)
     ]
 
 

@@ -17,7 +17,7 @@ from medseg_demo.orientation import Orientation, network_orientation
 from medseg_demo.segmenting.decide import clean, to_labels
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
-from medseg_demo.segmenting.prepare import Denoise, Placement, place, to_picture, to_tensor
+from medseg_demo.segmenting.prepare import Denoise, Placement, check_channels, place, to_picture, to_tensor
 from medseg_demo.segmenting.windows import Compute, Progress, choose_compute, predict
 from medseg_demo.settings import Settings
 
@@ -96,7 +96,7 @@ class Segmentation:
         return measure(self.label_map, self.probabilities)
 
     def model_input(self, index: int) -> np.ndarray:
-        """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, 3) in colour."""
+        """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, C) of several channels."""
         return to_picture(self.image, self.card, index, denoise=self.options.denoise)
 
 
@@ -138,7 +138,8 @@ def segment_batch(
     those of ``segment`` by no more than rounding.
     """
     options, settings = options or SegmentOptions(), settings or Settings()
-    _check_dimensions(images, checkpoint)
+    for image in images:
+        _check_input(image, checkpoint)
     compute = choose_compute(settings)
     work = [_Work(image, checkpoint, compute, options) for image in images]
     total = len(images) if checkpoint.card.is_3d else sum(len(image.slices) for image in images)
@@ -260,13 +261,13 @@ def _orientation(image: MedicalImage, card: ModelCard) -> Orientation:
     return network_orientation(image.geometry.affine) if card.is_3d else Orientation()
 
 
-def _check_dimensions(images: Sequence[MedicalImage], checkpoint: Checkpoint) -> None:
-    flat = next((image for image in images if not image.is_volume), None)
-    if checkpoint.card.is_3d and flat:
+def _check_input(image: MedicalImage, checkpoint: Checkpoint) -> None:
+    if checkpoint.card.is_3d and not image.is_volume:
         raise InputMismatchError(
-            f"Image {flat.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "
+            f"Image {image.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "
             "Choose a 2-D checkpoint, or give the whole volume or series."
         )
+    check_channels(image, checkpoint.card)
 
 
 def _part_of(progress: Progress | None, before: int, slices: int, total: int) -> Progress | None:

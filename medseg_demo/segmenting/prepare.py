@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.orientation import network_orientation
@@ -73,27 +74,41 @@ def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none"
     """The intensities as the network knows them, at the image's own size.
 
     Args:
-        image: Of any channels; colour becomes luminance, or grey is repeated, as the card needs.
+        image: Colour becomes luminance, or grey is repeated, as the card needs. Channels that are no colours go through
+            where the card takes as many, each normalised on its own.
         card: Its ``window`` and ``normalisation`` say how intensities are mapped.
         denoise: A filter of 3 × 3 pixels (Gaussian: sigma of one pixel) before anything else.
 
     Returns:
         float32, (Z, C, Y, X); Z is 1 for an image. For a 3-D card (1, C, Z, Y, X), turned as
         ``network_orientation`` says.
+
+    Raises:
+        InputMismatchError: The image's channels are no colours, and the card takes another number of them.
     """
+    check_channels(image, card)
     slices = _with_channels(_denoised(image.slices, denoise), card.in_channels)
     if card.is_3d:
         turned = network_orientation(image.geometry.affine).turn(np.moveaxis(slices, -1, 0))
         tensor = torch.from_numpy(np.array(turned, dtype=np.float32, order="C"))[None]
     else:
         tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
-    if card.normalisation.method == "zscore":
-        average, deviation = tensor.mean(), tensor.std().clamp_min(1e-6)
-        return tensor.sub_(average).div_(deviation)
-    low, high = card.window or image.display_window
-    tensor.sub_(low).div_(high - low).clamp_(0, 1)
-    mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
-    return tensor.sub_(mean).div_(std)
+    return _normalised(tensor, image, card)
+
+
+def check_channels(image: MedicalImage, card: ModelCard) -> None:
+    """Refuse channels that a network does not know: they are neither repeated nor mixed.
+
+    Raises:
+        InputMismatchError: The image's channels are no colours, and the card takes another number of them.
+    """
+    if image.channels in (1, card.in_channels) or image.is_colour:
+        return
+    takes = "one" if card.in_channels == 1 else f"{card.in_channels}"
+    raise InputMismatchError(
+        f"Image {image.name!r} has {image.channels_in_words}, and the checkpoint takes {takes}. Choose one channel, or "
+        f"a checkpoint of {image.channels} input channels."
+    )
 
 
 def place(
@@ -138,16 +153,47 @@ def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Den
         denoise: As in ``to_tensor``.
 
     Returns:
-        uint8, (H, W) for one channel, (H, W, 3) for colour.
+        uint8, (H, W) for one channel, (H, W, 3) for colour, (H, W, C) for channels that are no colours.
     """
-    is_zscore = card.normalisation.method == "zscore"
-    low, high = image.intensity_range if is_zscore else card.window or image.display_window
-    plain = card.model_copy(update={"window": (low, max(high, low + 1e-6)), "normalisation": Normalisation()})
-    one = replace(image, pixels=image.slices[index], axes="YXC")
+    plain = card.model_copy(update={"window": None, "normalisation": Normalisation()})
+    windows = _shown_windows(image, card)
+    one = replace(
+        image,
+        pixels=image.slices[index],
+        axes="YXC",
+        display_window=windows[0],
+        channel_windows=windows[1:] and windows,
+    )
     placed, placement = place(to_tensor(one, plain, denoise=denoise), plain, spacing_mm=image.geometry.spacing_mm)
     shown = placement.crop(placed)[0].clamp(0, 1)
     picture = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return picture[..., 0] if picture.shape[-1] == 1 else picture
+
+
+def _shown_windows(image: MedicalImage, card: ModelCard) -> tuple[tuple[float, float], ...]:
+    """What is shown from black to white, as ``MedicalImage.windows``; never empty ranges."""
+    if card.normalisation.method == "zscore":
+        windows = image.intensity_ranges
+    else:
+        windows = image.windows if card.window is None else (card.window,) * len(image.windows)
+    return tuple((low, max(high, low + 1e-6)) for low, high in windows)
+
+
+def _normalised(tensor: torch.Tensor, image: MedicalImage, card: ModelCard) -> torch.Tensor:
+    """(N, C, ...) intensities in the network's range, changed in place."""
+    if card.normalisation.method == "zscore":
+        if image.channels == 1 or image.is_colour:
+            average, deviation = tensor.mean(), tensor.std()
+        else:
+            axes = [0, *range(2, tensor.ndim)]
+            average, deviation = tensor.mean(axes, keepdim=True), tensor.std(axes, keepdim=True)
+        return tensor.sub_(average).div_(deviation.clamp_min(1e-6))
+    windows = image.windows if card.window is None else (card.window,)
+    for index, (low, high) in enumerate(windows):
+        part = tensor if len(windows) == 1 else tensor[:, index]
+        part.sub_(low).div_(high - low).clamp_(0, 1)
+    mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
+    return tensor.sub_(mean).div_(std)
 
 
 def _denoised(slices: np.ndarray, denoise: Denoise) -> np.ndarray:
@@ -207,7 +253,7 @@ def _pad_with_black(tensor: torch.Tensor, placement: Placement, card: ModelCard)
         mean, std = (_per_channel(values, like=tensor) for values in (card.normalisation.mean, card.normalisation.std))
         black = -mean / std
     else:
-        black = tensor.amin().view(*[1] * tensor.ndim)
+        black = tensor.amin([0, *range(2, tensor.ndim)], keepdim=True)  # of each channel, as each has its own scale
     canvas = black.expand(*tensor.shape[:2], *placement.canvas).clone()
     placement.crop(canvas).copy_(tensor)
     return canvas

@@ -138,3 +138,22 @@ def test_real_files_and_the_bundled_checkpoints(file, checkpoint, said):
     image = read_image(get_testdata_file(file, download=False))
     found = [warning for warning in check_fit(image, read_card(CHECKPOINTS / checkpoint)) if "The file says" in warning]
     assert [warning.split("The file says ")[1].split(", but")[0] for warning in found] == ([said] if said else [])
+
+
+def test_channels_that_are_no_colours(make_image, card):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    image = replace(make_image(pixels, "YXC"), channel_names=("T1", "T2", "PD"))
+    (refused,) = check_fit(image, card)
+    assert "3 channels (T1, T2, PD), and the checkpoint takes 1: it cannot be segmented" in refused
+    (told,) = check_fit(image, card.model_copy(update={"in_channels": 3}))
+    assert "no colours: the checkpoint gets them in this order" in told
+
+
+def test_the_channel_whose_intensities_do_not_fit_is_named(make_image):
+    pixels = np.stack([np.eye(64), np.eye(64) * 1000, np.eye(64)], axis=-1).astype(np.float32)
+    image = replace(make_image(pixels, "YXC"), channel_names=("T1", "T2", "PD"))
+    card = ModelCard(class_names=("a",), in_channels=3, input_size=(64, 64), window=(5, 500))
+    assert [line for line in check_fit(image, card) if "Intensities" in line] == [
+        "Intensities of T1 run from 0 to 1, but the checkpoint expects 5 to 500: check the rescaling of the file.",
+        "Intensities of PD run from 0 to 1, but the checkpoint expects 5 to 500: check the rescaling of the file.",
+    ]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.segmenting.prepare import place, to_picture, to_tensor
@@ -247,3 +248,59 @@ def test_restoring_gives_the_size_of_the_volume(depth, height, width, inference)
     assert placement.restore(placed).shape == (1, 1, depth, height, width)
     assert placement.restore_classes(placed).shape == (1, depth, height, width)
     assert torch.isfinite(placed).all()
+
+
+MODALITIES = ("T1", "T2", "FLAIR")
+
+
+def modalities(*planes, windows=(), names=MODALITIES):
+    """An image of channels that are no colours."""
+    pixels = np.stack([np.asarray(plane, np.float32) for plane in planes], axis=-1)
+    axes = "ZYXC" if pixels.ndim == 4 else "YXC"
+    geometry = Geometry()
+    return MedicalImage(
+        pixels, axes, geometry, "case", "NIfTI", 16, (0.0, 1.0), channel_names=names[: len(planes)],
+        channel_windows=windows,
+    )  # fmt: skip
+
+
+def test_each_modality_is_windowed_by_its_own_window():
+    image = modalities([[0, 10]], [[100, 300]], [[-1, 1]], windows=((0, 10), (100, 200), (-1, 1)))
+    tensor = to_tensor(image, ModelCard(class_names=("a",), in_channels=3))
+    assert tensor[0, :, 0].tolist() == [[0, 1], [0, 1], [0, 1]]
+
+
+def test_each_modality_has_its_own_mean_and_deviation():
+    card = ModelCard(class_names=("a",), in_channels=3, normalisation=Normalisation(method="zscore"))
+    tensor = to_tensor(modalities([[0, 10]], [[100, 300]], [[-1, 1]]), card)
+    expected = 0.5**0.5  # two values, ±1 about their mean, with the deviation of a sample
+    np.testing.assert_allclose(tensor[0, :, 0].numpy(), [[-expected, expected]] * 3, rtol=1e-6)
+
+
+def test_padding_is_the_black_of_each_modality():
+    card = ModelCard(class_names=("a",), in_channels=3, input_size=(2, 2), normalisation=Normalisation(method="zscore"))
+    placed, _ = place(to_tensor(modalities([[0, 10]], [[10, 0]], [[0, 1]]), card), card)
+    assert placed[0, :, 1].tolist() == [[placed[0, index].min().item()] * 2 for index in range(3)]
+
+
+@pytest.mark.parametrize(("count", "takes"), [(2, 1), (3, 1), (2, 3)])
+def test_modalities_are_neither_mixed_nor_repeated(count, takes):
+    image = modalities(*[[[0, 1]]] * count)
+    expected = rf"'case' has {count} channels \(T1, T2.*\), and the checkpoint takes .*Choose one channel"
+    with pytest.raises(InputMismatchError, match=expected):
+        to_tensor(image, ModelCard(class_names=("a",), in_channels=takes))
+
+
+def test_one_modality_alone_goes_to_any_network(card):
+    image = modalities([[0, 10]], [[100, 300]], windows=((0, 10), (100, 300))).channel(1)
+    assert to_tensor(image, card).flatten().tolist() == [0, 1]
+    assert to_tensor(image, card.model_copy(update={"in_channels": 3})).shape == (1, 3, 1, 2)
+
+
+def test_the_picture_of_modalities_has_a_plane_for_each():
+    image = modalities([[0, 10]], [[100, 300]], [[-1, 1]])
+    for method, expected in (("zscore", [[0, 0, 0], [255, 255, 255]]), ("window", [[0, 255, 0], [255, 255, 255]])):
+        card = ModelCard(
+            class_names=("a",), in_channels=3, input_size=(1, 2), normalisation=Normalisation(method=method)
+        )
+        assert to_picture(image, card, 0)[0].tolist() == expected
