@@ -57,10 +57,17 @@ FORMATS: tuple[Format, ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a file is, so that whoever lists it need not open it again to say so."""
+    """What a file is, so that whoever lists it need not open it again to say so.
+
+    Attributes:
+        format: Its format.
+        layout: What its header claims.
+        size: Its length in bytes, by which a file that was replaced since is noticed.
+    """
 
     format: Format
     layout: Layout
+    size: int
 
 
 def find_format(source: Source) -> Format | None:
@@ -87,7 +94,7 @@ def inspect(source: Source) -> Found:
     with decoding(source, found.name):
         layout = found.inspect(source)
         check_layout(layout, source)
-    return Found(found, layout)
+    return Found(found, layout, source.size)
 
 
 def decode(source: Source, found: Found, choice: Choice = None) -> Raw:

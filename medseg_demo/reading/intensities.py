@@ -7,7 +7,6 @@ import numpy as np
 from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.image import COLOURS, Axes, MedicalImage
 from medseg_demo.reading.raw import Raw
-from medseg_demo.reading.source import Source
 
 DISPLAY_PERCENTILES = (0.5, 99.5)
 MAX_SAMPLES = 2_000_000
@@ -16,13 +15,14 @@ INVISIBLE = "The opacity channel marks every pixel as invisible and was ignored.
 OVER_BLACK = "Transparent parts were laid over black."
 
 
-def to_image(raw: Raw, source: Source, *, name: str | None = None) -> MedicalImage:
+def to_image(raw: Raw, name: str, label: str, *, varied: bool = True) -> MedicalImage:
     """Make an image of what a file stores: more is brighter, every value is finite and not all are the same.
 
     Args:
         raw: From the reader of its format.
-        source: The file, for messages.
-        name: Of the image; the file's stem by default.
+        name: Of the image: its file's stem.
+        label: The file's name, for messages.
+        varied: Whether values that are all the same are refused.
 
     Raises:
         UnsupportedImageError: A value is not finite, all are the same, or they are no real numbers.
@@ -41,16 +41,17 @@ def to_image(raw: Raw, source: Source, *, name: str | None = None) -> MedicalIma
     if raw.polarity is not None:
         pixels = reflect(pixels, raw.polarity)
         window = None if window is None else (raw.polarity - window[1], raw.polarity - window[0])
-    pixels = np.ascontiguousarray(plain_type(pixels, source))
-    _check_finite(pixels, source)
+    pixels = np.ascontiguousarray(plain_type(pixels, label))
+    _check_finite(pixels, label)
     channels = pixels.shape[-1] if pixels.ndim > 2 + raw.is_volume else 1
-    _check_varied(pixels.reshape(-1, channels), source)
+    if varied:
+        _check_varied(pixels.reshape(-1, channels), label)
     windows = _windows(pixels, raw, window, is_colour=is_colour, channels=channels)
     return MedicalImage(
         pixels=pixels,
         axes=_axes(raw.is_volume, pixels.ndim > 2 + raw.is_volume),
         geometry=raw.geometry,
-        name=source.name if name is None else name,
+        name=name,
         file_format=raw.file_format,
         bit_depth=raw.bit_depth,
         display_window=windows[0],
@@ -103,7 +104,7 @@ def reflect(values: np.ndarray, total: float) -> np.ndarray:
     return np.subtract(int(total), values, dtype=np.int64).astype(native)
 
 
-def plain_type(pixels: np.ndarray, source: Source) -> np.ndarray:
+def plain_type(pixels: np.ndarray, label: str) -> np.ndarray:
     """The same numbers in native byte order and a type of at most 32 bits.
 
     Booleans become uint8 (0 and 1); 16- and 64-bit floats become float32; 64-bit integers int32 where they fit, and
@@ -118,16 +119,16 @@ def plain_type(pixels: np.ndarray, source: Source) -> np.ndarray:
         return pixels.astype(np.uint8)
     if kind not in "iuf":
         raise UnsupportedImageError(
-            f"{source.label}: values of type {pixels.dtype} are not intensities. Save real numbers, such as float32."
+            f"{label}: values of type {pixels.dtype} are not intensities. Save real numbers, such as float32."
         )
     if kind == "f" and bits != 32:
-        return _as_float32(pixels, source)
+        return _as_float32(pixels, label)
     if kind in "iu" and bits > 32:
-        return _in_32_bits(pixels, source)
+        return _in_32_bits(pixels, label)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def _in_32_bits(pixels: np.ndarray, source: Source) -> np.ndarray:
+def _in_32_bits(pixels: np.ndarray, label: str) -> np.ndarray:
     low, high = int(pixels.min()), int(pixels.max())
     if np.iinfo(np.int32).min <= low and high <= np.iinfo(np.int32).max:
         return pixels.astype(np.int32)
@@ -136,19 +137,19 @@ def _in_32_bits(pixels: np.ndarray, source: Source) -> np.ndarray:
     # a small one.
     if (high - low) < 2**16 * float(np.spacing(np.float32(max(abs(low), abs(high))))):
         raise UnsupportedImageError(
-            f"{source.label}: 64-bit integers from {low} to {high} cannot be kept in 32-bit floats, whose steps are too "
+            f"{label}: 64-bit integers from {low} to {high} cannot be kept in 32-bit floats, whose steps are too "
             "coarse there. Subtract their minimum, or save them as 32-bit values."
         )
     return single
 
 
-def _as_float32(pixels: np.ndarray, source: Source) -> np.ndarray:
+def _as_float32(pixels: np.ndarray, label: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         single = pixels.astype(np.float32)
     beyond = int(np.count_nonzero(np.isinf(single) & np.isfinite(pixels)))
     if beyond:
         raise UnsupportedImageError(
-            f"{source.label}: {beyond} values exceed the range of 32-bit floats (3.4e38). Rescale them and save again."
+            f"{label}: {beyond} values exceed the range of 32-bit floats (3.4e38). Rescale them and save again."
         )
     return single
 
@@ -188,7 +189,7 @@ def display_window(pixels: np.ndarray, *, bit_depth: int = 0, is_colour: bool = 
     return low, high if low < high else low + 1
 
 
-def _check_finite(pixels: np.ndarray, source: Source) -> None:
+def _check_finite(pixels: np.ndarray, label: str) -> None:
     if pixels.dtype.kind != "f":
         return
     finite = np.isfinite(pixels)
@@ -197,16 +198,16 @@ def _check_finite(pixels: np.ndarray, source: Source) -> None:
     not_numbers = int(np.count_nonzero(np.isnan(pixels)))
     infinite = int(finite.size - np.count_nonzero(finite) - not_numbers)
     raise UnsupportedImageError(
-        f"{source.label}: {not_numbers} of {finite.size} values are not a number (NaN) and {infinite} are infinite. "
+        f"{label}: {not_numbers} of {finite.size} values are not a number (NaN) and {infinite} are infinite. "
         + NOT_FINITE
     )
 
 
-def _check_varied(samples: np.ndarray, source: Source) -> None:
+def _check_varied(samples: np.ndarray, label: str) -> None:
     if (samples == samples[0]).all():
         value = ", ".join(f"{value:g}" for value in samples[0])
         raise UnsupportedImageError(
-            f"{source.label}: every pixel has the same value ({value}), so there is nothing to segment. "
+            f"{label}: every pixel has the same value ({value}), so there is nothing to segment. "
             "Check how the file was exported."
         )
 

@@ -1,209 +1,302 @@
-"""Label-map file → ``LabelMap``: references and predictions, which are whole numbers and never a picture.
+"""Raw → LabelMap: references and predictions, which are whole numbers and never a picture.
 
-PNG, BMP, WebP and TIFF (palette indices are labels, pages are slices), NPY and NPZ, NIfTI, NRRD, MHA and DICOM SEG. A
-binary one may hold 0 and 255; a float file that holds whole numbers is read.
+Values come back as they are stored, or are refused: nothing is scaled, turned in brightness, or cut. A binary map may hold
+0 and 255; floats that are whole numbers are read; the colours of a picture count where a colour table names them.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
-from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
-from medseg_demo.reading import nifti
-from medseg_demo.reading.dicom.seg import is_dicom_seg, read_dicom_seg
-from medseg_demo.reading.nifti_header import is_nifti
-from medseg_demo.reading.source import HEAD_BYTES, Source
+from medseg_demo.errors import UnsupportedImageError
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.reading.dicom import rtstruct, seg
+from medseg_demo.reading.formats import decode, inspect
+from medseg_demo.reading.grids import faults, lay_on
+from medseg_demo.reading.raw import Raw
+from medseg_demo.reading.source import Source, decoding, open_source
+from medseg_demo.settings import Settings
 
-ARRAY_SUFFIXES = (".npy", ".npz")
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
-GEOMETRY_TOLERANCE = 1e-3  # mm, and relative for spacing: what formats in single precision cannot keep
+MOST_LABELS = 255
+BINARY_NOTE = "It holds 0 and 255, which were read as 0 and 1."
+# A voxel of a float map may differ from a whole number by the rounding of single precision, and no more.
+WHOLE_TOLERANCE = 1e-6
+
+# The image that a label map belongs to, or what reads it: called only where the file says something about its place.
+ImageSource = MedicalImage | Callable[[], MedicalImage] | None
 
 
 def read_label_map(
-    path: Path | str, *, class_names: Sequence[str] | None = None, image: MedicalImage | None = None
+    path: Path | str,
+    *,
+    class_names: Sequence[str] | None = None,
+    image: ImageSource = None,
+    settings: Settings | None = None,
+    value_names: Mapping[int, str] | None = None,
+    colours: Mapping[str, str] | None = None,
+    instances: bool = False,
 ) -> LabelMap:
-    """Read the labels of a file as they are stored, without scaling.
+    """Read the labels of a file as they are stored.
 
     Args:
         path: The file.
         class_names: Item i names label value i + 1, and greater values are refused; None takes any values up to
-            255 and names them class_1, class_2, …, or as a DICOM SEG names its segments.
-        image: The image it belongs to, for files that ``needs_image`` names: a DICOM SEG is placed on its slices,
-            since it may leave out frames without labels, and a volume of one slice is an image where that is one.
+            255 and names them class_1, class_2, …, or as the file or ``value_names`` does.
+        image: The image it belongs to, or a function that reads it, called only where the file states its place. A
+            label map that is stored in another order or direction of the image's axes is turned without loss; one
+            that lies off it by more than a tenth of a voxel is refused. DICOM SEG and contours need it.
+        settings: The limits; those of Settings() by default.
+        value_names: What the file's own values mean, such as those of a ``dataset.json`` beside it: matched with
+            ``class_names`` by name.
+        colours: Class name → colour, such as ``{"tumour": "#ff0000"}``: a picture of these colours is a label map.
+            Black, and what is fully transparent, is background.
+        instances: Whether the values number objects: every one is of class 1, and ``LabelMap.instances`` keeps the
+            numbers.
 
     Returns:
         uint8 labels, (Y, X) or (Z, Y, X). All background is allowed.
 
     Raises:
-        ReadError: The file cannot be read, is a colour picture, or holds values that are no labels.
+        ReadError: The file cannot be read, is a colour picture without a table, holds values that are no labels,
+            names classes that are not those expected, or lies elsewhere than the image.
     """
-    path = Path(path)
-    if path.is_file() and is_dicom_seg(path):
-        return _from_dicom_seg(path, class_names, image)
-    values, geometry = _read_values(path)
-    if image is not None and values.shape == (1, *image.shape):
-        values, geometry = values[0], replace(geometry, spacing_mm=geometry.spacing_mm and geometry.spacing_mm[1:])
-    labels = _to_labels(values, path, None if class_names is None else len(class_names))
-    names = tuple(class_names) if class_names is not None else _default_names(labels)
-    return LabelMap(labels, names, geometry)
-
-
-def needs_image(path: Path) -> bool:
-    """Whether the image decides how a file is read: a DICOM SEG, by its first bytes, and formats of volumes."""
-    try:
-        return path.name.lower().endswith((*NIFTI_SUFFIXES, *ITK_SUFFIXES)) or is_dicom_seg(path)
-    except OSError:
-        return False
+    settings = settings or Settings()
+    with open_source(path, settings) as source:
+        if seg.is_segmentation(source) or rtstruct.is_rtstruct(source):
+            label_map = _from_segments(source, class_names, _image_of(image))
+        else:
+            label_map = _from_values(source, class_names, value_names, colours, instances=instances)
+        if image is None or not _has_place(label_map, image):
+            return label_map
+        return _placed(label_map, _image_of(image), source)
 
 
 def compare_geometry(image: MedicalImage, label_map: LabelMap, *, role: str = "reference") -> list[str]:
     """What keeps a label map from lying on an image: clauses for a message, empty where nothing does.
 
-    Shapes must be equal. Spacing and affine are compared where both files state them. ``role`` is what the label map
-    is called in the clauses.
+    Args:
+        image: The image.
+        label_map: From ``read_label_map``.
+        role: What the label map is called in the clauses.
     """
-    shape = label_map.labels.shape
-    if shape != image.shape:
-        return [f"{role} has shape {shape} but image has {image.shape}"]
-    faults = []
-    ours, theirs = image.geometry, label_map.geometry
-    if (
-        ours.spacing_mm
-        and theirs.spacing_mm
-        and not np.allclose(ours.spacing_mm, theirs.spacing_mm, rtol=GEOMETRY_TOLERANCE)
-    ):
-        faults.append(f"{role} has spacing {_shown(theirs.spacing_mm)} mm but image has {_shown(ours.spacing_mm)} mm")
-    elif ours.affine is not None and theirs.affine is not None:
-        shift = _greatest_shift(ours.affine, theirs.affine, shape)
-        if shift > GEOMETRY_TOLERANCE + 0.01 * min(ours.spacing_mm or (0.0,)):
-            faults.append(f"{role} lies up to {shift:.3g} mm away from the image, by their affines")
-    return faults
+    return faults(image, label_map, role=role)
 
 
-def _from_dicom_seg(path: Path, class_names: Sequence[str] | None, image: MedicalImage | None) -> LabelMap:
-    content = read_dicom_seg(path, image)
-    names = content.class_names if class_names is None else tuple(class_names)
-    return LabelMap(_to_labels(content.labels, path, len(names)), names, content.geometry)
+def _image_of(image: ImageSource) -> MedicalImage | None:
+    return image() if callable(image) else image
 
 
-def _read_values(path: Path) -> tuple[np.ndarray, Geometry]:
-    if not path.is_file():
-        raise ReadError(f"{path.name}: there is no such file. Check the path.")
-    if path.stat().st_size == 0:
-        raise DamagedFileError(f"{path.name} is empty. Export it again.")
-    name = path.name.lower()
-    if name.endswith(ARRAY_SUFFIXES):
-        return _without_channels(_read_array(path)), Geometry()
-    if name.endswith(NIFTI_SUFFIXES):
-        return _read_nifti(path)
-    if name.endswith(ITK_SUFFIXES):
-        return _read_with_itk(path)
-    return _without_channels(_read_raster(path)), Geometry()
+def _has_place(label_map: LabelMap, image: ImageSource) -> bool:
+    """Whether the image decides how the labels lie; a picture's have no place of their own."""
+    return isinstance(image, MedicalImage) or label_map.geometry.spacing_mm is not None or label_map.is_volume
 
 
-def _read_array(path: Path) -> np.ndarray:
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            if len(content.files) != 1:
-                raise UnsupportedImageError(f"{path.name} holds {len(content.files)} arrays. Keep the label map alone.")
-            return content[content.files[0]]
-    except (ValueError, OSError, EOFError, KeyError) as error:
-        raise DamagedFileError(
-            f"{path.name} cannot be read ({_first_line(error)}). Save it again with numpy."
-        ) from None
+def _placed(label_map: LabelMap, image: MedicalImage | None, source: Source) -> LabelMap:
+    if image is None:
+        return label_map
+    laid = lay_on(label_map, image)
+    clauses = faults(image, laid, role="it")
+    if clauses and laid.labels.shape == image.shape:
+        raise UnsupportedImageError(
+            f"{source.label}: {' and '.join(clauses)}. Export it in the geometry of the image that it was drawn on."
+        )
+    return laid
 
 
-def _without_channels(values: np.ndarray) -> np.ndarray:
-    """Without the single channel at the end and the single volume at the start, where an array has them."""
-    while values.ndim > 2 and 1 in (values.shape[0] if values.ndim > 3 else 0, values.shape[-1]):
-        values = values[..., 0] if values.shape[-1] == 1 else values[0]
-    return values
+def _from_segments(source: Source, class_names: Sequence[str] | None, image: MedicalImage | None) -> LabelMap:
+    """A DICOM SEG, or contours: values that carry names."""
+    with decoding(source, "DICOM"):
+        read = seg.read_segmentation if seg.is_segmentation(source) else rtstruct.read_contours
+        content = read(source, image)
+    own = dict(enumerate(content.class_names, start=1))
+    if class_names is None:
+        return LabelMap(content.labels, content.class_names, content.geometry, content.notes)
+    labels, notes = _by_name(content.labels, own, class_names, source)
+    return LabelMap(labels, tuple(class_names), content.geometry, (*content.notes, *notes))
 
 
-def _read_nifti(path: Path) -> tuple[np.ndarray, Geometry]:
-    with path.open("rb") as file:
-        source = Source(path, file.read(HEAD_BYTES), path.stat().st_size)
-    if not is_nifti(source):
-        raise DamagedFileError(_not_of_its_format(path))
-    return nifti.read_labels(source)
+def _from_values(
+    source: Source,
+    class_names: Sequence[str] | None,
+    value_names: Mapping[int, str] | None,
+    colours: Mapping[str, str] | None,
+    *,
+    instances: bool,
+) -> LabelMap:
+    found = inspect(source)
+    if not found.format.holds_labels:
+        raise UnsupportedImageError(
+            f"{source.label}: a {found.format.name} image is no label map. Choose a segmentation, or export the labels "
+            "as PNG, NIfTI or NRRD."
+        )
+    if found.layout.volumes > 1:
+        raise UnsupportedImageError(
+            f"{source.label}: it holds {found.layout.volumes} volumes or several components a voxel. Store one label a "
+            "voxel (of one-hot channels the number of the channel)."
+        )
+    raw = decode(source, found)
+    if colours is not None and (raw.samples.startswith("colour") or raw.palette is not None):
+        return _from_colours(raw, colours, class_names, source)
+    values = _one_sample(raw, source)
+    if instances:
+        return _from_instances(values, raw, class_names, source)
+    if value_names is not None:
+        values = _whole(values, source)
+        if class_names is None:
+            class_names = tuple(value_names[value] for value in sorted(value_names) if value > 0)
+        labels, notes = _by_name(values, value_names, class_names, source)
+        return LabelMap(labels, tuple(class_names), raw.geometry, (*raw.notes, *notes))
+    labels, notes = _to_labels(values, source, None if class_names is None else len(class_names))
+    names = tuple(class_names) if class_names is not None else _default_names(labels)
+    return LabelMap(labels, names, raw.geometry, (*raw.notes, *notes))
 
 
-def _read_with_itk(path: Path) -> tuple[np.ndarray, Geometry]:
-    import SimpleITK
-
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # warnings print whole paths
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        if "orthonormal" in str(error):
-            raise UnsupportedImageError(
-                f"{path.name}: its axes are not at right angles, as of a tilted series. Use NRRD or DICOM SEG for it."
-            ) from None
-        raise DamagedFileError(_not_of_its_format(path)) from None
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise UnsupportedImageError(f"{path.name} has several components a voxel. Store one label a voxel.")
-    values = SimpleITK.GetArrayFromImage(image)
-    while values.ndim > 3 and values.shape[0] == 1:
-        values = values[0]
-    axes = min(values.ndim, 3)
-    spacing = np.array(image.GetSpacing()[:axes])
-    affine = np.eye(4)
-    affine[:axes, :axes] = np.reshape(image.GetDirection(), (image.GetDimension(), -1))[:axes, :axes] * spacing
-    affine[:axes, 3] = image.GetOrigin()[:axes]
-    if axes == 3:
-        return values, Geometry(spacing_of(affine), affine)
-    return values, Geometry(tuple(float(step) for step in spacing[::-1]))
-
-
-def _read_raster(path: Path) -> np.ndarray:
-    from PIL import Image, ImageSequence
-
-    try:
-        with Image.open(path) as picture:
-            pages = [_page(page, path) for page in ImageSequence.Iterator(picture)]
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DamagedFileError(f"{path.name} cannot be read ({_first_line(error)}). Export it again.") from None
-    if len({page.shape for page in pages}) != 1:
-        raise UnsupportedImageError(f"{path.name} has pages of different sizes. Store one label map a file.")
-    return pages[0] if len(pages) == 1 else np.stack(pages)
-
-
-def _page(page: "Image.Image", path: Path) -> np.ndarray:  # type: ignore[name-defined]  # noqa: F821
-    values = np.array(page)
-    if values.ndim == 2:
+def _one_sample(raw: Raw, source: Source) -> np.ndarray:
+    """The values without opacity, and without repetition where red, green and blue are equal."""
+    values = raw.array
+    if raw.samples == "one":
         return values
-    grey = values[..., : 1 if page.mode == "LA" else 3]
+    if raw.samples == "grey+opacity":
+        return values[..., 0]
+    grey = values[..., :3]
     if (grey != grey[..., :1]).any():
-        raise UnsupportedImageError(f"{path.name} is a colour picture. Store one label a pixel (grey or palette).")
+        raise UnsupportedImageError(
+            f"{source.label} is a colour picture. Store one label a pixel (grey or palette), or name its colours beside "
+            'the labels in dataset.json: "colours": {"tumour": "#ff0000"}.'
+        )
     return grey[..., 0]
 
 
-def _to_labels(values: np.ndarray, path: Path, classes: int | None) -> np.ndarray:
-    if values.dtype == bool:
-        values = values.astype(np.uint8)
-    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
-        raise UnsupportedImageError(f"{path.name} holds {values.dtype} values. Store labels as whole numbers.")
-    if values.ndim not in (2, 3) or values.size == 0:
-        raise UnsupportedImageError(f"{path.name} has shape {values.shape}. Store labels as (Y, X) or (Z, Y, X).")
+def _from_colours(raw: Raw, colours: Mapping[str, str], class_names: Sequence[str] | None, source: Source) -> LabelMap:
+    """A picture whose colours stand for classes."""
+    pixels = raw.array if raw.palette is None else raw.palette[np.minimum(raw.array, len(raw.palette) - 1)]
+    if pixels.dtype == np.uint16 and raw.palette is None:
+        pixels = pixels / 257
+    names = tuple(class_names) if class_names is not None else tuple(colours)
+    unknown = [name for name in colours if name not in names]
+    if unknown:
+        raise UnsupportedImageError(
+            f"{source.label}: the colour table names {', '.join(map(repr, unknown))}, which is none of the classes "
+            f"({', '.join(names)}). Correct the table."
+        )
+    labels = np.zeros(pixels.shape[:-1], np.uint8)
+    known = (pixels[..., :3] == 0).all(-1)
+    if pixels.shape[-1] == 4:
+        known |= pixels[..., 3] == 0
+    for name, colour in colours.items():
+        here = (pixels[..., :3] == _parse_colour(colour, name, source)).all(-1) & ~known
+        labels[here], known = names.index(name) + 1, known | here
+    if not known.all():
+        odd = "#" + "".join(f"{round(float(value)):02x}" for value in pixels[~known][0][:3])
+        raise UnsupportedImageError(
+            f"{source.label}: {np.count_nonzero(~known)} pixels have a colour that the colour table lacks, such as "
+            f"{odd}. Add it, or store the picture without smoothing or lossy compression."
+        )
+    return LabelMap(labels, names, raw.geometry, raw.notes)
+
+
+def _parse_colour(colour: str, name: str, source: Source) -> tuple[int, ...]:
+    digits = re.fullmatch(r"#?([0-9a-fA-F]{6})", colour) if isinstance(colour, str) else None
+    if not digits:
+        raise UnsupportedImageError(
+            f"{source.label}: {colour!r} is no colour for the class {name!r}. Write it as #rrggbb in the colour table."
+        )
+    return tuple(bytes.fromhex(digits[1]))
+
+
+def _from_instances(values: np.ndarray, raw: Raw, class_names: Sequence[str] | None, source: Source) -> LabelMap:
+    numbers = _whole(values, source)
+    if numbers.min(initial=0) < 0 or numbers.max(initial=0) > np.iinfo(np.uint32).max:
+        raise UnsupportedImageError(f"{source.label}: numbers of objects are 0 to 2³² − 1. Number them again.")
+    names = tuple(class_names) if class_names is not None else ("class_1",)
+    if len(names) != 1:
+        raise UnsupportedImageError(
+            f"{source.label}: an instance map numbers the objects of one class, and there are {len(names)}. "
+            "Give one file a class."
+        )
+    labels = (numbers > 0).astype(np.uint8)
+    return LabelMap(labels, names, raw.geometry, raw.notes, numbers.astype(np.uint32))
+
+
+def _by_name(
+    values: np.ndarray, own: Mapping[int, str], class_names: Sequence[str], source: Source
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Values that carry names of their own → values by ``class_names``, matched by name.
+
+    Names are compared without regard to case, spaces, hyphens and underscores. The only name of a file stands for the
+    only class, and a note says so.
+    """
+    places = {_plain(name): place for place, name in enumerate(class_names, start=1)}
+    own = {value: name for value, name in own.items() if value != 0}
+    if len(own) == len(class_names) == 1 and _plain(next(iter(own.values()))) not in places:
+        value, name = next(iter(own.items()))
+        note = f"Its only label, {name!r}, was taken for the only class, {class_names[0]!r}."
+        return (values == value).astype(np.uint8), (note,) if name != f"class_{value}" else ()
+    present = set(_present(values).tolist()) - {0}
+    unnamed = sorted(present - own.keys())
+    if unnamed:
+        raise UnsupportedImageError(
+            f"{source.label} holds the label {unnamed[0]:g}, which its own list of labels does not name. Correct one."
+        )
+    strange = [own[value] for value in sorted(own) if value in present and _plain(own[value]) not in places]
+    if strange:
+        raise UnsupportedImageError(
+            f"{source.label} names its labels {', '.join(map(repr, own.values()))}, and the classes are "
+            f"{', '.join(map(repr, class_names))}: {', '.join(map(repr, strange))} is none of them. Rename the labels "
+            "in the file, or the classes in dataset.json."
+        )
+    labels = np.zeros(values.shape, np.uint8)
+    for value, name in own.items():
+        if value in present:
+            labels[values == value] = places[_plain(name)]
+    moved = [own[value] for value in sorted(present) if places[_plain(own[value])] != value]
+    note = f"Its labels are numbered otherwise than the classes ({', '.join(moved)}), and were matched by name."
+    return labels, (note,) if moved else ()
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _to_labels(values: np.ndarray, source: Source, classes: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    values = _whole(values, source)
     present = _present(values)
-    if not np.isfinite(present).all() or (present != np.round(present)).any():
-        odd = next(value for value in present.tolist() if not np.isfinite(value) or value != round(value))
-        raise UnsupportedImageError(f"{path.name} holds the value {odd:g}, which is no label. Store whole numbers.")
     if classes in (None, 1) and present[-1] == 255 and set(present.tolist()) <= {0, 255}:
-        return (values == 255).astype(np.uint8)
-    limit = 255 if classes is None else classes
+        return (values == 255).astype(np.uint8), (BINARY_NOTE,)
+    limit = MOST_LABELS if classes is None else classes
     if present[0] < 0 or present[-1] > limit:
         odd = present[0] if present[0] < 0 else present[-1]
-        allowed = "0 to 255" if classes is None else f"0 to {classes}" + (", or 0 and 255" if classes == 1 else "")
-        raise UnsupportedImageError(f"{path.name} holds the label {odd:g}, but labels here are {allowed}. Correct it.")
-    return values.astype(np.uint8)
+        allowed = f"0 to {limit}" + (", or 0 and 255" if classes == 1 else "")
+        raise UnsupportedImageError(
+            f"{source.label} holds the label {odd:g}, but labels here are {allowed}. Correct it."
+        )
+    return values.astype(np.uint8), ()
+
+
+def _whole(values: np.ndarray, source: Source) -> np.ndarray:
+    """The values as whole numbers, in an integer type.
+
+    Raises:
+        UnsupportedImageError: They are no numbers, or not whole ones, or their axes are none of a label map's.
+    """
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if values.dtype.kind not in "iuf":
+        raise UnsupportedImageError(f"{source.label} holds {values.dtype} values. Store labels as whole numbers.")
+    if values.ndim not in (2, 3) or values.size == 0:
+        raise UnsupportedImageError(f"{source.label} has shape {values.shape}. Store labels as (Y, X) or (Z, Y, X).")
+    if values.dtype.kind in "iu":
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    with np.errstate(invalid="ignore"):
+        rounded = np.rint(values)
+        is_odd = ~(np.abs(values - rounded) <= WHOLE_TOLERANCE * np.maximum(1, np.abs(rounded)))
+    is_odd |= np.abs(rounded) > 2**53
+    if is_odd.any():
+        odd = values[is_odd][0]
+        raise UnsupportedImageError(f"{source.label} holds the value {odd:g}, which is no label. Store whole numbers.")
+    return rounded.astype(np.int64)
 
 
 def _present(values: np.ndarray) -> np.ndarray:
@@ -213,22 +306,3 @@ def _present(values: np.ndarray) -> np.ndarray:
 
 def _default_names(labels: np.ndarray) -> tuple[str, ...]:
     return tuple(f"class_{value}" for value in range(1, max(1, int(labels.max())) + 1))
-
-
-def _greatest_shift(ours: np.ndarray, theirs: np.ndarray, shape: tuple[int, ...]) -> float:
-    """The distance in mm between the two places of the corner that differs most."""
-    ends = [(0, length - 1) for length in shape[::-1]] + [(0,)] * (3 - len(shape))
-    corners = np.array([(x, y, z, 1) for x in ends[0] for y in ends[1] for z in ends[2]], dtype=float)
-    return float(np.linalg.norm((corners @ (ours - theirs).T)[:, :3], axis=1).max())
-
-
-def _not_of_its_format(path: Path) -> str:
-    return f"{path.name} is damaged or not of the format its name says. Export it again."
-
-
-def _shown(spacing: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{step:g}" for step in spacing) + ")"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

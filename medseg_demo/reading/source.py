@@ -65,16 +65,26 @@ def open_source(path: str | Path, settings: Settings) -> Iterator[Source]:
         label = names.shown(path.name)
         raise ReadError(f"{label}: the file cannot be opened ({reason}). Check its path and permissions.") from None
     with file:
-        source = Source(path, file, file.read(HEAD_BYTES), state.st_size, settings)
-        if not source.head:
-            raise DamagedFileError(f"{source.label}: the file is empty. Export or copy it again.")
-        if source.size > settings.max_file_mb * MIB:
-            raise ImageTooLargeError(
-                f"{source.label}: the file has {source.size / MIB:.0f} MiB, and at most {settings.max_file_mb} MiB are "
-                "read. Crop or compress it, or raise MEDSEG_MAX_FILE_MB."
-            )
-        file.seek(0)
-        yield source
+        yield as_source(path, file, state.st_size, settings)
+
+
+def as_source(path: Path, file: BinaryIO, size: int, settings: Settings) -> Source:
+    """A file that is open already, at its first byte.
+
+    Raises:
+        DamagedFileError: It is empty.
+        ImageTooLargeError: It is longer than ``settings.max_file_mb``.
+    """
+    source = Source(path, file, file.read(HEAD_BYTES), size, settings)
+    if not source.head:
+        raise DamagedFileError(f"{source.label}: the file is empty. Export or copy it again.")
+    if source.size > settings.max_file_mb * MIB:
+        raise ImageTooLargeError(
+            f"{source.label}: the file has {source.size / MIB:.0f} MiB, and at most {settings.max_file_mb} MiB are "
+            "read. Crop or compress it, or raise MEDSEG_MAX_FILE_MB."
+        )
+    file.seek(0)
+    return source
 
 
 def check_size(shape: tuple[int, ...], source: Source) -> None:
@@ -100,10 +110,14 @@ def check_bytes(size: int, source: Source) -> None:
     Raises:
         ImageTooLargeError: It does.
     """
-    limit = source.settings.max_decoded_mb
-    if size > limit * MIB:
+    check_decoded(size, source.label, source.settings)
+
+
+def check_decoded(size: int, label: str, settings: Settings) -> None:
+    """As ``check_bytes``, for what is no single file."""
+    if size > settings.max_decoded_mb * MIB:
         raise ImageTooLargeError(
-            f"{source.label}: unpacked it takes {size / MIB:.0f} MiB, and at most {limit} MiB are read. "
+            f"{label}: unpacked it takes {size / MIB:.0f} MiB, and at most {settings.max_decoded_mb} MiB are read. "
             "Crop it, store it with fewer bits a voxel, or raise MEDSEG_MAX_DECODED_MB."
         )
 

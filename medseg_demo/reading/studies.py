@@ -1,23 +1,440 @@
-"""Files, folders and zips → studies: what is read as one image. A zip is unpacked under limits, into a folder of its own."""
+"""Files, folders and zips → studies: what is read as one image.
+
+Each file is opened once to say what it is; what its header said goes on to whoever reads it. Slices of a DICOM volume make
+a series, files that a header needs are laid beside it, and several files of one case may be the channels of one image.
+"""
 
 import os
+import re
 import shutil
-import stat
 import tempfile
-import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import BinaryIO
 
 from medseg_demo import names
-from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.image import MedicalImage
-from medseg_demo.reading import itk, nifti
+from medseg_demo.errors import ImageTooLargeError, ReadError, UnsupportedImageError
+from medseg_demo.reading import archive, itk, nifti
 from medseg_demo.reading.dicom.file import is_media_directory
-from medseg_demo.reading.dicom.series import Series, group_slices, number_names, read_series
+from medseg_demo.reading.dicom.series import Series, group_slices, number_names
 from medseg_demo.reading.dicom.slice_headers import SliceHeader, parse_slice
-from medseg_demo.reading.formats import Choice, Found, decode, find_format, inspect
-from medseg_demo.reading.intensities import to_image
-from medseg_demo.reading.source import MIB, Source, open_source
+from medseg_demo.reading.formats import Choice, Found, find_format, inspect
+from medseg_demo.reading.source import Source, as_source, open_source
 from medseg_demo.settings import Settings
+
+# nnU-Net's name of one channel of a case: <case>_0000.
+NNUNET_CHANNEL = re.compile(r"(.+)_(\d{4})")
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Several files, or series, of one case, each a channel of one image.
+
+    Attributes:
+        name: The case's, for files and messages.
+        parts: One a channel.
+        channel_names: One a channel.
+        resample: Whether parts on other grids are resampled onto the first one's; they are refused otherwise.
+    """
+
+    name: str
+    parts: tuple["Path | Series", ...]
+    channel_names: tuple[str, ...]
+    resample: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of all parts."""
+        return tuple(path for part in self.parts for path in item_paths(part))
+
+
+Item = Path | Series | Channels
+
+
+@dataclass(frozen=True)
+class Study:
+    """One thing that can be segmented.
+
+    Attributes:
+        item: A file, the files of one DICOM series, or those of several channels.
+        volume: Which volume of a file with several, from 1, or all of them as channels; None of any other.
+        volumes: How many that file holds.
+        volume_names: One a volume, where the file names them.
+        found: What the file is, if it was looked at already.
+    """
+
+    item: Item
+    volume: Choice = None
+    volumes: int = 1
+    volume_names: tuple[str, ...] = ()
+    found: Found | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """For people: the file's name, or the series'."""
+        name = names.shown(self.item.name)
+        if self.volume is None:
+            return name
+        return f"{name}, {self.volumes} channels" if self.volume == "channels" else f"{name}, volume {self.volume}"
+
+    @property
+    def stem(self) -> str:
+        """What files about it are called."""
+        stem = item_stem(self.item)
+        return f"{stem}_volume-{self.volume}" if isinstance(self.volume, int) else stem
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Its files."""
+        return item_paths(self.item)
+
+    @property
+    def size_on_disk(self) -> int:
+        """How many bytes its files have; 0 for what is no file."""
+        return sum(path.stat().st_size for path in self.paths if path.is_file())
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One file, as far as it was looked at while it was listed.
+
+    Attributes:
+        path: Where it lies.
+        is_image: Whether it is of a format that is read, or too large to tell.
+        is_zip: Whether it is a zip of files, not of arrays.
+        found: What its header claims; None where that cannot be used: reading it says why.
+        header: Where it may be a slice of a DICOM series.
+        needs: The names of the files beside it that it needs.
+    """
+
+    path: Path
+    is_image: bool = False
+    is_zip: bool = False
+    found: Found | None = None
+    header: SliceHeader | None = None
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The image files of one folder or zip, or one file that was named directly."""
+
+    files: list[Looked]
+    root: Path | None = None
+    name: str = ""
+
+
+def item_stem(item: str | Path | Series | Channels) -> str:
+    """What files about an item are called: a file's stem, a series' or a case's name."""
+    return names.stem(item) if isinstance(item, str | Path) else item.name
+
+
+def item_paths(item: Item) -> tuple[Path, ...]:
+    """The files of an item."""
+    return (item,) if isinstance(item, Path) else tuple(item.paths)
+
+
+def collect_files(paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path) -> list[Path]:
+    """Files, folders and zips as a list of files.
+
+    Folders are searched with their subfolders, in sorted order. What is hidden or no image is left out of folders
+    and zips without a word; a file named directly is always kept, so that reading it can say what is wrong. Zips
+    inside folders and zips are not opened. Files that the header of another needs are laid beside it.
+
+    Args:
+        paths: What the user named.
+        settings: ``max_file_mb`` limits the size of a zip, packed and unpacked.
+        unpack_to: The folder under which every zip gets a folder of its own.
+
+    Raises:
+        UnsupportedImageError: A folder or zip holds no image, or a zip is encrypted or unsafe.
+        ImageTooLargeError: A zip exceeds a limit.
+        DamagedFileError: A zip cannot be unpacked.
+    """
+    settings = settings or Settings()
+    return [looked.path for batch in _batches(paths, settings, unpack_to) for looked in batch.files]
+
+
+def collect_images(
+    paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path
+) -> list[Path | Series]:
+    """Files, folders and zips as a list of what ``read_image`` reads one by one.
+
+    As ``collect_files``, and the DICOM files that are slices of one volume are joined: those of one folder, of one
+    zip, and those that were named directly. A series is called by its folder, zip or first file.
+
+    Among several inputs a folder or zip without a usable image is kept as it is, so that the others can be read, and
+    reading it says what is wrong.
+
+    Raises:
+        ReadError: As ``collect_files``, where there is only one input.
+    """
+    items, _ = _collect(paths, settings or Settings(), unpack_to)
+    return items
+
+
+def find_studies(
+    paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path, channels: bool = False
+) -> tuple[Study, ...]:
+    """Everything that can be segmented in files, folders and zips, each file opened once.
+
+    Args:
+        paths: What the user named.
+        settings: The limits.
+        unpack_to: As for ``collect_files``.
+        channels: Whether the volumes of a file, nnU-Net's channel files (``<case>_0000``, …) and other files of one
+            case (``<case>_t1``, ``<case>_flair``) are the channels of one image.
+
+    Returns:
+        A study for each file, series, or volume of a file; for each case where ``channels`` is set.
+
+    Raises:
+        ReadError: As ``collect_images``.
+    """
+    items, found = _collect(paths, settings or Settings(), unpack_to)
+    studies: list[Study] = []
+    for item in items:
+        layout = found[item].layout if isinstance(item, Path) and item in found else None
+        if layout is None or layout.volumes == 1:
+            studies.append(Study(item, found=found.get(item) if isinstance(item, Path) else None))
+            continue
+        every: list[Choice] = ["channels"] if channels else list(range(1, layout.volumes + 1))
+        studies += [Study(item, one, layout.volumes, layout.volume_names, found[item]) for one in every]  # type: ignore[index]
+    return _joined(studies) if channels else tuple(studies)
+
+
+def channel_groups(studies: Sequence[Study]) -> tuple[Study, ...]:
+    """What could be read as one image of several channels, to be offered beside the studies themselves.
+
+    All volumes of each file with several, and nnU-Net's channel files of each case.
+    """
+    files = {study.item: study for study in studies if isinstance(study.volume, int) and study.found}
+    offered = [
+        replace(study, volume="channels") for study in files.values() if study.found and study.found.layout.samples == 1
+    ]
+    alone = [study for study in studies if study.volume is None]
+    groups = _groups(alone, by_number=True)
+    return (*offered, *(_as_channels(name, group) for name, group in groups if len(group) > 1))
+
+
+def find_series(paths: Iterable[str | Path], *, settings: Settings | None = None) -> tuple[Series, ...]:
+    """The DICOM series of at least two slices among files and folders; other files are passed over.
+
+    Raises:
+        UnsupportedImageError: There is only one input, a folder that holds no image.
+    """
+    settings = settings or Settings()
+    with tempfile.TemporaryDirectory(prefix="medseg-") as unused:
+        folders_and_files = [path for path in map(Path, paths) if path.is_dir() or not is_zip(path, settings)]
+        items = collect_images(folders_and_files, settings=settings, unpack_to=Path(unused))
+    return tuple(item for item in items if isinstance(item, Series))
+
+
+def is_zip(path: Path, settings: Settings | None = None) -> bool:
+    """Whether a file is a zip of files, not of arrays; False also where it cannot be opened."""
+    try:
+        with open_source(path, settings or Settings()) as source:
+            return holds_files(source)
+    except ReadError:
+        return False
+
+
+def holds_files(source: Source) -> bool:
+    """Whether a file is a zip of files, not of arrays."""
+    return source.head.startswith(archive.ZIP_MAGICS) and find_format(source) is None
+
+
+def _collect(
+    paths: Iterable[str | Path], settings: Settings, unpack_to: Path
+) -> tuple[list[Path | Series], dict[Path, Found]]:
+    """The items, and what is known of the files among them."""
+    paths = list(paths)
+    batches = list(_batches(paths, settings, unpack_to, keep_unusable=len(paths) > 1))
+    named = [batch for batch in batches if batch.root is None]
+    together = [looked for batch in named for looked in batch.files]
+    items: list[Path | Series] = []
+    for batch in batches:
+        if batch.root is not None:
+            items += _grouped(batch.files, root=batch.root, name=batch.name)
+        elif batch is named[0]:
+            items += _grouped(together)
+    looked_at = (looked for batch in batches for looked in batch.files)
+    return number_names(items), {looked.path: looked.found for looked in looked_at if looked.found is not None}
+
+
+def _grouped(files: Sequence[Looked], *, root: Path | None = None, name: str = "") -> list[Path | Series]:
+    headers = {looked.path: looked.header for looked in files if looked.header is not None}
+    return group_slices([looked.path for looked in files], headers, root=root, name=name)
+
+
+def _batches(
+    paths: Iterable[str | Path], settings: Settings, unpack_to: Path, *, keep_unusable: bool = False
+) -> Iterator[_Batch]:
+    batches, unpacked = [], 0
+    for path in map(Path, paths):
+        try:
+            batch = _batch(path, settings, unpack_to, already=unpacked)
+        except ReadError:
+            if not keep_unusable:
+                raise
+            batch = _Batch([Looked(path)])
+        unpacked += len(batch.files) if batch.root not in (None, path) else 0
+        batches.append(batch)
+    yield from _with_data_beside(batches, unpack_to)
+
+
+def _batch(path: Path, settings: Settings, unpack_to: Path, *, already: int) -> _Batch:
+    if path.is_dir():
+        looked = [look(file, settings) for file in _visible_files(path)]
+        return _Batch(_images(looked, path), path, path.resolve().name)
+    looked = look(path, settings)
+    if not looked.is_zip:
+        return _Batch([looked])
+    with open_source(path, settings) as source:
+        members = [_look_at_member(*member, settings) for member in archive.unpack(source, unpack_to, already=already)]
+    folder = _folder_of(members, unpack_to)
+    return _Batch(_images(sorted(members, key=lambda looked: looked.path.parts), path), folder, path.stem)
+
+
+def _folder_of(members: Sequence[Looked], unpack_to: Path) -> Path:
+    """The folder that a zip was unpacked into."""
+    if not members:
+        return unpack_to
+    return unpack_to / members[0].path.relative_to(unpack_to).parts[0]
+
+
+def look(path: Path, settings: Settings) -> Looked:
+    """What a file is, opened once; whatever is wrong with it is said when it is read."""
+    try:
+        with open_source(path, settings) as source:
+            return _look(source)
+    except ImageTooLargeError:
+        return Looked(path, is_image=True)  # reading it says why it cannot be taken
+    except ReadError:
+        return Looked(path)
+
+
+def _look_at_member(path: Path, file: BinaryIO, settings: Settings) -> Looked:
+    try:
+        return _look(as_source(path, file, os.fstat(file.fileno()).st_size, settings))
+    except ImageTooLargeError:
+        return Looked(path, is_image=True)
+    except ReadError:
+        return Looked(path)
+
+
+def _look(source: Source) -> Looked:
+    if holds_files(source):
+        return Looked(source.path, is_zip=True)
+    found = find_format(source)
+    if found is None or is_media_directory(source):
+        return Looked(source.path)
+    source.file.seek(0)
+    header = parse_slice(source) if found.name == "DICOM" else None
+    if header is not None:
+        return Looked(source.path, is_image=True, header=header)
+    needs = nifti.data_file_names if found.name == "NIfTI" else itk.data_file_names
+    try:
+        beside = needs(source) if found.name in ("NIfTI", "NRRD", "MetaImage") else ()
+    except ReadError:
+        beside = ()
+    try:
+        return Looked(source.path, is_image=True, found=inspect(source), needs=beside)
+    except ReadError:
+        return Looked(source.path, is_image=True, needs=beside)
+
+
+def _images(looked: Iterable[Looked], shown: Path) -> list[Looked]:
+    images = [one for one in looked if one.is_image]
+    if not images:
+        raise UnsupportedImageError(
+            f"{names.shown(shown.name or str(shown))}: it holds no image that can be read. Put PNG, JPEG, TIFF, DICOM, "
+            "NIfTI, NRRD, MHA or NPY files into it; zips inside it are not opened."
+        )
+    return images
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    files = []
+    for parent, folders, inside in os.walk(folder):
+        folders[:] = [name for name in folders if not archive.is_hidden(name)]
+        files += [Path(parent, name) for name in inside if not archive.is_hidden(name)]
+    return sorted(files, key=lambda path: path.relative_to(folder).parts)
+
+
+def _with_data_beside(batches: list[_Batch], unpack_to: Path) -> list[_Batch]:
+    """Lay the data files that were named directly beside the headers that need them.
+
+    A page puts every upload into a folder of its own, so a dropped ``.mhd`` and its ``.raw`` lie apart. Data files are
+    then no inputs of their own any more.
+    """
+    named = {looked.path.name: looked for batch in batches if batch.root is None for looked in batch.files}
+    used: set[Path] = set()
+    moved: dict[Path, Looked] = {}
+    for batch in batches:
+        for looked in batch.files if batch.root is None else ():
+            given = [named[name].path for name in looked.needs if name in named]
+            used.update(path for path in given if path != looked.path)
+            if any(path.parent != looked.path.parent for path in given):
+                moved[looked.path] = _beside(looked, given, unpack_to)
+    laid = []
+    for batch in batches:
+        files = [moved.get(looked.path, looked) for looked in batch.files if looked.path not in used]
+        if files:
+            laid.append(replace(batch, files=files))
+    return laid
+
+
+def _beside(looked: Looked, given: Sequence[Path], unpack_to: Path) -> Looked:
+    unpack_to.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="together-", dir=unpack_to))
+    for path in (looked.path, *given):
+        try:
+            os.link(path.resolve(), folder / path.name)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(path, folder / path.name)
+    return Looked(folder / looked.path.name, looked.is_image, needs=looked.needs)
+
+
+def _joined(studies: Sequence[Study]) -> tuple[Study, ...]:
+    """Studies of one case as one study of several channels; those that stand alone stay as they are."""
+    alone = [study for study in studies if study.volume is None]
+    joined: dict[Study, Study | None] = {}
+    for name, group in _groups(alone):
+        if len(group) > 1:
+            joined |= dict.fromkeys(group, None)
+            joined[group[0]] = _as_channels(name, group)
+    return tuple(one for study in studies if (one := joined.get(study, study)) is not None)
+
+
+def _groups(studies: Sequence[Study], *, by_number: bool = False) -> list[tuple[str, list[Study]]]:
+    """Studies by the case that their names tell: nnU-Net's channel number, else what stands before the last "_" or "-".
+
+    Args:
+        studies: Files and series.
+        by_number: Whether only nnU-Net's numbers count.
+    """
+    found: dict[tuple[Path, str], list[Study]] = defaultdict(list)
+    for study in studies:
+        stem, folder = item_stem(study.item), study.paths[0].parent
+        number = NNUNET_CHANNEL.fullmatch(stem)
+        if number:
+            found[Path(), number[1]].append(study)
+        elif not by_number:
+            case = re.split(r"[_-][^_-]*$", stem)[0] if re.search(r"[_-]", stem) else ""
+            found[folder if isinstance(study.item, Series) else Path(), case].append(study)
+    groups = []
+    for (folder, case), group in found.items():
+        stems = Counter(item_stem(study.item) for study in group)
+        if max(stems.values()) == 1:
+            groups.append((case or folder.name or "image", sorted(group, key=lambda study: item_stem(study.item))))
+    return groups
+
+
+def _as_channels(name: str, group: Sequence[Study]) -> Study:
+    parts = tuple(study.item for study in group if not isinstance(study.item, Channels))
+    stems = [item_stem(part) for part in parts]
+    own = tuple(stem.removeprefix(name).lstrip("_-") or stem for stem in stems)
+    return Study(Channels(name, parts, own))
