@@ -39,8 +39,8 @@ def unpack(source: Source, unpack_to: Path, *, already: int = 0) -> Iterator[tup
         already: How many files other zips gave; all together are limited.
 
     Yields:
-        Each file's path and its handle, at its first byte and open until the next one is asked for, so that a file can be
-        recognised without being opened again.
+        Each file's path and its handle, at its first byte and open until the next one is asked for, so that a file can
+        be recognised without being opened again.
 
     Raises:
         UnsupportedImageError: The zip is encrypted, its names point outside of it, or its compression is rare.

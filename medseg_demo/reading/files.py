@@ -13,8 +13,9 @@ from medseg_demo.reading.dicom.series import read_series
 from medseg_demo.reading.formats import Choice, Found, decode, inspect
 from medseg_demo.reading.grids import differences
 from medseg_demo.reading.intensities import to_image
+from medseg_demo.reading.listing import holds_files
 from medseg_demo.reading.source import Source, check_decoded, open_source
-from medseg_demo.reading.studies import Channels, Item, Series, Study, find_studies, holds_files
+from medseg_demo.reading.studies import Channels, Item, Series, Study, find_studies
 from medseg_demo.settings import Settings
 
 
@@ -29,8 +30,8 @@ def read_image(
     """Read one image or volume.
 
     Args:
-        path: A file, whose name plays no part in how it is read; what ``collect_images`` or ``find_studies`` found; or a
-            folder or zip that holds one image or one DICOM series.
+        path: A file, whose name plays no part in how it is read; what ``collect_images`` or ``find_studies`` found; or
+            a folder or zip that holds one image or one DICOM series.
         settings: The limits; those of Settings() by default.
         volume: Which volume of a file with several (times, channels), from 1.
         channels: Whether all volumes of a file, or the channel files of a folder or zip, are the channels of one image.

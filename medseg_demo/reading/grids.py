@@ -1,11 +1,12 @@
 """Where a label map lies on its image: turned without loss where it is the same grid in another order, else refused.
 
-A voxel's index in the one is mapped to an index in the other by both affines. Where that map is a permutation of the axes
-with flips, and every voxel comes to lie on a voxel, the label map is the image's own grid in another orientation.
+A voxel's index in the one is mapped to an index in the other by both affines. Where that map is a permutation of the
+axes with flips, and every voxel comes to lie on a voxel, the label map is the image's own grid in another orientation.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -64,10 +65,10 @@ def differences(
         turn = min((_fit(a, b, volume, volume) for a, b in _pairs(ours, theirs)), key=lambda turn: turn.offset)
         if turn.offset > REFUSED or turn.order != (0, 1, 2) or turn.flipped:
             return [_offset_clause(ours.affine, theirs.affine, volume, role)]
-    elif ours.spacing_mm and theirs.spacing_mm:
-        if not np.allclose(ours.spacing_mm, theirs.spacing_mm, rtol=SPACING_TOLERANCE):
-            stated = [_shown(spacing) for spacing in (theirs.spacing_mm, ours.spacing_mm)]
-            return [f"{role} has spacing {stated[0]} mm but image has {stated[1]} mm"]
+        return []
+    steps = theirs.spacing_mm, ours.spacing_mm
+    if steps[0] and steps[1] and not np.allclose(steps[1], steps[0], rtol=SPACING_TOLERANCE):
+        return [f"{role} has spacing {_shown(steps[0])} mm but image has {_shown(steps[1])} mm"]
     return []
 
 
@@ -105,7 +106,7 @@ def lay_on(label_map: LabelMap, image: MedicalImage) -> LabelMap:
 
 
 def orientation_code(affine: np.ndarray) -> str:
-    """Where the axes x, y and z of an LPS affine run to in the patient, such as "LPS" or "RAS", as nibabel writes it."""
+    """Where the axes x, y and z of an LPS affine run to in the patient, such as "LPS" or "RAS"."""
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     code, left = "", list(range(3))
     for column in directions.T:
@@ -174,8 +175,6 @@ def _fit(ours: np.ndarray, theirs: np.ndarray, shape: tuple[int, ...], stored: t
 
 def _assign(weights: np.ndarray) -> tuple[int, ...]:
     """For each row the column that it is nearest to, each column once."""
-    from itertools import permutations
-
     return max(permutations(range(3)), key=lambda order: sum(weights[row, column] for row, column in enumerate(order)))
 
 

@@ -1,7 +1,7 @@
 """Raw → LabelMap: references and predictions, which are whole numbers and never a picture.
 
-Values come back as they are stored, or are refused: nothing is scaled, turned in brightness, or cut. A binary map may hold
-0 and 255; floats that are whole numbers are read; the colours of a picture count where a colour table names them.
+Values come back as they are stored, or are refused: nothing is scaled, turned in brightness, or cut. A binary map may
+hold 0 and 255; floats that are whole numbers are read; the colours of a picture count where a colour table names them.
 """
 
 import re
@@ -163,8 +163,8 @@ def _one_sample(raw: Raw, source: Source) -> np.ndarray:
     grey = values[..., :3]
     if (grey != grey[..., :1]).any():
         raise UnsupportedImageError(
-            f"{source.label} is a colour picture. Store one label a pixel (grey or palette), or name its colours beside "
-            'the labels in dataset.json: "colours": {"tumour": "#ff0000"}.'
+            f"{source.label} is a colour picture. Store one label a pixel (grey or palette), or name its colours "
+            'beside the labels in dataset.json: "colours": {"tumour": "#ff0000"}.'
         )
     return grey[..., 0]
 

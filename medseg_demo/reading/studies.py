@@ -1,27 +1,23 @@
 """Files, folders and zips → studies: what is read as one image.
 
-Each file is opened once to say what it is; what its header said goes on to whoever reads it. Slices of a DICOM volume make
-a series, files that a header needs are laid beside it, and several files of one case may be the channels of one image.
+Each file is opened once to say what it is; what its header said goes on to whoever reads it. Slices of a DICOM volume
+make a series, files that a header needs are laid beside it, and several files of one case may be the channels of one
+image.
 """
 
-import os
 import re
-import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from medseg_demo import names
-from medseg_demo.errors import ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.reading import archive, itk, nifti
-from medseg_demo.reading.dicom.file import is_media_directory
+from medseg_demo.errors import ReadError
 from medseg_demo.reading.dicom.series import Series, group_slices, number_names
-from medseg_demo.reading.dicom.slice_headers import SliceHeader, parse_slice
-from medseg_demo.reading.formats import Choice, Found, find_format, inspect
-from medseg_demo.reading.source import Source, as_source, open_source
+from medseg_demo.reading.formats import Choice, Found
+from medseg_demo.reading.listing import Looked, holds_files, list_files
+from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 
 # nnU-Net's name of one channel of a case: <case>_0000.
@@ -96,36 +92,6 @@ class Study:
         return sum(path.stat().st_size for path in self.paths if path.is_file())
 
 
-@dataclass(frozen=True)
-class Looked:
-    """One file, as far as it was looked at while it was listed.
-
-    Attributes:
-        path: Where it lies.
-        is_image: Whether it is of a format that is read, or too large to tell.
-        is_zip: Whether it is a zip of files, not of arrays.
-        found: What its header claims; None where that cannot be used: reading it says why.
-        header: Where it may be a slice of a DICOM series.
-        needs: The names of the files beside it that it needs.
-    """
-
-    path: Path
-    is_image: bool = False
-    is_zip: bool = False
-    found: Found | None = None
-    header: SliceHeader | None = None
-    needs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """The image files of one folder or zip, or one file that was named directly."""
-
-    files: list[Looked]
-    root: Path | None = None
-    name: str = ""
-
-
 def item_stem(item: str | Path | Series | Channels) -> str:
     """What files about an item are called: a file's stem, a series' or a case's name."""
     return names.stem(item) if isinstance(item, str | Path) else item.name
@@ -154,7 +120,7 @@ def collect_files(paths: Iterable[str | Path], *, settings: Settings | None = No
         DamagedFileError: A zip cannot be unpacked.
     """
     settings = settings or Settings()
-    return [looked.path for batch in _batches(paths, settings, unpack_to) for looked in batch.files]
+    return [looked.path for batch in list_files(paths, settings, unpack_to) for looked in batch.files]
 
 
 def collect_images(
@@ -241,17 +207,12 @@ def is_zip(path: Path, settings: Settings | None = None) -> bool:
         return False
 
 
-def holds_files(source: Source) -> bool:
-    """Whether a file is a zip of files, not of arrays."""
-    return source.head.startswith(archive.ZIP_MAGICS) and find_format(source) is None
-
-
 def _collect(
     paths: Iterable[str | Path], settings: Settings, unpack_to: Path
 ) -> tuple[list[Path | Series], dict[Path, Found]]:
     """The items, and what is known of the files among them."""
     paths = list(paths)
-    batches = list(_batches(paths, settings, unpack_to, keep_unusable=len(paths) > 1))
+    batches = list(list_files(paths, settings, unpack_to, keep_unusable=len(paths) > 1))
     named = [batch for batch in batches if batch.root is None]
     together = [looked for batch in named for looked in batch.files]
     items: list[Path | Series] = []
@@ -267,135 +228,6 @@ def _collect(
 def _grouped(files: Sequence[Looked], *, root: Path | None = None, name: str = "") -> list[Path | Series]:
     headers = {looked.path: looked.header for looked in files if looked.header is not None}
     return group_slices([looked.path for looked in files], headers, root=root, name=name)
-
-
-def _batches(
-    paths: Iterable[str | Path], settings: Settings, unpack_to: Path, *, keep_unusable: bool = False
-) -> Iterator[_Batch]:
-    batches, unpacked = [], 0
-    for path in map(Path, paths):
-        try:
-            batch = _batch(path, settings, unpack_to, already=unpacked)
-        except ReadError:
-            if not keep_unusable:
-                raise
-            batch = _Batch([Looked(path)])
-        unpacked += len(batch.files) if batch.root not in (None, path) else 0
-        batches.append(batch)
-    yield from _with_data_beside(batches, unpack_to)
-
-
-def _batch(path: Path, settings: Settings, unpack_to: Path, *, already: int) -> _Batch:
-    if path.is_dir():
-        looked = [look(file, settings) for file in _visible_files(path)]
-        return _Batch(_images(looked, path), path, path.resolve().name)
-    looked = look(path, settings)
-    if not looked.is_zip:
-        return _Batch([looked])
-    with open_source(path, settings) as source:
-        members = [_look_at_member(*member, settings) for member in archive.unpack(source, unpack_to, already=already)]
-    folder = _folder_of(members, unpack_to)
-    return _Batch(_images(sorted(members, key=lambda looked: looked.path.parts), path), folder, path.stem)
-
-
-def _folder_of(members: Sequence[Looked], unpack_to: Path) -> Path:
-    """The folder that a zip was unpacked into."""
-    if not members:
-        return unpack_to
-    return unpack_to / members[0].path.relative_to(unpack_to).parts[0]
-
-
-def look(path: Path, settings: Settings) -> Looked:
-    """What a file is, opened once; whatever is wrong with it is said when it is read."""
-    try:
-        with open_source(path, settings) as source:
-            return _look(source)
-    except ImageTooLargeError:
-        return Looked(path, is_image=True)  # reading it says why it cannot be taken
-    except ReadError:
-        return Looked(path)
-
-
-def _look_at_member(path: Path, file: BinaryIO, settings: Settings) -> Looked:
-    try:
-        return _look(as_source(path, file, os.fstat(file.fileno()).st_size, settings))
-    except ImageTooLargeError:
-        return Looked(path, is_image=True)
-    except ReadError:
-        return Looked(path)
-
-
-def _look(source: Source) -> Looked:
-    if holds_files(source):
-        return Looked(source.path, is_zip=True)
-    found = find_format(source)
-    if found is None or is_media_directory(source):
-        return Looked(source.path)
-    source.file.seek(0)
-    header = parse_slice(source) if found.name == "DICOM" else None
-    if header is not None:
-        return Looked(source.path, is_image=True, header=header)
-    needs = nifti.data_file_names if found.name == "NIfTI" else itk.data_file_names
-    try:
-        beside = needs(source) if found.name in ("NIfTI", "NRRD", "MetaImage") else ()
-    except ReadError:
-        beside = ()
-    try:
-        return Looked(source.path, is_image=True, found=inspect(source), needs=beside)
-    except ReadError:
-        return Looked(source.path, is_image=True, needs=beside)
-
-
-def _images(looked: Iterable[Looked], shown: Path) -> list[Looked]:
-    images = [one for one in looked if one.is_image]
-    if not images:
-        raise UnsupportedImageError(
-            f"{names.shown(shown.name or str(shown))}: it holds no image that can be read. Put PNG, JPEG, TIFF, DICOM, "
-            "NIfTI, NRRD, MHA or NPY files into it; zips inside it are not opened."
-        )
-    return images
-
-
-def _visible_files(folder: Path) -> list[Path]:
-    files = []
-    for parent, folders, inside in os.walk(folder):
-        folders[:] = [name for name in folders if not archive.is_hidden(name)]
-        files += [Path(parent, name) for name in inside if not archive.is_hidden(name)]
-    return sorted(files, key=lambda path: path.relative_to(folder).parts)
-
-
-def _with_data_beside(batches: list[_Batch], unpack_to: Path) -> list[_Batch]:
-    """Lay the data files that were named directly beside the headers that need them.
-
-    A page puts every upload into a folder of its own, so a dropped ``.mhd`` and its ``.raw`` lie apart. Data files are
-    then no inputs of their own any more.
-    """
-    named = {looked.path.name: looked for batch in batches if batch.root is None for looked in batch.files}
-    used: set[Path] = set()
-    moved: dict[Path, Looked] = {}
-    for batch in batches:
-        for looked in batch.files if batch.root is None else ():
-            given = [named[name].path for name in looked.needs if name in named]
-            used.update(path for path in given if path != looked.path)
-            if any(path.parent != looked.path.parent for path in given):
-                moved[looked.path] = _beside(looked, given, unpack_to)
-    laid = []
-    for batch in batches:
-        files = [moved.get(looked.path, looked) for looked in batch.files if looked.path not in used]
-        if files:
-            laid.append(replace(batch, files=files))
-    return laid
-
-
-def _beside(looked: Looked, given: Sequence[Path], unpack_to: Path) -> Looked:
-    unpack_to.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="together-", dir=unpack_to))
-    for path in (looked.path, *given):
-        try:
-            os.link(path.resolve(), folder / path.name)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(path, folder / path.name)
-    return Looked(folder / looked.path.name, looked.is_image, needs=looked.needs)
 
 
 def _joined(studies: Sequence[Study]) -> tuple[Study, ...]:
