@@ -86,11 +86,6 @@ class Study:
         """Its files."""
         return item_paths(self.item)
 
-    @property
-    def size_on_disk(self) -> int:
-        """How many bytes its files have; 0 for what is no file."""
-        return sum(path.stat().st_size for path in self.paths if path.is_file())
-
 
 def item_stem(item: str | Path | Series | Channels) -> str:
     """What files about an item are called: a file's stem, a series' or a case's name."""
@@ -100,6 +95,12 @@ def item_stem(item: str | Path | Series | Channels) -> str:
 def item_paths(item: Item) -> tuple[Path, ...]:
     """The files of an item."""
     return (item,) if isinstance(item, Path) else tuple(item.paths)
+
+
+def size_on_disk(item: Item | Study) -> int:
+    """How many bytes the files of an item have; 0 for what is no file."""
+    paths = item.paths if isinstance(item, Study) else item_paths(item)
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def collect_files(paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path) -> list[Path]:

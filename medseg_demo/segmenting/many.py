@@ -11,8 +11,8 @@ import torch
 from medseg_demo.errors import MedsegError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.reading import Series, read_image
-from medseg_demo.reading.source import size_on_disk
+from medseg_demo.reading import Channels, Series, Study, read_image
+from medseg_demo.reading.studies import size_on_disk
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
@@ -21,7 +21,7 @@ GROUP = 8  # files that go through the network together
 GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes go alone
 MOST_WORKERS = 8
 
-Item = Path | Series
+Item = Path | Series | Channels | Study
 Outcome = Segmentation | MedsegError
 
 
@@ -39,7 +39,7 @@ def segment_files(
     share one small network spend much of their time waiting for each other.
 
     Args:
-        files: Of any format that ``read_image`` knows, and series.
+        files: Of any format that ``read_image`` knows, and what ``find_studies`` or ``collect_images`` found.
         checkpoint: From ``load_checkpoint``.
         options: As for ``segment``.
         settings: As for ``segment``; its limits apply to each file.
