@@ -64,6 +64,29 @@ def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
 
 
 @dataclass(frozen=True, eq=False)
+class SourceFrames:
+    """The DICOM frames that an image was read from, one for each slice: what segmentations and contours refer to.
+
+    They are kept with the image, since its files may be gone by then (those of a zip are).
+
+    Attributes:
+        instances: (Z,) identifies the file of each slice; compared, and never shown. Empty text where a file has none.
+        frames: (Z,) the frame of each slice in its file, from 1.
+        positions: (Z, 3) of the first pixel of each slice, LPS mm; None where they are not all stated.
+        directions: (3, 2) unit vectors along x and y as columns; None where they are not stated or differ.
+        spacing_mm: Between pixels, (Y, X); None where it is not stated or differs.
+        frame_of_reference: Identifies the patient's coordinates; compared, and never shown. Empty where not stated.
+    """
+
+    instances: tuple[str, ...]
+    frames: tuple[int, ...]
+    positions: np.ndarray | None = None
+    directions: np.ndarray | None = None
+    spacing_mm: tuple[float, float] | None = None
+    frame_of_reference: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class MedicalImage:
     """One image or volume, as read.
 
@@ -82,6 +105,7 @@ class MedicalImage:
         notes: What the reader found or did that a person should know, in plain sentences.
         source_files: The DICOM files that it was read from, in the order of the slices; empty for other formats.
             They are what a DICOM SEG refers to, and are never shown.
+        source_frames: What is kept of these files; None for other formats.
         channel_names: One a channel where there are several; ``COLOURS`` of a colour image. Empty for a single one, and
             three channels without names are colours.
         channel_windows: The display window of each channel where they are no colours; empty otherwise.
@@ -97,6 +121,7 @@ class MedicalImage:
     modality: str | None = None
     notes: tuple[str, ...] = ()
     source_files: tuple[Path, ...] = ()
+    source_frames: SourceFrames | None = None
     channel_names: tuple[str, ...] = ()
     channel_windows: tuple[tuple[float, float], ...] = ()
 

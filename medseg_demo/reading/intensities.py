@@ -58,6 +58,7 @@ def to_image(raw: Raw, name: str, label: str, *, varied: bool = True) -> Medical
         modality=raw.modality,
         notes=notes,
         source_files=raw.source_files,
+        source_frames=raw.source_frames,
         channel_names=COLOURS if is_colour else raw.channel_names,
         channel_windows=windows if channels > 1 and not is_colour else (),
     )

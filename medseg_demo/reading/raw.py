@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medseg_demo.image import Axes, Geometry
+from medseg_demo.image import Axes, Geometry, SourceFrames
 
 Samples = Literal["one", "colour", "colour+opacity", "grey+opacity", "channels"]
 
@@ -69,6 +69,7 @@ class Raw:
         notes: What the reader found or did that a person should know, for images and for label maps.
         image_notes: The same, but true of images alone (such as how brightness was turned).
         source_files: DICOM files, in the order of the slices.
+        source_frames: What segmentations and contours refer to in these, from ``source_frames.describe_frames``.
     """
 
     array: np.ndarray
@@ -85,6 +86,7 @@ class Raw:
     notes: tuple[str, ...] = ()
     image_notes: tuple[str, ...] = ()
     source_files: tuple[Path, ...] = ()
+    source_frames: SourceFrames | None = None
 
     @property
     def is_volume(self) -> bool:
