@@ -46,6 +46,7 @@ LATE = (
     "nibabel",
     "cc3d",
     "playwright",
+    "trimesh",
 )
 
 PACKAGES_WITH_NAMES = [

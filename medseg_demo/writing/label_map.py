@@ -1,16 +1,21 @@
-"""Label maps → files, in the image's own geometry and format."""
+"""Label maps → files, in the image's own geometry and format.
 
+Source: NRRD, https://teem.sourceforge.net/nrrd/format.html.
+"""
+
+import gzip
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
 
-from medseg_demo.errors import OptionError, OutputError
-from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.errors import OptionError
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.reading.dicom.seg import write_dicom_seg
 from medseg_demo.rendering.colours import palette
 from medseg_demo.writing.nifti import write_nifti
+from medseg_demo.writing.whole import whole_file
 
 RUNS = 3  # zlib's strategy for runs of equal bytes: a lung mask comes out half as large, in the same time
 
@@ -52,8 +57,8 @@ def write_label_map(
         image: The image it belongs to, which only a DICOM SEG needs.
         path: The file without its suffix, which is added.
         file_format: "auto" is a palette PNG whose pixel values are the classes, or NIfTI of a volume. NIfTI and NRRD
-            keep the affine; "dicom-seg" refers to the DICOM files of the image and carries their patient's
-            identifiers (``DICOM_SEG_NOTE``).
+            keep the affine, leaning or not; "dicom-seg" refers to the DICOM files of the image and carries their
+            patient's identifiers (``DICOM_SEG_NOTE``).
         algorithm: What made it, such as the name of the checkpoint; only a DICOM SEG states it.
 
     Returns:
@@ -65,19 +70,21 @@ def write_label_map(
     """
     kind = _settle(label_map, file_format)
     path = path.parent / f"{path.name}{SUFFIXES[kind]}"
-    try:
+    with whole_file(path) as draft:
         if kind == "png":
-            _write_png(label_map.labels, path)
+            _write_png(_as_stored(label_map.labels), draft)
         elif kind == "nifti":
-            write_nifti(label_map.labels, label_map.geometry, path)
+            write_nifti(_as_stored(label_map.labels), label_map.geometry, draft)
         elif kind == "nrrd":
-            _write_nrrd(label_map, path)
+            _write_nrrd(_as_stored(label_map.labels), label_map.geometry, draft)
         else:
-            write_dicom_seg(label_map, image, path, algorithm=algorithm)
-    except (OSError, RuntimeError) as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(_cannot_write(path, error)) from None
+            write_dicom_seg(label_map, image, draft, algorithm=algorithm)
     return path
+
+
+def _as_stored(labels: np.ndarray) -> np.ndarray:
+    """Bytes, or where a value does not fit into one, two bytes each."""
+    return labels if labels.dtype == np.uint8 else labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
 
 
 def _settle(label_map: LabelMap, file_format: LabelMapFormat) -> str:
@@ -91,25 +98,42 @@ def _settle(label_map: LabelMap, file_format: LabelMapFormat) -> str:
 
 def _write_png(labels: np.ndarray, path: Path) -> None:
     picture = Image.fromarray(labels)
-    picture.putpalette(palette().tobytes())
+    if labels.dtype == np.uint8:  # a palette has 256 colours; more values are 16-bit grey levels
+        picture.putpalette(palette().tobytes())
     picture.save(path, compress_level=1, compress_type=RUNS)
 
 
-def _write_nrrd(label_map: LabelMap, path: Path) -> None:
-    import SimpleITK as sitk  # noqa: N813
+def _write_nrrd(labels: np.ndarray, geometry: Geometry, path: Path) -> None:
+    """Write a gzipped NRRD, without a library: ITK's ends the process where a folder's name is no UTF-8.
 
-    labels, affine, spacing = label_map.labels, label_map.geometry.affine, label_map.geometry.spacing_mm
-    volume = sitk.GetImageFromArray(labels if affine is None or label_map.is_volume else labels[np.newaxis])
+    Axes may lean. Without an affine the spacing alone is stored, and without a spacing nothing, so that an unknown one
+    does not come back as 1 mm.
+    """
+    affine, spacing = geometry.affine, geometry.spacing_mm
+    if affine is not None and labels.ndim == 2:
+        labels = labels[np.newaxis]
+    fields = {
+        "type": "uint8" if labels.dtype == np.uint8 else "uint16",
+        "dimension": labels.ndim,
+        "sizes": " ".join(map(str, reversed(labels.shape))),
+        "kinds": " ".join(["domain"] * labels.ndim),
+        "endian": "little",
+        "encoding": "gzip",
+    }
     if affine is not None:
-        steps = np.linalg.norm(affine[:3, :3], axis=0)
-        volume.SetSpacing(steps.tolist())
-        volume.SetDirection((affine[:3, :3] / steps).ravel().tolist())
-        volume.SetOrigin(affine[:3, 3].tolist())
+        fields |= {
+            "space": "left-posterior-superior",
+            "space directions": " ".join(map(_vector, affine[:3, :3].T)),
+            "space origin": _vector(affine[:3, 3]),
+        }
     elif spacing is not None:
-        volume.SetSpacing(spacing[::-1])
-    sitk.WriteImage(volume, str(path), useCompression=True)
+        fields["spacings"] = " ".join(repr(float(step)) for step in reversed(spacing))
+    header = "\n".join(["NRRD0004", *(f"{key}: {value}" for key, value in fields.items())]) + "\n\n"
+    with path.open("wb") as file:
+        file.write(header.encode())
+        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+            packed.write(np.ascontiguousarray(labels, labels.dtype.newbyteorder("<")).data)
 
 
-def _cannot_write(path: Path, error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return f"{path.name} cannot be written ({reason}). Check that the output folder exists and has room."
+def _vector(numbers: np.ndarray) -> str:
+    return f"({','.join(repr(float(number)) for number in numbers)})"

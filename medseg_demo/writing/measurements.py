@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medseg_demo.errors import OutputError
+from medseg_demo import names
 from medseg_demo.segmenting.measure import ClassMeasurement
-from medseg_demo.writing.label_map import _cannot_write
+from medseg_demo.writing.whole import whole_file
 
 if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps should not wait
     from medseg_demo.segmenting.pipeline import Segmentation
@@ -20,7 +20,7 @@ def summary(segmentation: "Segmentation") -> dict[str, object]:
     """A segmentation's measurements and what made it, as plain values."""
     image = segmentation.image
     return {
-        "name": image.name,
+        "name": names.shown(image.name),
         "shape": list(image.shape),
         "spacing_mm": None if image.geometry.spacing_mm is None else list(image.geometry.spacing_mm),
         "checkpoint": segmentation.checkpoint,
@@ -44,10 +44,8 @@ def write_json(summaries: Iterable[dict[str, object]], path: Path) -> None:
         OutputError: The file cannot be written.
     """
     document = {"format_version": FORMAT_VERSION, "images": list(summaries)}
-    try:
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from None
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: Path) -> None:
@@ -57,11 +55,8 @@ def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: P
         OutputError: The file cannot be written.
     """
     columns = ["name", "checkpoint", *ClassMeasurement.__dataclass_fields__]
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            for name, checkpoint, measurement in measurements:
-                writer.writerow({"name": name, "checkpoint": checkpoint, **measurement.as_dict()})
-    except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from None
+    with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for name, checkpoint, measurement in measurements:
+            writer.writerow({"name": names.shown(name), "checkpoint": checkpoint, **measurement.as_dict()})

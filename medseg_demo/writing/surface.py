@@ -1,28 +1,29 @@
-"""Label map → triangle surface of a class, for a 3-D view, STL and GLB.
+"""Label map → triangle surface of a class, for a 3-D view, and for STL and GLB by trimesh.
 
 Source: Lewiner et al. (2003), "Efficient implementation of Marching Cubes' cases with topological guarantees", as in
 scikit-image; glTF 2.0, https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html.
 """
 
-import json
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from medseg_demo import names
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.rendering.colours import class_colour
+from medseg_demo.writing.whole import whole_file
+
+if TYPE_CHECKING:
+    import trimesh
 
 MAX_FACES = 200_000
-# Left, posterior, superior in mm → glTF's right-handed metres with Y up and Z to the front: L, S, A. By columns.
-GLTF_FROM_LPS_MM = (0.001, 0, 0, 0, 0, 0, -0.001, 0, 0, 0.001, 0, 0, 0, 0, 0, 1)
-GLTF_FLOAT, GLTF_UINT32, GLTF_VERTICES, GLTF_INDICES = 5126, 5125, 34962, 34963
-STL_HEADER = b"medseg-demo; coordinates are LPS, in mm where the image states its spacing"
-STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attributes", "<u2")])
+# Left, posterior, superior in mm → glTF's right-handed metres with Y up and Z to the front: L, S, A.
+GLTF_FROM_LPS_MM = np.array([[0.001, 0, 0, 0], [0, 0, 0.001, 0], [0, -0.001, 0, 0], [0, 0, 0, 1]])
+STL_HEADER = b"medseg-demo; coordinates are LPS, in mm where the image states its spacing".ljust(80)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +84,9 @@ def write_surface(surfaces: Sequence[Surface], path: Path) -> Path:
         raise OptionError(f"Surfaces are not written as {path.suffix or 'a file without suffix'}. Choose .stl or .glb.")
     shown = [surface for surface in surfaces if len(surface.faces)]
     if not shown:
-        raise OutputError(f"{path.name}: no voxel belongs to a class, so there is no surface to write.")
-    try:
-        path.write_bytes(FORMATS[path.suffix](shown))
-    except OSError as error:
-        raise OutputError(
-            f"{path.name} cannot be written ({error.strerror}). Check that the output folder exists and has room."
-        ) from None
+        raise OutputError(f"{names.shown(path.name)}: no voxel belongs to a class, so there is no surface to write.")
+    with whole_file(path) as draft:
+        draft.write_bytes(FORMATS[path.suffix](shown))
     return path
 
 
@@ -141,53 +138,39 @@ def _outward(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(faces if enclosed >= 0 else faces[:, ::-1], dtype=np.int32)
 
 
+def _mesh(surface: Surface) -> "trimesh.Trimesh":
+    import trimesh
+
+    return trimesh.Trimesh(surface.vertices_mm, surface.faces, process=False)
+
+
 def _stl(surfaces: Sequence[Surface]) -> bytes:
-    corners = np.concatenate([surface.vertices_mm[surface.faces] for surface in surfaces])
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    triangles = np.zeros(len(corners), STL_TRIANGLE)
-    triangles["normal"] = normals / np.where(lengths > 0, lengths, 1)
-    triangles["corners"] = corners
-    return STL_HEADER.ljust(80) + struct.pack("<I", len(triangles)) + triangles.tobytes()
+    import trimesh
+
+    content = trimesh.util.concatenate([_mesh(surface) for surface in surfaces]).export(file_type="stl")
+    return STL_HEADER + content[len(STL_HEADER) :]  # trimesh leaves the header's text empty
 
 
 def _glb(surfaces: Sequence[Surface]) -> bytes:
-    parts: list[bytes] = []
-    document: dict[str, list] = {key: [] for key in ("nodes", "meshes", "materials", "accessors", "bufferViews")}
-    for index, surface in enumerate(surfaces):
-        points = np.ascontiguousarray(surface.vertices_mm, "<f4")
-        bounds = {"min": points.min(axis=0).tolist(), "max": points.max(axis=0).tolist()}
-        blocks = (
-            (points, GLTF_FLOAT, GLTF_VERTICES, {"type": "VEC3", "count": len(points), **bounds}),
-            (surface.faces.astype("<u4"), GLTF_UINT32, GLTF_INDICES, {"type": "SCALAR", "count": surface.faces.size}),
-        )
-        for data, component, target, about in blocks:
-            view = {"buffer": 0, "byteOffset": sum(map(len, parts)), "byteLength": data.nbytes, "target": target}
-            accessor = {"bufferView": len(document["bufferViews"]), "componentType": component, **about}
-            document["accessors"].append(accessor)
-            document["bufferViews"].append(view)
-            parts.append(data.tobytes())
-        colour = [_linear(level / 255) for level in class_colour(surface.value)]
-        material = {"baseColorFactor": [*colour, 1.0], "metallicFactor": 0.0, "roughnessFactor": 0.7}
-        document["materials"].append({"name": surface.class_name, "pbrMetallicRoughness": material})
-        primitive = {"attributes": {"POSITION": 2 * index}, "indices": 2 * index + 1, "material": index}
-        document["meshes"].append({"name": surface.class_name, "primitives": [primitive]})
-        document["nodes"].append({"name": surface.class_name, "mesh": index, "matrix": GLTF_FROM_LPS_MM})
-    binary = b"".join(parts)
-    head = {
-        "asset": {"version": "2.0", "generator": "medseg-demo"},
-        "scene": 0,
-        "scenes": [{"nodes": list(range(len(surfaces)))}],
-        "buffers": [{"byteLength": len(binary)}],
-    }
-    return _container(json.dumps({**head, **document}, separators=(",", ":")).encode(), binary)
+    import trimesh
+    from trimesh.visual.material import PBRMaterial
 
+    scene, colours = trimesh.Scene(), {}
+    for surface in surfaces:
+        mesh = _mesh(surface)
+        colour = [*(_linear(level / 255) for level in class_colour(surface.value)), 1.0]
+        name = names.free_name(surface.class_name, (*scene.geometry, scene.graph.base_frame))
+        material = PBRMaterial(name=name, baseColorFactor=colour, metallicFactor=0.0, roughnessFactor=0.7)
+        mesh.visual = trimesh.visual.TextureVisuals(material=material)
+        scene.add_geometry(mesh, name, name, transform=GLTF_FROM_LPS_MM)
+        colours[name] = colour
 
-def _container(text: bytes, binary: bytes) -> bytes:
-    """GLB's two chunks, each a multiple of four bytes; all data here are."""
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+    def with_exact_colours(tree: dict[str, Any]) -> None:
+        for material in tree["materials"]:  # trimesh rounds them to 8 bits, which is coarse for linear levels
+            material["pbrMetallicRoughness"]["baseColorFactor"] = colours[material["name"]]
+
+    content: bytes = scene.export(file_type="glb", include_normals=False, tree_postprocessor=with_exact_colours)
+    return content
 
 
 def _linear(level: float) -> float:
