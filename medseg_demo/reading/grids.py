@@ -64,7 +64,7 @@ def differences(
         volume = _in_three(shape)
         turn = min((_fit(a, b, volume, volume) for a, b in _pairs(ours, theirs)), key=lambda turn: turn.offset)
         if turn.offset > REFUSED or turn.order != (0, 1, 2) or turn.flipped:
-            return [_offset_clause(ours.affine, theirs.affine, volume, role)]
+            return [_offset_clause(ours.affine, theirs.affine, turn, role)]
         return []
     steps = theirs.spacing_mm, ours.spacing_mm
     if steps[0] and steps[1] and not np.allclose(steps[1], steps[0], rtol=SPACING_TOLERANCE):
@@ -200,15 +200,13 @@ def _greatest_offset(
     return float(np.abs(voxels).max()), float(np.linalg.norm(there - here, axis=1).max())
 
 
-def _offset_clause(ours: np.ndarray, theirs: np.ndarray, shape: tuple[int, ...], role: str) -> str:
-    millimetres, voxels = reversed(_greatest_offset(ours, theirs, shape, (0, 1, 2), [1, 1, 1]))
+def _offset_clause(ours: np.ndarray, theirs: np.ndarray, turn: Turn, role: str) -> str:
     codes = orientation_code(theirs), orientation_code(ours)
-    stored = (
-        f"both are stored as {codes[1]}"
-        if codes[0] == codes[1]
-        else f"it is stored as {codes[0]}, the image {codes[1]}"
-    )
-    return f"{role} lies up to {millimetres:.3g} mm ({voxels:.2g} voxels) off the image by their affines ({stored})"
+    stored = f"both stored as {codes[1]}" if codes[0] == codes[1] else f"stored as {codes[0]}, the image as {codes[1]}"
+    if not np.isfinite(turn.offset):
+        return f"{role} has axes that cannot be laid on those of the image by their affines ({stored})"
+    offset = f"{turn.offset_mm:.3g} mm ({turn.offset:.2g} voxels)"
+    return f"{role} lies up to {offset} off the image by their affines ({stored})"
 
 
 def _shown(spacing: tuple[float, ...]) -> str:
