@@ -21,6 +21,7 @@ from evaluation.comparison import (
     find_disagreement,
 )
 from evaluation.metrics.score import score_case
+from medseg_demo import names
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
@@ -259,13 +260,15 @@ def read_members(
     for path, label_map in zip(paths, found, strict=True):
         faults = compare_geometry(image, label_map, role="it")
         if faults:
-            raise InputMismatchError(f"{path.name}: {' and '.join(faults)}. Export it in the image's own geometry.")
-    names = class_names or max((one.class_names for one in found), key=len, default=())
+            raise InputMismatchError(
+                f"{names.shown(path.name)}: {' and '.join(faults)}. Export it in the image's own geometry."
+            )
+    classes = class_names or max((one.class_names for one in found), key=len, default=())
     members: list[Member] = []
     for path, label_map in zip(paths, found, strict=True):
         kind: Kind = "reference" if path is reference else "label map"
-        name = free_name(_stem(path), [*taken, *(member.name for member in members)], fallback=kind)
-        members.append(Member(name, kind, LabelMap(label_map.labels, tuple(names), image.geometry)))
+        name = names.free_name(names.stem(path), [*taken, *(member.name for member in members)])
+        members.append(Member(name, kind, LabelMap(label_map.labels, tuple(classes), image.geometry)))
     return tuple(members)
 
 
@@ -280,24 +283,8 @@ def with_consensus(comparison: Comparison, method: Method | None) -> Comparison:
     if len(comparison.predictions) < 2:
         raise OptionError("A consensus needs two label maps beside the reference. Add a checkpoint or a label map.")
     found = find_consensus([member.label_map for member in comparison.predictions], method)
-    name = free_name(CONSENSUS_NAMES[method], [member.name for member in comparison.members])
+    name = names.free_name(CONSENSUS_NAMES[method], [member.name for member in comparison.members])
     return replace(comparison, consensus=Member(name, "consensus", found.label_map), method=method, tied=found.tied)
-
-
-def free_name(name: str, taken: Sequence[str], *, fallback: str = "label map") -> str:
-    """A name that none of the others has: numbered where it is taken."""
-    name, number = name or fallback, 1
-    free = name
-    while free in taken:
-        number += 1
-        free = f"{name}-{number}"
-    return free
-
-
-def _stem(path: Path) -> str:
-    from medseg_demo.reading import stem
-
-    return stem(path)
 
 
 def _score(reference: LabelMap, prediction: LabelMap) -> list[dict[str, Any]]:

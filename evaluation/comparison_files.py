@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.compared import Comparison, Member
+from evaluation.compared import Comparison
 from evaluation.comparison import agreement
 from evaluation.results import json_ready
+from medseg_demo import names
 from medseg_demo.errors import OutputError
 from medseg_demo.writing.label_map import write_label_map
+from medseg_demo.writing.whole import whole_file, write_text
 
 FORMAT_VERSION = 1
 
@@ -55,32 +56,36 @@ def write_comparison(
     Raises:
         OutputError: A file cannot be written.
     """
-    stem, written = _safe(comparison.image.name), written or {}
+    stem, written = names.safe_stem(comparison.image.name), written or {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files = ComparisonFiles(
-            label_maps={
-                member.name: written.get(member.name, Path())
-                if member.name in written and member is not comparison.consensus
-                else _write_labels(comparison, member, folder)
-                for member in comparison.shown
-            },
-            members=folder / f"{stem}_members.csv",
-            pairs=folder / f"{stem}_pairs.csv",
-            document=folder / f"{stem}_comparison.json",
-        )
-        _write_csv(member_rows(comparison), files.members)
-        _write_csv(pair_rows(comparison), files.pairs)
-        text = json.dumps(json_ready(to_document(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
-        files.document.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{folder.name}: cannot be written ({error.strerror}). Check that it has room.") from None
+        raise OutputError(f"{folder.name}: cannot be made ({error.strerror}). Choose another folder.") from None
+    stay = {
+        member.name: written[member.name]
+        for member in comparison.shown
+        if member.name in written and member is not comparison.consensus
+    }
+    files = ComparisonFiles(
+        label_maps=_write_label_maps(comparison, folder, stem, stay),
+        members=folder / f"{stem}_members.csv",
+        pairs=folder / f"{stem}_pairs.csv",
+        document=folder / f"{stem}_comparison.json",
+    )
+    _write_csv(member_rows(comparison), files.members)
+    _write_csv(pair_rows(comparison), files.pairs)
+    text = json.dumps(json_ready(to_document(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(files.document, text + "\n")
     return files
 
 
 def zip_files(files: ComparisonFiles, path: Path) -> Path:
-    """Put every file into one zip; label maps are compressed as they are."""
-    with zipfile.ZipFile(path, "w") as archive:
+    """Put every file into one zip; label maps are compressed as they are.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with whole_file(path) as draft, zipfile.ZipFile(draft, "w") as archive:
         for file in files.paths:
             packed = zipfile.ZIP_DEFLATED if file.suffix in (".csv", ".json") else zipfile.ZIP_STORED
             archive.write(file, file.name, packed)
@@ -162,17 +167,22 @@ def _agreement(comparison: Comparison) -> dict[str, int]:
     return {str(number): int(count) for number, count in enumerate(counts) if count}
 
 
-def _write_labels(comparison: Comparison, member: Member, folder: Path) -> Path:
-    stem = f"{_safe(comparison.image.name)}_{_safe(member.name)}"
-    return write_label_map(member.label_map, comparison.image, folder / stem, algorithm=member.name)
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:80] or "image"
+def _write_label_maps(comparison: Comparison, folder: Path, stem: str, stay: Mapping[str, Path]) -> dict[str, Path]:
+    """Every label map by its member's name; no two get one file, however alike the names."""
+    files: dict[str, Path] = {}
+    taken = [names.stem(path) for path in stay.values()]
+    for member in comparison.shown:
+        if member.name not in stay:
+            taken.append(names.free_name(f"{stem}_{names.safe_stem(member.name)}", taken))
+            path = folder / taken[-1]
+            files[member.name] = write_label_map(member.label_map, comparison.image, path, algorithm=member.name)
+        else:
+            files[member.name] = stay[member.name]
+    return files
 
 
 def _write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         for row in rows:

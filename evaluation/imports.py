@@ -165,7 +165,8 @@ def _read_nnunet(path: Path, name: str, test_set: str) -> list[_Value]:
             for label, measured in metrics.items():
                 numbers = _nnunet_2_numbers(measured) if "n_ref" in measured else _nnunet_1_numbers(measured)
                 values += [
-                    _Value(name, _stem(file), label, metric, value, test_set, unit) for metric, value in numbers.items()
+                    _Value(name, _case_id(file), label, metric, value, test_set, unit)
+                    for metric, value in numbers.items()
                 ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedResultsError(f"{path}: a case has no readable metrics ({error}). Export it again.") from error
@@ -236,7 +237,7 @@ def _read_monai(path: Path, name: str, test_set: str) -> list[_Value]:
                 f"{file}: is no raw report of MONAI. Its first line has to be filename, the classes, mean."
             )
         classes = [name for name in header[1:] if name != "mean"] or ["mean"]
-        names = _unique_stems([row[0] for row in rows])
+        names = _case_ids([row[0] for row in rows])
         for number, (case_id, row) in enumerate(zip(names, rows, strict=True), start=2):
             values += [
                 _Value(name, case_id, label, metric, _cell(file, number, text), test_set)
@@ -292,14 +293,14 @@ def _number(value: object) -> float:
     return math.nan if value is None else float(str(value))
 
 
-def _stem(file: str) -> str:
+def _case_id(file: str) -> str:
     name = PurePosixPath(file.replace("\\", "/")).name
     return name.removesuffix(".gz").rsplit(".", 1)[0] if "." in name else name
 
 
-def _unique_stems(files: Sequence[str]) -> list[str]:
+def _case_ids(files: Sequence[str]) -> list[str]:
     """The files' stems, or, where images of several folders are called alike, their whole names without a root."""
-    stems = [_stem(file) for file in files]
+    stems = [_case_id(file) for file in files]
     if len(set(stems)) == len(stems):
         return stems
     parents = [PurePosixPath(file.replace("\\", "/")).parent.name for file in files]

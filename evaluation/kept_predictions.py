@@ -4,13 +4,14 @@ They lie in ``predictions/<test set>/<checkpoint>/<case>.png`` or ``.nii.gz``: p
 volumes, compressed, in the case's own size and geometry, their values those of the test set's labels.
 """
 
-import re
 import shutil
 from pathlib import Path
 
+from medseg_demo import names
 from medseg_demo.errors import OutputError
 from medseg_demo.image import LabelMap
 from medseg_demo.writing.label_map import write_label_map
+from medseg_demo.writing.whole import whole_file
 
 FOLDER = "predictions"
 SUFFIXES = (".png", ".nii.gz")
@@ -18,18 +19,15 @@ SUFFIXES = (".png", ".nii.gz")
 
 def predictions_folder(output: Path, test_set: str, checkpoint: str) -> Path:
     """Where the predictions of one checkpoint for one test set lie."""
-    return output / FOLDER / folder_name(test_set) / folder_name(checkpoint)
-
-
-def folder_name(name: str) -> str:
-    """A name without what a file system may not take."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+    return output / FOLDER / names.folder_name(test_set) / names.folder_name(checkpoint)
 
 
 def find_prediction(output: Path, test_set: str, checkpoint: str, case_id: str) -> Path | None:
     """The kept prediction of a case; None where there is none."""
     folder = predictions_folder(output, test_set, checkpoint)
-    return next((path for suffix in SUFFIXES if (path := folder / f"{case_id}{suffix}").is_file()), None)
+    return next(
+        (path for suffix in SUFFIXES if (path := folder / f"{names.storable(case_id)}{suffix}").is_file()), None
+    )
 
 
 def keep_prediction(label_map: LabelMap, output: Path, test_set: str, checkpoint: str, case_id: str) -> Path:
@@ -45,7 +43,7 @@ def keep_prediction(label_map: LabelMap, output: Path, test_set: str, checkpoint
         raise OutputError(
             f"{folder.name}: the folder cannot be made ({error.strerror}). Choose another --output."
         ) from None
-    return write_label_map(label_map, None, folder / case_id)
+    return write_label_map(label_map, None, folder / names.storable(case_id))
 
 
 def copy_prediction(source: Path, output: Path, test_set: str, checkpoint: str, case_id: str) -> None:
@@ -57,11 +55,6 @@ def copy_prediction(source: Path, output: Path, test_set: str, checkpoint: str, 
     found = find_prediction(source, test_set, checkpoint, case_id)
     if found is None:
         return
-    folder = predictions_folder(output, test_set, checkpoint)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found, folder / found.name)
-    except OSError as error:
-        raise OutputError(
-            f"{found.name}: cannot be copied ({error.strerror}). Free some space, or choose another --output."
-        ) from None
+    target = predictions_folder(output, test_set, checkpoint) / found.name
+    with whole_file(target, make_folder=True) as draft:
+        shutil.copyfile(found, draft)

@@ -17,7 +17,7 @@ import numpy as np
 
 from evaluation.cases import attempt, case_digest, check_geometry, read_reference
 from evaluation.errors import CaseError, PassingCaseError
-from evaluation.kept_predictions import folder_name
+from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.reading import read_image
@@ -108,7 +108,7 @@ def read_test_sets(folders: Iterable[Path], *, split: str | None = None) -> tupl
             test_sets.append(read_test_set(folder, split=split))
         except TestSetError as error:
             faults += error.faults
-    for name, count in Counter(folder_name(test_set.name) for test_set in test_sets).items():
+    for name, count in Counter(names.folder_name(test_set.name) for test_set in test_sets).items():
         if count > 1:
             faults.append(f"{count} test sets are called {name!r}. Change name in dataset.json, or run them apart.")
     if faults:

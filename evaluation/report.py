@@ -17,11 +17,12 @@ from evaluation.case_files import Origins, Segment, is_simulated, open_case, tra
 from evaluation.figures import FIGURES, View, draw_figure
 from evaluation.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.report_viewer import embedded_value, opening_slice
-from evaluation.results import Results, Run, merge, read_results, write_whole
+from evaluation.results import Results, Run, merge, read_results
 from evaluation.statistics import AS_MEASURED, Order, Policy
 from evaluation.wording import comparison_sentence, metric_title, number, policy_caption
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
+from medseg_demo.writing.whole import write_text
 
 WORST = 6
 MOST_ROWS = 2000
@@ -96,7 +97,7 @@ def write_report(
     ]
     metrics = tuple(results.metrics)
     sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
-    write_whole(Path(output), page.whole(options.title, [*map(page.note, NOTES)], sections))
+    write_text(Path(output), page.whole(options.title, [*map(page.note, NOTES)], sections))
     return Path(output)
 
 

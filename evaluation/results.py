@@ -7,8 +7,6 @@ and UNITS, in this order. Every metric is float64: infinity is a miss, NaN is no
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +16,7 @@ import pandas as pd
 
 from evaluation.errors import DamagedResultsError, ResultsError
 from evaluation.store import CaseScores
-from medseg_demo.errors import OutputError
+from medseg_demo.writing.whole import write_text
 
 IDENTITY = ("test_set", "checkpoint", "case_id", "class_name", "status", "error")
 UNITS = ("distance_unit", "size_unit")
@@ -101,7 +99,7 @@ def collect(cases: Iterable[CaseResult], runs: Sequence[Run]) -> Results:
         for row in case.scores.rows:
             metrics.update(dict.fromkeys(name for name in row if name not in (*IDENTITY, *UNITS)))
     for case in cases:
-        columns = {_free_name(name, metrics): value for name, value in case.metadata.items() if name != "case_id"}
+        columns = {_column_name(name, metrics): value for name, value in case.metadata.items() if name != "case_id"}
         metadata.update(dict.fromkeys(columns))
         rows += [{**columns, **row, **_identity(case, row)} for row in case.scores.rows]
     return _arranged(pd.DataFrame(rows), tuple(runs), tuple(metadata), tuple(metrics))
@@ -118,7 +116,7 @@ def _identity(case: CaseResult, row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _free_name(name: str, metrics: Iterable[str]) -> str:
+def _column_name(name: str, metrics: Iterable[str]) -> str:
     return f"case_{name}" if name in (*IDENTITY, *UNITS, *metrics) else name
 
 
@@ -178,14 +176,15 @@ def write_results(results: Results, folder: Path) -> None:
     Raises:
         OutputError: The folder cannot be written, or the disk is full.
     """
-    write_whole(folder / "scores.csv", results.table.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "scores.csv", results.table.to_csv(index=False, lineterminator="\n"), kept=True)
     description = {
         "format_version": FORMAT_VERSION,
         "metrics": results.metrics,
         "metadata": results.metadata,
         "runs": [{**asdict(run), **_counts(results, run)} for run in results.runs],
     }
-    write_whole(folder / "run.json", json.dumps(json_ready(description), indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(json_ready(description), indent=2, ensure_ascii=False)
+    write_text(folder / "run.json", text + "\n", kept=True)
 
 
 def _counts(results: Results, run: Run) -> dict[str, int]:
@@ -252,29 +251,3 @@ def json_ready(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the whole new one.
-
-    Raises:
-        OutputError: It cannot be written, such as on a full disk.
-    """
-    draft: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8", newline=""
-        ) as file:
-            draft = Path(file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.chmod(0o644)
-        draft.replace(path)
-    except OSError as error:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: could not be written ({error.strerror}). Free some space, or write elsewhere."
-        ) from error

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from evaluation.classes import ClassMatch, match_classes
-from evaluation.kept_predictions import folder_name
 from evaluation.metrics.pair import check_tolerance
 from evaluation.metrics.score import choose_metrics
 from evaluation.predictors import label_maps_in
 from evaluation.results import Results
 from medseg_demo.errors import OptionError, TestSetError
+from medseg_demo.names import folder_name
 from medseg_demo.test_sets.test_set import TestSet
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def check_request(
     except ValueError as error:
         raise OptionError(str(error)) from None
     given = [*(checkpoint.name for checkpoint in checkpoints), *(item.name for item in predictions)]
-    names = Counter(map(folder_name, given))
-    twice = [name for name, count in names.items() if count > 1]
+    counts = Counter(map(folder_name, given))
+    twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise OptionError(f"Several checkpoints or prediction folders are called {', '.join(twice)}. Rename them.")
     faults: list[str] = []

@@ -9,13 +9,14 @@ from pathlib import Path
 from evaluation import tables
 from evaluation.answers import Answer, answer
 from evaluation.metrics import METRICS
-from evaluation.results import Results, json_ready, write_whole
+from evaluation.results import Results, json_ready
 from evaluation.ui import texts
 from evaluation.ui.case_handlers import segment_with
 from evaluation.ui.run_folders import Opened
 from evaluation.wording import policy_caption
 from medseg_demo.errors import OptionError
 from medseg_demo.ui.engine import Engine
+from medseg_demo.writing.whole import write_text
 
 
 def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Engine) -> list[Path]:
@@ -41,7 +42,7 @@ def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Eng
 
 def _csv(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     path = folder / "scores.csv"
-    write_whole(path, found.table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, found.table.to_csv(index=False, lineterminator="\n"))
     return path
 
 
@@ -61,7 +62,7 @@ def _json(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
         "runs": [asdict(run) for run in opened.results.runs if run.test_set == found.question.test_set],
         "rows": found.table.to_dict("records"),
     }
-    write_whole(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False) + "\n")
     return path
 
 
@@ -70,7 +71,7 @@ def _yaml(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
 
     path = folder / "model-index.yaml"
     index = {"model-index": [_model(opened, found, standing.checkpoint) for standing in found.standings]}
-    write_whole(path, yaml.safe_dump(index, sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump(index, sort_keys=False, allow_unicode=True))
     return path
 
 

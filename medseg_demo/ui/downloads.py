@@ -1,6 +1,5 @@
 """The files behind the download buttons: label map, overlay, measurements, and all of them as a zip."""
 
-import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from medseg_demo.ui.state import Outcome
 from medseg_demo.ui.studies import Study
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary, write_csv, write_json
+from medseg_demo.writing.whole import whole_file
 
 THUMBNAIL_SIDE = 360
 
@@ -27,16 +27,6 @@ class RunFiles:
     everything: Path
 
 
-def safe_stem(stem: str, taken: Sequence[str] = ()) -> str:
-    """A file's stem with only harmless characters, numbered where it is taken."""
-    clean = re.sub(r"[^\w.-]+", "_", stem).strip("._")[:80] or "image"
-    number, name = 1, clean
-    while name in taken:
-        number += 1
-        name = f"{clean}-{number}"
-    return name
-
-
 def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: Path) -> Outcome:
     """Write what belongs to one study: its label map and its overlay.
 
@@ -45,14 +35,20 @@ def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: 
         source: What it was made from.
         name: The stem of the files.
         folder: The run's folder, made if missing.
+
+    Raises:
+        OutputError: A file cannot be written.
     """
     for part in ("label_maps", "overlays", "thumbnails"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     overlay, thumbnail = folder / "overlays" / f"{name}_overlay.png", folder / "thumbnails" / f"{name}.png"
+    label_map = write_label_map(segmentation.label_map, segmentation.image, folder / "label_maps" / name)
     picture = _overlay(segmentation)
-    picture.save(overlay, compress_level=1)
+    with whole_file(overlay) as draft:
+        picture.save(draft, compress_level=1)
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    picture.save(thumbnail)
+    with whole_file(thumbnail) as draft:
+        picture.save(draft)
     return Outcome(
         source=source,
         name=name,
@@ -60,14 +56,18 @@ def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: 
         options=segmentation.options,
         summary=summary(segmentation),
         measurements=segmentation.measurements,
-        label_map=write_label_map(segmentation.label_map, segmentation.image, folder / "label_maps" / name),
+        label_map=label_map,
         overlay=overlay,
         thumbnail=thumbnail,
     )
 
 
 def write_run(outcomes: Sequence[Outcome], folder: Path) -> RunFiles:
-    """Write the measurements of all outcomes, and the zip of everything that the run wrote."""
+    """Write the measurements of all outcomes, and the zip of everything that the run wrote.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
     done = [outcome for outcome in outcomes if outcome.error is None]
     title = done[0].name if len(done) == 1 else "medseg"
     files = RunFiles(
@@ -76,7 +76,7 @@ def write_run(outcomes: Sequence[Outcome], folder: Path) -> RunFiles:
     write_json([outcome.summary for outcome in done], files.measurements_json)
     rows = [(outcome.name, outcome.checkpoint, row) for outcome in done for row in outcome.measurements]
     write_csv(rows, files.measurements_csv)
-    with zipfile.ZipFile(files.everything, "w") as archive:
+    with whole_file(files.everything) as draft, zipfile.ZipFile(draft, "w") as archive:
         for path in (files.measurements_json, files.measurements_csv):
             archive.write(path, path.name, zipfile.ZIP_DEFLATED)
         for path in (path for outcome in done for path in (outcome.label_map, outcome.overlay) if path is not None):

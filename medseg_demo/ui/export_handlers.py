@@ -9,9 +9,9 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.errors import OptionError
+from medseg_demo.names import safe_stem
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import exports, markup, texts
-from medseg_demo.ui.downloads import safe_stem
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.state import Work
 from medseg_demo.ui.surface_view import surface_value

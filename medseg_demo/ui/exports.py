@@ -1,5 +1,6 @@
 """Files of the result in the viewer that are made only when they are asked for: other formats, and surfaces."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import texts
 from medseg_demo.writing.label_map import label_map_formats, label_map_suffix, write_label_map
 from medseg_demo.writing.surface import extract, write_surface
+from medseg_demo.writing.whole import whole_file
 
 SUFFIX_NAMES = {".png": "PNG", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".dcm": "DICOM SEG"}
 SLICES, DICOM_SEG = "png-slices", "dicom-seg"
@@ -62,9 +64,13 @@ def _write_surfaces(label_map: LabelMap, path: Path) -> Path:
 def _write_slices(label_map: LabelMap, folder: Path, name: str) -> Path:
     """Every axial slice as a palette PNG, in one zip."""
     path = folder / f"{name}_slices.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNGs are compressed as they are
+    with (
+        whole_file(path) as draft,
+        tempfile.TemporaryDirectory(dir=folder) as slices,
+        zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive,  # PNGs are compressed as they are
+    ):
         for index, labels in enumerate(label_map.labels):
-            one = write_label_map(LabelMap(labels, label_map.class_names), None, folder / f"{name}_{index:04}")
+            one = write_label_map(LabelMap(labels, label_map.class_names), None, Path(slices, f"{name}_{index:04}"))
             archive.write(one, one.name)
             one.unlink()
     return path

@@ -11,13 +11,14 @@ from medseg_demo.errors import MedsegError, OutputError
 
 
 @contextmanager
-def whole_file(path: Path, *, kept: bool = False) -> Iterator[Path]:
+def whole_file(path: Path, *, make_folder: bool = False, kept: bool = False) -> Iterator[Path]:
     """A free path in the folder of a file; what is written there takes the file's place once the block ends.
 
     Whatever ends the block early, Ctrl-C included, leaves the folder as it was: a file of that name stays the old one.
 
     Args:
         path: The file to write. A link is followed, as by ``open``; a pipe or a device is written right into.
+        make_folder: Whether its folder is made if missing.
         kept: Whether the bytes shall be on the disk before the name is, so that a power cut loses neither.
 
     Yields:
@@ -29,6 +30,8 @@ def whole_file(path: Path, *, kept: bool = False) -> Iterator[Path]:
     draft: Path | None = None
     failure: OutputError
     try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         place = Path(os.path.realpath(path)) if path.is_symlink() else path
         if place.exists() and not (place.is_file() or place.is_dir()):
             yield place
@@ -49,6 +52,21 @@ def whole_file(path: Path, *, kept: bool = False) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
     # What a library raised may quote the image, so neither its words nor the chain of causes is kept.
     raise failure from None
+
+
+def write_text(path: Path, text: str, *, kept: bool = False) -> None:
+    """Write a text file as valid UTF-8, whatever is in the text; its folder is made if missing.
+
+    Args:
+        path: The file.
+        text: Halves of surrogate pairs, which stand for bytes of a name that is no UTF-8, become ``?``.
+        kept: As for ``whole_file``.
+
+    Raises:
+        OutputError: It cannot be written, such as on a full disk.
+    """
+    with whole_file(path, make_folder=True, kept=kept) as draft:
+        draft.write_bytes(text.encode(errors="replace"))
 
 
 def cannot_write(path: Path, error: Exception) -> str:
