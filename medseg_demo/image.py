@@ -30,12 +30,15 @@ class NiftiForms:
         qform_code: NIfTI's code of the space, 1 to 5, or 0.
         sform: (4, 4); None where its code is 0.
         sform_code: As the other.
+        pixdim: The handedness of the qform and the voxel sizes (x, y, z) in mm, as stored: ITK takes the spacing from
+            them even where they contradict the sform. None where they are of no use.
     """
 
     qform: np.ndarray | None
     qform_code: int
     sform: np.ndarray | None
     sform_code: int
+    pixdim: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,13 @@ class Geometry:
 
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
-    """The spacing (Z, Y, X) of a volume with this affine, in mm; the product is a voxel's volume, leaning or not."""
-    x, y = (float(np.linalg.norm(affine[:3, axis])) for axis in (0, 1))
-    return abs(float(np.linalg.det(affine[:3, :3]))) / (x * y), y, x
+    """The spacing (Z, Y, X) of a volume with this affine, in mm; the product is a voxel's volume, leaning or not.
+
+    That of x is its step; of y the distance between the rows, and of z that between the planes, which are less than
+    their steps where the axes lean.
+    """
+    x, y, z = np.abs(np.diagonal(np.linalg.qr(affine[:3, :3], mode="r"))).tolist()
+    return z, y, x
 
 
 @dataclass(frozen=True, eq=False)

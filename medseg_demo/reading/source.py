@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medseg_demo import names
-from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
 from medseg_demo.settings import Settings
 
 HEAD_BYTES = 16_384
@@ -85,6 +85,47 @@ def as_source(path: Path, file: BinaryIO, size: int, settings: Settings) -> Sour
         )
     file.seek(0)
     return source
+
+
+@contextmanager
+def open_beside(source: Source, name: str) -> Iterator[Source]:
+    """Open the file that a detached header names, in the header's own folder and nowhere else.
+
+    Args:
+        source: The header.
+        name: The other file's name.
+
+    Raises:
+        UnsupportedImageError: The name leads out of the folder, be it by a path or by a symbolic link.
+        ReadError: As ``open_source``.
+    """
+    folder, path = source.path.parent, source.path.parent / name
+    try:
+        is_inside = Path(name).name == name and path.resolve().parent == folder.resolve()
+    except (OSError, RuntimeError, ValueError):
+        is_inside = False
+    if not is_inside:
+        raise UnsupportedImageError(
+            f"{source.label}: its data are said to lie in another folder, and only files beside it are read. "
+            "Put both into one folder."
+        )
+    with open_source(path, source.settings) as data:
+        yield data
+
+
+def read_into(file: BinaryIO, buffer: memoryview) -> int:
+    """Fill a buffer of bytes, however large, from a file that may return less than it is asked for.
+
+    Returns:
+        How many bytes there were; fewer than the buffer holds where the file ends.
+    """
+    stored = 0
+    while stored < len(buffer):
+        count = file.readinto(buffer[stored : stored + 16 * MIB])  # type: ignore[attr-defined]
+        if not count:
+            break
+        stored += count
+    return stored
 
 
 def check_size(shape: tuple[int, ...], source: Source) -> None:
