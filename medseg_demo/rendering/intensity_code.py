@@ -33,28 +33,59 @@ class IntensityCode:
         return np.clip(np.rint(steps), 0, np.iinfo(self.dtype).max).astype(self.dtype)
 
 
-def code_for(image: MedicalImage) -> IntensityCode:
-    """The code of an image: shared by all slices of a volume, so that a window means the same in each."""
-    low, high = image.intensity_range
-    if image.channels == 3 or image.pixels.dtype in (np.uint8, np.uint16):
-        return IntensityCode(
-            1.0, 0.0, np.uint16 if image.pixels.dtype == np.uint16 and image.channels == 1 else np.uint8
-        )
-    if np.issubdtype(image.pixels.dtype, np.integer) and high - low <= 65535:
+def codes_for(image: MedicalImage) -> tuple[IntensityCode, ...]:
+    """The code of each channel, one for all three colours: shared by all slices, so that a window means the same."""
+    if image.is_colour:
+        return (IntensityCode(1.0, 0.0, np.uint8),)
+    return tuple(_code(image.pixels.dtype, low, high) for low, high in image.intensity_ranges)
+
+
+def _code(dtype: np.dtype, low: float, high: float) -> IntensityCode:
+    if dtype in (np.uint8, np.uint16):
+        return IntensityCode(1.0, 0.0, dtype.type)
+    if np.issubdtype(dtype, np.integer) and high - low <= 65535:
         return IntensityCode(1.0, low, np.uint16)
     return IntensityCode((high - low) / 65535 or 1.0, low, np.uint16)
 
 
-def encode_slice(image: MedicalImage, pixels: np.ndarray) -> np.ndarray:
-    """One slice (Y, X, C) as the viewer takes it: (Y, X) numbers, or (Y, X, 3) colours of 8 bits."""
-    if image.channels == 3:
+def encode_slice(image: MedicalImage, pixels: np.ndarray, channel: int = 0) -> np.ndarray:
+    """One channel of a slice (Y, X, C) as the viewer takes it: (Y, X) numbers, or (Y, X, 3) colours of 8 bits."""
+    if image.is_colour:
         return to_uint8(pixels, image.display_window)
-    return code_for(image).encode(pixels[..., 0])
+    return codes_for(image)[channel].encode(pixels[..., channel])
 
 
-def presets(image: MedicalImage) -> list[dict[str, object]]:
+def describe_channels(image: MedicalImage) -> list[dict[str, object]]:
+    """What the viewer must know of each channel: one where the image is grey or in colour.
+
+    Returns:
+        {name, intensity: {scale, offset, unit, window, range}, presets: [{name, low, high}]} for each; the name is
+        empty where there is only one.
+    """
+    codes, windows, ranges = codes_for(image), image.windows, image.intensity_ranges
+    windows *= len(codes) // len(windows)  # an image made by hand may have one window for all
+    names = ("",) if len(codes) == 1 else image.channel_names or tuple(f"Channel {i + 1}" for i in range(len(codes)))
+    return [
+        {
+            "name": name,
+            "intensity": {
+                "scale": code.scale,
+                "offset": code.offset,
+                "unit": "HU" if image.modality == "CT" else "",
+                "window": [float(window[0]), float(window[1])],
+                "range": [low, high] if high > low else [low, low + 1],
+            },
+            "presets": _presets(image.modality, window, (low, high)),
+        }
+        for name, code, window, (low, high) in zip(names, codes, windows, ranges, strict=True)
+    ]
+
+
+def _presets(
+    modality: str | None, window: tuple[float, float], intensity_range: tuple[float, float]
+) -> list[dict[str, object]]:
     """Named windows: the image's own, its full range, and those of CT for CT."""
-    windows = {"Default": image.display_window, "Full range": image.intensity_range}
-    if image.modality == "CT":
+    windows = {"Default": window, "Full range": intensity_range}
+    if modality == "CT":
         windows |= {name: (level - width / 2, level + width / 2) for name, (width, level) in CT_PRESETS.items()}
     return [{"name": name, "low": float(low), "high": float(high)} for name, (low, high) in windows.items()]

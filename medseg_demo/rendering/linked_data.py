@@ -12,7 +12,8 @@ Large volumes never travel whole: a value holds the slices that were asked for, 
     shape               [z, y, x]; is_volume
     planes              {plane: {name, axes, count, size, spacing_mm, orientation, flips, reduction}}, see planes.py;
                         reduction: how many pixels one shown pixel stands for, per axis
-    intensity           {scale, offset, unit, window, range}; presets: [{name, low, high}]
+    channels            [{name, intensity: {scale, offset, unit, window, range}, presets: [{name, low, high}]}]: one,
+                        without a name, where the image is grey or in colour
     classes             [{name, colour}], item i being label value i + 1 in every label map of the value
     probability_levels  Probabilities are whole steps of 1 / levels, rounded up
     predictions         [{name, threshold, threshold_label, postprocessing, counted, histogram, totals}]; threshold:
@@ -21,8 +22,9 @@ Large volumes never travel whole: a value holds the slices that were asked for, 
                         histogram: {class name: {inside, outside}} and totals: [{predicted, reference, both}] are
                         those of volume_figures.py, and null for images and for values that only add slices
     regions             [{class_name, size, box, at}]: where N and P jump to, in their order
-    slices              [{plane, index, image, reference, model_input, predictions: [{labels, probabilities}]}],
-                        packed (see packing.py) as they are shown, turned and flipped
+    slices              [{plane, index, images, reference, model_input, predictions: [{labels, probabilities}]}],
+                        packed (see packing.py) as they are shown, turned and flipped; images: one a channel, null for
+                        those that were not asked for (where all are small, they are sent anyway)
 """
 
 import secrets
@@ -35,13 +37,14 @@ import numpy as np
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering.colours import hex_colour
-from medseg_demo.rendering.intensity_code import code_for, presets
+from medseg_demo.rendering.intensity_code import codes_for, describe_channels
 from medseg_demo.rendering.planes import PLANES, Plane, PlaneView, plane_view, planes_of
 from medseg_demo.rendering.shared_classes import relabelled, reordered, shared_names
 from medseg_demo.rendering.slice_data import PROBABILITY_LEVELS, ModelInput, pack_slice, reduction_of
 from medseg_demo.rendering.volume_figures import class_totals, threshold_histogram
 
 MAX_SIDE = 4096
+MOST_TOGETHER = 4 * 2**20  # bytes of one slice, up to which all of its channels travel at once
 
 Layout = Literal["single", "side", "swipe", "flicker", "agreement"]
 Region = dict[str, object]
@@ -79,6 +82,7 @@ def linked_value(
     plane: Plane = "axial",
     slice_index: int | None = None,
     slice_indices: Sequence[int] | Literal["all"] | None = None,
+    channels: Sequence[int] = (0,),
     model_input: ModelInput | None = None,
     title: str | None = None,
     key: str | None = None,
@@ -99,7 +103,8 @@ def linked_value(
         slice_indices: The slices of ``plane`` to send, such as a viewer's request; "all" sends every slice of every
             plane, for pages without a server. Where none are given: the opened slice, and of a volume the slices of
             the other two planes that cross there.
-        model_input: Of an axial slice's index, what the network saw of it: uint8 (H, W) or (H, W, 3).
+        channels: Of an image whose channels are no colours, those to send; all are sent where a slice of them is small.
+        model_input: Of an axial slice's index, what the network saw of it: uint8 (H, W) or (H, W, C).
         title: Shown on the stage; the image's name where none is given.
         key: That of the earlier value, to add slices to it.
         max_side: Slices with a longer side are reduced by a whole factor.
@@ -119,6 +124,7 @@ def linked_value(
     point = _opening_point(image, predictions, reference, plane, slice_index, slice_indices if only_adds else None)
     opened = point[PLANES.index(plane)]
     shown = [(one.label_map, one.probabilities) for one in predictions]
+    sent = _sent_channels(image, views, reductions, channels)
     return {
         "key": key or secrets.token_hex(8),
         "adds_slices": only_adds,
@@ -133,8 +139,7 @@ def linked_value(
         "shape": list(image.slices.shape[:3]),
         **_describe_geometry(image),
         "planes": {each: {**asdict(view), "reduction": reductions[each]} for each, view in views.items()},
-        "intensity": _describe_intensity(image),
-        "presets": presets(image),
+        "channels": describe_channels(image),
         "classes": [{"name": name, "colour": hex_colour(value)} for value, name in enumerate(names, start=1)],
         "probability_levels": PROBABILITY_LEVELS,
         "predictions": [
@@ -145,7 +150,7 @@ def linked_value(
         "slices": [
             pack_slice(
                 image, shown, reference, model_input,
-                plane=each, view=views[each], index=index, reduction=reductions[each],
+                plane=each, view=views[each], index=index, reduction=reductions[each], channels=sent,
             )
             for each, index in _wanted(views, plane, point, slice_indices)
         ],
@@ -170,6 +175,17 @@ def _wanted(
             yield each, point[PLANES.index(each)]
         else:
             yield from ((each, index) for index in (range(views[each].count) if indices == "all" else indices))
+
+
+def _sent_channels(
+    image: MedicalImage, views: dict[Plane, PlaneView], reductions: dict[Plane, int], asked: Sequence[int]
+) -> Sequence[int]:
+    """All channels where a slice of them is small, else those that were asked for."""
+    codes = codes_for(image)
+    pixels = max(view.size[0] * view.size[1] // reductions[each] ** 2 for each, view in views.items())
+    if pixels * sum(np.dtype(code.dtype).itemsize for code in codes) <= MOST_TOGETHER:
+        return range(len(codes))
+    return [index for index in asked if 0 <= index < len(codes)] or [0]
 
 
 def _opening_point(
@@ -252,6 +268,8 @@ def _fingerprint(pixels: np.ndarray) -> str:
 def _describe(image: MedicalImage, predictions: Sequence[NamedPrediction]) -> str:
     height, width = image.shape[-2:]
     text = f"{image.name}, {width} × {height} pixels" + (f", {len(image.slices)} slices" if image.is_volume else "")
+    if image.channels > 1 and not image.is_colour:
+        text += f", {image.channels_in_words}"
     maps = [one.label_map for one in predictions if one.label_map is not None]
     if len(maps) > 1:
         return f"{text}. Segmented by {', '.join(one.name for one in predictions)}."
@@ -271,17 +289,4 @@ def _describe_geometry(image: MedicalImage) -> dict[str, object]:
     return {
         "spacing_mm": None if spacing is None else [float(step) for step in spacing],
         "affine": None if affine is None else affine.tolist(),
-    }
-
-
-def _describe_intensity(image: MedicalImage) -> dict[str, object]:
-    code = code_for(image)
-    low, high = image.display_window
-    least, greatest = image.intensity_range
-    return {
-        "scale": code.scale,
-        "offset": code.offset,
-        "unit": "HU" if image.modality == "CT" else "",
-        "window": [float(low), float(high)],
-        "range": [least, greatest] if greatest > least else [least, least + 1],
     }

@@ -18,6 +18,7 @@ SCRIPTS = (
     "volume.js",
     "camera.js",
     "layers.js",
+    "channels.js",
     "outline.js",
     "patterns.js",
     "outcomes.js",

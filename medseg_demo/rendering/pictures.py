@@ -36,6 +36,7 @@ def overlay_picture(
     label_map: LabelMap,
     *,
     slice_index: int = 0,
+    channel: int = 0,
     opacity: float = 0.5,
     style: OverlayStyle = "fill",
     max_side: int | None = None,
@@ -46,6 +47,7 @@ def overlay_picture(
         image: The image, shown through its display window.
         label_map: Of the image's size. Where it is empty, the image alone is shown.
         slice_index: Of a volume.
+        channel: Which one is shown where the channels are no colours.
         opacity: 0..1, of the colours.
         style: Whole areas, or borders (wide enough to be seen when the picture is shown 1000 px wide).
         max_side: Pictures with a longer side are reduced to it, such as for a thumbnail.
@@ -57,13 +59,22 @@ def overlay_picture(
     if labels.shape != image.slices.shape[:3]:
         raise ValueError(f"The label map has shape {labels.shape}, the image {image.slices.shape[:3]}.")
     view = plane_view(image, "axial")
-    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), view)
+    base = oriented(_shown_slice(image, slice_index, channel), view)
     shown = oriented(labels[slice_index], view)
     shown = shown if style == "fill" else _borders(shown)
-    picture = Image.fromarray(_blend(np.broadcast_to(grey, (*grey.shape[:2], 3)), shown, opacity))
+    picture = Image.fromarray(_blend(np.broadcast_to(base, (*base.shape[:2], 3)), shown, opacity))
     if max_side is not None:
         picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
     return picture
+
+
+def _shown_slice(image: MedicalImage, index: int, channel: int) -> np.ndarray:
+    """(Y, X, 1) in grey or (Y, X, 3) in colour, 8 bits."""
+    pixels = image.slices[index]
+    if image.channels == 1 or image.is_colour:
+        return to_uint8(pixels, image.display_window)
+    window = image.channel_windows[channel] if image.channel_windows else image.display_window
+    return to_uint8(pixels[..., channel : channel + 1], window)
 
 
 def _blend(base: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.rendering.intensity_code import encode_slice
+from medseg_demo.rendering.intensity_code import codes_for, encode_slice
 from medseg_demo.rendering.packing import PackedArray, pack
 from medseg_demo.rendering.planes import Plane, PlaneView, cut, oriented
 
@@ -31,8 +31,9 @@ def pack_slice(
     view: PlaneView,
     index: int,
     reduction: int,
+    channels: Sequence[int] = (0,),
 ) -> PackedSlice:
-    """One slice as the viewer takes it: {plane, index, image, reference, model_input, predictions}.
+    """One slice as the viewer takes it: {plane, index, images, reference, model_input, predictions}.
 
     Args:
         image: The image.
@@ -43,6 +44,7 @@ def pack_slice(
         view: How that plane is shown.
         index: Which slice of it.
         reduction: From ``reduction_of``.
+        channels: Those that are packed; the others are None in ``images``.
     """
 
     def shown(array: np.ndarray) -> np.ndarray:
@@ -54,11 +56,15 @@ def pack_slice(
     def packed_probabilities(maps: np.ndarray | None) -> list[PackedArray]:
         return [] if maps is None else [pack(probability_steps(_nearest(shown(one), reduction))) for one in maps]
 
+    def packed_image(channel: int) -> PackedArray:
+        return pack(encode_slice(image, pixels, channel))
+
+    pixels = _average(shown(image.slices), reduction)
     seen = model_input(index) if model_input is not None and plane == "axial" else None
     return {
         "plane": plane,
         "index": index,
-        "image": pack(encode_slice(image, _average(shown(image.slices), reduction))),
+        "images": [packed_image(each) if each in channels else None for each in range(len(codes_for(image)))],
         "reference": packed_labels(reference),
         "model_input": None if seen is None else pack(oriented(seen, view)),
         "predictions": [

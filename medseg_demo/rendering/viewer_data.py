@@ -21,6 +21,7 @@ def viewer_value(
     plane: Plane = "axial",
     slice_index: int | None = None,
     slice_indices: Sequence[int] | Literal["all"] | None = None,
+    channels: Sequence[int] = (0,),
     threshold: float | None = None,
     postprocessing: str = "",
     title: str | None = None,
@@ -33,11 +34,12 @@ def viewer_value(
         image: The image or volume.
         label_map: The prediction, of the image's size.
         probabilities: Of the foreground classes in 0..1, (K, Y, X) or (K, Z, Y, X).
-        model_input: Of an axial slice's index, what the network saw of it: uint8 (H, W) or (H, W, 3).
+        model_input: Of an axial slice's index, what the network saw of it: uint8 (H, W) or (H, W, C).
         reference: The expert's label map, of the image's size.
         plane: Which plane opens, or which plane's slices are asked for.
         slice_index: The slice to open; the axial one with most of the prediction where none is given.
         slice_indices: The slices of ``plane`` to send; see ``linked_value``.
+        channels: The channels to send; see ``linked_value``.
         threshold: What made the label map from the probabilities of one class; None where classes competed.
         postprocessing: In words, what was done to the label map afterwards, such as "components under 20 px removed".
         title: Shown on the stage; the image's name where none is given.
@@ -55,6 +57,7 @@ def viewer_value(
         plane=plane,
         slice_index=slice_index,
         slice_indices=slice_indices,
+        channels=channels,
         model_input=model_input,
         title=title,
         key=key,

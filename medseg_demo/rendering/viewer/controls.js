@@ -168,25 +168,26 @@ function createWindowControl(viewer) {
   const level = slider("Level", {}, (centre) => change(centre, viewer.windowWidth));
   const width = slider("Width", {}, (size) => change(viewer.windowLevel, size));
   const select = build("select", { "aria-label": "Window preset", onchange: () => choose(select.selectedIndex - 1) });
-  const choose = (i) => i >= 0 && viewer.set({ window: [viewer.value.presets[i].low, viewer.value.presets[i].high] });
+  const choose = (i) => i >= 0 && viewer.set({ window: [viewer.channel.presets[i].low, viewer.channel.presets[i].high] });
   const chooser = build("label", { class: "mv-slider" }, build("span", { class: "mv-label" }, "Window"), select);
   const node = build("div", { class: "mv-row mv-window" }, chooser, level.node, width.node);
   let listed = null;
   const update = () => {
-    const { value, state } = viewer;
+    const { state } = viewer;
     node.hidden = !canWindow(viewer) || state.view === "model";
     if (node.hidden) return;
-    if (listed !== value) {
-      const names = ["Custom", ...value.presets.map((preset) => preset.name)];
+    const { presets, intensity } = viewer.channel;
+    if (listed !== viewer.channel) {
+      const names = ["Custom", ...presets.map((preset) => preset.name)];
       select.replaceChildren(...names.map((name) => build("option", {}, name)));
-      const [low, high] = value.intensity.range;
-      const step = value.intensity.scale;
+      const [low, high] = intensity.range;
+      const step = intensity.scale;
       Object.assign(level.input, { min: low, max: high, step });
       Object.assign(width.input, { min: step, max: high - low, step });
     }
-    listed = value;
+    listed = viewer.channel;
     const [low, high] = state.window;
-    select.selectedIndex = 1 + value.presets.findIndex((preset) => preset.low === low && preset.high === high);
+    select.selectedIndex = 1 + presets.findIndex((preset) => preset.low === low && preset.high === high);
     level.update(viewer.windowLevel, formatNumber(viewer.windowLevel));
     width.update(viewer.windowWidth, formatNumber(viewer.windowWidth));
   };

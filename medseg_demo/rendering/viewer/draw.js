@@ -24,7 +24,8 @@ class Painter {
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     if (!slice) return;
     const network = state.view === "model" && slice.model;
-    this.place(context, network ? this.layers.model(slice) : this.layers.image(value, state, slice));
+    if (network) this.place(context, this.layers.model(value, state, slice));
+    else if (!missingChannels({ value, state }, slice)) this.place(context, this.layers.image(value, state, slice));
     if (!network) this.drawContent(value, state, slice, content);
     if (state.ruler?.plane === slice.plane) this.drawRuler(state.ruler);
   }

@@ -96,17 +96,23 @@ class Layers {
     if (slice.image.channels === 3) {
       return this.once("image", slice.serial, (canvas) => paintColour(slice.image, canvas));
     }
-    const size = slice.image.data.BYTES_PER_ELEMENT === 2 ? 65536 : 256;
-    return this.once("image", [slice.serial, state.window].join(), (canvas) =>
-      paintPlane(slice.image, greyTable(size, value.intensity, state.window), canvas),
+    if (state.blended) {
+      const windows = state.blend.map((channel) => (channel < 0 ? "" : windowOf(state, channel)));
+      return this.once("image", [slice.serial, "blend", state.blend, windows].join(), (canvas) => paintBlend(value, state, slice, canvas));
+    }
+    const plane = slice.images[state.channel];
+    return this.once("image", [slice.serial, state.channel, state.window].join(), (canvas) =>
+      paintPlane(plane, greyTable(tableSize(plane), value.channels[state.channel].intensity, state.window), canvas),
     );
   }
 
-  model(slice) {
+  model(value, state, slice) {
+    const { model } = slice;
     const grey = () => greyTable(256, { scale: 1, offset: 0 }, [0, 255]);
-    return this.once("model", slice.serial, (canvas) =>
-      slice.model.channels === 3 ? paintColour(slice.model, canvas) : paintPlane(slice.model, grey(), canvas),
-    );
+    if (model.channels === 1) return this.once("model", slice.serial, (canvas) => paintPlane(model, grey(), canvas));
+    if (!hasChannels(value)) return this.once("model", slice.serial, (canvas) => paintColour(model, canvas));
+    const samples = samplesShown(state);
+    return this.once("model", [slice.serial, samples].join(), (canvas) => paintSamples(model, samples, canvas));
   }
 
   // Labels after the live threshold.

@@ -66,9 +66,12 @@ class Pane {
   get message() {
     const { value, state, host } = this.viewer;
     if (!value) return "No image yet";
-    if (this.slice?.index === sliceIndex(state, this.plane)) return "";
     const number = sliceIndex(state, this.plane) + 1;
-    return host.offersSlices ? `Loading slice ${number} …` : `Slice ${number} is not in this page`;
+    const isHere = this.slice?.index === number - 1;
+    const missing = isHere ? missingChannels(this.viewer, this.slice) : `slice ${number}`;
+    if (!missing) return "";
+    if (host.offersSlices) return `Loading ${missing} …`;
+    return `${isHere ? missing : `Slice ${number}`} is not in this page`;
   }
 
   resize() {

@@ -89,7 +89,7 @@ function movePoint(viewer, pane, place) {
 
 // Across changes the width, up makes darker tissue visible; a drag over the stage covers the whole range.
 function dragWindow(viewer, { pane, start, window: [low, high] }, at) {
-  const { range, scale } = viewer.value.intensity;
+  const { range, scale } = viewer.channel.intensity;
   const perPixel = (range[1] - range[0]) / pane.camera.stage.width;
   const width = Math.max(scale, high - low + (at.x - start.x) * perPixel);
   const level = (low + high) / 2 + (at.y - start.y) * perPixel;

@@ -16,11 +16,14 @@ function positionInMillimetres(value, [z, y, x]) {
   return `${(x * sx).toFixed(1)}, ${(y * sy).toFixed(1)}${depth} mm`;
 }
 
-function intensityAt(value, slice, i) {
+function intensityAt(value, state, slice, i) {
   const { data, channels } = slice.image;
   if (channels === 3) return `RGB ${data[3 * i]} ${data[3 * i + 1]} ${data[3 * i + 2]}`;
-  const number = data[i] * value.intensity.scale + value.intensity.offset;
-  return `${formatNumber(number, 5)}${value.intensity.unit ? ` ${value.intensity.unit}` : ""}`;
+  return shownChannels(state).filter((channel) => slice.images[channel]).map((channel) => {
+    const { name, intensity: { scale, offset, unit } } = value.channels[channel];
+    const number = formatNumber(slice.images[channel].data[i] * scale + offset, 5);
+    return [hasChannels(value) ? name : "", number, unit].filter(Boolean).join(" ");
+  }).join("  ");
 }
 
 function probabilityAt(value, view, i, label, state) {
@@ -60,7 +63,7 @@ function describePoint(viewer, slice, position, predictions) {
   return [
     ["position", `x ${voxel[2]}  y ${voxel[1]}${value.is_volume ? `  z ${voxel[0]}` : ""}`],
     ["place", positionInMillimetres(value, voxel)],
-    ["value", intensityAt(value, slice, i)],
+    ["value", intensityAt(value, state, slice, i)],
     ...(several ? [reference, ...said] : [said[0], reference, ...said.slice(1)]),
   ].filter(([, text]) => text !== null);
 }

@@ -22,6 +22,23 @@ class SliceStore {
     return this.slices.get(`${plane} ${index}`);
   }
 
+  // Whether a slice is here with all channels that are to be seen.
+  has(state, plane, index) {
+    const slice = this.get(plane, index);
+    return Boolean(slice) && shownChannels(state).every((channel) => slice.images[channel]);
+  }
+
+  // A slice that was sent; the channels of it that came earlier stay.
+  add(slice) {
+    const before = this.get(slice.plane, slice.index);
+    before?.images.forEach((image, channel) => {
+      if (!image || slice.images[channel]) return;
+      slice.images[channel] = image;
+      slice.bytes += image.data.byteLength;
+    });
+    this.keep(slice);
+  }
+
   // The slice that was used last lies last. A page without a server keeps all that it came with.
   keep(slice) {
     const key = `${slice.plane} ${slice.index}`;
@@ -38,18 +55,19 @@ class SliceStore {
   // Ask for what is missing, one request at a time: what is to be seen now alone, then its neighbours.
   request(value, state, planes, direction) {
     if (!this.host.offersSlices || (this.waitingSince && performance.now() - this.waitingSince < PATIENCE)) return;
-    const plane = planes.find((each) => !this.get(each, sliceIndex(state, each)));
+    const plane = planes.find((each) => !this.has(state, each, sliceIndex(state, each)));
     const slices = plane ? [sliceIndex(state, plane)] : this.neighbours(value, state, direction);
     if (!slices.length) return;
     this.waitingSince = performance.now();
-    this.host.emit("change_slice", { plane: plane || state.plane, slice: slices[0], slices, key: value.key });
+    const channels = shownChannels(state);
+    this.host.emit("change_slice", { plane: plane || state.plane, slice: slices[0], slices, channels, key: value.key });
   }
 
   // Missing neighbours on the active plane, once so few are left that a person could run out of them.
   neighbours(value, state, direction) {
     const index = sliceIndex(state, state.plane);
     const steps = (count, sign) => Array.from({ length: count }, (_, i) => index + sign * direction * (i + 1));
-    const isMissing = (i) => i >= 0 && i < sliceCount(value, state.plane) && !this.get(state.plane, i);
+    const isMissing = (i) => i >= 0 && i < sliceCount(value, state.plane) && !this.has(state, state.plane, i);
     const ahead = steps(AHEAD, 1).filter(isMissing);
     const behind = steps(BEHIND, -1).filter(isMissing);
     const missing = [...ahead.slice(0, BATCH), ...behind];

@@ -70,14 +70,16 @@ function createStage(viewer, pane) {
   return { node, canvas, divider, update, point };
 }
 
-// Of one prediction the image's title; of several their names; with more than one plane the plane's as well.
+// Of one prediction the image's title; of several their names; with more than one plane the plane's as well; of several
+// channels the one that is shown.
 function paneTitles(viewer, pane) {
   const { value, state, visiblePlanes } = viewer;
   if (!value) return ["", ""];
   const plane = visiblePlanes.length > 1 ? `${value.planes[pane.plane].name} ${sliceIndex(state, pane.plane) + 1}` : "";
+  const channel = channelTitle(viewer);
   let names = plane ? [] : [value.title || ""];
   if (value.predictions.length > 1) names = pane.content.kind === "agreement" ? ["Agreement"] : pane.names;
-  return [[plane, names[0]].filter(Boolean).join(" · "), names[1] || ""];
+  return [[plane, names[0], channel].filter(Boolean).join(" · "), names[1] || ""];
 }
 
 function createHeatLegend(viewer, pane) {

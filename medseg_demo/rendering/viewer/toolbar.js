@@ -25,7 +25,7 @@ function offeredViews(slice) {
 }
 
 function canWindow(viewer) {
-  return viewer.slice?.image.channels === 1;
+  return viewer.slice?.image.channels === 1 && !viewer.state.blended;
 }
 
 function createToolbar(viewer) {

@@ -12,7 +12,7 @@ class Viewer {
     this.state = {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], pair: [0, 1], front: 0, divider: 0.5,
       view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, thresholds: [], probabilityClass: 0,
-      classes: [], window: [0, 1], tool: "pan", ruler: null, region: null,
+      classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", ruler: null, region: null,
     };
     this.buildPage(element);
     this.redraw();
@@ -25,7 +25,7 @@ class Viewer {
     const [top, middle, panel] = [
       [createToolbar, createLayoutBar],
       [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
-      [createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createAgreementLegend, createClassList, createNotes],
+      [createChannelControl, createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createAgreementLegend, createClassList, createNotes],
     ].map((makers) => makers.map((make) => make(this)));
     const nodes = (parts) => parts.map((part) => part.node);
     this.root = build(
@@ -74,7 +74,7 @@ class Viewer {
     if (strange || (this.showing !== shown && !adds)) return;
     this.store.waitingSince = 0;
     if (!adds) this.replaceValue(value);
-    for (const slice of slices) this.store.keep(slice);
+    for (const slice of slices) this.store.add(slice);
     this.refresh();
   }
 
@@ -105,7 +105,7 @@ class Viewer {
   openImage(value) {
     for (const plane of Object.values(this.planes)) plane.camera.fitted = true;
     const { plane, point } = value;
-    Object.assign(this.state, { window: value.intensity.window, ruler: null, plane, point, tool: "pan", threePlanes: false });
+    Object.assign(this.state, { ...openChannels(value), ruler: null, plane, point, tool: "pan", threePlanes: false });
     if (value.mode) this.state.mode = value.mode;
   }
 
@@ -202,6 +202,18 @@ class Viewer {
     if (choice === "three") return this.set({ threePlanes: true, tool: "point" });
     const tool = this.state.tool === "point" ? "pan" : this.state.tool;
     this.set({ threePlanes: false, plane: choice, tool, ruler: null });
+  }
+
+  // The channel that is looked at, or was before the blend.
+  get channel() {
+    return this.value.channels[this.state.channel];
+  }
+
+  showChannel(choice) {
+    const { state } = this;
+    const windows = state.windows.map((_, i) => windowOf(state, i));
+    if (choice !== "blend") return this.set({ windows, blended: false, channel: choice, window: windows[choice] });
+    this.set({ windows, blended: true, tool: state.tool === "window" ? "pan" : state.tool });
   }
 
   get opacity() {

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.rendering.intensity_code import code_for, encode_slice, presets
+from medseg_demo.rendering.intensity_code import codes_for, describe_channels, encode_slice
 
 
 def image_of(pixels: np.ndarray, *, axes="YX", window=(0.0, 255.0), modality=None) -> MedicalImage:
@@ -10,7 +12,7 @@ def image_of(pixels: np.ndarray, *, axes="YX", window=(0.0, 255.0), modality=Non
 
 
 def decoded(image: MedicalImage) -> np.ndarray:
-    code = code_for(image)
+    (code,) = codes_for(image)
     return encode_slice(image, image.slices[0]) * code.scale + code.offset
 
 
@@ -53,9 +55,29 @@ def test_colours_travel_as_eight_bits():
 
 def test_presets_begin_with_the_images_own_window_and_ct_adds_its_own():
     pixels = np.array([[-1024, 3071]], np.int16)
-    plain = presets(image_of(pixels, window=(-100.0, 300.0)))
-    assert plain == [
+    (plain,) = describe_channels(image_of(pixels, window=(-100.0, 300.0)))
+    assert plain["presets"] == [
         {"name": "Default", "low": -100.0, "high": 300.0},
         {"name": "Full range", "low": -1024.0, "high": 3071.0},
     ]
-    assert {"name": "Lung", "low": -1200.0, "high": 200.0} in presets(image_of(pixels, modality="CT"))
+    (tomogram,) = describe_channels(image_of(pixels, modality="CT"))
+    assert {"name": "Lung", "low": -1200.0, "high": 200.0} in tomogram["presets"]
+    assert (plain["intensity"]["unit"], tomogram["intensity"]["unit"]) == ("", "HU")
+
+
+def test_channels_that_are_no_colours_have_a_code_and_a_window_each():
+    pixels = np.array([[[-5, 0], [5, 40_000]]], np.int32)
+    windows = ((-5.0, 0.0), (10.0, 20_000.0))
+    image = replace(image_of(pixels, axes="YXC"), channel_names=("T1", "T2"), channel_windows=windows)
+    first, second = describe_channels(image)
+    assert (first["name"], second["name"]) == ("T1", "T2")
+    assert (first["intensity"]["window"], second["intensity"]["window"]) == ([-5.0, 0.0], [10.0, 20_000.0])
+    assert (first["intensity"]["range"], second["intensity"]["range"]) == ([-5.0, 5.0], [0.0, 40_000.0])
+    assert encode_slice(image, image.slices[0], 0).tolist() == [[0, 10]]
+    assert encode_slice(image, image.slices[0], 1).tolist() == [[0, 40_000]]
+
+
+def test_channels_without_names_are_counted_and_share_the_window():
+    image = image_of(np.array([[[0, 1], [2, 3]]], np.uint8), axes="YXC", window=(0.0, 9.0))
+    found = [(one["name"], one["intensity"]["window"]) for one in describe_channels(image)]
+    assert found == [("Channel 1", [0.0, 9.0]), ("Channel 2", [0.0, 9.0])]

@@ -23,7 +23,7 @@ def test_the_image_travels_once_and_each_label_map_with_it():
     assert json.loads(json.dumps(value)) == value
     opened = value["slices"][0]
     assert (opened["plane"], opened["index"]) == ("axial", 2)
-    np.testing.assert_array_equal(unpack(opened["image"]), PIXELS[2])
+    np.testing.assert_array_equal(unpack(opened["images"][0]), PIXELS[2])
     for sent, prediction in zip(opened["predictions"], (FIRST, SECOND), strict=True):
         np.testing.assert_array_equal(unpack(sent["labels"]), prediction.label_map.labels[2])
     assert [len(sent["probabilities"]) for sent in opened["predictions"]] == [1, 0]
@@ -102,12 +102,33 @@ def test_all_that_lies_on_a_slice_is_turned_with_it(affine, plane, index, shown)
         volume, [FIRST, SECOND], reference=reference, plane=plane, slice_indices=[index], model_input=lambda _: seen
     )
     (sent,) = value["slices"]
-    np.testing.assert_array_equal(unpack(sent["image"]) + value["intensity"]["offset"], shown(PIXELS))
+    np.testing.assert_array_equal(
+        unpack(sent["images"][0]) + value["channels"][0]["intensity"]["offset"], shown(PIXELS)
+    )
     np.testing.assert_array_equal(unpack(sent["reference"]), shown(reference.labels))
     for one, prediction in zip(sent["predictions"], (FIRST, SECOND), strict=True):
         np.testing.assert_array_equal(unpack(one["labels"]), shown(prediction.label_map.labels))
     steps = unpack(sent["predictions"][0]["probabilities"][0])
     np.testing.assert_array_equal(steps, probability_steps(shown(PROBABILITIES[0])))
-    assert sent["image"]["shape"] == value["planes"][plane]["size"]
+    assert sent["images"][0]["shape"] == value["planes"][plane]["size"]
     if plane == "axial":
         assert unpack(sent["model_input"]).tolist() == (seen if affine is SAGITTAL else seen.T).tolist()
+
+
+def modalities(count: int) -> MedicalImage:
+    pixels = np.arange(2 * 3 * 4 * count, dtype=np.uint16).reshape(2, 3, 4, count)
+    names = tuple(f"m{i}" for i in range(count))
+    return MedicalImage(pixels, "ZYXC", Geometry(), "case", "NIfTI", 16, (0.0, 9.0), channel_names=names)
+
+
+def test_small_channels_travel_together_and_large_ones_when_asked_for(monkeypatch):
+    image = modalities(4)
+    (small, *_) = linked_value(image, [])["slices"]
+    for channel, packed in enumerate(small["images"]):
+        np.testing.assert_array_equal(unpack(packed), image.pixels[1, ..., channel])
+    monkeypatch.setattr("medseg_demo.rendering.linked_data.MOST_TOGETHER", 2 * 3 * 4 * 2)
+    (first, *_) = linked_value(image, [])["slices"]
+    assert [packed is None for packed in first["images"]] == [False, True, True, True]
+    (asked,) = linked_value(image, [], key="k", slice_indices=[0], channels=[2, 9, -1])["slices"]
+    assert [packed is None for packed in asked["images"]] == [True, True, False, True]
+    np.testing.assert_array_equal(unpack(asked["images"][2]), image.pixels[0, ..., 2])

@@ -86,3 +86,15 @@ def test_thumbnails_keep_the_shape_of_the_image():
 def test_another_size_is_refused():
     with pytest.raises(ValueError, match=r"\(1, 3, 2\).*\(1, 2, 2\)"):
         overlay_picture(image_of(np.zeros((2, 2), np.uint8)), LabelMap(np.zeros((3, 2), np.uint8), ("a",)))
+
+
+def test_a_picture_of_channels_shows_the_first_or_the_chosen_one():
+    pixels = np.array([[[0, 80, 3], [10, 200, 3]]], np.float32)
+    image = MedicalImage(
+        pixels, "YXC", Geometry(), "case", "NIfTI", 16, (0.0, 10.0), channel_names=("T1", "T2", "PD"),
+        channel_windows=((0.0, 10.0), (0.0, 200.0), (0.0, 15.0)),
+    )  # fmt: skip
+    nothing = LabelMap(np.zeros((1, 2), np.uint8), ("a",))
+    for options, expected in (({}, [0, 255]), ({"channel": 1}, [102, 255]), ({"channel": 2}, [51, 51])):
+        picture = np.asarray(overlay_picture(image, nothing, **options))
+        assert picture.tolist() == [[[shade] * 3 for shade in expected]]

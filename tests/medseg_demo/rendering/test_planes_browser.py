@@ -36,7 +36,7 @@ def volume(show):
 
 def shown_pixels(page, pane: int = 0) -> np.ndarray:
     plane = f"viewer.panes[{pane}].slice.image"
-    values = page.array(f"{plane}.data") + page.ask("viewer.value.intensity.offset")
+    values = page.array(f"{plane}.data") + page.ask("viewer.channel.intensity.offset")
     return values.reshape(page.ask(f"[{plane}.height, {plane}.width]"))
 
 

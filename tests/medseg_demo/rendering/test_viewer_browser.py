@@ -84,7 +84,7 @@ def volume_value(**options) -> dict[str, object]:
 
 def test_slices_turn_by_key_wheel_and_slider(show):
     shown = show(volume_value(slice_indices=range(12)))
-    value = "viewer.slice.image.data[0] * viewer.value.intensity.scale + viewer.value.intensity.offset"
+    value = "viewer.slice.image.data[0] * viewer.channel.intensity.scale + viewer.channel.intensity.offset"
     shown.press("ArrowUp", "ArrowUp")
     assert shown.ask(value) == 700
     shown.page.mouse.move(*shown.place(0, 4, 4))
@@ -110,7 +110,7 @@ def test_missing_slices_are_asked_for_once_and_added(show):
     )
     shown.press("ArrowUp", "ArrowUp")
     assert shown.page.evaluate("asked") == [
-        ["change_slice", {"plane": "axial", "slice": 6, "slices": [6], "key": first["key"]}]
+        ["change_slice", {"plane": "axial", "slice": 6, "slices": [6], "channels": [0], "key": first["key"]}]
     ]
     shown.page.evaluate(
         "(value) => document.querySelector('.mv-host').viewer.show(value)",

@@ -32,7 +32,7 @@ def test_an_image_with_everything():
     assert (value["title"], value["spacing_mm"], value["affine"]) == ("A title", [0.5, 0.25], None)
     assert value["alternative_text"] == "scan, 4 × 3 pixels. Segmented: nerve 41.7%, vessel 8.3% of all pixels."
     (only,) = value["slices"]
-    np.testing.assert_array_equal(unpack(only["image"]), IMAGE.pixels)
+    np.testing.assert_array_equal(unpack(only["images"][0]), IMAGE.pixels)
     np.testing.assert_array_equal(unpack(only["predictions"][0]["labels"]), LABELS.labels)
     np.testing.assert_array_equal(unpack(only["reference"]), LABELS.labels)
     assert [int(unpack(steps)[0, 0]) for steps in only["predictions"][0]["probabilities"]] == [50, 100]
@@ -66,7 +66,8 @@ def test_a_volume_sends_only_the_slices_that_were_asked_for():
     more = viewer_value(VOLUME, LabelMap(labels, ("a",)), slice_indices=[4, 0], key=value["key"])
     assert [one["index"] for one in more["slices"]] == [4, 0]
     assert (more["key"], more["image_key"]) == (value["key"], value["image_key"])
-    first = unpack(more["slices"][1]["image"]) * more["intensity"]["scale"] + more["intensity"]["offset"]
+    code = more["channels"][0]["intensity"]
+    first = unpack(more["slices"][1]["images"][0]) * code["scale"] + code["offset"]
     np.testing.assert_array_equal(first, VOLUME.pixels[0])
 
 
@@ -92,14 +93,14 @@ def test_huge_images_are_reduced_by_a_whole_factor():
     value = viewer_value(replace(IMAGE, pixels=pixels), LabelMap(labels, ("a", "b")), max_side=4)
     assert (value["planes"]["axial"]["reduction"], value["planes"]["axial"]["size"]) == (3, [9, 12])
     (only,) = value["slices"]
-    assert unpack(only["image"]).tolist() == [[90, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert unpack(only["images"][0]).tolist() == [[90, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert unpack(only["predictions"][0]["labels"]).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_reduced_planes_have_one_size_whatever_is_left_over():
     image = replace(IMAGE, pixels=np.zeros((10, 11), np.uint8))
     (only,) = viewer_value(image, LabelMap(np.zeros((10, 11), np.uint8), ("a",)), max_side=4)["slices"]
-    assert only["image"]["shape"] == only["predictions"][0]["labels"]["shape"] == [3, 3]
+    assert only["images"][0]["shape"] == only["predictions"][0]["labels"]["shape"] == [3, 3]
 
 
 @pytest.mark.parametrize(
