@@ -3,7 +3,6 @@
 import re
 import shutil
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -53,7 +52,8 @@ def unpack(source: Source, unpack_to: Path, *, already: int = 0) -> Iterator[tup
         with zipfile.ZipFile(source.file) as archive:
             members = _safe_members(archive.infolist(), source, already)
             unpack_to.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{names.safe_stem(source.name)[:40]}-", dir=unpack_to))
+            folder = unpack_to / names.safe_stem(source.path.stem, [path.name for path in unpack_to.iterdir()])
+            folder.mkdir()  # called as the zip, since names of results may need it
             for member, inside in members:
                 target = folder / inside
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,13 @@ make a series, files that a header needs are laid beside it, and several files o
 image.
 """
 
+import os
 import re
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from medseg_demo import names
 from medseg_demo.errors import ReadError
@@ -95,6 +96,24 @@ def item_stem(item: str | Path | Series | Channels) -> str:
 def item_paths(item: Item) -> tuple[Path, ...]:
     """The files of an item."""
     return (item,) if isinstance(item, Path) else tuple(item.paths)
+
+
+def result_stems(items: Sequence[Item | Study], known: Callable[[Path], PurePath] = PurePath) -> list[str]:
+    """What files about each item are called: its stem; equal ones get their folders in front (``names.unique_stems``).
+
+    Args:
+        items: Of one run, whose results lie in one folder.
+        known: What of a folder's path the user knows; nothing else becomes part of a name.
+    """
+    stems = [item.stem if isinstance(item, Study) else item_stem(item) for item in items]
+    bare = [item.item if isinstance(item, Study) else item for item in items]
+    return names.unique_stems([known(_folder(item)) / "_" for item in bare], stems)
+
+
+def _folder(item: Item) -> Path:
+    """The folder that an item's name does not tell: most series are called as the one that they lie in."""
+    folder = Path(os.path.commonpath([path.parent for path in item_paths(item)]))
+    return folder.parent if isinstance(item, Series) and folder.name == item.name else folder
 
 
 def size_on_disk(item: Item | Study) -> int:

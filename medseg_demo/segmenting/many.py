@@ -1,5 +1,6 @@
 """Many files → many segmentations, several files at once: some are read while others are in the network."""
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,14 +9,17 @@ from pathlib import Path
 
 import torch
 
-from medseg_demo.errors import MedsegError
+from medseg_demo.errors import DeviceMemoryError, MedsegError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.names import shown
 from medseg_demo.reading import Channels, Series, Study, read_image
 from medseg_demo.reading.studies import size_on_disk
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 GROUP = 8  # files that go through the network together
 GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes go alone
@@ -99,7 +103,7 @@ def _segment_group(
     done: Iterator[Outcome]
     try:
         done = iter(segment_batch(sound, checkpoint, options=options, settings=settings))
-    except MedsegError:  # find out which one it was
+    except Exception:  # find out which one it was
         done = (_alone(image, checkpoint, options, settings) for image in sound)
     return [
         (path, image if isinstance(image, MedsegError) else next(done))
@@ -110,12 +114,23 @@ def _segment_group(
 def _read(path: Item, settings: Settings, volume: int | None) -> MedicalImage | MedsegError:
     try:
         return read_image(path, settings=settings, volume=volume)
-    except MedsegError as error:
-        return error
+    except Exception as error:
+        return _told(path.name, error)
 
 
 def _alone(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions | None, settings: Settings) -> Outcome:
     try:
         return segment(image, checkpoint, options=options, settings=settings)
-    except MedsegError as error:
+    except Exception as error:
+        return _told(image.name, error)
+
+
+def _told(name: str, error: Exception) -> MedsegError:
+    """What became of one file, so that the others go on whatever it was; a library's words may quote the file."""
+    if isinstance(error, MedsegError):
         return error
+    logger.debug("Unexpected error", exc_info=error)
+    if isinstance(error, MemoryError):
+        return DeviceMemoryError(f"{shown(name)}: there is not enough memory to segment it. Crop it.")
+    kind = type(error).__name__
+    return MedsegError(f"{shown(name)}: it cannot be segmented, for a reason that nobody foresaw ({kind}). Report it.")
