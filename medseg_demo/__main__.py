@@ -5,23 +5,27 @@ Exit code 0 when all succeeded, 1 when some files failed (each is named, with it
 
 import argparse
 import json
+import os
 import sys
 import tempfile
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from medseg_demo import names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from medseg_demo.reading import Series
+    from medseg_demo.reading import Study
+    from medseg_demo.segmenting.many import Item
     from medseg_demo.segmenting.pipeline import Segmentation
     from medseg_demo.writing.label_map import LabelMapFormat
 
-    Result = tuple[Path | Series, Segmentation | MedsegError]
+    Result = tuple[Item, Segmentation | MedsegError]
 
 MOST_WAITING = 16  # results that wait to be written, so that memory stays bounded
 
@@ -32,14 +36,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    names.allow_any_text()
     options = _parser().parse_args(arguments)
     try:
         return options.run(options, Settings.from_environment())
     except MedsegError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            _complain(line)
         return 2
     except KeyboardInterrupt:
         print("Stopped. Finished files are kept.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read what is printed has gone, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        _complain(f"an unexpected {type(error).__name__}. Report it, with what `python -X dev -m medseg_demo` prints.")
         return 1
 
 
@@ -58,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--denoise", default="none", choices=["none", "mean", "gaussian", "median"])
     segment.add_argument("--smallest-component", type=int, default=0, metavar="PX", help="remove smaller parts")
     segment.add_argument("--fill-holes", action="store_true", help="close holes within a class")
-    segment.add_argument("--volume", type=int, metavar="N", help="which volume of 4-D files, such as a time, from 1")
+    several = segment.add_mutually_exclusive_group()
+    several.add_argument("--volume", type=int, metavar="N", help="which volume of 4-D files, such as a time, from 1")
+    several.add_argument(
+        "--channels", action="store_true", help="all volumes of a file, and the files of one case, are channels"
+    )
     segment.add_argument(
         "--format",
         default="auto",
@@ -82,7 +100,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.models.catalog import load_checkpoint
-    from medseg_demo.reading import collect_images
     from medseg_demo.segmenting.many import segment_files
     from medseg_demo.segmenting.pipeline import SegmentOptions
     from medseg_demo.writing.label_map import DICOM_SEG_NOTE
@@ -98,82 +115,95 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     )
     chosen.check(checkpoint.card)
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
-        items = collect_images(options.files, settings=settings, unpack_to=Path(unpacked))
-        _refuse_repeated_names(items)
-        _refuse_overwriting(options.files, items, options.output, options.format)
+        studies, stems = _studies(options, settings, Path(unpacked))
+        _refuse_overwriting(options.files, studies, stems, options.output, options.format)
         _make_folder(options.output)
         if options.format == "dicom-seg":
-            print(f"note: {DICOM_SEG_NOTE}", file=sys.stderr)
-        results = segment_files(items, checkpoint, options=chosen, settings=settings, volume=options.volume)
+            _complain(DICOM_SEG_NOTE, kind="note")
+        results = segment_files(studies, checkpoint, options=chosen, settings=settings, volume=options.volume)
         summaries, failed = [], 0
-        for item, outcome in _written(results, options.output, options.format):
-            if isinstance(outcome, MedsegError):
-                failed += 1
-                _complain(item.name, outcome)
-                continue
-            summaries.append(summary(outcome))
-            if not options.json:
-                print(_line(summaries[-1]), flush=True)
-        write_json(summaries, options.output / "measurements.json")
+        written = _written(results, stems, options.output, options.format)
+        try:
+            for stem, (study, outcome) in zip(stems, written, strict=True):
+                if isinstance(outcome, MedsegError):
+                    failed += 1
+                    _complain(str(outcome), about=study.name)
+                    continue
+                summaries.append({**summary(outcome), "name": stem})
+                if not options.json:
+                    print(_line(summaries[-1]), flush=True)
+        finally:
+            if summaries or sys.exception() is None:  # what is finished is told of, however it ends
+                write_json(summaries, options.output / "measurements.json")
     if options.json:
-        print(json.dumps({"images": summaries}, indent=2, ensure_ascii=False))
+        _print_json({"images": summaries})
     return 1 if failed else 0
 
 
-def _written(results: "Iterable[Result]", folder: Path, file_format: "LabelMapFormat") -> "Iterator[Result]":
-    """The same results, each label map written (by a thread of its own) before it is passed on."""
-    from medseg_demo.reading import stem
-    from medseg_demo.writing.label_map import write_label_map
+def _studies(options: argparse.Namespace, settings: Settings, unpacked: Path) -> "tuple[list[Study], list[str]]":
+    """What is to be segmented, and what the results are called."""
+    from medseg_demo.reading import find_studies
+    from medseg_demo.reading.studies import result_stems
 
-    def write(item: "Path | Series", outcome: "Segmentation | MedsegError") -> "Result":
-        if not isinstance(outcome, MedsegError):
-            try:
-                path, made_by = folder / stem(item), outcome.checkpoint
-                write_label_map(outcome.label_map, outcome.image, path, file_format=file_format, algorithm=made_by)
-            except MedsegError as error:
-                return item, error
+    def known(folder: Path) -> PurePath:
+        return folder.relative_to(unpacked) if folder.is_relative_to(unpacked) else folder
+
+    found = find_studies(options.files, settings=settings, unpack_to=unpacked, channels=options.channels)
+    # Of a file with several volumes one is segmented, which --volume says, or reading it asks for.
+    studies = list(dict.fromkeys(replace(one, volume=one.volume if options.channels else None) for one in found))
+    return studies, result_stems(studies, known)
+
+
+def _written(
+    results: "Iterable[Result]", stems: "Sequence[str]", folder: Path, file_format: "LabelMapFormat"
+) -> "Iterator[Result]":
+    """The same results, each label map written (by a thread of its own) before it is passed on."""
+    from medseg_demo.writing.label_map import write_label_map
+    from medseg_demo.writing.whole import cannot_write
+
+    def write(stem: str, item: "Item", outcome: "Segmentation | MedsegError") -> "Result":
+        if isinstance(outcome, MedsegError):
+            return item, outcome
+        path, made_by = folder / stem, outcome.checkpoint
+        try:
+            write_label_map(outcome.label_map, outcome.image, path, file_format=file_format, algorithm=made_by)
+        except MedsegError as error:
+            return item, error
+        except Exception as error:
+            return item, OutputError(cannot_write(path, error))
         return item, outcome
 
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as pool:
-        for item, outcome in results:
-            waiting.append(pool.submit(write, item, outcome))
+        for stem, (item, outcome) in zip(stems, results, strict=True):
+            waiting.append(pool.submit(write, stem, item, outcome))
             while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _refuse_repeated_names(items: "Sequence[Path | Series]") -> None:
-    from medseg_demo.reading import stem
-
-    repeated = sorted(name for name, count in Counter(map(stem, items)).items() if count > 1)
-    if repeated:
-        raise OptionError(
-            f"Several inputs are named {', '.join(repeated[:5])}, so one result would replace another. "
-            "Rename them, or give them in separate runs."
-        )
-
-
 def _refuse_overwriting(
-    given: "Sequence[Path]", items: "Sequence[Path | Series]", output: Path, file_format: "LabelMapFormat"
+    given: "Sequence[Path]",
+    studies: "Sequence[Study]",
+    stems: "Sequence[str]",
+    output: Path,
+    file_format: "LabelMapFormat",
 ) -> None:
     """Refuse results that would replace what was given: the files themselves, or others in the folders."""
-    from medseg_demo.reading import Series, stem
     from medseg_demo.writing.label_map import SUFFIXES
 
     kinds = ("png", "nifti") if file_format == "auto" else (file_format,)
-    names = [f"{stem(item)}{SUFFIXES[kind]}" for item in items for kind in kinds]
-    read = [part for item in items for part in (item.paths if isinstance(item, Series) else (item,))]
-    inputs = {_identity(path) for path in (*given, *read)}
+    results = [f"{stem}{SUFFIXES[kind]}" for stem in stems for kind in kinds]
+    inputs = {_identity(path) for path in (*given, *(path for study in studies for path in study.paths))}
     folders = {path.resolve() for path in given if path.is_dir()}
-    for name in (*names, "measurements.json"):
+    for name in (*results, "measurements.json"):
         target = output / name
         identity = _identity(target)
         if identity is None:
             continue
         # Files that were left out of a folder, such as the localizer of a series, are no results either.
-        if identity in inputs or (name in names and folders.intersection(target.resolve().parents)):
+        if identity in inputs or (name in results and folders.intersection(target.resolve().parents)):
             raise OptionError(
                 f"--output {output}: the result {name} would replace the file of that name, which is an input. "
                 "Choose another folder."
@@ -198,9 +228,16 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _complain(name: str, error: MedsegError) -> None:
-    text = str(error)
-    print(f"error: {text if name in text else f'{name}: {text}'}", file=sys.stderr, flush=True)
+def _complain(text: str, *, about: str = "", kind: str = "error") -> None:
+    """One line to stderr, naming the file once."""
+    about = names.shown(about)
+    told = text if not about or about in text else f"{about}: {text}"
+    print(f"{kind}: {names.shown(' '.join(told.splitlines()))}", file=sys.stderr, flush=True)
+
+
+def _print_json(document: object) -> None:
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+    print(json.dumps(document, indent=2, ensure_ascii=not is_unicode))
 
 
 def _line(summary: dict[str, Any]) -> str:
@@ -221,7 +258,7 @@ def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
 
     entries = list_checkpoints(settings.checkpoints_dir)
     if options.json:
-        print(json.dumps(to_records(entries), indent=2, ensure_ascii=False))
+        _print_json(to_records(entries))
         return 0
     if not entries:
         print(f"{settings.checkpoints_dir.name}/ holds no checkpoint folder. Train one, or set MEDSEG_CHECKPOINTS_DIR.")
