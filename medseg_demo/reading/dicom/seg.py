@@ -1,4 +1,8 @@
-"""DICOM Segmentation (SEG): label maps that refer to the DICOM images they were made from, through highdicom.
+"""DICOM Segmentation (SEG): label maps that refer to the DICOM images they were made from.
+
+Binary, fractional and label map segmentations are read with pydicom, frame by frame, and each frame is put on the slice
+that it was drawn on: programs write many that highdicom does not read (without dimension indices or slice thickness),
+and segments that overlap are to be named. Highdicom writes them.
 
 A SEG carries the patient's and the study's elements of its source images, since it belongs to that study: whoever may
 not see the images may not see it either. Nothing else of a source is copied, and no value of one stands in a message.
@@ -9,23 +13,31 @@ Source: DICOM PS3.3, A.51 (Segmentation IOD), C.8.20 (segmentation modules).
 import contextlib
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, OptionError, OutputError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
-from medseg_demo.reading.dicom.source_frames import frame_count, in_stored_order, lies_on, read_source_frames
+from medseg_demo.reading.dicom.elements import whole
+from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
+from medseg_demo.reading.dicom.objects import load, sop_class
+from medseg_demo.reading.dicom.pixels import PixelFormat, decode
+from medseg_demo.reading.dicom.seg_header import LABEL_MAP, SEGMENTATION, SegHeader, read_header
+from medseg_demo.reading.dicom.slice_places import NOTED, Place
+from medseg_demo.reading.dicom.source_frames import FrameElements, frame_count, in_stored_order
+from medseg_demo.reading.source import MIB, Source, check_size, decoding
 
 if TYPE_CHECKING:
-    from highdicom.seg import Segmentation, SegmentDescription
+    from highdicom.seg import SegmentDescription
     from pydicom import Dataset
 
-SOP_CLASSES = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")  # segmentation and label map
-HEAD_BYTES = 4096
+CHUNK_BYTES = 16 * MIB  # of frames that are decoded at a time
+NO_SEGMENT = -1
 SERIES_NUMBER = 9001
 # Elements that the standard allows to be empty, and anonymised files often lack.
 MAY_BE_EMPTY = (
@@ -34,24 +46,197 @@ MAY_BE_EMPTY = (
 )
 PRIVATE_SCHEME = "99MEDSEG"  # DICOM keeps names that start with 99 for private codes
 MAKER = "medseg-demo"
-# An index of the label map's grid in the image's grid is a whole number up to this.
-GRID_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class SegContent:
-    """What a SEG holds: labels (Z, Y, X), the names of values 1, 2, …, and their place."""
+    """What a segmentation or a set of contours holds.
+
+    Attributes:
+        labels: uint8, (Z, Y, X), or (Y, X) of a single image: 0 is background, and value i is ``class_names[i - 1]``.
+        class_names: What the file calls its segments, in the order of their numbers. Several may have one name.
+        geometry: Of the labels: the image's, where they were placed on one.
+        notes: What was found or done, in plain sentences.
+        numbers: The file's own number of each segment, ascending; there may be gaps.
+    """
 
     labels: np.ndarray
     class_names: tuple[str, ...]
     geometry: Geometry
+    notes: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def segments(self) -> dict[int, str]:
+        """Label values → names, for whoever matches them with classes."""
+        return dict(enumerate(self.class_names, start=1))
 
 
-def is_dicom_seg(path: Path) -> bool:
-    """Whether a file is a DICOM SEG, from its first bytes."""
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    return head[128:132] == b"DICM" and any(uid in head for uid in SOP_CLASSES)
+def is_segmentation(source: Source) -> bool:
+    """Whether a file is a DICOM SEG, of any type, by its SOP class."""
+    return sop_class(source) in (SEGMENTATION, LABEL_MAP)
+
+
+def read_segmentation(source: Source, image: MedicalImage | None = None) -> SegContent:
+    """Read a SEG whose frames lie on the slices of the image, or on one regular grid.
+
+    A voxel is of a segment where a binary frame is not 0, where a fraction is at least one half, or where a label map
+    holds the segment's number. Of fractions that reach one half together the larger counts, and a note says so.
+
+    Args:
+        source: The file.
+        image: The image that the labels belong to, on whose slices they are placed; what the SEG leaves out is
+            background. Without it the labels have the extent of the SEG's own frames.
+
+    Raises:
+        DamagedFileError: It contradicts itself, or bytes are missing.
+        ImageTooLargeError: It claims more than the limits of the settings.
+        UnsupportedImageError: Segments of different names overlap, the frames lie on no regular grid, or not on that of
+            the image, or a feature is not read here.
+    """
+    with decoding(source, "DICOM SEG"):
+        dataset = load(source)
+        header = read_header(dataset, source)
+        frames = FrameElements.of(dataset)
+        pixels = header.pixels
+        if len(frames.own) != pixels.frames and (pixels.frames > 1 or frames.own):
+            raise DamagedFileError(
+                f"{source.label}: the DICOM SEG states {pixels.frames} frames and describes {len(frames.own)}. Export "
+                "it again."
+            )
+        places = find_places(frames, pixels.frames, pixels.rows, pixels.columns, image, source)
+        if not places.is_of_image:
+            check_size(places.slices.shape, source)
+        return _paint_all(dataset, header, frames, places, image, source)
+
+
+def _paint_all(
+    dataset: "Dataset",
+    header: SegHeader,
+    frames: FrameElements,
+    places: FramePlaces,
+    image: MedicalImage | None,
+    source: Source,
+) -> SegContent:
+    labels = np.zeros(places.slices.shape, np.uint8)
+    fractions = np.zeros_like(labels, header.pixels.dtype) if header.kind == "FRACTIONAL" else None
+    overlaps: Counter[tuple[str, str]] = Counter()
+    farthest: Place | None = None
+    for index, values in _decoded(dataset, header.pixels, source):
+        painted = _as_labels(values, header, frames, index, source)
+        if not painted.any():
+            continue
+        place = places.place(index)
+        part = _under(place, labels, header.pixels, source)
+        farthest = place if farthest is None or place.offset > farthest.offset else farthest
+        overlaps += _overlapping(part, painted, header.class_names)
+        if fractions is not None:
+            best = _under(place, fractions, header.pixels, source)
+            painted = np.where(values > best, painted, 0)
+            np.copyto(best, values, where=painted != 0)
+        np.copyto(part, painted, where=painted != 0)
+    notes = _notes(header, overlaps, farthest, source)
+    return _content(labels, header, places, image, notes)
+
+
+def _decoded(dataset: "Dataset", pixels: PixelFormat, source: Source) -> Iterator[tuple[int, np.ndarray]]:
+    """The frames in their order, a few at a time."""
+    step = max(1, CHUNK_BYTES // (pixels.rows * pixels.columns * pixels.dtype.itemsize))
+    element = dataset["PixelData"]
+    for start in range(0, pixels.frames, step):
+        indices = range(start, min(start + step, pixels.frames))
+        yield from zip(indices, decode(element, dataset, pixels, indices, source), strict=True)
+
+
+def _as_labels(values: np.ndarray, header: SegHeader, frames: FrameElements, index: int, source: Source) -> np.ndarray:
+    """One frame as label values, uint8 (Y, X)."""
+    if header.kind == "LABELMAP":
+        return _look_up(values, header, source)
+    found = [whole(item, "ReferencedSegmentNumber") for item in frames.group("SegmentIdentificationSequence", index)]
+    if len(found) != 1 or found[0] not in header.numbers:
+        raise DamagedFileError(
+            f"{source.label}: a frame of the DICOM SEG is of no segment that it describes. Export it again."
+        )
+    is_inside = values > 0 if header.kind == "BINARY" else values * np.float64(2) >= header.most
+    return is_inside * np.uint8(header.numbers.index(found[0]) + 1)
+
+
+def _look_up(values: np.ndarray, header: SegHeader, source: Source) -> np.ndarray:
+    table = np.full(2**16, NO_SEGMENT, np.int16)
+    table[0 if header.background is None else header.background] = 0
+    for label, number in enumerate(header.numbers, start=1):
+        table[number] = label
+    labels = table[values]
+    if labels.min() == NO_SEGMENT:
+        raise DamagedFileError(
+            f"{source.label}: the DICOM SEG holds the value {int(values[labels == NO_SEGMENT][0])}, which is none of "
+            "its segments. Export it again."
+        )
+    return labels.astype(np.uint8)
+
+
+def _under(place: Place, volume: np.ndarray, pixels: PixelFormat, source: Source) -> np.ndarray:
+    part = place.view(volume, pixels.rows, pixels.columns)
+    if part is None:
+        raise UnsupportedImageError(f"{source.label}: {NOT_ON_IMAGE}: it reaches beyond the image. {CHOOSE}")
+    return part
+
+
+def _overlapping(part: np.ndarray, painted: np.ndarray, class_names: Sequence[str]) -> Counter[tuple[str, str]]:
+    """How many voxels have a label already, by the two names; equal names are one class."""
+    both = (part != 0) & (painted != 0) & (part != painted)
+    if not both.any():
+        return Counter()
+    pairs, counts = np.unique(np.stack([part[both], painted[both]]), axis=1, return_counts=True)
+    named = (
+        (class_names[a - 1], class_names[b - 1], int(count)) for (a, b), count in zip(pairs.T, counts, strict=True)
+    )
+    return Counter({(a, b) if a < b else (b, a): count for a, b, count in named if a != b})
+
+
+def _notes(
+    header: SegHeader, overlaps: Counter[tuple[str, str]], farthest: Place | None, source: Source
+) -> tuple[str, ...]:
+    """What to tell.
+
+    Raises:
+        UnsupportedImageError: Segments overlap that are no fractions.
+    """
+    notes = []
+    ((one, other), count), *_ = [*overlaps.most_common(1), (("", ""), 0)]
+    if header.kind == "FRACTIONAL":
+        notes.append("The segments are fractions: what is at least one half counts as inside.")
+        if count:
+            notes.append(
+                f"Fractions of {one!r} and {other!r} reach one half in {count} common voxels: the larger counts."
+            )
+    elif count:
+        raise UnsupportedImageError(
+            f"{source.label}: the segments {one!r} and {other!r} of the DICOM SEG overlap in {count} voxels, and a "
+            "label map holds one label a voxel. Export them without overlap, or each as a file of its own."
+        )
+    if farthest is not None and farthest.offset > NOTED:
+        notes.append(f"The DICOM SEG lies {farthest.offset_mm:.2g} mm ({farthest.offset:.2g} voxels) off the image.")
+    if header.numbers != tuple(range(1, len(header.numbers) + 1)):
+        notes.append(
+            f"The segments are numbered {', '.join(map(str, header.numbers))}; their labels are 1 to "
+            f"{len(header.numbers)}, in this order."
+        )
+    return tuple(notes)
+
+
+def _content(
+    labels: np.ndarray, header: SegHeader, places: FramePlaces, image: MedicalImage | None, notes: tuple[str, ...]
+) -> SegContent:
+    affine = places.slices.affine
+    if places.is_of_image and image is not None:
+        labels = labels if image.is_volume else labels[0]
+        geometry = image.geometry
+    elif affine is None:
+        labels, geometry = labels[0] if len(labels) == 1 else labels, Geometry()
+    else:
+        geometry = Geometry(spacing_of(affine), affine)
+    return SegContent(labels, header.class_names, geometry, notes, header.numbers)
 
 
 def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path, *, algorithm: str) -> None:
@@ -63,7 +248,7 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
     Args:
         label_map: Of ``image``, in its size.
         image: Read from DICOM files, which must still be there.
-        path: The file.
+        path: The file, or a draft of it: what is there when this fails is removed.
         algorithm: What made it, such as the name of the checkpoint.
 
     Raises:
@@ -78,7 +263,7 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
             f"The DICOM files of {image.name!r} are no longer there ({len(missing)} of {len(image.source_files)}), and "
             "a DICOM SEG refers to them. Unpack the series and give its folder."
         )
-    with _quiet():
+    with _quiet_libraries():
         try:
             segmentation = _segmentation(label_map, image, algorithm)
             _check_spacing(segmentation)
@@ -87,13 +272,13 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
             raise
         except ImportError:
             raise OutputError(
-                f"{path.name} cannot be written: DICOM SEG needs the package highdicom (Python under 3.14). Install it "
+                "The DICOM SEG cannot be written: it needs the package highdicom (Python under 3.14). Install it "
                 "with pip, or choose nifti or nrrd."
             ) from None
         except Exception:  # highdicom raises many kinds, with values of the source in the message
             path.unlink(missing_ok=True)
             raise OutputError(
-                f"{path.name} cannot be written: the DICOM images of {image.name!r} lack what a DICOM SEG must state "
+                f"The DICOM SEG cannot be written: the DICOM images of {image.name!r} lack what a DICOM SEG must state "
                 "(such as their study, spacing and positions), or state it in a wrong form. Choose nifti or nrrd."
             ) from None
 
@@ -103,7 +288,6 @@ def _segmentation(label_map: LabelMap, image: MedicalImage, algorithm: str) -> "
     from pydicom.uid import generate_uid
 
     sources = [_header(file) for file in image.source_files]
-    names = label_map.class_names
     labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
     if len(sources) == 1 and frame_count(sources[0]) == len(labels) > 1:
         labels = in_stored_order(labels, sources[0])
@@ -111,7 +295,9 @@ def _segmentation(label_map: LabelMap, image: MedicalImage, algorithm: str) -> "
         source_images=sources,
         pixel_array=labels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_segment(value, name, algorithm) for value, name in enumerate(names, start=1)],
+        segment_descriptions=[
+            _segment(value, name, algorithm) for value, name in enumerate(label_map.class_names, start=1)
+        ],
         series_instance_uid=generate_uid(),
         series_number=SERIES_NUMBER,
         sop_instance_uid=generate_uid(),
@@ -167,103 +353,8 @@ def _segment(value: int, name: str, algorithm: str) -> "SegmentDescription":
     )
 
 
-def read_dicom_seg(path: Path, image: MedicalImage | None = None) -> SegContent:
-    """Read a SEG whose frames lie on the slices of the image, or on one regular grid.
-
-    Args:
-        path: The file.
-        image: The image that the labels belong to, on whose slices they are placed; what the SEG leaves out is
-            background. Slices that are uneven or tilted are found by the DICOM frames that the SEG refers to, so the
-            image's files must be there. Without it the labels have the extent of the SEG's own frames.
-
-    Raises:
-        DamagedFileError: It cannot be decoded.
-        UnsupportedImageError: Segments overlap, the frames lie on no regular grid, or not on that of the image.
-    """
-    import highdicom
-
-    with _quiet():
-        try:
-            stored = highdicom.seg.segread(path)
-        except Exception:  # the same as above
-            raise DamagedFileError(f"{path.name}: the DICOM SEG is damaged or incomplete. Export it again.") from None
-        names = tuple(stored.get_segment_description(number).segment_label for number in stored.segment_numbers)
-        try:
-            labels = None if image is None else _labels_of_slices(stored, image)
-            if image is not None and labels is not None:
-                return SegContent(labels, names, image.geometry)
-            labels, geometry = _placed_labels(stored)
-        except Exception:
-            raise UnsupportedImageError(
-                f"{path.name}: segments of the DICOM SEG overlap, or its frames lie on no regular grid. "
-                "Export it as NIfTI or NRRD."
-            ) from None
-    content = SegContent(labels, names, geometry)
-    return content if image is None else _on_grid_of(image, content, path)
-
-
-def _labels_of_slices(stored: "Segmentation", image: MedicalImage) -> np.ndarray | None:
-    """The labels by the source frame that each frame names; None where this does not settle where they lie."""
-    sources = read_source_frames(image)
-    if sources is None or (stored.Rows, stored.Columns) != image.shape[-2:] or not lies_on(stored, sources):
-        return None
-    options: dict[str, Any] = {
-        "combine_segments": True,
-        "relabel": True,
-        "ignore_spatial_locations": True,  # compared already
-        "assert_missing_frames_are_empty": True,
-    }
-    if sources.are_in_one_file:
-        labels = stored.get_pixels_by_source_frame(sources.instances[0], sources.frames, **options)
-    else:
-        labels = stored.get_pixels_by_source_instance(sources.instances, **options)
-    labels = np.asarray(labels, np.uint8)
-    return labels if image.is_volume else labels[0]
-
-
-def _placed_labels(stored: "Segmentation") -> tuple[np.ndarray, Geometry]:
-    sources = stored.get_source_image_uids()
-    if "FrameOfReferenceUID" not in stored and len(sources) == 1:  # ultrasound, say: it has no place in the patient
-        frames = stored.get_pixels_by_source_instance([sources[0][2]], combine_segments=True, relabel=True)
-        return np.asarray(frames[0], np.uint8), Geometry()
-    volume = stored.get_volume(combine_segments=True, relabel=True)
-    labels, affine = np.asarray(volume.array, np.uint8), np.array(volume.affine, float)
-    affine[:, :3] = affine[:, 2::-1]  # highdicom's indices run in the order of the array
-    if np.linalg.det(affine[:3, :3]) < 0:  # slices from the other end, so that they run along the normal
-        labels, affine[:3, 3] = labels[::-1], (affine @ [0, 0, len(labels) - 1, 1])[:3]
-        affine[:3, 2] *= -1
-    return labels, Geometry(spacing_of(affine), affine)
-
-
-def _on_grid_of(image: MedicalImage, content: SegContent, path: Path) -> SegContent:
-    """The labels at the image's size; frames may be left out or run the other way, but not be turned or resampled."""
-    shape = image.shape if image.is_volume else (1, *image.shape)
-    ours, theirs = image.geometry.affine, content.geometry.affine
-    if ours is None or theirs is None:
-        return content
-    matrix = np.linalg.inv(ours) @ theirs
-    single = np.array(content.labels.shape[::-1]) == 1
-    matrix[:3, :3][:, single] = np.eye(3)[:, single]  # the step along an axis of one pixel is anyone's choice
-    steps = np.rint(np.diag(matrix)[:3]).astype(int)
-    starts = np.rint(matrix[:3, 3]).astype(int)
-    ends = starts + (np.array(content.labels.shape[::-1]) - 1) * steps
-    is_aligned = np.abs(matrix[:3, :3] - np.diag(steps)).max() < GRID_TOLERANCE / max(content.labels.shape)
-    is_aligned &= bool(np.abs(matrix[:3, 3] - starts).max() < GRID_TOLERANCE)
-    is_aligned &= (np.abs(steps[:2]) == 1).all() and steps[2] != 0  # slices between may be left out, pixels not
-    low, high = np.minimum(starts, ends), np.maximum(starts, ends)
-    if not is_aligned or low.min() < 0 or (high >= shape[::-1]).any():
-        raise UnsupportedImageError(
-            f"{path.name}: the DICOM SEG does not lie on the image's pixels. Choose one that was drawn on this image."
-        )
-    labels = np.zeros(shape, np.uint8)
-    places = zip(low[::-1], high[::-1], np.abs(steps[::-1]), strict=True)
-    target = tuple(slice(start, end + 1, step) for start, end, step in places)
-    labels[target] = content.labels[tuple(slice(None, None, int(np.sign(step))) for step in steps[::-1])]
-    return SegContent(labels if image.is_volume else labels[0], content.class_names, image.geometry)
-
-
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_libraries() -> Iterator[None]:
     """Warnings of both libraries quote values, so what belongs to a patient would reach logs."""
     loggers: Sequence[logging.Logger] = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
     levels = [logger.level for logger in loggers]

@@ -1,13 +1,15 @@
 """The DICOM frames that an image was read from, in the order of its slices, by the headers of its files."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medseg_demo.image import MedicalImage, SourceFrames
-from medseg_demo.reading.dicom.geometry import ORTHOGONAL_TOLERANCE, numbers, stack_frames, unit_directions
+from medseg_demo.reading.dicom.elements import as_numbers, items, value_of
+from medseg_demo.reading.dicom.geometry import ORTHOGONAL_TOLERANCE, stack_frames
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -18,9 +20,41 @@ ELEMENTS = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class FrameElements:
+    """The elements of one dataset's frames: its functional groups are looked up once, not for every frame again.
+
+    Attributes:
+        dataset: A single image, or one of many frames.
+        own: The functional groups of each frame; empty where there are none.
+        shared: Those of all frames, one item or none.
+    """
+
+    dataset: "Dataset"
+    own: list["Dataset"]
+    shared: list["Dataset"]
+
+    @classmethod
+    def of(cls, dataset: "Dataset") -> "FrameElements":
+        """Look up the groups of a dataset."""
+        own, shared = (f"{which}FunctionalGroupsSequence" for which in ("PerFrame", "Shared"))
+        return cls(dataset, items(dataset, own), items(dataset, shared)[:1])
+
+    def group(self, name: str, frame: int) -> list["Dataset"]:
+        """The items of one functional group of a frame, from 0: its own, else those of all frames."""
+        own = items(self.own[frame], name) if frame < len(self.own) else []
+        return own or [item for shared in self.shared for item in items(shared, name)]
+
+    def numbers(self, keyword: str, group: str, frame: int) -> tuple[float, ...]:
+        """The finite numbers of one element: of the dataset, else of the frame's functional group."""
+        found = as_numbers(value_of(self.dataset, keyword))
+        inner = [] if found else self.group(group, frame)[:1]
+        return found or next((as_numbers(value_of(item, keyword)) for item in inner), ())
+
+
 def frame_count(dataset: "Dataset") -> int:
     """How many frames a file has, 1 for a single image."""
-    return int(next(iter(numbers(dataset, "NumberOfFrames")), 1))
+    return int(next(iter(as_numbers(value_of(dataset, "NumberOfFrames"))), 1))
 
 
 def in_stored_order(labels: np.ndarray, source: "Dataset") -> np.ndarray:
@@ -35,25 +69,20 @@ def describe_frames(headers: Sequence["Dataset"], order: Sequence[int] | None = 
         headers: Of each slice's file, in the order of the slices; or of one file of many frames. Without pixels.
         order: The frame of each slice, from 0, where they come from one file of many frames.
     """
-    frames = [(header, 0) for header in headers] if order is None else [(headers[0], int(frame)) for frame in order]
-    positions = [
-        numbers(header, "ImagePositionPatient", group="PlanePositionSequence", frame=frame) for header, frame in frames
-    ]
-    are_stated = all(len(position) == 3 for position in positions) and order_is_told(headers[0], len(frames))
-    spacing = numbers(headers[0], "PixelSpacing", group="PixelMeasuresSequence")
+    if order is None:
+        frames = [(FrameElements.of(header), 0) for header in headers]
+    else:
+        every = FrameElements.of(headers[0])
+        frames = [(every, int(frame)) for frame in order]
+    spacing = frames[0][0].numbers("PixelSpacing", "PixelMeasuresSequence", frames[0][1])
     return SourceFrames(
-        instances=tuple(str(header.get("SOPInstanceUID") or "") for header, _ in frames),
+        instances=tuple(str(header.dataset.get("SOPInstanceUID") or "") for header, _ in frames),
         frames=tuple(frame + 1 for _, frame in frames),
-        positions=np.array(positions) if are_stated else None,
+        positions=_positions(frames),
         directions=_directions(frames),
         spacing_mm=(spacing[0], spacing[1]) if len(spacing) == 2 and min(spacing) > 0 else None,
         frame_of_reference=str(headers[0].get("FrameOfReferenceUID") or ""),
     )
-
-
-def order_is_told(header: "Dataset", frames: int) -> bool:
-    """Whether each frame can have a position of its own: old files of many frames have one for all of them."""
-    return frames == 1 or frame_count(header) == 1 or "PerFrameFunctionalGroupsSequence" in header
 
 
 def read_source_frames(image: MedicalImage) -> SourceFrames | None:
@@ -70,14 +99,32 @@ def read_source_frames(image: MedicalImage) -> SourceFrames | None:
     return describe_frames(headers) if len(headers) == slices else None
 
 
-def _directions(frames: Sequence[tuple["Dataset", int]]) -> np.ndarray | None:
+def unit_steps(cosines: Sequence[float]) -> np.ndarray | None:
+    """The unit vectors (3, 2) along x and y, as columns, of an orientation in six numbers; None where it is none."""
+    if len(cosines) != 6:
+        return None
+    across, down = np.asarray(cosines[:3]), np.asarray(cosines[3:])
+    lengths = np.linalg.norm(across), np.linalg.norm(down)
+    if min(lengths) == 0 or abs(across @ down) > ORTHOGONAL_TOLERANCE * lengths[0] * lengths[1]:
+        return None
+    return np.column_stack([across / lengths[0], down / lengths[1]])
+
+
+def _positions(frames: Sequence[tuple[FrameElements, int]]) -> np.ndarray | None:
+    """Where all frames lie, if each can have a place of its own: old files of many frames state one for all."""
+    first = frames[0][0]
+    if len(frames) > 1 and frame_count(first.dataset) > 1 and not first.own:
+        return None
+    stated = [header.numbers("ImagePositionPatient", "PlanePositionSequence", frame) for header, frame in frames]
+    return np.array(stated) if all(len(position) == 3 for position in stated) else None
+
+
+def _directions(frames: Sequence[tuple[FrameElements, int]]) -> np.ndarray | None:
     """The directions along x and y, where all frames have the same."""
-    group = "PlaneOrientationSequence"
-    stated = [numbers(header, "ImageOrientationPatient", group=group, frame=frame) for header, frame in frames]
+    stated = [header.numbers("ImageOrientationPatient", "PlaneOrientationSequence", frame) for header, frame in frames]
     if any(len(each) != 6 or not np.allclose(each, stated[0], atol=ORTHOGONAL_TOLERANCE) for each in stated):
         return None
-    directions = unit_directions(frames[0][0])
-    return None if directions is None else directions[:, :2]
+    return unit_steps(stated[0])
 
 
 def _read_header(path: Path) -> "Dataset":

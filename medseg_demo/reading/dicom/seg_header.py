@@ -1,0 +1,125 @@
+"""What a DICOM SEG says of itself: its type, its segments and how its frames are stored.
+
+Source: DICOM PS3.3, C.8.20 (segmentation modules).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medseg_demo import names
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.dicom.elements import first, items, value_of, whole, word
+from medseg_demo.reading.dicom.pixels import PixelFormat, check_length, describe
+from medseg_demo.reading.source import Source, check_bytes, check_size
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+UNDEFINED_LENGTH = 0xFFFFFFFF
+MOST_SEGMENTS = 255
+
+
+@dataclass(frozen=True, eq=False)
+class SegHeader:
+    """What a SEG says of itself.
+
+    Attributes:
+        kind: "BINARY", "FRACTIONAL" or "LABELMAP".
+        pixels: How its frames are stored.
+        numbers: Of its segments, ascending.
+        class_names: Of its segments, in this order.
+        most: The stored value of the fraction 1.
+        background: The stored value of background, in a label map.
+    """
+
+    kind: str
+    pixels: PixelFormat
+    numbers: tuple[int, ...]
+    class_names: tuple[str, ...]
+    most: float
+    background: int | None
+
+
+def read_header(dataset: "Dataset", source: Source) -> SegHeader:
+    """What a SEG says of itself, checked against the limits and the bytes that are there, before a pixel is decoded.
+
+    Raises:
+        DamagedFileError: It contradicts itself, or bytes are missing.
+        ImageTooLargeError: It claims more than the limits of the settings.
+        UnsupportedImageError: A feature is not read here, or an element is missing; the message names it.
+    """
+    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise DamagedFileError(f"{source.label}: the DICOM SEG ends before its pixels. Export or copy it again.")
+    if "TotalPixelMatrixColumns" in dataset or word(dataset, "DimensionOrganizationType").startswith("TILED"):
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM SEG is made of the tiles of a whole slide, which are not read here. Export it "
+            "as one picture."
+        )
+    pixels = describe(dataset, "PixelData", _transfer_syntax(dataset), source)
+    kind = word(dataset, "SegmentationType") or ("BINARY" if pixels.allocated == 1 else "")
+    if str(dataset.get("SOPClassUID", "")) == LABEL_MAP:
+        kind = "LABELMAP"
+    bits = {"BINARY": (1, 8), "FRACTIONAL": (8, 16), "LABELMAP": (8, 16)}.get(kind, ())
+    if pixels.allocated not in bits or pixels.samples != 1 or pixels.is_signed:
+        raise UnsupportedImageError(
+            f"{source.label}: a DICOM SEG is binary with 1 bit a pixel, fractional, or a label map with 8 or 16; this "
+            "one is not. Export it again as one of these."
+        )
+    numbers, class_names = _segments(dataset, kind, source)
+    most = first(dataset, "MaximumFractionalValue", 0)
+    if kind == "FRACTIONAL" and most <= 0:
+        raise UnsupportedImageError(
+            f"{source.label}: the fractional DICOM SEG does not state which value is the fraction 1 "
+            "(MaximumFractionalValue). Export it as binary."
+        )
+    _check_pixels(dataset, pixels, source)
+    return SegHeader(kind, pixels, numbers, class_names, most, _background(dataset))
+
+
+def _segments(dataset: "Dataset", kind: str, source: Source) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The numbers of the segments, ascending, and their names; background is none of them."""
+    found: dict[int, str] = {}
+    described = items(dataset, "SegmentSequence")
+    for item in described:
+        number = whole(item, "SegmentNumber")
+        if number is None or not 0 <= number < 2**16 or number in found:
+            raise DamagedFileError(
+                f"{source.label}: the segments of the DICOM SEG are not numbered, or two have one number. Export it "
+                "again."
+            )
+        label = names.shown(str(value_of(item, "SegmentLabel") or "").strip())
+        found[number] = label or f"class_{number}"
+    background = _background(dataset)
+    if kind == "LABELMAP":
+        found.pop(0 if background is None else background, None)
+    if not found or len(found) > MOST_SEGMENTS:
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM SEG describes {len(found)} segments, and 1 to {MOST_SEGMENTS} are read. Export "
+            "fewer."
+        )
+    numbers = tuple(sorted(found))
+    return numbers, tuple(found[number] for number in numbers)
+
+
+def _background(dataset: "Dataset") -> int | None:
+    """The value of a label map's background, where it is stated.
+
+    Source: DICOM PS3.3, C.8.20.2 (Pixel Padding Value).
+    """
+    return whole(dataset, "PixelPaddingValue")
+
+
+def _transfer_syntax(dataset: "Dataset") -> str:
+    stated = str(dataset.file_meta.get("TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
+    is_implicit, is_little = dataset.original_encoding
+    return stated or ("1.2.840.10008.1.2" if is_implicit else f"1.2.840.10008.1.2.{1 if is_little else 2}")
+
+
+def _check_pixels(dataset: "Dataset", pixels: PixelFormat, source: Source) -> None:
+    """Compare what is claimed with the limits and with the bytes that are there, before a pixel is decoded."""
+    check_size((pixels.rows, pixels.columns), source)
+    check_bytes(pixels.frame_bits * pixels.frames // 8, source)
+    element = dataset["PixelData"]
+    length = UNDEFINED_LENGTH if element.is_undefined_length else len(element.value)
+    check_length(length, len(element.value), pixels, source)
