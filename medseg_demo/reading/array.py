@@ -1,13 +1,74 @@
-"""NumPy's NPY and NPZ, without pickles: headers are checked before data are read, objects never loaded."""
+"""NumPy's NPY and NPZ, without pickles: headers are checked before data are read, objects never loaded.
 
+An array does not say what its axes are; the rule is that of most programs: channels last, and few of them.
+"""
+
+import math
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
 
-from medseg_demo.reading.raw import Layout, Raw
-from medseg_demo.reading.source import Source
+import numpy as np
+
+from medseg_demo import names
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.raw import Layout, Raw, Samples
+from medseg_demo.reading.source import MIB, Source, check_bytes, check_size, read_into
 
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
+ENCRYPTED = 0x1
+MAX_CHANNELS = 16
+MOST_AXES = 5
+MAX_TRAILING = 64 * MIB
+# What the image is called beside labels or spacings: by us, by np.savez, in the archives of MedSAM.
+PREFERRED_NAMES = ("image", "arr_0", "imgs")
+COLOUR_TYPES = ("|u1", "<u2", ">u2", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8")
+AXES_RULE = (
+    "Save (Y, X), (Z, Y, X), (Y, X, channels), (Z, Y, X, channels) or (channels, Z, Y, X); up to "
+    f"{MAX_CHANNELS} are taken for channels."
+)
+FEW_SLICES = "Its first axis was taken for {} slices. If it holds colours or channels, save them as the last axis."
+COLOUR_NOTE = "Its last axis of three was taken for red, green and blue."
+
+
+@dataclass(frozen=True)
+class Axes:
+    """How an array is divided.
+
+    Attributes:
+        kept: Its shape without axes of one that mean nothing.
+        spatial: The shape of one volume, (Y, X) or (Z, Y, X).
+        volume_axis: Of ``kept``, the one along which volumes are chosen; None where there is one volume.
+        is_colour: Whether the last axis holds red, green and blue.
+    """
+
+    kept: tuple[int, ...]
+    spatial: tuple[int, ...]
+    volume_axis: int | None = None
+    is_colour: bool = False
+
+
+@dataclass(frozen=True)
+class Header:
+    """What reading the data takes.
+
+    Attributes:
+        member: The name of the array in an NPZ; None in an NPY.
+        shape: As stored.
+        is_fortran: Whether the first axis runs fastest.
+        axes: How the array is divided.
+        notes: What was left to guess.
+    """
+
+    member: str | None
+    shape: tuple[int, ...]
+    is_fortran: bool
+    axes: Axes
+    notes: tuple[str, ...]
 
 
 def is_npy(source: Source) -> bool:
@@ -33,9 +94,198 @@ def _first_member(head: bytes) -> bytes:
 
 def inspect(source: Source) -> Layout:
     """See ``Format.inspect``."""
-    raise NotImplementedError
+    if is_npy(source):
+        return _inspect_stream(source.file, source.size, source, None, ())
+    with _archive(source) as archive:
+        member, others = _choose(archive.infolist(), source)
+        with archive.open(member) as file:
+            layout = _inspect_stream(file, member.file_size, source, member.filename, others)
+    return layout
+
+
+@contextmanager
+def _archive(source: Source) -> Iterator[zipfile.ZipFile]:
+    """The archive of an NPZ.
+
+    Raises:
+        DamagedFileError: It, or a member, is damaged.
+        UnsupportedImageError: It is packed in a way that zipfile cannot unpack.
+    """
+    try:
+        source.file.seek(0)
+        with zipfile.ZipFile(source.file) as archive:
+            yield archive
+    except NotImplementedError:
+        raise UnsupportedImageError(
+            f"{source.label}: the NPZ is packed by a method that is not read. Save it with np.savez_compressed."
+        ) from None
+    except (zipfile.BadZipFile, zlib.error):
+        raise DamagedFileError(
+            f"{source.label}: the NPZ is damaged: its zip cannot be unpacked, or does not fit its checksum. Export or "
+            "copy it again."
+        ) from None
+
+
+def _choose(members: list[zipfile.ZipInfo], source: Source) -> tuple[zipfile.ZipInfo, tuple[str, ...]]:
+    """The image, and the names of all arrays where there are several."""
+    arrays = {member.filename.removesuffix(".npy"): member for member in members}
+    shown = tuple(sorted(map(names.shown, arrays)))
+    if len(arrays) < len(members):
+        raise UnsupportedImageError(f"{source.label}: it holds two arrays of one name. Save the image alone.")
+    name = next((name for name in PREFERRED_NAMES if name in arrays), None)
+    if len(arrays) == 1:
+        chosen = members[0]
+    elif name is not None:
+        chosen = arrays[name]
+    else:
+        raise UnsupportedImageError(
+            f"{source.label}: it holds {len(arrays)} arrays ({', '.join(shown[:10])}). "
+            "Save the image alone, or name it 'image'."
+        )
+    if chosen.flag_bits & ENCRYPTED:
+        raise UnsupportedImageError(f"{source.label}: the NPZ is encrypted. Save it without a password.")
+    return chosen, shown if len(arrays) > 1 else ()
+
+
+def _inspect_stream(file: IO[bytes], size: int, source: Source, member: str | None, others: tuple[str, ...]) -> Layout:
+    """The claims of one NPY stream of ``size`` bytes."""
+    shape, is_fortran, dtype, start = _parse(file, source)
+    _check_type(dtype, source)
+    axes = _divide(shape, dtype, source)
+    check_size(axes.spatial, source)
+    claimed = math.prod(shape) * dtype.itemsize
+    check_bytes(claimed, source)
+    if start + claimed > size:
+        raise _missing(source, claimed, max(0, size - start))
+    if size - start - claimed > MAX_TRAILING:
+        raise DamagedFileError(f"{source.label}: far more bytes are there than its header claims. Save it again.")
+    notes: tuple[str, ...] = ()
+    if size > start + claimed:
+        notes += (f"{size - start - claimed} bytes that follow the array were ignored.",)
+    if others:
+        notes += (
+            f"Of its arrays ({', '.join(others[:10])}) {names.shown(member or '').removesuffix('.npy')!r} was read.",
+        )
+    return Layout(
+        shape=axes.spatial,
+        dtype=dtype,
+        samples=3 if axes.is_colour else 1,
+        volumes=1 if axes.volume_axis is None else axes.kept[axes.volume_axis],
+        decoded_dtype=np.dtype(np.float32) if dtype.itemsize > 4 else dtype.newbyteorder("="),
+        alternatives=others,
+        header=Header(member, shape, is_fortran, axes, notes),
+    )
+
+
+def _parse(file: IO[bytes], source: Source) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, order and type of an NPY stream, and the bytes of its header."""
+    try:
+        version = np.lib.format.read_magic(file)
+        # The third version differs from the second in the letters that names of fields may have, which are not read.
+        parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, is_fortran, dtype = parse(file)
+    except (ValueError, TypeError, SyntaxError, RecursionError):
+        raise DamagedFileError(
+            f"{source.label}: the header of the array cannot be read: it is damaged, or longer than that of any plain "
+            "array. Save it again with np.save."
+        ) from None
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise UnsupportedImageError(f"{source.label}: NPY version {version} is not read. Save it again with np.save.")
+    return tuple(int(size) for size in shape), is_fortran, dtype, file.tell()
+
+
+def _check_type(dtype: np.dtype, source: Source) -> None:
+    if dtype.hasobject:
+        raise UnsupportedImageError(
+            f"{source.label}: it holds pickled Python objects, which are never loaded, since they can run any code. "
+            "Save a plain numeric array, such as float32."
+        )
+    if dtype.kind not in "biuf":
+        kind = "a record of fields" if dtype.kind == "V" else str(dtype)
+        raise UnsupportedImageError(
+            f"{source.label}: values of type {kind} are not intensities. Save real numbers, such as float32."
+        )
+
+
+def _divide(shape: tuple[int, ...], dtype: np.dtype, source: Source) -> Axes:
+    """What the axes of an array are taken for.
+
+    Raises:
+        UnsupportedImageError: They are none of an image's or volume's.
+    """
+    if min(shape, default=1) < 1:
+        raise UnsupportedImageError(f"{source.label}: the array of shape {shape} is empty. Save it again.")
+    kept = shape
+    if 2 < len(kept) <= MOST_AXES and kept[-1] == 1:  # one channel
+        kept = kept[:-1]
+    while 3 < len(kept) <= MOST_AXES and kept[0] == 1 and not (len(kept) == 4 and kept[-1] <= MAX_CHANNELS):
+        kept = kept[1:]  # one volume, or one channel before it
+    if len(kept) == 2 or (len(kept) == 3 and kept[-1] > MAX_CHANNELS):
+        return Axes(kept, kept)
+    if len(kept) in (3, 4) and kept[-1] == 3 and dtype.str in COLOUR_TYPES:
+        return Axes(kept, kept[:-1], is_colour=True)
+    if len(kept) in (3, 4) and kept[-1] <= MAX_CHANNELS:
+        return Axes(kept, kept[:-1], len(kept) - 1)
+    if len(kept) == 4 and kept[0] <= MAX_CHANNELS:
+        return Axes(kept, kept[1:], 0)
+    raise UnsupportedImageError(f"{source.label}: an array of shape {shape} is no image or volume. {AXES_RULE}")
+
+
+def _missing(source: Source, claimed: int, stored: int) -> DamagedFileError:
+    return DamagedFileError(
+        f"{source.label}: the file is damaged: its header claims {claimed} bytes of data, and {stored} are there. Save "
+        "it again."
+    )
 
 
 def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     """See ``Format.read``."""
-    raise NotImplementedError
+    header: Header = layout.header
+    if header.member is None:
+        array = _read_stream(source.file, source, layout)
+    else:
+        with _archive(source) as archive, archive.open(header.member) as file:
+            array = _read_stream(file, source, layout)
+            while file.read(MIB):
+                pass  # to its end, for the checksum
+    axis, samples = header.axes.volume_axis, _samples(header.axes, volumes)
+    if axis is not None:
+        chosen = [np.take(array, volume, axis) for volume in volumes]
+        array = chosen[0] if samples == "one" else np.stack(chosen, axis=-1)
+    is_volume = len(layout.shape) == 3
+    return Raw(
+        array=array,
+        axes=("ZYX" if is_volume else "YX") + ("" if samples == "one" else "C"),  # type: ignore[arg-type]
+        file_format="NPY" if header.member is None else "NPZ",
+        bit_depth=1 if layout.dtype.kind == "b" else layout.dtype.itemsize * 8,
+        samples=samples,
+        channel_names=tuple(f"channel {volume + 1}" for volume in volumes) if samples == "channels" else (),
+        notes=header.notes,
+        image_notes=_guesses(layout, samples),
+    )
+
+
+def _samples(axes: Axes, volumes: Sequence[int]) -> Samples:
+    if axes.is_colour:
+        return "colour"
+    return "channels" if len(volumes) > 1 else "one"
+
+
+def _guesses(layout: Layout, samples: Samples) -> tuple[str, ...]:
+    if samples == "colour" and layout.dtype != np.uint8:
+        return (COLOUR_NOTE,)
+    if samples == "one" and layout.volumes == 1 and len(layout.shape) == 3 and 2 <= layout.shape[0] <= 4:
+        return (FEW_SLICES.format(layout.shape[0]),)
+    return ()
+
+
+def _read_stream(file: IO[bytes], source: Source, layout: Layout) -> np.ndarray:
+    """The array without its axes of one."""
+    header: Header = layout.header
+    _parse(file, source)
+    flat = np.empty(math.prod(header.shape), layout.dtype)
+    stored = read_into(file, flat.data.cast("B"))
+    if stored != flat.nbytes:
+        raise _missing(source, flat.nbytes, stored)
+    array = flat.reshape(header.shape[::-1]).T if header.is_fortran else flat.reshape(header.shape)
+    return array.reshape(header.axes.kept)

@@ -136,6 +136,11 @@ def _from_values(
             f"{source.label}: it holds {found.layout.volumes} volumes or several components a voxel. Store one label a "
             "voxel (of one-hot channels the number of the channel)."
         )
+    if found.layout.alternatives:
+        held = ", ".join(found.layout.alternatives[:10])
+        raise UnsupportedImageError(
+            f"{source.label}: it holds {len(found.layout.alternatives)} arrays ({held}). Keep the label map alone."
+        )
     raw = decode(source, found)
     if colours is not None and (raw.samples.startswith("colour") or raw.palette is not None):
         return _from_colours(raw, colours, class_names, source)

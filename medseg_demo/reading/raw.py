@@ -28,6 +28,8 @@ class Layout:
         volume_names: One a volume, for people, such as "channel 2, time 1" or "T2"; empty where there is no better
             name than its number.
         decoded_dtype: Of the values as they are handed over, where scaling or turning changes the type.
+        alternatives: What else there is in the file that might have been meant, and the one that is read with it: such
+            as the arrays of an archive, of which one is the image by its name. No label map is read then.
         header: What the reader itself found, so that nothing is parsed twice.
     """
 
@@ -37,6 +39,7 @@ class Layout:
     volumes: int = 1
     volume_names: tuple[str, ...] = ()
     decoded_dtype: np.dtype | None = None
+    alternatives: tuple[str, ...] = ()
     header: Any = None
 
     def decoded_bytes(self, volumes: int = 1) -> int:

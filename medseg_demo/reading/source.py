@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
@@ -113,7 +113,7 @@ def open_beside(source: Source, name: str) -> Iterator[Source]:
         yield data
 
 
-def read_into(file: BinaryIO, buffer: memoryview) -> int:
+def read_into(file: IO[bytes], buffer: memoryview) -> int:
     """Fill a buffer of bytes, however large, from a file that may return less than it is asked for.
 
     Returns:

@@ -1,83 +1,110 @@
-"""Array of bytes → NIfTI-1, written without a library: label maps, and parts of volumes.
+"""Array → gzipped NIfTI through nibabel: label maps, and parts of volumes.
 
-ITK's writer straightens the affine of a tilted series without a word, so that the label map no longer lies on its
-image; here the affine is stored as it is.
+nibabel's own affine goes into both transforms by its nearest right angles; here each form is stored as it is, and a
+NIfTI image's own two are kept, so that its label map lies on it in every program, whichever it follows.
 
 Source: NIfTI-1.1 header, https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h, "METHOD 2" and "METHOD 3".
 """
 
 import gzip
-import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from medseg_demo.image import Geometry
+from medseg_demo.image import Geometry, NiftiForms
 
-HEADER_BYTES, DATA_OFFSET = 348, 352
-UINT8, BITS = 2, 8
-MILLIMETRES, SCANNER = 2, 1
+MOST_IN_NIFTI_1 = 32_767  # its sizes are 16-bit integers
+SCANNER = 1
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # The greatest cosine between two axes for which the quaternion form, which knows right angles only, is stored too.
 RIGHT_ANGLE = 1e-4
-UNCERTAIN = (5e-5, 5e-3)  # first numbers of quaternions that readers take for 0, or find with too few digits
+# First numbers of quaternions that readers take for 0, or find with too few digits: they work it out from the other
+# three, for which the single precision of a header is too little after turns by nearly 180°.
+UNCERTAIN = (5e-5, 5e-3)
+SAME_PLACE = 1e-4  # relative, between an affine and the transform that it came from
 
 
 def write_nifti(labels: np.ndarray, geometry: Geometry, path: Path) -> None:
-    """Write a gzipped NIfTI of unsigned bytes.
+    """Write an array as it is; the same content gives the same bytes.
 
     Args:
-        labels: uint8, (Y, X) or (Z, Y, X); an image with an affine becomes a volume of one slice.
+        labels: Integers, (Y, X) or (Z, Y, X); an image with an affine becomes a volume of one slice.
         geometry: Where it has no affine the spacing alone is stored, and where it has neither the unit is unknown.
+            The transforms of a NIfTI image are stored with their codes.
         path: The file.
 
     Raises:
         OSError: It cannot be written.
     """
-    if labels.ndim == 2 and geometry.affine is not None:
+    forms = _own_forms(geometry)
+    if labels.ndim == 2 and geometry.affine is not None and forms is None:
         labels = labels[np.newaxis]
+    header = _header(labels, geometry, forms)
     with path.open("wb") as file, gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-        packed.write(_header(labels.shape, geometry))
-        packed.write(np.ascontiguousarray(labels).data)
+        header.write_to(packed)
+        packed.write(np.ascontiguousarray(labels, header.get_data_dtype()).data.cast("B"))
 
 
-def _header(shape: tuple[int, ...], geometry: Geometry) -> bytes:
-    header = bytearray(DATA_OFFSET)
-    axes, affine = len(shape), geometry.affine
-    spacing = (geometry.spacing_mm or (1.0,) * axes)[::-1]
-    if affine is not None:
-        spacing = tuple(np.linalg.norm(affine[:3, :3], axis=0))
-    struct.pack_into("<i", header, 0, HEADER_BYTES)
-    struct.pack_into("<8h", header, 40, axes, *reversed(shape), *[1] * (7 - axes))
-    struct.pack_into("<2h", header, 70, UINT8, BITS)
-    struct.pack_into("<f", header, 108, DATA_OFFSET)
-    struct.pack_into("<f", header, 112, 1)
-    header[123] = MILLIMETRES if geometry.spacing_mm or affine is not None else 0
-    header[344:348] = b"n+1\0"
-    handedness = 1.0
-    if affine is not None:
-        to_ras = RAS_FROM_LPS @ affine
-        struct.pack_into("<h", header, 254, SCANNER)
-        struct.pack_into("<12f", header, 280, *to_ras[:3].ravel())
-        directions = to_ras[:3, :3] / spacing
-        if np.abs(directions.T @ directions - np.eye(3)).max() < RIGHT_ANGLE:
-            handedness = float(np.sign(np.linalg.det(directions)))
-            quaternion = _quaternion(directions * (1, 1, handedness))
-            if quaternion is not None:
-                struct.pack_into("<h", header, 252, SCANNER)
-                struct.pack_into("<6f", header, 256, *quaternion, *to_ras[:3, 3])
-    struct.pack_into("<8f", header, 76, handedness, *spacing, *[1] * (7 - axes))
-    return bytes(header)
+def _own_forms(geometry: Geometry) -> NiftiForms | None:
+    """The transforms of the image, unless its affine has changed since."""
+    forms, affine = geometry.nifti_forms, geometry.affine
+    if forms is None or affine is None:
+        return forms
+    ras = RAS_FROM_LPS @ affine
+    kept = (form for form in (forms.sform, forms.qform) if form is not None)
+    scale = np.abs(ras[:3]).max()
+    return forms if any(np.allclose(form, ras, rtol=SAME_PLACE, atol=SAME_PLACE * scale) for form in kept) else None
 
 
-def _quaternion(rotation: np.ndarray) -> np.ndarray | None:
-    """The last three numbers of the unit quaternion whose first is not negative.
+def _header(labels: np.ndarray, geometry: Geometry, forms: NiftiForms | None) -> Any:
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
 
-    None for some turns by nearly 180°: readers work the first number out from the other three, and the single precision
-    of a header is too little for it then.
-    """
+    header = (Nifti1Header if max(labels.shape) <= MOST_IN_NIFTI_1 else Nifti2Header)(endianness="<")
+    header.set_data_dtype(labels.dtype)
+    header.set_data_shape(labels.shape[::-1])
+    header.set_slope_inter(1, 0)
+    header.set_xyzt_units("mm" if geometry.spacing_mm or geometry.affine is not None else "unknown")
+    if forms is not None:
+        _store_forms(header, forms)
+    elif geometry.affine is not None:
+        _store_affine(header, RAS_FROM_LPS @ geometry.affine)
+    elif geometry.spacing_mm is not None:
+        header.set_zooms(geometry.spacing_mm[::-1])
+    return header
+
+
+def _store_forms(header: Any, forms: NiftiForms) -> None:
+    """Both transforms, by the fields: nibabel refuses codes that it does not know."""
+    if forms.qform is not None:
+        header.set_qform(forms.qform, SCANNER)
+    elif forms.sform is not None:
+        header["pixdim"][1:4] = np.linalg.norm(forms.sform[:3, :3], axis=0)
+    if forms.sform is not None:
+        header.set_sform(forms.sform, SCANNER)
+    header["qform_code"], header["sform_code"] = forms.qform_code, forms.sform_code
+    if forms.pixdim is not None:
+        header["pixdim"][:4] = forms.pixdim
+
+
+def _store_affine(header: Any, affine: np.ndarray) -> None:
+    """The matrix, and the quaternion where it says the same."""
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    directions = affine[:3, :3] / steps
+    header.set_sform(affine, SCANNER)
+    header["pixdim"][1:4] = steps
+    if np.abs(directions.T @ directions - np.eye(3)).max() >= RIGHT_ANGLE:
+        return
+    header.set_qform(affine, SCANNER)
+    header["pixdim"][1:4] = steps
+    if UNCERTAIN[0] < _first_number(directions) < UNCERTAIN[1]:
+        header["qform_code"] = 0
+
+
+def _first_number(directions: np.ndarray) -> float:
+    """The first number of the unit quaternion of a turn, mirrored or not."""
     from scipy.spatial.transform import Rotation
 
-    *last, first = Rotation.from_matrix(rotation).as_quat()
-    low, high = UNCERTAIN
-    return None if low < abs(first) < high else np.multiply(last, 1 if first >= 0 else -1)
+    handed = directions * [1, 1, np.sign(np.linalg.det(directions))]
+    return abs(float(Rotation.from_matrix(handed).as_quat()[3]))
