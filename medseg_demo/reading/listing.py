@@ -17,6 +17,8 @@ from medseg_demo.reading.formats import Found, find_format, inspect
 from medseg_demo.reading.source import Source, as_source, open_source
 from medseg_demo.settings import Settings
 
+TOGETHER = "together-"  # what the folders of files that were given together begin with
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -179,7 +181,7 @@ def _with_data_beside(batches: list[Batch], unpack_to: Path) -> list[Batch]:
 
 def _beside(looked: Looked, given: Sequence[Path], unpack_to: Path) -> Looked:
     unpack_to.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="together-", dir=unpack_to))
+    folder = Path(tempfile.mkdtemp(prefix=TOGETHER, dir=unpack_to))
     for path in (looked.path, *given):
         try:
             os.link(path.resolve(), folder / path.name)

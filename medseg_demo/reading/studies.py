@@ -17,7 +17,7 @@ from medseg_demo import names
 from medseg_demo.errors import ReadError
 from medseg_demo.reading.dicom.series import Series, group_slices, number_names
 from medseg_demo.reading.formats import Choice, Found
-from medseg_demo.reading.listing import Looked, holds_files, list_files
+from medseg_demo.reading.listing import TOGETHER, Looked, holds_files, list_files
 from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 
@@ -113,7 +113,8 @@ def result_stems(items: Sequence[Item | Study], known: Callable[[Path], PurePath
 def _folder(item: Item) -> Path:
     """The folder that an item's name does not tell: most series are called as the one that they lie in."""
     folder = Path(os.path.commonpath([os.path.abspath(path.parent) for path in item_paths(item)]))
-    return folder.parent if isinstance(item, Series) and folder.name == item.name else folder
+    named_otherwise = isinstance(item, Series) and folder.name == item.name
+    return folder.parent if named_otherwise or folder.name.startswith(TOGETHER) else folder
 
 
 def size_on_disk(item: Item | Study) -> int:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg_demo.image import MedicalImage
+from medseg_demo.names import safe_stem
+from medseg_demo.reading.studies import result_stems
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
-from medseg_demo.ui.downloads import safe_stem, write_outcome
+from medseg_demo.ui.downloads import write_outcome
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain
-from medseg_demo.ui.state import Choices, Given, Outcome, Run, StopRequest
+from medseg_demo.ui.state import Choices, Given, Outcome, Run, StopRequest, known_folder
 from medseg_demo.ui.studies import Study
 
 # (studies done, studies in all, name of the present one, its steps that are done, its steps in all)
@@ -43,9 +45,12 @@ class Job:
     def run(self, given: Given) -> Iterator[Run]:
         """Segment every study; a Run after each. The last one is whole, or marked as partial."""
         run = Run(self.choices, given.studies, folder=self.folder)
+        stems: list[str] = []
+        for stem in result_stems(given.studies, known_folder):
+            stems.append(safe_stem(stem, stems))
         for index, study in enumerate(given.studies):
             try:
-                outcome, segmentation = self._one(study, given.image, index, run)
+                outcome, segmentation = self._one(study, stems[index], given.image, index, run)
             except Stopped:
                 yield replace(run, partial=True)
                 return
@@ -53,10 +58,8 @@ class Job:
             yield run
 
     def _one(
-        self, study: Study, image: MedicalImage | None, index: int, run: Run
+        self, study: Study, name: str, image: MedicalImage | None, index: int, run: Run
     ) -> tuple[Outcome, Segmentation | None]:
-        name = safe_stem(study.stem, [outcome.name for outcome in run.outcomes])
-
         def progress(done: int, of: int) -> None:
             if self.stop.raised:
                 raise Stopped

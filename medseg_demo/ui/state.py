@@ -3,7 +3,7 @@
 import re
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -146,6 +146,18 @@ class Work(SessionWork):
 
     given: Given = field(default_factory=Given)
     run: Run | None = None
+
+
+def known_folder(folder: Path) -> PurePath:
+    """What of the path of an uploaded file's folder the visitor knows: what a zip held, and nothing of the server's.
+
+    Gradio puts each file into a folder called by its hash; zips are unpacked into one of the session.
+    """
+    uploads = Path(get_upload_folder())
+    if not folder.is_relative_to(uploads):
+        return PurePath()
+    parts = folder.relative_to(uploads).parts
+    return PurePath(*parts[3:]) if parts[:1] == (SESSIONS,) else PurePath()
 
 
 def session_folder(session: str | None) -> Path:
