@@ -106,7 +106,8 @@ def unique_stems(
     taken = {key for key, group in groups.items() if len(group) == 1}
     for group in (group for group in groups.values() if len(group) > 1):
         folders = [_folders(PurePath(paths[index])) for index in group]
-        for index, name in zip(group, _with_folders(folders, plain[group[0]], most), strict=True):
+        apart = _with_folders(folders, [plain[index] for index in group], most)
+        for index, name in zip(group, apart, strict=True):
             plain[index] = free_name(name, taken, most) if _key(name) in taken else name
             taken.add(_key(plain[index]))
     return plain
@@ -137,11 +138,14 @@ def _folders(path: PurePath) -> tuple[str, ...]:
     return tuple(part for part in path.parts[:-1] if part not in (path.anchor, ".."))
 
 
-def _with_folders(folders: Sequence[tuple[str, ...]], name: str, most: int) -> list[str]:
+def _with_folders(folders: Sequence[tuple[str, ...]], plain: Sequence[str], most: int) -> list[str]:
     """Equal names with the fewest folders in front that tell most of them apart."""
     deepest = max(map(len, folders))
     tried = [
-        [storable("_".join([*parts[max(len(parts) - depth, 0) :], name]), most) for parts in folders]
+        [
+            storable("_".join([*parts[max(len(parts) - depth, 0) :], name]), most)
+            for parts, name in zip(folders, plain, strict=True)
+        ]
         for depth in range(deepest + 1)
     ]
     return max(tried, key=lambda names: len(set(map(_key, names))))  # the first of the best

@@ -112,7 +112,7 @@ def result_stems(items: Sequence[Item | Study], known: Callable[[Path], PurePath
 
 def _folder(item: Item) -> Path:
     """The folder that an item's name does not tell: most series are called as the one that they lie in."""
-    folder = Path(os.path.commonpath([os.path.abspath(path.parent) for path in item_paths(item)]))
+    folder = Path(os.path.commonpath([os.path.normpath(path.parent.absolute()) for path in item_paths(item)]))
     named_otherwise = isinstance(item, Series) and folder.name == item.name
     return folder.parent if named_otherwise or folder.name.startswith(TOGETHER) else folder
 
