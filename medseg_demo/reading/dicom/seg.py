@@ -23,9 +23,10 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, OptionError, OutputError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
+from medseg_demo.reading.dicom.dataset import Header, load, read_pixels
 from medseg_demo.reading.dicom.elements import whole
 from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
-from medseg_demo.reading.dicom.objects import load, sop_class
+from medseg_demo.reading.dicom.objects import sop_class
 from medseg_demo.reading.dicom.pixels import PixelFormat, decode
 from medseg_demo.reading.dicom.seg_header import LABEL_MAP, SEGMENTATION, SegHeader, read_header
 from medseg_demo.reading.dicom.slice_places import NOTED, Place
@@ -95,9 +96,9 @@ def read_segmentation(source: Source, image: MedicalImage | None = None) -> SegC
             the image, or a feature is not read here.
     """
     with decoding(source, "DICOM SEG"):
-        dataset = load(source)
-        header = read_header(dataset, source)
-        frames = FrameElements.of(dataset)
+        opened = load(source)
+        header = read_header(opened, source)
+        frames = FrameElements.of(opened.dataset)
         pixels = header.pixels
         if len(frames.own) != pixels.frames and (pixels.frames > 1 or frames.own):
             raise DamagedFileError(
@@ -107,11 +108,11 @@ def read_segmentation(source: Source, image: MedicalImage | None = None) -> SegC
         places = find_places(frames, pixels.frames, pixels.rows, pixels.columns, image, source)
         if not places.is_of_image:
             check_size(places.slices.shape, source)
-        return _paint_all(dataset, header, frames, places, image, source)
+        return _paint_all(opened, header, frames, places, image, source)
 
 
 def _paint_all(
-    dataset: "Dataset",
+    opened: Header,
     header: SegHeader,
     frames: FrameElements,
     places: FramePlaces,
@@ -122,7 +123,7 @@ def _paint_all(
     fractions = np.zeros_like(labels, header.pixels.dtype) if header.kind == "FRACTIONAL" else None
     overlaps: Counter[tuple[str, str]] = Counter()
     farthest: Place | None = None
-    for index, values in _decoded(dataset, header.pixels, source):
+    for index, values in _decoded(opened, header.pixels, source):
         painted = _as_labels(values, header, frames, index, source)
         if not painted.any():
             continue
@@ -139,13 +140,13 @@ def _paint_all(
     return _content(labels, header, places, image, notes)
 
 
-def _decoded(dataset: "Dataset", pixels: PixelFormat, source: Source) -> Iterator[tuple[int, np.ndarray]]:
+def _decoded(opened: Header, pixels: PixelFormat, source: Source) -> Iterator[tuple[int, np.ndarray]]:
     """The frames in their order, a few at a time."""
     step = max(1, CHUNK_BYTES // (pixels.rows * pixels.columns * pixels.dtype.itemsize))
-    element = dataset["PixelData"]
+    element = read_pixels(opened, source)
     for start in range(0, pixels.frames, step):
         indices = range(start, min(start + step, pixels.frames))
-        yield from zip(indices, decode(element, dataset, pixels, indices, source), strict=True)
+        yield from zip(indices, decode(element, opened.dataset, pixels, indices, source), strict=True)
 
 
 def _as_labels(values: np.ndarray, header: SegHeader, frames: FrameElements, index: int, source: Source) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.dicom.dataset import Header
 from medseg_demo.reading.dicom.elements import first, items, value_of, whole, word
 from medseg_demo.reading.dicom.pixels import PixelFormat, check_length, describe
 from medseg_demo.reading.source import Source, check_bytes, check_size
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
-UNDEFINED_LENGTH = 0xFFFFFFFF
 MOST_SEGMENTS = 255
 
 
@@ -41,7 +41,7 @@ class SegHeader:
     background: int | None
 
 
-def read_header(dataset: "Dataset", source: Source) -> SegHeader:
+def read_header(header: Header, source: Source) -> SegHeader:
     """What a SEG says of itself, checked against the limits and the bytes that are there, before a pixel is decoded.
 
     Raises:
@@ -49,14 +49,15 @@ def read_header(dataset: "Dataset", source: Source) -> SegHeader:
         ImageTooLargeError: It claims more than the limits of the settings.
         UnsupportedImageError: A feature is not read here, or an element is missing; the message names it.
     """
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    dataset = header.dataset
+    if header.keyword != "PixelData":
         raise DamagedFileError(f"{source.label}: the DICOM SEG ends before its pixels. Export or copy it again.")
     if "TotalPixelMatrixColumns" in dataset or word(dataset, "DimensionOrganizationType").startswith("TILED"):
         raise UnsupportedImageError(
             f"{source.label}: the DICOM SEG is made of the tiles of a whole slide, which are not read here. Export it "
             "as one picture."
         )
-    pixels = describe(dataset, "PixelData", _transfer_syntax(dataset), source)
+    pixels = describe(dataset, header.keyword, header.syntax, source)
     kind = word(dataset, "SegmentationType") or ("BINARY" if pixels.allocated == 1 else "")
     if str(dataset.get("SOPClassUID", "")) == LABEL_MAP:
         kind = "LABELMAP"
@@ -73,7 +74,9 @@ def read_header(dataset: "Dataset", source: Source) -> SegHeader:
             f"{source.label}: the fractional DICOM SEG does not state which value is the fraction 1 "
             "(MaximumFractionalValue). Export it as binary."
         )
-    _check_pixels(dataset, pixels, source)
+    check_size((pixels.rows, pixels.columns), source)
+    check_bytes(pixels.frame_bits * pixels.frames // 8, source)
+    check_length(header.length, header.available, pixels, source)
     return SegHeader(kind, pixels, numbers, class_names, most, _background(dataset))
 
 
@@ -108,18 +111,3 @@ def _background(dataset: "Dataset") -> int | None:
     Source: DICOM PS3.3, C.8.20.2 (Pixel Padding Value).
     """
     return whole(dataset, "PixelPaddingValue")
-
-
-def _transfer_syntax(dataset: "Dataset") -> str:
-    stated = str(dataset.file_meta.get("TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
-    is_implicit, is_little = dataset.original_encoding
-    return stated or ("1.2.840.10008.1.2" if is_implicit else f"1.2.840.10008.1.2.{1 if is_little else 2}")
-
-
-def _check_pixels(dataset: "Dataset", pixels: PixelFormat, source: Source) -> None:
-    """Compare what is claimed with the limits and with the bytes that are there, before a pixel is decoded."""
-    check_size((pixels.rows, pixels.columns), source)
-    check_bytes(pixels.frame_bits * pixels.frames // 8, source)
-    element = dataset["PixelData"]
-    length = UNDEFINED_LENGTH if element.is_undefined_length else len(element.value)
-    check_length(length, len(element.value), pixels, source)

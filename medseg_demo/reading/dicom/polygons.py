@@ -1,0 +1,92 @@
+"""Polygons → pixels: those whose centres lie inside, or on the outline."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+# Pixels up to which a centre counts as on the outline: programs that follow the centres of border pixels write them in
+# mm, as rounded text.
+ON_OUTLINE = 1e-3
+ROWS_AT_A_TIME = 2_000_000
+
+
+def area(polygon: np.ndarray) -> float:
+    """The area that a polygon (N, 2) encloses, by Gauss's formula."""
+    x, y = (polygon - polygon[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def fill(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """The pixels inside an odd number of polygons, or on the outline of one.
+
+    A pixel's centre is its index. Every edge is crossed with the rows of pixels that it spans; what lies right of an
+    odd number of crossings is inside. The time grows with the length of the outlines, not with corners × pixels.
+
+    Args:
+        polygons: Each (N, 2) of x and y, in pixels, closed from its last corner to the first; of any size and place.
+        shape: (Y, X) of the result.
+
+    Returns:
+        Boolean (Y, X).
+    """
+    rows, columns = shape
+    crossings = np.zeros((rows, columns + 1), np.int32)
+    outline = np.zeros(shape, bool)
+    for polygon in polygons:
+        ends = np.roll(polygon, -1, axis=0)
+        for start, end in _blocks(polygon, ends, rows):
+            _cross(start, end, crossings)
+            _trace(start, end, outline)
+    inside = (np.cumsum(crossings[:, :columns], axis=1) & 1).astype(bool)
+    return inside | outline
+
+
+def _blocks(starts: np.ndarray, ends: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """A number of edges at a time whose crossings fit into memory."""
+    step = max(1, ROWS_AT_A_TIME // rows)
+    for index in range(0, len(starts), step):
+        yield starts[index : index + step], ends[index : index + step]
+
+
+def _cross(start: np.ndarray, end: np.ndarray, crossings: np.ndarray) -> None:
+    """Count each edge's crossings with rows at the first pixel to the right of them.
+
+    The lower end of an edge belongs to it and the upper one does not, so that a corner is crossed once.
+    """
+    rows, columns = crossings.shape
+    low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
+    first, last = (np.clip(np.ceil(each), 0, rows).astype(np.int64) for each in (low, high))
+    edge, row = _spanned(first, last)
+    along = (row - start[edge, 1]) / (end[edge, 1] - start[edge, 1])
+    x = start[edge, 0] + along * (end[edge, 0] - start[edge, 0])
+    np.add.at(crossings, (row, np.clip(np.ceil(x), 0, columns - 1).astype(np.int64)), 1)
+
+
+def _trace(start: np.ndarray, end: np.ndarray, outline: np.ndarray) -> None:
+    """Mark the centres that edges run through: of steep edges row by row, of level ones column by column."""
+    slope = np.abs(end - start)
+    is_steep = slope[:, 1] >= slope[:, 0]
+    _trace_steep(start[is_steep], end[is_steep], outline)
+    _trace_steep(start[~is_steep, ::-1], end[~is_steep, ::-1], outline.T)
+
+
+def _trace_steep(start: np.ndarray, end: np.ndarray, outline: np.ndarray) -> None:
+    rows, columns = outline.shape
+    low = np.minimum(start[:, 1], end[:, 1]) - ON_OUTLINE
+    high = np.maximum(start[:, 1], end[:, 1]) + ON_OUTLINE
+    first, last = np.clip(np.ceil(low), 0, rows), np.clip(np.floor(high) + 1, 0, rows)
+    edge, row = _spanned(first.astype(np.int64), last.astype(np.int64))
+    length = end[edge, 1] - start[edge, 1]
+    along = np.divide(row - start[edge, 1], length, out=np.zeros(len(edge)), where=length != 0)
+    x = start[edge, 0] + np.clip(along, 0, 1) * (end[edge, 0] - start[edge, 0])
+    nearest = np.rint(x)
+    is_on = (np.abs(x - nearest) <= ON_OUTLINE) & (nearest >= 0) & (nearest < columns)
+    outline[row[is_on], nearest[is_on].astype(np.int64)] = True
+
+
+def _spanned(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The edge and the row of every crossing, of edges that span the rows from ``first`` to before ``last``."""
+    counts = np.maximum(last - first, 0)
+    edge = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return edge, first[edge] + within
