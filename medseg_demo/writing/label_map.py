@@ -10,13 +10,14 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image
 
-from medseg_demo.errors import OptionError
+from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.reading.dicom.seg import write_dicom_seg
 from medseg_demo.rendering.colours import palette
 from medseg_demo.writing.nifti import write_nifti
 from medseg_demo.writing.whole import whole_file
 
+MOST_VALUE = 65_535
 RUNS = 3  # zlib's strategy for runs of equal bytes: a lung mask comes out half as large, in the same time
 
 LabelMapFormat = Literal["auto", "nifti", "nrrd", "dicom-seg"]
@@ -83,8 +84,13 @@ def write_label_map(
 
 
 def _as_stored(labels: np.ndarray) -> np.ndarray:
-    """Bytes, or where a value does not fit into one, two bytes each."""
-    return labels if labels.dtype == np.uint8 else labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
+    """Bytes, or where a value does not fit into one, two bytes each; never others than they are."""
+    if labels.dtype == np.uint8:
+        return labels
+    least, greatest = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if least < 0 or greatest > MOST_VALUE:
+        raise OutputError(f"Label values from 0 to {MOST_VALUE} can be written, and these are {least} to {greatest}.")
+    return labels.astype(np.uint8 if greatest < 256 else np.uint16)
 
 
 def _settle(label_map: LabelMap, file_format: LabelMapFormat) -> str:

@@ -45,7 +45,8 @@ def write_json(summaries: Iterable[dict[str, object]], path: Path) -> None:
     """
     document = {"format_version": FORMAT_VERSION, "images": list(summaries)}
     with whole_file(path) as draft:
-        draft.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        draft.write_text(f"{text}\n", encoding="utf-8", errors="replace")
 
 
 def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: Path) -> None:
@@ -55,7 +56,7 @@ def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: P
         OutputError: The file cannot be written.
     """
     columns = ["name", "checkpoint", *ClassMeasurement.__dataclass_fields__]
-    with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for name, checkpoint, measurement in measurements:

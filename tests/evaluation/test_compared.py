@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.compared import Comparison, Cost, Member, free_name, read_members, run_comparison, with_consensus
+from evaluation.compared import Comparison, Cost, Member, read_members, run_comparison, with_consensus
 from medseg_demo.errors import InputMismatchError, MedsegError, OptionError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
@@ -160,9 +160,3 @@ def test_two_empty_label_maps_are_compared_too(image):
     assert found.disagreement.found == 0
     assert all(math.isnan(pair.dice) for pair in found.pairs)
     assert not found.consensus.label_map.labels.any()
-
-
-def test_names_are_numbered_where_they_are_taken():
-    assert free_name("a", []) == "a"
-    assert free_name("a", ["a", "a-2"]) == "a-3"
-    assert free_name("", []) == "label map"

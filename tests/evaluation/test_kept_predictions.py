@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.kept_predictions import copy_prediction, find_prediction, folder_name, keep_prediction
+from evaluation.kept_predictions import copy_prediction, find_prediction, keep_prediction
 from medseg_demo.errors import OutputError
 from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.reading.labels import read_label_map
@@ -16,9 +16,11 @@ def test_what_was_kept_is_found_and_read_back(tmp_path, shape):
     assert (read_label_map(kept, class_names=("a", "b")).labels == labels).all()
 
 
-def test_names_become_folders_that_every_system_takes():
-    assert folder_name("Kvasir: SEG / 2") == "Kvasir_SEG_2"
-    assert folder_name("../..") == "_"
+@pytest.mark.parametrize("case_id", ["x" * 255, 'a"b', "K?nig", "con"])
+def test_a_case_of_any_name_is_kept_and_found(tmp_path, case_id):
+    kept = keep_prediction(LabelMap(np.ones((4, 4), np.uint8), ("a",)), tmp_path, "set: 1", "net", case_id)
+    assert kept.parent == tmp_path / "predictions" / "set_1" / "net"
+    assert find_prediction(tmp_path, "set: 1", "net", case_id) == kept
 
 
 def test_a_prediction_is_taken_over_where_there_is_one(tmp_path):

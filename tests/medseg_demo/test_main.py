@@ -1,17 +1,21 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import torch
 from dicom_series import SeriesWriter, blob
 from PIL import Image
 
 from medseg_demo.__main__ import main
-from medseg_demo.reading.dicom.seg import is_dicom_seg
+from medseg_demo.segmenting import many, pipeline
+from medseg_demo.writing import label_map
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +73,7 @@ def test_a_zip_of_a_series_as_dicom_seg(study, tmp_path, capsys):
             archive.write(path, path.name)
     arguments = ["--checkpoint", "small", "--output", str(tmp_path / "o"), "--format", "dicom-seg"]
     assert main(["segment", str(tmp_path / "case 1.zip"), *arguments]) == 0
-    assert is_dicom_seg(tmp_path / "o" / "case 1.dcm")
+    assert pydicom.dcmread(tmp_path / "o" / "case 1.dcm").Modality == "SEG"
     assert "identifiers" in capsys.readouterr().err
 
 
@@ -125,10 +129,195 @@ def test_the_checkpoint_is_checked_before_any_file(tmp_path, capsys):
     assert "Checkpoint 'none'" in capsys.readouterr().err
 
 
-def test_two_inputs_of_one_name_are_refused(images, tmp_path, capsys):
-    Image.fromarray(np.eye(64, dtype=np.uint8)).save(images / "a.tif")
-    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 2
-    assert "named a" in capsys.readouterr().err
+def written_to(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def named_in(folder):
+    return [image["name"] for image in json.loads((folder / "measurements.json").read_bytes().decode())["images"]]
+
+
+def test_inputs_of_one_stem_get_their_folders(images, tmp_path):
+    (tmp_path / "more").mkdir()
+    shutil.copy(images / "a.png", tmp_path / "more")
+    out = tmp_path / "o"
+    assert main(["segment", str(images), str(tmp_path / "more"), "--checkpoint", "small", "--output", str(out)]) == 0
+    assert written_to(out) == ["b.png", "images_a.png", "measurements.json", "more_a.png"]
+    assert named_in(out) == ["images_a", "b", "more_a"]
+
+
+def test_a_pacs_export_of_equal_names(tmp_path):
+    export = tmp_path / "export" / "PA000001"
+    for number in (1, 2):
+        SeriesWriter(export / f"SE00000{number}").volume(blob(1, 40, 50))
+        only = next((export / f"SE00000{number}").iterdir())
+        only.rename(only.with_name("IM000001"))
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for path in (path for path in export.rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(tmp_path))
+    for given, out in ((export, tmp_path / "o1"), (tmp_path / "export.zip", tmp_path / "o2")):
+        assert main(["segment", str(given), "--checkpoint", "small", "--output", str(out)]) == 0
+        stems = [name.split(".")[0] for name in written_to(out)]
+        assert stems == ["SE000001_IM000001", "SE000002_IM000001", "measurements"]
+
+
+def test_two_zips_of_equal_names_are_told_apart_by_their_own(images, tmp_path):
+    for name in ("before", "after"):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.write(images / "a.png", "a.png")
+    zips = [str(tmp_path / f"{name}.zip") for name in ("before", "after")]
+    assert main(["segment", *zips, "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 0
+    assert written_to(tmp_path / "o") == ["after_a.png", "before_a.png", "measurements.json"]
+
+
+def test_what_folders_do_not_tell_apart_is_numbered(images, tmp_path):
+    shutil.copy(images / "a.png", images / "a.tif")  # its bytes say what it is
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 0
+    assert written_to(tmp_path / "o") == ["a-2.png", "a.png", "b.png", "measurements.json"]
+
+
+ODD_NAMES = ("K\udcf6nig", "-a b#c%20'd\"é漢🧠", "two\nlines \x1b[31m", "x" * 247, ".hidden", "con")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_file_of_any_name_is_segmented_and_told(images, tmp_path, capsys, name):
+    path = (images / "a.png").rename(images / f"{name}.png")
+    out = tmp_path / "o"
+    assert main(["segment", "--checkpoint", "small", "--output", str(out), "--", str(path)]) == 0
+    (stem,) = named_in(out)
+    assert written_to(out) == sorted([f"{stem}.png", "measurements.json"])
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{stem}: ")
+    assert printed.out.strip().isprintable()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".nii", ".nii.gz", ".nrrd", ".mha", ".dcm", ".npy", ".zip"])
+def test_a_damaged_file_whose_name_is_no_utf_8_ends_in_words(images, tmp_path, suffix):
+    """In a process of its own: version 0.1 ended it with std::logic_error."""
+    starts = {
+        ".png": (images / "b.png").read_bytes()[:99],
+        ".tif": b"II*\0\x08\0\0\0\xff\xff",
+        ".nrrd": b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 4 4 4\nencoding: raw\n\nab",
+        ".mha": b"ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nab",
+        ".nii": b"\x5c\x01\0\0" + bytes(348),
+        ".nii.gz": b"\x1f\x8b\x08" + bytes(40),
+        ".dcm": bytes(128) + b"DICM\x02\0",
+        ".npy": b"\x93NUMPY\x01\0v\0{",
+        ".zip": b"PK\x03\x04 no zip",
+    }
+    path = images / f"K\udcf6nig{suffix}"
+    path.write_bytes(starts[suffix])
+    command = [sys.executable, "-m", "medseg_demo", "segment", os.fsencode(path), images / "a.png"]
+    ended = subprocess.run(
+        [*command, "--checkpoint", "small", "--output", tmp_path / "o"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    told = ended.stderr.decode("ascii")
+    assert ended.returncode == 1, told
+    assert told.startswith("error: K?nig")
+    assert "Traceback" not in told
+    assert written_to(tmp_path / "o") == ["a.png", "measurements.json"]
+
+
+def test_any_exception_while_one_result_is_written_is_one_line(images, tmp_path, monkeypatch, capsys):
+    failures, right = [ValueError("of the patient")], label_map._write_png
+
+    def fail_once(labels, path):
+        path.write_bytes(b"half")
+        if failures:
+            raise failures.pop()
+        right(labels, path)
+
+    monkeypatch.setattr(label_map, "_write_png", fail_once)
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: a.png cannot be written (ValueError). ")
+    assert "patient" not in told
+    assert written_to(tmp_path / "o") == ["b.png", "measurements.json"]
+    assert named_in(tmp_path / "o") == ["b"]
+
+
+def test_any_exception_while_one_file_is_segmented_is_one_line(images, tmp_path, monkeypatch, capsys):
+    right = pipeline.to_tensor
+
+    def fail(image, *others, **options):
+        if image.name == "a":
+            raise IndexError("of the patient")
+        return right(image, *others, **options)
+
+    monkeypatch.setattr(pipeline, "to_tensor", fail)
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: a.png: ")
+    assert "IndexError" in told
+    assert "patient" not in told
+    assert named_in(tmp_path / "o") == ["b"]
+
+
+def test_what_is_finished_is_told_when_it_is_interrupted(images, tmp_path, monkeypatch, capsys):
+    def interrupted(items, *others, **options):
+        yield next(right(items, *others, **options))
+        raise KeyboardInterrupt
+
+    right = many.segment_files
+    monkeypatch.setattr(many, "segment_files", interrupted)
+    assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1
+    assert capsys.readouterr().err == "Stopped. Finished files are kept.\n"
+    assert set(named_in(tmp_path / "o")) <= {"a"}
+
+
+def test_nobody_reads_what_is_printed(images, tmp_path):
+    """As ``| head -0`` does: no traceback."""
+    command = [sys.executable, "-m", "medseg_demo", "segment", images, "--checkpoint", "small", "--output"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([*command, tmp_path / "o"], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_json_is_json_in_any_encoding(images, tmp_path):
+    path = (images / "a.png").rename(images / "é漢.png")
+    command = [sys.executable, "-m", "medseg_demo", "segment", path, "--json", "--checkpoint", "small", "--output"]
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        printed = subprocess.run([*command, tmp_path / "o"], env=environment, capture_output=True, check=True).stdout
+        assert json.loads(printed.decode(encoding))["images"][0]["name"] == "é漢"
+
+
+def test_channels_of_one_case_go_to_the_network_together(tmp_path, capsys):
+    folder = tmp_path / "case"
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for channel in range(2):
+        values = noise.integers(0, 99, (50, 40, 3), dtype=np.int16)
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), folder / f"brain_000{channel}.nii.gz")
+    arguments = ["segment", str(folder), "--checkpoint", "small", "--channels", "--output", str(tmp_path / "o")]
+    assert main(arguments) == 1  # the checkpoint takes one channel
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: brain")
+    assert "channel" in told
+
+
+def test_a_volume_and_all_of_them_exclude_each_other(images, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path), "--channels", "--volume", "1"]
+        )
+    assert ended.value.code == 2
+
+
+def test_a_header_and_its_data_are_read_together(tmp_path):
+    values = np.random.default_rng(0).integers(0, 99, (3, 50, 40), dtype=np.uint8)
+    (tmp_path / "v.raw").write_bytes(values.tobytes())
+    (tmp_path / "v.mhd").write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 40 50 3\nElementType = MET_UCHAR\nElementDataFile = v.raw\n"
+    )
+    given = [str(tmp_path / "v.mhd"), str(tmp_path / "v.raw")]
+    assert main(["segment", *given, "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 0
+    assert written_to(tmp_path / "o") == ["measurements.json", "v.nii.gz"]
 
 
 def _contents(folder):

@@ -146,3 +146,71 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
         write_label_map(
             LabelMap(np.ones((2, 2, 2), np.uint8), ("a",)), None, tmp_path / "none" / "x", file_format="nrrd"
         )
+
+
+def test_a_failing_writer_leaves_nothing(tmp_path, monkeypatch):
+    def half(labels, geometry, path):
+        path.write_bytes(b"half")
+        raise ValueError("unforeseen")
+
+    monkeypatch.setattr("medseg_demo.writing.label_map.write_nifti", half)
+    with pytest.raises(OutputError, match=r"x\.nii\.gz cannot be written \(ValueError\)"):
+        write_label_map(LabelMap(np.ones((2, 2, 2), np.uint8), ("a",)), None, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file_format", ["auto", "nifti", "nrrd"])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4)])
+def test_a_folder_whose_name_is_no_utf_8(tmp_path, file_format, shape):
+    folder = tmp_path / "K\udcf6nig"
+    folder.mkdir()
+    path = write_label_map(LabelMap(np.ones(shape, np.uint8), ("a",)), None, folder / "x", file_format=file_format)
+    assert list(folder.iterdir()) == [path]
+
+
+def leaning_affine():
+    affine = oblique_affine()
+    affine[:3, 2] += (0.3, 0.8, 0)
+    return affine
+
+
+@pytest.mark.parametrize("mirrored", [1, -1])
+@pytest.mark.parametrize("make", [oblique_affine, leaning_affine])
+def test_itk_finds_an_nrrd_where_the_affine_says(tmp_path, make, mirrored):
+    affine = make() @ np.diag([1, mirrored, 1, 1])
+    labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    geometry = Geometry((3.0, 0.75, 0.5), affine)
+    path = write_label_map(LabelMap(labels, ("a",), geometry), None, tmp_path / "v", file_format="nrrd")
+    itk = sitk.ReadImage(str(path))
+    assert (sitk.GetArrayFromImage(itk) == labels).all()
+    np.testing.assert_allclose(np.reshape(itk.GetDirection(), (3, 3)) * itk.GetSpacing(), affine[:3, :3], atol=1e-12)
+    np.testing.assert_allclose(itk.GetOrigin(), affine[:3, 3])
+
+
+@pytest.mark.parametrize(("shape", "spacing"), [((3, 4), (0.75, 0.5)), ((2, 3, 4), (3.0, 0.75, 0.5))])
+def test_itk_finds_the_spacing_of_an_nrrd_without_an_affine(tmp_path, shape, spacing):
+    labels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    label_map = LabelMap(labels, ("a",), Geometry(spacing))
+    itk = sitk.ReadImage(str(write_label_map(label_map, None, tmp_path / "v", file_format="nrrd")))
+    assert itk.GetSpacing() == spacing[::-1]
+    assert (sitk.GetArrayFromImage(itk) == labels).all()
+    unknown = write_label_map(LabelMap(labels, ("a",)), None, tmp_path / "u", file_format="nrrd")
+    assert b"spac" not in unknown.read_bytes().split(b"\n\n")[0]
+    assert sitk.ReadImage(str(unknown)).GetSize() == shape[::-1]
+
+
+def test_values_above_255_are_kept(tmp_path):
+    labels = np.array([[[0, 1], [256, 65535]]], np.int64)
+    label_map = LabelMap(labels, ("a",))
+    nrrd = sitk.ReadImage(str(write_label_map(label_map, None, tmp_path / "v", file_format="nrrd")))
+    assert (sitk.GetArrayFromImage(nrrd) == labels).all()
+    with Image.open(write_label_map(LabelMap(labels[0], ("a",)), None, tmp_path / "v")) as picture:
+        assert (np.asarray(picture) == labels[0]).all()
+    assert (labels == np.asarray(nibabel.load(write_label_map(label_map, None, tmp_path / "v")).dataobj).T).all()
+
+
+def test_values_beyond_two_bytes_are_no_label_map(tmp_path):
+    for value in (65536, -1):
+        with pytest.raises(OutputError):
+            write_label_map(LabelMap(np.full((2, 2), value), ("a",)), None, tmp_path / "v")
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -29,3 +30,22 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
         write_json([], tmp_path / "none" / "m.json")
     with pytest.raises(OutputError, match=r"m\.csv"):
         write_csv([], tmp_path / "none" / "m.csv")
+
+
+def test_names_in_files_are_valid_utf_8(tmp_path, square, brightness, settings):
+    image = replace(square, name="K\udcf6nig\n1")
+    result = segment(image, brightness, settings=settings)
+    write_json([{**summary(result), "notes": ["\udcff"]}], tmp_path / "m.json")
+    (written,) = json.loads((tmp_path / "m.json").read_bytes().decode())["images"]
+    assert (written["name"], written["notes"]) == ("K?nig?1", ["?"])
+    write_csv([(image.name, "brightness", measured) for measured in result.measurements], tmp_path / "m.csv")
+    assert "K?nig?1" in (tmp_path / "m.csv").read_bytes().decode()
+
+
+def test_what_fails_leaves_the_file_that_was_there(tmp_path):
+    (tmp_path / "m.json").write_text("old")
+    with pytest.raises(OutputError, match=r"m\.json"):
+        write_json([{"value": float("nan")}], tmp_path / "m.json")
+    with pytest.raises(OutputError, match=r"m\.csv"):
+        write_csv([("a", "b", None)], tmp_path / "m.csv")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("m.json", "old")]
