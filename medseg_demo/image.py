@@ -31,7 +31,7 @@ class NiftiForms:
         sform: (4, 4); None where its code is 0.
         sform_code: As the other.
         pixdim: The handedness of the qform and the voxel sizes (x, y, z) in mm, as stored: ITK takes the spacing from
-            them even where they contradict the sform. None where they are of no use.
+            them even where they contradict the sform. None for those of the transforms.
     """
 
     qform: np.ndarray | None
@@ -52,7 +52,8 @@ class Geometry:
         affine: Indices (x, y, z, 1) to LPS millimetres, float64 (4, 4); None where the file does not say. Its
             axes are at right angles but for a tilted DICOM series, where the third leans, and for what NIfTI states
             so.
-        nifti_forms: The transforms of the NIfTI file it was read from; None for other formats.
+        nifti_forms: The transforms and voxel sizes of the NIfTI file it was read from, in use or not; None for other
+            formats.
     """
 
     spacing_mm: tuple[float, ...] | None = None
@@ -116,6 +117,7 @@ class MedicalImage:
         channel_names: One a channel where there are several; ``COLOURS`` of a colour image. Empty for a single one, and
             three channels without names are colours.
         channel_windows: The display window of each channel where they are no colours; empty otherwise.
+        channel_bit_depths: Bits that the files store for each, where the channels come from several; empty otherwise.
     """
 
     pixels: np.ndarray
@@ -131,6 +133,7 @@ class MedicalImage:
     source_frames: SourceFrames | None = None
     channel_names: tuple[str, ...] = ()
     channel_windows: tuple[tuple[float, float], ...] = ()
+    channel_bit_depths: tuple[int, ...] = ()
 
     @property
     def is_volume(self) -> bool:
@@ -165,8 +168,10 @@ class MedicalImage:
             pixels=np.ascontiguousarray(self.pixels[..., index]),
             axes="ZYX" if self.is_volume else "YX",
             display_window=self.channel_windows[index] if self.channel_windows else self.display_window,
+            bit_depth=self.channel_bit_depths[index] if self.channel_bit_depths else self.bit_depth,
             channel_names=(),
             channel_windows=(),
+            channel_bit_depths=(),
         )
 
     @property

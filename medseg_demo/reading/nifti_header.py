@@ -213,18 +213,20 @@ def _usable_forms(fields: Any, scale: float) -> tuple[dict[str, np.ndarray], tup
     return found, tuple(notes)
 
 
-def _forms(fields: Any, found: dict[str, np.ndarray], scale: float) -> NiftiForms | None:
-    if not found:
-        return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        pixdim = _pixdim(fields) * [1, scale, scale, scale]
+def _forms(fields: Any, found: dict[str, np.ndarray], scale: float) -> NiftiForms:
     return NiftiForms(
         qform=found.get("qform"),
         qform_code=_code(fields, "qform") if "qform" in found else 0,
         sform=found.get("sform"),
         sform_code=_code(fields, "sform") if "sform" in found else 0,
-        pixdim=tuple(pixdim.tolist()) if np.isfinite(pixdim).all() else None,  # type: ignore[arg-type]
+        pixdim=tuple((_mended_pixdim(fields) * [1, scale, scale, scale]).tolist()),  # type: ignore[arg-type]
     )
+
+
+def _mended_pixdim(fields: Any) -> np.ndarray:
+    """With 1 for what is 0 or no number, as nibabel and ITK take it; signed, as stored."""
+    pixdim = _pixdim(fields)
+    return np.where(np.isfinite(pixdim) & (pixdim != 0), pixdim, 1)
 
 
 def _code(fields: Any, name: str) -> int:
@@ -240,24 +242,20 @@ def _sform(fields: Any) -> np.ndarray:
 
 
 def _qform(fields: Any) -> np.ndarray:
-    """By nibabel, but for what it refuses and ITK's reader mends: signed or empty voxel sizes, a long quaternion."""
-    mended = fields.copy()
-    sizes = np.abs(_pixdim(fields)[1:])
-    mended["pixdim"][1:4] = np.where(sizes == 0, 1, sizes)
-    mended["pixdim"][0] = -1 if fields["pixdim"][0] == -1 else 1
-    names = ("quatern_b", "quatern_c", "quatern_d")
-    quaternion = np.array([float(fields[name]) for name in names])
-    length = float(np.linalg.norm(quaternion))
-    if not np.isfinite(length):
-        return np.full((4, 4), np.nan)
-    if length <= 1:
-        return np.array(mended.get_qform(), dtype=np.float64)
-    # A half turn about this axis. Rounding makes it longer than 1, in which nibabel sees no quaternion.
-    b, c, d = quaternion / length
+    """As the standard says, where nibabel takes small first numbers of the quaternion for 0 and refuses signed sizes.
+
+    Rounding can make the quaternion of a half turn longer than 1; its first number is 0 then.
+    """
+    from nibabel.quaternions import quat2mat
+
+    last = np.array([float(fields[f"quatern_{letter}"]) for letter in "bcd"])
+    first = np.sqrt(np.maximum(0, 1 - last @ last))
     form = np.eye(4)
-    form[:3, :3] = 2 * np.outer((b, c, d), (b, c, d)) - np.eye(3)
-    form[:3, :3] *= np.array(mended["pixdim"][1:4], dtype=np.float64) * [1, 1, float(mended["pixdim"][0])]
-    form[:3, 3] = [float(fields[name]) for name in ("qoffset_x", "qoffset_y", "qoffset_z")]
+    form[:3, 3] = [float(fields[f"qoffset_{letter}"]) for letter in "xyz"]
+    if not np.isfinite(first):
+        return form * np.nan
+    handedness = -1 if fields["pixdim"][0] == -1 else 1
+    form[:3, :3] = quat2mat((first, *last)) * np.abs(_mended_pixdim(fields)[1:]) * [1, 1, handedness]
     return form
 
 

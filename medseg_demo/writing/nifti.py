@@ -47,14 +47,20 @@ def write_nifti(labels: np.ndarray, geometry: Geometry, path: Path) -> None:
 
 
 def _own_forms(geometry: Geometry) -> NiftiForms | None:
-    """The transforms of the image, unless its affine has changed since."""
-    forms, affine = geometry.nifti_forms, geometry.affine
-    if forms is None or affine is None:
-        return forms
-    ras = RAS_FROM_LPS @ affine
-    kept = (form for form in (forms.sform, forms.qform) if form is not None)
-    scale = np.abs(ras[:3]).max()
-    return forms if any(np.allclose(form, ras, rtol=SAME_PLACE, atol=SAME_PLACE * scale) for form in kept) else None
+    """The transforms of the image, unless its affine or its spacing has changed since."""
+    forms, affine, spacing = geometry.nifti_forms, geometry.affine, geometry.spacing_mm
+    if forms is None:
+        return None
+    if affine is not None:
+        ras = RAS_FROM_LPS @ affine
+        kept = (form for form in (forms.sform, forms.qform) if form is not None)
+        scale = np.abs(ras[:3]).max()
+        is_own = any(np.allclose(form, ras, rtol=SAME_PLACE, atol=SAME_PLACE * scale) for form in kept)
+    elif spacing is not None and forms.pixdim is not None:
+        is_own = np.allclose(np.abs(forms.pixdim[1 : 1 + len(spacing)]), spacing[::-1], rtol=SAME_PLACE, atol=0)
+    else:
+        is_own = True
+    return forms if is_own else None
 
 
 def _header(labels: np.ndarray, geometry: Geometry, forms: NiftiForms | None) -> Any:
