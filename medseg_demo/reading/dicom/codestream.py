@@ -1,36 +1,120 @@
-"""The size that a compressed frame claims, read before a decoder allocates it.
+"""What a compressed frame says of itself, read before a decoder allocates it.
 
-Source: ITU-T T.81 (JPEG) B.1.1.3, T.87 (JPEG-LS) C.1, T.800 (JPEG 2000) A.5.1.
+Source: ITU-T T.81 (JPEG) B.2, T.87 (JPEG-LS) C.2, T.800 (JPEG 2000) A.5 and A.6, T.871 (JFIF) 10.1; Adobe TN 5116, 18.
 """
 
 import struct
+from dataclasses import dataclass
 
 J2K_START = b"\xff\x4f\xff\x51"
-JPEG_START = b"\xff\xd8"
-JPEG_LS_FRAME = 0xF7
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+JPEG_LS_FRAME, SCAN_START = 0xF7, 0xDA
 NOT_FRAMES = (0xC4, 0xC8, 0xCC)
+WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
+RGB_IDENTIFIERS = (b"RGB", b"rgb")
+CODING_STYLE = 0xFF52
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """The claims of one compressed frame.
+
+    Attributes:
+        rows: Its height.
+        columns: Its width.
+        samples: Of a pixel.
+        bits: Of a sample.
+        is_signed: Whether samples are signed; JPEG and JPEG-LS know no sign.
+        is_rgb: Whether decoding gives RGB (True) or YCbCr as it is stored (False); None where the codestream does not
+            say, so that the header counts.
+    """
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+    is_signed: bool = False
+    is_rgb: bool | None = None
+
+
+def parse(frame: bytes) -> Codestream | None:
+    """The claims of a JPEG, JPEG-LS or JPEG 2000 codestream; None where none is found."""
+    try:
+        if frame.startswith(JPEG_START):
+            return _parse_jpeg(frame)
+        # A JP2 file wrapped around the codestream is not allowed in DICOM, but found.
+        start = frame[:4096].find(J2K_START)
+        return None if start < 0 else _parse_j2k(frame, start)
+    except (struct.error, IndexError):
+        return None
 
 
 def claimed_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns of a JPEG, JPEG-LS or JPEG 2000 codestream; None where none is found."""
-    if frame.startswith(JPEG_START):
-        return _jpeg_size(frame)
-    # A JP2 file wrapped around the codestream is not allowed in DICOM, but found.
-    start = frame[:4096].find(J2K_START)
-    if start < 0 or len(frame) < start + 24:
-        return None
+    """Rows and columns of a codestream; None where none is found."""
+    found = parse(frame)
+    return None if found is None else (found.rows, found.columns)
+
+
+def starts_image(fragment: bytes) -> bool:
+    """Whether a fragment is the first of a frame, by its first bytes."""
+    return fragment.startswith((JPEG_START, J2K_START))
+
+
+def _parse_j2k(frame: bytes, start: int) -> Codestream:
     right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
-    return bottom - top, right - left
+    samples, depth = struct.unpack_from(">HB", frame, start + 40)
+    return Codestream(
+        rows=bottom - top,
+        columns=right - left,
+        samples=samples,
+        bits=(depth & 0x7F) + 1,
+        is_signed=bool(depth & 0x80),
+        is_rgb=True if samples == 3 and _has_component_transform(frame, start) else None,
+    )
 
 
-def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
-    place = 2
-    while place + 9 <= len(frame) and frame[place] == 0xFF:
+def _has_component_transform(frame: bytes, start: int) -> bool:
+    """Whether the coding style (COD) has one, which decoders turn back to RGB."""
+    place = start + 2
+    while place + 4 <= len(frame):
+        marker, length = struct.unpack_from(">2H", frame, place)
+        if marker == CODING_STYLE:
+            return frame[place + 8] == 1
+        if marker >> 8 != 0xFF or marker == 0xFF90:  # the first tile part ends the header
+            return False
+        place += 2 + length
+    return False
+
+
+def _parse_jpeg(frame: bytes) -> Codestream | None:
+    """The frame header (SOF), and the markers up to the first scan that tell the colours."""
+    place, is_jfif, transform, header = 2, False, None, b""
+    while place + 4 <= len(frame) and frame[place] == 0xFF:
         marker = frame[place + 1]
-        if marker == 0xFF:  # padding
-            place += 1
+        if marker == 0xFF or marker in WITHOUT_LENGTH:
+            place += 1 if marker == 0xFF else 2
             continue
+        if marker == SCAN_START:
+            break
+        content = frame[place + 4 : place + 2 + struct.unpack_from(">H", frame, place + 2)[0]]
+        is_jfif |= marker == 0xE0 and content.startswith(b"JFIF")
+        if marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12:
+            transform = content[11]
         if (0xC0 <= marker <= 0xCF and marker not in NOT_FRAMES) or marker == JPEG_LS_FRAME:
-            return struct.unpack_from(">2H", frame, place + 5)
-        place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
-    return None
+            header = content
+        place += 4 + len(content)
+    if not header:
+        return None
+    bits, rows, columns, samples = struct.unpack_from(">B2HB", header)
+    return Codestream(rows, columns, samples, bits, False, _is_rgb(header[6::3][:samples], is_jfif, transform))
+
+
+def _is_rgb(identifiers: bytes, is_jfif: bool, transform: int | None) -> bool | None:
+    """As libjpeg decides, but for what it can only guess."""
+    if len(identifiers) != 3:
+        return None
+    if is_jfif:
+        return False
+    if transform is not None:
+        return transform == 0
+    return True if identifiers in RGB_IDENTIFIERS else None

@@ -1,258 +1,282 @@
 """DICOM images, through pydicom; nothing but the modality's code is kept of what a file says about a patient."""
 
-import logging
-import struct
-import warnings
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownFormatError, UnsupportedImageError
-from medseg_demo.image import MedicalImage
-from medseg_demo.reading.dicom.geometry import locate, numbers, stack_frames
-from medseg_demo.reading.dicom.pixels import check_frames, decode, first
-from medseg_demo.reading.raw import Layout, Raw
-from medseg_demo.reading.source import MIB, Source, decoding
-from medseg_demo.settings import Settings
+from medseg_demo.errors import DamagedFileError, UnknownFormatError, UnsupportedImageError
+from medseg_demo.image import Axes, SourceFrames
+from medseg_demo.reading.dicom.dataset import Header, is_dicom, is_media_directory, load, read_pixels
+from medseg_demo.reading.dicom.elements import keep_pydicom_quiet, modality_code, value_of, word
+from medseg_demo.reading.dicom.frames import planes_of_frames
+from medseg_demo.reading.dicom.pixels import PixelFormat, check_length, decode, describe
+from medseg_demo.reading.dicom.planes import Plane, is_mosaic, is_tiled, pixel_spacing, plane_of
+from medseg_demo.reading.dicom.source_frames import describe_frames
+from medseg_demo.reading.dicom.stack import lay_out
+from medseg_demo.reading.dicom.values import INVERTED_NOTE, Scaling, palette, scaling, window
+from medseg_demo.reading.dicom.volumes import Volume, volumes
+from medseg_demo.reading.raw import Layout, Raw, Samples
+from medseg_demo.reading.source import Source, check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.dataelem import DataElement
 
-PIXEL_ELEMENTS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
-MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-# MPEG-2, MPEG-4 and HEVC; JPEG XL and HTJ2K come after them.
-VIDEO = tuple(f"1.2.840.10008.1.2.4.{code}" for code in range(100, 109))
-INVERTED_NOTE = "The file stores bright as dark (MONOCHROME1); the intensities were turned round."
-META_GROUP, IDENTIFYING_GROUP = b"\x02\x00", b"\x08\x00"
-# The preamble, DICOM's mark, and the element that holds the length of the rest of the file's meta information.
-META_START = 128 + 4 + 12
+__all__ = ["Slice", "inspect", "is_dicom", "is_media_directory", "keep_pydicom_quiet", "read", "read_slice"]
+
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+# Objects that hold no image to segment, by the ends of their SOP classes; the longest end counts.
+NO_IMAGES = {
+    "66.4": "a segmentation",
+    "66.7": "a segmentation (label map)",
+    "66.8": "a segmentation (height map)",
+    "66.5": "a surface segmentation",
+    "66.": "raw data, a registration or fiducials",
+    "66": "raw data",
+    "481.3": "contours (RTSTRUCT)",
+    "481.5": "a radiotherapy plan",
+    "481.8": "a radiotherapy plan",
+    "481.": "a radiotherapy record",
+    "11.": "a presentation state",
+    "88.59": "a selection of key objects",
+    "88.": "a structured report",
+    "104.": "an encapsulated document",
+    "9.": "waveforms",
+    "4.2": "MR spectra",
+    "67": "a mapping to real-world values",
+}
+# These begin with an end of the table, and are images.
+IMAGES_ALL_THE_SAME = ("481.1", "481.2")
+SEGMENTATIONS = tuple(STORAGE + end for end in ("66.4", "66.7", "66.8"))
 
 
-def is_dicom(source: Source) -> bool:
-    """Whether the file has DICOM's mark after the preamble, or starts at once with a plausible first element."""
-    head = source.head
-    if head[128:132] == b"DICM":
-        return True
-    if len(head) < 16 or not head.startswith((META_GROUP, IDENTIFYING_GROUP)):
-        return False
-    element, representation = struct.unpack_from("<H", head, 2)[0], head[4:6]
-    is_explicit = representation.isalpha() and representation.isupper()
-    return element < 0x100 and (is_explicit or struct.unpack_from("<I", head, 4)[0] <= 64)
+@dataclass(frozen=True, eq=False)
+class _File:
+    """What was found in a file's header, for ``read``."""
 
-
-def is_media_directory(source: Source) -> bool:
-    """Whether the file is a DICOMDIR, a list of the images beside it."""
-    return is_dicom(source) and MEDIA_DIRECTORY in source.head[:512]
+    header: Header
+    found: PixelFormat
+    planes: tuple[Plane, ...]
+    volumes: tuple[Volume, ...]
 
 
 def inspect(source: Source) -> Layout:
-    """See ``Format.inspect``."""
-    raise NotImplementedError
+    """What the header claims: frames become slices only where they are; times, echoes and the like are volumes.
+
+    Raises:
+        UnsupportedImageError: The object is no image, or of a kind that is not read; the message names it.
+        ReadError: See medseg_demo.errors.
+    """
+    header = load(source)
+    found = describe_image(header, source)
+    dataset = header.dataset
+    single = found.frames == 1
+    planes = tuple([plane_of(dataset)] if single else planes_of_frames(dataset, found.frames))
+    parts = (Volume((0,)),) if single else tuple(volumes(planes))
+    slices = max(len(part.planes) for part in parts)
+    scale = scaling(dataset, found, range(1), source)
+    is_colour = found.samples > 1 or found.photometric == "PALETTE COLOR"
+    return Layout(
+        shape=(found.rows, found.columns) if slices == 1 else (slices, found.rows, found.columns),
+        dtype=found.dtype,
+        samples=3 if is_colour else 1,
+        volumes=len(parts),
+        volume_names=tuple(part.name for part in parts) if len(parts) > 1 else (),
+        decoded_dtype=scale.dtype(found.dtype),
+        header=_File(header, found, planes, parts),
+    )
 
 
-def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
-    """See ``Format.read``."""
-    raise NotImplementedError
+def describe_image(header: Header, source: Source) -> PixelFormat:
+    """How an image's pixels are stored, if the object is an image, and their bytes are there.
+
+    Raises:
+        ReadError: See ``inspect``.
+    """
+    _check_is_image(header, source)
+    found = describe(header.dataset, header.keyword, header.syntax, source)
+    check_size((found.rows, found.columns), source)
+    try:
+        check_length(header.length, header.available, found, source)
+    except DamagedFileError:
+        check_size((found.frames, found.rows, found.columns), source)  # says more of what is claimed
+        raise
+    return found
+
+
+def _check_is_image(header: Header, source: Source) -> None:
+    dataset = header.dataset
+    has_mark = source.head[128:132] == b"DICM"
+    if not has_mark and "Rows" not in dataset and "SOPClassUID" not in dataset:
+        raise UnknownFormatError(
+            f"{source.label}: its bytes are of no image format that is read here. Save it as PNG, TIFF, DICOM or NIfTI."
+        )
+    kind = _kind(dataset)
+    if kind:
+        advice = "Choose the images it was drawn on" if "segmentation" in kind or "contours" in kind else ""
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM file is {kind}, not an image. {advice or 'Choose the images of the study'}."
+        )
+    if not header.keyword or ("Rows" not in dataset and "Columns" not in dataset):
+        if "Rows" in dataset or not dataset.keys():  # pydicom drops everything where the last element is cut off
+            raise DamagedFileError(f"{source.label}: the DICOM file ends before its pixels. Export or copy it again.")
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM file holds no pixels (it may be a report, a plan, a directory, or be cut off). "
+            "Choose the images of the study."
+        )
+    if is_mosaic(dataset):
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM file is a mosaic (the slices of a volume side by side in one image), which is "
+            "not taken apart here. Convert it to NIfTI, or export it as an enhanced or single-slice series."
+        )
+    if is_tiled(dataset):
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM file holds the tiles of a whole-slide image, which are no slices, and are not "
+            "put together here. Export the region of interest as TIFF."
+        )
+
+
+def _kind(dataset: "Dataset") -> str:
+    """What the object is, where it is no image."""
+    end = str(value_of(dataset, "SOPClassUID") or "").removeprefix(STORAGE)
+    if end in IMAGES_ALL_THE_SAME:
+        return ""
+    if "DirectoryRecordSequence" in dataset:
+        return "a directory of other files (DICOMDIR)"
+    if word(dataset, "Modality") == "SEG" or "SegmentSequence" in dataset:
+        return NO_IMAGES.get(end, "a segmentation")
+    fits = [start for start in NO_IMAGES if end == start or (start.endswith(".") and end.startswith(start))]
+    return NO_IMAGES[max(fits, key=len)] if fits else ""
+
+
+def read(source: Source, layout: Layout, chosen: Sequence[int]) -> Raw:
+    """The values of one volume, or of several as channels.
+
+    Raises:
+        UnsupportedImageError: Volumes of different sizes are to be channels.
+        ReadError: See medseg_demo.errors.
+    """
+    file: _File = layout.header
+    parts = [file.volumes[index] for index in chosen]
+    if len({len(part.planes) for part in parts}) > 1:
+        raise UnsupportedImageError(
+            f"{source.label}: its volumes have different numbers of slices, and cannot be channels. Choose one."
+        )
+    element = read_pixels(file.header, source)
+    slices = [read_frames(file.header, element, file.found, part.planes, source) for part in parts]
+    first, part = slices[0], parts[0]
+    geometry, notes = lay_out([file.planes[index] for index in part.planes])
+    spacing_notes = pixel_spacing(file.header.dataset, part.planes[0])[1]
+    if len(parts) == 1:
+        array, samples = first.values, first.samples
+    else:
+        array, samples = np.stack([each.values for each in slices], axis=-1), "channels"
+    is_volume = len(part.planes) > 1
+    return Raw(
+        array=array if is_volume else array[0],
+        axes=axes(is_volume=is_volume, samples=samples),
+        file_format="DICOM",
+        bit_depth=file.found.stored,
+        samples=samples,
+        channel_names=tuple(layout.volume_names[index] for index in chosen) if samples == "channels" else (),
+        geometry=geometry,
+        polarity=first.polarity,
+        palette=first.palette,
+        window=slices[0].window if len(slices) == 1 else None,
+        modality=modality_code(file.header.dataset),
+        notes=tuple(dict.fromkeys((*spacing_notes, *notes, *part.notes))),
+        image_notes=first.notes,
+        source_files=(source.path,),
+        source_frames=_source_frames(file, part),
+    )
+
+
+def axes(*, is_volume: bool, samples: Samples) -> Axes:
+    """The axes of an array, as ``Raw`` names them."""
+    if samples == "one":
+        return "ZYX" if is_volume else "YX"
+    return "ZYXC" if is_volume else "YXC"
+
+
+def _source_frames(file: _File, part: Volume) -> SourceFrames | None:
+    order = part.planes if file.found.frames > 1 else None
+    return describe_frames([file.header.dataset], order)
 
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """One file of a series, decoded.
+    """Frames of one file, decoded.
 
     Attributes:
-        pixels: (Y, X) intensities, more being brighter, or (Y, X, 3) colours.
-        bit_depth: Bits that the file stores for each sample.
+        values: (N, Y, X) in the units of the modality, or palette indices, or (N, Y, X, 3) colours.
+        samples: As in ``Raw``.
+        polarity: As in ``Raw``.
+        palette: As in ``Raw``.
         window: The file's own display window.
-        notes: What was done to the values.
+        notes: What an image's values will undergo.
     """
 
-    pixels: np.ndarray
-    bit_depth: int
+    values: np.ndarray
+    samples: Samples
+    polarity: float | None
+    palette: np.ndarray | None
     window: tuple[float, float] | None
     notes: tuple[str, ...]
 
 
-def read_slice(source: Source, settings: Settings) -> Slice:
-    """Read the pixels of a single image, which need not be varied, as part of a volume.
+def read_frames(
+    header: Header, element: "DataElement", found: PixelFormat, frames: Sequence[int], source: Source
+) -> Slice:
+    """Decode frames of one file, in the order that is given, and scale them.
 
     Raises:
         ReadError: See medseg_demo.errors.
     """
-    keep_pydicom_quiet()
-    with decoding(source, "DICOM"):
-        dataset = _load(source, settings)
-        _check_is_image(dataset, source)
-        check_frames(dataset, source, settings)
-        pixels, window, notes = _values(decode(dataset, source, settings), dataset)
-        return Slice(pixels, int(first(dataset, "BitsStored", pixels.dtype.itemsize * 8)), window, notes)
+    dataset = header.dataset
+    stored = decode(element, dataset, found, frames, source)
+    if found.samples > 1:
+        return Slice(stored, "colour", None, None, None, ())
+    if found.photometric == "PALETTE COLOR":
+        colours, start = palette(dataset, source)
+        return Slice(*_indices(stored, colours, start), None, ())
+    scale = scaling(dataset, found, frames, source)
+    values = scale.apply(stored)
+    return Slice(
+        values=values,
+        samples="one",
+        polarity=_total(scale, values, found),
+        palette=None,
+        window=window(dataset, frames[len(frames) // 2]),
+        notes=(INVERTED_NOTE,) if scale.polarity is not None else (),
+    )
 
 
-def modality_code(dataset: "Dataset") -> str | None:
-    """The modality, if it is a code such as "CT" and no free text."""
-    modality = dataset.get("Modality")
-    return modality if isinstance(modality, str) and _is_code(modality) else None
+def _total(scale: Scaling, values: np.ndarray, found: PixelFormat) -> float | None:
+    """The polarity; of floats, which have no greatest value, by those that occur."""
+    if scale.polarity is None or found.dtype.kind != "f":
+        return scale.polarity
+    return float(values.min()) + float(values.max())
 
 
-def keep_pydicom_quiet() -> None:
-    """Pydicom's warnings quote values, so what belongs to a patient would reach logs."""
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-    warnings.filterwarnings("ignore", module=r"pydicom\b")
+def _indices(
+    stored: np.ndarray, colours: np.ndarray, start: int
+) -> tuple[np.ndarray, Samples, float | None, np.ndarray]:
+    """Indices into a palette whose first colour stands for ``start``: as stored where that can be."""
+    if start > 0 and stored.dtype.kind == "u":
+        colours, start = np.concatenate([np.repeat(colours[:1], start, axis=0), colours]), 0
+    if start == 0 and stored.dtype.kind == "u":
+        return stored, "one", None, colours
+    return np.clip(stored.astype(np.int64) - start, 0, len(colours) - 1).astype(np.uint16), "one", None, colours
 
 
-def _is_code(text: str) -> bool:
-    return 0 < len(text) <= 16 and text.replace("_", "").isalnum() and text.isupper()
+def read_slice(source: Source) -> tuple[Slice, PixelFormat, "Dataset"]:
+    """The only image of a file of a series, with its header.
 
-
-def _load(source: Source, settings: Settings) -> "Dataset":
-    import pydicom
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    _check_inflated_size(source, settings)
-    dataset = pydicom.dcmread(source.path, force=True)
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        is_implicit, is_little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
-    return dataset
-
-
-def _check_inflated_size(source: Source, settings: Settings) -> None:
-    """Pydicom inflates a deflated dataset whole, whatever its size."""
-    from pydicom.filereader import read_file_meta_info
-
-    if source.head[128:132] != b"DICM":
-        if source.head.startswith(META_GROUP) and DEFLATED.encode() in source.path.read_bytes():
-            raise DamagedFileError(f"{source.label}: a deflated DICOM file needs its preamble. Export it again.")
-        return
-    meta = read_file_meta_info(source.path)
-    if str(meta.get("TransferSyntaxUID", "")) != DEFLATED:
-        return
-    with source.path.open("rb") as file:
-        file.seek(META_START + int(meta.FileMetaInformationGroupLength))
-        inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        while (block := file.read(MIB)) or inflater.unconsumed_tail:
-            size += len(inflater.decompress(inflater.unconsumed_tail + block, 16 * MIB))
-            if size > settings.max_file_mb * MIB:
-                raise ImageTooLargeError(
-                    f"{source.label}: unpacked, the file has more than the {settings.max_file_mb} MiB that are read. "
-                    "Crop it, or raise MEDSEG_MAX_FILE_MB."
-                )
-            if inflater.eof:
-                return
-
-
-def _check_is_image(dataset: "Dataset", source: Source) -> None:
-    has_preamble = source.head[128:132] == b"DICM"
-    if not has_preamble and "Rows" not in dataset and "SOPClassUID" not in dataset:
-        raise UnknownFormatError(
-            f"{source.label}: its bytes are of no image format that is read here. Save it as PNG, TIFF, DICOM or NIfTI."
-        )
-    if not any(keyword in dataset for keyword in PIXEL_ELEMENTS):
-        if "Rows" in dataset or not dataset.keys():  # pydicom drops everything where the last element is cut off
-            raise DamagedFileError(f"{source.label}: the DICOM file ends before its pixels. Export or copy it again.")
-        raise UnsupportedImageError(
-            f"{source.label}: the DICOM file holds no pixels (it may be a report, a plan, contours or a directory, or "
-            "be cut off). Choose the images of the study."
-        )
-    if str(dataset.get("SOPClassUID", "")) == SEGMENTATION_STORAGE:
-        raise UnsupportedImageError(
-            f"{source.label}: the DICOM file is a segmentation, not an image. Choose the images it was drawn on."
-        )
-    if str(dataset.file_meta.TransferSyntaxUID) in VIDEO:
-        raise UnsupportedImageError(f"{source.label}: DICOM video is not read. Save frames as images of their own.")
-
-
-def _values(stored: np.ndarray, dataset: "Dataset") -> tuple[np.ndarray, tuple[float, float] | None, tuple[str, ...]]:
-    """Stored values as colours or intensities, with the file's display window and notes."""
-    if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-        from pydicom.pixels import apply_color_lut
-
-        return _shortest(apply_color_lut(stored, dataset)[..., :3]), None, ()
-    if first(dataset, "SamplesPerPixel", 1) > 1:
-        return stored, None, ()
-    return _intensities(stored, dataset)
-
-
-def _shortest(colours: np.ndarray) -> np.ndarray:
-    """Palettes of 16 bits often hold 8: in the low byte, in the high one, or in both."""
-    if colours.dtype != np.uint16:
-        return colours
-    low, high = colours & 0xFF, colours >> 8
-    if not high.any():
-        return low.astype(np.uint8)
-    return high.astype(np.uint8) if not low.any() or (low == high).all() else colours
-
-
-def _rescale(dataset: "Dataset", frame: int) -> tuple[float, float]:
-    group = "PixelValueTransformationSequence"
-    slope = next(iter(numbers(dataset, "RescaleSlope", group=group, frame=frame)), 1.0)
-    intercept = next(iter(numbers(dataset, "RescaleIntercept", group=group, frame=frame)), 0.0)
-    return slope or 1.0, intercept
-
-
-def _intensities(
-    stored: np.ndarray, dataset: "Dataset"
-) -> tuple[np.ndarray, tuple[float, float] | None, tuple[str, ...]]:
-    """Stored values as intensities, more being brighter, with the file's display window in the same units."""
-    values, top_and_bottom = _modality_values(stored, dataset)
-    window = _window(dataset)
-    if dataset.get("PhotometricInterpretation") != "MONOCHROME1":
-        return values, window, ()
-    turned = _reflect(values, top_and_bottom)
-    if window is not None:
-        window = top_and_bottom - window[1], top_and_bottom - window[0]
-    return turned, window, (INVERTED_NOTE,)
-
-
-def _reflect(values: np.ndarray, top_and_bottom: float) -> np.ndarray:
-    if values.dtype.kind == "f":
-        return (np.float64(top_and_bottom) - values).astype(np.float32)
-    wide = np.int64 if int(top_and_bottom) > np.iinfo(values.dtype).max else values.dtype
-    return np.subtract(int(top_and_bottom), values, dtype=wide).astype(values.dtype, copy=False)
-
-
-def _modality_values(stored: np.ndarray, dataset: "Dataset") -> tuple[np.ndarray, float]:
-    """Values after the modality's table or rescaling, and the sum of the greatest and the least that can occur."""
-    if "ModalityLUTSequence" in dataset:
-        from pydicom.pixels import apply_modality_lut
-
-        values = apply_modality_lut(stored, dataset)
-        return values, float(values.min()) + float(values.max())
-    slopes = [_rescale(dataset, frame) for frame in range(stored.shape[0] if stored.ndim == 3 else 1)]
-    span = _stored_span(stored, dataset)
-    if all(pair == (1, 0) for pair in slopes):
-        return stored, span
-    slope, intercept = (np.array(column).reshape(-1, *[1] * (stored.ndim - 1)) for column in zip(*slopes, strict=True))
-    if stored.ndim == 2:
-        slope, intercept = slope[0], intercept[0]
-    return (stored * slope + intercept).astype(np.float32), slopes[0][0] * span + 2 * slopes[0][1]
-
-
-def _stored_span(stored: np.ndarray, dataset: "Dataset") -> float:
-    """The sum of the greatest and the least value that the stored bits can hold."""
-    if stored.dtype.kind == "f":
-        return float(stored.min()) + float(stored.max())
-    if stored.dtype.kind == "i":
-        return -1.0
-    bits = int(first(dataset, "BitsStored", stored.dtype.itemsize * 8))
-    return float(max(2**bits - 1, int(stored.max())))
-
-
-def _window(dataset: "Dataset") -> tuple[float, float] | None:
-    """The first window of the file as (low, high), in modality units.
-
-    Source: DICOM PS3.3, C.11.2.1.2 (LINEAR is the default; LINEAR_EXACT has no half-pixel shift).
+    Raises:
+        ReadError: See medseg_demo.errors.
     """
-    centres = numbers(dataset, "WindowCenter", group="FrameVOILUTSequence")
-    widths = numbers(dataset, "WindowWidth", group="FrameVOILUTSequence")
-    if not centres or not widths:
-        return None
-    centre, width = centres[0], widths[0]
-    if dataset.get("VOILUTFunction") != "LINEAR_EXACT":
-        centre, width = centre - 0.5, width - 1
-    return centre - width / 2, centre + width / 2
+    header = load(source)
+    found = describe_image(header, source)
+    return read_frames(header, read_pixels(header, source), found, (0,), source), found, header.dataset

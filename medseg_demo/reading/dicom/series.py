@@ -1,22 +1,33 @@
-"""DICOM files → the series that they are slices of: grouped, ordered, and with what is unusual about them."""
+"""DICOM files → the series that they are slices of: grouped, named, and read as one volume."""
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg_demo.reading.dicom.slice_headers import SliceHeader, read_header
-from medseg_demo.reading.dicom.stack import group_places, lay_out, plane_name
-from medseg_demo.names import stem
+from medseg_demo import names
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.dicom.file import Slice, axes, read_slice
+from medseg_demo.reading.dicom.slice_headers import SliceHeader
+from medseg_demo.reading.dicom.source_frames import describe_frames
+from medseg_demo.reading.dicom.stack import lay_out, plane_name
+from medseg_demo.reading.dicom.volumes import CLEAR_MAJORITY, left_out, volumes
+from medseg_demo.reading.raw import Raw, Samples
+from medseg_demo.reading.source import Source, check_decoded, check_size, decoding, open_source
 from medseg_demo.settings import Settings
 
-# The greatest difference of any direction cosine within one orientation, about half a degree.
-SAME_ORIENTATION = 0.01
-# An image of another size or orientation is left out of a series with at least so many slices.
-CLEAR_MAJORITY = 3
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+KEPT_ELEMENTS = (
+    *("SOPInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,10 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class _Stack:
-    """Slices that make one volume, in their order."""
+    """Slices that make one volume, in their order, and what tells it from others."""
 
     headers: tuple[SliceHeader, ...]
+    name: str = ""
     notes: tuple[str, ...] = ()
 
     def with_note(self, note: str) -> "_Stack":
@@ -52,7 +64,7 @@ class _Stack:
 
 
 def group_slices(
-    files: Sequence[Path], settings: Settings, *, root: Path | None = None, name: str = ""
+    files: Sequence[Path], headers: Mapping[Path, SliceHeader], *, root: Path | None = None, name: str = ""
 ) -> list[Path | Series]:
     """Files with the slices of one volume joined; series stand where their first files stood, in their own order.
 
@@ -62,29 +74,41 @@ def group_slices(
 
     Args:
         files: Of any format.
-        settings: ``max_file_mb`` counts.
+        headers: Those of the files that may be slices, by ``parse_slice``.
         root: The folder that was searched, if one was.
         name: What to call a series whose files lie in several places under ``root`` or right in it.
     """
-    found = (read_header(path, settings) for path in files)
-    headers = [header for header in found if header is not None]
-    if len(headers) < 2:
+    found = [headers[path] for path in dict.fromkeys(files) if path in headers]
+    if len(found) < 2:
         return list(files)
-    stacks = _stacks(headers)
-    volumes = sorted((stack for stack in stacks if len(stack.headers) > 1), key=_order)
-    series = [_describe(stack, _name([h.path for h in stack.headers], root, name)) for stack in volumes]
-    in_volumes = {path for item in series for path in item.paths}
-    gone = in_volumes | ({h.path for h in headers} - {h.path for stack in stacks for h in stack.headers})
+    stacks = _stacks(found)
+    several = _in_order([stack for stack in stacks if len(stack.headers) > 1])
+    series = [_describe(stack, _name([h.path for h in stack.headers], root, name)) for stack in several]
+    in_series = {path for item in series for path in item.paths}
+    gone = in_series | ({h.path for h in found} - {h.path for stack in stacks for h in stack.headers})
     order = {path: index for index, path in enumerate(files)}
     starts = sorted(min(order[path] for path in item.paths) for item in series)
-    items: dict[int, Path | Series] = {index: path for path, index in order.items() if path not in gone}
-    items |= dict(zip(starts, series, strict=True))
-    return [items[index] for index in sorted(items)]
+    items: dict[tuple[int, int], Path | Series] = {
+        (index, 0): path for path, index in order.items() if path not in gone
+    }
+    items |= {(start, 1 + place): item for place, (start, item) in enumerate(zip(starts, series, strict=True))}
+    return [items[key] for key in sorted(items)]
 
 
-def _order(stack: _Stack) -> tuple[float, tuple[float, ...], Path]:
-    first = min(stack.headers, key=lambda header: (header.rank, header.path))
-    return first.series_number, first.rank, first.path
+def _in_order(stacks: Sequence[_Stack]) -> list[_Stack]:
+    """By the numbers of series and images; the volumes of one series in the order in which they were told apart."""
+    first: dict[tuple[str, str], tuple[float, Path]] = {}
+    for stack in stacks:
+        header = min(stack.headers, key=lambda header: (header.plane.number, header.path))
+        key = (header.study, header.series)
+        found = (header.plane.number, header.path)
+        first[key] = min(first.get(key, found), found)
+
+    def place(stack: _Stack) -> tuple[float, tuple[float, Path]]:
+        header = stack.headers[0]
+        return header.series_number, first[header.study, header.series]
+
+    return sorted(stacks, key=place)
 
 
 def number_names(items: Iterable[Path | Series]) -> list[Path | Series]:
@@ -101,33 +125,34 @@ def number_names(items: Iterable[Path | Series]) -> list[Path | Series]:
 
 def _name(paths: Sequence[Path], root: Path | None, name: str) -> str:
     if root is None:
-        return stem(min(paths, key=lambda path: path.name))
+        return names.stem(min(paths, key=lambda path: path.name))
     common = Path(os.path.commonpath([path.parent for path in paths]))
     return name if common == root or not common.is_relative_to(root) else common.name
 
 
 def _describe(stack: _Stack, name: str) -> Series:
     first = stack.headers[0]
-    geometry, notes = lay_out(stack.headers)
+    geometry, notes = lay_out([header.plane for header in stack.headers])
     size = " × ".join(str(length) for length in (first.shape[1], first.shape[0], len(stack.headers)))
     spacing = geometry.spacing_mm
     steps = "" if spacing is None else " × ".join(f"{step:.3g}" for step in reversed(spacing)) + " mm"
-    words = (first.modality or "DICOM", plane_name(first), size, steps)
+    words = (first.modality or "DICOM", plane_name(first.plane), size, steps, stack.name)
     return Series(
         name=name,
         paths=tuple(header.path for header in stack.headers),
         slices=len(stack.headers),
         description=", ".join(word for word in words if word),
-        notes=(*notes, *stack.notes),
+        notes=(*stack.notes[:1], *notes, *stack.notes[1:]) if stack.name else (*notes, *stack.notes),
+        headers=stack.headers,
     )
 
 
 def _stacks(headers: Sequence[SliceHeader]) -> list[_Stack]:
     """The volumes that the images make; localizers make some only where the study has nothing else."""
-    by_series: dict[str, list[SliceHeader]] = defaultdict(list)
+    by_series: dict[tuple[str, str], list[SliceHeader]] = defaultdict(list)
     for header in headers:
         if not header.is_localizer:
-            by_series[header.series].append(header)
+            by_series[header.study, header.series].append(header)
     stacks = [stack for group in by_series.values() for stack in _stacks_of_series(group)]
     studies = {stack.headers[0].study for stack in stacks if len(stack.headers) > 1}
     overviews: dict[str, list[SliceHeader]] = defaultdict(list)
@@ -136,7 +161,7 @@ def _stacks(headers: Sequence[SliceHeader]) -> list[_Stack]:
             overviews[header.study].append(header)
     for study, group in overviews.items():
         if study in studies:
-            note = f"{_left_out(len(group), 'localizer image')}."
+            note = f"{left_out(len(group), 'localizer image')}."
             stacks = [stack.with_note(note) if stack.headers[0].study == study else stack for stack in stacks]
         else:
             series = {header.series for header in group}
@@ -146,19 +171,26 @@ def _stacks(headers: Sequence[SliceHeader]) -> list[_Stack]:
 
 def _stacks_of_series(headers: list[SliceHeader]) -> list[_Stack]:
     originals = _without_copies(headers)
-    parts = _parts(originals)
-    largest = max(map(len, parts))
-    strays = [part for part in parts if len(part) == 1] if largest >= CLEAR_MAJORITY else []
-    parts = [part for part in parts if part not in strays]
+    by_shape: dict[tuple[int, int, int], list[SliceHeader]] = defaultdict(list)
+    for header in originals:
+        by_shape[header.shape].append(header)
+    largest = max(map(len, by_shape.values()))
+    strays = [group for group in by_shape.values() if len(group) == 1] if largest >= CLEAR_MAJORITY else []
+    kept = [group for group in by_shape.values() if group not in strays]
     notes: list[str] = []
     if len(originals) < len(headers):
-        notes.append(f"{_left_out(len(headers) - len(originals), 'file')}: copies of others.")
+        notes.append(f"{left_out(len(headers) - len(originals), 'file')}: copies of others.")
     if strays:
-        notes.append(f"{_left_out(len(strays), 'image')}: of another size or orientation.")
-    if len(parts) > 1:
-        notes.append(f"The series mixes {len(parts)} sizes or orientations, which were separated.")
-    stacks = [stack for part in parts for stack in _volumes(part)]
-    return [replace(stack, notes=(*stack.notes, *notes)) for stack in stacks]
+        notes.append(f"{left_out(len(strays), 'image')}: of another size or orientation.")
+    if len(kept) > 1:
+        notes.append(f"It mixes {len(kept)} sizes or orientations, which were separated.")
+    stacks = []
+    for group in kept:
+        for volume in volumes([header.plane for header in group]):
+            own = (volume.choice_note,) if volume.name else ()
+            slices = tuple(group[index] for index in volume.planes)
+            stacks.append(_Stack(slices, volume.name, (*own, *volume.notes, *notes)))
+    return stacks
 
 
 def _without_copies(headers: Sequence[SliceHeader]) -> list[SliceHeader]:
@@ -166,46 +198,92 @@ def _without_copies(headers: Sequence[SliceHeader]) -> list[SliceHeader]:
     return list(reversed(first.values()))
 
 
-def _parts(headers: Iterable[SliceHeader]) -> list[list[SliceHeader]]:
-    """Images of one size, spacing and orientation."""
-    parts: list[list[SliceHeader]] = []
-    for header in headers:
-        part = next((part for part in parts if _belong_together(part[0], header)), None)
-        if part is None:
-            parts.append([header])
-        else:
-            part.append(header)
-    return parts
+def read_series(series: Series, settings: Settings) -> Raw:
+    """Read a series, each file opened once.
 
+    Values are those of the modality, each slice rescaled by its own slope and intercept. The display window is that of
+    the slice in the middle.
 
-def _belong_together(first: SliceHeader, second: SliceHeader) -> bool:
-    if first.shape != second.shape or (first.spacing_mm is None) != (second.spacing_mm is None):
-        return False
-    if first.spacing_mm and not np.allclose(first.spacing_mm, second.spacing_mm or (), rtol=1e-3):
-        return False
-    if first.directions is None or second.directions is None:
-        return first.directions is second.directions
-    return bool(np.abs(first.directions - second.directions).max() < SAME_ORIENTATION)
+    Args:
+        series: From ``group_slices``.
+        settings: The limits; ``max_megavoxels`` and ``max_decoded_mb`` count for the volume.
 
-
-def _volumes(headers: Sequence[SliceHeader]) -> list[_Stack]:
-    """One volume, or several where every place has equally many images, such as times or echoes."""
-    places = group_places(headers)
-    count = len(places[0])
-    if any(len(place) != count for place in places):
-        extra = len(headers) - len(places)
-        note = f"{_left_out(extra, 'image')}: lying where another one lies already."
-        return [_Stack(tuple(place[0] for place in places), (note,))]
-    if count == 1:
-        return [_Stack(tuple(place[0] for place in places))]
-    return [
-        _Stack(
-            tuple(place[index] for place in places),
-            (f"It is volume {index + 1} of {count} at the same places, such as times or echoes.",),
+    Raises:
+        ReadError: See medseg_demo.errors.
+    """
+    whole = Source(Path(series.name), BytesIO(), b"", 0, settings)
+    rows, columns, _ = series.headers[0].shape
+    check_size((len(series.paths), rows, columns), whole)
+    with decoding(whole, "DICOM"):
+        volume, slices, bits, kept = _read_slices(series, whole)
+        source_frames = describe_frames(kept)
+    polarities = [part.polarity for part in slices if part.polarity is not None]
+    if 0 < len(polarities) < len(slices):
+        raise UnsupportedImageError(
+            f"{whole.label}: some slices store bright as dark (MONOCHROME1) and others do not. Export them alike."
         )
-        for index in range(count)
-    ]
+    middle = slices[len(slices) // 2]
+    samples: Samples = "colour" if volume.ndim > 3 else "one"
+    return Raw(
+        array=volume,
+        axes=axes(is_volume=True, samples=samples),
+        file_format="DICOM series",
+        bit_depth=bits,
+        samples=samples,
+        geometry=lay_out([header.plane for header in series.headers])[0],
+        polarity=max(polarities, default=None),
+        window=middle.window,
+        modality=series.headers[0].modality,
+        notes=series.notes,
+        image_notes=tuple(dict.fromkeys(note for part in slices for note in part.notes)),
+        source_files=series.paths,
+        source_frames=source_frames,
+    )
 
 
-def _left_out(number: int, noun: str) -> str:
-    return f"{number} {noun} was left out" if number == 1 else f"{number} {noun}s were left out"
+def _read_slices(series: Series, whole: Source) -> tuple[np.ndarray, list[Slice], int, list["Dataset"]]:
+    """The volume; its slices without their values; bits stored; and what is kept of each header."""
+    volume, slices, depths, kept = np.empty(0), [], [], []
+    for index, header in enumerate(series.headers):
+        if not header.path.is_file():
+            raise _no_longer(header, whole)
+        with open_source(header.path, whole.settings) as source, decoding(source, "DICOM"):
+            part, found, dataset = read_slice(source)
+        if (found.rows, found.columns, found.samples, found.frames) != (*header.shape, 1):
+            raise _no_longer(header, whole)
+        values = part.values[0] if part.palette is None else part.palette[part.values[0]]
+        if index == 0:
+            volume = np.empty((len(series.headers), *values.shape), values.dtype)
+            check_decoded(volume.nbytes, whole.label, whole.settings)
+        if values.shape != volume.shape[1:]:
+            raise _no_longer(header, whole)
+        volume = volume.astype(_common(volume.dtype, values.dtype), copy=False)
+        volume[index] = values
+        slices.append(replace(part, values=np.empty(0), palette=None))
+        depths.append(found.stored)
+        kept.append(_without_the_rest(dataset))
+    return volume, slices, max(depths), kept
+
+
+def _no_longer(header: SliceHeader, whole: Source) -> DamagedFileError:
+    return DamagedFileError(
+        f"{whole.label}: {names.shown(header.path.name)} is no longer a slice of this series. Choose the files again."
+    )
+
+
+def _common(one: np.dtype, other: np.dtype) -> np.dtype:
+    """A type that holds the values of both; single precision where one is rescaled and the other is not."""
+    if one == other:
+        return one
+    return np.dtype(np.float32) if "f" in (one.kind, other.kind) else np.result_type(one, other)
+
+
+def _without_the_rest(dataset: "Dataset") -> "Dataset":
+    """A header with what segmentations refer to alone: a series has up to some thousand."""
+    from pydicom import Dataset
+
+    kept = Dataset()
+    for keyword in KEPT_ELEMENTS:
+        if keyword in dataset:
+            kept[keyword] = dataset[keyword]
+    return kept

@@ -1,7 +1,8 @@
-"""Where the slices of a series lie: spacing and affine from their positions, and what is unusual about them.
+"""Where slices lie: their order, spacing and affine, and what is unusual about them.
 
-Slices run along the normal of their plane. The distance between them is measured along it, and the third column of the
-affine is the real step from slice to slice, which leans where the gantry was tilted.
+The same rules for the slices of a series and the frames of a file. Slices run along the normal of their plane; the
+distance between them is measured along it, and the third column of the affine is the real step from slice to slice,
+which leans where the gantry was tilted.
 """
 
 from collections.abc import Sequence
@@ -9,86 +10,137 @@ from collections.abc import Sequence
 import numpy as np
 
 from medseg_demo.image import Geometry
-from medseg_demo.reading.dicom.geometry import ROUNDING_MM, SAME_PLACE, judge_lean
-from medseg_demo.reading.dicom.slice_headers import SliceHeader
+from medseg_demo.reading.dicom.planes import Plane
 
+# Two planes lie at one place where their gap is below a share of the usual one. Gaps below a share of a pixel, or in
+# mm where that is unknown, are the rounding of positions, and none between slices.
+SAME_PLACE, ROUNDING, ROUNDING_MM = 0.01, 0.02, 1e-4
 # Gaps count as even where none differs from the median by more than this share of it: positions are often rounded.
 EVEN_TOLERANCE = 0.1
 # A gap this near to a multiple of the median means missing slices.
 MULTIPLE_TOLERANCE = 0.15
 # Share of a pixel by which slices may lie beside the line through the first and the last.
 SIDEWAYS_TOLERANCE = 0.5
+# Degrees. A smaller lean is the rounding of positions and is straightened; from the second on it is told.
+STRAIGHT, TILTED = 0.05, 0.5
 
 NO_POSITIONS = (
     "The files do not say where the slices lie: they are in the order of their instance numbers, and the distance "
     "between them is unknown."
 )
+NO_DISTANCE = "The distance between the frames is not stated, so the spacing is unknown."
 PLANES = ("sagittal", "coronal", "axial")
 
 
-def plane_name(header: SliceHeader) -> str:
+def plane_name(plane: Plane) -> str:
     """The plane's name within 10 degrees, such as "axial", else "oblique"; nothing where it is unknown."""
-    if header.directions is None:
+    if plane.directions is None:
         return ""
-    along = np.abs(header.directions[:, 2])
+    along = np.abs(plane.directions[:, 2])
     return PLANES[int(along.argmax())] if along.max() > np.cos(np.radians(10)) else "oblique"
 
 
-def distances(headers: Sequence[SliceHeader]) -> np.ndarray | None:
-    """How far along the first one's normal each image lies, in mm; None where one of them does not say."""
-    directions = headers[0].directions
-    positions = [header.position for header in headers if header.position is not None]
-    if directions is None or len(positions) < len(headers):
-        return None
-    return np.asarray(positions) @ directions[:, 2]
+def along(planes: Sequence[Plane]) -> np.ndarray | None:
+    """How far along the first one's normal each plane lies, in mm or in slots; None where one of them does not say."""
+    directions = planes[0].directions
+    positions = [plane.position for plane in planes if plane.position is not None]
+    if directions is not None and len(positions) == len(planes):
+        return np.asarray(positions) @ directions[:, 2]
+    slots = [plane.slot for plane in planes if plane.slot is not None]
+    return np.asarray(slots) * (planes[0].step_mm or 1.0) if len(slots) == len(planes) else None
 
 
-def group_places(headers: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
-    """The images at each place, places in the order of the slices and images by their rank."""
-    along = distances(headers)
-    if along is None:
-        return [[header] for header in sorted(headers, key=lambda header: (header.rank[-1], header.rank, header.path))]
-    order = np.argsort(along, kind="stable")
-    gaps = np.diff(along[order])
-    real = gaps[gaps > ROUNDING_MM]
+def is_even(planes: Sequence[Plane]) -> bool:
+    """Whether planes in their order are as far from each other as rounding allows."""
+    places_mm = along(planes)
+    gaps = np.ones(1) if places_mm is None or len(planes) < 2 else np.diff(places_mm)
+    return bool(np.abs(gaps / np.median(gaps) - 1).max() <= EVEN_TOLERANCE)
+
+
+def places(planes: Sequence[Plane], indices: Sequence[int]) -> list[list[int]]:
+    """The planes at each place, places in the order of the slices and planes by their numbers."""
+    chosen = [planes[index] for index in indices]
+    where = along(chosen)
+    if where is None:
+        return [[index] for index in sorted(indices, key=lambda index: (planes[index].number, index))]
+    order = np.argsort(where, kind="stable")
+    gaps = np.diff(where[order])
+    spacing = chosen[0].spacing_mm
+    real = gaps[gaps > max(ROUNDING_MM, ROUNDING * min(spacing) if spacing else 0.0)]
     limit = SAME_PLACE * float(np.median(real)) if real.size else np.inf
-    places = [[headers[order[0]]]]
-    for index, gap in zip(order[1:], gaps, strict=True):
+    limit = max(limit, ROUNDING_MM, ROUNDING * min(spacing) if spacing else 0.0)
+    found = [[indices[order[0]]]]
+    for place, gap in zip(order[1:], gaps, strict=True):
         if gap > limit:
-            places.append([])
-        places[-1].append(headers[index])
-    return [sorted(place, key=lambda header: (header.rank, header.path)) for place in places]
+            found.append([])
+        found[-1].append(indices[place])
+    return [sorted(place, key=lambda index: (planes[index].number, index)) for place in found]
 
 
-def lay_out(headers: Sequence[SliceHeader]) -> tuple[Geometry, tuple[str, ...]]:
+def lay_out(planes: Sequence[Plane]) -> tuple[Geometry, tuple[str, ...]]:
     """Spacing and affine of a volume, and what is unusual about its slices.
 
     Args:
-        headers: At least two slices of one plane and size, in their order, each at a place of its own.
+        planes: Of one size and orientation, in their order, each at a place of its own.
 
     Returns:
         The geometry, as far as it is stated, and notes. Where slices are not evenly spaced, their median distance
-        counts.
+        counts. A single plane has 1 mm along its normal.
     """
-    along, plane = distances(headers), headers[0].spacing_mm
-    if along is None:
+    first, where = planes[0], along(planes)
+    if len(planes) == 1:
+        return _of_single(first), ()
+    if where is None:
         return Geometry(), (NO_POSITIONS,)
-    positions = np.asarray([header.position for header in headers])
-    gaps = np.diff(along)
-    between, notes = _judge_gaps(gaps)
-    normal = headers[0].directions[:, 2]  # type: ignore[index]
-    lean, tilt = judge_lean((positions[-1] - positions[0]) / (along[-1] - along[0]), normal)
+    if first.position is None and first.step_mm is None:
+        return Geometry(), (NO_DISTANCE,)
+    between, notes = _judge_gaps(np.diff(where))
+    if first.position is None or first.directions is None:
+        return Geometry(None if first.spacing_mm is None else (between, *first.spacing_mm)), notes
+    positions = np.asarray([plane.position for plane in planes])
+    lean, tilt = _judge_lean((positions[-1] - positions[0]) / (where[-1] - where[0]), first.directions[:, 2])
+    sideways = np.linalg.norm(positions - positions[0] - np.outer(where - where[0], lean), axis=1).max()
     notes += tilt
-    sideways = np.linalg.norm(positions - positions[0] - np.outer(along - along[0], lean), axis=1).max()
-    if sideways > SIDEWAYS_TOLERANCE * (min(plane) if plane else 1.0):
+    if sideways > SIDEWAYS_TOLERANCE * (min(first.spacing_mm) if first.spacing_mm else 1.0):
         notes += (f"Slices are shifted sideways by up to {sideways:.3g} mm, which the volume does not show.",)
-    if plane is None:
+    if first.spacing_mm is None:
         return Geometry(), notes
+    return Geometry((between, *first.spacing_mm), _affine(first, lean * between)), notes
+
+
+def _of_single(plane: Plane) -> Geometry:
+    if plane.spacing_mm is None or plane.position is None or plane.directions is None:
+        return Geometry(plane.spacing_mm)
+    return Geometry(plane.spacing_mm, _affine(plane, plane.directions[:, 2]))
+
+
+def _affine(first: Plane, step: np.ndarray) -> np.ndarray:
+    """Indices (x, y, z, 1) to LPS mm of slices a step (3,) apart, the first of which is this one."""
     affine = np.eye(4)
-    affine[:3, :2] = headers[0].directions[:, :2] * plane[::-1]  # type: ignore[index]
-    affine[:3, 2] = lean * between
-    affine[:3, 3] = positions[0]
-    return Geometry((between, *plane), affine), notes
+    affine[:3, :2] = first.directions[:, :2] * first.spacing_mm[::-1]  # type: ignore[index]
+    affine[:3, 2], affine[:3, 3] = step, first.position
+    return affine
+
+
+def _judge_lean(lean: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The direction in which slices are stacked, and a note where it is tilted.
+
+    Args:
+        lean: (3,) from slice to slice for each mm along the normal.
+        normal: (3,) of the slices, of length 1.
+
+    Returns:
+        ``lean``, or the normal where they differ by no more than the rounding of positions.
+    """
+    angle = float(np.degrees(np.arccos(min(1.0, 1 / float(np.linalg.norm(lean))))))
+    if angle < STRAIGHT:
+        return normal, ()
+    if angle <= TILTED:
+        return lean, ()
+    return lean, (
+        f"The slices are tilted by {angle:.1f}° against the way they are stacked (gantry tilt). The affine keeps the "
+        "tilt; distances across slices are measured as if they were stacked straight.",
+    )
 
 
 def _judge_gaps(gaps: np.ndarray) -> tuple[float, tuple[str, ...]]:

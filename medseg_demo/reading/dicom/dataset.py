@@ -1,0 +1,163 @@
+"""A DICOM file's header, up to its pixels: recognised, inflated where it is deflated, parsed from the open file.
+
+Source: DICOM PS3.10, 7.1 (preamble and meta information); PS3.5, A.5 (deflated), 7.1.2 (elements).
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError
+from medseg_demo.reading.dicom.elements import keep_pydicom_quiet
+from medseg_demo.reading.source import MIB, Source
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from pydicom.dataelem import DataElement
+
+MARK, MARK_AT = b"DICM", 128
+META_GROUP, IDENTIFYING_GROUP = b"\x02\x00", b"\x08\x00"
+BIG_ENDIAN_GROUP = b"\x00\x08"
+MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+PIXEL_KEYWORDS = {0x0010: "PixelData", 0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData"}
+PIXEL_GROUP = 0x7FE0
+UNDEFINED = 0xFFFFFFFF
+# A meta group of one element, for pydicom to parse what was inflated: explicit and little endian.
+INFLATED_START = bytes(128) + MARK + struct.pack("<HH2sH", 2, 0x10, b"UI", 20) + EXPLICIT.encode().ljust(20, b"\0")
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """The elements of a file before its pixels.
+
+    Attributes:
+        dataset: Those elements.
+        syntax: The transfer syntax, stated or found.
+        keyword: The element that holds the pixels; empty where there is none.
+        representation: Its value representation.
+        length: That it states in bytes; ``UNDEFINED`` where frames are encapsulated.
+        at: Where its value starts, in what was inflated for a deflated file.
+        available: How many bytes there are from there to the end.
+    """
+
+    dataset: "Dataset"
+    syntax: str
+    keyword: str = ""
+    representation: str = "OW"
+    length: int = 0
+    at: int = 0
+    available: int = 0
+
+
+def is_dicom(source: Source) -> bool:
+    """Whether the file has DICOM's mark after the preamble, or starts at once with a plausible first element."""
+    head = source.head
+    if head[MARK_AT:].startswith(MARK):
+        return True
+    if len(head) < 16 or not head.startswith((META_GROUP, IDENTIFYING_GROUP, BIG_ENDIAN_GROUP)):
+        return False
+    order = ">" if head.startswith(BIG_ENDIAN_GROUP) else "<"
+    element, representation = struct.unpack_from(order + "H", head, 2)[0], head[4:6]
+    is_explicit = representation.isalpha() and representation.isupper()
+    is_short = order == "<" and struct.unpack_from("<I", head, 4)[0] <= 64
+    return element < 0x100 and (is_explicit or is_short)
+
+
+def is_media_directory(source: Source) -> bool:
+    """Whether the file is a DICOMDIR, a list of the images beside it."""
+    return is_dicom(source) and MEDIA_DIRECTORY in source.head[:512]
+
+
+def load(source: Source, tags: Sequence[int | str] | None = None) -> Header:
+    """Parse the header of an open file.
+
+    Args:
+        source: The file.
+        tags: The elements that are wanted; all by default.
+
+    Raises:
+        ImageTooLargeError: Deflated, it takes more than ``max_file_mb``.
+        Exception: pydicom's, of nearly every kind, where the file is damaged.
+    """
+    import pydicom
+
+    keep_pydicom_quiet()
+    stated, start = _transfer_syntax(source)
+    body: BinaryIO = source.file
+    size = source.size
+    if stated == DEFLATED:
+        body = BytesIO(_inflate(source, start))
+        size = body.getbuffer().nbytes
+    body.seek(0)
+    wanted = None if tags is None else list(tags)
+    dataset = pydicom.dcmread(body, force=True, stop_before_pixels=True, specific_tags=wanted)  # type: ignore[arg-type]
+    is_implicit, is_little = dataset.original_encoding
+    syntax = stated or (IMPLICIT if is_implicit else EXPLICIT if is_little else BIG_ENDIAN)
+    found = _pixel_element(body, size, is_little=is_little is not False)
+    return Header(dataset, syntax, *found) if found else Header(dataset, syntax)
+
+
+def read_pixels(header: Header, source: Source) -> "DataElement":
+    """The element that holds the pixels.
+
+    Encapsulated frames come with whatever lies behind them in the file.
+    """
+    from pydicom.dataelem import DataElement
+
+    body: BinaryIO = source.file
+    if header.syntax == DEFLATED:
+        body = BytesIO(_inflate(source, _transfer_syntax(source)[1]))
+    body.seek(header.at)
+    value = body.read() if header.length == UNDEFINED else body.read(header.length)
+    return DataElement(header.keyword, header.representation, value, already_converted=True)
+
+
+def _transfer_syntax(source: Source) -> tuple[str, int]:
+    """The transfer syntax that the meta information states, and where that ends; empty where there is none."""
+    from pydicom.filereader import read_dataset
+
+    source.file.seek(MARK_AT + len(MARK) if source.head[MARK_AT:].startswith(MARK) else 0)
+    meta = read_dataset(
+        source.file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag.group != 2
+    )
+    return str(meta.get("TransferSyntaxUID") or "").strip(" \0"), source.file.tell()
+
+
+def _inflate(source: Source, start: int) -> bytes:
+    """A deflated dataset, explicit and little endian, with a meta group before it."""
+    source.file.seek(start)
+    inflater, parts, size = zlib.decompressobj(-zlib.MAX_WBITS), [INFLATED_START], 0
+    while not inflater.eof and ((block := source.file.read(MIB)) or inflater.unconsumed_tail):
+        parts.append(inflater.decompress(inflater.unconsumed_tail + block, 16 * MIB))
+        size += len(parts[-1])
+        if size > source.settings.max_file_mb * MIB:
+            raise ImageTooLargeError(
+                f"{source.label}: unpacked, the file has more than the {source.settings.max_file_mb} MiB that are "
+                "read. Crop it, or raise MEDSEG_MAX_FILE_MB."
+            )
+    if not inflater.eof:
+        raise DamagedFileError(f"{source.label}: the deflated DICOM file ends too early. Export or copy it again.")
+    return b"".join(parts)
+
+
+def _pixel_element(body: BinaryIO, size: int, *, is_little: bool) -> tuple[str, str, int, int, int] | None:
+    """Keyword, representation, length, place of the value and bytes from there, of the element that comes next."""
+    order = "<" if is_little else ">"
+    start = body.read(12)
+    if len(start) < 8:
+        return None
+    group, element = struct.unpack_from(order + "HH", start)
+    if group != PIXEL_GROUP or element not in PIXEL_KEYWORDS:
+        return None
+    # In an implicit element these two bytes belong to the length, which is even; the letters O and U are odd.
+    representation = start[4:6].decode("latin-1")
+    if len(start) == 12 and representation in ("OB", "OW", "OF", "OD", "OL", "OV", "UN"):
+        length, rest = struct.unpack_from(order + "I", start, 8)[0], body.tell()
+    else:
+        length, rest, representation = struct.unpack_from(order + "I", start, 4)[0], body.tell() - len(start) + 8, "OW"
+    return PIXEL_KEYWORDS[element], representation, length, rest, max(0, size - rest)

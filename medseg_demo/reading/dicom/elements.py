@@ -1,0 +1,103 @@
+"""Single elements of a DICOM dataset, whatever is wrong with their values; nothing of a patient is looked at.
+
+Source: DICOM PS3.3, C.7.6.16.2 (functional groups).
+"""
+
+import logging
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def keep_pydicom_quiet() -> None:
+    """Pydicom's warnings quote values, so what belongs to a patient would reach logs."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
+
+
+def value_of(dataset: "Dataset", keyword: str) -> Any:
+    """One element's value; None where it is absent, or so wrong that pydicom cannot convert it."""
+    try:
+        return dataset.get(keyword)
+    except Exception:  # conversions raise many kinds
+        return None
+
+
+def as_numbers(value: Any) -> tuple[float, ...]:
+    """The finite numbers of a value; empty where it holds anything else."""
+    try:
+        values = () if value is None else (value,) if isinstance(value, (int, float)) else tuple(value)
+        found = tuple(float(v) for v in values)
+    except (ValueError, TypeError, OverflowError):
+        return ()
+    return found if all(math.isfinite(v) for v in found) else ()
+
+
+def numbers(dataset: "Dataset", keyword: str, *, group: str = "", frame: int = 0) -> tuple[float, ...]:
+    """The finite numbers of one element; empty where it is absent or holds anything else.
+
+    Args:
+        dataset: The whole image.
+        keyword: The element's keyword.
+        group: The functional group that holds it in enhanced images.
+        frame: The frame whose functional group is looked at, from 0.
+    """
+    for place in (dataset, *functional_groups(dataset, group, frame)):
+        found = as_numbers(value_of(place, keyword))
+        if found:
+            return found
+    return ()
+
+
+def first(dataset: "Dataset", keyword: str, default: float) -> float:
+    """The first number of an element; the default where it is absent or holds anything else."""
+    return next(iter(numbers(dataset, keyword)), default)
+
+
+def whole(dataset: "Dataset", keyword: str) -> int | None:
+    """The first number of an element, if it is a whole one; None otherwise."""
+    number = first(dataset, keyword, math.nan)
+    return int(number) if abs(number) < 2**53 and number == math.floor(number) else None
+
+
+def words(dataset: "Dataset", keyword: str) -> tuple[str, ...]:
+    """The values of an element of text, in capitals; empty where it is absent."""
+    value = value_of(dataset, keyword)
+    if value is None:
+        return ()
+    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    return tuple(str(each).strip().upper() for each in values)
+
+
+def word(dataset: "Dataset", keyword: str) -> str:
+    """The first value of an element of text, in capitals; empty where it is absent."""
+    return next(iter(words(dataset, keyword)), "")
+
+
+def items(dataset: "Dataset", keyword: str) -> list["Dataset"]:
+    """The items of a sequence; empty where it is absent or no sequence."""
+    value = value_of(dataset, keyword)
+    return [item for item in value if hasattr(item, "get")] if isinstance(value, (list, tuple)) or value else []
+
+
+def functional_groups(dataset: "Dataset", group: str, frame: int) -> list["Dataset"]:
+    """The functional group of one frame, its own before the shared one; empty where there is none."""
+    found = []
+    for sequence, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        every = items(dataset, sequence) if group else []
+        inner = items(every[index], group) if index < len(every) else []
+        found += inner[:1]
+    return found
+
+
+def modality_code(dataset: "Dataset") -> str | None:
+    """The modality, if it is a code such as "CT" and no free text."""
+    modality = value_of(dataset, "Modality")
+    return modality if isinstance(modality, str) and _is_code(modality) else None
+
+
+def _is_code(text: str) -> bool:
+    return 0 < len(text) <= 16 and text.replace("_", "").isalnum() and text.isascii() and text.isupper()
