@@ -1,0 +1,290 @@
+"""What the pages of a TIFF are: slices, or channels and times to choose from, and how far apart.
+
+A description says so, by OME, ImageJ or tifffile; without one, pages of one kind are slices. Pages that a description
+claims and the file does not have are never made up: either all are there, or the file is refused.
+
+Source: ImageJ's FileSaver and TiffDecoder (images=, channels=, slices=, frames=, unit=, spacing=; channels change
+first, and one directory may stand for all images, which follow each other). tifffile's JSON with "shape" and "axes".
+"""
+
+import ast
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.source import Source
+from medseg_demo.reading.tiff.directories import MOST_DIRECTORIES, Directory
+
+# Of one unit in mm. Others (pixel, frame, an unknown word) leave the spacing unknown.
+UNITS_MM = {
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1e3),
+    **dict.fromkeys(("dm", "decimeter"), 1e2),
+    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters"), 10.0),
+    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1.0),
+    **dict.fromkeys(("um", "micron", "microns", "micrometer", "micrometre", "micrometers", "\u00b5m", "\u03bcm"), 1e-3),
+    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers"), 1e-6),
+    **dict.fromkeys(("pm", "picometer"), 1e-9),
+    **dict.fromkeys(("\u00c5", "A\u030a", "\u212b", "angstrom", "ångström"), 1e-7),
+    **dict.fromkeys(("in", "inch", "inches", '"'), 25.4),
+    **dict.fromkeys(("ft", "foot", "feet"), 304.8),
+    **dict.fromkeys(("thou", "mil"), 0.0254),
+}
+WORDS = {"C": "channel", "T": "time", "R": "position", "A": "angle", "P": "phase", "L": "lifetime", "I": "image"}
+WORDS |= {"Q": "volume", "E": "wavelength", "Z": "plane", "H": "lifetime", "F": "frame", "B": "block", "V": "event"}
+UNNAMED = "QI"  # letters for an axis that the metadata do not name
+IMAGEJ_ORDERS = {"czt", "ctz", "zct", "ztc", "tcz", "tzc"}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Planes:
+    """How the pages of a file make volumes.
+
+    Attributes:
+        order: (volumes, slices): the number of the page, or of the plane behind each other, that each slice is.
+        is_volume: Whether the slices are an axis.
+        names: One a volume; empty where there is one only.
+        spacing_mm: (Z, Y, X) as far as it is known; None for what is not.
+        is_contiguous: Whether one directory stands for all planes, which follow each other in the file.
+        notes: For people.
+    """
+
+    order: np.ndarray
+    is_volume: bool
+    names: tuple[str, ...] = ()
+    spacing_mm: tuple[float | None, float | None, float | None] = (None, None, None)
+    is_contiguous: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def arrange(
+    axes: str, sizes: Sequence[int], *, start: int = 0, labels: Mapping[str, Sequence[str]] | None = None
+) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+    """Which planes are the slices of which volume.
+
+    Args:
+        axes: A letter for each axis of planes, slowest first: Z are slices; where there is no Z, the last axis without
+            a name is. All others are volumes to choose from.
+        sizes: Of these axes.
+        start: The number of the first plane.
+        labels: Names of the places along an axis, by its letter.
+
+    Returns:
+        (volumes, slices) numbers of planes, whether there is an axis of slices, and the names of the volumes.
+    """
+    wide = [index for index, size in enumerate(sizes) if size > 1]
+    slices = next((index for index in wide if axes[index] == "Z"), None)
+    if slices is None:
+        slices = next((index for index in reversed(wide) if axes[index] in UNNAMED), None)
+    planes = np.arange(start, start + math.prod(sizes)).reshape(tuple(sizes) or (1,))
+    if slices is not None:
+        planes = np.moveaxis(planes, slices, -1)
+    choices = [index for index in wide if index != slices]
+    names = tuple(
+        ", ".join(_place(axes[index], place, labels or {}) for index, place in zip(choices, places, strict=True))
+        for places in product(*(range(sizes[index]) for index in choices))
+    )
+    count = sizes[slices] if slices is not None else 1
+    return planes.reshape(-1, count), slices is not None, names if choices else ()
+
+
+def _place(letter: str, place: int, labels: Mapping[str, Sequence[str]]) -> str:
+    given = labels.get(letter, ())
+    return given[place] if place < len(given) and given[place] else f"{WORDS.get(letter, 'axis ' + letter)} {place + 1}"
+
+
+def in_mm(size: float | None, unit: str) -> float | None:
+    """A length in mm; None where the unit is not known, or the length is none."""
+    unit = unit.strip()
+    # Two letters are told apart by their case (Mm and mm), words are not.
+    factor = UNITS_MM.get(unit if len(unit) < 3 else unit.lower())
+    if size is None or factor is None or not math.isfinite(size) or size <= 0:
+        return None
+    return size * factor
+
+
+def unknown_unit(unit: str) -> str:
+    """The note for a unit that is no length known here."""
+    shown = "".join(letter for letter in unit if letter.isprintable())[:20]
+    return f"The file states its spacing in {shown!r}, which is no unit of length known here: it is left unknown."
+
+
+def plain(pages: Sequence[Directory], source: Source) -> Planes:
+    """Pages of one kind are slices; of several kinds, those of the first."""
+    kinds = [page.kind for page in pages]
+    same = [index for index, kind in enumerate(kinds) if kind == kinds[0]]
+    if len(same) == len(pages):
+        return Planes(order=np.arange(len(pages)).reshape(1, -1), is_volume=len(pages) > 1)
+    if len(same) == 1:
+        note = f"Only the first of {len(pages)} pages was read, since they differ in size or kind."
+        return Planes(order=np.zeros((1, 1), int), is_volume=False, notes=(note,))
+    if same[-1] != len(same) - 1:
+        raise refused(
+            source,
+            f"its {len(pages)} pages are of different sizes or kinds, in turn, so that they are no slices of a volume",
+            "Save those that belong together as a file of their own",
+        )
+    note = f"The last {len(pages) - len(same)} of {len(pages)} pages were left out, since they differ in size or kind."
+    return Planes(order=np.array([same]), is_volume=True, notes=(note,))
+
+
+def by_imagej(text: str, pages: Sequence[Directory], source: Source) -> Planes:
+    """ImageJ's description: key=value lines, of which only those that differ from 1 are written."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    channels, slices, frames, images = (
+        _count(values, key, source) for key in ("channels", "slices", "frames", "images")
+    )
+    if 1 < channels == pages[0].samples and slices * frames in (images, len(pages)):
+        channels, images = 1, slices * frames  # Bio-Formats counts the samples of a pixel
+    claimed = channels * slices * frames
+    if images == claimed == 1:
+        planes = plain(pages, source)
+    else:
+        axes, sizes = _imagej_axes(values, {"C": channels, "Z": slices, "T": frames}, images)
+        if images > 1 and math.prod(sizes) != images:
+            raise refused(
+                source, f"ImageJ's description contradicts itself ({images} images, {claimed} by axes)", "Save it anew"
+            )
+        contiguous = check_planes(math.prod(sizes), pages, source, "ImageJ's description")
+        order, is_volume, names = arrange(axes, sizes)
+        planes = Planes(order=order, is_volume=is_volume, names=names, is_contiguous=contiguous)
+    spacing_mm, notes = _imagej_spacing(values, pages[0], is_volume=planes.is_volume)
+    return replace(planes, spacing_mm=spacing_mm, notes=(*planes.notes, *notes))
+
+
+def _imagej_axes(values: Mapping[str, str], sizes: Mapping[str, int], images: int) -> tuple[str, list[int]]:
+    order = values.get("order", "czt").strip().lower()
+    axes = (order if order in IMAGEJ_ORDERS else "czt")[::-1].upper()
+    found = [sizes[letter] for letter in axes]
+    rest, over = divmod(images, math.prod(found))
+    return (axes, found) if over or rest < 2 else ("I" + axes, [rest, *found])
+
+
+def _count(values: Mapping[str, str], key: str, source: Source) -> int:
+    text = values.get(key, "1").strip()
+    if not re.fullmatch(r"\d{1,9}(\.0*)?", text) or int(float(text)) < 1:
+        raise refused(source, f"ImageJ's description states no usable number of {key}", "Save it anew")
+    return int(float(text))
+
+
+def _imagej_spacing(
+    values: Mapping[str, str], page: Directory, *, is_volume: bool
+) -> tuple[tuple[float | None, float | None, float | None], tuple[str, ...]]:
+    unit = values.get("unit", "").strip()
+    if "\\u" in unit:  # as Java escapes it
+        unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), unit)
+    notes = []
+    if values.get("cf", "").strip() == "0":
+        notes.append(
+            "ImageJ's calibration of the intensities "
+            f"({_number(values, 'c0') or 0:g} + {_number(values, 'c1') or 1:g} · value) was not applied."
+        )
+    if unit.lower() in ("", "pixel", "pixels"):
+        return (None, None, None), tuple(notes)
+    if in_mm(1.0, unit) is None:
+        return (None, None, None), (*notes, unknown_unit(unit))
+    x, y = page.resolution or (None, None)
+    deep = _number(values, "spacing")
+    if is_volume and deep is None and x:
+        notes.append("The file does not state the distance between its slices, so the spacing is unknown.")
+    found = tuple(
+        in_mm(size, unit) for size in (abs(deep) if deep else None, 1 / y if y else None, 1 / x if x else None)
+    )
+    return (found[0], found[1], found[2]), tuple(notes)
+
+
+def _number(values: Mapping[str, str], key: str) -> float | None:
+    try:
+        number = float(values[key])
+    except (KeyError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def by_tifffile(text: str, pages: Sequence[Directory], source: Source) -> Planes | None:
+    """Tifffile's description: JSON with "shape" and, where they were named, "axes". None where it says nothing."""
+    shape, axes = _shape(text)
+    page = pages[0]
+    if not shape or math.prod(shape) % page.values:
+        raise refused(source, "tifffile's description does not fit the size of its pages", "Save the pixels anew")
+    planes = math.prod(shape) // page.values
+    if planes == 1:
+        return None  # written page by page
+    sizes: list[int] = []
+    while math.prod(sizes) != planes:
+        if len(sizes) == len(shape) or planes % math.prod([*sizes, shape[len(sizes)]]):
+            raise refused(source, "tifffile's description does not fit the size of its pages", "Save the pixels anew")
+        sizes.append(shape[len(sizes)])
+    letters = axes[: len(sizes)] if len(axes) == len(shape) else "Q" * len(sizes)
+    notes: tuple[str, ...] = ()
+    starts = [index for index, each in enumerate(pages) if described_by_tifffile(each)]
+    if len(starts) > 1 and starts[1] == planes:  # several arrays behind each other
+        same = [index for index in starts if pages[index].descriptions == page.descriptions]
+        if same == list(range(0, len(pages), planes)):
+            letters, sizes, planes = "R" + letters, [len(same), *sizes], len(pages)
+        else:
+            notes = (f"Only the first {planes} of {len(pages)} pages were read: the others are an image of their own.",)
+            pages = pages[:planes]
+    contiguous = check_planes(planes, pages, source, "tifffile's description")
+    order, is_volume, names = arrange(letters, sizes)
+    return Planes(order=order, is_volume=is_volume, names=names, is_contiguous=contiguous, notes=notes)
+
+
+def described_by_tifffile(page: Directory) -> bool:
+    """Whether a page's description is tifffile's."""
+    return any(text.startswith("shape=") or (text[:1] == "{" and '"shape"' in text) for text in page.descriptions)
+
+
+def _shape(text: str) -> tuple[list[int], str]:
+    """The shape and the axes of a description; empty where they are none."""
+    try:
+        is_old = text.startswith("shape=")
+        found = {"shape": ast.literal_eval(text[6:].strip())} if is_old else json.loads(text)
+        shape, axes = list(found["shape"]), found.get("axes", "")
+    except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
+        return [], ""
+    if not all(type(size) is int and 0 < size < 2**32 for size in shape) or len(shape) > 16:
+        return [], ""
+    return shape, axes.upper() if isinstance(axes, str) else ""
+
+
+def check_planes(claimed: int, pages: Sequence[Directory], source: Source, who: str) -> bool:
+    """Whether the claimed planes follow each other behind one directory; False where each has its own.
+
+    Raises:
+        UnsupportedImageError: There are more or fewer directories than planes, or pages of different kinds.
+        DamagedFileError: There is one directory, and the file ends before the last plane.
+    """
+    if claimed > MOST_DIRECTORIES:
+        raise refused(source, f"{who} claims {claimed:,} images", "Save fewer a file")
+    if claimed == len(pages):
+        if any(page.kind != pages[0].kind for page in pages):
+            raise refused(
+                source, f"{who} calls its pages one image, and they differ in size or kind", "Save each kind alone"
+            )
+        return False
+    page = pages[0]
+    if len(pages) > 1 or not page.is_plain:
+        raise refused(
+            source,
+            f"{who} claims {claimed} images, and the file has {len(pages)} TIFF directories",
+            "Save it anew with the program that it comes from",
+        )
+    size = page.values * page.bits // 8
+    if page.data_offset + claimed * size > source.size:
+        held = max(0, source.size - page.data_offset) // size
+        raise DamagedFileError(
+            f"{source.label}: the TIFF file is damaged: {who} claims {claimed} images, and {held} are there. "
+            "Export or copy it again."
+        )
+    return True
+
+
+def refused(source: Source, reason: str, advice: str) -> UnsupportedImageError:
+    """The error of a layout that is not read here: what, where, what to do."""
+    return UnsupportedImageError(f"{source.label}: {reason}. {advice}.")

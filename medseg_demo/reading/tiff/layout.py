@@ -1,0 +1,200 @@
+"""What a TIFF holds, from its directories alone: its volumes, what the samples of a pixel are, and of which type."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medseg_demo.image import COLOURS
+from medseg_demo.reading.raw import Layout, Samples
+from medseg_demo.reading.source import Source, check_bytes
+from medseg_demo.reading.tiff.axes import Planes, by_imagej, by_tifffile, described_by_tifffile, plain, refused
+from medseg_demo.reading.tiff.directories import Directory, read_directories
+from medseg_demo.reading.tiff.ome import by_ome, is_ome
+
+MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, MASK, CMYK, YCBCR = range(7)
+PHOTOMETRICS = {8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "a colour filter array (raw camera data)"}
+PHOTOMETRICS |= {32844: "CIE LogL", 32845: "CIE LogLuv", 34892: "linear raw camera data", 51177: "depth"}
+UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
+ASSOCIATED, UNASSOCIATED = 1, 2
+JPEG = 7
+JPEG_2000 = (33004, 33005, 34712)
+COMPRESSIONS = (1, 2, 3, 4, 5, JPEG, 8, 32773, 32946, *JPEG_2000, 34925, 34933, 50000, 50001)
+NAMES = {6: "old-style JPEG", 9: "JBIG", 32809: "ThunderScan", 32909: "PixarLog", 33003: "JPEG 2000 in YCbCr (Aperio)"}
+NAMES |= {34661: "JBIG", 34887: "LERC", 34892: "lossy DNG", 34934: "JPEG XR", 22610: "JPEG XR", 50002: "JPEG XL"}
+NAMES |= {52546: "JPEG XL", 48124: "Jetraw", 65000: "EER", 65001: "EER", 65002: "EER", 34676: "SGI LogL"}
+# Programs whose descriptions call pages channels, times or levels in words of their own.
+PROGRAMS = {
+    r"PerkinElmer-QPI": "PerkinElmer's QPI",
+    r"<scn\b": "Leica's SCN",
+    r"<indica\b": "HALO",
+    r"SI\.hChannels|scanimage\.SI|state\.configName": "ScanImage",
+    r"<MetaData>": "MetaSeries",
+    r'"mibi\.|"channel\.': "MIBI",
+    r"<DataObject ObjectType=\"DPUfsImport": "Philips",
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Content:
+    """What was found, for ``pixels`` to read.
+
+    Attributes:
+        pages: The directories that ``planes.order`` numbers.
+        planes: Which of them are the slices of which volume.
+        samples: What the samples of a pixel are.
+        opacity: 0 none, 1 associated, 2 unassociated.
+        sample_names: One a sample, where each is a volume of its own.
+    """
+
+    pages: tuple[Directory, ...]
+    planes: Planes
+    samples: Samples
+    opacity: int = 0
+    sample_names: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Directory:
+        """One of the pages; all have the same size and kind."""
+        return self.pages[0 if self.planes.is_contiguous else int(self.planes.order[0, 0])]
+
+
+def inspect(source: Source) -> Layout:
+    """The volumes of a file.
+
+    Raises:
+        UnsupportedImageError: A layout that is not read here, named.
+        DamagedFileError: Directories contradict themselves or the file's length.
+        ImageTooLargeError: They claim too much.
+    """
+    found = read_directories(source)
+    pages, planes = _planes(found, source)
+    content = Content(pages=pages, planes=planes, samples="one")
+    page = content.page
+    dtype = sample_type(page, source)
+    _check_codec(page, source)
+    content = replace(content, **_samples(page, source))
+    depth = planes.order.shape[1]
+    if page.depth > 1 and depth > 1:
+        raise refused(source, f"each of its pages is a volume of {page.depth} slices", "Save each as a file of its own")
+    check_bytes(page.values * dtype.itemsize, source)
+    rows, columns = (page.width, page.height) if page.orientation > 4 else (page.height, page.width)
+    slices = (depth * page.depth,) if planes.is_volume or page.depth > 1 else ()
+    inner = content.sample_names or ("",)
+    names = tuple(", ".join(filter(None, (outer, own))) for outer in planes.names or ("",) for own in inner)
+    return Layout(
+        shape=(*slices, rows, columns),
+        dtype=dtype,
+        samples={"one": 1, "grey+opacity": 2, "colour": 3, "colour+opacity": 4}[content.samples],
+        volumes=len(planes.order) * len(inner),
+        volume_names=names if any(names) else (),
+        header=content,
+    )
+
+
+def _planes(found: tuple[Directory, ...], source: Source) -> tuple[tuple[Directory, ...], Planes]:
+    """The pages that count, and what they are."""
+    maker = found[0].maker
+    if maker:
+        raise refused(source, f"it is written by {maker}, whose own tags are not read here", "Export it as OME-TIFF")
+    texts = found[0].descriptions
+    ome = next((text for text in texts if is_ome(text)), None)
+    if ome is not None:
+        return found, by_ome(ome, found, source)
+    pages = tuple(page for page in found if not page.is_reduced) or found
+    imagej = next((text for text in pages[0].descriptions if text.startswith(("ImageJ=", "SCIFIO="))), None)
+    planes = None
+    if imagej is not None:
+        planes = by_imagej(imagej, pages, source)
+    elif described_by_tifffile(pages[0]):
+        planes = by_tifffile(pages[0].descriptions[0], pages, source)
+    elif len(pages) > 1:
+        _check_program(texts, source)
+    planes = planes or plain(pages, source)
+    return pages, replace(planes, notes=(*_left_out(found, pages), *planes.notes))
+
+
+def _check_program(texts: Sequence[str], source: Source) -> None:
+    for pattern, name in PROGRAMS.items():
+        if any(re.search(pattern, text[:100_000]) for text in texts):
+            raise refused(
+                source, f"what its pages are (channels, times) stands in {name}'s words", "Export it as OME-TIFF"
+            )
+
+
+def _left_out(found: Sequence[Directory], pages: Sequence[Directory]) -> tuple[str, ...]:
+    if len(found) == len(pages):
+        return ()
+    if len(pages) > 1:
+        return (f"{len(found) - len(pages)} of {len(found)} pages were left out: smaller copies of others, or masks.",)
+    number = found.index(pages[0])
+    which = "the first" if number == 0 else f"number {number + 1}"
+    return (
+        f"Only {which} of {len(found)} pages was read: the others are marked as smaller copies (thumbnails) or masks.",
+    )
+
+
+def sample_type(page: Directory, source: Source) -> np.dtype:
+    """The type that holds the samples of a page.
+
+    Raises:
+        UnsupportedImageError: They are complex, or of a number of bits that is not read.
+    """
+    bits, kind = page.bits, page.sample_format
+    if kind in (UNSIGNED, UNDEFINED) and (1 <= bits <= 32 or bits == 64):
+        return np.dtype("u1" if bits <= 8 else "u2" if bits <= 16 else "u4" if bits <= 32 else "u8")
+    if kind == SIGNED and bits in (8, 16, 32, 64):
+        return np.dtype(f"i{bits // 8}")
+    if kind == FLOAT and bits in (16, 24, 32, 64):
+        return np.dtype("f4" if bits == 24 else f"f{bits // 8}")
+    words = {SIGNED: "signed integers", FLOAT: "floating-point numbers", 5: "complex integers", 6: "complex numbers"}
+    raise refused(
+        source,
+        f"its samples are {words.get(kind, 'whole numbers')} of {bits} bits, which are not read here",
+        "Save them with 8, 16 or 32 bits",
+    )
+
+
+def _check_codec(page: Directory, source: Source) -> None:
+    code = page.compression
+    if code not in COMPRESSIONS:
+        name = NAMES.get(code, f"number {code}")
+        raise refused(
+            source, f"its compression ({name}) is not read here", "Save it without compression, or with deflate"
+        )
+    if code == JPEG and (page.samples not in (1, 3) and not page.planar):
+        raise refused(source, f"it holds JPEG data of {page.samples} samples a pixel", "Save it without compression")
+    if page.photometric == YCBCR and (code != JPEG or page.planar):
+        raise refused(
+            source, "its colours are YCbCr without JPEG compression, which is not read here", "Save it as RGB"
+        )
+    if code in (2, 3, 4) and page.bits != 1:
+        raise refused(source, f"it is compressed as fax, with {page.bits} bits a sample", "Save it without compression")
+
+
+def _samples(page: Directory, source: Source) -> dict[str, object]:
+    """What the samples of a pixel are: fields of ``Content``."""
+    meaning, count = page.photometric, page.samples
+    if meaning is not None and meaning not in range(YCBCR + 1):
+        name = PHOTOMETRICS.get(meaning, f"photometric interpretation {meaning}")
+        raise refused(source, f"its colours are {name}, which is not read here", "Save it as RGB or grey")
+    own = {RGB: 3, YCBCR: 3, CMYK: 4}.get(meaning, 1) if meaning is not None else 1
+    extra = count - own
+    if extra < 0:
+        raise refused(source, f"it is said to be in colour, and has {count} samples a pixel", "Save it anew")
+    if meaning == CMYK and (extra or page.ink_set != 1 or page.compression == JPEG or page.sample_format != UNSIGNED):
+        raise refused(source, "its inks are not the four of CMYK, which are not read here", "Save it as RGB")
+    if meaning == PALETTE and (extra or page.colour_map is None or page.sample_format != UNSIGNED):
+        raise refused(
+            source, "it is said to have a palette, which is missing or not for each of its samples", "Save it anew"
+        )
+    is_colour = own > 1
+    if not extra:
+        return {"samples": "colour" if is_colour else "one"}
+    stated = (*page.extra_samples, *[0] * extra)[:extra]
+    if extra == 1 and stated[0] in (ASSOCIATED, UNASSOCIATED):
+        return {"samples": "colour+opacity" if is_colour else "grey+opacity", "opacity": stated[0]}
+    named = COLOURS if is_colour else ("channel 1",)
+    others = ("opacity" if kind else f"channel {own + index + 1}" for index, kind in enumerate(stated))
+    return {"samples": "one", "sample_names": (*named, *others)}

@@ -1,0 +1,211 @@
+"""OME-TIFF: which page is which slice, channel and time, by the XML of the first page's description.
+
+Document types and entities are refused before a parser sees the text. Planes in other files are not looked for.
+
+Source: OME Model 2016-06, Pixels (DimensionOrder, PhysicalSize, TiffData).
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from xml.etree import ElementTree
+
+import numpy as np
+
+from medseg_demo import names
+from medseg_demo.errors import DamagedFileError
+from medseg_demo.reading.source import Source
+from medseg_demo.reading.tiff.axes import Planes, arrange, check_planes, in_mm, refused, unknown_unit
+from medseg_demo.reading.tiff.directories import MOST_DIRECTORIES, Directory
+
+DECLARATIONS = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
+MOST_NAME = 40
+
+
+def is_ome(text: str) -> bool:
+    """Whether a description is OME-XML."""
+    return text.startswith("<") and "OME" in text[-12:] and re.search(r"<(\w+:)?OME[\s>]", text) is not None
+
+
+def by_ome(text: str, pages: Sequence[Directory], source: Source) -> Planes:
+    """The planes of the first image, or of all images where they are of one size.
+
+    Args:
+        text: The description.
+        pages: All directories of the file, in their order: that is how TiffData counts them.
+        source: The file.
+
+    Raises:
+        UnsupportedImageError: Planes are missing, lie in other files, or are no slices, channels or times.
+        DamagedFileError: It is no XML.
+    """
+    root = _parse(text, source)
+    images = [pixels for image in _all(root, "Image") for pixels in _all(image, "Pixels")]
+    if not images:
+        raise refused(
+            source, "its OME-XML describes no image, but names another file that does", "Open that, or save it as one"
+        )
+    if "ModuloAlongZ" in text:
+        raise refused(
+            source, "its OME-XML puts another dimension among the slices (ModuloAlongZ)", "Save the dimensions apart"
+        )
+    found = [_Pixels(pixels, root, pages, source) for pixels in images]
+    first, notes = found[0], ()
+    if any(each.sizes != first.sizes or each.axes != first.axes for each in found):
+        notes = (f"Only the first of {len(found)} images was read, since they differ in size.",)
+        found = found[:1]
+    planes = [each.planes(number if len(found) > 1 else None) for number, each in enumerate(found, start=1)]
+    order = np.concatenate([order for order, *_ in planes])
+    kinds = {pages[index].kind for index in order.ravel()} if not first.is_contiguous else set()
+    if len(kinds) > 1:
+        raise refused(
+            source, "its OME-XML calls its pages one image, and they differ in size or kind", "Save each kind alone"
+        )
+    spacing_mm, more = first.spacing_mm(is_volume=planes[0][1])
+    labels = tuple(name for *_, each in planes for name in each)
+    return Planes(
+        order=order,
+        is_volume=planes[0][1],
+        names=labels,
+        spacing_mm=spacing_mm,
+        is_contiguous=first.is_contiguous,
+        notes=(*notes, *more),
+    )
+
+
+def _parse(text: str, source: Source) -> ElementTree.Element:
+    if DECLARATIONS.search(text):
+        raise refused(
+            source, "its description declares a document type or entities, which no OME-XML needs", "Save it anew"
+        )
+    try:
+        return ElementTree.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", text))
+    except (ElementTree.ParseError, ValueError, RecursionError):
+        raise DamagedFileError(
+            f"{source.label}: the TIFF file is damaged: its OME-XML is cut off or no XML. Export it again."
+        ) from None
+
+
+def _all(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    """The children of a name, of whatever version of the schema."""
+    return (child for child in element if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == name)
+
+
+class _Pixels:
+    """One Pixels element: its axes of planes, slowest first, and the page of each plane."""
+
+    def __init__(
+        self, pixels: ElementTree.Element, root: ElementTree.Element, pages: Sequence[Directory], source: Source
+    ) -> None:
+        self.pixels, self.root, self.pages, self.source = pixels, root, pages, source
+        order = pixels.get("DimensionOrder", "XYCZT").upper()
+        if sorted(order) != sorted("XYCZT") or order[:2] != "XY":
+            raise refused(source, "its OME-XML states no usable DimensionOrder", "Save it anew")
+        self.axes = order[:1:-1]
+        self.entries = list(_all(pixels, "TiffData"))
+        start = self._number(self.entries[0], "IFD", 0) if self.entries else 0
+        self.page = pages[start if start < len(pages) else 0]
+        channels = list(_all(pixels, "Channel"))
+        samples = [self._number(channel, "SamplesPerPixel", 1) for channel in channels] or [1]
+        size_c = self._number(pixels, "SizeC", 1)
+        if len(set(samples)) > 1:
+            raise refused(source, "its OME-XML mixes channels of one and of several samples", "Save each kind alone")
+        each = samples[0] if samples[0] > 1 or size_c % self.page.samples else self.page.samples
+        if each not in (1, self.page.samples) or size_c % each:
+            raise refused(source, f"its OME-XML states {size_c} channels of {each} samples each", "Save it anew")
+        sizes = {"C": size_c // each, "Z": self._number(pixels, "SizeZ", 1), "T": self._number(pixels, "SizeT", 1)}
+        self.sizes = [sizes[letter] for letter in self.axes]
+        self.count = math.prod(self.sizes)
+        if self.count > MOST_DIRECTORIES:
+            raise refused(source, f"its OME-XML claims {self.count:,} planes", "Save fewer a file")
+        stated = (self._number(pixels, "SizeX", 1), self._number(pixels, "SizeY", 1))
+        if stated != (self.page.width, self.page.height):
+            raise refused(source, "its OME-XML states another size than its pages have", "Save it anew")
+        self.labels = [names.shown(channel.get("Name", ""))[:MOST_NAME] for channel in channels]
+        self.is_contiguous = False
+
+    def _number(self, element: ElementTree.Element, name: str, least: int) -> int:
+        text = element.get(name, str(least)).strip()
+        if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
+            raise refused(self.source, f"its OME-XML states no usable {name}", "Save it anew")
+        return int(text)
+
+    def planes(self, number: int | None) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+        """(volumes, slices) page numbers, whether there is an axis of slices, and the volumes' names.
+
+        Args:
+            number: Of the image, where there are several.
+        """
+        places, is_volume, labels = arrange(self.axes, self.sizes, labels={"C": self.labels})
+        table = self._table()
+        if (table < 0).any():
+            raise refused(
+                self.source,
+                f"its OME-XML claims {self.count} planes, and {int((table >= 0).sum())} of them are in this file",
+                "Save all planes as one file",
+            )
+        if number is not None:
+            labels = tuple(f"image {number}{', ' * bool(name)}{name}" for name in labels or ("",))
+        return table[places], is_volume, labels
+
+    def _table(self) -> np.ndarray:
+        """The page of each plane in the order of the axes, −1 where there is none."""
+        entries = self.entries
+        if not entries or (len(entries) == 1 and not entries[0].attrib and not len(entries[0])):
+            self.is_contiguous = check_planes(self.count, self.pages, self.source, "its OME-XML")
+            return np.arange(self.count)
+        table = np.full(self.count, -1)
+        for entry in entries:
+            if not self._is_here(entry):
+                continue
+            page = self._number(entry, "IFD", 0)
+            default = 1 if "IFD" in entry.attrib else len(self.pages)
+            stated = self._number(entry, "PlaneCount" if "PlaneCount" in entry.attrib else "NumPlanes", 0) or default
+            start = [self._number(entry, f"First{letter}", 0) for letter in self.axes]
+            if any(place >= size for place, size in zip(start, self.sizes, strict=True)):
+                raise refused(self.source, "its OME-XML places a page outside of the image", "Save it anew")
+            plane = int(np.ravel_multi_index(start, self.sizes))
+            end = min(stated, self.count - plane)
+            if page + end > len(self.pages):
+                if self._is_one_piece(entries, page, plane, stated):
+                    self.is_contiguous = check_planes(self.count, self.pages, self.source, "its OME-XML")
+                    return np.arange(self.count)
+                end = max(0, len(self.pages) - page)
+            table[plane : plane + end] = np.arange(page, page + end)
+        return table
+
+    def _is_one_piece(self, entries: Sequence[ElementTree.Element], page: int, plane: int, stated: int) -> bool:
+        """Whether one directory may stand for all planes, as ImageJ and tifffile write large files."""
+        return len(self.pages) == len(entries) == 1 and page == plane == 0 and stated >= self.count
+
+    def _is_here(self, entry: ElementTree.Element) -> bool:
+        """Whether the pages of a TiffData are in this file: by its UUID, else by its name or where all are in one."""
+        uuid = next(_all(entry, "UUID"), None)
+        own = self.root.get("UUID")
+        if uuid is None:
+            return True
+        if own is not None:
+            return (uuid.text or "").strip() == own.strip()
+        return self.is_one_file or uuid.get("FileName", "").lower() == self.source.path.name.lower()
+
+    @cached_property
+    def is_one_file(self) -> bool:
+        """Whether all planes of all images are said to lie in the same file."""
+        return len({(uuid.text or "").strip() for uuid in self.root.iter() if str(uuid.tag).endswith("UUID")}) == 1
+
+    def spacing_mm(self, *, is_volume: bool) -> tuple[tuple[float | None, float | None, float | None], tuple[str, ...]]:
+        """(Z, Y, X) in mm, None where it is not stated, and notes."""
+        found, notes = [], []
+        for letter in "ZYX":
+            size, unit = self.pixels.get(f"PhysicalSize{letter}"), self.pixels.get(f"PhysicalSize{letter}Unit", "µm")
+            try:
+                length = float(size) if size is not None else None
+            except ValueError:
+                length = None
+            found.append(in_mm(length, unit))
+            if length is not None and in_mm(1.0, unit) is None and unknown_unit(unit) not in notes:
+                notes.append(unknown_unit(unit))
+        if is_volume and found[0] is None and found[2] is not None and not notes:
+            notes.append("The file does not state the distance between its slices, so the spacing is unknown.")
+        return (found[0], found[1], found[2]), tuple(notes)
