@@ -9,7 +9,8 @@ import numpy as np
 
 from medseg_demo.image import MedicalImage, SourceFrames
 from medseg_demo.reading.dicom.elements import as_numbers, items, value_of
-from medseg_demo.reading.dicom.geometry import ORTHOGONAL_TOLERANCE, stack_frames
+from medseg_demo.reading.dicom.planes import ORTHOGONAL_TOLERANCE
+from medseg_demo.reading.dicom.volumes import order_of_frames
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -59,7 +60,7 @@ def frame_count(dataset: "Dataset") -> int:
 
 def in_stored_order(labels: np.ndarray, source: "Dataset") -> np.ndarray:
     """Labels (Z, Y, X) of an image that was read from one file, in the order in which the file stores its frames."""
-    return labels[np.argsort(stack_frames(source, len(labels)).order)]
+    return labels[np.argsort(order_of_frames(source, len(labels)))]
 
 
 def describe_frames(headers: Sequence["Dataset"], order: Sequence[int] | None = None) -> SourceFrames:
@@ -95,7 +96,7 @@ def read_source_frames(image: MedicalImage) -> SourceFrames | None:
     except OSError:
         return None
     if len(headers) == 1 and slices > 1 and frame_count(headers[0]) == slices:
-        return describe_frames(headers, [int(frame) for frame in stack_frames(headers[0], slices).order])
+        return describe_frames(headers, [int(frame) for frame in order_of_frames(headers[0], slices)])
     return describe_frames(headers) if len(headers) == slices else None
 
 
