@@ -175,10 +175,15 @@ def _written(
 
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as pool:
-        for stem, (item, outcome) in zip(stems, results, strict=True):
-            waiting.append(pool.submit(write, stem, item, outcome))
-            while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
+        try:
+            for stem, (item, outcome) in zip(stems, results, strict=True):
+                waiting.append(pool.submit(write, stem, item, outcome))
+                while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
+                    yield waiting.popleft().result()
+        except KeyboardInterrupt:
+            while waiting:
                 yield waiting.popleft().result()
+            raise
         while waiting:
             yield waiting.popleft().result()
 

@@ -47,7 +47,10 @@ def read_image(
     settings = settings or Settings()
     choice: Choice = "channels" if channels else volume
     if isinstance(path, Study):
-        return _read_item(path.item, path.volume if choice is None else choice, settings, path.found)
+        choice = path.volume if choice is None else choice
+        if path.found is not None or not isinstance(path.item, Path):
+            return _read_item(path.item, choice, settings, path.found)
+        path = path.item  # nobody could say what it is: a folder or zip without an image, or a damaged file
     if isinstance(path, Series | Channels):
         return _read_item(path, choice, settings)
     path = Path(path)
