@@ -195,27 +195,32 @@ def regular_places(
     normal = np.cross(steps[:, 0], steps[:, 1])
     normal /= np.linalg.norm(normal)
     depths = positions @ normal
-    first, last = int(depths.argmin()), int(depths.argmax())
     gaps = np.diff(np.sort(depths))
-    tolerance = REFUSED * min(1.0, float(np.linalg.norm(steps, axis=0).min()))
-    gaps = gaps[gaps > tolerance]
+    gaps = gaps[gaps > REFUSED * min(1.0, float(np.linalg.norm(steps, axis=0).min()))]
+    # The smallest gap is that of neighbours, unless too much was left out between.
+    for gap in (float(gaps.min()), thickness_mm) if len(gaps) else (thickness_mm,):
+        affine = _regular(positions, depths, steps, normal, gap)
+        if affine is not None:
+            count = round(float(np.ptp(depths)) / float(affine[:3, 2] @ normal)) + 1
+            origins = affine[:3, 3] + np.outer(np.arange(count), affine[:3, 2])
+            return SlicePlaces((count, rows, columns), np.column_stack([steps, normal]), origins, affine)
+    return None
+
+
+def _regular(
+    positions: np.ndarray, depths: np.ndarray, steps: np.ndarray, normal: np.ndarray, gap: float
+) -> np.ndarray | None:
+    """The affine of slices about ``gap`` mm apart in which all planes lie; None where they do not."""
+    first, last = int(depths.argmin()), int(depths.argmax())
+    count = round((depths[last] - depths[first]) / gap) + 1
+    if count > MOST_SLICES:
+        return None
     affine = np.eye(4)
     affine[:3, :2], affine[:3, 3] = steps, positions[first]
-    if not len(gaps):
-        affine[:3, 2] = normal * thickness_mm
-        count = 1
-    else:
-        count = round((depths[last] - depths[first]) / float(gaps.min())) + 1
-        if count > MOST_SLICES:
-            return None
-        affine[:3, 2] = (positions[last] - positions[first]) / (count - 1)
+    affine[:3, 2] = normal * gap if count == 1 else (positions[last] - positions[first]) / (count - 1)
     indices = np.rint((depths - depths[first]) / float(affine[:3, 2] @ normal))
     off = (positions - positions[first] - np.outer(indices, affine[:3, 2])) @ np.linalg.inv(affine[:3, :3]).T
-    if np.abs(off).max() > REFUSED:
-        return None
-    basis = np.column_stack([steps, normal])
-    origins = positions[first] + np.outer(np.arange(count), affine[:3, 2])
-    return SlicePlaces((count, rows, columns), basis, origins, affine)
+    return affine if np.abs(off).max() <= REFUSED else None
 
 
 def named_slices(frames: SourceFrames | None) -> dict[tuple[str, int], int]:
