@@ -9,10 +9,14 @@ __all__ = [
     "SegmentOptions",
     "Segmentation",
     "Settings",
+    "collect_images",
+    "count_volumes",
     "list_checkpoints",
     "load_checkpoint",
     "read_image",
+    "read_label_map",
     "segment",
+    "write_label_map",
 ]
 
 _HOMES = {
@@ -22,19 +26,24 @@ _HOMES = {
     "SegmentOptions": "segmenting.pipeline",
     "Segmentation": "segmenting.pipeline",
     "Settings": "settings",
+    "collect_images": "reading",
+    "count_volumes": "reading",
     "list_checkpoints": "models.catalog",
     "load_checkpoint": "models.catalog",
     "read_image": "reading",
+    "read_label_map": "reading",
     "segment": "segmenting.pipeline",
+    "write_label_map": "writing.label_map",
 }
 
 if TYPE_CHECKING:
     from medseg_demo.errors import MedsegError
     from medseg_demo.image import LabelMap, MedicalImage
     from medseg_demo.models.catalog import list_checkpoints, load_checkpoint
-    from medseg_demo.reading import read_image
+    from medseg_demo.reading import collect_images, count_volumes, read_image, read_label_map
     from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
     from medseg_demo.settings import Settings
+    from medseg_demo.writing.label_map import write_label_map
 
 
 def __getattr__(name: str) -> object:
