@@ -10,10 +10,9 @@ from typing import TypeVar
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import ReadError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.reading import read_image
-from medseg_demo.reading.labels import compare_geometry, needs_image, read_label_map
+from medseg_demo.reading.labels import compare_geometry, read_label_map
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.test_set import Case
+from medseg_demo.test_sets.case import Case, read_case_image
 
 Read = TypeVar("Read")
 
@@ -46,28 +45,38 @@ def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settin
 
     @cache
     def image() -> MedicalImage:
-        return attempt(case, "image", lambda: read_image(case.image_path, settings=settings))
+        return attempt(case, "image", lambda: read_case_image(case, settings=settings))
 
-    reference = read_reference(case, class_names=class_names, image=image)
+    reference = read_reference(case, class_names=class_names, image=image, settings=settings)
     check_geometry(case, image(), reference)
     return CaseData(image(), reference)
 
 
 def read_reference(
-    case: Case, *, class_names: Sequence[str] | None, image: Callable[[], MedicalImage] | None = None
+    case: Case,
+    *,
+    class_names: Sequence[str] | None,
+    image: Callable[[], MedicalImage] | None = None,
+    settings: Settings | None = None,
 ) -> LabelMap:
     """Read a case's reference alone.
 
     Args:
         case: The case.
         class_names: Item i names label value i + 1.
-        image: Reads the image that the reference lies on; called only where ``needs_image`` says so.
+        image: Reads the image that the reference lies on; called only where the reference states its place.
+        settings: The limits.
 
     Raises:
         CaseError: It cannot be read, or holds values that are no labels of these classes.
     """
-    lying_on = image() if image and needs_image(case.mask_path) else None
-    return attempt(case, "reference", lambda: read_label_map(case.mask_path, class_names=class_names, image=lying_on))
+
+    def read() -> LabelMap:
+        return read_label_map(
+            case.mask_path, class_names=class_names, image=image, settings=settings, colours=case.colours
+        )
+
+    return attempt(case, "reference", read)
 
 
 def check_geometry(case: Case, image: MedicalImage, label_map: LabelMap, *, role: str = "reference") -> None:
@@ -95,6 +104,8 @@ def attempt(case: Case, role: str, read: Callable[[], Read]) -> Read:
     """
     try:
         return read()
+    except CaseError:
+        raise
     except ReadError as error:
         raise CaseError(f"Case {case.case_id!r}, {role}: {error}") from None
     except MemoryError:
@@ -108,14 +119,17 @@ def attempt(case: Case, role: str, read: Callable[[], Read]) -> Read:
 
 
 def case_digest(case: Case) -> str:
-    """SHA-256 of a case's id and of the bytes of its image and its reference, hexadecimal.
+    """SHA-256 of a case's id and of the bytes of its image's files and its reference, hexadecimal.
 
     Raises:
         CaseError: A file cannot be opened.
     """
     sha = hashlib.sha256(f"{case.case_id}\0".encode())
-    for role, path in (("image", case.image_path), ("reference", case.mask_path)):
-        sha.update(attempt(case, role, partial(file_digest, path)))
+    for path in case.image_paths:
+        sha.update(attempt(case, "image", partial(file_digest, path)))
+    sha.update(attempt(case, "reference", partial(file_digest, case.mask_path)))
+    if case.colours:
+        sha.update(repr(sorted(case.colours.items())).encode())
     return sha.hexdigest()
 
 

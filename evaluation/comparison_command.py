@@ -24,7 +24,11 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     compare.add_argument("--reference", type=Path, metavar="FILE", help="the expert's label map")
     compare.add_argument("--label-map", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
     compare.add_argument("--consensus", choices=["majority", "staple"], help="add what they say together")
-    compare.add_argument("--volume", type=int, metavar="N", help="which volume of a 4-D file, from 1")
+    several = compare.add_mutually_exclusive_group()
+    several.add_argument("--volume", type=int, metavar="N", help="which volume of a 4-D file, from 1")
+    several.add_argument(
+        "--channels", action="store_true", help="all volumes of the file, or the files of a folder or zip, are channels"
+    )
     compare.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     compare.set_defaults(run=run_compare)
 
@@ -63,7 +67,13 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
             yield segment(image, loaded[name], settings=settings), find_cost(loaded[name], settings)
 
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
-        image = read_image(options.file, settings=settings, volume=options.volume, unpack_to=Path(unpacked))
+        image = read_image(
+            options.file,
+            settings=settings,
+            volume=options.volume,
+            channels=options.channels,
+            unpack_to=Path(unpacked),
+        )
         classes = next((card.class_names for card in cards.values()), None)
         given = read_members(image, options.label_map, reference=options.reference, class_names=classes, taken=names)
         *_, found = run_comparison(image, cards, given, run)

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.rendering import oriented, plane_view, to_uint8
+from medseg_demo.rendering import oriented, plane_view
+from medseg_demo.rendering.pictures import shown_slice
 
 # The viewer's own colours and patterns, so that a tile and the viewer look alike.
 OUTCOMES = ("True positive", "False positive", "False negative", "Other class")
@@ -46,9 +47,9 @@ def outcome_picture(
     """
     longest, view = max(image.shape[-2:]), plane_view(image, "axial")
     step, grown = -(-longest // max_side), max(max_side // longest, 1)
-    grey = oriented(to_uint8(image.slices[slice_index], image.display_window), view)
-    grey = np.broadcast_to(_enlarged(grey, grown), (grey.shape[0] * grown, grey.shape[1] * grown, 3))
-    picture = Image.fromarray(np.ascontiguousarray(grey)).reduce(step)
+    shown = oriented(shown_slice(image, slice_index), view)
+    shown = np.broadcast_to(_enlarged(shown, grown), (shown.shape[0] * grown, shown.shape[1] * grown, 3))
+    picture = Image.fromarray(np.ascontiguousarray(shown)).reduce(step)
     if reference is None or prediction is None:
         return picture
     planes = [

@@ -14,10 +14,11 @@ from evaluation.cases import CaseData, attempt, check_geometry, file_digest
 from evaluation.classes import ClassMatch
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import DeviceMemoryError, InputMismatchError, OptionError
+from medseg_demo.image import LabelMap
+from medseg_demo.names import SUFFIXES, stem
 from medseg_demo.reading.labels import read_label_map
-from medseg_demo.reading.source import SUFFIXES, stem
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.test_set import Case
+from medseg_demo.test_sets.case import Case
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
@@ -143,14 +144,17 @@ class FolderPredictor:
         files: From ``label_maps_in``; predictions of other cases are ignored.
         name: What the predictions are called.
         class_names: The test set's.
+        limits: Of the reader.
     """
 
     source: Literal["run", "score"] = "score"
 
-    def __init__(self, files: Mapping[str, Path], name: str, class_names: tuple[str, ...]) -> None:
+    def __init__(
+        self, files: Mapping[str, Path], name: str, class_names: tuple[str, ...], limits: Settings | None = None
+    ) -> None:
         self.name, self.class_names = name, class_names
         self.settings: Mapping[str, object] = {"classes": list(class_names)}
-        self._files = files
+        self._files, self._limits = files, limits
 
     def digest(self, case: Case) -> str:
         """Of the prediction's file."""
@@ -169,11 +173,14 @@ class FolderPredictor:
             raise CaseError(
                 f"Case {case.case_id!r} has no prediction. Add a label map named {case.case_id} and its suffix."
             )
-        prediction = attempt(
-            case, "prediction", lambda: read_label_map(path, class_names=self.class_names, image=data.image)
-        )
+        prediction = attempt(case, "prediction", lambda: self._read(path, case, data))
         check_geometry(case, data.image, prediction, role="prediction")
         return prediction.labels
+
+    def _read(self, path: Path, case: Case, data: CaseData) -> LabelMap:
+        return read_label_map(
+            path, class_names=self.class_names, image=data.image, settings=self._limits, colours=case.colours
+        )
 
 
 def label_maps_in(folder: Path) -> dict[str, Path]:

@@ -20,16 +20,16 @@ from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.reading import read_image
+from medseg_demo.reading.formats import inspect
+from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.test_set import Case, TestSet, read_test_set
+from medseg_demo.test_sets.case import Case, read_case_image
+from medseg_demo.test_sets.test_set import TestSet, read_test_set
 
 READERS = 2
-PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp")
-PNG_EXIF = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may keep an orientation
+PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
 MOST_UNNAMED = 32  # label values that nobody named; grey levels are mostly greater
 LARGEST_GAP = 8  # between label values that nobody named
-ORIENTATION = 274  # EXIF; from 5 on, rows and columns are exchanged
 
 Progress = Callable[[int, int], None]
 
@@ -160,8 +160,8 @@ def _examine_case(case: Case, class_names: Sequence[str] | None, settings: Setti
     labels: tuple[int, ...] = ()
     try:
         digest = case_digest(case)
-        image = cache(lambda: attempt(case, "image", lambda: _outline(case.image_path, settings)))
-        reference = read_reference(case, class_names=class_names, image=image)
+        image = cache(lambda: attempt(case, "image", lambda: _outline(case, settings)))
+        reference = read_reference(case, class_names=class_names, image=image, settings=settings)
         labels = _values(reference.labels)
         check_geometry(case, image(), reference)
     except PassingCaseError:  # its own turn decides
@@ -181,33 +181,17 @@ def _values(labels: np.ndarray) -> tuple[int, ...]:
     return tuple(int(value) for value in np.flatnonzero(counts) if value)
 
 
-def _outline(path: Path, settings: Settings) -> MedicalImage:
-    """The image; of a picture only the size, since decoding it is what takes long."""
-    size = _picture_size(path) if path.suffix.lower() in PICTURES else None
-    if size is None:
-        return read_image(path, settings=settings)
-    pixels = np.broadcast_to(np.uint8(0), size)  # one byte of memory
-    return MedicalImage(pixels, "YX", Geometry(), path.name, "picture", 8, (0.0, 255.0))
+def _outline(case: Case, settings: Settings) -> MedicalImage:
+    """The image; of a picture only the size, since decoding it is what takes long.
 
-
-def _picture_size(path: Path) -> tuple[int, int] | None:
-    """(height, width) of a picture of one page; None where only reading it can tell."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            orientation = 1 if _is_bare_png(picture, path) else picture.getexif().get(ORIENTATION, 1)
-            if getattr(picture, "n_frames", 1) > 1 or (picture.format == "TIFF" and orientation != 1):
-                return None
-            size = (picture.height, picture.width)
-            return size[::-1] if orientation >= 5 else size
-    except Exception:  # a damaged header is the reader's to explain
-        return None
-
-
-def _is_bare_png(picture: "Image.Image", path: Path) -> bool:  # type: ignore[name-defined]  # noqa: F821
-    """A PNG without EXIF; Pillow would decode all of it to look for EXIF at its end."""
-    if picture.format != "PNG":
-        return False
-    content = path.read_bytes()
-    return not any(mark in content for mark in PNG_EXIF)
+    Raises:
+        ReadError: It cannot be read.
+    """
+    if len(case.image_paths) == 1 and not case.channel_names:
+        with open_source(case.image_path, settings) as source:
+            found = inspect(source)
+        layout = found.layout
+        if found.format.name in PICTURES and layout.volumes == 1 and len(layout.shape) == 2:
+            pixels = np.broadcast_to(np.uint8(0), layout.shape)  # one byte of memory
+            return MedicalImage(pixels, "YX", Geometry(), case.image_path.name, "picture", 8, (0.0, 255.0))
+    return read_case_image(case, settings=settings)

@@ -153,6 +153,7 @@ def check_request(
 def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: list[str]) -> tuple[ClassMatch, ...]:
     matches = []
     for checkpoint in checkpoints:
+        faults += _channel_faults(test_set, checkpoint)
         try:
             matches.append(
                 match_classes(
@@ -166,3 +167,15 @@ def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: lis
         except TestSetError as error:
             faults += error.faults
     return tuple(matches)
+
+
+def _channel_faults(test_set: TestSet, checkpoint: "Checkpoint") -> list[str]:
+    """Where images are of several files, a channel each, and the checkpoint takes another number of them."""
+    names = next((case.channel_names for case in test_set.cases if len(case.image_paths) > 1), ())
+    takes = checkpoint.card.in_channels
+    if len(names) in (0, takes):
+        return []
+    return [
+        f"Test set {test_set.name!r} has images of {len(names)} channels ({', '.join(names)}), and checkpoint "
+        f"{checkpoint.name!r} takes {takes}. Keep the files of the channels that it needs, or choose another checkpoint."
+    ]

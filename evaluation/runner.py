@@ -94,7 +94,9 @@ def _parts(
             CheckpointPredictor(checkpoint, match, settings=settings, turns=turns)
             for checkpoint, match in zip(checkpoints, matches, strict=True)
         ]
-        predictors += [FolderPredictor(files, name, examined.class_names) for name, files in request.files.items()]
+        predictors += [
+            FolderPredictor(files, name, examined.class_names, settings) for name, files in request.files.items()
+        ]
         parts += [Part(examined, predictor, session.options) for predictor in predictors]
     return parts
 

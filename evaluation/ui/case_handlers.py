@@ -23,7 +23,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.rendering import NamedPrediction, Plane, linked_value
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.slice_requests import wanted_slices
+from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 
 Opening = tuple[CaseKey, OpenedCase]
 
@@ -86,13 +86,14 @@ def closed() -> Updates:
     return {"shown": None, "drawer": gr.update(visible=False)}
 
 
-def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str) -> object:
+def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str, channels: object = None) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if shown is None:
         return gr.skip()
-    (case_key, case), wanted = shown, wanted_slices(shown[1].image, plane, slices)
+    case_key, case = shown
+    wanted, of = wanted_slices(case.image, plane, slices), wanted_channels(case.image, channels)
     in_panes, _ = panes(case, case_key.checkpoint)
-    return _viewer_value(case_key, case, in_panes, plane=plane, slices=wanted, key_shown=key)
+    return _viewer_value(case_key, case, in_panes, plane=plane, slices=wanted, channels=of, key_shown=key)
 
 
 def segment_with(engine: Engine) -> Segment:
@@ -219,6 +220,7 @@ def _viewer_value(
     *,
     plane: Plane = "axial",
     slices: list[int] | None = None,
+    channels: Sequence[int] = (0,),
     key_shown: str | None = None,
 ) -> dict[str, object]:
     chosen = next((one for one in shown if one.checkpoint == key.checkpoint), None)
@@ -232,6 +234,7 @@ def _viewer_value(
         plane=plane,
         slice_index=None if slices is not None else gallery.shown_slice(case),
         slice_indices=slices,
+        channels=channels,
         title=key.case_id,
         key=key_shown,
     )

@@ -9,6 +9,7 @@ from gradio.utils import get_upload_folder
 
 from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
+from medseg_demo.ui.api import check_channels
 from medseg_demo.ui.engine import Engine
 
 Answer = tuple[str, dict[str, object]]
@@ -24,6 +25,7 @@ def add_compare_endpoint(engine: Engine) -> None:
         label_maps: list[str] | None = None,
         consensus: str | None = None,
         volume: int | None = None,
+        channels: bool = False,
     ) -> Answer:
         """Compare checkpoints, label maps and a reference on one image: a zip of all files, and the figures."""
         try:
@@ -35,6 +37,7 @@ def add_compare_endpoint(engine: Engine) -> None:
                 label_maps=label_maps,
                 consensus=consensus,
                 volume=volume,
+                channels=channels,
             )
         except Exception as error:
             raise gr.Error(message(error), print_exception=False) from None
@@ -46,6 +49,7 @@ def add_compare_endpoint(engine: Engine) -> None:
         gr.File(label="label_maps", file_count="multiple", visible=False),
         gr.Textbox(label="consensus", value=None, visible=False),
         gr.Number(label="volume", value=None, visible=False),
+        gr.Checkbox(label="channels", visible=False),
     ]
     outputs = [gr.File(label="archive", visible=False), gr.JSON(label="comparison", visible=False)]
     gr.Button(visible=False).click(
@@ -62,6 +66,7 @@ def compare_on_file(
     label_maps: Sequence[str] | None = None,
     consensus: str | None = None,
     volume: int | None = None,
+    channels: bool = False,
 ) -> Answer:
     """Compare on one image or volume.
 
@@ -73,6 +78,7 @@ def compare_on_file(
         label_maps: Paths of label maps made elsewhere.
         consensus: "majority" or "staple"; None for none.
         volume: Which volume of a 4-D file, from 1.
+        channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
 
     Returns:
         The path of a zip with every label map and table, and all figures, "inf" and "nan" as strings.
@@ -91,12 +97,13 @@ def compare_on_file(
         raise OptionError("The endpoint takes exactly one file. Call it once for each file.")
     if not isinstance(volume, int | None):
         raise OptionError(f"The volume is {volume!r}. Give a whole number from 1, or leave it out.")
+    check_channels(channels, volume)
     if consensus not in (None, "", "majority", "staple"):
         raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
     request = Request.of(_names(checkpoints), reference, label_maps, consensus)
     # Inside Gradio's own folder files are served as they are, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-compare-", dir=get_upload_folder()))
-    image = read_image(Path(file), settings=engine.settings, volume=volume)
+    image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
     *_, found = compare(engine, image, request, engine_segment(engine))
     found = with_consensus(found, request.method)
     files = write_comparison(found, folder)

@@ -22,12 +22,14 @@ def to_code(source: Source, request: Request, address: str) -> Code:
     words += ["--label-map", *map(shell_file, label_maps)] if label_maps else []
     words += ["--consensus", request.method] if request.method else []
     words += ["--volume", source.volume] if source.volume else []
+    words += ["--channels"] if source.channels else []
     command = "\n".join([*source.first_line, shell("evaluation", [*words, "--output", "results"])])
     given: dict[str, object] = {
         "reference": File(reference) if reference else None,
         "label_maps": [File(name) for name in label_maps] or None,
         "consensus": request.method,
         "volume": source.volume,
+        "channels": source.channels or None,
     }
     arguments = {
         "file": source.as_file,

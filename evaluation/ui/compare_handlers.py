@@ -12,10 +12,11 @@ from evaluation.ui import compare_texts as texts
 from evaluation.ui.compare_example import peers
 from evaluation.ui.compare_results import problem, whole_result
 from evaluation.ui.compare_state import Given, Result, Work
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Study
 from medseg_demo.samples import Sample
-from medseg_demo.ui import checkpoint_view, markup, upload_card
+from medseg_demo.ui import checkpoint_view, markup, studies, upload_card
 from medseg_demo.ui.engine import Engine
-from medseg_demo.ui.studies import Study, find_studies, first_choice
 
 Updates = dict[str, object]
 
@@ -55,21 +56,21 @@ def take_files(engine: Engine, work: Work, paths: list[Path], folder: Path) -> U
     work.folder = folder
     try:
         unpack_to = folder / f"compare-{secrets.token_hex(4)}"
-        studies = find_studies(paths, engine.settings, unpack_to=unpack_to) if paths else ()
+        offered = studies.offer(paths, engine.settings, unpack_to=unpack_to) if paths else ()
     except Exception as error:
         return _nothing(work, (), problem(work.result, error))
-    if not studies:
+    if not offered:
         return _nothing(work, (), "")
-    first = first_choice(studies)
-    return _take(engine, work, studies, studies[int(first) if first.isdecimal() else 0])
+    first = studies.first_choice(offered)
+    return _take(engine, work, offered, offered[int(first) if first.isdecimal() else 0])
 
 
 def choose_study(engine: Engine, work: Work, place: str | None) -> Updates:
     """Another one of what was uploaded."""
-    studies = work.given.studies
-    if place is None or not place.isdecimal() or int(place) >= len(studies):
+    offered = work.given.studies
+    if place is None or not place.isdecimal() or int(place) >= len(offered):
         return {}
-    return _take(engine, work, studies, studies[int(place)])
+    return _take(engine, work, offered, offered[int(place)])
 
 
 def preflight_card(work: Work) -> str:
@@ -78,28 +79,29 @@ def preflight_card(work: Work) -> str:
     if image is None:
         return ""
     facts = markup.facts(upload_card.describe(image))
-    return markup.card(image.name, facts, markup.bullets(image.notes), note=texts.READY)
+    channels = upload_card.channel_table(image)
+    return markup.card(image.name, facts, channels, markup.bullets(image.notes), note=texts.READY)
 
 
-def _take(engine: Engine, work: Work, studies: tuple[Study, ...], study: Study) -> Updates:
+def _take(engine: Engine, work: Work, offered: tuple[Study, ...], study: Study) -> Updates:
     try:
-        image = study.read(engine.settings)
+        image = read_image(study, settings=engine.settings)
     except Exception as error:
-        return _nothing(work, studies, problem(work.result, error)) | {"study": _study_choice(studies, study)}
-    work.given = Given(studies, study, image)
+        return _nothing(work, offered, problem(work.result, error)) | {"study": _study_choice(offered, study)}
+    work.given = Given(offered, study, image)
     return {
         "work": work,
         "preflight": preflight_card(work),
-        "study": _study_choice(studies, study),
+        "study": _study_choice(offered, study),
         "status": "",
     }
 
 
-def _study_choice(studies: tuple[Study, ...], study: Study) -> object:
-    names = [(one.label, str(place)) for place, one in enumerate(studies)]
-    return gr.update(choices=names, value=str(studies.index(study)), visible=len(studies) > 1)
+def _study_choice(offered: tuple[Study, ...], study: Study) -> object:
+    names = [(studies.label(one), str(place)) for place, one in enumerate(offered)]
+    return gr.update(choices=names, value=str(offered.index(study)), visible=len(offered) > 1)
 
 
-def _nothing(work: Work, studies: tuple[Study, ...], shown: str) -> Updates:
-    work.given = Given(studies)
+def _nothing(work: Work, offered: tuple[Study, ...], shown: str) -> Updates:
+    work.given = Given(offered)
     return {"work": work, "preflight": shown, "study": gr.update(visible=False), "status": ""}

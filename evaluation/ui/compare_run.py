@@ -27,7 +27,7 @@ from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Stopped
-from medseg_demo.ui.slice_requests import wanted_slices
+from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.updates import busy, idle
 
 RESULTS = "comparisons"
@@ -121,12 +121,13 @@ def choose_consensus(work: Work, method: Method | None, folder: Path, address: s
     return _put(work, result, updates) if work.result is before else {}  # a run has brought another one meanwhile
 
 
-def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object:
+def send_slices(work: Work, plane: Plane, slices: list[int], key: str, channels: object = None) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if work.result is None:
         return gr.skip()
-    wanted = wanted_slices(work.result.comparison.image, plane, slices)
-    return compare_view.viewer_value(work.result.comparison, plane=plane, slices=wanted, key=key)
+    comparison = work.result.comparison
+    wanted, of = wanted_slices(comparison.image, plane, slices), wanted_channels(comparison.image, channels)
+    return compare_view.viewer_value(comparison, plane=plane, slices=wanted, channels=of, key=key)
 
 
 def engine_segment(engine: Engine, progress: Callable[[str, int, int], None] | None = None) -> Segment:

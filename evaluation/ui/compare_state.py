@@ -11,7 +11,7 @@ from medseg_demo.ui.state import SessionWork
 if TYPE_CHECKING:
     from evaluation.compared import Comparison
     from evaluation.comparison_files import ComparisonFiles
-    from medseg_demo.ui.studies import Study
+    from medseg_demo.reading.studies import Study
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class CompareTab:
 
     def _on_result(self) -> None:
         def send_slices(work: Work, event: gr.EventData) -> object:
-            return _handlers("run").send_slices(work, event.plane, event.slices, event.key)
+            return _handlers("run").send_slices(work, event.plane, event.slices, event.key, event.channels)
 
         viewer = self.parts["viewer"]
         viewer.change_slice(send_slices, self.parts["work"], viewer, **QUICK)

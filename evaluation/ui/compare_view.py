@@ -1,5 +1,7 @@
 """A comparison on the page: the viewer's value, the tables, and what a finished run calls for."""
 
+from collections.abc import Sequence
+
 from evaluation.compared import Comparison, Member
 from evaluation.ui import compare_texts as texts
 from evaluation.wording import number
@@ -10,7 +12,12 @@ from medseg_demo.ui.texts import seconds
 
 
 def viewer_value(
-    comparison: Comparison, *, plane: Plane = "axial", slices: list[int] | None = None, key: str | None = None
+    comparison: Comparison,
+    *,
+    plane: Plane = "axial",
+    slices: list[int] | None = None,
+    channels: Sequence[int] = (0,),
+    key: str | None = None,
 ) -> dict[str, object]:
     """The comparison as the viewer's value; with a key, only the slices that are asked for."""
     reference = comparison.reference
@@ -27,6 +34,7 @@ def viewer_value(
         layout="side",
         plane=plane,
         slice_indices=slices,
+        channels=channels,
         key=key,
     )
 

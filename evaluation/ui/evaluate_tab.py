@@ -146,7 +146,7 @@ class EvaluateTab:
             return self.changes(_handlers("case").close(board))
 
         def send_slices(case: object, event: gr.EventData) -> object:
-            return _handlers("case").send_slices(case, event.plane, event.slices, event.key)
+            return _handlers("case").send_slices(case, event.plane, event.slices, event.key, event.channels)
 
         names = ("board", "shown", "drawer", "case_head", "case_note", "viewer", "others", "case_scores", "cases")
         outputs = [self.parts[name] for name in names]

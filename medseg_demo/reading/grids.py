@@ -82,7 +82,8 @@ def lay_on(label_map: LabelMap, image: MedicalImage) -> LabelMap:
     label_map = _with_dimensions_of(image, label_map)
     ours, theirs = image.geometry, label_map.geometry
     if ours.affine is None or theirs.affine is None or label_map.labels.ndim != len(image.shape):
-        return label_map if faults(image, label_map) else replace(label_map, geometry=ours)
+        says_nothing = ours.affine is None and ours.spacing_mm is None  # then what the label map says stays
+        return label_map if says_nothing or faults(image, label_map) else replace(label_map, geometry=ours)
     shape = _in_three(image.shape)
     stored = _in_three(label_map.labels.shape)
     turns = (_fit(a, b, shape, stored) for a, b in _pairs(ours, theirs))

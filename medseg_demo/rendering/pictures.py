@@ -59,7 +59,7 @@ def overlay_picture(
     if labels.shape != image.slices.shape[:3]:
         raise ValueError(f"The label map has shape {labels.shape}, the image {image.slices.shape[:3]}.")
     view = plane_view(image, "axial")
-    base = oriented(_shown_slice(image, slice_index, channel), view)
+    base = oriented(shown_slice(image, slice_index, channel), view)
     shown = oriented(labels[slice_index], view)
     shown = shown if style == "fill" else _borders(shown)
     picture = Image.fromarray(_blend(np.broadcast_to(base, (*base.shape[:2], 3)), shown, opacity))
@@ -68,8 +68,14 @@ def overlay_picture(
     return picture
 
 
-def _shown_slice(image: MedicalImage, index: int, channel: int) -> np.ndarray:
-    """(Y, X, 1) in grey or (Y, X, 3) in colour, 8 bits."""
+def shown_slice(image: MedicalImage, index: int, channel: int = 0) -> np.ndarray:
+    """One axial slice through its display window: uint8 (Y, X, 1), or (Y, X, 3) in colour.
+
+    Args:
+        image: The image.
+        index: Of a volume; 0 otherwise.
+        channel: Which one is shown where the channels are no colours.
+    """
     pixels = image.slices[index]
     if image.channels == 1 or image.is_colour:
         return to_uint8(pixels, image.display_window)

@@ -1,8 +1,16 @@
-"""One case of a test set: its files, and what is known of it."""
+"""One case of a test set: its files, what is known of it, and its image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from medseg_demo import names
+from medseg_demo.errors import UnsupportedImageError
+from medseg_demo.image import MedicalImage
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Channels
+from medseg_demo.settings import Settings
+from medseg_demo.test_sets.labels import DATASET_FILE
 
 
 @dataclass(frozen=True)
@@ -11,16 +19,51 @@ class Case:
 
     Attributes:
         case_id: Unique in its test set; the stem of its files.
-        image_path: The image or volume.
+        image_paths: The image or volume; several files are each a channel of it, such as nnU-Net's.
         mask_path: Its reference label map.
         split: Such as "train", "val" or "test"; None where the test set has no splits.
         group: What must not be torn apart by splits or resampling, such as a patient; the case itself by default.
         metadata: Further columns of ``cases.csv``, as text.
+        channel_names: One a channel, where the image has several; those of the volumes of its only file, too.
+        colours: Class name → "#rrggbb", where label maps of it are colour pictures.
     """
 
     case_id: str
-    image_path: Path
+    image_paths: tuple[Path, ...]
     mask_path: Path
     split: str | None = None
     group: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    channel_names: tuple[str, ...] = ()
+    colours: Mapping[str, str] | None = None
+
+    @property
+    def image_path(self) -> Path:
+        """The image's first file."""
+        return self.image_paths[0]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of its files, the reference last."""
+        return (*self.image_paths, self.mask_path)
+
+
+def read_case_image(case: Case, *, settings: Settings | None = None) -> MedicalImage:
+    """Read a case's image, with all of its channels.
+
+    Raises:
+        ReadError: It cannot be read, its channels lie on different grids, or there are not as many as
+            ``dataset.json`` names.
+    """
+    if len(case.image_paths) > 1:
+        return read_image(Channels(case.case_id, case.image_paths, case.channel_names), settings=settings)
+    count = len(case.channel_names)
+    image = read_image(case.image_path, settings=settings, channels=count > 1)
+    if count < 2 or (image.is_colour and count == 3):
+        return image
+    if image.channels != count:
+        raise UnsupportedImageError(
+            f"{names.shown(case.image_path.name)}: it holds {image.channels_in_words}, and {DATASET_FILE} names "
+            f"{count} ({', '.join(case.channel_names)}). Correct one of them."
+        )
+    return replace(image, channel_names=case.channel_names)

@@ -1,12 +1,19 @@
-"""What ``dataset.json`` says of the labels of a test set."""
+"""What ``dataset.json`` says: the classes behind label values, their colours in pictures, the channels of images."""
 
+import re
 from collections.abc import Mapping
 
 DATASET_FILE = "dataset.json"
+COLOUR = re.compile(r"#?[0-9a-fA-F]{6}")
 
 
 def class_names_of(dataset: Mapping[str, object], faults: list[str]) -> tuple[str, ...] | None:
-    """Names from ``{"vessel": 1}`` (nnU-Net) or ``{"1": "vessel"}`` (Decathlon)."""
+    """Names from ``{"vessel": 1}`` (nnU-Net) or ``{"1": "vessel"}`` (Decathlon); None where there are none.
+
+    Args:
+        dataset: The content of the file.
+        faults: Gets a sentence where they cannot be used.
+    """
     labels = dataset.get("labels")
     if labels is None:
         return None
@@ -19,3 +26,51 @@ def class_names_of(dataset: Mapping[str, object], faults: list[str]) -> tuple[st
         )
         return None
     return tuple(sorted((str(name) for name in labels if labels[name] > 0), key=lambda name: labels[name])) or None
+
+
+def colours_of(
+    dataset: Mapping[str, object], class_names: tuple[str, ...] | None, faults: list[str]
+) -> dict[str, str] | None:
+    """Class name → "#rrggbb" from ``"colours": {"tumour": "#ff0000"}``; None where there is no such table.
+
+    Args:
+        dataset: The content of the file.
+        class_names: From ``class_names_of``. Without them the table itself names the classes.
+        faults: Gets a sentence for whatever is wrong with the table.
+    """
+    table = dataset.get("colours", dataset.get("colors"))
+    if table is None:
+        return None
+    if not isinstance(table, dict) or not all(isinstance(one, str) and COLOUR.fullmatch(one) for one in table.values()):
+        faults.append(f'colours in {DATASET_FILE} must be written as {{"tumour": "#ff0000"}}. Correct them.')
+        return None
+    colours = {name: f"#{colour.lstrip('#').lower()}" for name, colour in table.items()}
+    names = class_names or tuple(colours)
+    if colours.get("background") == "#000000" and "background" not in (class_names or ()):
+        del colours["background"]  # black is background anyway
+    wrong = [name for name in colours if name not in names]
+    wrong += [name for name, colour in colours.items() if colour == "#000000" and name not in wrong]
+    if wrong:
+        faults.append(
+            f"colours in {DATASET_FILE} names {', '.join(map(repr, wrong))}: each must be one of the labels, and black "
+            "is the background. Correct the table."
+        )
+    if len(set(colours.values())) < len(colours):
+        faults.append(f"colours in {DATASET_FILE} gives one colour to two classes. Give each its own.")
+    return colours
+
+
+def channel_names_of(dataset: Mapping[str, object]) -> tuple[str, ...]:
+    """Names of an image's channels from ``channel_names`` or ``modality``, ``{"0": "T1", "1": "T2"}``, or a list.
+
+    Empty where the file names none, or not all from 0 on.
+    """
+    named = dataset.get("channel_names", dataset.get("modality"))
+    if isinstance(named, list):
+        named = {str(number): name for number, name in enumerate(named)}
+    if not isinstance(named, dict) or not all(key.isdecimal() for key in named):
+        return ()
+    by_number = {int(key): str(name) for key, name in named.items()}
+    if sorted(by_number) != list(range(len(named))):
+        return ()
+    return tuple(by_number[number].strip() or f"channel {number + 1}" for number in range(len(by_number)))

@@ -1,15 +1,8 @@
 """Folder → test set: cases with image, mask, split, group and metadata, every fault reported at once.
 
-Four layouts are read as they are:
-
-* plain: ``images/`` and ``masks/``, matched by stem (images, volumes or NumPy arrays);
-* nnU-Net (1 and 2): ``imagesTr``, ``labelsTr`` (split "train") and ``imagesTs``, ``labelsTs`` (split "test"), with
-  one channel file ``<case>_0000`` a case;
-* Medical Segmentation Decathlon: a ``dataset.json`` whose ``training`` lists pairs of image and label;
-* any of them with a ``cases.csv`` (``case_id``, and optionally ``split``, ``group`` and metadata columns).
-
-Where there is a ``cases.csv``, it says which cases belong: pairs of files that it leaves out are left out, and a
-note says so. Class names come from ``labels`` in ``dataset.json``.
+The layouts of ``layouts.py`` are read as they are, each of them also with a ``cases.csv`` (``case_id``, and optionally
+``split``, ``group`` and metadata columns). Where there is one, it says which cases belong: pairs of files that it
+leaves out are left out, and a note says so. What ``dataset.json`` may say is in ``labels.py``.
 """
 
 import csv
@@ -21,7 +14,7 @@ from pathlib import Path
 
 from medseg_demo.errors import TestSetError
 from medseg_demo.test_sets.case import Case
-from medseg_demo.test_sets.labels import DATASET_FILE, class_names_of
+from medseg_demo.test_sets.labels import DATASET_FILE, class_names_of, colours_of
 from medseg_demo.test_sets.layouts import find_cases, repeated
 
 CASES_FILE = "cases.csv"
@@ -35,6 +28,7 @@ class TestSet:
         name: From ``dataset.json``, else the folder's name.
         folder: Where it lies.
         class_names: Item i names label value i + 1; None where the test set does not say.
+        colours: Class name → "#rrggbb" of label maps that are colour pictures; None where there is no such table.
         cases: In the order of ``cases.csv``, else of their ids.
         notes: What a person should know about how the folder was read, in plain sentences.
     """
@@ -46,6 +40,7 @@ class TestSet:
     class_names: tuple[str, ...] | None
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
+    colours: Mapping[str, str] | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -76,10 +71,14 @@ def read_test_set(folder: Path | str, *, split: str | None = None) -> TestSet:
     elif not cases and not faults:
         faults.append(f"Test set {folder.name!r} holds no case. Put images and masks of the same stems into it.")
     class_names = class_names_of(dataset, faults)
+    colours = colours_of(dataset, class_names, faults)
+    if colours and not class_names:
+        class_names = tuple(colours)
     name = dataset.get("name")
-    test_set = TestSet(
-        name if isinstance(name, str) and name else folder.resolve().name, folder, class_names, cases, notes
-    )
+    if colours:
+        cases = tuple(replace(case, colours=colours) for case in cases)
+    name = name if isinstance(name, str) and name else folder.resolve().name
+    test_set = TestSet(name, folder, class_names, cases, notes, colours)
     if split is not None and not faults:
         test_set = _select(test_set, split, faults)
     if faults:
@@ -95,7 +94,7 @@ def data_hash(test_set: TestSet) -> str:
     sha = hashlib.sha256()
     for case in sorted(test_set.cases, key=lambda case: case.case_id):
         sha.update(f"{case.case_id}\0{case.split or ''}\0".encode())
-        for path in (case.image_path, case.mask_path):
+        for path in case.files:
             with path.open("rb") as file:
                 sha.update(hashlib.file_digest(file, "sha256").digest())
     return sha.hexdigest()

@@ -12,11 +12,11 @@ from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.orientation import network_orientation
-from medseg_demo.reading import read_image
 from medseg_demo.reading.labels import compare_geometry, read_label_map
-from medseg_demo.segmenting.prepare import Placement, place, to_tensor
+from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_tensor
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.test_set import Case, TestSet
+from medseg_demo.test_sets.case import Case, read_case_image
+from medseg_demo.test_sets.test_set import TestSet
 from medseg_demo.training.augmentation import IMAGE, LABEL
 
 Batch = dict[str, torch.Tensor]
@@ -50,8 +50,11 @@ def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None 
     loaded, faults = [], []
     for case in test_set.cases:
         try:
-            image = read_image(case.image_path, settings=settings or Settings())
-            mask = read_label_map(case.mask_path, class_names=card.class_names, image=image)
+            image = read_case_image(case, settings=settings)
+            check_channels(image, card)
+            mask = read_label_map(
+                case.mask_path, class_names=card.class_names, image=image, settings=settings, colours=case.colours
+            )
         except MedsegError as error:
             faults.append(f"Case {case.case_id!r}: {error}")
             continue

@@ -32,11 +32,12 @@ def add_endpoints(engine: Engine) -> None:
         smallest_component: int = 0,
         fill_holes: bool = False,
         volume: int | None = None,
+        channels: bool = False,
     ) -> Answer:
         """Segment one image or volume: its label map as a file, and its measurements."""
         try:
             options = segment_options(threshold, flips, denoise, smallest_component, fill_holes)
-            return segment_file(engine, file, checkpoint, options, volume=volume)
+            return segment_file(engine, file, checkpoint, options, volume=volume, channels=channels)
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
 
@@ -53,6 +54,7 @@ def add_endpoints(engine: Engine) -> None:
         gr.Number(0, label="smallest_component", visible=False),
         gr.Checkbox(label="fill_holes", visible=False),
         gr.Number(label="volume", value=None, visible=False),
+        gr.Checkbox(label="channels", visible=False),
     ]
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
     gr.Button(visible=False).click(
@@ -88,8 +90,26 @@ def segment_options(
     )
 
 
+def check_channels(channels: object, volume: int | None) -> None:
+    """Refuse what was sent for ``channels`` where it is no answer to yes or no, or contradicts the volume.
+
+    Raises:
+        OptionError: It is.
+    """
+    if not isinstance(channels, bool | None):
+        raise OptionError(texts.NO_CHANNELS.format(value=channels))
+    if channels and volume is not None:
+        raise OptionError(texts.VOLUME_OR_CHANNELS)
+
+
 def segment_file(
-    engine: Engine, file: str, checkpoint: str, options: SegmentOptions, *, volume: int | None = None
+    engine: Engine,
+    file: str,
+    checkpoint: str,
+    options: SegmentOptions,
+    *,
+    volume: int | None = None,
+    channels: bool = False,
 ) -> Answer:
     """Segment one file.
 
@@ -99,6 +119,7 @@ def segment_file(
         checkpoint: Name of a checkpoint folder.
         options: The threshold may be None, which takes the card's.
         volume: Which volume of a 4-D file, from 1.
+        channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
 
     Returns:
         The path of the label map (PNG, or NIfTI of a volume) at the image's own size, and the measurements.
@@ -110,8 +131,9 @@ def segment_file(
         raise OptionError(texts.ONE_FILE_ONLY)
     if not isinstance(volume, int | None):
         raise OptionError(texts.NO_VOLUME.format(value=volume))
+    check_channels(channels, volume)
     engine.entry(checkpoint)
-    image = read_image(Path(file), settings=engine.settings, volume=volume)
+    image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
     result = engine.segment(image, checkpoint, options=options)
     # Inside Gradio's own folder the file is served as it is, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-", dir=get_upload_folder()))

@@ -9,10 +9,9 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from medseg_demo.reading import Series
+from medseg_demo.reading.studies import Channels, Series, Study
 from medseg_demo.samples import list_samples
 from medseg_demo.segmenting.pipeline import SegmentOptions
-from medseg_demo.ui.studies import Study
 
 DEFAULT_ADDRESS = "http://127.0.0.1:7860/"
 ADDRESS = re.compile(r"https?://[\w.\-\[\]:]+(?:/[\w.\-/~%]*)?")
@@ -43,11 +42,13 @@ class Source:
         file: Its bare name.
         sample: The sample's name; None for an upload.
         volume: Which volume of a 4-D file, from 1; None of any other.
+        channels: Whether all volumes, or all files, are channels of one image.
     """
 
     file: str
     sample: str | None = None
     volume: int | None = None
+    channels: bool = False
 
     @property
     def as_file(self) -> "File":
@@ -61,10 +62,12 @@ class Source:
 
 
 def source_of(study: Study) -> Source:
-    """An image as code may name it: of a DICOM series the name, under which a zip of its files is expected."""
-    if isinstance(study.item, Series):
-        return Source(f"{study.item.name}.zip")
+    """An image as code may name it: of several files the name, under which a zip of them is expected."""
+    if isinstance(study.item, Series | Channels):
+        return Source(f"{study.item.name}.zip", channels=isinstance(study.item, Channels))
     sample = next((sample.name for sample in list_samples() if sample.path == study.item), None)
+    if study.volume == "channels":
+        return Source(study.item.name, sample, channels=True)
     return Source(study.item.name, sample, study.volume)
 
 
@@ -77,6 +80,7 @@ def segment_code(source: Source, checkpoint: str, options: SegmentOptions, addre
         "smallest_component": options.smallest_component or None,
         "fill_holes": options.fill_holes or None,
         "volume": source.volume,
+        "channels": source.channels or None,
     }
     given = {name: value for name, value in flags.items() if value is not None}
     words: list[object] = ["segment", shell_file(source.file), "--checkpoint", checkpoint]

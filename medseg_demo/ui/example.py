@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg_demo.image import MedicalImage
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Study
 from medseg_demo.samples import list_samples
 from medseg_demo.ui.downloads import RunFiles, write_outcome, write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import Choices, Run
-from medseg_demo.ui.studies import Study
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Example:
         if sample is None:
             return None
         study = Study(sample.path)
-        image = study.read(self.engine.settings)
+        image = read_image(study, settings=self.engine.settings)
         segmentation = self.engine.segment(image, sample.checkpoint)
         outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
         run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)

@@ -12,12 +12,13 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.reading import read_image
 from medseg_demo.rendering import Plane
 from medseg_demo.ui import markup, result_view, texts, updates
 from medseg_demo.ui.downloads import write_run
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Job
-from medseg_demo.ui.slice_requests import wanted_slices
+from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.state import Choices, Given, Run, Work
 from medseg_demo.ui.updates import Updates
 from medseg_demo.ui.viewer import segmentation_value
@@ -50,7 +51,7 @@ def open_result(engine: Engine, work: Work, index: int) -> Updates:
         return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
     try:
         outcome = work.run.succeeded[index]
-        image = outcome.source.read(engine.settings)
+        image = read_image(outcome.source, settings=engine.settings)
         segmentation = engine.segment(image, outcome.checkpoint, options=outcome.options)
     except Exception as error:
         return {"status": updates.problem(work, error)}
@@ -65,12 +66,15 @@ def open_neighbour(engine: Engine, work: Work, step: int) -> Updates:
     return open_result(engine, work, (work.run.position + step) % len(work.run.succeeded))
 
 
-def send_slices(work: Work, plane: Plane, slices: list[int], key: str) -> object:
+def send_slices(work: Work, plane: Plane, slices: list[int], key: str, channels: object = None) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if work.run is None or work.run.shown is None:
         return gr.skip()
-    wanted = wanted_slices(work.run.shown.image, plane, slices)
-    return segmentation_value(work.run.shown, plane=plane, slice_indices=wanted, key=key)
+    image = work.run.shown.image
+    wanted = wanted_slices(image, plane, slices)
+    return segmentation_value(
+        work.run.shown, plane=plane, slice_indices=wanted, channels=wanted_channels(image, channels), key=key
+    )
 
 
 def _job(engine: Engine, work: Work, given: Given, choices: Choices, folder: Path, progress: gr.Progress) -> Job:

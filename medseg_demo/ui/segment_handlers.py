@@ -11,12 +11,13 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.errors import MedsegError
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Study
 from medseg_demo.samples import Sample
 from medseg_demo.ui import checkpoint_view, markup, studies, texts, updates, upload_card
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import FinishedExample
 from medseg_demo.ui.state import Choices, Given, Work
-from medseg_demo.ui.studies import Study, find_studies
 from medseg_demo.ui.updates import Updates
 
 NO_CHOICE = gr.update(choices=[], value=None, visible=False)
@@ -71,7 +72,7 @@ def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, 
     work.folder = folder
     try:
         unpack_to = folder / f"upload-{secrets.token_hex(4)}"
-        offered = find_studies(paths, engine.settings, unpack_to=unpack_to) if paths else ()
+        offered = studies.offer(paths, engine.settings, unpack_to=unpack_to) if paths else ()
     except Exception as error:
         work.given = Given()
         yield {"work": work, "preflight": updates.problem(work, error), "status": "", "study": NO_CHOICE}
@@ -92,14 +93,14 @@ def _choose(
 ) -> Iterator[Updates]:
     given = Given(offered, studies.chosen(offered, choice))
     if len(given.studies) == 1:
-        yield {"preflight": markup.busy(given.studies[0].reading)}
+        yield {"preflight": markup.busy(studies.reading(given.studies[0]))}
     yield _read(engine, work, given, choices)
 
 
 def _read(engine: Engine, work: Work, given: Given, choices: Choices) -> Updates:
     """Read the study if it is the only one, and show what is about to be segmented."""
     try:
-        image = given.studies[0].read(engine.settings) if len(given.studies) == 1 else None
+        image = read_image(given.studies[0], settings=engine.settings) if len(given.studies) == 1 else None
     except Exception as error:
         work.given = Given(given.offered)
         return {"work": work, "preflight": updates.problem(work, error), "status": ""}

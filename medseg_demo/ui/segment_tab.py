@@ -140,7 +140,7 @@ class SegmentTab:
             return self.changes(run_handlers.open_neighbour(self._engine, work, event.step))
 
         def send_slices(work: Work, event: gr.EventData) -> object:
-            return run_handlers.send_slices(work, event.plane, event.slices, event.key)
+            return run_handlers.send_slices(work, event.plane, event.slices, event.key, event.channels)
 
         work, viewer = self.parts["work"], self.parts["viewer"]
         options = NETWORK | {"show_progress_on": [viewer]}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.names import safe_stem
-from medseg_demo.reading.studies import result_stems
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Study, result_stems
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.ui.downloads import write_outcome
 from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.state import Choices, Given, Outcome, Run, StopRequest, known_folder
-from medseg_demo.ui.studies import Study
 
 # (studies done, studies in all, name of the present one, its steps that are done, its steps in all)
 Report = Callable[[int, int, str, int, int], None]
@@ -67,7 +67,7 @@ class Job:
 
         progress(0, 1)
         try:
-            image = image or study.read(self.engine.settings)
+            image = image or read_image(study, settings=self.engine.settings)
             segmentation = self.engine.segment(
                 image, self.choices.checkpoint or "", options=self.options, progress=progress
             )

@@ -7,6 +7,12 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.rendering import PLANES, Plane, plane_view
 
 
+def wanted_channels(image: MedicalImage, channels: object) -> list[int]:
+    """Those of the channels that the image has; the first where nothing else is asked for."""
+    asked = channels if isinstance(channels, list) else []
+    return [each for each in asked if isinstance(each, int) and 0 <= each < image.channels] or [0]
+
+
 def wanted_slices(image: MedicalImage, plane: Plane, slices: Sequence[int]) -> list[int]:
     """Those of the slices that the plane has.
 

@@ -9,10 +9,10 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from medseg_demo.image import MedicalImage
+from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.segmenting.prepare import Denoise
-from medseg_demo.ui.studies import Study
 
 LIFETIME_S = 3600
 SESSIONS = "medseg-sessions"

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from medseg_demo.errors import ReadError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
-from medseg_demo.reading import Series
-from medseg_demo.reading.source import size_on_disk
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Series, Study, size_on_disk
 from medseg_demo.rendering.planes import orientation_letters, plane_view
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
-from medseg_demo.ui.studies import Study
 
 # Of several files these many are read beforehand, and no more than this on disk, so that the card is there soon.
 READ_FILES = 64
 READ_BYTES = 32 * 2**20
 COLUMNS = ("Format", "Size", "Bit depth", "Intensities", "Spacing", "Channels")
+CHANNEL_COLUMNS = ("Channel", "Intensities", "Bit depth")
 FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -47,6 +47,7 @@ def image_card(image: MedicalImage, card: ModelCard | None) -> str:
     return markup.card(
         image.name,
         markup.facts(describe(image)),
+        channel_table(image),
         markup.bullets(image.notes),
         markup.bullets(warnings, kind="warning"),
         note=texts.PREFLIGHT,
@@ -81,7 +82,7 @@ def _turns(studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
     later: list[Study] = []
     left = READ_BYTES
     for study in studies:
-        length = size_on_disk(study.item)
+        length = size_on_disk(study)
         if now and (len(now) == READ_FILES or length > left):
             later.append(study)
             continue
@@ -92,7 +93,7 @@ def _turns(studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
 
 def _glance(study: Study, card: ModelCard | None, settings: Settings) -> Glance:
     try:
-        image = study.read(settings)
+        image = read_image(study, settings=settings)
     except ReadError as error:
         return Glance(study.name, problem=str(error).removeprefix(f"{study.item.name}: "))
     facts = dict(describe(image))
@@ -116,16 +117,37 @@ def _once(found: Iterable[tuple[str, str]]) -> list[str]:
 
 def describe(image: MedicalImage) -> list[tuple[str, str]]:
     """Format, size, depth, range, spacing and channels as pairs of words."""
-    low, high = image.intensity_range
     return [
         ("Format", image.file_format),
         ("Size", size(image)),
         ("Bit depth", f"{image.bit_depth} bit"),
-        ("Intensities", f"{texts.number(low, 4)} to {texts.number(high, 4)}"),
+        ("Intensities", _span(image.intensity_range)),
         ("Spacing", spacing(image)),
         *([("Orientation", orientation(image))] if image.is_volume else []),
-        ("Channels", "colour (3)" if image.channels == 3 else "grey (1)"),
+        ("Channels", _channels(image)),
     ]
+
+
+def channel_table(image: MedicalImage) -> str:
+    """Name, range and bit depth of each channel, where they are no colours; else nothing."""
+    if image.channels == 1 or image.is_colour:
+        return ""
+    names = image.channel_names or tuple(str(index + 1) for index in range(image.channels))
+    depths = image.channel_bit_depths or (image.bit_depth,) * image.channels
+    found = zip(names, image.intensity_ranges, depths, strict=True)
+    rows = [(name, _span(limits), f"{depth} bit") for name, limits, depth in found]
+    return markup.table(texts.CHANNELS, CHANNEL_COLUMNS, rows, words=True)
+
+
+def _channels(image: MedicalImage) -> str:
+    if image.channels == 1:
+        return "grey (1)"
+    return "colour (3)" if image.is_colour else f"{image.channels}, no colours"
+
+
+def _span(limits: tuple[float, float]) -> str:
+    low, high = limits
+    return f"{texts.number(low, 4)} to {texts.number(high, 4)}"
 
 
 def size(image: MedicalImage) -> str:

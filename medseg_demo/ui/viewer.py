@@ -1,5 +1,6 @@
 """The viewer as a Gradio component."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import gradio as gr
@@ -26,12 +27,13 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
 
     * ``viewer.change_slice(handler, inputs, viewer)``: slices of a volume are wanted that the browser does not
       have. The handler takes ``event: gr.EventData`` with ``event.plane``, ``event.slice`` (wanted now),
-      ``event.slices`` (those to send, the wanted one first) and ``event.key``, and returns a value of those slices
-      with that key::
+      ``event.slices`` (those to send, the wanted one first), ``event.channels`` (of an image whose channels are no
+      colours, those to send) and ``event.key``, and returns a value of those slices with that key::
 
           def send_slices(segmentation, event: gr.EventData):
               return segmentation_value(
-                  segmentation, plane=event.plane, slice_indices=event.slices, key=event.key
+                  segmentation, plane=event.plane, slice_indices=event.slices, channels=event.channels,
+                  key=event.key,
               )
 
           viewer.change_slice(send_slices, state, viewer, queue=False, show_progress="hidden")
@@ -59,6 +61,7 @@ def segmentation_value(
     plane: Plane = "axial",
     slice_index: int | None = None,
     slice_indices: list[int] | None = None,
+    channels: Sequence[int] = (0,),
     key: str | None = None,
     reference: LabelMap | None = None,
 ) -> dict[str, object]:
@@ -72,6 +75,7 @@ def segmentation_value(
         plane=plane,
         slice_index=slice_index,
         slice_indices=slice_indices,
+        channels=channels,
         threshold=segmentation.threshold,
         postprocessing=describe_postprocessing(segmentation.options),
         key=key,

@@ -10,6 +10,7 @@ from evaluation.preflight import _outline, examine, read_test_sets
 from medseg_demo.errors import TestSetError
 from medseg_demo.reading import read_image
 from medseg_demo.settings import Settings
+from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.test_set import read_test_set
 
 
@@ -90,6 +91,10 @@ def test_a_case_that_cannot_be_opened_has_no_digest(make_test_set):
     assert "cannot be opened" in examined.fault
 
 
+def case_of(path):
+    return Case(path.stem, (path,), path)
+
+
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_the_header_of_a_picture_tells_what_reading_it_gives(tmp_path, orientation):
     exif = Image.Exif()
@@ -97,13 +102,13 @@ def test_the_header_of_a_picture_tells_what_reading_it_gives(tmp_path, orientati
     for suffix in ("png", "jpg", "tif"):
         path = tmp_path / f"turned.{suffix}"
         Image.fromarray(np.eye(40, 60, dtype=np.uint8) * 200).save(path, exif=exif)
-        assert _outline(path, Settings()).shape == read_image(path).shape, suffix
+        assert _outline(case_of(path), Settings()).shape == read_image(path).shape, suffix
 
 
 def test_pages_and_volumes_are_read(tmp_path):
     pages = [Image.fromarray(np.eye(40, 60, k=k, dtype=np.uint8)) for k in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
-    assert _outline(tmp_path / "pages.tif", Settings()).shape == (3, 40, 60)
+    assert _outline(case_of(tmp_path / "pages.tif"), Settings()).shape == (3, 40, 60)
 
 
 def test_a_dicom_seg_without_empty_frames_has_no_fault(tmp_path):
@@ -115,7 +120,7 @@ def test_pictures_are_not_decoded(make_test_set, monkeypatch):
     def refuse(*args, **named):
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr("evaluation.preflight.read_image", refuse)
+    monkeypatch.setattr("evaluation.preflight.read_case_image", refuse)
     assert examine(read_test_set(make_test_set(cases=2))).faults == ()
 
 

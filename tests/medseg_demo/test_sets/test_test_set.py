@@ -187,7 +187,7 @@ def test_nnunet_faults(tmp_path):
     put(tmp_path, "labelsTr/a.png", "labelsTr/d.png", "imagesTs/a_0000.png", "labelsTs/a.png")
     text = "\n".join(faults_of(tmp_path))
     for part in (
-        "Case 'a' has further channel files (a_0001.png)",
+        "Case 'c' lacks the channel _0001. Add c_0001",
         "imagesTr/b.png has no channel number",
         "imagesTr/c_0000.png has no mask",
         "labelsTr/d.png has no image",

@@ -1,0 +1,161 @@
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from medseg_demo.errors import TestSetError, UnsupportedImageError
+from medseg_demo.test_sets.case import read_case_image
+from medseg_demo.test_sets.test_set import data_hash, read_test_set
+
+MODALITIES = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+def describe(folder: Path, **keys) -> None:
+    (folder / "dataset.json").write_text(json.dumps(keys))
+
+
+def faults_of(folder: Path) -> tuple[str, ...]:
+    with pytest.raises(TestSetError) as error:
+        read_test_set(folder)
+    return error.value.faults
+
+
+def channel_files(case: str, count: int, folder: str = "imagesTr") -> list[str]:
+    return [f"{folder}/{case}_{index:04}.nii.gz" for index in range(count)]
+
+
+def test_channel_files_of_a_case_are_one_image(tmp_path):
+    put(tmp_path, *channel_files("b_2", 4), *channel_files("a", 4), "labelsTr/a.nii.gz", "labelsTr/b_2.nii.gz")
+    describe(tmp_path, channel_names=MODALITIES, labels={"background": 0, "tumour": 1})
+    first, second = read_test_set(tmp_path).cases
+    assert (first.case_id, second.case_id) == ("a", "b_2")
+    assert [path.name for path in second.image_paths] == [f"b_2_{index:04}.nii.gz" for index in range(4)]
+    assert second.channel_names == ("FLAIR", "T1w", "t1gd", "T2w")
+    assert second.image_path == second.image_paths[0]
+
+
+@pytest.mark.parametrize("key", ["channel_names", "modality"])
+def test_both_versions_of_nnunet_name_their_channels(tmp_path, key):
+    put(tmp_path, *channel_files("a", 2), "labelsTr/a.nii.gz")
+    describe(tmp_path, **{key: {"1": "T2", "0": "T1"}})
+    assert read_test_set(tmp_path).cases[0].channel_names == ("T1", "T2")
+
+
+def test_channels_without_names_are_called_by_their_numbers(tmp_path):
+    put(tmp_path, *channel_files("a", 2), "labelsTr/a.nii.gz")
+    assert read_test_set(tmp_path).cases[0].channel_names == ("0000", "0001")
+
+
+def test_one_file_a_case_has_no_channels_whatever_is_named(tmp_path):
+    put(tmp_path, "imagesTr/a_0000.png", "labelsTr/a.png")
+    describe(tmp_path, channel_names={"0": "R", "1": "G", "2": "B"})  # nnU-Net's name of a picture in colour
+    assert read_test_set(tmp_path).cases[0].channel_names == ()
+
+
+def test_a_missing_channel_is_named_with_its_case(tmp_path):
+    files = channel_files("a", 3), channel_files("b", 3)[:1] + channel_files("b", 3)[2:]
+    put(tmp_path, *files[0], *files[1], "labelsTr/a.nii.gz", "labelsTr/b.nii.gz")
+    assert faults_of(tmp_path) == ("Case 'b' lacks the channel _0001. Add b_0001 and its suffix, or remove the case.",)
+
+
+def test_a_channel_that_no_case_has_is_missing_in_each(tmp_path):
+    put(tmp_path, *channel_files("a", 3), "labelsTr/a.nii.gz")
+    describe(tmp_path, channel_names=MODALITIES)
+    assert [fault.split(".")[0] for fault in faults_of(tmp_path)] == ["Case 'a' lacks the channel _0003"]
+
+
+def test_more_files_than_named_channels_are_a_fault(tmp_path):
+    put(tmp_path, *channel_files("a", 3), "labelsTr/a.nii.gz")
+    describe(tmp_path, channel_names={"0": "T1", "1": "T2"})
+    (fault,) = faults_of(tmp_path)
+    assert "names 2 channels (T1, T2), but the files go up to _0002" in fault
+
+
+def test_cases_for_training_and_testing_have_the_same_channels(tmp_path):
+    put(tmp_path, *channel_files("a", 2), "labelsTr/a.nii.gz", *channel_files("t", 1, "imagesTs"), "labelsTs/t.nii.gz")
+    assert [fault.split(".")[0] for fault in faults_of(tmp_path)] == ["Case 't' lacks the channel _0001"]
+
+
+def test_two_files_of_one_channel_are_a_fault(tmp_path):
+    put(tmp_path, *channel_files("a", 2), "imagesTr/a_0001.nrrd", "labelsTr/a.nii.gz")
+    assert any("of one stem" in fault for fault in faults_of(tmp_path))
+
+
+def test_the_hash_follows_every_channel(tmp_path):
+    put(tmp_path, *channel_files("a", 2), "labelsTr/a.nii.gz")
+    before = data_hash(read_test_set(tmp_path))
+    (tmp_path / "imagesTr/a_0001.nii.gz").write_bytes(b"other")
+    assert data_hash(read_test_set(tmp_path)) != before
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), path)
+
+
+@pytest.fixture
+def decathlon(tmp_path):
+    """A set of one case, whose image is of this shape (X, Y, Z, channels), with these modalities."""
+
+    def make(shape: tuple[int, ...], modality: object = MODALITIES) -> Path:
+        write(tmp_path / "imagesTr/a.nii.gz", np.arange(np.prod(shape), dtype=np.int16).reshape(shape))
+        write(tmp_path / "labelsTr/a.nii.gz", np.ones(shape[:3], np.uint8))
+        training = [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}]
+        describe(tmp_path, modality=modality, labels={"0": "background", "1": "tumour"}, training=training)
+        return tmp_path
+
+    return make
+
+
+def test_volumes_of_a_decathlon_file_are_the_modalities_that_are_named(decathlon):
+    (case,) = read_test_set(decathlon((5, 4, 3, 4))).cases
+    image = read_case_image(case)
+    assert (image.channels, image.channel_names, image.shape) == (4, ("FLAIR", "T1w", "t1gd", "T2w"), (3, 4, 5))
+    expected = np.arange(5 * 4 * 3 * 4).reshape(5, 4, 3, 4).transpose(2, 1, 0, 3)
+    np.testing.assert_array_equal(image.pixels, expected)
+    assert not image.is_colour
+
+
+def test_three_modalities_are_no_colours(decathlon):
+    (case,) = read_test_set(decathlon((5, 4, 3, 3), ["ADC", "T2", "DCE"])).cases
+    image = read_case_image(case)
+    assert (image.channel_names, image.is_colour) == (("ADC", "T2", "DCE"), False)
+
+
+def test_one_modality_is_an_ordinary_volume(decathlon):
+    (case,) = read_test_set(decathlon((5, 4, 3), {"0": "CT"})).cases
+    assert (case.channel_names, read_case_image(case).channels) == ((), 1)
+
+
+@pytest.mark.parametrize(("shape", "held"), [((5, 4, 3, 2), "2 channels"), ((5, 4, 3), "one channel")])
+def test_another_number_of_volumes_than_named_is_refused(decathlon, shape, held):
+    (case,) = read_test_set(decathlon(shape)).cases
+    with pytest.raises(UnsupportedImageError, match=rf"a\.nii\.gz: it holds {held}.*names 4 \(FLAIR, T1w, t1gd, T2w\)"):
+        read_case_image(case)
+
+
+def test_a_list_may_give_an_image_one_file_a_channel(tmp_path):
+    pixels = np.arange(60, dtype=np.int16).reshape(5, 4, 3)
+    for name in ("p1_t1", "p1_t2", "p1_seg"):
+        write(tmp_path / f"{name}.nii.gz", pixels)
+    training = [{"image": ["p1_t1.nii.gz", "p1_t2.nii.gz"], "label": "p1_seg.nii.gz"}]
+    describe(tmp_path, training=training)
+    (case,) = read_test_set(tmp_path).cases
+    assert (case.case_id, case.channel_names) == ("p1_seg", ("p1_t1", "p1_t2"))
+    assert read_case_image(case).channels == 2
+
+
+def test_a_plain_folder_of_several_modalities(tmp_path):
+    write(tmp_path / "images/a.nii.gz", np.arange(120, dtype=np.int16).reshape(5, 4, 3, 2))
+    write(tmp_path / "masks/a.nii.gz", np.ones((5, 4, 3), np.uint8))
+    describe(tmp_path, channel_names=["T1", "T2"])
+    (case,) = read_test_set(tmp_path).cases
+    assert read_case_image(case).channel_names == ("T1", "T2")
