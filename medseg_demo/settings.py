@@ -1,18 +1,39 @@
 """What can be set from outside, in one frozen record: the only reader of the environment."""
 
 import os
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from medseg_demo.errors import OptionError
 
 ROOT = Path(__file__).resolve().parent.parent
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Backend = Literal["auto", "torch", "openvino"]
 
 PREFIX = "MEDSEG_"
+
+
+def _user_cache() -> Path:
+    """Where this system wants files that can be made again; never the package's own folder, which may be shared."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # an account without a home
+        home = Path(tempfile.gettempdir())
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or home / ".cache"
+    return Path(base) / "medseg-demo"
+
+
+CACHE = _user_cache()
 
 
 @dataclass(frozen=True)
@@ -25,7 +46,9 @@ class Settings:
         results_dir: Where evaluation results are kept.
         device: "auto" (CUDA, then Apple MPS, then CPU), or a name that torch knows, such as "cuda:1".
         precision: "auto" takes the fastest that the device computes natively.
-        threads: Torch's threads on a CPU; 0 leaves torch's own choice.
+        backend: What runs networks: "auto" takes OpenVINO on a CPU where it is installed, else PyTorch.
+        cache_dir: Where networks are kept as OpenVINO takes them, so that they are converted once.
+        threads: Threads of one network on a CPU; 0 takes one for each processor of this process.
         batch_size: Tiles or slices that go through a network at once; 0 chooses by device.
         cached_models: Loaded checkpoints kept in memory.
         max_file_mb: Largest file that is read, in MiB.
@@ -40,6 +63,8 @@ class Settings:
     results_dir: Path = ROOT / "results"
     device: str = "auto"
     precision: Precision = "auto"
+    backend: Backend = "auto"
+    cache_dir: Path = CACHE
     threads: int = 0
     batch_size: int = 0
     cached_models: int = 4
@@ -63,10 +88,10 @@ class Settings:
             if text:
                 values[setting.name] = _convert(variable, text, type(getattr(cls, setting.name)))
         settings = cls(**values)  # type: ignore[arg-type]
-        if settings.precision not in Precision.__args__:  # type: ignore[attr-defined]
-            raise OptionError(
-                f"{PREFIX}PRECISION is {settings.precision!r}. Choose one of: {', '.join(Precision.__args__)}."  # type: ignore[attr-defined]
-            )
+        for name, choices in (("precision", get_args(Precision)), ("backend", get_args(Backend))):
+            value = getattr(settings, name)
+            if value not in choices:
+                raise OptionError(f"{PREFIX}{name.upper()} is {value!r}. Choose one of: {', '.join(choices)}.")
         return settings
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
 from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card, write_card
+from medseg_demo.models.network import Prepared, bytes_of, parameters_of
 from medseg_demo.models.soundness import damaged_weights, is_known_encoder
 
 CONFIG_FILE = "config.json"
@@ -33,6 +34,7 @@ class Checkpoint:
             (N, K, D, H, W) from (N, C, D, H, W).
         digest: SHA-256 of weights, configuration and card, hexadecimal: what a result was made with.
         has_card: False where the folder had no ``medseg.json``, so that ``card`` holds stated defaults.
+        prepared: What ``backends.prepare`` made of it.
     """
 
     name: str
@@ -40,11 +42,17 @@ class Checkpoint:
     network: nn.Module
     digest: str
     has_card: bool = True
+    prepared: Prepared = field(default_factory=Prepared, init=False, repr=False)
 
     @property
     def parameters(self) -> int:
         """How many weights the network has."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+        return parameters_of(self.network)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its weights take, those of the networks made ready from it included."""
+        return bytes_of(self.network) + self.prepared.bytes
 
 
 def load_folder(folder: Path, *, name: str = "") -> Checkpoint:

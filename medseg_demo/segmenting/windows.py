@@ -1,71 +1,34 @@
-"""From the network's input to probabilities: device, precision, batches, sliding window, flips."""
+"""From the network's input to probabilities: batches, sliding window, flips; on whatever backend the network runs."""
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import reduce
-from itertools import product
-from weakref import WeakKeyDictionary
+from itertools import islice, product
 
 import torch
-from torch import nn
 
-from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError, OptionError
+from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError
+from medseg_demo.models.backends import channels_last, prepare
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.models.dividing import pad_where_needed
-from medseg_demo.models.folding import fold_batch_norms
-from medseg_demo.models.fusing import fuse_convolutions
-from medseg_demo.settings import Settings
+from medseg_demo.models.compute import Compute, choose_compute, computes_bfloat16
+from medseg_demo.models.network import Network
+
+__all__ = ["Compute", "Progress", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
 
 # On a CPU larger batches are slower: their activations no longer fit into the cache.
 CPU_BATCH, GPU_BATCH = 4, 16
 CPU_VOLUMES, GPU_VOLUMES = 1, 4
 FLIPS: dict[int, tuple[tuple[int, ...], ...]] = {2: ((), (-1,), (-2,), (-2, -1)), 3: ((), (-1,))}
 OVERLAP = 0.25  # of a tile's side that it shares with the next
+AHEAD = 2  # batches that a GPU may have before it: one that it computes, one that waits
+GPU_SHARE = 0.5  # of a GPU's free memory that input and sums may take, so that the network has the rest
 
 Progress = Callable[[int, int], None]
 Window = tuple[slice, ...]
+Axes = tuple[tuple[int, ...], ...]
 Job = tuple  # the index of a slice or volume, and the slices of a Window
-
-_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Where and how a network runs.
-
-    Attributes:
-        device: Of torch.
-        precision: Of the convolutions; weights and results stay float32.
-    """
-
-    device: torch.device
-    precision: torch.dtype
-
-    @property
-    def name(self) -> str:
-        """For people, such as "CPU, bfloat16, 2 threads"."""
-        precision = str(self.precision).removeprefix("torch.")
-        if self.device.type == "cpu":
-            threads = torch.get_num_threads()
-            return f"CPU, {precision}, {threads} thread{'s' if threads > 1 else ''}"
-        if self.device.type == "cuda":
-            return f"{torch.cuda.get_device_name(self.device)}, {precision}"
-        return f"{'Apple GPU' if self.device.type == 'mps' else self.device}, {precision}"
-
-
-def choose_compute(settings: Settings) -> Compute:
-    """The device and precision that the settings ask for, "auto" resolved to the fastest that is there.
-
-    Raises:
-        OptionError: The device is unknown or absent.
-    """
-    device = _choose_device(settings.device)
-    if settings.threads and device.type == "cpu" and torch.get_num_threads() != settings.threads:
-        torch.set_num_threads(settings.threads)
-    if settings.precision == "auto":
-        return Compute(device, _native_precision(device))
-    return Compute(device, _PRECISIONS[settings.precision])
 
 
 def predict(
@@ -103,29 +66,55 @@ def predict(
     tile, size = checkpoint.card.input_size, tuple(tensor.shape[2:])
     windows = _windows(size, tile)
     jobs = [(index, *window) for index in range(len(tensor)) for window in windows]
-    batches = tuple(_batched(jobs, batch_size or _default_batch(compute.device, len(tile))))
+    axes = FLIPS[len(tile)] if flips else ((),)
+    with _told(checkpoint, compute):
+        network = prepare(checkpoint, compute)
+        shape = (len(tensor), checkpoint.card.output_channels, *size)
+        place = _place(tensor, shape, network.device)
+        tensor, total = _moved(tensor, place), torch.zeros(shape, device=place)
+    batches = tuple(_batched(jobs, batch_size or _default_batch(network.device, len(tile))))
+    views = (view for batch in batches for view in _views(tensor, batch, axes, network.device))
     single = len(windows) == 1
-    weight = torch.ones(tile) if single else _gaussian(tile)
-    total = torch.zeros(len(tensor), checkpoint.card.output_channels, *size)
-    crops = (torch.stack([tensor[index, :, *window] for index, *window in batch]) for batch in batches)
+    weight = torch.ones(()) if single else _gaussian(tile).to(place)
     done = 0
-    for batch, results in zip(batches, _computed(checkpoint, crops, compute, flips=flips), strict=True):
-        for (index, *window), result in zip(batch, results, strict=True):
-            total[index, :, *window] += result if single else result * weight
-        done += len(batch)
-        if progress:
-            progress(done, len(jobs))
-    return total if single else total.div_(_coverage(windows, weight, size))
+    with closing(_probabilities(checkpoint, compute, network, views, axes, expected=len(jobs))) as computed:
+        for batch, results in zip(batches, computed, strict=True):
+            for (index, *window), result in zip(batch, results.to(place), strict=True):
+                total[index, :, *window] += result if single else result * weight
+            done += len(batch)
+            if progress:
+                progress(done, len(jobs))
+    return (total if single else total.div_(_coverage(windows, weight, size))).cpu()
 
 
-def _computed(
-    checkpoint: Checkpoint, batches: Iterable[torch.Tensor], compute: Compute, *, flips: bool
-) -> Iterator[torch.Tensor]:
+def _probabilities(
+    checkpoint: Checkpoint,
+    compute: Compute,
+    network: Network,
+    views: Iterable[torch.Tensor],
+    axes: Axes,
+    *,
+    expected: int,
+) -> Generator[torch.Tensor, None, None]:
+    """The probabilities of each batch, whose views come one after the other, averaged."""
+    begun: deque[torch.cuda.Event] = deque()
+    with _told(checkpoint, compute), closing(network.logits(views, expected=expected * len(axes))) as logits:
+        while True:
+            turned = zip(axes, islice(logits, len(axes)))  # noqa: B905 (nothing is left at the end)
+            results = [_activated(one, checkpoint.card.is_multiclass).flip(axis) for axis, one in turned]
+            if not results:
+                return
+            if network.device.type == "cuda":
+                _keep_pace(begun)
+            yield sum(results[1:], start=results[0]) / len(axes)
+
+
+@contextmanager
+def _told(checkpoint: Checkpoint, compute: Compute) -> Iterator[None]:
+    """What a backend raises becomes an error of this project."""
     try:
-        network = _prepared(checkpoint, compute)
-        for crops in batches:
-            yield _forward(network, crops, compute, flips=flips, multiclass=checkpoint.card.is_multiclass)
-    except torch.OutOfMemoryError:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
         raise DeviceMemoryError(
             f"The memory of {compute.name} does not suffice for checkpoint {checkpoint.name!r}. "
             "Set MEDSEG_BATCH_SIZE to a smaller number, or MEDSEG_DEVICE to cpu."
@@ -138,76 +127,40 @@ def _computed(
         ) from None
 
 
-def _choose_device(name: str) -> torch.device:
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise OptionError(
-            f"Device {name!r} is not available on this machine. Set MEDSEG_DEVICE to auto, cpu, cuda or mps."
-        ) from None
-    return device
+def _place(tensor: torch.Tensor, shape: Sequence[int], device: torch.device) -> torch.device:
+    """Where input and sums lie: with the network where its memory has room for them, else on the CPU."""
+    if device.type != "cuda":
+        return torch.device("cpu")
+    needed = 4 * (tensor.numel() + 2 * math.prod(shape))
+    return device if needed < GPU_SHARE * torch.cuda.mem_get_info(device)[0] else torch.device("cpu")
 
 
-def _native_precision(device: torch.device) -> torch.dtype:
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "cpu" and computes_bfloat16():
-        return torch.bfloat16
-    return torch.float32
+def _moved(tensor: torch.Tensor, place: torch.device) -> torch.Tensor:
+    if place.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(place, non_blocking=True)
 
 
-def computes_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 natively; elsewhere it is slower than float32."""
-    if hasattr(torch.cpu, "get_capabilities"):
-        capabilities = torch.cpu.get_capabilities()
-        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
-    return torch.cpu._is_avx512_bf16_supported()
+def _views(tensor: torch.Tensor, batch: list[Job], axes: Axes, device: torch.device) -> Iterator[torch.Tensor]:
+    """A batch as the network gets it, once for each flip."""
+    crops = torch.stack([tensor[index, :, *window] for index, *window in batch])
+    if device.type == "cuda" and crops.device.type == "cpu":
+        crops = crops.pin_memory()  # so that it is copied while the batch before it is computed
+    for axis in axes:
+        yield crops.flip(axis) if axis else crops
 
 
-_ready: WeakKeyDictionary[Checkpoint, tuple[Compute, nn.Module]] = WeakKeyDictionary()
-_ready_lock = threading.Lock()
-
-
-def _prepared(checkpoint: Checkpoint, compute: Compute) -> nn.Module:
-    # Once for each checkpoint, not for each image: walking through its tensors alone takes as long as a small image.
-    with _ready_lock:
-        if checkpoint not in _ready or _ready[checkpoint][0] != compute:
-            card = checkpoint.card
-            layout = channels_last(len(card.input_size))
-            network = checkpoint.network.to(compute.device).to(memory_format=layout)
-            network = pad_where_needed(network, card.input_size)
-            example = torch.rand(1, card.in_channels, *card.input_size, device=compute.device).to(memory_format=layout)
-            network = fold_batch_norms(network, example)
-            if compute.device.type == "cpu" and not card.is_3d:
-                network = fuse_convolutions(network, example, compute.precision)
-            _ready[checkpoint] = compute, network
-        return _ready[checkpoint][1]
-
-
-def _forward(
-    network: nn.Module, crops: torch.Tensor, compute: Compute, *, flips: bool, multiclass: bool
-) -> torch.Tensor:
-    dims = crops.ndim - 2
-    crops = crops.to(compute.device, memory_format=channels_last(dims))
-    reduced = compute.precision != torch.float32
-    with torch.inference_mode(), torch.autocast(compute.device.type, dtype=compute.precision, enabled=reduced):
-        axes = FLIPS[dims] if flips else ((),)
-        views = (_activated(network(crops.flip(axis)), multiclass).flip(axis) for axis in axes)
-        return (sum(views, start=torch.zeros(())) / len(axes)).cpu() if flips else next(views).cpu()
+def _keep_pace(begun: "deque[torch.cuda.Event]") -> None:
+    """Wait for a GPU that is more than AHEAD batches behind, so that progress tells what was done and Stop stops it."""
+    event = torch.cuda.Event()
+    event.record()
+    begun.append(event)
+    if len(begun) > AHEAD:
+        begun.popleft().synchronize()
 
 
 def _activated(logits: torch.Tensor, multiclass: bool) -> torch.Tensor:
-    return logits.float().softmax(dim=1) if multiclass else logits.float().sigmoid()
-
-
-def channels_last(dims: int) -> torch.memory_format:
-    """The layout of memory in which convolutions of 2 or 3 dimensions are fast."""
-    return torch.channels_last if dims == 2 else torch.channels_last_3d
+    return logits.softmax(dim=1) if multiclass else logits.sigmoid()
 
 
 def _default_batch(device: torch.device, dims: int) -> int:
@@ -237,7 +190,7 @@ def _gaussian(tile: Sequence[int]) -> torch.Tensor:
 
 
 def _coverage(windows: Sequence[Window], weight: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    total = torch.zeros(*size)
+    total = torch.zeros(*size, device=weight.device)
     for window in windows:
         total[window] += weight
     return total

@@ -1,49 +1,30 @@
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
-from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError, OptionError
+from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.segmenting import windows as inference
-from medseg_demo.segmenting.windows import Compute, choose_compute, predict
-from medseg_demo.settings import Settings
+from medseg_demo.segmenting.windows import Compute, predict
 
 CPU = Compute(torch.device("cpu"), torch.float32)
+BACKENDS = {"torch": CPU, "openvino": replace(CPU, backend="openvino")}
 
 
-def test_auto_finds_a_device_and_names_it():
-    compute = choose_compute(Settings())
-    assert compute.device.type in ("cuda", "mps", "cpu")
-    assert str(compute.precision).removeprefix("torch.") in compute.name
+@pytest.fixture(params=BACKENDS)
+def compute(request):
+    return BACKENDS[request.param]
 
 
-def test_bfloat16_is_chosen_only_where_the_processor_has_it():
-    compute = choose_compute(Settings(device="cpu"))
-    assert (compute.precision == torch.bfloat16) == inference.computes_bfloat16()
-
-
-def test_precision_and_threads_can_be_set():
-    before = torch.get_num_threads()
-    try:
-        compute = choose_compute(Settings(device="cpu", precision="float32", threads=1))
-        assert compute.precision == torch.float32
-        assert compute.name == "CPU, float32, 1 thread"
-    finally:
-        torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize("name", ["cuda:99", "gpu", "cpu:x"])
-def test_an_absent_device_is_told(name):
-    with pytest.raises(OptionError, match="MEDSEG_DEVICE"):
-        choose_compute(Settings(device=name))
-
-
-def test_probabilities_are_those_of_the_network(brightness):
+def test_probabilities_are_those_of_the_network(brightness, compute):
     tensor = torch.rand(3, 1, 64, 64)
-    torch.testing.assert_close(predict(brightness, tensor, CPU), torch.sigmoid(40 * (tensor - 0.5)))
+    torch.testing.assert_close(predict(brightness, tensor, compute), torch.sigmoid(40 * (tensor - 0.5)))
 
 
 def test_several_classes_sum_to_one(bands):
@@ -53,9 +34,9 @@ def test_several_classes_sum_to_one(bands):
 
 
 @pytest.mark.parametrize("size", [(64, 65), (100, 200), (64, 300), (333, 129)])
-def test_blended_tiles_of_a_pointwise_network_equal_the_whole(brightness, size):
+def test_blended_tiles_of_a_pointwise_network_equal_the_whole(brightness, compute, size):
     tensor = torch.rand(1, 1, *size)
-    torch.testing.assert_close(predict(brightness, tensor, CPU), torch.sigmoid(40 * (tensor - 0.5)))
+    torch.testing.assert_close(predict(brightness, tensor, compute), torch.sigmoid(40 * (tensor - 0.5)))
 
 
 def test_tiles_cover_every_pixel_with_the_stated_overlap():
@@ -67,37 +48,62 @@ def test_tiles_cover_every_pixel_with_the_stated_overlap():
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_the_batch_size_does_not_matter(checkpoints, precision):
+def test_the_batch_size_does_not_matter(checkpoints, compute, precision):
     checkpoint = load_folder(checkpoints / "small")
     tensor = torch.rand(5, 1, 64, 64)
-    compute = Compute(torch.device("cpu"), precision)
+    compute = replace(compute, precision=precision)
     alone, together = (predict(checkpoint, tensor, compute, batch_size=size) for size in (1, 5))
     torch.testing.assert_close(alone, together, rtol=0, atol=1e-5 if precision == torch.float32 else 1e-2)
 
 
-def test_flips_make_a_network_symmetric(checkpoints):
+def test_flips_make_a_network_symmetric(checkpoints, compute):
     checkpoint = load_folder(checkpoints / "small")
     tensor = torch.rand(1, 1, 64, 64)
     for axis in (-1, -2):
-        mirrored = predict(checkpoint, tensor.flip(axis), CPU, flips=True).flip(axis)
-        torch.testing.assert_close(predict(checkpoint, tensor, CPU, flips=True), mirrored, rtol=0, atol=1e-5)
+        mirrored = predict(checkpoint, tensor.flip(axis), compute, flips=True).flip(axis)
+        torch.testing.assert_close(predict(checkpoint, tensor, compute, flips=True), mirrored, rtol=0, atol=1e-5)
         assert not torch.allclose(
-            predict(checkpoint, tensor, CPU), predict(checkpoint, tensor.flip(axis), CPU).flip(axis), atol=1e-5
+            predict(checkpoint, tensor, compute), predict(checkpoint, tensor.flip(axis), compute).flip(axis), atol=1e-5
         )
 
 
-def test_progress_counts_tiles(brightness):
+def test_progress_counts_tiles(brightness, compute):
     told = []
-    predict(brightness, torch.rand(2, 1, 64, 100), CPU, batch_size=3, progress=lambda *step: told.append(step))
+    predict(brightness, torch.rand(2, 1, 64, 100), compute, batch_size=3, progress=lambda *step: told.append(step))
     assert told == [(3, 4), (4, 4)]
 
 
-def test_what_progress_raises_ends_the_work(brightness):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, MemoryError])
+def test_what_progress_raises_ends_the_work_as_it_is(brightness, compute, error):
     def stop(done, total):
-        raise KeyboardInterrupt
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        predict(brightness, torch.rand(2, 1, 64, 64), CPU, batch_size=1, progress=stop)
+    tensor = torch.rand(4, 1, 64, 64)
+    with pytest.raises(error):
+        predict(brightness, tensor, compute, batch_size=1, progress=stop)
+    torch.testing.assert_close(predict(brightness, tensor, compute), torch.sigmoid(40 * (tensor - 0.5)))
+
+
+def test_calls_at_the_same_time_do_not_meet(checkpoints, compute):
+    checkpoint = load_folder(checkpoints / "small")
+    images = torch.rand(12, 1, 1, 64, 64)
+    alone = [predict(checkpoint, image, compute) for image in images]
+    start = threading.Barrier(4)
+
+    def run(number):
+        if number < 4:
+            start.wait()
+        return predict(checkpoint, images[number], compute)
+
+    with ThreadPoolExecutor(4) as pool:
+        for result, expected in zip(pool.map(run, range(12)), alone, strict=True):
+            torch.testing.assert_close(result, expected, rtol=0, atol=1e-6)
+
+
+def test_no_thread_setting_of_the_process_is_touched(brightness, compute):
+    before = torch.get_num_threads()
+    predict(brightness, torch.rand(1, 1, 64, 64), replace(compute, threads=before + 1))
+    assert torch.get_num_threads() == before
 
 
 def test_too_little_memory_is_told(card):
@@ -109,28 +115,28 @@ def test_too_little_memory_is_told(card):
         predict(Checkpoint("hungry", card, Hungry(), ""), torch.rand(1, 1, 64, 64), CPU)
 
 
-def test_a_network_that_does_not_take_what_its_card_says(card):
+def test_a_network_that_does_not_take_what_its_card_says(card, compute):
     checkpoint = Checkpoint("colour", card, torch.nn.Conv2d(3, 1, 1).eval(), "")
     with pytest.raises(InvalidCheckpointError, match=r"'colour' does not take an input of 1 × 64 × 64: .*medseg\.json"):
-        predict(checkpoint, torch.rand(1, 1, 64, 64), CPU)
+        predict(checkpoint, torch.rand(1, 1, 64, 64), compute)
 
 
-def test_a_network_goes_with_its_checkpoint(checkpoints):
+def test_a_network_goes_with_its_checkpoint(checkpoints, compute):
     checkpoint = load_folder(checkpoints / "small")
-    predict(checkpoint, torch.rand(1, 1, 64, 64), CPU)
+    predict(checkpoint, torch.rand(1, 1, 64, 64), compute)
     gone = weakref.ref(checkpoint)
     del checkpoint
     gc.collect()
     assert gone() is None
 
 
-def test_blended_windows_of_a_pointwise_network_equal_the_whole(volume_bands):
+def test_blended_windows_of_a_pointwise_network_equal_the_whole(volume_bands, compute):
     volume = torch.rand(1, 1, 17, 30, 16)
     expected = volume_bands.network(volume).softmax(dim=1)
-    torch.testing.assert_close(predict(volume_bands, volume, CPU), expected)
+    torch.testing.assert_close(predict(volume_bands, volume, compute), expected)
 
 
-def test_sliding_agrees_with_that_of_monai(volume_network, volume_card):
+def test_sliding_agrees_with_that_of_monai(volume_network, volume_card, compute):
     from monai.inferers import sliding_window_inference
 
     # With these sizes MONAI, which steps by a fixed stride, puts its windows where ours lie.
@@ -142,24 +148,26 @@ def test_sliding_agrees_with_that_of_monai(volume_network, volume_card):
             volume, (16, 16, 16), 1, lambda x: volume_network(x).softmax(dim=1), overlap=0.25, mode="gaussian"
         )
     checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
-    torch.testing.assert_close(predict(checkpoint, volume, CPU), expected, rtol=0, atol=1e-5)
-    together = predict(checkpoint, volume, CPU, batch_size=4)
+    torch.testing.assert_close(predict(checkpoint, volume, compute), expected, rtol=0, atol=1e-5)
+    together = predict(checkpoint, volume, compute, batch_size=4)
     torch.testing.assert_close(together, expected, rtol=0, atol=1e-5)
 
 
-def test_flips_make_a_3d_network_symmetric_from_left_to_right_alone(volume_network, volume_card):
+def test_flips_make_a_3d_network_symmetric_from_left_to_right_alone(volume_network, volume_card, compute):
     checkpoint = Checkpoint("volumes", volume_card, volume_network, "")
     volume = torch.rand(1, 1, 16, 16, 16)
-    averaged = predict(checkpoint, volume, CPU, flips=True)
+    averaged = predict(checkpoint, volume, compute, flips=True)
     equal = {
-        axis: torch.allclose(averaged, predict(checkpoint, volume.flip(axis), CPU, flips=True).flip(axis), atol=1e-5)
+        axis: torch.allclose(
+            averaged, predict(checkpoint, volume.flip(axis), compute, flips=True).flip(axis), atol=1e-5
+        )
         for axis in (-1, -2, -3)
     }
     assert equal == {-1: True, -2: False, -3: False}
-    assert not torch.allclose(averaged, predict(checkpoint, volume, CPU), atol=1e-4)
+    assert not torch.allclose(averaged, predict(checkpoint, volume, compute), atol=1e-4)
 
 
-def test_progress_counts_windows_and_can_stop_after_any(volume_bands):
+def test_progress_counts_windows_and_can_stop_after_any(volume_bands, compute):
     told = []
 
     def stop_after_two(done, total):
@@ -168,7 +176,7 @@ def test_progress_counts_windows_and_can_stop_after_any(volume_bands):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict(volume_bands, torch.rand(1, 1, 28, 28, 28), CPU, progress=stop_after_two)
+        predict(volume_bands, torch.rand(1, 1, 28, 28, 28), compute, progress=stop_after_two)
     assert told == [(1, 8), (2, 8)]
 
 

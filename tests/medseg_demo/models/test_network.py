@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from medseg_demo.models.architectures import build_network
-from medseg_demo.models.dividing import PaddedNetwork, pad_where_needed
+from medseg_demo.models.network import PaddedNetwork, pad_where_needed
 
 SMALL = {"encoder_name": "resnet18", "in_channels": 1, "classes": 1}
 

@@ -1,0 +1,219 @@
+"""A checkpoint's network made fast on a device: by OpenVINO on the CPU, by PyTorch on CUDA, MPS and the CPU."""
+
+import copy
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.compute import Compute, processors
+from medseg_demo.models.conversion import ConversionError, import_openvino, to_openvino
+from medseg_demo.models.network import Network, bytes_of, pad_where_needed, parameters_of
+
+if TYPE_CHECKING:
+    import openvino
+
+Mode = Literal["latency", "throughput"]
+
+MOST_STREAMS = 16  # of one network: each holds its own activations
+FEW = 2  # images for each thread: from this on, images side by side are faster than one over all threads
+HINTS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
+
+
+def prepare(checkpoint: Checkpoint, compute: Compute) -> Network:
+    """A checkpoint's network, ready to run; made once, and kept with the checkpoint.
+
+    Args:
+        checkpoint: From ``load_checkpoint``.
+        compute: Where to run. Where OpenVINO cannot run this network, PyTorch does, and the network's ``note`` says so.
+
+    Raises:
+        RuntimeError: The network does not go onto the device.
+    """
+    return checkpoint.prepared.get(compute, lambda: _make(checkpoint, compute))
+
+
+def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
+    card, network, note = checkpoint.card, checkpoint.network, compute.note
+    padded = pad_where_needed(network, card.input_size)
+    if compute.backend == "openvino":
+        shape = (1, card.in_channels, *card.input_size)
+        try:
+            model = to_openvino(padded, shape, digest=checkpoint.digest, cache_dir=compute.cache_dir)
+            return OpenVinoNetwork(model, card, compute, parameters=checkpoint.parameters)
+        except ConversionError as error:
+            note = f"PyTorch runs {checkpoint.name!r} in place of OpenVINO: {error}."
+    return TorchNetwork(padded, card, compute, note=note)
+
+
+class TorchNetwork:
+    """A network that PyTorch runs, on any device of it; see Network.
+
+    Args:
+        network: In evaluation mode; left as it is.
+        card: Its model card.
+        compute: Where to run.
+        note: As of Network.
+    """
+
+    def __init__(self, network: nn.Module, card: ModelCard, compute: Compute, *, note: str = "") -> None:
+        self.channels: int = card.in_channels
+        self.classes, self.dimensions = card.output_channels, len(card.input_size)
+        self.parameters, self.device, self.note = parameters_of(network), compute.device, note
+        self.name = replace(compute, backend="torch").name
+        self._layout = channels_last(self.dimensions)
+        self._compute = compute
+        # A copy, where it leaves the CPU: somebody else may want it there.
+        moved = network if compute.device.type == "cpu" else copy.deepcopy(network).to(compute.device)
+        self._network = moved.to(memory_format=self._layout)
+        self._threads = _ThreadLimit(compute.threads) if compute.device.type == "cpu" and compute.threads else None
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its weights take besides those of the checkpoint."""
+        return 0 if self.device.type == "cpu" else bytes_of(self._network)
+
+    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+        """See Network. On CUDA a batch is computed while the next one is put together."""
+        reduced = self._compute.precision != torch.float32
+        for batch in batches:
+            limit: AbstractContextManager = self._threads.applied() if self._threads else nullcontext()
+            with limit, torch.inference_mode(), torch.autocast(
+                self.device.type, dtype=self._compute.precision, enabled=reduced
+            ):  # fmt: skip
+                images = batch.to(self.device, non_blocking=True).contiguous(memory_format=self._layout)
+                result = self._network(images).float()
+            yield result
+
+
+class _ThreadLimit:
+    """PyTorch's threads for what the calling thread runs; ``torch.set_num_threads`` would be for the whole process."""
+
+    def __init__(self, threads: int) -> None:
+        from threadpoolctl import ThreadpoolController
+
+        self._threads, self._controller = threads, ThreadpoolController()
+
+    def applied(self) -> AbstractContextManager:
+        torch.get_num_threads()  # PyTorch sets the number itself when a thread asks for the first time
+        return self._controller.limit(limits=self._threads, user_api="openmp")
+
+
+class OpenVinoNetwork:
+    """A network that OpenVINO runs on the CPU; see Network.
+
+    Args:
+        model: As OpenVINO takes it, for one image or window at a time.
+        card: Its model card.
+        compute: Precision and threads count.
+        parameters: How many weights it has.
+    """
+
+    device = torch.device("cpu")
+    note = ""
+
+    def __init__(self, model: "openvino.Model", card: ModelCard, compute: Compute, *, parameters: int) -> None:
+        self.channels: int = card.in_channels
+        self.classes, self.dimensions = card.output_channels, len(card.input_size)
+        self.parameters, self.name = parameters, replace(compute, backend="openvino").name
+        self._model, self._compute = model, compute
+        self._compiled: dict[Mode, _Compiled] = {}
+        self._lock = threading.Lock()
+        self._weights = sum(one.get_byte_size() for one in model.get_ops() if one.get_type_name() == "Constant")
+        self._ready("latency")  # so that what cannot be compiled shows while PyTorch can still be taken
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its weights take: as they came, and once more for each way of sharing the threads."""
+        return self._weights * (1 + len(self._compiled))
+
+    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+        """See Network. Each image is a request of its own, and a batch is what comes back together."""
+        threads = self._compute.threads_of_a_call
+        compiled = self._ready("throughput" if threads > 1 and expected >= FEW * threads else "latency")
+        waiting: deque[tuple[openvino.InferRequest, torch.Tensor, torch.Tensor | None]] = deque()
+        try:
+            for batch in batches:
+                results = torch.empty(len(batch), self.classes, *batch.shape[2:])
+                for index, image in enumerate(batch):
+                    if len(waiting) >= compiled.at_once:
+                        yield from compiled.collect(waiting)
+                    request = compiled.start(image)
+                    waiting.append((request, results[index], results if index + 1 == len(batch) else None))
+            while waiting:
+                yield from compiled.collect(waiting)
+        finally:
+            compiled.give_up(waiting)
+
+    def _ready(self, mode: Mode) -> "_Compiled":
+        with self._lock:
+            if mode not in self._compiled:
+                self._compiled[mode] = _Compiled(self._model, self._compute, mode)
+            return self._compiled[mode]
+
+
+class _Compiled:
+    """One way of sharing the threads among images: "latency" takes all for each, "throughput" one for each.
+
+    Attributes:
+        at_once: How many images of one call are under way.
+    """
+
+    def __init__(self, model: "openvino.Model", compute: Compute, mode: Mode) -> None:
+        openvino = import_openvino()
+        threads = compute.threads_of_a_call
+        of_one = threads if mode == "latency" else 1
+        # Other calls at the same time find streams of their own: threads are of a call, not of the process.
+        streams = max(1, min(max(processors(), threads) // of_one, MOST_STREAMS))
+        # With a single stream the next image waits in it, so that it starts at once.
+        self.at_once = max(2 if streams == 1 else 1, min(threads // of_one, streams))
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[compute.precision],
+            "INFERENCE_NUM_THREADS": of_one * streams,
+            "NUM_STREAMS": streams,
+        }
+        try:
+            self._compiled = openvino.Core().compile_model(model, "CPU", options)
+        except Exception as error:
+            raise ConversionError(f"it cannot run this network ({type(error).__name__})") from error
+        self._idle: deque = deque()  # deques are safe to use from several threads
+
+    def start(self, image: torch.Tensor) -> "openvino.InferRequest":
+        """Begin with one image (C, H, W) or (C, D, H, W)."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        np.copyto(request.input_tensors[0].data[0], image.numpy())
+        request.start_async()
+        return request
+
+    def collect(self, waiting: deque) -> Iterator[torch.Tensor]:
+        """Wait for the oldest image; a batch whose last one it is comes out."""
+        request, place, whole = waiting.popleft()
+        request.wait()
+        place.copy_(torch.from_numpy(request.output_tensors[0].data[0]))
+        self._idle.append(request)
+        if whole is not None:
+            yield whole
+
+    def give_up(self, waiting: deque) -> None:
+        """Wait for what was begun, whose results nobody wants."""
+        while waiting:
+            request, *_ = waiting.popleft()
+            with suppress(RuntimeError):  # the first one that failed was told
+                request.wait()
+                self._idle.append(request)
+
+
+def channels_last(dims: int) -> torch.memory_format:
+    """The layout of memory in which PyTorch's convolutions of 2 or 3 dimensions are fast."""
+    return torch.channels_last if dims == 2 else torch.channels_last_3d

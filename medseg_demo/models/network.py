@@ -1,0 +1,107 @@
+"""What every network is, whatever it came from and whatever runs it."""
+
+import threading
+from collections.abc import Callable, Generator, Hashable, Iterable
+from typing import Protocol
+
+import torch
+from torch import nn
+
+
+class Network(Protocol):
+    """A network that is ready to run. Safe to use from several threads.
+
+    Attributes:
+        channels: Of its input.
+        classes: Channels of its logits: 1, or the classes and background.
+        dimensions: 2 for images, 3 for volumes.
+        parameters: How many weights it has.
+        bytes: Memory that its weights take.
+        device: Where its inputs are wanted, and where its logits are.
+        name: What runs it, for people.
+        note: Why it is not run by what was asked for; empty where it is.
+    """
+
+    channels: int
+    classes: int
+    dimensions: int
+    parameters: int
+    device: torch.device
+    name: str
+    note: str
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its weights take besides those of the checkpoint that it was made from."""
+
+    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+        """The logits of each batch, in order; several may be under way at once.
+
+        Args:
+            batches: (N, C, H, W) or (N, C, D, H, W) float32, of the card's input size.
+            expected: How many images or windows there will be in all, so that many share the threads otherwise.
+
+        Yields:
+            float32 (N, K, H, W) or (N, K, D, H, W).
+        """
+
+
+class Prepared:
+    """The networks that were made ready from one checkpoint. They go when it goes, and are no part of copies of it."""
+
+    def __init__(self) -> None:
+        self._ready: dict[Hashable, Network] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["Prepared"], tuple[()]]:
+        return Prepared, ()
+
+    def get(self, key: Hashable, make: Callable[[], Network]) -> Network:
+        """The network of that key, made where it is not there; whoever asks meanwhile waits for it."""
+        with self._lock:
+            if key not in self._ready:
+                self._ready[key] = make()
+            return self._ready[key]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the weights of all of them take."""
+        return sum(network.bytes for network in tuple(self._ready.values()))
+
+
+def parameters_of(network: nn.Module) -> int:
+    """How many weights a network of PyTorch has."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def bytes_of(network: nn.Module) -> int:
+    """The memory that the weights and statistics of a network of PyTorch take."""
+    tensors = (*network.parameters(), *network.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+class PaddedNetwork(nn.Module):
+    """A network that takes inputs that it cannot halve evenly: padded on the way in, cut on the way out.
+
+    Args:
+        network: Gives back (N, K, H, W) of the size that it is given.
+        multiple: Of height and width that it takes.
+    """
+
+    def __init__(self, network: nn.Module, multiple: int) -> None:
+        super().__init__()
+        self.network, self.multiple = network, multiple
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) → (N, K, H, W); the last row and column are repeated below and to the right."""
+        height, width = images.shape[-2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        return self.network(nn.functional.pad(images, padding, mode="replicate"))[..., :height, :width]
+
+
+def pad_where_needed(network: nn.Module, size: tuple[int, ...]) -> nn.Module:
+    """The network, padded if it refuses inputs of this (height, width), as most of smp's architectures may."""
+    if not getattr(network, "requires_divisible_input_shape", False):
+        return network
+    multiple = network.encoder.output_stride  # type: ignore[union-attr]
+    return PaddedNetwork(network, multiple) if any(length % multiple for length in size) else network  # type: ignore[operator, arg-type]
