@@ -10,6 +10,7 @@ J2K_START = b"\xff\x4f\xff\x51"
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 JPEG_LS_FRAME, SCAN_START = 0xF7, 0xDA
 NOT_FRAMES = (0xC4, 0xC8, 0xCC)
+HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
 WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 RGB_IDENTIFIERS = (b"RGB", b"rgb")
 CODING_STYLE = 0xFF52
@@ -27,6 +28,7 @@ class Codestream:
         is_signed: Whether samples are signed; JPEG and JPEG-LS know no sign.
         is_rgb: Whether decoding gives RGB (True) or YCbCr as it is stored (False); None where the codestream does not
             say, so that the header counts.
+        is_rare: Whether it is hierarchical JPEG, for which there is no decoder.
     """
 
     rows: int
@@ -35,6 +37,7 @@ class Codestream:
     bits: int
     is_signed: bool = False
     is_rgb: bool | None = None
+    is_rare: bool = False
 
 
 def parse(frame: bytes) -> Codestream | None:
@@ -88,7 +91,7 @@ def _has_component_transform(frame: bytes, start: int) -> bool:
 
 def _parse_jpeg(frame: bytes) -> Codestream | None:
     """The frame header (SOF), and the markers up to the first scan that tell the colours."""
-    place, is_jfif, transform, header = 2, False, None, b""
+    place, is_jfif, transform, header, kind = 2, False, None, b"", 0
     while place + 4 <= len(frame) and frame[place] == 0xFF:
         marker = frame[place + 1]
         if marker == 0xFF or marker in WITHOUT_LENGTH:
@@ -101,12 +104,14 @@ def _parse_jpeg(frame: bytes) -> Codestream | None:
         if marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12:
             transform = content[11]
         if (0xC0 <= marker <= 0xCF and marker not in NOT_FRAMES) or marker == JPEG_LS_FRAME:
-            header = content
+            header, kind = content, marker
         place += 4 + len(content)
     if not header:
         return None
     bits, rows, columns, samples = struct.unpack_from(">B2HB", header)
-    return Codestream(rows, columns, samples, bits, False, _is_rgb(header[6::3][:samples], is_jfif, transform))
+    return Codestream(
+        rows, columns, samples, bits, False, _is_rgb(header[6::3][:samples], is_jfif, transform), kind in HIERARCHICAL
+    )
 
 
 def _is_rgb(identifiers: bytes, is_jfif: bool, transform: int | None) -> bool | None:

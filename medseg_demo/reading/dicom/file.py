@@ -11,7 +11,8 @@ from medseg_demo.image import Axes, SourceFrames
 from medseg_demo.reading.dicom.dataset import Header, is_dicom, is_media_directory, load, read_pixels
 from medseg_demo.reading.dicom.elements import keep_pydicom_quiet, modality_code, value_of, word
 from medseg_demo.reading.dicom.frames import planes_of_frames
-from medseg_demo.reading.dicom.pixels import PixelFormat, check_length, decode, describe
+from medseg_demo.reading.dicom.pixel_format import PixelFormat, check_length, describe
+from medseg_demo.reading.dicom.pixels import decode
 from medseg_demo.reading.dicom.planes import Plane, is_mosaic, is_tiled, pixel_spacing, plane_of
 from medseg_demo.reading.dicom.source_frames import describe_frames
 from medseg_demo.reading.dicom.stack import lay_out

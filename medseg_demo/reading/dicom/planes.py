@@ -220,8 +220,8 @@ def traits_of(dataset: "Dataset") -> dict[str, Hashable]:
 
 def trait_name(key: str) -> str:
     """What people call an attribute."""
-    tag = tuple(int(part, 16) for part in key.split(",")) if "," in key else ()
-    return TRAITS.get(key) or FRAME_NAMES.get(key) or PRIVATE_TRAITS.get(tag) or key  # type: ignore[call-overload]
+    private = {f"{group:04X},{element:04X}": name for (group, element), name in PRIVATE_TRAITS.items()}
+    return TRAITS.get(key) or FRAME_NAMES.get(key) or private.get(key) or key
 
 
 def shown_value(value: Hashable) -> str:

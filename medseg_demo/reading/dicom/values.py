@@ -11,7 +11,7 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.reading.dicom.elements import as_numbers, first, items, numbers, value_of, word
-from medseg_demo.reading.dicom.pixels import PixelFormat
+from medseg_demo.reading.dicom.pixel_format import PixelFormat
 from medseg_demo.reading.source import Source
 
 if TYPE_CHECKING:

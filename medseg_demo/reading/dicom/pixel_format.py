@@ -1,0 +1,234 @@
+"""How a DICOM file stores its pixels, by its header, and whether their bytes are there.
+
+Source: DICOM PS3.5, 8 (bits allocated, stored and the high bit), A.4 (transfer syntaxes); PS3.3, C.7.6.3 (image pixel
+module).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.dicom.elements import whole, word
+from medseg_demo.reading.source import Source
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+PIXEL_ELEMENTS = ("PixelData", *FLOATS)
+NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
+RLE = "1.2.840.10008.1.2.5"
+JPEG = tuple(f"1.2.840.10008.1.2.4.{code}" for code in (50, 51, 57, 70))
+JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{code}" for code in (90, 91, 201, 202, 203))
+# What is not read, by the last numbers of the transfer syntax.
+NOT_READ = {
+    **dict.fromkeys(range(100, 110), "video (MPEG or HEVC)"),
+    **dict.fromkeys((92, 93), "multi-component JPEG 2000"),
+    **dict.fromkeys((94, 95, 204, 205), "pixels that lie on a server (JPIP)"),
+    **dict.fromkeys((110, 111, 112), "JPEG XL"),
+    **dict.fromkeys(range(52, 67), "a retired kind of JPEG"),
+}
+KNOWN_COLOURS = ("CMYK", "ARGB", "HSV", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "XYB")
+GREY, COLOURS = (
+    ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
+    ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
+)
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How a file stores its pixels, by its header.
+
+    Attributes:
+        keyword: The element that holds them.
+        syntax: The transfer syntax.
+        frames: How many, 1 for a single image.
+        rows: Of a frame.
+        columns: Of a frame.
+        samples: Of a pixel, 1 or 3.
+        photometric: The colours.
+        allocated: Bits that each sample takes.
+        stored: Bits of it that count.
+        shift: Bits below those that count.
+        is_signed: Whether samples are signed.
+        planar: 0 where the samples of a pixel lie together, 1 where each has a plane of its own.
+    """
+
+    keyword: str
+    syntax: str
+    frames: int
+    rows: int
+    columns: int
+    samples: int
+    photometric: str
+    allocated: int
+    stored: int
+    shift: int
+    is_signed: bool
+    planar: int
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the stored values, in native byte order."""
+        if self.keyword in FLOATS:
+            return np.dtype(f"f{self.allocated // 8}")
+        return np.dtype(f"{'i' if self.is_signed else 'u'}{max(1, self.allocated // 8)}")
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether frames are encapsulated."""
+        return self.syntax not in NATIVE
+
+    @property
+    def frame_bits(self) -> int:
+        """Of one frame that is not compressed."""
+        samples = self.samples
+        if self.photometric == "YBR_FULL_422":  # two pixels share their colours
+            samples = 2
+        return self.rows * self.columns * samples * self.allocated
+
+
+def describe(dataset: "Dataset", keyword: str, syntax: str, source: Source) -> PixelFormat:
+    """How the header says that pixels are stored.
+
+    Raises:
+        UnsupportedImageError: An element is missing without which values have no meaning, or it states what is not
+            read here; the message names it.
+        DamagedFileError: Elements contradict each other.
+    """
+    check_syntax(syntax, source)
+    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    photometric = word(dataset, "PhotometricInterpretation")
+    samples = whole(dataset, "SamplesPerPixel")
+    if samples is None and photometric in (*GREY, *COLOURS):
+        samples = 1 if photometric in GREY else 3
+    is_float = keyword in FLOATS
+    allocated = FLOATS.get(keyword, whole(dataset, "BitsAllocated"))
+    stored = allocated if is_float else whole(dataset, "BitsStored")
+    signed = 0 if is_float else whole(dataset, "PixelRepresentation")
+    needed = {
+        "Rows": rows or None,
+        "Columns": columns or None,
+        "BitsAllocated": allocated,
+        "BitsStored": stored,
+        "PixelRepresentation": signed,
+        "PhotometricInterpretation": photometric or None,
+        "SamplesPerPixel": samples,
+    }
+    missing = [name for name, value in needed.items() if value is None]
+    if missing or allocated is None or stored is None or signed is None or samples is None:
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM file states no {' and no '.join(missing)}, so that its values have no certain "
+            "meaning. Export it again from the archive that it came from."
+        )
+    _check_colours(photometric, samples, source)
+    high = None if is_float else whole(dataset, "HighBit")
+    found = PixelFormat(
+        keyword=keyword,
+        syntax=syntax,
+        frames=max(1, whole(dataset, "NumberOfFrames") or 1),
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        photometric=photometric,
+        allocated=allocated,
+        stored=stored,
+        shift=0 if high is None else high + 1 - stored,
+        is_signed=signed == 1,
+        planar=1 if samples > 1 and whole(dataset, "PlanarConfiguration") == 1 else 0,
+    )
+    _check_bits(found, source)
+    return found
+
+
+def check_syntax(syntax: str, source: Source) -> None:
+    """Refuse a transfer syntax that is not read here, by its name.
+
+    Raises:
+        UnsupportedImageError: It is not.
+    """
+    if syntax in (*NATIVE, RLE, *JPEG, *JPEG_LS, *JPEG_2000):
+        return
+    prefix, _, last = syntax.rpartition(".")
+    kind = NOT_READ.get(int(last), "") if prefix == "1.2.840.10008.1.2.4" and last.isdecimal() else ""
+    known = f"DICOM with {kind} is not read" if kind else "its transfer syntax is of no kind that is read"
+    raise UnsupportedImageError(
+        f"{source.label}: {known} here. Export it uncompressed, or its frames as images of their own."
+    )
+
+
+def _check_colours(photometric: str, samples: int, source: Source) -> None:
+    if photometric not in (*GREY, *COLOURS):
+        kind = photometric if photometric in KNOWN_COLOURS else "its"
+        raise UnsupportedImageError(
+            f"{source.label}: {kind} photometric interpretation with {samples} samples a pixel is not read here, only "
+            "grey, palettes, RGB and YBR. Export it as RGB."
+        )
+    if samples != (1 if photometric in GREY else 3):
+        raise DamagedFileError(
+            f"{source.label}: the header contradicts itself: {samples} samples a pixel do not fit the photometric "
+            "interpretation. Export it again."
+        )
+
+
+def _check_bits(found: PixelFormat, source: Source) -> None:
+    allocated, stored = found.allocated, found.stored
+    if allocated not in (1, 8, 16, 32, 64):
+        raise UnsupportedImageError(
+            f"{source.label}: {allocated} bits allocated (packed samples) are not read here, only 1, 8, 16, 32 and 64. "
+            "Export it with 16 bits allocated."
+        )
+    if not 1 <= stored <= allocated or not 0 <= found.shift <= allocated - stored:
+        raise DamagedFileError(
+            f"{source.label}: the header contradicts itself: the bits stored and the high bit do not fit into the bits "
+            "allocated. Export it again."
+        )
+    if (allocated == 1 or found.keyword in FLOATS) and (found.samples > 1 or found.is_compressed):
+        raise UnsupportedImageError(
+            f"{source.label}: compressed or coloured pixels of 1 bit or of floating point are not read. Export it "
+            "uncompressed and in grey."
+        )
+
+
+def check_length(length: int, available: int, found: PixelFormat, source: Source) -> None:
+    """Compare what the header claims with the bytes that are there.
+
+    Args:
+        length: That the pixel element states; 0xFFFFFFFF where it is undefined.
+        available: Bytes from its value to the end of the file.
+        found: The header's claims.
+        source: The file, for messages.
+
+    Raises:
+        DamagedFileError: Bytes are missing, or there are whole frames more than stated.
+    """
+    undefined = length == 0xFFFFFFFF
+    if undefined != found.is_compressed:
+        raise DamagedFileError(
+            f"{source.label}: the DICOM file contradicts itself: its transfer syntax is "
+            f"{'a compressed' if found.is_compressed else 'no compressed'} one, and its pixels are stored otherwise. "
+            "Export it again."
+        )
+    if undefined:
+        if found.frames * 8 > available:  # the least that a frame can take
+            raise DamagedFileError(too_few(found, source))
+        return
+    expected = (found.frame_bits * found.frames + 7) // 8
+    if min(length, available) < expected:
+        raise DamagedFileError(too_few(found, source))
+    if length >= expected + max(2, (found.frame_bits + 7) // 8):
+        raise DamagedFileError(
+            f"{source.label}: the DICOM file holds more pixels than the {found.frames} frames of {found.columns} × "
+            f"{found.rows} that its header states. Export it again."
+        )
+
+
+def too_few(found: PixelFormat, source: Source) -> str:
+    """The message where bytes are missing."""
+    return (
+        f"{source.label}: the DICOM file is damaged: it ends before the last of its {found.frames} frames of "
+        f"{found.columns} × {found.rows} pixels. Export or copy it again."
+    )
