@@ -60,7 +60,7 @@ def write_comparison(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder.name}: cannot be made ({error.strerror}). Choose another folder.") from None
+        raise OutputError(f"{folder.name}: cannot be written ({error.strerror}). Choose another folder.") from None
     stay = {
         member.name: written[member.name]
         for member in comparison.shown

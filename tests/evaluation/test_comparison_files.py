@@ -3,6 +3,7 @@
 import csv
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,3 +109,22 @@ def test_one_label_map_alone_is_written_too(tmp_path):
     assert write_comparison(found, tmp_path).pairs.read_text().strip() == ""
     assert len(member_rows(found)) == 1
     assert to_document(found)["pairs"] == []
+
+
+def test_names_that_become_one_file_are_told_apart(tmp_path):
+    found = comparison(LEFT, LEFT)
+    first, second = found.members
+    alike = replace(found, members=(replace(first, name="a b"), replace(second, name="a:b")))
+    files = write_comparison(alike, tmp_path)
+    assert [path.name for path in files.label_maps.values()] == ["my_scan_a_b.png", "my_scan_a_b-2.png"]
+    assert all(path.is_file() for path in files.paths)
+
+
+def test_what_fails_leaves_no_part_of_a_file(tmp_path, monkeypatch):
+    def fail(self, row):
+        raise ValueError("unforeseen")
+
+    monkeypatch.setattr("csv.DictWriter.writerow", fail)
+    with pytest.raises(OutputError, match=r"_members\.csv cannot be written \(ValueError\)"):
+        write_comparison(comparison(LEFT, LEFT), tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
