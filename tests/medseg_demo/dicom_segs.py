@@ -1,0 +1,101 @@
+"""Segmentations and contours for tests, and the images that they were drawn on, without the readers of images."""
+
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+
+from medseg_demo.image import Geometry, MedicalImage, spacing_of
+from medseg_demo.reading.dicom.source_frames import describe_frames
+
+
+def image_of(files, affine, order=None):
+    """The image of single-frame files, along the normal, or of one file whose frames have this order."""
+    headers = [dcmread(path) for path in files]
+    if order is None:
+        headers.sort(key=_depth)
+        pixels = np.stack([header.pixel_array for header in headers])
+    else:
+        pixels = headers[0].pixel_array[order]
+    geometry = Geometry() if affine is None else Geometry(spacing_of(affine), affine)
+    return MedicalImage(
+        pixels,
+        "ZYX",
+        geometry,
+        "ct",
+        "DICOM",
+        16,
+        (0, 1),
+        source_files=tuple(Path(header.filename) for header in headers),
+        source_frames=describe_frames(headers, order),
+    )
+
+
+def _depth(header):
+    cosines = np.array(header.ImageOrientationPatient, float)
+    return np.array(header.ImagePositionPatient, float) @ np.cross(cosines[:3], cosines[3:])
+
+
+def write_seg(path, image, labels, names, *, kind="BINARY", numbers=None, edit=None, **options):
+    """A SEG by highdicom of labels (Z, Y, X) in the order of the image's files, or of fractions (Z, Y, X, S).
+
+    ``edit`` changes the dataset before it is stored, for what highdicom does not write.
+    """
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    numbers = numbers or range(1, len(names) + 1)
+    described = [
+        highdicom.seg.SegmentDescription(number, name, codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
+        for number, name in zip(numbers, names, strict=True)
+    ]
+    sources = [dcmread(file) for file in image.source_files]
+    stored = highdicom.seg.Segmentation(
+        sources, labels, kind, described, generate_uid(), 1, generate_uid(), 1, "maker", "model", "1", "0", **options
+    )
+    if edit is not None:
+        edit(stored)
+    stored.save_as(path)
+    return path
+
+
+def write_contours(path, image, regions, *, names_images=True, space=None):
+    """An RTSTRUCT: ``regions`` maps names to contours, each (type, points (N, 3)); ROI numbers are 3, 6, 9, …"""
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = RTStructureSetStorage, generate_uid()
+    dataset.PatientName, dataset.PatientID, dataset.Modality = "Doe^Secret", "SECRET-7", "RTSTRUCT"
+    dataset.StructureSetROISequence, dataset.ROIContourSequence = [], []
+    frames = image.source_frames if image is not None else None
+    for index, (name, contours) in enumerate(regions.items(), start=1):
+        roi, drawn = Dataset(), Dataset()
+        roi.ROINumber, roi.ROIName = 3 * index, name
+        if space or frames:
+            roi.ReferencedFrameOfReferenceUID = space or frames.frame_of_reference
+        drawn.ReferencedROINumber = 3 * index
+        drawn.ContourSequence = [_contour(kind, points, frames if names_images else None) for kind, points in contours]
+        dataset.StructureSetROISequence.append(roi)
+        dataset.ROIContourSequence.insert(0, drawn)  # in another order than the regions
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _contour(kind, points, frames):
+    contour = Dataset()
+    contour.ContourGeometricType, contour.NumberOfContourPoints = kind, len(points)
+    contour.ContourData = [f"{value:.6f}" for value in np.ravel(points)]
+    if frames is not None:
+        away = np.linalg.norm(frames.positions - np.asarray(points, float)[0], axis=1)
+        if frames.directions is not None:
+            normal = np.cross(*frames.directions.T)
+            away = np.abs((frames.positions - np.asarray(points, float)[0]) @ normal)
+        item = Dataset()
+        item.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+        item.ReferencedSOPInstanceUID = frames.instances[int(away.argmin())]
+        contour.ContourImageSequence = [item]
+    return contour
