@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to a parser."""
     compare = commands.add_parser("compare", help="checkpoints, label maps and a reference on one image")
-    compare.add_argument("file", type=Path, metavar="FILE", help="an image, a volume, a folder or zip of one series")
+    compare.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE",
+        help="an image, a volume, a folder or zip of one series; several with --channels alone",
+    )  # fmt: skip
     compare.add_argument("--checkpoint", nargs="+", action="extend", default=[], metavar="NAME", help="up to four")
     compare.add_argument("--reference", type=Path, metavar="FILE", help="the expert's label map")
     compare.add_argument("--label-map", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
@@ -46,7 +49,6 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.comparison_cost import find_cost
     from evaluation.comparison_files import write_comparison
     from medseg_demo.models.catalog import load_checkpoint
-    from medseg_demo.reading import read_image
     from medseg_demo.segmenting.pipeline import segment
 
     names = list(dict.fromkeys(options.checkpoint))
@@ -54,7 +56,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     cards = {name: checkpoint.card for name, checkpoint in loaded.items()}
     if options.output.is_file():
         raise OptionError(f"{options.output} is a file. Choose a folder as --output.")
-    for path in (options.file, options.reference, *options.label_map):
+    for path in (*options.files, options.reference, *options.label_map):
         if path and path.resolve().parent == options.output.resolve():
             raise OptionError(
                 f"--output {options.output}: the input {path.name} lies there, and a result might replace it. "
@@ -67,13 +69,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
             yield segment(image, loaded[name], settings=settings), find_cost(loaded[name], settings)
 
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
-        image = read_image(
-            options.file,
-            settings=settings,
-            volume=options.volume,
-            channels=options.channels,
-            unpack_to=Path(unpacked),
-        )
+        image = _read_only(options, settings, Path(unpacked))
         classes = next((card.class_names for card in cards.values()), None)
         given = read_members(image, options.label_map, reference=options.reference, class_names=classes, taken=names)
         *_, found = run_comparison(image, cards, given, run)
@@ -81,6 +77,27 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
         write_comparison(found, options.output)
     _print(found)
     return 0
+
+
+def _read_only(options: argparse.Namespace, settings: Settings, unpack_to: Path) -> "MedicalImage":
+    """The image that the files make.
+
+    Raises:
+        OptionError: They make several.
+    """
+    from medseg_demo.reading import find_studies, read_image
+
+    first, *others = options.files
+    choice = {"volume": options.volume, "channels": options.channels}
+    if not others:
+        return read_image(first, settings=settings, unpack_to=unpack_to, **choice)
+    studies = find_studies(options.files, settings=settings, unpack_to=unpack_to, channels=options.channels)
+    if len(studies) != 1:
+        raise OptionError(
+            f"{len(options.files)} files are {len(studies)} images, and one is compared on. Give one, or the channel "
+            "files of one case with --channels."
+        )
+    return read_image(studies[0], settings=settings, volume=options.volume)
 
 
 def _print(comparison: "Comparison") -> None:

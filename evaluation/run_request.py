@@ -177,5 +177,6 @@ def _channel_faults(test_set: TestSet, checkpoint: "Checkpoint") -> list[str]:
         return []
     return [
         f"Test set {test_set.name!r} has images of {len(names)} channels ({', '.join(names)}), and checkpoint "
-        f"{checkpoint.name!r} takes {takes}. Keep the files of the channels that it needs, or choose another checkpoint."
+        f"{checkpoint.name!r} takes {takes}. Keep the files of the channels that it needs, or choose another "
+        "checkpoint."
     ]

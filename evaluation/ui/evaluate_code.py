@@ -100,8 +100,9 @@ def case_lines(shown: Shown, case_id: str, settings: Settings) -> list[str]:
     case = next((case for case in test_set.cases if case.case_id == case_id), None)
     if case is None or not shown.checkpoints:
         return []
-    image, reference = (_below(path, settings) for path in (case.image_path, case.mask_path))
-    words = ["compare", image, "--checkpoint", *shown.checkpoints[:3], "--reference", reference]
+    *images, reference = (_below(path, settings) for path in case.files)
+    channels = ["--channels"] if len(case.channel_names) > 1 else []
+    words = ["compare", *images, *channels, "--checkpoint", *shown.checkpoints[:3], "--reference", reference]
     return [shell("evaluation", [*words, "--output", f"results/{case_id}"])]
 
 

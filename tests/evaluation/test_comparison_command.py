@@ -45,7 +45,7 @@ def test_every_file_is_written_and_the_figures_are_printed(files, capsys):
     [
         (["--checkpoint", "small"], "only one label map"),
         (["--checkpoint", "small", "nothing"], "Choose one of: small"),
-        (["--checkpoint", "small", "--reference", "gone.png"], "gone.png: there is no such file"),
+        (["--checkpoint", "small", "--reference", "gone.png"], "gone.png: the file cannot be opened"),
         (["--checkpoint", "small", "--label-map", "gone.png"], "gone.png"),
     ],
 )

@@ -48,9 +48,8 @@ def test_an_open_case_is_linked_and_compared(engine, first_paint, monkeypatch):
     assert f"{ADDRESS}?run=squares-run&case=case_01<" in unescape(updates["code_link"])
     command = unescape(updates["code_command"]).partition("</pre>")[0].splitlines()[-1]
     options = _parser().parse_args(shlex.split(command)[3:])
-    assert (options.file, options.reference) == (
-        Path("sets/squares/images/case_01.png"), Path("sets/squares/masks/case_01.png"),
-    )  # fmt: skip
+    assert options.files == [Path("sets/squares/images/case_01.png")]
+    assert options.reference == Path("sets/squares/masks/case_01.png")
     assert str(engine.settings.test_sets_dir.parent) not in command
 
 

@@ -2,12 +2,14 @@
 
 import ast
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from medseg_demo.reading import Channels, Study
 from medseg_demo.segmenting.pipeline import SegmentOptions
-from medseg_demo.ui.code import DEFAULT_ADDRESS, Code, Source, page_address, segment_code
+from medseg_demo.ui.code import DEFAULT_ADDRESS, Code, Source, page_address, segment_code, source_of
 from medseg_demo.ui.code_view import CODE_PARTS, code_updates
 
 ADDRESS = "http://127.0.0.1:7860/"
@@ -29,6 +31,17 @@ def test_an_upload_with_the_defaults():
         "file": "handle_file('scan.png')", "checkpoint": "'net'", "api_name": "'/segment'",
     }  # fmt: skip
     assert code.link == ""
+
+
+def test_channels_are_said():
+    volumes = source_of(Study(Path("brain.nii.gz"), "channels", 4))
+    files = source_of(Study(Channels("brain", (Path("brain_0000.nii.gz"), Path("brain_0001.nii.gz")), ("a", "b"))))
+    for source, file in ((volumes, "brain.nii.gz"), (files, "brain.zip")):  # a zip of the files, as of a series
+        code = segment_code(source, "net", SegmentOptions(), ADDRESS)
+        assert code.command == f"python -m medseg_demo segment {file} --checkpoint net --channels --output results"
+        assert arguments(code.python) == {
+            "file": f"handle_file('{file}')", "checkpoint": "'net'", "channels": "True", "api_name": "'/segment'",
+        }  # fmt: skip
 
 
 def test_every_option_is_written():

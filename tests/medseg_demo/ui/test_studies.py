@@ -6,10 +6,10 @@ import pytest
 from dicom_series import SeriesWriter, blob
 
 from medseg_demo.errors import DamagedFileError, OptionError
-from medseg_demo.reading import Series
+from medseg_demo.reading import Series, Study, read_image
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
-from medseg_demo.ui.studies import EVERY, Study, chosen, find_studies, first_choice
+from medseg_demo.ui.studies import EVERY, chosen, first_choice, offer
 
 
 @pytest.fixture
@@ -41,18 +41,60 @@ def study_zip(tmp_path):
     return tmp_path / "study.zip"
 
 
-def test_each_volume_of_a_4d_file_is_a_study(times, tmp_path):
-    found = find_studies([times], Settings(), unpack_to=tmp_path / "zip")
-    assert [study.name for study in found] == [f"times.nii.gz, volume {number}" for number in (1, 2, 3)]
+def test_each_volume_of_a_4d_file_is_a_study_and_all_are_channels(times, tmp_path):
+    found = offer([times], Settings(), unpack_to=tmp_path / "zip")
+    assert [study.name for study in found[:3]] == [f"times.nii.gz, volume {number}" for number in (1, 2, 3)]
     assert found[1].stem == "times_volume-2"
-    assert found[1].read(Settings()).pixels.max() == 2
+    assert read_image(found[1]).pixels.max() == 2
     assert [label for label, _ in studies.choices(found)] == [
         "times.nii.gz: volume 1 of 3",
         "times.nii.gz: volume 2 of 3",
         "times.nii.gz: volume 3 of 3",
+        "times.nii.gz: all 3 volumes as channels of one image",
         "All 3, one after the other",
     ]
     assert chosen(found, first_choice(found)) == found[:1]
+    assert chosen(found, EVERY) == found[:3]
+    (joined,) = chosen(found, "3")
+    image = read_image(joined)
+    assert (image.channels, image.is_colour) == (3, False)
+    assert [int(image.channel(index).pixels.max()) for index in range(3)] == [1, 2, 3]
+
+
+@pytest.fixture
+def case_files(tmp_path):
+    """Files of nnU-Net: two channels of each case."""
+
+    def write(*cases: str) -> list:
+        paths = [tmp_path / f"{case}_{channel:04}.nii.gz" for case in cases for channel in (0, 1)]
+        for index, path in enumerate(paths):
+            pixels = np.arange(60, dtype=np.int16).reshape(5, 4, 3) * (index + 1)
+            nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), path)
+        return paths
+
+    return write
+
+
+def test_channel_files_of_a_case_are_offered_together_as_well_as_alone(case_files, tmp_path):
+    found = offer(case_files("brain"), Settings(), unpack_to=tmp_path / "zip")
+    assert [label for label, _ in studies.choices(found)] == [
+        "brain_0000.nii.gz",
+        "brain_0001.nii.gz",
+        "brain: 2 files as channels of one image (0000, 0001)",
+        "All 2, one after the other",
+    ]
+    assert first_choice(found) == EVERY  # as for any files
+    assert chosen(found, EVERY) == found[:2]
+    (joined,) = chosen(found, "2")
+    assert studies.reading(joined) == f"Reading {joined.name} …"
+    image = read_image(joined)
+    assert (image.name, image.channel_names, image.channel_bit_depths) == ("brain", ("0000", "0001"), (16, 16))
+
+
+def test_the_channel_files_of_each_case_are_one_choice(case_files, tmp_path):
+    found = offer(case_files("a", "b"), Settings(), unpack_to=tmp_path / "zip")
+    assert [label.split(":")[0] for label, _ in studies.choices(found)[4:6]] == ["a", "b"]
+    assert studies.choices(found)[-1] == ("All 4, one after the other", EVERY)
 
 
 def test_of_several_series_the_one_with_most_slices_is_first(series):
@@ -61,11 +103,11 @@ def test_of_several_series_the_one_with_most_slices_is_first(series):
     assert chosen(found, first_choice(found)) == found[1:2]
     assert chosen(found, EVERY) == found
     assert chosen(found, "7") == found
-    assert found[1].reading == "Reading 40 DICOM slices …"
+    assert studies.reading(found[1]) == "Reading 40 DICOM slices …"
 
 
 def test_ordinary_files_are_all_meant(picture, tmp_path):
-    found = find_studies([picture("a"), picture("b")], Settings(), unpack_to=tmp_path)
+    found = offer([picture("a"), picture("b")], Settings(), unpack_to=tmp_path)
     assert studies.choices(found) == []
     assert chosen(found, first_choice(found)) == found
     assert [study.stem for study in found] == ["a", "b"]
@@ -74,25 +116,25 @@ def test_ordinary_files_are_all_meant(picture, tmp_path):
 def test_a_zip_is_opened(picture, tmp_path):
     with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
         archive.write(picture("a"), "inside/a.png")
-    (study,) = find_studies([tmp_path / "scans.zip"], Settings(), unpack_to=tmp_path / "zip")
+    (study,) = offer([tmp_path / "scans.zip"], Settings(), unpack_to=tmp_path / "zip")
     assert study.name == "a.png"
     assert study.item.is_relative_to(tmp_path / "zip")
 
 
 def test_a_bad_zip_among_others_is_a_study_that_cannot_be_read(picture, tmp_path):
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 no zip")
-    bad, good = find_studies([tmp_path / "bad.zip", picture("a")], Settings(), unpack_to=tmp_path / "zip")
-    assert good.read(Settings()).shape == (64, 64)
+    bad, good = offer([tmp_path / "bad.zip", picture("a")], Settings(), unpack_to=tmp_path / "zip")
+    assert read_image(good).shape == (64, 64)
     with pytest.raises(DamagedFileError, match=r"bad\.zip: the zip cannot be unpacked"):
-        bad.read(Settings())
+        read_image(bad)
     with pytest.raises(DamagedFileError, match=r"bad\.zip"):
-        find_studies([tmp_path / "bad.zip"], Settings(), unpack_to=tmp_path / "zip")
+        offer([tmp_path / "bad.zip"], Settings(), unpack_to=tmp_path / "zip")
 
 
 def test_a_series_and_a_4d_file_count_as_one_image(times, study_zip, picture, tmp_path):
     settings = Settings(max_upload_files=2)
-    found = find_studies([study_zip, times], settings, unpack_to=tmp_path / "zip")
-    assert [study.volume for study in found] == [None, 1, 2, 3]
+    found = offer([study_zip, times], settings, unpack_to=tmp_path / "zip")
+    assert [study.volume for study in found] == [None, 1, 2, 3, "channels"]
     assert found[0].item.slices == 8
     with pytest.raises(OptionError, match=r"holds 3 images, and 2 are taken.*MEDSEG_MAX_UPLOAD_FILES"):
-        find_studies([study_zip, times, picture("a")], settings, unpack_to=tmp_path / "zip")
+        offer([study_zip, times, picture("a")], settings, unpack_to=tmp_path / "zip")

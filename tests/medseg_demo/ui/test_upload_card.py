@@ -10,10 +10,9 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from medseg_demo.image import Geometry
-from medseg_demo.reading import find_series
+from medseg_demo.reading import Study, find_series, read_image
 from medseg_demo.settings import Settings
 from medseg_demo.ui import upload_card
-from medseg_demo.ui.studies import Study
 
 
 def test_an_image_is_described_in_plain_words(make_image):
@@ -31,6 +30,18 @@ def test_an_image_is_described_in_plain_words(make_image):
 def test_a_volume_in_colour_without_spacing(make_image):
     facts = dict(upload_card.describe(make_image(np.zeros((4, 5, 6, 3), np.uint8), "ZYXC")))
     assert (facts["Size"], facts["Spacing"], facts["Channels"]) == ("6 × 5 px, 4 slices", "unknown", "colour (3)")
+
+
+def test_channels_that_are_no_colours_are_listed_by_name_range_and_depth(make_image):
+    pixels = np.stack([np.arange(12).reshape(3, 4) * 100 * index for index in (1, 2)], axis=-1).astype(np.uint16)
+    image = replace(make_image(pixels, "YXC"), channel_names=("T1", "<T2>"), channel_bit_depths=(12, 16), bit_depth=16)
+    assert dict(upload_card.describe(image))["Channels"] == "2, no colours"
+    cells = text_of(upload_card.image_card(image, None))
+    first = cells.index("T1")
+    assert [cell.strip() for cell in cells[first : first + 6]] == [
+        "T1", "0 to 1\N{NARROW NO-BREAK SPACE}100", "12 bit", "<T2>", "0 to 2\N{NARROW NO-BREAK SPACE}200", "16 bit",
+    ]  # fmt: skip
+    assert upload_card.channel_table(make_image(np.zeros((8, 8, 3), np.uint8), "YXC")) == ""
 
 
 def test_a_volume_says_which_way_it_was_cut(make_image):
@@ -109,7 +120,7 @@ def test_warnings_of_the_wrong_kind_and_notes_of_several_files(card):
         "CT_small.dcm: The file says CT",
         "MR_small.dcm: The file says MR",
     ]
-    notes = [(study.name, note) for study in studies for note in study.read(Settings()).notes]
+    notes = [(study.name, note) for study in studies for note in read_image(study).notes]
     assert notes
     assert {f"{name}: {note}" for name, note in notes} <= set(texts)
     assert "0.661 × 0.661 mm" in texts
