@@ -151,6 +151,7 @@ def _read_channels(item: Channels, settings: Settings) -> MedicalImage:
         source_files=(),
         channel_names=item.channel_names,
         channel_windows=tuple(image.display_window for image in images),
+        channel_bit_depths=tuple(image.bit_depth for image in images),
     )
 
 
