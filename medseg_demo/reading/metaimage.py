@@ -51,11 +51,22 @@ TYPES = {
 OFFSETS = ("offset", "position", "origin")
 MATRICES = ("transformmatrix", "rotation", "orientation")
 ORDERS = ("binarydatabyteordermsb", "elementbyteordermsb")
-FIELDS = {
-    *("objecttype", "ndims", "dimsize", "elementtype", "elementdatafile", "elementnumberofchannels", "headersize"),
-    *("elementspacing", "elementsize", "distanceunits", "compresseddata", "binarydata", *OFFSETS, *MATRICES, *ORDERS),
-    *("elementtointensityfunctionslope", "elementtointensityfunctionoffset"),
-}
+FIELDS = frozenset(
+    (
+        *("objecttype", "ndims", "dimsize", "elementtype", "elementdatafile", "elementnumberofchannels", "headersize"),
+        *(
+            "elementspacing",
+            "elementsize",
+            "distanceunits",
+            "compresseddata",
+            "binarydata",
+            *OFFSETS,
+            *MATRICES,
+            *ORDERS,
+        ),
+        *("elementtointensityfunctionslope", "elementtointensityfunctionoffset"),
+    )
+)
 PADDING = " \t\r\0"
 COLOUR_NOTE = "Its three channels of 8 bits were taken for red, green and blue; MetaImage cannot say what they are."
 SCALING_NOTE = "The header states a function from values to intensities, which was not applied, as in ITK."
@@ -107,12 +118,12 @@ def _fields(source: Source) -> tuple[dict[str, str], list[str], int]:
             key = found[1].lower()
             if key in fields and key in FIELDS:
                 raise damaged(source, f"{quoted(found[1])} is stated twice")
-            fields[key] = checked_field(line[found.end() :].strip(PADDING), key in FIELDS, source)
+            fields[key] = checked_field(key, line[found.end() :].strip(PADDING), FIELDS, source)
         elif line.strip():
             if not CONTINUED.fullmatch(line) or not key:
                 raise damaged(source, "a line holds no field")
             # Such as the rows of a matrix.
-            fields[key] = checked_field(f"{fields[key]} {line.strip()}", key in FIELDS, source)
+            fields[key] = checked_field(key, f"{fields[key]} {line.strip()}", FIELDS, source)
         if key == "elementdatafile":
             listed = [name.strip() for name, _ in lines if name.strip()] if _is_list(fields[key]) else []
             return fields, listed, end

@@ -38,13 +38,25 @@ TYPES |= {
     name.format(sign): f"u{size}" for size, all_ in _INTEGERS.items() for name in all_ for sign in ("u", "unsigned ")
 }
 TYPES |= {"float": "f4", "double": "f8"}
+del TYPES["char"]  # without a sign it is no type of the format
 ENCODINGS: dict[str, Encoding] = {"raw": "raw", "gz": "gzip", "gzip": "gzip", "bz2": "bzip2", "bzip2": "bzip2"}
 ENCODINGS |= {"txt": "text", "text": "text", "ascii": "text", "hex": "hex"}
 
-FIELDS = {
-    *("dimension", "sizes", "type", "endian", "encoding", "datafile", "lineskip", "byteskip", "kinds", "space"),
-    *("spacedimension", "spacedirections", "spaceorigin", "spaceunits", "spacings", "units", "axismins", "centerings"),
-}
+FIELDS = frozenset(
+    (
+        *("dimension", "sizes", "type", "endian", "encoding", "datafile", "lineskip", "byteskip", "kinds", "space"),
+        *(
+            "spacedimension",
+            "spacedirections",
+            "spaceorigin",
+            "spaceunits",
+            "spacings",
+            "units",
+            "axismins",
+            "centerings",
+        ),
+    )
+)
 SPACE_KINDS = ("domain", "space")
 COLOUR_KINDS = ("rgb-color", "3-color")
 NO_KINDS = ("???", "none")
@@ -122,7 +134,7 @@ def _fields(source: Source) -> tuple[dict[str, str], list[str], int]:
         key = "centerings" if key == "centers" else key
         if key in fields and key in FIELDS:
             raise damaged(source, f"{quoted(key)} is stated twice")
-        fields[key] = checked_field(value.strip(), key in FIELDS, source)
+        fields[key] = checked_field(key, value.strip(), FIELDS, source)
     if "datafile" not in fields:
         raise damaged(source, "it does not end, or the data are missing")
     return fields, listed, end

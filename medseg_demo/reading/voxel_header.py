@@ -115,15 +115,18 @@ def header_lines(source: Source) -> Iterator[tuple[str, int]]:
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape"), offset
 
 
-def checked_field(value: str, is_known: bool, source: Source) -> str:
+def checked_field(key: str, value: str, known: frozenset[str], source: Source) -> str:
     """The value of a field; empty where it is of no field that is read here.
 
     Raises:
-        DamagedFileError: It is longer than any of these needs to be.
+        UnsupportedImageError: It is longer than any of these needs to be.
     """
-    if is_known and len(value) > LONGEST_FIELD:
-        raise damaged(source, "a field is too long")
-    return value if is_known else ""
+    if key in known and len(value) > LONGEST_FIELD:
+        raise UnsupportedImageError(
+            f"{source.label}: its field {quoted(key)} has {len(value)} characters, which is more than the "
+            f"{MOST_DIMENSIONS} dimensions that are read need. Export the file again."
+        )
+    return value if key in known else ""
 
 
 def quoted(text: str) -> str:

@@ -64,7 +64,7 @@ def nrrd(array, *lines, body=None, **fields):
         "endian": "big" if array.dtype.byteorder == ">" else "little",
     } | {key.replace("_", " "): value for key, value in fields.items()}
     head = "\n".join(["NRRD0005", *(f"{key}: {value}" for key, value in own.items() if value is not None), *lines])
-    return f"{head}\n\n".encode() + (PACKED[own["encoding"]](array) if body is None else body)
+    return f"{head}\n\n".encode() + (PACKED.get(own["encoding"], as_text)(array) if body is None else body)
 
 
 def meta(array, *listed, body=None, **fields):
