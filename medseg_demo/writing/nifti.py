@@ -14,7 +14,7 @@ import numpy as np
 
 from medseg_demo.image import Geometry, NiftiForms
 
-MOST_IN_NIFTI_1 = 32_767  # its sizes are 16-bit integers
+MOST_IN_NIFTI_1 = 32_767  # its sizes are 16-bit integers; ITK reads no NIfTI-2, so it is written only beyond
 SCANNER = 1
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # The greatest cosine between two axes for which the quaternion form, which knows right angles only, is stored too.
