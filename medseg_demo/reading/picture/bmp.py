@@ -43,7 +43,7 @@ def read(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray | None
     with open_plugin(source.file, "BMP") as picture:
         palette = None
         if picture.mode == "P":
-            palette = np.frombuffer(picture.palette.palette, np.uint8)  # type: ignore[union-attr]
+            palette = np.frombuffer(picture.palette.palette, np.uint8)  # type: ignore[union-attr,arg-type]
             step = 4 if picture.palette.rawmode == "BGRX" else 3  # type: ignore[union-attr]
             palette = palette[: len(palette) // step * step].reshape(-1, step)[:, 2::-1]
         elif picture.mode == "L" and header.bits < 8:

@@ -36,10 +36,6 @@ TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, INK_SET, EXTRA_SAMPLES, SAMP
     339,
 )
 DEPTH, TILE_DEPTH, PREDICTOR, FILL_ORDER = 32997, 32998, 317, 266
-ONE = (SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES, ROWS_PER_STRIP, PLANAR)
-ONE += (TILE_WIDTH, TILE_HEIGHT, INK_SET, DEPTH, TILE_DEPTH, PREDICTOR, FILL_ORDER)
-MANY = (BITS, EXTRA_SAMPLES, SAMPLE_FORMAT, COLOUR_MAP)
-SEGMENTS = (STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS)
 REDUCED, MASK = 1, 4
 
 # What some makers call several pages or planes stands in tags of their own, which are not read here.
@@ -69,6 +65,8 @@ class Directory:
         extra_samples: 0 not said, 1 associated and 2 unassociated opacity.
         orientation: 1 to 8.
         compression: Its code.
+        is_little: Whether the file's byte order is little-endian.
+        is_bit_reversed: Whether the first pixel of a byte is its lowest bit (FillOrder 2).
         is_reduced: Whether it is a smaller copy of another page, or a mask.
         is_plain: Whether its values lie in one piece, not compressed and in whole bytes, from ``data_offset`` on.
         data_offset: Where the first strip or tile starts.
@@ -92,6 +90,8 @@ class Directory:
     extra_samples: tuple[int, ...]
     orientation: int
     compression: int
+    is_little: bool
+    is_bit_reversed: bool
     is_reduced: bool
     is_plain: bool
     data_offset: int
@@ -124,7 +124,7 @@ def read_directories(source: Source) -> tuple[Directory, ...]:
         ImageTooLargeError: There are too many, or one claims too much.
     """
     chain = _Chain(source)
-    found = []
+    found: list[Directory] = []
     for offset, entries in chain:
         if len(found) == MOST_DIRECTORIES:
             raise ImageTooLargeError(
@@ -273,6 +273,8 @@ class _Tags:
             extra_samples=tuple(self._extra_samples()),
             orientation=orientation if 1 <= orientation <= 8 else 1,
             compression=compression,
+            is_little=self.chain.order == "<",
+            is_bit_reversed=self.one(FILL_ORDER, 1) == 2,
             is_reduced=bool(subfile & (REDUCED | MASK)) or (SUBFILE not in self.entries and old == 2),
             is_plain=whole and is_one_piece and TILE_WIDTH not in self.entries,
             data_offset=data_offset,

@@ -19,8 +19,9 @@ PHOTOMETRICS |= {32844: "CIE LogL", 32845: "CIE LogLuv", 34892: "linear raw came
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
 ASSOCIATED, UNASSOCIATED = 1, 2
 JPEG = 7
+FAX = (2, 3, 4)
 JPEG_2000 = (33004, 33005, 34712)
-COMPRESSIONS = (1, 2, 3, 4, 5, JPEG, 8, 32773, 32946, *JPEG_2000, 34925, 34933, 50000, 50001)
+COMPRESSIONS = (1, *FAX, 5, JPEG, 8, 32773, 32946, *JPEG_2000, 34925, 34933, 50000, 50001)
 NAMES = {6: "old-style JPEG", 9: "JBIG", 32809: "ThunderScan", 32909: "PixarLog", 33003: "JPEG 2000 in YCbCr (Aperio)"}
 NAMES |= {34661: "JBIG", 34887: "LERC", 34892: "lossy DNG", 34934: "JPEG XR", 22610: "JPEG XR", 50002: "JPEG XL"}
 NAMES |= {52546: "JPEG XL", 48124: "Jetraw", 65000: "EER", 65001: "EER", 65002: "EER", 34676: "SGI LogL"}
@@ -74,7 +75,7 @@ def inspect(source: Source) -> Layout:
     page = content.page
     dtype = sample_type(page, source)
     _check_codec(page, source)
-    content = replace(content, **_samples(page, source))
+    content = replace(content, **_samples(page, source))  # type: ignore[arg-type]
     depth = planes.order.shape[1]
     if page.depth > 1 and depth > 1:
         raise refused(source, f"each of its pages is a volume of {page.depth} slices", "Save each as a file of its own")
@@ -163,13 +164,26 @@ def _check_codec(page: Directory, source: Source) -> None:
         raise refused(
             source, f"its compression ({name}) is not read here", "Save it without compression, or with deflate"
         )
-    if code == JPEG and (page.samples not in (1, 3) and not page.planar):
+    most = {JPEG: (1, 3), **dict.fromkeys(JPEG_2000, (1, 2, 3, 4))}.get(code)
+    if most and page.samples not in most and not page.planar:
         raise refused(source, f"it holds JPEG data of {page.samples} samples a pixel", "Save it without compression")
     if page.photometric == YCBCR and (code != JPEG or page.planar):
         raise refused(
             source, "its colours are YCbCr without JPEG compression, which is not read here", "Save it as RGB"
         )
-    if code in (2, 3, 4) and page.bits != 1:
+    if code in JPEG_2000 and page.bits > 8 and not page.is_little:
+        # tifffile hands the encoder big-endian values as if they were little-endian, others do not.
+        raise refused(
+            source,
+            "it is big-endian and holds JPEG 2000 of more than 8 bits, which programs write with different byte orders",
+            "Save it little-endian, or with another compression",
+        )
+    if page.bits == 1 and page.samples > 1 and not page.planar:
+        # The standard packs the bits of all samples in turn, tifffile those of each row of samples.
+        raise refused(
+            source, f"it holds {page.samples} samples of 1 bit in turn, which programs pack differently", "Use 8 bits"
+        )
+    if code in FAX and page.bits != 1:
         raise refused(source, f"it is compressed as fax, with {page.bits} bits a sample", "Save it without compression")
 
 

@@ -51,7 +51,8 @@ def by_ome(text: str, pages: Sequence[Directory], source: Source) -> Planes:
             source, "its OME-XML puts another dimension among the slices (ModuloAlongZ)", "Save the dimensions apart"
         )
     found = [_Pixels(pixels, root, pages, source) for pixels in images]
-    first, notes = found[0], ()
+    first = found[0]
+    notes: tuple[str, ...] = ()
     if any(each.sizes != first.sizes or each.axes != first.axes for each in found):
         notes = (f"Only the first of {len(found)} images was read, since they differ in size.",)
         found = found[:1]

@@ -1,9 +1,10 @@
 """The values of a TIFF's pages, decoded by tifffile and imagecodecs from directories that were checked before."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from medseg_demo.reading.tiff.directories import Directory
 from medseg_demo.reading.tiff.layout import (
     ASSOCIATED,
     CMYK,
+    FAX,
     FLOAT,
     JPEG,
     JPEG_2000,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     pass
 
 PNG, WEBP = 34933, 50001
+# The end of a block: two or more ends of line (T.4, T.6), the bits that fill the last byte behind them.
+FAX_END = re.compile(r"(0{11,}1[01]?){2,}0*$")
+FAX_END_BYTES = 32
 FLOATS_TURNED = "White is the least value in the file: the sign of its floating-point numbers was turned."
 
 
@@ -110,7 +115,7 @@ def _pages(source: Source, content: Content) -> Iterator[Callable[[int], np.ndar
             directory = content.pages[number]
             file.filehandle.seek(directory.offset)
             found = tifffile.TiffPage(file, number)
-            if directory.compression in (JPEG, PNG, WEBP, *JPEG_2000):
+            if directory.compression in (JPEG, PNG, WEBP, *JPEG_2000, *FAX):
                 found.decode = _checked(found.decode, directory, source)
             return _channels_last(found.asarray(squeeze=False), directory)
 
@@ -141,18 +146,19 @@ def _checked(decode: Callable[..., Any], page: Directory, source: Source) -> Cal
     def checked(data: bytes | None, index: int, **options: Any) -> Any:
         if data is None:
             raise EOFError
-        _check_segment(data, options.get("jpegtables"), page, source)
+        if page.compression not in FAX:
+            _check_segment(data, page, source)
         found = decode(data, index, **options)
-        if page.compression == JPEG:
-            noisy = decode(jpeg.with_noise(data), index, **options)
-            if not np.array_equal(found[0], noisy[0]):
+        if page.compression in (JPEG, *FAX):
+            noisy = jpeg.with_noise(data) if page.compression == JPEG else _with_fax_noise(data, page)
+            if not np.array_equal(found[0], decode(noisy, index, **options)[0]):
                 raise jpeg.incomplete(source)
         return found
 
     return checked
 
 
-def _check_segment(data: bytes, tables: bytes | None, page: Directory, source: Source) -> None:
+def _check_segment(data: bytes, page: Directory, source: Source) -> None:
     """Refuse a strip or tile whose own header claims more than its page has, before it is decoded."""
     rows, columns, samples = page.tile
     if page.compression == JPEG:
@@ -171,12 +177,28 @@ def _check_segment(data: bytes, tables: bytes | None, page: Directory, source: S
         width, height, left, top = (int(value) for value in fields[:4])
         claimed = (height - top, width - left, int.from_bytes(data[start + 40 : start + 42]))
         bits = (data[start + 42] & 127) + 1
+    if page.compression in JPEG_2000 and bits != page.bits:
+        raise UnsupportedImageError(
+            f"{source.label}: its JPEG 2000 data have {bits} bits and its page says {page.bits}, which is not read "
+            "here. Save it with another compression."
+        )
     if claimed[0] > rows or claimed[1] > columns or claimed[2] != samples or bits != page.bits:
         raise DamagedFileError(
             f"{source.label}: the TIFF file is damaged: a strip or tile says of itself that it has {claimed[1]} × "
             f"{claimed[0]} pixels of {claimed[2]} samples and {bits} bits, and its page says {columns} × {rows} of "
             f"{samples} and {page.bits}. Export it again."
         )
+
+
+def _with_fax_noise(data: bytes, page: Directory) -> bytes:
+    """Fax data with noise in place of their end mark: rows that are missing are filled with white otherwise."""
+    order: Literal["little", "big"] = "little" if page.is_bit_reversed else "big"
+    bits = np.unpackbits(np.frombuffer(data[-FAX_END_BYTES:], np.uint8), bitorder=order)
+    text = "".join(map(str, bits.tolist()))
+    end = FAX_END.search(text)
+    kept = text[: end.start()] if end else text
+    tail = [int(bit) for bit in kept] + np.unpackbits(np.frombuffer(jpeg.NOISE, np.uint8)).tolist()
+    return data[:-FAX_END_BYTES] + np.packbits(tail, bitorder=order).tobytes()
 
 
 def _from_cmyk(values: np.ndarray, bits: int) -> np.ndarray:
