@@ -24,7 +24,7 @@ def read(path, image):
 
 def image_in(folder, slices=6, **options):
     SeriesWriter(folder).volume(blob(slices, 20, 24), **options)
-    return image_of(folder.iterdir(), affine_of())
+    return image_of(folder.iterdir(), affine_of(options.get("directions", OBLIQUE)))
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import highdicom
@@ -11,6 +12,7 @@ from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless, gene
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, OptionError, OutputError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
+from medseg_demo.reading import compare_geometry, read_image, read_label_map
 from medseg_demo.reading.dicom.seg import is_segmentation, read_segmentation, write_dicom_seg
 from medseg_demo.reading.dicom.source_frames import describe_frames
 from medseg_demo.reading.source import open_source
@@ -557,3 +559,17 @@ def test_a_source_that_lacks_what_is_needed(tmp_path, lacking):
     assert error.value.__cause__ is None
     assert "Secret" not in str(error.value)
     assert not (tmp_path / "x.dcm").exists()
+
+
+@pytest.mark.parametrize("irregular", IRREGULAR.values(), ids=IRREGULAR)
+def test_the_series_came_in_a_zip(tmp_path, irregular):
+    """Its files are gone once it is read; what the SEG refers to is kept with the image."""
+    SeriesWriter(tmp_path / "ct").volume(blob(4), **irregular)
+    labels = (blob(4) % 3).astype(np.uint8)
+    path = write_seg(tmp_path / "s.dcm", read_image(tmp_path / "ct"), labels, NAMES)
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "ct")
+    image = read_image(tmp_path / "zipped.zip")
+    assert image.source_files == ()
+    label_map = read_label_map(path, image=image, class_names=("tumour", "liver"))
+    assert np.array_equal(label_map.labels, np.choose(labels, [0, 2, 1]))
+    assert compare_geometry(image, label_map) == []
