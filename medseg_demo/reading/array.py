@@ -215,12 +215,12 @@ def _divide(shape: tuple[int, ...], dtype: np.dtype, source: Source) -> Axes:
     """
     if min(shape, default=1) < 1:
         raise UnsupportedImageError(f"{source.label}: the array of shape {shape} is empty. Save it again.")
-    kept = shape
+    kept, is_spatial = shape, len(shape) > 3 and shape[-1] == 1  # what a channel axis follows is none itself
     if 2 < len(kept) <= MOST_AXES and kept[-1] == 1:  # one channel
         kept = kept[:-1]
     while 3 < len(kept) <= MOST_AXES and kept[0] == 1 and not (len(kept) == 4 and kept[-1] <= MAX_CHANNELS):
         kept = kept[1:]  # one volume, or one channel before it
-    if len(kept) == 2 or (len(kept) == 3 and kept[-1] > MAX_CHANNELS):
+    if len(kept) == 2 or (len(kept) == 3 and (is_spatial or kept[-1] > MAX_CHANNELS)):
         return Axes(kept, kept)
     if len(kept) in (3, 4) and kept[-1] == 3 and dtype.str in COLOUR_TYPES:
         return Axes(kept, kept[:-1], is_colour=True)
