@@ -108,6 +108,7 @@ function createChannelControl(viewer) {
     }
     listed = value;
     select.selectedIndex = state.blended ? names.length : state.channel;
+    node.dataset.blended = String(state.blended);
     for (const one of blend) one.update();
   };
   return { node, update };
