@@ -129,7 +129,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
                     failed += 1
                     _complain(str(outcome), about=study.name)
                     continue
-                summaries.append({**summary(outcome), "name": stem})
+                summaries.append(summary(outcome, stem))
                 if not options.json:
                     print(_line(summaries[-1]), flush=True)
         finally:

@@ -54,7 +54,7 @@ def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: 
         name=name,
         checkpoint=segmentation.checkpoint,
         options=segmentation.options,
-        summary=summary(segmentation),
+        summary=summary(segmentation, name),
         measurements=segmentation.measurements,
         label_map=label_map,
         overlay=overlay,

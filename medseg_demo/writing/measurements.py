@@ -16,11 +16,16 @@ if TYPE_CHECKING:  # torch comes with it, and whoever only writes label maps sho
 FORMAT_VERSION = 1
 
 
-def summary(segmentation: "Segmentation") -> dict[str, object]:
-    """A segmentation's measurements and what made it, as plain values."""
+def summary(segmentation: "Segmentation", name: str | None = None) -> dict[str, object]:
+    """A segmentation's measurements and what made it, as plain values.
+
+    Args:
+        segmentation: The result.
+        name: What its files are called; None takes the image's name, which another image may share.
+    """
     image = segmentation.image
     return {
-        "name": names.shown(image.name),
+        "name": names.shown(image.name) if name is None else name,
         "shape": list(image.shape),
         "spacing_mm": None if image.geometry.spacing_mm is None else list(image.geometry.spacing_mm),
         "checkpoint": segmentation.checkpoint,

@@ -1,4 +1,5 @@
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from PIL import Image
 
 from medseg_demo.ui import run_handlers, segment_handlers, texts
-from medseg_demo.ui.state import Choices, Work
+from medseg_demo.ui.state import Choices, Work, session_folder
+from medseg_demo.writing import label_map
 
 CHOICES = Choices("bright")
 
@@ -59,6 +61,48 @@ def test_nothing_found_says_how_far_it_was(run, picture):
     last = run([picture(brightness=100)])[-1]
     assert texts.NOTHING_TITLE in last["status"]
     assert "No pixel lies above 0.50. Highest probability: bright: 0.0" in last["status"]
+
+
+def test_equal_names_of_a_zip_get_its_folders_and_none_of_the_server(engine, picture, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    session = session_folder("abc123")
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for name in ("PA 1/CT/IM1", "PA 2/CT/IM1", "PA 2/CT/K\u00f6"):
+            archive.write(picture(), f"{name}.png")
+    *_, taken = segment_handlers.take_files(engine, Work(), [tmp_path / "export.zip"], CHOICES, session)
+    *_, last = run_handlers.run(engine, taken["work"], CHOICES, session, no_progress)
+    assert [name for _, name in last["gallery"]["value"]] == ["PA_1_CT_IM1", "PA_2_CT_IM1", "K\u00f6"]
+    images = json.loads(Path(last["measurements_json"]).read_text())["images"]
+    assert [image["name"] for image in images] == ["PA_1_CT_IM1", "PA_2_CT_IM1", "K\u00f6"]
+
+
+def test_equal_names_of_uploads_are_numbered(engine, picture, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    uploads = [tmp_path / "gradio" / digest / "IM1.png" for digest in ("0a1b", "2c3d")]
+    for path in uploads:  # Gradio's own folders, called by hashes
+        path.parent.mkdir(parents=True)
+        shutil.copy(picture(), path)
+    session = session_folder("abc123")
+    *_, taken = segment_handlers.take_files(engine, Work(), uploads, CHOICES, session)
+    *_, last = run_handlers.run(engine, taken["work"], CHOICES, session, no_progress)
+    assert [name for _, name in last["gallery"]["value"]] == ["IM1", "IM1-2"]
+
+
+def test_a_result_that_cannot_be_written_is_told_and_the_other_is_done(run, picture, monkeypatch):
+    failures, right = [ValueError("of the patient")], label_map._write_png
+
+    def fail_once(labels, path):
+        path.write_bytes(b"half")
+        if failures:
+            raise failures.pop()
+        right(labels, path)
+
+    monkeypatch.setattr(label_map, "_write_png", fail_once)
+    last = run([picture("a"), picture("b")])[-1]
+    assert "a.png cannot be written (ValueError)" in last["status"]
+    assert "patient" not in last["status"]
+    names = zipfile.ZipFile(last["everything"]).namelist()
+    assert [name for name in names if "/" in name] == ["label_maps/b.png", "overlays/b_overlay.png"]
 
 
 def test_several_files_with_a_bad_one(run, picture, tmp_path):
