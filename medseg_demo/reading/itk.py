@@ -119,7 +119,7 @@ def _read_volumes(header: VoxelHeader, source: Source, volumes: Sequence[int], s
 
 def _geometry(header: VoxelHeader, source: Source) -> Geometry:
     """Spacing and affine, as ITK places the canonical header; an affine only where the file places the image."""
-    if header.grid is None:
+    if header.grid.header is None:
         return Geometry()
     spacing, direction, origin = _grid_of(header, source)
     axes = len(spacing)
@@ -139,8 +139,9 @@ def _geometry(header: VoxelHeader, source: Source) -> Geometry:
         spacing_mm = spacing_of(affine)
     is_moved = not np.array_equal(direction, np.eye(axes)) or origin.any()
     is_flat = len(header.shape) == 2
-    keeps = is_moved or (header.is_placed and not is_flat) or header.slice_in_space
-    return Geometry(spacing_mm[-2:] if is_flat else spacing_mm, affine if keeps else None)
+    is_placed = is_moved or (header.grid.is_placed and not is_flat) or header.grid.has_normal
+    keeps_place = is_placed and not header.grid.is_converted
+    return Geometry(spacing_mm[-2:] if is_flat else spacing_mm, affine if keeps_place else None)
 
 
 def _grid_of(header: VoxelHeader, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -151,7 +152,7 @@ def _grid_of(header: VoxelHeader, source: Source) -> tuple[np.ndarray, np.ndarra
     image_io, name = IMAGE_IO[header.file_format]
     with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
         path = Path(folder, name)
-        path.write_bytes((header.grid or "").encode("ascii") + b"\0")
+        path.write_bytes((header.grid.header or "").encode("ascii") + b"\0")
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.SetImageIO(image_io)

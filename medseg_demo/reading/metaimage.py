@@ -14,8 +14,10 @@ from medseg_demo.reading.payload import MOST_SKIPPED, Encoding, Payload, plain_n
 from medseg_demo.reading.source import Source
 from medseg_demo.reading.voxel_header import (
     COLOUR,
+    CONVERTED_NOTE,
     SPACE,
     VOLUME,
+    Grid,
     VoxelHeader,
     check_dimension,
     check_sizes,
@@ -94,7 +96,7 @@ def read_header(source: Source) -> VoxelHeader:
     roles = [SPACE] * min(3, dimension) + [VOLUME] * (dimension - 3)
     if channels > 1:
         sizes, roles = (channels, *sizes), [COLOUR if is_colour else "channel", *roles]
-    grid, notes = _grid(fields, dimension, source)
+    grid = _grid(fields, dimension, source)
     return VoxelHeader(
         file_format="MetaImage",
         sizes=sizes,
@@ -102,8 +104,7 @@ def read_header(source: Source) -> VoxelHeader:
         components=((),) * len(sizes),
         payload=payload,
         grid=grid,
-        is_placed=any(key in fields for key in (*OFFSETS, *MATRICES)),
-        notes=(*notes, *_scaling_note(fields, source)),
+        notes=(*grid.notes, *_scaling_note(fields, source)),
         image_notes=(COLOUR_NOTE,) if is_colour else (),
     )
 
@@ -218,19 +219,19 @@ def _scaling_note(fields: dict[str, str], source: Source) -> tuple[str, ...]:
     return () if (slope, offset) == ((1.0,), (0.0,)) else (SCALING_NOTE,)
 
 
-def _grid(fields: dict[str, str], dimension: int, source: Source) -> tuple[str | None, tuple[str, ...]]:
-    """A canonical header of one voxel with the grid of the first three axes, in mm; and a note where it is unknown."""
+def _grid(fields: dict[str, str], dimension: int, source: Source) -> Grid:
+    """The grid of the first three axes, in mm."""
     axes = min(3, dimension)
     spacing_key = "elementspacing" if "elementspacing" in fields else "elementsize"
     if spacing_key not in fields:
-        return None, ()
+        return Grid()
     unit = unit_in_mm(fields.get("distanceunits", ""))
     if unit is None:
-        return None, (unknown_unit_note(fields["distanceunits"]),)
+        return Grid(notes=(unknown_unit_note(fields["distanceunits"]),))
     spacing = _numbers(fields[spacing_key], dimension, "ElementSpacing", source)[:axes]
     spacing = tuple(in_mm(step, unit) for step in spacing)
     if not is_usable(spacing):
-        return None, ()
+        return Grid()
     offset = _agreed(fields, OFFSETS, dimension, source) or (0.0,) * dimension
     offset = tuple(in_mm(value, unit) for value in offset[:axes])
     stated = _agreed(fields, MATRICES, dimension**2, source)
@@ -250,7 +251,14 @@ def _grid(fields: dict[str, str], dimension: int, source: Source) -> tuple[str |
         "ElementType": "MET_UCHAR",
         "ElementDataFile": "LOCAL",
     }
-    return "".join(f"{key} = {value}\n" for key, value in lines.items()), ()
+    is_placed = any(key in fields for key in (*OFFSETS, *MATRICES))
+    is_converted = unit != 1 and (is_placed or min(spacing) < 0)
+    return Grid(
+        header="".join(f"{key} = {value}\n" for key, value in lines.items()),
+        is_placed=is_placed,
+        is_converted=is_converted,
+        notes=(CONVERTED_NOTE,) if is_converted else (),
+    )
 
 
 def _numbers(text: str, count: int, field: str, source: Source) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from medseg_demo.errors import UnsupportedImageError
-from medseg_demo.reading.nrrd_grid import Directions, oriented_grid, read_directions, spaced_grid, world_axes
+from medseg_demo.reading.nrrd_grid import Directions, oriented_grid, read_directions, spaced_grid
 from medseg_demo.reading.payload import MOST_FILES, MOST_SKIPPED, TOGETHER, Encoding, Payload, plain_names
 from medseg_demo.reading.source import Source
 from medseg_demo.reading.voxel_header import (
@@ -88,9 +88,9 @@ def read_header(source: Source) -> VoxelHeader:
             f"{source.label}: it has {len(spatial)} axes of space, and images have 2 or 3. Save it as a volume."
         )
     if directions is not None:
-        grid, notes = oriented_grid(fields, directions, spatial, source)
+        grid = oriented_grid(fields, directions, spatial, source)
     else:
-        grid, notes = spaced_grid(fields, spatial, dimension, source)
+        grid = spaced_grid(fields, spatial, dimension, source)
     return VoxelHeader(
         file_format="NRRD",
         sizes=sizes,
@@ -101,9 +101,7 @@ def read_header(source: Source) -> VoxelHeader:
         ),
         payload=payload,
         grid=grid,
-        slice_in_space=directions is not None and len(spatial) == 2 and world_axes(fields, source) == 3,
-        is_placed=directions is not None,
-        notes=notes,
+        notes=grid.notes,
     )
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.reading.source import Source
 from medseg_demo.reading.voxel_header import (
+    CONVERTED_NOTE,
+    Grid,
     damaged,
     in_mm,
     integer,
@@ -89,9 +91,7 @@ def _factors(words: tuple[str, ...]) -> tuple[list[Fraction] | None, tuple[str, 
     return [factor for factor in factors if factor is not None], ()
 
 
-def oriented_grid(
-    fields: dict[str, str], stated: Directions, spatial: list[int], source: Source
-) -> tuple[str | None, tuple[str, ...]]:
+def oriented_grid(fields: dict[str, str], stated: Directions, spatial: list[int], source: Source) -> Grid:
     """The grid of an image with directions in space, in mm."""
     world = min(3, world_axes(fields, source))
     steps = [stated[axis] for axis in spatial]
@@ -100,48 +100,53 @@ def oriented_grid(
     words = _strings(fields.get("spaceunits", "")) or ("",)
     factors, notes = _factors((words * world)[:world] if len(words) == 1 else (*words, *[""] * world)[:world])
     if factors is None:
-        return None, notes
+        return Grid(notes=notes)
     if "spaceunits" not in fields and "units" in fields:
         units = (*_strings(fields["units"]), *[""] * len(stated))
         factors, notes = _factors(tuple(units[axis] for axis in spatial))
         if factors is None or len(set(factors)) > 1:
-            return None, notes or (unknown_unit_note("several units"),)
+            return Grid(notes=notes or (unknown_unit_note("several units"),))
         factors = [factors[0]] * world
     columns = [_scaled(step or (), factors) for step in steps]
     origins = _vectors(fields.get("spaceorigin", "none"), world_axes(fields, source), "space origin", source)
     origin = _scaled((origins[0] if origins else None) or (0.0,) * world, factors)
-    if len(columns) == 2 and world == 3:
+    has_normal = len(columns) == 2 and world == 3
+    if has_normal:
         normal = np.cross(columns[0], columns[1])
         length = float(np.linalg.norm(normal))
         columns.append(tuple((normal / length).tolist()) if length else (0.0, 0.0, 0.0))
     name = fields.get("space", "").lower().removesuffix("-time")
     known = PATIENT_SPACES.get(name[:3] if len(name) == 4 else name)
     space = f"space: {known}" if known else f"space dimension: {world}"
-    if not known and world == 3:
-        notes = (NO_PATIENT,)
+    is_converted = set(factors) != {Fraction(1)}
+    notes = (CONVERTED_NOTE,) if is_converted else () if known or world == 2 else (NO_PATIENT,)
     written = " ".join(f"({','.join(map(repr, column))})" for column in columns)
     place = f"space origin: ({','.join(map(repr, origin))})"
-    return _grid(len(columns), space=space, geometry=[f"space directions: {written}", place]), notes
+    return Grid(
+        header=_header(len(columns), space=space, geometry=[f"space directions: {written}", place]),
+        is_placed=True,
+        is_converted=is_converted,
+        has_normal=has_normal,
+        notes=notes,
+    )
 
 
 def _scaled(vector: tuple[float, ...], factors: list[Fraction]) -> tuple[float, ...]:
     return tuple(in_mm(value, factor) for value, factor in zip(vector, factors, strict=False))
 
 
-def spaced_grid(
-    fields: dict[str, str], spatial: list[int], dimension: int, source: Source
-) -> tuple[str | None, tuple[str, ...]]:
+def spaced_grid(fields: dict[str, str], spatial: list[int], dimension: int, source: Source) -> Grid:
     """The grid of an image with at most a spacing of its axes, in mm."""
     if "spacings" not in fields:
-        return None, ()
+        return Grid()
     spacings = _per_axis(fields, "spacings", dimension, source)
     units = (*_strings(fields.get("units", "")), *[""] * dimension)
     factors, notes = _factors(tuple(units[axis] for axis in spatial))
     if factors is None:
-        return None, notes
+        return Grid(notes=notes)
     steps = _scaled(tuple(spacings[axis] for axis in spatial), factors)
     if not is_usable(steps):
-        return None, ()
+        return Grid()
     lines = [f"spacings: {' '.join(map(repr, steps))}"]
     if "axismins" in fields:
         least = _per_axis(fields, "axismins", dimension, source)
@@ -152,7 +157,9 @@ def spaced_grid(
             if len(centerings) == dimension:
                 own = ("node" if centerings[axis] == "node" else "cell" for axis in spatial)
                 lines.append(f"centerings: {' '.join(own)}")
-    return _grid(len(spatial), geometry=lines), ()
+    is_converted = set(factors) != {Fraction(1)} and (len(lines) > 1 or min(steps) < 0)
+    notes = (CONVERTED_NOTE,) if is_converted else ()
+    return Grid(header=_header(len(spatial), geometry=lines), is_converted=is_converted, notes=notes)
 
 
 def _per_axis(fields: dict[str, str], key: str, dimension: int, source: Source) -> tuple[float, ...]:
@@ -162,7 +169,7 @@ def _per_axis(fields: dict[str, str], key: str, dimension: int, source: Source) 
     return values
 
 
-def _grid(axes: int, *, space: str = "", geometry: list[str]) -> str:
+def _header(axes: int, *, space: str = "", geometry: list[str]) -> str:
     """A canonical header of one voxel, for SimpleITK, in which a space comes before its directions."""
     lines = ["NRRD0004", "type: uchar", f"dimension: {axes}", *([space] if space else [])]
     lines += [f"sizes: {' '.join('1' * axes)}", f"kinds: {' '.join(['domain'] * axes)}", "encoding: raw", *geometry]

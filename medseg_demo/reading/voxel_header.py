@@ -29,7 +29,31 @@ _WORDS = {
 }
 UNITS_MM: dict[str, Fraction] = {word: _MM[unit] for unit, words in _WORDS.items() for word in words}
 UNITS_MM |= dict.fromkeys(("in", "inch", "inches"), Fraction(254, 10))
+CONVERTED_NOTE = (
+    "Its lengths are not stated in mm and were converted. Its place and direction were left out, since other programs "
+    "take these numbers for mm, and nothing could lie on it there."
+)
 UNSTATED = ("", "?", "???", "unknown", "none", "unspecified")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Grid:
+    """Where the voxels lie, as a header states it.
+
+    Attributes:
+        header: A header for SimpleITK that states the same grid in mm, of one voxel and of the axes of space alone:
+            only names and numbers of ours. None where the spacing is unknown.
+        is_placed: Whether a field states an origin or directions.
+        is_converted: Whether its lengths were in another unit than mm.
+        has_normal: Whether ``header`` has a third axis that the image has not, the normal of a slice in space.
+        notes: What a person should know of it.
+    """
+
+    header: str | None = None
+    is_placed: bool = False
+    is_converted: bool = False
+    has_normal: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,10 +67,7 @@ class VoxelHeader:
             "component"; "volume" where the file does not say.
         components: The names along each axis that is not of space, where its kind names them; else empty.
         payload: Where the values are and how they are stored.
-        grid: A header for SimpleITK that states the same grid in mm, of one voxel and of the axes of space alone: only
-            names and numbers of ours. None where the spacing is unknown.
-        slice_in_space: Whether ``grid`` has a third axis that the image has not, its normal.
-        is_placed: Whether a field states an origin or directions.
+        grid: Where they lie.
         notes: For images and for label maps.
         image_notes: For images alone.
     """
@@ -56,9 +77,7 @@ class VoxelHeader:
     roles: tuple[str, ...]
     components: tuple[tuple[str, ...], ...]
     payload: Payload
-    grid: str | None
-    slice_in_space: bool = False
-    is_placed: bool = False
+    grid: Grid
     notes: tuple[str, ...] = ()
     image_notes: tuple[str, ...] = ()
 
