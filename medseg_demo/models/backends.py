@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.models.compute import Compute, processors
+from medseg_demo.models.compute import Compute, choose_compute, processors
 from medseg_demo.models.conversion import ConversionError, import_openvino, to_openvino
+from medseg_demo.models.intermediate import IntermediateNetwork
 from medseg_demo.models.network import Network, bytes_of, pad_where_needed, parameters_of
+from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
     import openvino
@@ -43,6 +46,8 @@ def prepare(checkpoint: Checkpoint, compute: Compute) -> Network:
 
 def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
     card, network, note = checkpoint.card, checkpoint.network, compute.note
+    if isinstance(network, IntermediateNetwork):
+        return _make_intermediate(checkpoint, network, compute)
     padded = pad_where_needed(network, card.input_size)
     if compute.backend == "openvino":
         shape = (1, card.in_channels, *card.input_size)
@@ -52,6 +57,19 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
         except ConversionError as error:
             note = f"PyTorch runs {checkpoint.name!r} in place of OpenVINO: {error}."
     return TorchNetwork(padded, card, compute, note=note)
+
+
+def _make_intermediate(checkpoint: Checkpoint, network: IntermediateNetwork, compute: Compute) -> Network:
+    if compute.backend != "openvino":
+        own = choose_compute(Settings(device="cpu", backend="openvino", threads=compute.threads))
+        precision = compute.precision if compute.device.type == "cpu" else own.precision
+        compute = replace(own, precision=precision)
+    try:
+        return OpenVinoNetwork(network.model(), checkpoint.card, compute, parameters=checkpoint.parameters)
+    except ConversionError as error:
+        raise InvalidCheckpointError(
+            f"Checkpoint {checkpoint.name!r} is of OpenVINO, and {error}. Export it again on this machine."
+        ) from None
 
 
 class TorchNetwork:

@@ -49,6 +49,38 @@ class TrainingData(_Record):
     credit: str
 
 
+class Exported(_Record):
+    """What ``python -m medseg_demo export`` made a checkpoint from, and what that changed.
+
+    Attributes:
+        original: Name of the checkpoint.
+        digest: Its hash.
+        format: Such as "openvino-int8".
+        architecture: Such as "Unet · tu-tf_efficientnet_lite0".
+        parameters: How many weights it has.
+        size_mb: Of the network's files, in millions of bytes.
+        original_size_mb: Of the original's weights.
+        images_per_second: Of the network alone, on the machine that exported it.
+        original_images_per_second: Of the original beside it.
+        measured_with: Device, precision, threads and backend of both.
+        calibration: What its ranges were taken from, in words; empty where nothing was calibrated.
+        full_precision: Layers that are left in full precision.
+    """
+
+    original: str
+    digest: str
+    format: Literal["onnx", "openvino", "openvino-int8"]
+    architecture: str
+    parameters: PositiveInt
+    size_mb: PositiveFloat
+    original_size_mb: PositiveFloat
+    images_per_second: PositiveFloat | None = None
+    original_images_per_second: PositiveFloat | None = None
+    measured_with: str = ""
+    calibration: str = ""
+    full_precision: tuple[str, ...] = ()
+
+
 class ModelCard(_Record):
     """The contents of ``medseg.json``.
 
@@ -67,6 +99,7 @@ class ModelCard(_Record):
         training_data: What it learned from.
         training: How it was trained: free figures such as seed, epochs and data hash.
         scores: Figures that were measured, by split.
+        exported: What it was converted from; None where it was trained.
     """
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -83,6 +116,7 @@ class ModelCard(_Record):
     training_data: tuple[TrainingData, ...] = ()
     training: dict[str, object] = {}
     scores: dict[str, object] = {}
+    exported: Exported | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelCard":

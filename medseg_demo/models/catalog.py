@@ -19,11 +19,17 @@ from medseg_demo.models.checkpoint import (
     load_folder,
     read_config,
 )
+from medseg_demo.models.intermediate import (
+    GRAPH_FILE,
+    GRAPH_WEIGHTS_FILE,
+    is_intermediate,
+    read_intermediate_card,
+)
 from medseg_demo.models.soundness import check_weights
 from medseg_demo.settings import ROOT
 
 HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-HUB_FILES = ("config.json", "model.safetensors", "medseg.json", "README.md")
+HUB_FILES = ("config.json", "model.safetensors", "medseg.json", "README.md", GRAPH_FILE, GRAPH_WEIGHTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def find_checkpoint(name: str, directory: Path) -> tuple[str, Path]:
                 raise InvalidCheckpointError(entry.problem)
             return entry.name, entry.folder
     folder = Path(name)
-    if _has_config(folder):
+    if _is_checkpoint(folder):
         return (folder.resolve() if folder.name in ("", "..") else folder).name, folder
     if _may_be_on_the_hub(name, directory):
         return name, _fetch(name, directory)
@@ -141,6 +147,9 @@ class CheckpointCache:
 
 def _inspect(folder: Path) -> CatalogEntry:
     try:
+        if is_intermediate(folder):
+            card = read_intermediate_card(folder)
+            return CatalogEntry(folder.name, folder, card, _architecture_of(card), None)
         architecture, parameters = read_config(folder)
         card, _ = describe(folder, architecture, parameters)
         weights = find_weights(folder)
@@ -154,9 +163,14 @@ def _inspect(folder: Path) -> CatalogEntry:
     return CatalogEntry(folder.name, folder, card, network, None, note)
 
 
-def _has_config(folder: Path) -> bool:
+def _architecture_of(card: ModelCard) -> str:
+    made = card.exported
+    return f"{made.architecture} · {made.format}" if made else "OpenVINO"
+
+
+def _is_checkpoint(folder: Path) -> bool:
     try:
-        return (folder / CONFIG_FILE).is_file()
+        return (folder / CONFIG_FILE).is_file() or is_intermediate(folder)
     except OSError:  # such as a name that is too long
         return False
 

@@ -15,12 +15,21 @@ from torch import nn
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
 from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card, write_card
+from medseg_demo.models.intermediate import (
+    GRAPH_FILE,
+    GRAPH_WEIGHTS_FILE,
+    IntermediateNetwork,
+    is_intermediate,
+    load_intermediate,
+    read_intermediate_card,
+)
 from medseg_demo.models.network import Prepared, bytes_of, parameters_of
 from medseg_demo.models.soundness import damaged_weights, is_known_encoder
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 TORCH_WEIGHTS = ("model.pth", "model.pt", "pytorch_model.bin")
+DECIDING_FILES = (CONFIG_FILE, CARD_FILE, WEIGHTS_FILE, *TORCH_WEIGHTS, GRAPH_FILE, GRAPH_WEIGHTS_FILE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +40,7 @@ class Checkpoint:
         name: The folder's name, or ``owner/name`` of a repository of the Hub.
         card: What it was trained for and how an image must reach it.
         network: In evaluation mode, float32, on the CPU: logits (N, K, H, W) from (N, C, H, W), or in 3-D
-            (N, K, D, H, W) from (N, C, D, H, W).
+            (N, K, D, H, W) from (N, C, D, H, W). One that OpenVINO alone runs is no module of PyTorch.
         digest: SHA-256 of weights, configuration and card, hexadecimal: what a result was made with.
         has_card: False where the folder had no ``medseg.json``, so that ``card`` holds stated defaults.
         prepared: What ``backends.prepare`` made of it.
@@ -39,7 +48,7 @@ class Checkpoint:
 
     name: str
     card: ModelCard
-    network: nn.Module
+    network: nn.Module | IntermediateNetwork
     digest: str
     has_card: bool = True
     prepared: Prepared = field(default_factory=Prepared, init=False, repr=False)
@@ -47,16 +56,31 @@ class Checkpoint:
     @property
     def parameters(self) -> int:
         """How many weights the network has."""
-        return parameters_of(self.network)
+        return parameters_of(self.network) if isinstance(self.network, nn.Module) else self.network.parameters
 
     @property
     def bytes(self) -> int:
         """Memory that its weights take, those of the networks made ready from it included."""
-        return bytes_of(self.network) + self.prepared.bytes
+        own = bytes_of(self.network) if isinstance(self.network, nn.Module) else self.network.bytes
+        return own + self.prepared.bytes
+
+    @property
+    def module(self) -> nn.Module:
+        """The network as PyTorch runs it, trains it and exports it.
+
+        Raises:
+            InvalidCheckpointError: OpenVINO alone runs it.
+        """
+        if isinstance(self.network, nn.Module):
+            return self.network
+        raise InvalidCheckpointError(
+            f"Checkpoint {self.name!r} is of OpenVINO, and PyTorch cannot take it. Choose the checkpoint that it was "
+            "exported from."
+        )
 
 
 def load_folder(folder: Path, *, name: str = "") -> Checkpoint:
-    """Load a checkpoint folder (smp's ``save_pretrained`` layout, with or without ``medseg.json``).
+    """Load a checkpoint folder: smp's ``save_pretrained`` layout, with or without ``medseg.json``, or one of OpenVINO.
 
     Args:
         folder: Where it lies.
@@ -67,6 +91,9 @@ def load_folder(folder: Path, *, name: str = "") -> Checkpoint:
             and weights do not fit together.
     """
     name = name or folder.name
+    if is_intermediate(folder):
+        card = read_intermediate_card(folder, name=name)
+        return Checkpoint(name, card, load_intermediate(folder, card, name=name), digest(folder))
     architecture, parameters = read_config(folder, name=name)
     card, has_card = describe(folder, architecture, parameters, name=name)
     weights_path = find_weights(folder, name=name)
@@ -193,7 +220,9 @@ def find_weights(folder: Path, *, name: str = "") -> Path:
 def digest(folder: Path) -> str:
     """SHA-256 over the files that decide a result, hexadecimal."""
     sha = hashlib.sha256()
-    for path in (folder / CONFIG_FILE, folder / CARD_FILE, find_weights(folder)):
+    names = (GRAPH_FILE, CARD_FILE, GRAPH_WEIGHTS_FILE) if is_intermediate(folder) else (CONFIG_FILE, CARD_FILE)
+    paths = [folder / name for name in names]
+    for path in paths if is_intermediate(folder) else (*paths, find_weights(folder)):
         if path.exists():
             sha.update(path.read_bytes())
     return sha.hexdigest()
@@ -201,7 +230,7 @@ def digest(folder: Path) -> str:
 
 def file_states(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, time of the last change (ns) and size of each file that may decide a result."""
-    paths = (folder / name for name in (CONFIG_FILE, CARD_FILE, WEIGHTS_FILE, *TORCH_WEIGHTS))
+    paths = (folder / name for name in DECIDING_FILES)
     states = ((path.name, path.stat()) for path in paths if path.exists())
     return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)
 
