@@ -243,7 +243,25 @@ def _collect(
         elif batch is named[0]:
             items += _grouped(together)
     looked_at = (looked for batch in batches for looked in batch.files)
-    return number_names(items), {looked.path: looked.found for looked in looked_at if looked.found is not None}
+    return _named_apart(items, unpack_to), {
+        looked.path: looked.found for looked in looked_at if looked.found is not None
+    }
+
+
+def _named_apart(items: Sequence[Path | Series], unpack_to: Path) -> list[Path | Series]:
+    """Series of one name get their folders in front where these differ, and are numbered otherwise."""
+    apart = list(items)
+    called = Counter(item.name for item in items if isinstance(item, Series))
+    for name in (name for name, count in called.items() if count > 1):
+        group = [index for index, item in enumerate(items) if isinstance(item, Series) and item.name == name]
+        folders = [_folder(items[index]) for index in group]
+        if len(set(folders)) == len(group):
+            known = [path.relative_to(unpack_to) if path.is_relative_to(unpack_to) else path for path in folders]
+            for index, own in zip(
+                group, names.unique_stems([path / "_" for path in known], [name] * len(group)), strict=True
+            ):
+                apart[index] = replace(items[index], name=own)  # type: ignore[arg-type]
+    return number_names(apart)
 
 
 def _grouped(files: Sequence[Looked], *, root: Path | None = None, name: str = "") -> list[Path | Series]:

@@ -162,6 +162,18 @@ def test_a_pacs_export_of_equal_names(tmp_path):
         assert stems == ["SE000001_IM000001", "SE000002_IM000001", "measurements"]
 
 
+def test_series_of_equal_names_get_their_folders(tmp_path):
+    export = tmp_path / "export"
+    for patient in ("P1", "P2"):
+        SeriesWriter(export / patient / "head").volume(blob(3, 40, 50))
+    shutil.make_archive(str(tmp_path / "all"), "zip", export)
+    given = ([export], [export / "P1" / "head", export / "P2" / "head"], [tmp_path / "all.zip"])
+    for number, paths in enumerate(given):
+        out = tmp_path / f"o{number}"
+        assert main(["segment", *map(str, paths), "--checkpoint", "small", "--output", str(out)]) == 0
+        assert written_to(out) == ["P1_head.nii.gz", "P2_head.nii.gz", "measurements.json"]
+
+
 def test_two_zips_of_equal_names_are_told_apart_by_their_own(images, tmp_path):
     for name in ("before", "after"):
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
