@@ -40,7 +40,7 @@ def parse(source: Source) -> Picture:
 
 def read(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray | None]:
     """(Y, X) or (Y, X, samples) as stored, and the palette."""
-    with open_plugin(source.file, "BMP") as picture:
+    with open_plugin(source.file, header) as picture:
         palette = None
         if picture.mode == "P":
             palette = np.frombuffer(picture.palette.palette, np.uint8)  # type: ignore[union-attr,arg-type]

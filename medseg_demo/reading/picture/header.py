@@ -92,11 +92,18 @@ def turn(pixels: np.ndarray, orientation: int, *, first: int = 0) -> np.ndarray:
     return pixels
 
 
-def open_plugin(file: BinaryIO, kind: str) -> "Image.Image":
-    """Pillow's picture, by the plugin of its format."""
-    module, name = PLUGINS[kind]
+def open_plugin(file: BinaryIO, header: Picture) -> "Image.Image":
+    """Pillow's picture, by the plugin of its format.
+
+    Raises:
+        EOFError: It has another size than was checked: headers that come twice.
+    """
+    module, name = PLUGINS[header.kind]
     file.seek(0)
-    return getattr(importlib.import_module(module), name)(file)
+    picture: Image.Image = getattr(importlib.import_module(module), name)(file)
+    if picture.size != (header.width, header.height):
+        raise EOFError
+    return picture
 
 
 def read_at(source: Source, place: int, length: int) -> bytes:

@@ -131,10 +131,10 @@ def _noise(content: bytes, start: int, stop: int) -> bytes:
     return NOISE + b"".join(bytes((0xFF, RESTART + (count + index) % 8)) + NOISE for index in range(8))
 
 
-def incomplete(source: Source) -> DamagedFileError:
-    """The error of JPEG data that end before the last row."""
+def incomplete(source: Source, kind: str = "JPEG") -> DamagedFileError:
+    """The error of data that end before the last row."""
     return DamagedFileError(
-        f"{source.label}: the JPEG data are damaged: they end before the last row of pixels. Export or copy it again."
+        f"{source.label}: the {kind} data are damaged: they end before the last row of pixels. Export or copy it again."
     )
 
 
@@ -188,5 +188,5 @@ def _decode_jpeg(content: bytes, header: Picture) -> np.ndarray:
         import imagecodecs
 
         return imagecodecs.jpeg8_decode(content)
-    with open_plugin(BytesIO(content), "JPEG") as picture:
+    with open_plugin(BytesIO(content), header) as picture:
         return np.array(picture.convert("RGB") if picture.mode not in ("L", "RGB") else picture)

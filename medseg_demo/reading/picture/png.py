@@ -84,24 +84,24 @@ def read(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray | None
     Raises:
         DamagedFileError: Rows are missing.
     """
-    if header.bits >= 8 and header.colour != PNG_PALETTE:
+    if header.colour != PNG_PALETTE and (header.bits == 16 or (header.bits == 8 and not header.is_interlaced)):
         import imagecodecs
 
         source.file.seek(0)
-        array = imagecodecs.png_decode(source.file.read())
-        return array, None
+        return imagecodecs.png_decode(source.file.read()), None
     _check_rows(source, header)
-    with open_plugin(source.file, "PNG") as picture:
+    with open_plugin(source.file, header) as picture:
         array = np.array(picture).astype(np.uint8)
     transparent = header.chunks.get(b"tRNS")
     if header.colour == PNG_PALETTE:
         return array, _png_palette(header.chunks[b"PLTE"], transparent)
-    if header.bits > 1:
+    if 1 < header.bits < 8:
         array //= 255 // (2**header.bits - 1)  # Pillow spreads 2 and 4 bits over 0 to 255
-    if transparent is None:
+    if transparent is None or header.colour not in (PNG_GREY, PNG_RGB):
         return array, None
-    opacity = np.where(array == int.from_bytes(transparent[:2]), 0, 255)
-    return np.stack([array, opacity], axis=-1).astype(np.uint8), None
+    samples = array.reshape(header.height, header.width, -1)
+    invisible = (samples == np.frombuffer(transparent, ">u2")[: samples.shape[2]]).all(axis=2, keepdims=True)
+    return np.concatenate([samples, np.where(invisible, 0, 255).astype(np.uint8)], axis=2), None
 
 
 def _png_palette(colours: bytes, opacity: bytes | None) -> np.ndarray:
@@ -121,7 +121,7 @@ def _check_rows(source: Source, header: Picture) -> None:
     for left, top, across, down in passes:
         columns, rows = -(-(header.width - left) // across), -(-(header.height - top) // down)
         if columns > 0 and rows > 0:
-            expected += rows * (1 + -(-columns * header.bits // 8))
+            expected += rows * (1 + -(-columns * header.bits * PNG_SAMPLES[header.colour] // 8))
     inflater, unpacked = zlib.decompressobj(), 0
     for place, length in header.data:
         content = read_at(source, place, length)

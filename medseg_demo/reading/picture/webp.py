@@ -63,5 +63,5 @@ def frame_size(head: bytes, source: Source) -> tuple[int, int]:
 
 def read(source: Source, header: Picture) -> tuple[np.ndarray, None]:
     """(Y, X, 3) or (Y, X, 4)."""
-    with open_plugin(source.file, header.kind) as picture:
+    with open_plugin(source.file, header) as picture:
         return np.array(picture), None

@@ -143,12 +143,13 @@ def sample_type(page: Directory, source: Source) -> np.dtype:
         UnsupportedImageError: They are complex, or of a number of bits that is not read.
     """
     bits, kind = page.bits, page.sample_format
-    if kind in (UNSIGNED, UNDEFINED) and (1 <= bits <= 32 or bits == 64):
+    # Of 24 bits it is not clear whether the bytes of a sample follow the file's order.
+    if kind in (UNSIGNED, UNDEFINED) and bits != 24 and (1 <= bits <= 32 or bits == 64):
         return np.dtype("u1" if bits <= 8 else "u2" if bits <= 16 else "u4" if bits <= 32 else "u8")
     if kind == SIGNED and bits in (8, 16, 32, 64):
         return np.dtype(f"i{bits // 8}")
-    if kind == FLOAT and bits in (16, 24, 32, 64):
-        return np.dtype("f4" if bits == 24 else f"f{bits // 8}")
+    if kind == FLOAT and bits in (16, 32, 64):
+        return np.dtype(f"f{bits // 8}")
     words = {SIGNED: "signed integers", FLOAT: "floating-point numbers", 5: "complex integers", 6: "complex numbers"}
     raise refused(
         source,

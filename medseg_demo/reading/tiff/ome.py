@@ -20,12 +20,12 @@ from medseg_demo.reading.tiff.axes import Planes, arrange, check_planes, in_mm, 
 from medseg_demo.reading.tiff.directories import MOST_DIRECTORIES, Directory
 
 DECLARATIONS = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
-MOST_NAME = 40
+MOST_NAME, MOST_PROLOGUE = 40, 4096
 
 
 def is_ome(text: str) -> bool:
-    """Whether a description is OME-XML."""
-    return text.startswith("<") and "OME" in text[-12:] and re.search(r"<(\w+:)?OME[\s>]", text) is not None
+    """Whether a description is OME-XML, or was before it was cut."""
+    return text.startswith("<") and re.search(r"<(\w+:)?OME[\s>]", text[:MOST_PROLOGUE]) is not None
 
 
 def by_ome(text: str, pages: Sequence[Directory], source: Source) -> Planes:
@@ -53,7 +53,7 @@ def by_ome(text: str, pages: Sequence[Directory], source: Source) -> Planes:
     found = [_Pixels(pixels, root, pages, source) for pixels in images]
     first = found[0]
     notes: tuple[str, ...] = ()
-    if any(each.sizes != first.sizes or each.axes != first.axes for each in found):
+    if any((each.sizes, each.axes, each.page.kind) != (first.sizes, first.axes, first.page.kind) for each in found):
         notes = (f"Only the first of {len(found)} images was read, since they differ in size.",)
         found = found[:1]
     planes = [each.planes(number if len(found) > 1 else None) for number, each in enumerate(found, start=1)]

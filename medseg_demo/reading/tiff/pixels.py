@@ -113,6 +113,8 @@ def _pages(source: Source, content: Content) -> Iterator[Callable[[int], np.ndar
 
         def page(number: int) -> np.ndarray:
             directory = content.pages[number]
+            if directory.is_plain:
+                return _plain(source, directory, directory.data_offset)
             file.filehandle.seek(directory.offset)
             found = tifffile.TiffPage(file, number)
             if directory.compression in (JPEG, PNG, WEBP, *JPEG_2000, *FAX):
@@ -121,15 +123,19 @@ def _pages(source: Source, content: Content) -> Iterator[Callable[[int], np.ndar
 
         def plane(number: int) -> np.ndarray:
             directory = content.pages[0]
-            own, separate = (1, directory.samples) if directory.planar else (directory.samples, 1)
-            shape = (separate, directory.depth, directory.height, directory.width, own)
-            letter = {FLOAT: "f", SIGNED: "i"}.get(directory.sample_format, "u")
-            kind = np.dtype(f"{file.byteorder}{letter}{directory.bits // 8}")
-            source.file.seek(directory.data_offset + number * directory.values * kind.itemsize)
-            content_bytes = source.file.read(directory.values * kind.itemsize)
-            return _channels_last(np.frombuffer(content_bytes, kind).reshape(shape), directory)
+            return _plain(source, directory, directory.data_offset + number * directory.values * directory.bits // 8)
 
         yield plane if content.planes.is_contiguous else page
+
+
+def _plain(source: Source, page: Directory, place: int) -> np.ndarray:
+    """The values of a page that lie in one piece, not compressed: tifffile takes its time over a page's other tags."""
+    separate, together = (page.samples, 1) if page.planar else (1, page.samples)
+    letter = {FLOAT: "f", SIGNED: "i"}.get(page.sample_format, "u")
+    kind = np.dtype(f"{'<' if page.is_little else '>'}{letter}{page.bits // 8}")
+    source.file.seek(place)
+    values = np.frombuffer(source.file.read(page.values * kind.itemsize), kind)
+    return _channels_last(values.reshape(separate, page.depth, page.height, page.width, together), page)
 
 
 def _channels_last(values: np.ndarray, page: Directory) -> np.ndarray:
@@ -152,7 +158,7 @@ def _checked(decode: Callable[..., Any], page: Directory, source: Source) -> Cal
         if page.compression in (JPEG, *FAX):
             noisy = jpeg.with_noise(data) if page.compression == JPEG else _with_fax_noise(data, page)
             if not np.array_equal(found[0], decode(noisy, index, **options)[0]):
-                raise jpeg.incomplete(source)
+                raise jpeg.incomplete(source, "JPEG" if page.compression == JPEG else "fax")
         return found
 
     return checked
