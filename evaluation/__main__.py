@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from evaluation.comparison_command import add_compare
 from evaluation.report_command import add_report
-from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.__main__ import complain, run_command
+from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,15 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = _parser().parse_args(arguments)
-    try:
-        return options.run(options, Settings.from_environment())
-    except MedsegError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted. Finished cases are kept; continue with --resume.", file=sys.stderr)
-        return 1
+    return run_command(
+        lambda: options.run(options, Settings.from_environment()),
+        interrupted="Interrupted. Finished cases are kept; continue with --resume.",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -253,7 +249,7 @@ def _report(outcome: "RunOutcome") -> int:
     """Say what came out; the exit code."""
     _say(outcome.notes)
     for failure in outcome.failures[:MOST_FAULTS]:
-        print(f"error: {failure}", file=sys.stderr)
+        complain(str(failure))
     if len(outcome.failures) > MOST_FAULTS:
         print(f"error: and {len(outcome.failures) - MOST_FAULTS} more cases; see scores.csv", file=sys.stderr)
     _print_summary(outcome.results)
@@ -277,7 +273,7 @@ def _print_summary(results: "Results") -> None:
 
 def _say(notes: "Iterator[str] | Sequence[str]") -> None:
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        complain(note, kind="note")
 
 
 if __name__ == "__main__":

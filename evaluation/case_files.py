@@ -12,6 +12,7 @@ from evaluation.kept_predictions import find_prediction
 from evaluation.results import Results, Run
 from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.names import shown
 from medseg_demo.reading.labels import compare_geometry, read_label_map
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.simulated import NAME as SIMULATED
@@ -202,4 +203,4 @@ def _name_of(folder: Path) -> str:
         name = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8-sig")).get("name")
     except (OSError, ValueError, AttributeError):
         name = None
-    return name if isinstance(name, str) and name else folder.name
+    return name if isinstance(name, str) and name else shown(folder.name)

@@ -16,6 +16,7 @@ from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutEr
 from evaluation.import_classes import check_chosen, name_classes
 from evaluation.results import CaseResult, Results, Run, collect
 from evaluation.store import CaseScores
+from medseg_demo.names import shown
 
 Layout = Literal["nnunet", "monai", "long"]
 
@@ -92,7 +93,7 @@ def import_results(
     path = Path(path)
     if not path.exists():
         raise ResultsError(f"{path}: does not exist. Name the file that holds the results.")
-    name = name or (path.resolve().name if path.is_dir() else path.resolve().parent.name) or path.stem
+    name = name or shown((path.resolve().name if path.is_dir() else path.resolve().parent.name) or path.stem)
     match layout:
         case "nnunet":
             values = _read_nnunet(path, name, test_set)

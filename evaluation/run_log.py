@@ -38,7 +38,7 @@ class RunLog:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = "\t".join((moment, event, *(" ".join(field.split()) for field in fields)))
         try:
-            self._file.write(f"{line}\n".encode())
+            self._file.write(f"{line}\n".encode(errors="replace"))
         except OSError as error:
             raise self._unwritable(error) from None
 

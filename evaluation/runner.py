@@ -26,6 +26,7 @@ from evaluation.run_request import (
 )
 from evaluation.run_session import RunSession
 from evaluation.run_table import Part, put_together
+from medseg_demo.names import shown
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import TestSet
 
@@ -116,7 +117,7 @@ def score(
 
     Arguments and errors are those of ``run``; ``name`` is the folder's by default.
     """
-    given = Predictions(folder, name or folder.resolve().name)
+    given = Predictions(folder, name or shown(folder.resolve().name))
     return run(
         [test_set], [], output, predictions=[given], options=options, settings=settings, progress=progress, stop=stop
     )

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -36,16 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    names.allow_any_text()
     options = _parser().parse_args(arguments)
+    return run_command(
+        lambda: options.run(options, Settings.from_environment()), interrupted="Stopped. Finished files are kept."
+    )
+
+
+def run_command(command: Callable[[], int], *, interrupted: str) -> int:
+    """Run a command so that whatever it raises is told in words; ``python -X dev`` lets what nobody foresaw through.
+
+    Args:
+        command: Gives the exit code.
+        interrupted: What to say after Ctrl-C.
+
+    Returns:
+        Its exit code; 2 for an error of this project, 1 after anything else.
+    """
+    names.allow_any_text()
     try:
-        return options.run(options, Settings.from_environment())
+        return command()
     except MedsegError as error:
         for line in str(error).splitlines():
-            _complain(line)
+            complain(line)
         return 2
     except KeyboardInterrupt:
-        print("Stopped. Finished files are kept.", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read what is printed has gone, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,8 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        _complain(f"an unexpected {type(error).__name__}. Report it, with what `python -X dev -m medseg_demo` prints.")
+        complain(f"an unexpected {type(error).__name__}. Report it, with what it prints under `python -X dev`.")
         return 1
+
+
+def complain(text: str, *, about: str = "", kind: str = "error") -> None:
+    """Print one line to stderr, naming the file that it is about once."""
+    about = names.shown(about)
+    told = text if not about or about in text else f"{about}: {text}"
+    print(f"{kind}: {names.shown(' '.join(told.splitlines()))}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,7 +141,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         _refuse_overwriting(options.files, studies, stems, options.output, options.format)
         _make_folder(options.output)
         if options.format == "dicom-seg":
-            _complain(DICOM_SEG_NOTE, kind="note")
+            complain(DICOM_SEG_NOTE, kind="note")
         results = segment_files(studies, checkpoint, options=chosen, settings=settings, volume=options.volume)
         summaries, failed = [], 0
         written = _written(results, stems, options.output, options.format)
@@ -127,7 +149,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
             for stem, (study, outcome) in zip(stems, written, strict=True):
                 if isinstance(outcome, MedsegError):
                     failed += 1
-                    _complain(str(outcome), about=study.name)
+                    complain(str(outcome), about=study.name)
                     continue
                 summaries.append(summary(outcome, stem))
                 if not options.json:
@@ -231,13 +253,6 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(
             f"--output {folder.name}: the folder cannot be made ({error.strerror}). Choose another."
         ) from None
-
-
-def _complain(text: str, *, about: str = "", kind: str = "error") -> None:
-    """One line to stderr, naming the file once."""
-    about = names.shown(about)
-    told = text if not about or about in text else f"{about}: {text}"
-    print(f"{kind}: {names.shown(' '.join(told.splitlines()))}", file=sys.stderr, flush=True)
 
 
 def _print_json(document: object) -> None:

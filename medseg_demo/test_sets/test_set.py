@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import DATASET_FILE, class_names_of, colours_of
@@ -77,7 +78,7 @@ def read_test_set(folder: Path | str, *, split: str | None = None) -> TestSet:
     name = dataset.get("name")
     if colours:
         cases = tuple(replace(case, colours=colours) for case in cases)
-    name = name if isinstance(name, str) and name else folder.resolve().name
+    name = name if isinstance(name, str) and name else names.shown(folder.resolve().name)
     test_set = TestSet(name, folder, class_names, cases, notes, colours)
     if split is not None and not faults:
         test_set = _select(test_set, split, faults)

@@ -274,3 +274,24 @@ def test_help_needs_no_torch_and_wrong_usage_no_traceback():
     wrong = subprocess.run([sys.executable, "-m", "evaluation", "nonsense"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
+
+
+def test_folders_and_cases_whose_names_are_no_utf_8(environment, make_test_set, tmp_path, monkeypatch, capsys):
+    folder = make_test_set(cases=3).rename(tmp_path / "K\udcf6ln")
+    for part in ("images", "masks"):
+        (folder / part / "case_00.png").rename(folder / part / "M\udcfcller.png")
+        (folder / part / "case_01.png").rename(folder / part / f"{'x' * 247}.png")
+    (folder / "images" / "M\udcfcller.png").write_bytes(b"damaged")
+    output = tmp_path / "\udcdcber"
+    assert main(command(folder, output, "--workers", "0")) == 1
+    printed = capsys.readouterr()
+    assert "error: " in printed.err
+    assert "M?ller" in printed.err
+    assert printed.out.startswith("small on K?ln, ")
+    assert {row["case_id"] for row in rows(output)} == {"M?ller", "x" * 247, "case_02"}
+    assert len(list((output / "predictions" / "K_ln").rglob("*.png"))) == 2
+    assert json.loads((output / "run.json").read_bytes().decode())["runs"][0]["test_set"] == "K?ln"
+    assert main(command(folder, output, "--workers", "0", "--resume")) == 1
+    predictions = str(output / "predictions" / "K_ln" / "small")
+    scored = ["score", "--test-set", str(folder), "--predictions", predictions, "--output", str(tmp_path / "again")]
+    assert main([*scored, "--workers", "0"]) == 1  # the damaged case alone
