@@ -29,23 +29,30 @@ def fill(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     Returns:
         Boolean (Y, X).
     """
-    rows, columns = shape
-    crossings = np.zeros((rows, columns + 1), np.int32)
-    outline = np.zeros(shape, bool)
+    mask = np.zeros(shape, bool)
+    corners = np.concatenate(polygons)
+    start = np.clip(np.floor(corners.min(axis=0)) - 1, 0, shape[::-1]).astype(int)
+    end = np.clip(np.ceil(corners.max(axis=0)) + 2, 0, shape[::-1]).astype(int)
+    columns, rows = end - start
+    if min(rows, columns) < 1:
+        return mask
+    crossings = np.zeros((rows, columns + 1), np.uint8)  # counts pass 255 without harm: even and odd stay apart
+    outline = np.zeros((rows, columns), bool)
     for polygon in polygons:
-        ends = np.roll(polygon, -1, axis=0)
-        for start, end in _blocks(polygon, ends, rows):
-            _cross(start, end, crossings)
-            _trace(start, end, outline)
-    inside = (np.cumsum(crossings[:, :columns], axis=1) & 1).astype(bool)
-    return inside | outline
+        for edges in _edges(polygon - start, rows):
+            _cross(*edges, crossings)
+            _trace(*edges, outline)
+    inside = (np.cumsum(crossings[:, :columns], axis=1, dtype=np.uint8) & 1).astype(bool)
+    mask[start[1] : end[1], start[0] : end[0]] = inside | outline
+    return mask
 
 
-def _blocks(starts: np.ndarray, ends: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """A number of edges at a time whose crossings fit into memory."""
+def _edges(polygon: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The ends of a number of edges at a time, whose crossings fit into memory."""
+    ends = np.roll(polygon, -1, axis=0)
     step = max(1, ROWS_AT_A_TIME // rows)
-    for index in range(0, len(starts), step):
-        yield starts[index : index + step], ends[index : index + step]
+    for index in range(0, len(polygon), step):
+        yield polygon[index : index + step], ends[index : index + step]
 
 
 def _cross(start: np.ndarray, end: np.ndarray, crossings: np.ndarray) -> None:

@@ -199,8 +199,8 @@ def _paint(regions: list[_Region], places: SlicePlaces, source: Source) -> tuple
         label, slices = index + 1, on_slices[index]
         for place, polygons in slices.items():
             mask = fill(polygons, places.shape[1:])
-            under, counts = np.unique(labels[place][mask], return_counts=True)
-            overlaps.update({(int(a), label): int(count) for a, count in zip(under, counts, strict=True) if a})
+            counts = np.bincount(labels[place][mask], minlength=1)
+            overlaps.update({(int(under), label): int(counts[under]) for under in np.flatnonzero(counts) if under})
             labels[place][mask] = label
         if any(_is_beyond(each, places.shape) for polygons in slices.values() for each in polygons):
             notes.append(f"{regions[index].name!r} reaches beyond the image, and was cut off there.")
