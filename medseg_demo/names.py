@@ -8,7 +8,22 @@ from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
 SUFFIXES = (
-    *(".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".dcm", ".dicom", ".dic", ".ima"),
+    *(
+        ".nii.gz",
+        ".nii",
+        ".hdr.gz",
+        ".img.gz",
+        ".nrrd",
+        ".nhdr",
+        ".mha",
+        ".mhd",
+        ".hdr",
+        ".img",
+        ".dcm",
+        ".dicom",
+        ".dic",
+        ".ima",
+    ),
     *(".ome.tiff", ".ome.tif", ".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".npy", ".npz"),
 )
 MOST_NAME_BYTES = 255  # of one name in UTF-8: ext4, XFS, APFS, and less strict NTFS

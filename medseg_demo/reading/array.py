@@ -250,8 +250,8 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
                 pass  # to its end, for the checksum
     axis, samples = header.axes.volume_axis, _samples(header.axes, volumes)
     if axis is not None:
-        chosen = [np.take(array, volume, axis) for volume in volumes]
-        array = chosen[0] if samples == "one" else np.stack(chosen, axis=-1)
+        channels = np.moveaxis(array, axis, -1)
+        array = channels[..., volumes[0]] if samples == "one" else channels[..., list(volumes)]
     is_volume = len(layout.shape) == 3
     return Raw(
         array=array,

@@ -30,6 +30,8 @@ class Format:
         inspect: The header's claims; nothing of the size that they claim is allocated.
         read: The values of these volumes (from 0). One is handed over as it is, several as channels in their order.
         holds_labels: Whether label maps are read from it.
+        has_bare_axes: Whether nothing in a file says what its axes are: the last one is that of an image's channels or
+            colours where it is short, but a label map has none, so that it is space.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Format:
     inspect: Callable[[Source], Layout]
     read: Callable[[Source, Layout, Sequence[int]], Raw]
     holds_labels: bool = True
+    has_bare_axes: bool = False
 
 
 FORMATS: tuple[Format, ...] = (
@@ -47,11 +50,11 @@ FORMATS: tuple[Format, ...] = (
     Format("TIFF", (".tif", ".tiff"), tiff.is_tiff, tiff.inspect, tiff.read),
     Format("BMP", (".bmp",), picture.is_bmp, picture.inspect, picture.read),
     Format("WebP", (".webp",), picture.is_webp, picture.inspect, picture.read),
-    Format("NIfTI", (".nii", ".nii.gz", ".hdr"), nifti.is_nifti, nifti.inspect, nifti.read),
+    Format("NIfTI", (".nii", ".nii.gz", ".hdr", ".hdr.gz"), nifti.is_nifti, nifti.inspect, nifti.read),
     Format("NRRD", (".nrrd", ".nhdr"), itk.is_nrrd, itk.inspect, itk.read),
     Format("MetaImage", (".mha", ".mhd"), itk.is_meta_image, itk.inspect, itk.read),
-    Format("NPY", (".npy",), array.is_npy, array.inspect, array.read),
-    Format("NPZ", (".npz",), array.is_npz, array.inspect, array.read),
+    Format("NPY", (".npy",), array.is_npy, array.inspect, array.read, has_bare_axes=True),
+    Format("NPZ", (".npz",), array.is_npz, array.inspect, array.read, has_bare_axes=True),
 )
 
 

@@ -88,7 +88,8 @@ def data_file_names(source: Source) -> tuple[str, ...]:
     stem = plain[:-4] if plain.lower().endswith((".hdr", ".nii", ".img")) else plain
     endings = (".img.gz", ".img") if is_zipped else (".img", ".img.gz")
     upper = tuple(ending.upper() for ending in endings)
-    return tuple(stem + ending for ending in (upper + endings if plain.endswith(".HDR") else endings + upper))
+    candidates = (stem + ending for ending in (upper + endings if plain.endswith(".HDR") else endings + upper))
+    return tuple(candidate for candidate in candidates if candidate != name)
 
 
 def _plain_head(head: bytes) -> bytes:
@@ -212,15 +213,12 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     """See ``Format.read``."""
     header: Header = layout.header
     with _opened(source, header) as data, _unpacked(data) as stream:
-        read_volumes = [_read_volume(stream, source, layout, volume) for volume in volumes]
+        array = _read_volumes(stream, source, layout, volumes)
         notes = header.notes + _read_to_the_end(stream, data, layout)
-    samples: Samples = "one"
-    array = read_volumes[0]
+    samples: Samples = "channels" if len(volumes) > 1 else "one"
     if layout.samples > 1:
         array, more = _without_opacity(array)
         samples, notes = "colour", notes + more
-    elif len(volumes) > 1:
-        array, samples = np.stack(read_volumes, axis=-1), "channels"
     spatial = "ZYX" if len(layout.shape) == 3 else "YX"
     return Raw(
         array=array,
@@ -257,6 +255,17 @@ def _unpacked(data: Source) -> Iterator[BinaryIO]:
             f"{data.label}: the file is damaged: its gzip stream does not fit its checksum, or breaks off. Export or "
             "copy it again."
         ) from None
+
+
+def _read_volumes(stream: BinaryIO, source: Source, layout: Layout, volumes: Sequence[int]) -> np.ndarray:
+    """One volume as it is, several as channels."""
+    if len(volumes) == 1:
+        return _read_volume(stream, source, layout, volumes[0])
+    dtype = _scaled_type(layout.dtype) if layout.header.is_scaled else layout.dtype
+    channels = np.empty((*layout.shape, len(volumes)), dtype)
+    for channel, volume in enumerate(volumes):
+        channels[..., channel] = _read_volume(stream, source, layout, volume)
+    return channels
 
 
 def _read_volume(stream: BinaryIO, source: Source, layout: Layout, volume: int) -> np.ndarray:

@@ -286,6 +286,10 @@ def _contradictions(
                 f"Its two transforms to the patient (sform and qform) lie up to {shift:.3g} mm apart. The sform "
                 "counts here; both are kept in label maps."
             )
+    if (_pixdim(fields)[1 : 1 + len(shape)] < 0).any():
+        notes.append(
+            "A voxel size (pixdim) is negative: its size counts, as in nibabel. Programs of ITK mirror the image."
+        )
     if _code(fields, "qform") in CODES and "qform" in found and float(fields["pixdim"][0]) not in (-1, 0, 1):
         notes.append("Its pixdim[0] is neither 1 nor -1, and was taken for 1, as nibabel does.")
     return tuple(notes)

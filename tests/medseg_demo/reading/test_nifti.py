@@ -243,6 +243,7 @@ def test_sizes_count_without_their_signs(tmp_path, volume, qfac, handedness):
     image = read_image(patch(tmp_path / "a.nii", pixdim=[qfac, -0.5, 0.75, -2, 1, 1, 1, 1]))
     assert image.geometry.affine == pytest.approx(LPS_FROM_RAS @ AFFINE @ np.diag([1, 1, handedness, 1]), abs=1e-5)
     assert image.geometry.spacing_mm == pytest.approx((2.0, 0.75, 0.5))
+    assert "negative" in image.notes[0]
 
 
 @pytest.mark.parametrize(("code", "factor"), [(1, 1000), (2, 1), (3, 0.001), (0, 1), (10, 1), (11, 0.001)])
