@@ -1,0 +1,444 @@
+"""No way in hands out a file of the server: headers that name one, in every spelling, through every door.
+
+A volume of random zeros and ones lies in a folder of its own: valid pixels, and valid labels. Every header says that
+its data are there. Each way in must refuse it, and nothing that it writes, prints or answers may hold the pattern.
+"""
+
+import base64
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import socket
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import app
+from evaluation.__main__ import main as evaluation_command
+from medseg_demo import collect_images, count_volumes, read_image, read_label_map
+from medseg_demo.__main__ import main as segment_command
+from medseg_demo.errors import MedsegError
+from medseg_demo.models.architectures import build_network
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import save_checkpoint
+from medseg_demo.settings import Settings
+from medseg_demo.ui.engine import Engine
+
+SHAPE = (4, 24, 24)
+SECRET = np.random.default_rng(2026).integers(0, 2, SHAPE, dtype=np.uint8)
+CHECKPOINT = "solid"
+PLACES = ("{secret}", "../elsewhere/secret", "./../elsewhere/secret", "file://{secret}", "linked", "sub/secret")
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A header that names the secret.
+
+    Attributes:
+        name: Its file's name, which is its own.
+        content: Its bytes.
+    """
+
+    name: str
+    content: bytes
+
+
+def meta(*ends: str, before: str = "") -> bytes:
+    x, y, z = SHAPE[::-1]
+    head = f"ObjectType = Image\n{before}NDims = 3\nDimSize = {x} {y} {z}\nElementType = MET_UCHAR\n"
+    return (head + "ElementSpacing = 1 1 1\n" + "".join(f"{end}\n" for end in ends)).encode()
+
+
+def nrrd(*ends: str, before: str = "") -> bytes:
+    x, y, z = SHAPE[::-1]
+    head = f"NRRD0005\n{before}type: uchar\ndimension: 3\nsizes: {x} {y} {z}\nencoding: raw\nspacings: 1 1 1\n"
+    return (head + "".join(f"{end}\n" for end in ends) + "\n").encode()
+
+
+def traps(secret: Path) -> list[Trap]:
+    """Every spelling, at every place; the secret's parts are ``secret.0`` to ``secret.3`` beside it."""
+    found = {}
+    for number, place in enumerate(PLACES):
+        at = place.format(secret=secret)
+        for index, content in enumerate(_spellings(at)):
+            kind = "nrrd" if content.startswith(b"NRRD") else "mhd"
+            found[f"trap_{number}_{index:02}.{kind}"] = content
+    return [Trap(name, content) for name, content in found.items()]
+
+
+def _spellings(at: str) -> Iterator[bytes]:
+    padding = "Comment = " + "x" * 70_000 + "\n"
+    for end in (
+        *(f"ElementDataFile = {at}", f"ElementDataFile : {at}", f"ElementDataFile={at}", f"ElementDataFile:{at}"),
+        *(f" ElementDataFile = {at}", f"\tElementDataFile\t=\t{at}", f"elementdatafile = {at}", f"{at}\r"),
+        f"ElementDataFile = {at}\0.raw",
+    ):
+        yield meta(end if end[:1] in " \tEe" else f"ElementDataFile = {end}")
+    yield meta(f"ElementDataFile = {at}", before=padding)
+    yield meta("Comment = ElementDataFile = LOCAL", f"ElementDataFile = {at}")
+    yield meta(f"ElementDataFile = {at}", "ElementDataFile = LOCAL")
+    yield meta("ElementDataFile = LIST", *(f"{at}.{part}" for part in range(4)))
+    yield meta("ElementDataFile = LIST 3D", at)
+    yield meta(f"ElementDataFile = {at}.%d 0 3 1")
+    yield meta(f"ElementDataFile = {at}.%01d 0 3")
+    padding = "# " + "x" * 70_000 + "\n"
+    for end in (
+        *(f"data file: {at}", f"datafile: {at}", f"DATA FILE: {at}", f"Datafile:  {at} ", f"data file:{at}"),
+        *(f" data file: {at}", f"data  file: {at}", f"data file: {at}\r"),
+    ):
+        yield nrrd(end)
+    yield nrrd(f"data file: {at}", before=padding)
+    yield nrrd(f"data file: {at}", before="key:=data file: LOCAL\n")
+    yield nrrd("data file: LIST", *(f"{at}.{part}" for part in range(4)))
+    yield nrrd("data file: LIST 3", at)
+    yield nrrd(f"data file: {at}.%d 0 3 1")
+    yield nrrd(f"data file: {at}.%01d 0 3 1 2")
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory) -> Path:
+    """The secret's absolute path: whole, and in four parts."""
+    folder = tmp_path_factory.mktemp("server") / "elsewhere"
+    folder.mkdir()
+    (folder / "secret").write_bytes(SECRET.tobytes())
+    for part, values in enumerate(SECRET):
+        (folder / f"secret.{part}").write_bytes(values.tobytes())
+    return folder / "secret"
+
+
+@pytest.fixture(scope="module")
+def given(secret) -> list[Path]:
+    """The headers as files, beside a link to the secret and a folder with a copy."""
+    folder = secret.parent.parent / "given"
+    (folder / "sub").mkdir(parents=True)
+    for part in ("", *(f".{part}" for part in range(4))):
+        (folder / f"linked{part}").symlink_to(Path(f"{secret}{part}"))
+        (folder / "sub" / f"secret{part}").write_bytes(Path(f"{secret}{part}").read_bytes())
+    for trap in traps(secret):
+        (folder / trap.name).write_bytes(trap.content)
+    return sorted(folder.glob("trap_*"))
+
+
+@pytest.fixture(scope="module")
+def zips(given) -> list[Path]:
+    """Each header inside a zip, with a link to the secret beside it."""
+    folder = given[0].parent.parent / "zips"
+    folder.mkdir()
+    made = []
+    for path in given:
+        made.append(folder / f"{path.name}.zip")
+        with zipfile.ZipFile(made[-1], "w") as archive:
+            archive.write(path, path.name)
+            link = zipfile.ZipInfo("linked")
+            link.external_attr = 0o120777 << 16
+            archive.writestr(link, str(given[0].parent.parent / "elsewhere" / "secret"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def image_file(given) -> Path:
+    """An honest image of the secret's shape."""
+    path = given[0].parent.parent / "image.npy"
+    np.save(path, np.random.default_rng(1).integers(0, 255, SHAPE, dtype=np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    torch.manual_seed(0)
+    network = build_network("MonaiUNet", {"channels": (4, 8), "strides": (2,), "in_channels": 1, "classes": 1})
+    card = ModelCard(
+        task="things", class_names=("thing",), in_channels=1, input_size=(4, 16, 16), inference="tile", threshold=0.5
+    )
+    folder = tmp_path_factory.mktemp("checkpoints")
+    save_checkpoint(folder / CHECKPOINT, network.eval(), card)
+    return Settings(checkpoints_dir=folder, results_dir=tmp_path_factory.mktemp("results"), device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def environment(settings, monkeypatch):
+    for name in ("checkpoints_dir", "results_dir", "device"):
+        monkeypatch.setenv(f"MEDSEG_{name.upper()}", str(getattr(settings, name)))
+
+
+def holds_secret(content: object) -> bool:
+    """Whether bytes, an array, a text or a folder hold the pattern, or one slice of it, in any form it could take."""
+    if isinstance(content, Path):
+        if content.is_dir():
+            return any(holds_secret(path) for path in content.rglob("*") if path.is_file() and not path.is_symlink())
+        return holds_secret(content.read_bytes())
+    if isinstance(content, np.ndarray):
+        return any(_in_array(values) for values in (content, content.T))
+    if isinstance(content, str):
+        packed = (_base64(word) for word in re.findall(r"[A-Za-z0-9+/=_-]{200,}", content))
+        digits = re.sub(r"[^01]", "", content)
+        return any(_text(values) in digits for values in SECRET) or any(map(holds_secret, packed))
+    assert isinstance(content, bytes)
+    return any(_in_bytes(values) for values in _unpacked(content))
+
+
+def _in_array(values: np.ndarray) -> bool:
+    if values.dtype.kind not in "buif" or values.size < SECRET[0].size:
+        return False
+    return _in_bytes((values > values.min()).astype(np.uint8).tobytes())
+
+
+def _in_bytes(content: bytes) -> bool:
+    return any((values * factor).tobytes() in content for values in SECRET for factor in (1, 255))
+
+
+def _text(values: np.ndarray) -> str:
+    return "".join(map(str, values.ravel().tolist()))
+
+
+def _base64(word: str) -> bytes:
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(word + "===")
+    return b""
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    yield content
+    for unpack in (gzip.decompress, zlib.decompress):
+        with contextlib.suppress(OSError, EOFError, zlib.error):
+            yield unpack(content)
+    with contextlib.suppress(zipfile.BadZipFile, NotImplementedError), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            yield from _unpacked(archive.read(name))
+    with contextlib.suppress(OSError, SyntaxError, ValueError):
+        yield np.array(Image.open(io.BytesIO(content))).tobytes()
+    with contextlib.suppress(Exception):
+        plain = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        image = nibabel.Nifti1Image.from_bytes(plain)
+        values = np.asanyarray(image.dataobj)
+        yield from ((each > each.min()).astype(np.uint8).tobytes() for each in (values, values.T))
+    head, _, body = content.partition(b"\n\n")
+    if head.startswith(b"NRRD") and body:
+        yield from _unpacked(body)
+
+
+def test_the_search_finds_the_pattern(tmp_path):
+    nibabel.Nifti1Image(SECRET.T, np.eye(4)).to_filename(tmp_path / "a.nii.gz")
+    np.save(tmp_path / "b.npy", SECRET * 255)
+    Image.fromarray(SECRET[2] * 255).save(tmp_path / "c.png")
+    (tmp_path / "d.json").write_text(json.dumps(SECRET[1].tolist()))
+    with zipfile.ZipFile(tmp_path / "e.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "a.nii.gz", "x/a.nii.gz")
+    for path in tmp_path.iterdir():
+        assert holds_secret(path) or holds_secret(path.read_text(errors="ignore")), path.name
+    assert holds_secret(SECRET.astype(np.float32) * 7 + 3)
+    assert holds_secret(base64.b64encode(zlib.compress(SECRET.tobytes())).decode())
+    assert not holds_secret(np.random.default_rng(3).integers(0, 2, SHAPE, dtype=np.uint8))
+
+
+def refuses(way: Callable[[Path], object], paths: list[Path]) -> list[str]:
+    """The names of the files that a way in took, or whose refusal says too much."""
+    wrong = []
+    for path in paths:
+        try:
+            answer = way(path)
+        except MedsegError as error:
+            if holds_secret(str(error)) or "elsewhere" in str(error):
+                wrong.append(f"{path.name}: {error}")
+        else:
+            wrong.append(f"{path.name}: {type(answer).__name__}")
+    return wrong
+
+
+def test_every_spelling_is_there(given):
+    assert len(given) == len(PLACES) * 30
+
+
+def test_read_image(given, zips, tmp_path):
+    assert refuses(read_image, given) == []
+    assert refuses(read_image, zips) == []
+    assert refuses(lambda path: read_image(path, volume=1, unpack_to=tmp_path / "unpacked"), [*given, *zips]) == []
+    assert not holds_secret(tmp_path)
+
+
+def test_read_label_map(given, zips, image_file):
+    image = read_image(image_file)
+    assert refuses(read_label_map, [*given, *zips]) == []
+    assert refuses(lambda path: read_label_map(path, class_names=("thing",), image=image), given) == []
+
+
+def test_listings(given, zips, tmp_path):
+    assert {count_volumes(path) for path in [*given, *zips]} == {1}
+    for paths in (given[:20], zips[:20], [given[0].parent / "sub", given[0].parent]):
+        items = collect_images(paths, unpack_to=tmp_path)
+        assert refuses(read_image, [item for item in items if isinstance(item, Path) and item.name[:4] == "trap"]) == []
+    assert not holds_secret(tmp_path)
+
+
+def test_the_command_segment(given, zips, tmp_path, capsys):
+    files = [*map(str, given), *map(str, zips)]
+    assert segment_command(["segment", *files, "--checkpoint", CHECKPOINT, "--output", str(tmp_path / "out")]) == 1
+    shown = capsys.readouterr()
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".gz", ".png", ".nrrd", ".dcm")]
+    assert not holds_secret(tmp_path)
+    assert not holds_secret(shown.out + shown.err)
+    assert "elsewhere" not in shown.out + shown.err
+
+
+def test_the_command_compare(given, image_file, tmp_path, capsys):
+    for number, path in enumerate(given):
+        output = ["--output", str(tmp_path / f"out_{number}")]
+        label_map = ["compare", str(image_file), "--label-map", str(path), *output]
+        reference = ["compare", str(image_file), "--checkpoint", CHECKPOINT, "--reference", str(path), *output]
+        image = ["compare", str(path), "--checkpoint", CHECKPOINT, *output]
+        for arguments in [label_map] + ([reference, image] if number % 7 == 0 else []):
+            assert evaluation_command(arguments) == 2, path.name
+    shown = capsys.readouterr()
+    assert not holds_secret(tmp_path)
+    assert not holds_secret(shown.out + shown.err)
+
+
+def write_test_set(folder: Path, given: list[Path], image_file: Path, *, trap: str) -> Path:
+    """A case for each header, which is its image, its mask or its prediction; the rest is honest."""
+    for path in given:
+        case = path.stem
+        for part in ("images", "masks", "predictions"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            target = folder / part / f"{case}{path.suffix if part == trap else '.npy'}"
+            if part == trap:
+                target.write_bytes(path.read_bytes())
+            elif part == "images":
+                target.write_bytes(image_file.read_bytes())
+            else:
+                np.save(target, (np.load(image_file) > 100).astype(np.uint8))
+    (folder / trap / "linked").symlink_to(given[0].parent / "linked")
+    return folder
+
+
+@pytest.mark.parametrize("trap", ["masks", "predictions"])
+def test_the_command_score(given, image_file, tmp_path, capsys, trap):
+    folder = write_test_set(tmp_path / "set", given, image_file, trap=trap)
+    (folder / trap / "linked").unlink()
+    arguments = ["score", "--test-set", str(folder), "--predictions", str(folder / "predictions"), "--workers", "0"]
+    assert evaluation_command([*arguments, "--output", str(tmp_path / "out")]) in (1, 2)
+    assert_nothing_scored(tmp_path / "out", capsys)
+
+
+@pytest.mark.parametrize("trap", ["images", "masks"])
+def test_the_command_run(given, image_file, tmp_path, capsys, trap):
+    folder = write_test_set(tmp_path / "set", given[::5], image_file, trap=trap)
+    (folder / trap / "linked").unlink()
+    arguments = ["run", "--test-set", str(folder), "--checkpoint", CHECKPOINT, "--workers", "0"]
+    assert evaluation_command([*arguments, "--output", str(tmp_path / "out")]) in (1, 2)
+    assert_nothing_scored(tmp_path / "out", capsys)
+
+
+def assert_nothing_scored(output: Path, capsys) -> None:
+    shown = capsys.readouterr()
+    assert not holds_secret(shown.out + shown.err)
+    if output.exists():
+        assert not holds_secret(output)
+        for table in output.rglob("scores.csv"):
+            with table.open(newline="", encoding="utf-8") as file:
+                assert [row["case_id"] for row in csv.DictReader(file) if row["status"] == "ok"] == []
+
+
+def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path):
+    from evaluation.ui import compare_handlers, compare_run
+    from evaluation.ui.compare_state import Request
+    from evaluation.ui.compare_state import Work as ComparedWork
+    from medseg_demo.ui import segment_handlers
+    from medseg_demo.ui.state import Choices, Work
+
+    engine = Engine(settings)
+    for path in [*given[::3], *zips[::7]]:
+        work = Work()
+        shown = list(segment_handlers.take_files(engine, work, [path], Choices(CHECKPOINT), tmp_path / "visitor"))
+        assert work.given.image is None, path.name
+        assert not holds_secret(repr(shown)), path.name
+        compared = ComparedWork()
+        compare_handlers.take_files(engine, compared, [path], tmp_path / "visitor")
+        assert compared.given.image is None, path.name
+    image = read_image(image_file)
+    for field in ("reference", "label_maps"):
+        for path in given[::3]:
+            given_to = {field: str(path) if field == "reference" else (str(path),)}
+            with pytest.raises(MedsegError):
+                list(compare_run.compare(engine, image, Request((), **given_to), lambda *_: iter(())))
+    assert not holds_secret(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def client(settings, tmp_path_factory):
+    """The running app, through the client that its users have."""
+    from gradio_client import Client
+
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    page = app.build_app(settings)
+    options = {"server_name": "127.0.0.1", "server_port": port, "prevent_thread_lock": True}
+    _, url, _ = page.launch(**options, **app.launch_options(settings))
+    yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+    page.close()
+    os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+def refused_by_app(call: Callable[[Path], object], paths: list[Path]) -> list[str]:
+    from gradio_client.exceptions import AppError
+
+    wrong = []
+    for path in paths:
+        try:
+            answer = call(path)
+        except AppError as error:
+            if holds_secret(str(error)) or "elsewhere" in str(error):
+                wrong.append(f"{path.name}: {error}")
+        else:
+            wrong.append(f"{path.name}: {type(answer).__name__}")
+    return wrong
+
+
+def test_the_endpoint_segment(client, given, zips):
+    from gradio_client import handle_file
+
+    paths = [*given[::4], *zips[::9]]
+    assert refused_by_app(lambda path: client.predict(handle_file(path), CHECKPOINT, api_name="/segment"), paths) == []
+
+
+@pytest.mark.parametrize("role", ["file", "reference", "label_maps"])
+def test_the_endpoint_compare(client, given, image_file, role):
+    from gradio_client import handle_file
+
+    def call(path: Path) -> object:
+        trap = [handle_file(path)] if role == "label_maps" else handle_file(path)
+        files = {"file": handle_file(image_file)} | {role: trap}
+        return client.predict(**files, checkpoints=[CHECKPOINT], api_name="/compare")
+
+    assert refused_by_app(call, given[::7]) == []
+
+
+@pytest.mark.parametrize("trap", ["images", "masks"])
+def test_the_endpoint_evaluate(client, given, image_file, tmp_path, trap):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    folder = write_test_set(tmp_path / "set", given[::5], image_file, trap=trap)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink() and path.parent.name != "predictions":
+                archive.write(path, path.relative_to(folder))
+    with contextlib.suppress(AppError):
+        table, scores = client.predict([CHECKPOINT], file=handle_file(tmp_path / "set.zip"), api_name="/evaluate")
+        assert [row["case_id"] for row in table["rows"] if row["status"] == "ok"] == []
+        assert not holds_secret(json.dumps(table))
+        assert not holds_secret(Path(scores))
