@@ -182,6 +182,6 @@ def resampled(image: MedicalImage, onto: MedicalImage) -> MedicalImage:
     moving = sitk.GetImageFromArray(np.atleast_3d(image.slices[..., 0]).astype(np.float32))
     grid = sitk.Image(onto.slices.shape[2], onto.slices.shape[1], onto.slices.shape[0], sitk.sitkFloat32)
     pixels = sitk.GetArrayFromImage(sitk.Resample(moving, grid, transform, sitk.sitkLinear, 0.0))
-    return replace(
-        image, pixels=pixels if onto.is_volume else pixels[0], axes=onto.axes[:3] if onto.is_volume else "YX"
-    )
+    if onto.is_volume:
+        return replace(image, pixels=pixels, axes="ZYX")
+    return replace(image, pixels=pixels[0], axes="YX")

@@ -6,6 +6,7 @@ hold 0 and 255; floats that are whole numbers are read; the colours of a picture
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,8 @@ def _from_values(
             f"{source.label}: a {found.format.name} image is no label map. Choose a segmentation, or export the labels "
             "as PNG, NIfTI or NRRD."
         )
-    if found.layout.volumes > 1:
+    is_bare = found.format.has_bare_axes and len(found.layout.shape) == 2 and colours is None
+    if found.layout.volumes > 1 and not is_bare:
         raise UnsupportedImageError(
             f"{source.label}: it holds {found.layout.volumes} volumes or several components a voxel. Store one label a "
             "voxel (of one-hot channels the number of the channel)."
@@ -141,7 +143,9 @@ def _from_values(
         raise UnsupportedImageError(
             f"{source.label}: it holds {len(found.layout.alternatives)} arrays ({held}). Keep the label map alone."
         )
-    raw = decode(source, found)
+    raw = decode(source, found, "channels" if is_bare else None)
+    if raw.array.ndim == 3 and is_bare:
+        raw = replace(raw, axes="ZYX", samples="one")
     if colours is not None and (raw.samples.startswith("colour") or raw.palette is not None):
         return _from_colours(raw, colours, class_names, source)
     values = _one_sample(raw, source)

@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medseg_demo.reading.source import Source
+from medseg_demo.settings import Settings
 
 
 @pytest.fixture
@@ -46,4 +48,4 @@ def dicom_file() -> Callable[[str], Path]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
-    return Source(tmp_path / "file.bin", b"x", 1)
+    return Source(tmp_path / "file.bin", BytesIO(b"x"), b"x", 1, Settings())

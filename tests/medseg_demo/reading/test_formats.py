@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medseg_demo.errors import DamagedFileError, ReadError, UnknownFormatError
-from medseg_demo.reading import READERS, read_image
+from medseg_demo.reading import FORMATS, read_image
 
 
 def test_formats_are_named_once():
-    names = [reader.file_format for reader in READERS]
+    names = [each.name for each in FORMATS]
     assert len(names) == len(set(names))
     assert names[0] == "DICOM"  # see the module
 

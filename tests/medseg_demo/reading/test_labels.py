@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
-from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.errors import DamagedFileError, ReadError, UnknownFormatError, UnsupportedImageError
+from medseg_demo.image import MedicalImage
 from medseg_demo.reading import read_image
-from medseg_demo.reading.labels import compare_geometry, needs_image, read_label_map
+from medseg_demo.reading.labels import BINARY_NOTE, compare_geometry, read_label_map
 
 LABELS = np.array([[0, 1, 2], [2, 0, 1]], np.uint8)
 
@@ -80,9 +80,9 @@ def test_whole_numbers_of_any_type(tmp_path, kind):
         ([[0.0, np.nan]], "holds the value nan"),
         ([[0, -1]], "holds the label -1"),
         ([[0, 300]], "holds the label 300"),
-        ([0, 1], "has shape"),
-        (np.zeros((0, 3)), "has shape"),
-        (np.zeros((2, 2, 2, 2)), "has shape"),
+        ([0, 1], r"array of shape \(2,\)"),
+        (np.zeros((0, 3)), "is empty"),
+        (np.zeros((2, 2, 2, 2)), "2 volumes or several components"),
         ([[0, 1j]], "complex128"),
         ([["a", "b"]], "<U1"),
     ],
@@ -111,7 +111,7 @@ def test_several_arrays_in_one_file(tmp_path):
 
 def test_pickles_are_not_executed(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(DamagedFileError, match=r"a\.npy cannot be read"):
+    with pytest.raises(UnsupportedImageError, match=r"a\.npy: it holds pickled Python objects"):
         read_label_map(tmp_path / "a.npy")
 
 
@@ -208,73 +208,117 @@ def test_one_time_is_no_axis_and_several_are_refused(tmp_path, name):
             label_map = read_label_map(tmp_path / name)
             np.testing.assert_array_equal(label_map.labels, VOXELS)
             assert compare_geometry(read_image(tmp_path / name), label_map) == []
-    with pytest.raises(UnsupportedImageError, match=r"has shape \(2, 2, 3, 4\). Store labels as"):
+    with pytest.raises(UnsupportedImageError, match="2 volumes or several components"):
         read_label_map(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.mha"])
 def test_several_components_are_refused(tmp_path, name):
-    vectors = SimpleITK.GetImageFromArray(np.repeat(VOXELS[..., None], 3, -1), isVector=True)
+    vectors = SimpleITK.GetImageFromArray(np.stack([VOXELS, VOXELS * 0], -1), isVector=True)
     SimpleITK.WriteImage(vectors, str(tmp_path / name))
     with pytest.raises(UnsupportedImageError, match="several components a voxel"):
         read_label_map(tmp_path / name)
-
-
-def test_which_files_are_placed_by_their_image(tmp_path):
-    (tmp_path / "seg.dcm").write_bytes(bytes(128) + b"DICM" + b"1.2.840.10008.5.1.4.1.1.66.4")
-    assert needs_image(tmp_path / "seg.dcm")
-    assert needs_image(nifti(tmp_path / "a.nii"))
-    assert not needs_image(tmp_path / "a.png")
-    assert not needs_image(tmp_path / "missing.dcm")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.nii.gz", "a.npy", "a.npz", "a.tif"])
 def test_damaged_and_empty_files(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"no labels at all")
-    with pytest.raises(DamagedFileError, match=name):
+    with pytest.raises(UnknownFormatError, match=name):
         read_label_map(path)
     path.write_bytes(b"")
     with pytest.raises(DamagedFileError, match="is empty"):
         read_label_map(path)
     path.unlink()
-    with pytest.raises(ReadError, match="no such file"):
+    with pytest.raises(ReadError, match="cannot be opened"):
         read_label_map(path)
 
 
-def image_at(spacing=None, affine=None, shape=(2, 3, 4)) -> MedicalImage:
-    return MedicalImage(np.zeros(shape, np.uint8), "ZYX", Geometry(spacing, affine), "a", "NIfTI", 8, (0, 1))
+def test_the_image_is_read_only_where_the_file_states_a_place(tmp_path):
+    calls = []
+
+    def image() -> MedicalImage:
+        calls.append(1)
+        return read_image(tmp_path / "a.nii.gz")
+
+    Image.fromarray(LABELS).save(tmp_path / "a.png")
+    read_label_map(tmp_path / "a.png", image=image)
+    assert calls == []
+    read_label_map(nifti(tmp_path / "a.nii.gz"), image=image)
+    assert calls == [1]
 
 
-def labels_at(spacing=None, affine=None, shape=(2, 3, 4)) -> LabelMap:
-    return LabelMap(np.zeros(shape, np.uint8), ("a",), Geometry(spacing, affine))
+def test_a_label_map_in_another_orientation_is_turned_and_one_elsewhere_refused(tmp_path):
+    image = read_image(nifti(tmp_path / "image.nii.gz", np.arange(24, dtype=np.int16).reshape(2, 3, 4)))
+    original = nibabel.load(nifti(tmp_path / "a.nii.gz"))
+    nibabel.save(nibabel.as_closest_canonical(original), tmp_path / "ras.nii.gz")
+    turned = read_label_map(tmp_path / "ras.nii.gz", image=image)
+    np.testing.assert_array_equal(turned.labels, VOXELS)
+    assert "turned" in turned.notes[0]
+    moved = RAS.copy()
+    moved[0, 3] += 0.5
+    with pytest.raises(UnsupportedImageError, match=r"b\.nii\.gz: it lies up to 0\.5 mm"):
+        read_label_map(nifti(tmp_path / "b.nii.gz", affine=moved), image=image)
 
 
-def test_equal_geometry_has_no_fault():
-    spacing, affine = (2.0, 1.0, 1.0), np.diag([1.0, 1.0, 2.0, 1.0])
-    assert compare_geometry(image_at(spacing, affine), labels_at(spacing, affine + 1e-6)) == []
-    assert compare_geometry(image_at(spacing, affine), labels_at()) == []
+def test_0_and_255_are_said(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0, 255]], np.uint8))
+    assert read_label_map(tmp_path / "a.npy").notes == (BINARY_NOTE,)
+    np.save(tmp_path / "b.npy", np.array([[0, 1]], np.uint8))
+    assert read_label_map(tmp_path / "b.npy").notes == ()
 
 
-def test_shapes_are_named():
-    (fault,) = compare_geometry(image_at(), labels_at(shape=(2, 3, 5)))
-    assert fault == "reference has shape (2, 3, 5) but image has (2, 3, 4)"
+def test_own_names_are_matched_by_name_not_by_number(tmp_path):
+    np.save(tmp_path / "a.npy", LABELS)
+    own = {0: "background", 1: "Posterior", 2: "anterior"}
+    label_map = read_label_map(tmp_path / "a.npy", class_names=("anterior", "posterior"), value_names=own)
+    np.testing.assert_array_equal(label_map.labels, np.array([0, 2, 1])[LABELS])
+    assert "matched by name" in label_map.notes[0]
+    with pytest.raises(UnsupportedImageError, match=r"'kidney' is none of them"):
+        read_label_map(tmp_path / "a.npy", class_names=("anterior", "body"), value_names={1: "anterior", 2: "kidney"})
+    with pytest.raises(UnsupportedImageError, match="label 2, which its own list"):
+        read_label_map(tmp_path / "a.npy", class_names=("anterior", "posterior"), value_names={1: "anterior"})
 
 
-def test_another_spacing():
-    (fault,) = compare_geometry(image_at((2.0, 1.0, 1.0)), labels_at((2.0, 1.0, 1.1)))
-    assert fault == "reference has spacing (2, 1, 1.1) mm but image has (2, 1, 1) mm"
+def test_the_only_name_stands_for_the_only_class_and_says_so(tmp_path):
+    np.save(tmp_path / "a.npy", (LABELS == 1).astype(np.uint8) * 7)
+    label_map = read_label_map(tmp_path / "a.npy", class_names=("lung",), value_names={7: "Lungs"})
+    np.testing.assert_array_equal(label_map.labels, LABELS == 1)
+    assert label_map.notes == ("Its only label, 'Lungs', was taken for the only class, 'lung'.",)
 
 
-def test_another_place():
-    spacing, affine = (2.0, 1.0, 1.0), np.diag([1.0, 1.0, 2.0, 1.0])
-    moved = affine.copy()
-    moved[:3, 3] = 3, 4, 0
-    (fault,) = compare_geometry(image_at(spacing, affine), labels_at(spacing, moved))
-    assert "up to 5 mm away" in fault
+COLOURS = {"tumour": "#ff0000", "liver": "00FF10"}
 
 
-def test_a_flipped_axis_is_seen():
-    affine = np.diag([1.0, 1.0, 2.0, 1.0])
-    (fault,) = compare_geometry(image_at((2.0, 1.0, 1.0), affine), labels_at((2.0, 1.0, 1.0), affine * [-1, 1, 1, 1]))
-    assert "up to 6 mm away" in fault
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colours_are_labels_where_a_table_names_them(tmp_path, mode):
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 0], pixels[1, 2] = (255, 0, 0), (0, 255, 16)
+    Image.fromarray(pixels).convert(mode, palette=Image.Palette.ADAPTIVE).save(tmp_path / "a.png")
+    label_map = read_label_map(tmp_path / "a.png", colours=COLOURS)
+    assert label_map.labels.tolist() == [[1, 0, 0], [0, 0, 2]]
+    assert label_map.class_names == ("tumour", "liver")
+    by_class = read_label_map(tmp_path / "a.png", colours=COLOURS, class_names=("liver", "tumour"))
+    assert by_class.labels.tolist() == [[2, 0, 0], [0, 0, 1]]
+
+
+def test_a_colour_that_the_table_lacks_is_named(tmp_path):
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    pixels[0, 0] = 250, 3, 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    with pytest.raises(UnsupportedImageError, match=r"1 pixels have a colour.*#fa0300"):
+        read_label_map(tmp_path / "a.png", colours=COLOURS)
+    with pytest.raises(UnsupportedImageError, match="'red' is no colour"):
+        read_label_map(tmp_path / "a.png", colours={"a": "red"})
+
+
+def test_numbers_of_objects_are_kept_where_the_user_says_so(tmp_path):
+    numbers = np.array([[0, 1000, 1000], [70000, 0, 3]], np.uint32)
+    np.save(tmp_path / "a.npy", numbers)
+    label_map = read_label_map(tmp_path / "a.npy", instances=True, class_names=("nucleus",))
+    assert label_map.labels.tolist() == [[0, 1, 1], [1, 0, 1]]
+    np.testing.assert_array_equal(label_map.instances, numbers)
+    with pytest.raises(UnsupportedImageError, match="label 70000, but labels here"):
+        read_label_map(tmp_path / "a.npy")
+    with pytest.raises(UnsupportedImageError, match="objects of one class"):
+        read_label_map(tmp_path / "a.npy", instances=True, class_names=("a", "b"))
