@@ -250,18 +250,18 @@ def _collect(
 
 def _named_apart(items: Sequence[Path | Series], unpack_to: Path) -> list[Path | Series]:
     """Series of one name get their folders in front where these differ, and are numbered otherwise."""
-    apart = list(items)
-    called = Counter(item.name for item in items if isinstance(item, Series))
-    for name in (name for name, count in called.items() if count > 1):
-        group = [index for index, item in enumerate(items) if isinstance(item, Series) and item.name == name]
-        folders = [_folder(items[index]) for index in group]
-        if len(set(folders)) == len(group):
+    series: dict[str, list[Series]] = defaultdict(list)
+    for item in items:
+        if isinstance(item, Series):
+            series[item.name].append(item)
+    apart: dict[Path | Series, Series] = {}
+    for name, group in series.items():
+        folders = [_folder(item) for item in group]
+        if len(set(folders)) == len(group) > 1:
             known = [path.relative_to(unpack_to) if path.is_relative_to(unpack_to) else path for path in folders]
-            for index, own in zip(
-                group, names.unique_stems([path / "_" for path in known], [name] * len(group)), strict=True
-            ):
-                apart[index] = replace(items[index], name=own)  # type: ignore[arg-type]
-    return number_names(apart)
+            stems = names.unique_stems([path / "_" for path in known], [name] * len(group))
+            apart |= {item: replace(item, name=stem) for item, stem in zip(group, stems, strict=True)}
+    return number_names(apart.get(item, item) for item in items)
 
 
 def _grouped(files: Sequence[Looked], *, root: Path | None = None, name: str = "") -> list[Path | Series]:

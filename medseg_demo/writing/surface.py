@@ -147,7 +147,7 @@ def _mesh(surface: Surface) -> "trimesh.Trimesh":
 def _stl(surfaces: Sequence[Surface]) -> bytes:
     import trimesh
 
-    content = trimesh.util.concatenate([_mesh(surface) for surface in surfaces]).export(file_type="stl")
+    content: bytes = trimesh.util.concatenate([_mesh(surface) for surface in surfaces]).export(None, file_type="stl")
     return STL_HEADER + content[len(STL_HEADER) :]  # trimesh leaves the header's text empty
 
 
@@ -155,11 +155,12 @@ def _glb(surfaces: Sequence[Surface]) -> bytes:
     import trimesh
     from trimesh.visual.material import PBRMaterial
 
-    scene, colours = trimesh.Scene(), {}
+    scene = trimesh.Scene()
+    colours: dict[str, list[float]] = {}  # by the names of nodes, meshes and materials alike
     for surface in surfaces:
         mesh = _mesh(surface)
         colour = [*(_linear(level / 255) for level in class_colour(surface.value)), 1.0]
-        name = names.free_name(surface.class_name, (*scene.geometry, scene.graph.base_frame))
+        name = names.free_name(surface.class_name, [str(scene.graph.base_frame), *colours])
         material = PBRMaterial(name=name, baseColorFactor=colour, metallicFactor=0.0, roughnessFactor=0.7)
         mesh.visual = trimesh.visual.TextureVisuals(material=material)
         scene.add_geometry(mesh, name, name, transform=GLTF_FROM_LPS_MM)
