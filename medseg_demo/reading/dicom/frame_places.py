@@ -15,7 +15,6 @@ from medseg_demo.reading.dicom.slice_places import (
     REFUSED,
     Place,
     SlicePlaces,
-    named_slices,
     places_of,
     regular_places,
     slice_of,
@@ -67,7 +66,7 @@ class FramePlaces:
         Raises:
             UnsupportedImageError: It does not lie on the voxels, or nothing tells where it lies.
         """
-        known, plane = slice_of(self.named[frame], named_slices(self.slices.frames)), self.planes[frame]
+        known, plane = slice_of(self.named[frame], self.slices.named), self.planes[frame]
         if plane is None or self.slices.basis is None:
             return self._by_name(known)
         if known is None and self.in_other_space:
@@ -134,8 +133,7 @@ def find_places(
         slices = places_of(image, origin)
         theirs, ours = str(frames.dataset.get("FrameOfReferenceUID") or ""), origin and origin.frame_of_reference
         is_other = bool(theirs and ours and theirs != ours)
-        known = named_slices(slices.frames)
-        if slices.basis is not None or any(slice_of(each, known) is not None for each in named):
+        if slices.basis is not None or any(slice_of(each, slices.named) is not None for each in named):
             return FramePlaces(slices, True, planes, named, rows, columns, is_other, source)
     slices = _own_volume(frames, planes, named, rows, columns, source)
     return FramePlaces(slices, False, planes, named, rows, columns, False, source)

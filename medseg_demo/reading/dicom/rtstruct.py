@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 MOST_ROIS = 255
+MOST_CHARACTERS = 64  # of a name: DICOM's limit for long strings (LO)
 LEAST_POINTS = 3
 # Share of the distance between slices by which the points that make one outline may lie off their common plane.
 FLAT = 0.1
@@ -112,7 +113,7 @@ def _regions(dataset: "Dataset", source: Source) -> tuple[list[_Region], tuple[s
                 f"{source.label}: the regions of the RTSTRUCT are not numbered, or two have one number. Export it "
                 "again."
             )
-        label = names.shown(str(value_of(item, "ROIName") or "").strip()) or f"class_{number}"
+        label = names.shown(str(value_of(item, "ROIName") or "").strip())[:MOST_CHARACTERS] or f"class_{number}"
         found[number] = _Region(number, label, space=str(value_of(item, "ReferencedFrameOfReferenceUID") or ""))
     for item in items(dataset, "ROIContourSequence"):
         number = whole(item, "ReferencedROINumber")
@@ -163,10 +164,12 @@ def _points(contour: "Dataset", source: Source) -> np.ndarray:
     else:
         values = np.array(element.value if element.value is not None else [], float)
     offset = value_of(contour, "ContourOffsetVector")
-    if len(values) % 3 or not np.isfinite(values).all():
+    if len(values) % 3 or len(values) < 3 * (whole(contour, "NumberOfContourPoints") or 0):
         raise DamagedFileError(
-            f"{source.label}: a contour of the RTSTRUCT is not made of points in three coordinates. Export it again."
+            f"{source.label}: a contour of the RTSTRUCT lacks some of its points or coordinates. Export it again."
         )
+    if not np.isfinite(values).all():
+        raise DamagedFileError(f"{source.label}: a contour of the RTSTRUCT is not made of numbers. Export it again.")
     points = values.reshape(-1, 3)
     return points if offset is None else points + np.array(offset, float)
 

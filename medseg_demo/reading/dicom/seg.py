@@ -28,7 +28,7 @@ from medseg_demo.reading.dicom.elements import whole
 from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
 from medseg_demo.reading.dicom.objects import sop_class
 from medseg_demo.reading.dicom.pixels import PixelFormat, decode
-from medseg_demo.reading.dicom.seg_header import LABEL_MAP, SEGMENTATION, SegHeader, read_header
+from medseg_demo.reading.dicom.seg_header import LABEL_MAP, SEGMENTATION, VALUES, SegHeader, read_header
 from medseg_demo.reading.dicom.slice_places import NOTED, Place
 from medseg_demo.reading.dicom.source_frames import FrameElements, frame_count, in_stored_order
 from medseg_demo.reading.source import MIB, Source, check_size, decoding
@@ -181,8 +181,9 @@ def _as_labels(values: np.ndarray, header: SegHeader, frames: FrameElements, ind
 
 
 def _look_up(values: np.ndarray, header: SegHeader, source: Source) -> np.ndarray:
-    table = np.full(2**16, NO_SEGMENT, np.int16)
-    table[0 if header.background is None else header.background] = 0
+    table = np.full(VALUES, NO_SEGMENT, np.int16)
+    if header.background is not None:
+        table[header.background] = 0
     for label, number in enumerate(header.numbers, start=1):
         table[number] = label
     labels = table[values]

@@ -3,6 +3,7 @@
 Source: DICOM PS3.3, C.8.20 (segmentation modules).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 MOST_SEGMENTS = 255
+VALUES = 2**16  # that a pixel of a label map can have
+MOST_CHARACTERS = 64  # of a name: DICOM's limit for long strings (LO)
+BACKGROUND = "background"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,7 @@ class SegHeader:
         numbers: Of its segments, ascending.
         class_names: Of its segments, in this order.
         most: The stored value of the fraction 1.
-        background: The stored value of background, in a label map.
+        background: The stored value of background in a label map; None where every value is a segment.
     """
 
     kind: str
@@ -67,7 +71,14 @@ def read_header(header: Header, source: Source) -> SegHeader:
             f"{source.label}: a DICOM SEG is binary with 1 bit a pixel, fractional, or a label map with 8 or 16; this "
             "one is not. Export it again as one of these."
         )
-    numbers, class_names = _segments(dataset, kind, source)
+    segments = _segments(dataset, source)
+    background = _background(dataset, segments) if kind == "LABELMAP" else None
+    numbers = tuple(sorted(segments.keys() - {background}))
+    if not 0 < len(numbers) <= MOST_SEGMENTS:
+        raise UnsupportedImageError(
+            f"{source.label}: the DICOM SEG describes {len(numbers)} segments, and 1 to {MOST_SEGMENTS} are "
+            "read. Export fewer."
+        )
     most = first(dataset, "MaximumFractionalValue", 0)
     if kind == "FRACTIONAL" and most <= 0:
         raise UnsupportedImageError(
@@ -77,37 +88,32 @@ def read_header(header: Header, source: Source) -> SegHeader:
     check_size((pixels.rows, pixels.columns), source)
     check_bytes(pixels.frame_bits * pixels.frames // 8, source)
     check_length(header.length, header.available, pixels, source)
-    return SegHeader(kind, pixels, numbers, class_names, most, _background(dataset))
+    class_names = tuple(segments[number] for number in numbers)
+    return SegHeader(kind, pixels, numbers, class_names, most, background)
 
 
-def _segments(dataset: "Dataset", kind: str, source: Source) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The numbers of the segments, ascending, and their names; background is none of them."""
+def _segments(dataset: "Dataset", source: Source) -> dict[int, str]:
+    """The names of the segments by their numbers, background among them where it is described."""
     found: dict[int, str] = {}
-    described = items(dataset, "SegmentSequence")
-    for item in described:
+    for item in items(dataset, "SegmentSequence"):
         number = whole(item, "SegmentNumber")
-        if number is None or not 0 <= number < 2**16 or number in found:
+        if number is None or not 0 <= number < VALUES or number in found:
             raise DamagedFileError(
                 f"{source.label}: the segments of the DICOM SEG are not numbered, or two have one number. Export it "
                 "again."
             )
-        label = names.shown(str(value_of(item, "SegmentLabel") or "").strip())
+        label = names.shown(str(value_of(item, "SegmentLabel") or "").strip())[:MOST_CHARACTERS]
         found[number] = label or f"class_{number}"
-    background = _background(dataset)
-    if kind == "LABELMAP":
-        found.pop(0 if background is None else background, None)
-    if not found or len(found) > MOST_SEGMENTS:
-        raise UnsupportedImageError(
-            f"{source.label}: the DICOM SEG describes {len(found)} segments, and 1 to {MOST_SEGMENTS} are read. Export "
-            "fewer."
-        )
-    numbers = tuple(sorted(found))
-    return numbers, tuple(found[number] for number in numbers)
+    return found
 
 
-def _background(dataset: "Dataset") -> int | None:
-    """The value of a label map's background, where it is stated.
+def _background(dataset: "Dataset", segments: Mapping[int, str]) -> int | None:
+    """The stored value of a label map's background; None where every value is a segment.
 
-    Source: DICOM PS3.3, C.8.20.2 (Pixel Padding Value).
+    Source: DICOM PS3.3, C.8.20.2: the pixel padding value is that of pixels that belong to no segment. Some programs
+    describe background as a segment of its own.
     """
-    return whole(dataset, "PixelPaddingValue")
+    stated = whole(dataset, "PixelPaddingValue")
+    if stated is not None and 0 <= stated < VALUES:
+        return stated
+    return 0 if segments.get(0, BACKGROUND).casefold() == BACKGROUND else None

@@ -6,6 +6,7 @@ the image's own where its pixels come to lie on voxels, whatever the order and d
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -69,7 +70,15 @@ class SlicePlaces:
     affine: np.ndarray | None = None
     frames: SourceFrames | None = None
 
-    @property
+    @cached_property
+    def named(self) -> dict[tuple[str, int], int]:
+        """The slice of each DICOM frame, by its file and its number in it."""
+        if self.frames is None:
+            return {}
+        names = zip(self.frames.instances, self.frames.frames, strict=True)
+        return {(instance, frame): index for index, (instance, frame) in enumerate(names) if instance}
+
+    @cached_property
     def depths(self) -> np.ndarray:
         """(Z,) the place of each slice along the normal, in mm."""
         assert self.basis is not None
@@ -221,14 +230,6 @@ def _regular(
     indices = np.rint((depths - depths[first]) / float(affine[:3, 2] @ normal))
     off = (positions - positions[first] - np.outer(indices, affine[:3, 2])) @ np.linalg.inv(affine[:3, :3]).T
     return affine if np.abs(off).max() <= REFUSED else None
-
-
-def named_slices(frames: SourceFrames | None) -> dict[tuple[str, int], int]:
-    """The slice of each DICOM frame, by its file and its number in it."""
-    if frames is None:
-        return {}
-    names = zip(frames.instances, frames.frames, strict=True)
-    return {(instance, frame): index for index, (instance, frame) in enumerate(names) if instance}
 
 
 def slice_of(named: Sequence[tuple[str, int]], known: dict[tuple[str, int], int]) -> int | None:

@@ -243,8 +243,9 @@ def test_more_regions_than_labels(tmp_path, image):
         lambda d: d.StructureSetROISequence.pop(0),
         lambda d: setattr(d.StructureSetROISequence[1], "ROINumber", 3),
         lambda d: setattr(d.ROIContourSequence[0].ContourSequence[0], "ContourData", [1, 2, 3, 4, 5]),
+        lambda d: setattr(d.ROIContourSequence[0].ContourSequence[0], "NumberOfContourPoints", 5),
     ],
-    ids=["undescribed", "repeated", "halved"],
+    ids=["undescribed", "repeated", "halved", "fewer"],
 )
 def test_what_contradicts_itself_is_damaged(tmp_path, image, damage):
     regions = {name: [outline(image, 2, box(2, 2, 5, 5))] for name in "ab"}

@@ -8,7 +8,7 @@ import pytest
 from dicom_segs import image_of, write_seg
 from dicom_series import OBLIQUE, PATIENT, SeriesWriter, affine_of, blob, write_enhanced
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless, generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless, generate_uid
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, OptionError, OutputError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
@@ -185,6 +185,38 @@ def test_another_value_is_the_background_of_a_label_map(tmp_path, image, label_m
     stored = pydicom.dcmread(path).pixel_array
     assert len(stored) < len(image.pixels)  # what is left out is background, and no air
     assert np.count_nonzero(content.labels == 1) == np.count_nonzero(stored == 0)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Background", NAMES), ("air", ("air", *NAMES))])
+def test_value_0_is_a_segment_where_it_has_a_name_and_nothing_is_background(tmp_path, image, label_map, name, expected):
+    def edit(dataset):
+        del dataset.PixelPaddingValue
+        dataset.SegmentSequence[0].SegmentLabel = name
+
+    path = write_seg(
+        tmp_path / "s.dcm", image, label_map.labels, NAMES, kind="LABELMAP", edit=edit, omit_empty_frames=False
+    )
+    content = read(path, image)
+    assert content.class_names == expected
+    assert np.array_equal(content.labels, label_map.labels + len(expected) - 2)
+
+
+def test_the_colours_of_a_label_map_do_not_count(tmp_path, image, label_map):
+    palette = highdicom.PaletteColorLUTTransformation.from_colors(["black", "red", "lime"])
+    path = write_seg(
+        tmp_path / "s.dcm", image, label_map.labels, NAMES, kind="LABELMAP", palette_color_lut_transformation=palette
+    )
+    assert pydicom.dcmread(path).PhotometricInterpretation == "PALETTE COLOR"
+    assert np.array_equal(read(path, image).labels, label_map.labels)
+
+
+def test_a_deflated_file(tmp_path, written, image, label_map):
+    dataset = pydicom.dcmread(written)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(written)
+    with open_source(written, Settings()) as source:
+        assert is_segmentation(source)
+    assert np.array_equal(read(written, image).labels, label_map.labels)
 
 
 def test_a_value_that_no_segment_has(tmp_path, image, label_map):
