@@ -48,7 +48,7 @@ $(VENV)/.demo: $(VENV)/.made requirements.txt requirements.lock
 	$(BIN)/python -m pip install -r requirements.txt $(LOCKED)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.made requirements.txt requirements-dev.txt requirements-train.txt requirements.lock
+$(VENV)/.dev: $(VENV)/.made requirements.txt requirements-dev.txt requirements-train.txt requirements-export.txt requirements.lock
 	$(BIN)/python -m pip install -r requirements-dev.txt $(LOCKED)
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Command line: segment images, list checkpoints, train. Thin over the functions of the package.
+"""Command line: segment images, list checkpoints, train, export. Thin over the functions of the package.
 
 Exit code 0 when all succeeded, 1 when some files failed (each is named, with its reason), 2 for unusable arguments.
 """
@@ -111,6 +111,16 @@ def _parser() -> argparse.ArgumentParser:
     checkpoints = commands.add_parser("checkpoints", help="list the checkpoints, and why some are unusable")
     checkpoints.add_argument("--json", action="store_true", help="print them as JSON")
     checkpoints.set_defaults(run=_checkpoints)
+
+    export = commands.add_parser("export", help="a checkpoint as ONNX, for OpenVINO, or as a faster sibling in int8")
+    export.add_argument("name", metavar="NAME", help="a name that `checkpoints` lists")
+    export.add_argument("--format", required=True, choices=["onnx", "openvino", "openvino-int8"])
+    export.add_argument("--output", required=True, type=Path, metavar="PATH", help="the checkpoint folder to make")
+    export.add_argument(
+        "--test-set", type=Path, metavar="DIR", help="int8 is calibrated on its split train; both are measured on val"
+    )
+    export.add_argument("--images", nargs="+", type=Path, default=[], metavar="FILE", help="to calibrate on instead")
+    export.set_defaults(run=_export)
 
     train = commands.add_parser("train", help="train a checkpoint from a test-set folder")
     train.add_argument("--test-set", required=True, type=Path, metavar="DIR", help="with images/, masks/, cases.csv")
@@ -285,6 +295,20 @@ def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
     for entry in entries:
         about = f"{entry.card.task} [{entry.architecture}]" if entry.card else f"unusable: {entry.problem}"
         print(f"{entry.name}: {about}{f' ({entry.note})' if entry.note else ''}")
+    return 0
+
+
+def _export(options: argparse.Namespace, settings: Settings) -> int:
+    from medseg_demo.exporting import export
+
+    export(
+        options.name,
+        options.format,
+        options.output,
+        test_set=options.test_set,
+        images=options.images,
+        settings=settings,
+    )
     return 0
 
 

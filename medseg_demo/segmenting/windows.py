@@ -64,7 +64,7 @@ def predict(
         InvalidCheckpointError: The network cannot take inputs as its card describes them.
     """
     tile, size = checkpoint.card.input_size, tuple(tensor.shape[2:])
-    windows = _windows(size, tile)
+    windows = windows_of(size, tile)
     jobs = [(index, *window) for index in range(len(tensor)) for window in windows]
     axes = FLIPS[len(tile)] if flips else ((),)
     with _told(checkpoint, compute):
@@ -169,7 +169,7 @@ def _default_batch(device: torch.device, dims: int) -> int:
     return GPU_BATCH if dims == 2 else GPU_VOLUMES
 
 
-def _windows(size: Sequence[int], tile: Sequence[int]) -> list[Window]:
+def windows_of(size: Sequence[int], tile: Sequence[int]) -> list[Window]:
     """The tiles that cover a plane or volume, the last axis fastest."""
     axes = zip(size, tile, strict=True)
     return list(product(*([slice(start, start + side) for start in _starts(length, side)] for length, side in axes)))

@@ -141,8 +141,8 @@ def test_sliding_agrees_with_that_of_monai(volume_network, volume_card, compute)
 
     # With these sizes MONAI, which steps by a fixed stride, puts its windows where ours lie.
     volume = torch.rand(1, 1, 28, 40, 16)
-    assert [window[0].start for window in inference._windows((28,), (16,))] == [0, 12]
-    assert [window[0].start for window in inference._windows((40,), (16,))] == [0, 12, 24]
+    assert [window[0].start for window in inference.windows_of((28,), (16,))] == [0, 12]
+    assert [window[0].start for window in inference.windows_of((40,), (16,))] == [0, 12, 24]
     with torch.inference_mode():
         expected = sliding_window_inference(
             volume, (16, 16, 16), 1, lambda x: volume_network(x).softmax(dim=1), overlap=0.25, mode="gaussian"
