@@ -5,7 +5,6 @@ import zlib
 import numpy as np
 import pytest
 import SimpleITK
-import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -91,52 +90,6 @@ def test_16_bit_colour_with_transparency(tmp_path):
     assert "over black" in image.notes[0]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"])
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_tiff_keeps_depth_and_range(tmp_path, dtype, order):
-    bounds = np.finfo(np.float32) if dtype.startswith("f") else np.iinfo(dtype)
-    pixels = np.linspace(float(bounds.min) / 2, float(bounds.max) / 2, 60).reshape(6, 10).astype(dtype)
-    tifffile.imwrite(tmp_path / "a.tif", pixels, byteorder=order)
-    image = read_image(tmp_path / "a.tif")
-    assert image.pixels.dtype == dtype
-    assert np.array_equal(image.pixels, pixels)
-    assert image.bit_depth == np.dtype(dtype).itemsize * 8
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_tiff_pages_are_slices(tmp_path, dtype):
-    pixels = np.arange(3 * 4 * 50).reshape(3, 4, 50).astype(dtype)
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
-    image = read_image(tmp_path / "a.tif")
-    assert image.axes == "ZYX"
-    assert np.array_equal(image.pixels, pixels)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_colour_tiff_pages(tmp_path, dtype):
-    pixels = np.random.default_rng(2).integers(0, 250, (4, 5, 6, 3)).astype(dtype)
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
-    image = read_image(tmp_path / "a.tif")
-    assert image.axes == "ZYXC"
-    assert np.array_equal(image.pixels, pixels)
-
-
-def test_float_colour_tiff(tmp_path):
-    pixels = np.random.default_rng(2).random((5, 6, 3)).astype(np.float32)
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
-    image = read_image(tmp_path / "a.tif")
-    assert np.array_equal(image.pixels, pixels)
-    assert image.display_window == (0, 1)
-
-
-def test_tiff_pages_of_different_size(tmp_path, picture):
-    first, second = Image.fromarray(picture), Image.fromarray(picture[:20, :20])
-    first.save(tmp_path / "a.tif", save_all=True, append_images=[second])
-    image = read_image(tmp_path / "a.tif")
-    assert np.array_equal(image.pixels, picture)
-    assert image.notes == ("Only the first of 2 pages was read, since they differ in size or kind.",)
-
-
 def test_animation_gives_its_first_frame(tmp_path, picture):
     Image.fromarray(picture).save(
         tmp_path / "a.png", save_all=True, append_images=[Image.fromarray(255 - picture)], default_image=False
@@ -147,26 +100,14 @@ def test_animation_gives_its_first_frame(tmp_path, picture):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "jpg"])
 def test_exif_orientation(tmp_path, picture, orientation, suffix):
     exif = Image.Exif()
     exif[274] = orientation
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(picture).save(path, exif=exif)
-    assert np.array_equal(read_image(path).pixels, np.asarray(ImageOps.exif_transpose(Image.open(path))))
-
-
-def test_orientation_of_16_bit_colour(tmp_path):
-    pixels = np.random.default_rng(3).integers(0, 65536, (4, 6, 3), dtype=np.uint16)
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extratags=[(274, "H", 1, 6, True)])
-    with pytest.raises(UnsupportedImageError, match="without loss"):  # better than eight bits without a word
-        read_image(tmp_path / "a.tif")
-
-
-def test_rare_samples_are_named(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.eye(5, dtype=np.float64))
-    with pytest.raises(DamagedFileError, match=r"rare kind.*32-bit floats"):
-        read_image(tmp_path / "a.tif")
+    right = np.asarray(ImageOps.exif_transpose(Image.open(path)))
+    assert np.array_equal(read_image(path).pixels, right)
 
 
 def test_palette(tmp_path, picture):
@@ -233,12 +174,6 @@ def test_a_header_that_claims_too_much_is_refused_before_decoding(write):
         read_image(write("large.png", huge_png(20_000, 20_000)), settings=Settings(max_megapixels=500))
 
 
-def test_tiff_pages_count_against_the_voxel_limit(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((11, 400, 300), np.uint8), photometric="minisblack")
-    with pytest.raises(ImageTooLargeError, match="300 × 400 × 11 voxels"):
-        read_image(tmp_path / "a.tif", settings=Settings(max_megavoxels=1))
-
-
 def test_bad_files(write, tmp_path, picture):
     with pytest.raises(UnknownFormatError, match=r"notes\.png: its bytes are of no image format"):
         read_image(write("notes.png", b"This is a text about an image.\n"))
@@ -247,7 +182,7 @@ def test_bad_files(write, tmp_path, picture):
     with pytest.raises(UnsupportedImageError, match="same value"):
         read_image(save(tmp_path / "flat.png", np.full((8, 8), 9, np.uint8)))
     whole = save(tmp_path / "a.png", picture).read_bytes()
-    with pytest.raises(DamagedFileError, match=r"cut\.png: the PNG file is damaged or incomplete"):
+    with pytest.raises(DamagedFileError, match=r"cut\.png: the PNG file is damaged: it ends too early"):
         read_image(write("cut.png", whole[: len(whole) // 2]))
 
 
