@@ -113,7 +113,7 @@ def result_stems(items: Sequence[Item | Study], known: Callable[[Path], PurePath
 def _folder(item: Item) -> Path:
     """The folder that an item's name does not tell: most series are called as the one that they lie in."""
     folder = Path(os.path.commonpath([os.path.normpath(path.parent.absolute()) for path in item_paths(item)]))
-    named_otherwise = isinstance(item, Series) and folder.name == item.name
+    named_otherwise = isinstance(item, Series) and names.shown(folder.name) == item.name
     return folder.parent if named_otherwise or folder.name.startswith(TOGETHER) else folder
 
 
@@ -250,6 +250,7 @@ def _collect(
 
 def _named_apart(items: Sequence[Path | Series], unpack_to: Path) -> list[Path | Series]:
     """Series of one name get their folders in front where these differ, and are numbered otherwise."""
+    items = [item if isinstance(item, Path) else replace(item, name=names.shown(item.name)) for item in items]
     series: dict[str, list[Series]] = defaultdict(list)
     for item in items:
         if isinstance(item, Series):
@@ -300,7 +301,9 @@ def _groups(studies: Sequence[Study], *, by_number: bool = False) -> list[tuple[
     for (folder, case), group in found.items():
         stems = Counter(item_stem(study.item) for study in group)
         if max(stems.values()) == 1:
-            groups.append((case or folder.name or "image", sorted(group, key=lambda study: item_stem(study.item))))
+            groups.append(
+                (case or names.shown(folder.name) or "image", sorted(group, key=lambda study: item_stem(study.item)))
+            )
     return groups
 
 

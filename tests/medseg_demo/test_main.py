@@ -15,6 +15,7 @@ from dicom_series import SeriesWriter, blob
 from PIL import Image
 
 from medseg_demo.__main__ import main
+from medseg_demo.reading import find_studies, read_image
 from medseg_demo.segmenting import many, pipeline
 from medseg_demo.writing import label_map
 
@@ -233,6 +234,17 @@ def test_damaged_files_whose_names_are_no_utf_8_end_in_words(images, tmp_path):
     assert ended.returncode == 1
     assert [line.split(":")[:2] for line in told] == [["error", f" K?nig{suffix}"] for suffix in DAMAGED]
     assert written_to(tmp_path / "o") == ["a.png", "measurements.json"]
+
+
+def test_a_series_whose_folder_is_no_utf_8(tmp_path, capsys):
+    SeriesWriter(tmp_path / "in" / "K\udcf6ln").volume(blob(3, 40, 50))
+    folders = [tmp_path / "in" / "K\udcf6ln", tmp_path / "out\udcff"]
+    for file_format in ("auto", "nrrd", "dicom-seg"):
+        given = ["segment", str(folders[0]), "--checkpoint", "small", "--format", file_format]
+        assert main([*given, "--output", str(folders[1])]) == 0
+    assert written_to(folders[1]) == ["K_ln.dcm", "K_ln.nii.gz", "K_ln.nrrd", "measurements.json"]
+    (image,) = find_studies([folders[0]], unpack_to=tmp_path / "none")
+    assert image.name == read_image(image).name == "K?ln"
 
 
 def test_any_exception_while_one_result_is_written_is_one_line(images, tmp_path, monkeypatch, capsys):
