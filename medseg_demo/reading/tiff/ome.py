@@ -123,7 +123,7 @@ class _Pixels:
         stated = (self._number(pixels, "SizeX", 1), self._number(pixels, "SizeY", 1))
         if stated != (self.page.width, self.page.height):
             raise refused(source, "its OME-XML states another size than its pages have", "Save it anew")
-        self.labels = [names.shown(channel.get("Name", ""))[:MOST_NAME] for channel in channels]
+        self.labels = [names.shown(" ".join(channel.get("Name", "").split()))[:MOST_NAME] for channel in channels]
         self.is_contiguous = False
 
     def _number(self, element: ElementTree.Element, name: str, least: int) -> int:
