@@ -96,6 +96,14 @@ def write_enhanced(path, pixels, positions, *, directions=OBLIQUE, spacing=(0.75
     return path
 
 
+def item(**elements):
+    """A dataset of these elements alone, such as the item of a sequence."""
+    dataset = Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
 def _frame_at(position):
     place, frame = Dataset(), Dataset()
     place.ImagePositionPatient = [f"{value:.8f}" for value in position]

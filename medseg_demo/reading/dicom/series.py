@@ -97,18 +97,18 @@ def group_slices(
 
 def _in_order(stacks: Sequence[_Stack]) -> list[_Stack]:
     """By the numbers of series and images; the volumes of one series in the order in which they were told apart."""
+    starts = [min((header.plane.number, header.path) for header in stack.headers) for stack in stacks]
     first: dict[tuple[str, str], tuple[float, Path]] = {}
-    for stack in stacks:
-        header = min(stack.headers, key=lambda header: (header.plane.number, header.path))
-        key = (header.study, header.series)
-        found = (header.plane.number, header.path)
-        first[key] = min(first.get(key, found), found)
+    for stack, start in zip(stacks, starts, strict=True):
+        key = stack.headers[0].study, stack.headers[0].series
+        first[key] = min(first.get(key, start), start)
 
-    def place(stack: _Stack) -> tuple[float, tuple[float, Path]]:
-        header = stack.headers[0]
-        return header.series_number, first[header.study, header.series]
+    def place(index: int) -> tuple[float, tuple[float, Path], tuple[float, Path]]:
+        header = stacks[index].headers[0]
+        of_series = first[header.study, header.series]
+        return header.series_number, of_series, of_series if stacks[index].name else starts[index]
 
-    return sorted(stacks, key=place)
+    return [stacks[index] for index in sorted(range(len(stacks)), key=place)]
 
 
 def number_names(items: Iterable[Path | Series]) -> list[Path | Series]:

@@ -8,15 +8,17 @@ import zlib
 import numpy as np
 import pydicom
 import pytest
+from dicom_series import item
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.reading import read_image
+from medseg_demo.reading import count_volumes, read_image
 from medseg_demo.settings import Settings
 
 PATIENT = "Doe^Secret"
+STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 
 @pytest.fixture
@@ -177,13 +179,6 @@ def test_frames_are_slices(make, ramp):
     assert "distance between the frames" in unknown.notes[0]
 
 
-def item(**elements):
-    dataset = Dataset()
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
 def enhanced(positions, slopes=None):
     """Frames at (x, y, z), or at (5, 6, z)."""
     positions = [(5, 6, place) if np.isscalar(place) else place for place in positions]
@@ -214,8 +209,8 @@ def test_enhanced_frames(make, ramp):
     assert np.array_equal(image.pixels[0], ramp * 3.0 + 1)  # the last frame is the lowest
     assert image.display_window == (30, 70)
     uneven = read_image(make(frames, **enhanced([0, 1, 5])))
-    assert uneven.geometry.spacing_mm is None
-    assert "distance between the frames" in uneven.notes[0]
+    assert uneven.geometry.spacing_mm == (2.5, 0.5, 0.25)  # the median, as of a series
+    assert "not evenly spaced" in uneven.notes[0]
 
 
 def test_enhanced_frames_come_in_the_order_of_their_places(make, ramp):
@@ -238,15 +233,20 @@ def test_enhanced_frames_that_are_tilted(make, ramp):
 
 def test_enhanced_frames_of_several_volumes(make, ramp):
     frames = np.stack([ramp, ramp + 1, ramp + 2, ramp + 3, ramp + 4, ramp + 5])
-    image = read_image(make(frames, **enhanced([9, 6, 3, 9, 6, 3])))
-    assert (image.pixels[:, 0, 0] - 1).tolist() == [0, 1, 2, 3, 4, 5]
-    assert image.geometry.spacing_mm is None
-    (note,) = image.notes
-    assert "holds 2 volumes of 3 slices at the same places" in note
+    path = make(frames, **enhanced([9, 6, 3, 9, 6, 3]))
+    assert count_volumes(path) == 2
+    with pytest.raises(UnsupportedImageError, match="it holds 2 volumes"):
+        read_image(path)
+    assert (read_image(path, volume=1).pixels[:, 0, 0] - 1).tolist() == [2, 1, 0]  # the rescaling adds 1
+    image = read_image(path, volume=2)
+    assert (image.pixels[:, 0, 0] - 1).tolist() == [5, 4, 3]
+    assert image.geometry.spacing_mm == (3, 0.5, 0.25)
+    both = read_image(path, channels=True)
+    assert (both.axes, both.channels) == ("ZYXC", 2)
+    assert np.array_equal(both.pixels[..., 1], image.pixels)
     (note,) = read_image(make(frames, **enhanced([1, 2, 3, 4, 5, 5]))).notes
-    assert "Some frames lie at the same place" in note
-    (note,) = read_image(make(frames, **enhanced([7] * 6))).notes
-    assert "All 6 frames lie at one place" in note
+    assert note == "1 image was left out: lying where another one lies already."
+    assert count_volumes(make(frames, **enhanced([7] * 6))) == 6
 
 
 def test_float_and_8_bit(make, ramp):
@@ -310,13 +310,52 @@ def test_dose_grid(dicom_file):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["rtstruct.dcm", "test-SR.dcm", "rtplan.dcm", "waveform_ecg.dcm", "liver.dcm", "dicomdirtests/DICOMDIR"],
+    ("name", "kind"),
+    [
+        ("rtstruct.dcm", "contours"),
+        ("test-SR.dcm", "structured report"),
+        ("rtplan.dcm", "radiotherapy plan"),
+        ("waveform_ecg.dcm", "waveforms"),
+        ("liver.dcm", "segmentation"),
+        ("DICOMDIR", "directory"),
+    ],
 )
-def test_dicom_without_an_image(dicom_file, name):
-    path = dicom_file(name.split("/")[0]) if "/" not in name else dicom_file("DICOMDIR")
-    with pytest.raises(UnsupportedImageError):
-        read_image(path)
+def test_dicom_without_an_image(dicom_file, name, kind):
+    with pytest.raises(UnsupportedImageError, match=f"{kind}.*Choose the images"):
+        read_image(dicom_file(name))
+
+
+@pytest.mark.parametrize(
+    ("elements", "kind"),
+    [
+        ({"SOPClassUID": STORAGE + "66.7"}, "segmentation"),
+        ({"SOPClassUID": STORAGE + "66.4", "Modality": "SEG"}, "segmentation"),
+        ({"Modality": "SEG"}, "segmentation"),
+        ({"SOPClassUID": STORAGE + "11.1"}, "presentation state"),
+        ({"SOPClassUID": STORAGE + "88.59"}, "key objects"),
+        ({"SOPClassUID": STORAGE + "104.1"}, "encapsulated document"),
+        ({"SOPClassUID": STORAGE + "9.1.1"}, "waveforms"),
+        ({"SOPClassUID": STORAGE + "66.1"}, "registration"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "mosaic"),
+        ({"DimensionOrganizationType": "TILED_FULL", "NumberOfFrames": 3}, "tiles"),
+        ({"TotalPixelMatrixRows": 90, "TotalPixelMatrixColumns": 90}, "tiles"),
+    ],
+)
+def test_what_is_no_image_is_named(make, ramp, elements, kind):
+    with pytest.raises(UnsupportedImageError, match=kind):
+        read_image(make(np.stack([ramp] * 3) if "NumberOfFrames" in elements else ramp, **elements))
+
+
+def test_dose_and_its_plan_have_similar_names(make, ramp):
+    image = read_image(make(ramp.astype(np.uint32), SOPClassUID=STORAGE + "481.2", DoseGridScaling="0.001"))
+    assert image.pixels == pytest.approx(ramp * 0.001)
+
+
+def test_cine_is_a_choice_of_moments(make, ramp):
+    path = make(np.stack([ramp, ramp + 5]), FrameIncrementPointer=0x00181063, FrameTime="40")
+    assert count_volumes(path) == 2
+    image = read_image(path, volume=2)
+    assert (image.axes, image.pixels[0, 0]) == ("YX", 5)
 
 
 @pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "image_dfl.dcm"])
@@ -327,10 +366,16 @@ def test_truncated(dicom_file, write, name, share):
         read_image(write("cut.dcm", content[: int(len(content) * share)]))
 
 
-@pytest.mark.parametrize("name", ["MR_truncated.dcm", "emri_small_jpeg_2k_lossless_too_short.dcm", "badVR.dcm"])
+@pytest.mark.parametrize("name", ["MR_truncated.dcm", "JPEG2000-embedded-sequence-delimiter.dcm", "badVR.dcm"])
 def test_damaged_files_of_pydicom(dicom_file, name):
     with pytest.raises(ReadError):
         read_image(dicom_file(name))
+
+
+def test_frames_that_are_all_there_are_read(dicom_file):
+    # It ends behind its last frame, before the mark that says so.
+    short, whole = (read_image(dicom_file(f"emri_small_jpeg_2k_lossless{end}.dcm")) for end in ("_too_short", ""))
+    assert np.array_equal(short.pixels, whole.pixels)
 
 
 def test_limits_come_before_decoding(make, ramp):

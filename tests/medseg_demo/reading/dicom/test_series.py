@@ -2,6 +2,7 @@ import random
 import shutil
 import zipfile
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.reading import Series, collect_images, count_volumes, find_series, read_image, read_series, stem
+from medseg_demo.reading import Series, collect_images, count_volumes, find_series, item_stem, read_image
+from medseg_demo.reading.dicom.series import read_series
 from medseg_demo.settings import Settings
 
 SECRETS = ("Doe", "Secret", "secret", "SECRET", "1970", "2020")
@@ -139,7 +143,7 @@ def test_mixed_orientations_are_separate_choices(writer):
     assert all("mixes 2 sizes or orientations" in item.notes[0] for item in found)
     with pytest.raises(UnsupportedImageError, match=r"ct: it holds 2 images.*ct-1 \(CT, axial.*ct-2 \(CT, sagittal"):
         read_image(writer.folder)
-    assert [read_series(item).shape[0] for item in found] == [4, 5]
+    assert [read_image(item).shape[0] for item in found] == [4, 5]
 
 
 def test_two_series_in_one_folder(writer):
@@ -161,7 +165,7 @@ def test_files_named_one_by_one(writer):
     writer.volume(blob(3))
     (series,) = find_series(sorted(writer.folder.iterdir()))
     assert series.name == min(path.name for path in writer.folder.iterdir())
-    assert np.array_equal(read_series(series).pixels, blob(3))
+    assert np.array_equal(read_image(series).pixels, blob(3))
 
 
 def test_one_file_stays_an_image(writer):
@@ -219,16 +223,74 @@ def test_copies_and_doubled_places(writer, tmp_path):
     series = only(other.folder)
     assert series.slices == 5
     assert series.notes == ("1 image was left out: lying where another one lies already.",)
-    assert np.array_equal(read_series(series).pixels, blob(6)[[0, 1, 2, 4, 5]])
+    assert np.array_equal(read_image(series).pixels, blob(6)[[0, 1, 2, 4, 5]])
 
 
 def test_times_at_the_same_places_are_separate_volumes(writer):
     series = writer.volume(blob(4), AcquisitionNumber=1)
     writer.volume(blob(4) + 9, series=series, AcquisitionNumber=2)
     first, second = find_series([writer.folder])
-    assert "volume 1 of 2" in first.notes[0]
-    assert np.array_equal(read_series(first).pixels, blob(4))
-    assert np.array_equal(read_series(second).pixels, blob(4) + 9)
+    assert "volume 1 of 2 at the same places, such as times or echoes: acquisition 1" in first.notes[0]
+    assert first.description.endswith("acquisition 1")
+    assert np.array_equal(read_image(first).pixels, blob(4))
+    assert np.array_equal(read_image(second).pixels, blob(4) + 9)
+
+
+def test_ten_times_stay_in_their_order(writer):
+    series = "1.2.3"
+    for time in range(11):
+        writer.volume(blob(2) + time, series=series, TriggerTime=str(90 * time), InstanceNumber=lambda index: 9 - index)
+    found = find_series([writer.folder])
+    assert [item.name for item in found] == [f"ct-{number}" for number in range(1, 12)]
+    assert [int(read_image(item).pixels[0, 0, 0]) for item in found] == [-500 + time for time in range(11)]
+
+
+def test_deflated_slices_are_grouped_like_any(writer):
+    writer.volume(blob(4))
+    for path in writer.folder.iterdir():
+        dataset = dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        dataset.save_as(path)
+    assert np.array_equal(read_image(writer.folder).pixels, blob(4))
+
+
+def test_slices_of_several_transfer_syntaxes_are_one_series(writer):
+    writer.volume(blob(4))
+    dataset = dcmread(first := next(iter(writer.folder.iterdir())))
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(first)
+    assert np.array_equal(read_image(writer.folder).pixels, blob(4))
+
+
+def test_each_file_is_opened_once_to_be_read(writer, monkeypatch):
+    writer.volume(blob(4))
+    series = only(writer.folder)
+    opened, really = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *mode: opened.append(path) or really(path, *mode))
+    read_series(series, Settings())
+    assert sorted(opened) == sorted(series.paths)
+
+
+def test_monochrome1_is_turned_alike_in_every_slice(writer):
+    volume = (blob(4) + 500).astype(np.uint16)
+    writer.volume(volume, BitsStored=12, HighBit=11, PhotometricInterpretation="MONOCHROME1")
+    image = read_image(writer.folder)
+    assert np.array_equal(image.pixels, 4095 - volume)
+    assert [note for note in image.notes if "MONOCHROME1" in note] == list(image.notes)
+
+
+def test_slices_of_both_polarities_are_refused(writer):
+    photometric = ("MONOCHROME1", "MONOCHROME2", "MONOCHROME1")
+    writer.volume(blob(3), PhotometricInterpretation=lambda index: photometric[index])
+    with pytest.raises(UnsupportedImageError, match="MONOCHROME1"):
+        read_image(writer.folder)
+
+
+def test_mosaics_are_no_slices(writer, tmp_path):
+    writer.volume(blob(3), ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], Modality="MR")
+    assert find_series([writer.folder]) == ()
+    with pytest.raises(UnsupportedImageError, match="mosaic"):
+        read_image(next(iter(writer.folder.iterdir())))
 
 
 def test_every_slice_has_its_own_slope(writer):
@@ -263,7 +325,7 @@ def test_a_series_among_other_files(writer, tmp_path):
     Image.fromarray(np.eye(9, dtype=np.uint8)).save(writer.folder / "A.png")
     (writer.folder / "notes.txt").write_text("x")
     items = collect_images([writer.folder], unpack_to=tmp_path)
-    assert [stem(item) for item in items] == ["A", "ct"]
+    assert [item_stem(item) for item in items] == ["A", "ct"]
     with pytest.raises(UnsupportedImageError, match=r"2 images or series.*A\.png; ct \(CT"):
         read_image(writer.folder)
 
@@ -289,10 +351,10 @@ def test_damaged_slices_are_named(writer):
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     with pytest.raises(ReadError, match=path.name):
-        read_series(series)
+        read_image(series)
     path.unlink()
     with pytest.raises(DamagedFileError, match=f"ct: {path.name}"):
-        read_series(series)
+        read_image(series)
 
 
 def test_nothing_of_a_patient_is_told(writer, caplog, capfd):
@@ -301,11 +363,12 @@ def test_nothing_of_a_patient_is_told(writer, caplog, capfd):
     shown = str([(item.name, item.description, item.notes) for item in find_series([writer.folder])])
     with pytest.raises(UnsupportedImageError) as error:
         read_image(writer.folder)
-    image = read_series(find_series([writer.folder])[0])
+    image = read_image(find_series([writer.folder])[0])
     told = shown + str(error.value) + str(image.notes) + image.name + caplog.text + "".join(capfd.readouterr())
     assert [secret for secret in SECRETS if secret in told] == []
 
 
 def test_series_are_plain_records():
     series = Series("a", (), 0, "CT")
-    assert astuple(series) == ("a", (), 0, "CT", ())
+    assert astuple(series) == ("a", (), 0, "CT", (), ())
+    assert series == Series("a", (), 0, "CT")
