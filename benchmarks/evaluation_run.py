@@ -19,6 +19,7 @@ from unittest import mock
 
 import torch
 
+from benchmarks.forward import bare_network
 from benchmarks.ratio import Ratio, machine, table
 from evaluation.run_request import RunOptions
 from evaluation.runner import run
@@ -105,29 +106,24 @@ def _network_inputs(test_set: TestSet, checkpoint: Checkpoint, settings: Setting
     """How many inputs of which shape the network is given for the whole test set."""
     shapes: Counter[tuple[int, ...]] = Counter()
 
-    forward = inference._forward
+    views = inference._views
 
-    def counting(network: torch.nn.Module, crops: torch.Tensor, *rest: object, **options: object) -> torch.Tensor:
-        shapes[tuple(crops.shape[1:])] += len(crops)
-        return forward(network, crops, *rest, **options)
+    def counting(*arguments: object) -> Iterator[torch.Tensor]:
+        for view in views(*arguments):
+            shapes[tuple(view.shape[1:])] += len(view)
+            yield view
 
-    with mock.patch.object(inference, "_forward", counting):
+    with mock.patch.object(inference, "_views", counting):
         _run(test_set, checkpoint, settings)
     return shapes
 
 
 def _forward(checkpoint: Checkpoint, inputs: Counter[tuple[int, ...]], size: int, settings: Settings) -> float:
     compute = choose_compute(settings)
-    network = checkpoint.network.to(compute.device, memory_format=torch.channels_last)
-    reduced = compute.precision != torch.float32
     seconds = 0.0
     for shape, total in inputs.items():
-        tensor = torch.rand(size, *shape).to(compute.device, memory_format=torch.channels_last)
-        start = time.perf_counter()
-        with torch.inference_mode(), torch.autocast(compute.device.type, dtype=compute.precision, enabled=reduced):
-            for _ in range(-(-total // size)):
-                network(tensor).cpu()
-        seconds += (time.perf_counter() - start) * total / (-(-total // size) * size)
+        given = -(-total // size) * size
+        seconds += bare_network(checkpoint, compute, size, shape)(given) * total / given
     return seconds
 
 
