@@ -18,6 +18,7 @@ MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 # Each part of medseg_demo imports from parts of a lower rank only, so that steps of one rank never import each other.
 RANKS = {
     "errors": 0,
+    "names": 0,
     "image": 1,
     "settings": 1,
     "models": 2,
