@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,7 +23,8 @@ def find_cost(checkpoint: Checkpoint, settings: Settings) -> Cost:
     The memory is that of one input of the card's size. That of a whole segmentation says little of the network: for a
     large image it is what resizing takes, and for a volume it grows with the slices that go through at once.
     """
-    compute = choose_compute(settings)
+    # OpenVINO does not tell what it takes; PyTorch's tensors are the same network's.
+    compute = replace(choose_compute(settings), backend="torch")
     if checkpoint not in _measured or _measured[checkpoint][0] != compute:
         card = checkpoint.card
         example = torch.zeros(1, card.in_channels, *card.input_size)
