@@ -1,6 +1,7 @@
 """``python -m evaluation compare``."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -66,3 +67,17 @@ def test_an_output_that_holds_an_input_is_refused(files, capsys):
     assert main(["compare", str(files / "scan.png"), *words]) == 2
     assert "the input scan.png lies there" in capsys.readouterr().err
     assert (files / "moved.png").read_bytes() == before
+
+
+def test_the_channel_files_of_a_case_are_one_image(files, capsys):
+    paths = [files / f"case_{channel:04}.png" for channel in range(2)]
+    for path in paths:
+        shutil.copyfile(files / "scan.png", path)
+    words = ["--label-map", files / "moved.png", "--reference", files / "reference.png", "--output", files / "out"]
+    assert main(["compare", *map(str, [*paths, "--channels", *words])]) == 0
+    assert "moved against the reference" in capsys.readouterr().out
+    assert (files / "out" / "case_comparison.json").exists()
+    assert main(["compare", *map(str, [*paths, *words])]) == 2
+    assert "2 files are 2 images" in capsys.readouterr().err
+    assert main(["compare", *map(str, [*paths, "--channels", "--checkpoint", "small", *words])]) == 2
+    assert "has 2 channels (0000, 0001), and the checkpoint takes one" in capsys.readouterr().err

@@ -67,3 +67,15 @@ def test_without_a_prediction_the_image_stands_alone():
 def test_a_data_url_holds_the_picture():
     url = as_data_url(swatch(1))
     assert Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).size == (24, 16)
+
+
+def test_of_channels_that_are_no_colours_the_first_is_shown():
+    pixels = np.zeros((24, 24, 4), np.uint16)
+    pixels[..., 0], pixels[..., 1] = 500, 900
+    windows = ((0.0, 1000.0), (0.0, 1000.0), (0.0, 1.0), (0.0, 1.0))
+    image = MedicalImage(
+        pixels, "YXC", Geometry(), "made", "TIFF", 16, windows[0], channel_names=tuple("abcd"), channel_windows=windows
+    )
+    picture = np.asarray(outcome_picture(image, None, None, slice_index=0, max_side=24))
+    assert picture.shape == (24, 24, 3)
+    assert set(np.unique(picture)) == {128}

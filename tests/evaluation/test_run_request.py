@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -75,3 +76,15 @@ def test_classes_that_checkpoints_lack_are_all_listed(make_test_set, brightness)
         check_request(test_sets, [brightness], [], RunOptions())
     assert len(caught.value.faults) == 2
     assert "nerve, vessel, which checkpoint 'brightness'" in caught.value.faults[0]
+
+
+def test_a_test_set_of_other_channels_than_the_checkpoint_takes_is_refused(test_set, brightness):
+    cases = [
+        replace(case, image_paths=case.image_paths * 3, channel_names=("T1", "T2", "ADC")) for case in test_set.cases
+    ]
+    with pytest.raises(TestSetError) as caught:
+        check_request([replace(test_set, cases=tuple(cases))], [brightness], [], RunOptions())
+    (fault,) = caught.value.faults
+    assert "has images of 3 channels (T1, T2, ADC), and checkpoint 'brightness' takes 1" in fault
+    takes_three = replace(brightness, card=brightness.card.model_copy(update={"in_channels": 3}))
+    check_request([replace(test_set, cases=tuple(cases))], [takes_three], [], RunOptions())

@@ -174,3 +174,14 @@ def test_a_bundled_checkpoint_makes_its_prediction_again(engine, board, squares_
     made = drawer._open(engine, board, CaseKey(*PICK)).predictions[0]
     assert made.label_map.labels.dtype == np.uint8
     assert "another version" in made.note
+
+
+def test_a_channel_is_sent_when_it_is_asked_for(engine, board, monkeypatch):
+    monkeypatch.setattr("medseg_demo.rendering.linked_data.MOST_TOGETHER", 0)
+    key, case = drawer.open_picked(engine, board, PICK, None)["shown"]
+    pixels = np.repeat(case.image.pixels[..., np.newaxis], 4, axis=-1)
+    names = ("a", "b", "c", "d")
+    shown = key, replace(case, image=replace(case.image, pixels=pixels, axes="YXC", channel_names=names))
+    for asked, sent in (([2], 2), ([7], 0), (None, 0)):
+        (part,) = drawer.send_slices(shown, "axial", [0], "abc", asked)["slices"]
+        assert [place for place, packed in enumerate(part["images"]) if packed] == [sent]
