@@ -87,10 +87,18 @@ def functional_groups(dataset: "Dataset", group: str, frame: int) -> list["Datas
     """The functional group of one frame, its own before the shared one; empty where there is none."""
     found = []
     for sequence, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
-        every = items(dataset, sequence) if group else []
-        inner = items(every[index], group) if index < len(every) else []
-        found += inner[:1]
+        holder = item_of(dataset, sequence, index) if group else None
+        found += [] if holder is None else items(holder, group)[:1]
     return found
+
+
+def item_of(dataset: "Dataset", keyword: str, index: int) -> "Dataset | None":
+    """One item of a sequence, which may have very many; None where there is none."""
+    try:
+        item = dataset.get(keyword)[index]
+    except Exception:  # as ``value_of``
+        return None
+    return item if hasattr(item, "get") else None
 
 
 def modality_code(dataset: "Dataset") -> str | None:

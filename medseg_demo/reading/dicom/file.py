@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError, UnknownFormatError, UnsupportedImageError
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownFormatError, UnsupportedImageError
 from medseg_demo.image import Axes, SourceFrames
 from medseg_demo.reading.dicom.dataset import Header, is_dicom, is_media_directory, load, read_pixels
 from medseg_demo.reading.dicom.elements import keep_pydicom_quiet, modality_code, value_of, word
 from medseg_demo.reading.dicom.frames import planes_of_frames
-from medseg_demo.reading.dicom.pixel_format import PixelFormat, check_length, describe
+from medseg_demo.reading.dicom.pixel_format import MOST_FRAMES, PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode
 from medseg_demo.reading.dicom.planes import Plane, is_mosaic, is_tiled, pixel_spacing, plane_of
 from medseg_demo.reading.dicom.source_frames import describe_frames
@@ -104,6 +104,10 @@ def describe_image(header: Header, source: Source) -> PixelFormat:
     except DamagedFileError:
         check_size((found.frames, found.rows, found.columns), source)  # says more of what is claimed
         raise
+    if found.frames > MOST_FRAMES:
+        raise ImageTooLargeError(
+            f"{source.label}: it holds {found.frames} frames, and at most {MOST_FRAMES} are read. Save a part of them."
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from medseg_demo.reading.dicom.elements import (
     as_numbers,
     first,
     functional_groups,
+    item_of,
     items,
     numbers,
     value_of,
@@ -65,7 +66,7 @@ def planes_of_frames(dataset: "Dataset", frames: int) -> list[Plane]:
         dataset: The header.
         frames: How many there are.
     """
-    if len(items(dataset, PER_FRAME)) >= frames:
+    if item_of(dataset, PER_FRAME, frames - 1) is not None:
         return _enhanced(dataset, frames)
     pointed = set(_pointed(dataset))
     offsets = numbers(dataset, "GridFrameOffsetVector")
@@ -183,7 +184,8 @@ def _enhanced(dataset: "Dataset", frames: int) -> list[Plane]:
 
 def _own_position(dataset: "Dataset", frame: int) -> np.ndarray | None:
     """A position that all frames share says nothing of one."""
-    group = items(items(dataset, PER_FRAME)[frame], "PlanePositionSequence")
+    own = item_of(dataset, PER_FRAME, frame)
+    group = [] if own is None else items(own, "PlanePositionSequence")
     place = as_numbers(value_of(group[0], "ImagePositionPatient")) if group else ()
     return np.asarray(place) if len(place) == 3 else None
 
@@ -211,9 +213,9 @@ def _without_places(dataset: "Dataset", planes: list[Plane]) -> list[Plane]:
 
 def _frame_traits(dataset: "Dataset", content: "Dataset | None", frame: int, names: list[str]) -> dict[str, Hashable]:
     found: dict[str, Hashable] = {}
-    own = items(dataset, PER_FRAME)[frame]
+    own = item_of(dataset, PER_FRAME, frame)
     for group, keyword in FRAME_TRAITS:
-        holders = items(own, group)
+        holders = [] if own is None else items(own, group)
         if holders and keyword == "DiffusionGradientOrientation":
             holders = items(holders[0], "DiffusionGradientDirectionSequence")
         value = words(holders[0], keyword) if holders else ()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 PIXEL_ELEMENTS = ("PixelData", *FLOATS)
+# Bytes of the mark and the length before a compressed frame, and the most frames of which each is looked at.
+LEAST_FRAME, MOST_FRAMES = 8, 100_000
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 RLE = "1.2.840.10008.1.2.5"
 JPEG = tuple(f"1.2.840.10008.1.2.4.{code}" for code in (50, 51, 57, 70))
@@ -118,6 +120,8 @@ def describe(dataset: "Dataset", keyword: str, syntax: str, source: Source) -> P
         "PhotometricInterpretation": photometric or None,
         "SamplesPerPixel": samples,
     }
+    if samples == 3 and syntax in NATIVE and photometric != "YBR_FULL_422":
+        needed["PlanarConfiguration"] = whole(dataset, "PlanarConfiguration")
     missing = [name for name, value in needed.items() if value is None]
     if missing or allocated is None or stored is None or signed is None or samples is None:
         raise UnsupportedImageError(
@@ -186,6 +190,10 @@ def _check_bits(found: PixelFormat, source: Source) -> None:
             f"{source.label}: the header contradicts itself: the bits stored and the high bit do not fit into the bits "
             "allocated. Export it again."
         )
+    if found.photometric.startswith("YBR_FULL") and allocated != 8:
+        raise UnsupportedImageError(
+            f"{source.label}: YBR colours of {allocated} bits are not read here, only of 8. Export it as RGB."
+        )
     if (allocated == 1 or found.keyword in FLOATS) and (found.samples > 1 or found.is_compressed):
         raise UnsupportedImageError(
             f"{source.label}: compressed or coloured pixels of 1 bit or of floating point are not read. Export it "
@@ -213,7 +221,7 @@ def check_length(length: int, available: int, found: PixelFormat, source: Source
             "Export it again."
         )
     if undefined:
-        if found.frames * 8 > available:  # the least that a frame can take
+        if found.frames * LEAST_FRAME > available:
             raise DamagedFileError(too_few(found, source))
         return
     expected = (found.frame_bits * found.frames + 7) // 8

@@ -93,7 +93,7 @@ def pixel_spacing(dataset: "Dataset", frame: int = 0) -> tuple[tuple[float, floa
     stated = _pair(numbers(dataset, "PixelSpacing", group=MEASURES, frame=frame))
     if stated:
         return stated, ()
-    stated = _pair(numbers(dataset, "ImagerPixelSpacing"))
+    stated = _pair(numbers(dataset, "ImagerPixelSpacing") or numbers(dataset, "ImagePlanePixelSpacing"))
     if stated:
         factor = first(dataset, "EstimatedRadiographicMagnificationFactor", 1.0)
         if factor > 1 + RATIO_TOLERANCE:

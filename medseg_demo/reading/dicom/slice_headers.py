@@ -3,14 +3,19 @@
 Source: DICOM PS3.3, C.7.6.2 (image plane), C.7.6.1.1.2 (image type).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medseg_demo.errors import ReadError
 from medseg_demo.reading.dicom.dataset import is_dicom, load
-from medseg_demo.reading.dicom.elements import first, modality_code, value_of, whole, words
+from medseg_demo.reading.dicom.elements import first, item_of, modality_code, value_of, whole, words
+from medseg_demo.reading.dicom.frames import PER_FRAME, planes_of_frames
 from medseg_demo.reading.dicom.planes import PRIVATE_TRAITS, TRAITS, Plane, is_mosaic, is_tiled, plane_of
 from medseg_demo.reading.source import Source, decoding
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 ELEMENTS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber"),
@@ -67,6 +72,15 @@ def parse_slice(source: Source) -> SliceHeader | None:
         return None
 
 
+def _plane(dataset: "Dataset") -> Plane:
+    """Of the only frame of a file, be it an enhanced one."""
+    number = first(dataset, "InstanceNumber", 0.0)
+    plane = plane_of(dataset, number=number)
+    if item_of(dataset, PER_FRAME, 0) is None:
+        return plane
+    return replace(plane, traits={**plane.traits, **planes_of_frames(dataset, 1)[0].traits})
+
+
 def _parse(source: Source) -> SliceHeader | None:
     header = load(source, WANTED)
     dataset = header.dataset
@@ -75,7 +89,7 @@ def _parse(source: Source) -> SliceHeader | None:
     frames = whole(dataset, "NumberOfFrames") or 1
     if not header.keyword or not series or min(size[:2]) < 1 or frames > 1 or is_mosaic(dataset) or is_tiled(dataset):
         return None
-    plane, modality = plane_of(dataset, number=first(dataset, "InstanceNumber", 0.0)), modality_code(dataset)
+    plane, modality = _plane(dataset), modality_code(dataset)
     if modality == "SEG" or "SegmentSequence" in dataset:
         return None
     if plane.position is None and modality not in SLICED_MODALITIES:
