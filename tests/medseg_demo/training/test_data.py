@@ -7,7 +7,7 @@ from dicom_series import write_sparse_test_set
 from PIL import Image
 
 from medseg_demo.errors import TestSetError
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.training.augmentation import build_augmentation
 from medseg_demo.training.config import Augmentation
@@ -128,3 +128,21 @@ def test_volumes_are_learned_from_at_the_spacing_of_the_card(balls):
     ).slices[1]
     assert image.shape == label.shape == (1, 6, 7, 8)
     assert set(np.unique(label)) == {0, 1, 2}
+
+
+def test_channel_files_are_trained_on_together_or_refused(tmp_path, card):
+    rng = np.random.default_rng(0)
+    (tmp_path / "imagesTr").mkdir()
+    (tmp_path / "labelsTr").mkdir()
+    planes = [rng.integers(0, 200 * (channel + 1), (64, 64)).astype(np.uint16) for channel in range(3)]
+    for channel, plane in enumerate(planes):
+        np.save(tmp_path / f"imagesTr/a_{channel:04}.npy", plane)
+    np.save(tmp_path / "labelsTr/a.npy", (planes[0] > 100).astype(np.uint8))
+    test_set = read_test_set(tmp_path)
+    zscore = {"in_channels": 3, "normalisation": Normalisation(method="zscore")}
+    (case,) = load_cases(test_set, card.model_copy(update=zscore))
+    means, deviations = case.inputs.float().mean((0, 2, 3)), case.inputs.float().std((0, 2, 3))
+    np.testing.assert_allclose(means.numpy(), 0, atol=1e-2)
+    np.testing.assert_allclose(deviations.numpy(), 1, atol=1e-2)
+    with pytest.raises(TestSetError, match=r"Case 'a': .* 3 channels .* takes one"):
+        load_cases(test_set, card)
