@@ -79,7 +79,8 @@ def inspect(source: Source) -> Layout:
     depth = planes.order.shape[1]
     if page.depth > 1 and depth > 1:
         raise refused(source, f"each of its pages is a volume of {page.depth} slices", "Save each as a file of its own")
-    check_bytes(page.values * dtype.itemsize, source)
+    each = 4 if page.photometric == PALETTE else 1  # its colours take three bytes more
+    check_bytes(page.values * dtype.itemsize * depth * each, source)
     rows, columns = (page.width, page.height) if page.orientation > 4 else (page.height, page.width)
     slices = (depth * page.depth,) if planes.is_volume or page.depth > 1 else ()
     inner = content.sample_names or ("",)

@@ -221,16 +221,15 @@ def _opacity(array: np.ndarray, content: Content, source: Source) -> tuple[np.nd
     full = 1.0 if page.sample_format == FLOAT else int(np.iinfo(array.dtype).max)
     stored = full if page.sample_format in (FLOAT, SIGNED) else 2**page.bits - 1
     is_opaque = bool((alpha >= stored).all())
-    colour: Samples = "colour" if array.shape[-1] == 4 else "one"
-    if is_opaque:
-        return array[..., :-1], colour, ()
-    if page.photometric == MIN_IS_WHITE:
+    if page.photometric == MIN_IS_WHITE and not is_opaque:
         raise UnsupportedImageError(
             f"{source.label}: it is partly transparent, and white is its least value (MinIsWhite). "
             "Save it without opacity."
         )
-    if content.opacity == ASSOCIATED and alpha.any():
-        return array[..., :-1], colour, (OVER_BLACK,)  # its colours are multiplied with it: they lie on black already
+    if content.opacity == ASSOCIATED and (is_opaque or alpha.any()):
+        # Its colours are multiplied with it: they lie on black already.
+        colour: Samples = "colour" if array.shape[-1] == 4 else "one"
+        return array[..., :-1], colour, () if is_opaque else (OVER_BLACK,)
     if stored != full:
         array = array.copy()
         array[..., -1] = np.rint(alpha * (full / stored)).astype(array.dtype)

@@ -200,7 +200,7 @@ def outcome(path: Path, written: Written, values: np.ndarray) -> str:
 def test_every_layout_is_read_right_or_refused(tmp_path, part):
     counts: Counter[str] = Counter()
     faults = []
-    for number, written in enumerate(layouts(6000)[part::6]):
+    for number, written in enumerate(layouts(4500)[part::6]):
         path, values = tmp_path / f"{number}.tif", samples(written)
         if not write(path, written, values):
             continue
@@ -216,4 +216,4 @@ def test_every_layout_is_read_right_or_refused(tmp_path, part):
         path.unlink()
     assert not faults[:5]
     assert counts["right"] > 2 * counts["refused"]
-    assert sum(counts.values()) > 400
+    assert sum(counts.values()) > 350

@@ -121,16 +121,16 @@ def test_opacity(tmp_path, read_raw):
     raw = read_raw(path)
     assert np.array_equal(raw.array, pixels[..., :3])
     assert (raw.samples, raw.image_notes) == ("colour", ("Transparent parts were laid over black.",))
-    pixels[..., 3] = 255
+    pixels[..., 3], pixels[0, 0, :3] = 255, 41
     for kind in ("unassalpha", "assocalpha"):
         tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=[kind], metadata=None)
-        assert (read_raw(path).samples, read_raw(path).image_notes) == ("colour", ())
+        assert (read_image(path).channels, read_image(path).notes) == (3, ())
 
 
 def test_opacity_and_white_as_the_least_value(tiff, read_raw):
     tags = {**sized(1, 2, t262=0, t277=2, t338=2), 258: (3, [8, 8])}
     raw = read_raw(tiff(tags, data=bytes([9, 255, 7, 255])))
-    assert (raw.array.tolist(), raw.samples, raw.polarity) == ([[9, 7]], "one", 255)
+    assert (raw.array.tolist(), raw.samples, raw.polarity) == ([[[9, 255], [7, 255]]], "grey+opacity", 255)
     with pytest.raises(UnsupportedImageError, match="partly transparent"):
         read_raw(tiff(tags, data=bytes([9, 255, 7, 8])))
 
