@@ -56,12 +56,16 @@ def quantise(model: "openvino.Model", card: ModelCard, windows: Windows, *, tell
     nncf.set_log_level(logging.ERROR)
     dataset = nncf.Dataset(list(windows.calibration))
     expected = masks_of(_compiled(openvino, model), card, windows.control)
+    # Of all calibration images, not of their mean: stains and exposures differ, and the odd image must not be cut off.
+    widest = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
     options: dict[str, Any] = {
         "subset_size": len(windows.calibration),
-        "preset": nncf.QuantizationPreset.MIXED,  # activations that are not symmetric get ranges that are not
+        # Ranges without zero in their middle (MIXED) lost a tenth of the nuclei, where symmetric ones lost a hundredth.
+        "preset": nncf.QuantizationPreset.PERFORMANCE,
         "fast_bias_correction": True,
     }
-    quantised = nncf.quantize(model.clone(), dataset, **options)
+    advanced = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=widest)
+    quantised = nncf.quantize(model.clone(), dataset, advanced_parameters=advanced, **options)
     mean, worst = agreement(masks_of(_compiled(openvino, quantised), card, windows.control), expected)
     tell(f"all layers in int8: Dice with full precision {mean:.4f}, of the worst image {worst:.4f}")
     if _is_enough(mean, worst):
@@ -78,6 +82,7 @@ def quantise(model: "openvino.Model", card: ModelCard, windows: Windows, *, tell
         nncf.Dataset([window for image in windows.control for window in image]),
         validate,
         max_drop=0.0,
+        advanced_quantization_parameters=advanced,
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
             max_num_iterations=MOST_LEFT_OUT, ranking_subset_size=len(windows.control)
         ),

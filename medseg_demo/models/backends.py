@@ -107,7 +107,9 @@ class TorchNetwork:
             with limit, torch.inference_mode(), torch.autocast(
                 self.device.type, dtype=self._compute.precision, enabled=reduced
             ):  # fmt: skip
-                images = batch.to(self.device, non_blocking=True).contiguous(memory_format=self._layout)
+                images = batch.to(self.device, non_blocking=self.device.type == "cuda").contiguous(
+                    memory_format=self._layout
+                )
                 result = self._network(images).float()
             yield result
 

@@ -202,3 +202,28 @@ def test_a_volume_needs_memory_for_its_sums_alone(volume_card):
     sums = (3 + 1) * volume.numel() * 4
     assert network.largest == 16**3, "one window at a time"
     assert sums <= memory < 1.5 * sums
+
+
+@pytest.mark.parametrize(("free", "place"), [(10**9, "cuda"), (10**6, "cpu")])
+def test_sums_lie_on_a_gpu_that_has_room_for_them(monkeypatch, free, place):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+    tensor = torch.zeros(1, 1, 64, 64, 64)
+    assert inference._place(tensor, (1, 3, 64, 64, 64), torch.device("cuda")).type == place
+    assert inference._place(tensor, (1, 3, 64, 64, 64), torch.device("mps")).type == "cpu"
+
+
+def test_a_gpu_is_never_far_behind_what_is_told(monkeypatch):
+    class Event:
+        waited = 0
+
+        def record(self):
+            pass
+
+        def synchronize(self):
+            Event.waited += 1
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    begun = inference.deque()
+    for _ in range(5):
+        inference._keep_pace(begun)
+    assert (Event.waited, len(begun)) == (5 - inference.AHEAD, inference.AHEAD)
