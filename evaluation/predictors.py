@@ -1,6 +1,7 @@
 """Where the prediction of a case comes from: a checkpoint that is run, or a folder of label maps."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from medseg_demo.names import SUFFIXES, stem
 from medseg_demo.reading.labels import read_label_map
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case
+from medseg_demo.test_sets.labels import DATASET_FILE, value_names_of
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
@@ -145,6 +147,9 @@ class FolderPredictor:
         name: What the predictions are called.
         class_names: The test set's.
         limits: Of the reader.
+
+    Raises:
+        OptionError: Their own ``dataset.json`` cannot be used.
     """
 
     source: Literal["run", "score"] = "score"
@@ -153,8 +158,10 @@ class FolderPredictor:
         self, files: Mapping[str, Path], name: str, class_names: tuple[str, ...], limits: Settings | None = None
     ) -> None:
         self.name, self.class_names = name, class_names
-        self.settings: Mapping[str, object] = {"classes": list(class_names)}
         self._files, self._limits = files, limits
+        self._own_names = _own_names(files)
+        named = {} if self._own_names is None else {"value_names": list(map(list, self._own_names.items()))}
+        self.settings: Mapping[str, object] = {"classes": list(class_names), **named}
 
     def digest(self, case: Case) -> str:
         """Of the prediction's file."""
@@ -179,8 +186,31 @@ class FolderPredictor:
 
     def _read(self, path: Path, case: Case, data: CaseData) -> LabelMap:
         return read_label_map(
-            path, class_names=self.class_names, image=data.image, settings=self._limits, colours=case.colours
+            path,
+            class_names=self.class_names,
+            image=data.image,
+            settings=self._limits,
+            value_names=self._own_names,
+            colours=case.colours,
         )
+
+
+def _own_names(files: Mapping[str, Path]) -> dict[int, str] | None:
+    """What the predictions' own values mean, by a ``dataset.json`` in their folder (nnU-Net writes one).
+
+    Raises:
+        OptionError: It is there and cannot be used.
+    """
+    folder = next((path.parent for path in files.values()), None)
+    if folder is None or not (folder / DATASET_FILE).is_file():
+        return None
+    try:
+        return value_names_of(json.loads((folder / DATASET_FILE).read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OptionError(
+            f"Predictions {folder.name!r}: their {DATASET_FILE} cannot be used ({error}). Correct it, or remove it "
+            "where the values are those of the test set."
+        ) from None
 
 
 def label_maps_in(folder: Path) -> dict[str, Path]:

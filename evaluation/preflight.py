@@ -21,6 +21,7 @@ from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.reading.formats import inspect
+from medseg_demo.reading.labels import BINARY_NOTE
 from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image
@@ -43,12 +44,14 @@ class ExaminedCase:
         digest: Of its id and files; empty where a file cannot be opened.
         labels: The label values of its reference, in order and without the background.
         fault: Why it cannot be scored; None where nothing was found.
+        stores_255: Whether its reference holds 0 and 255, which are read as 0 and 1.
     """
 
     case: Case
     digest: str
     labels: tuple[int, ...]
     fault: str | None
+    stores_255: bool = False
 
     def fault_for(self, class_names: Sequence[str]) -> str | None:
         """Why it cannot be scored for these classes; None where nothing was found."""
@@ -77,6 +80,18 @@ class ExaminedTestSet:
     def faults(self) -> tuple[str, ...]:
         """The faults of single cases."""
         return tuple(case.fault for case in self.cases if case.fault)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of its references: that some hold 0 and 1, and others 0 and 255."""
+        of_255 = [case for case in self.cases if case.stores_255]
+        of_1 = [case for case in self.cases if case.labels == (1,) and not case.stores_255]
+        if not of_255 or not of_1:
+            return ()
+        return (
+            f"Of the references of {self.test_set.name!r}, {len(of_255)} hold 0 and 255 and {len(of_1)} hold 0 and 1 "
+            f"(such as case {of_1[0].case.case_id!r}): 255 and 1 were both taken for class 1.",
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -158,17 +173,18 @@ def _mapped(work: Callable[[Case], ExaminedCase], cases: Iterable[Case]) -> Iter
 def _examine_case(case: Case, class_names: Sequence[str] | None, settings: Settings) -> ExaminedCase:
     digest = ""
     labels: tuple[int, ...] = ()
+    stores_255 = False
     try:
         digest = case_digest(case)
         image = cache(lambda: attempt(case, "image", lambda: _outline(case, settings)))
         reference = read_reference(case, class_names=class_names, image=image, settings=settings)
-        labels = _values(reference.labels)
+        labels, stores_255 = _values(reference.labels), BINARY_NOTE in reference.notes
         check_geometry(case, image(), reference)
     except PassingCaseError:  # its own turn decides
         return ExaminedCase(case, digest, labels, None)
     except CaseError as error:
         return ExaminedCase(case, digest, labels, str(error))
-    return ExaminedCase(case, digest, labels, None)
+    return ExaminedCase(case, digest, labels, None, stores_255)
 
 
 def _values(labels: np.ndarray) -> tuple[int, ...]:

@@ -75,7 +75,8 @@ def run(
         table = put_together(parts, session.scores_of, output)
         write_results(table.results, output)
         session.log.write("stopped" if table.stopped else "finished")
-    failures, notes = tuple(session.failures.values()), (*request.notes, *table.notes)
+    examined = dict.fromkeys(note for part in parts for note in part.examined.notes)
+    failures, notes = tuple(session.failures.values()), (*request.notes, *examined, *table.notes)
     return RunOutcome(table.results, failures, notes, table.stopped)
 
 

@@ -28,6 +28,31 @@ def class_names_of(dataset: Mapping[str, object], faults: list[str]) -> tuple[st
     return tuple(sorted((str(name) for name in labels if labels[name] > 0), key=lambda name: labels[name])) or None
 
 
+def value_names_of(dataset: object) -> dict[int, str] | None:
+    """Label value → name, of predictions that come with a ``dataset.json`` of their own.
+
+    None where it names none, and where it names regions of several values: such predictions are numbered otherwise.
+
+    Args:
+        dataset: The content of the file: ``labels`` as for ``class_names_of``, the values in any order and number.
+
+    Raises:
+        ValueError: The labels are written in no form that is known.
+    """
+    labels = dataset.get("labels") if isinstance(dataset, dict) else None
+    if labels is None:
+        return None
+    if isinstance(labels, dict) and labels and all(str(key).isdecimal() for key in labels):
+        return {int(key): str(name) for key, name in labels.items()}
+    if isinstance(labels, dict) and any(isinstance(value, list) for value in labels.values()):
+        return None
+    if not isinstance(labels, dict) or not all(isinstance(value, int) for value in labels.values()):
+        raise ValueError('labels must be written as {"background": 0, "vessel": 1}')
+    if len(set(labels.values())) < len(labels):
+        raise ValueError("two labels have one value")
+    return {value: str(name) for name, value in labels.items()}
+
+
 def colours_of(
     dataset: Mapping[str, object], class_names: tuple[str, ...] | None, faults: list[str]
 ) -> dict[str, str] | None:

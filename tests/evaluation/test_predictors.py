@@ -11,6 +11,7 @@ from evaluation.cases import read_case
 from evaluation.classes import ClassMatch, match_classes
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.predictors import CheckpointPredictor, FolderPredictor, Stopped, label_maps_in
+from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
 
@@ -109,3 +110,41 @@ def test_a_case_without_a_prediction_has_no_digest(case, data):
     assert predictor.digest(case) == ""
     with pytest.raises(CaseError, match="'case_00' has no prediction"):
         predictor.predict(case, data, threading.Event())
+
+
+def swapped_predictions(folder, labels):
+    """Predictions of case_01 that number two classes the other way round, with their own dataset.json."""
+    folder.mkdir()
+    Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(folder / "case_01.png")
+    (folder / "dataset.json").write_text(labels)
+    return FolderPredictor(label_maps_in(folder), "theirs", ("anterior", "posterior"))
+
+
+def two_class_case(folder):
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    Image.fromarray(np.array([[0, 100, 200]], np.uint8)).save(folder / "images" / "case_01.png")
+    Image.fromarray(np.array([[0, 2, 1]], np.uint8)).save(folder / "masks" / "case_01.png")
+    (case,) = read_test_set(folder).cases
+    return case, read_case(case, class_names=("anterior", "posterior"), settings=SETTINGS)
+
+
+def test_predictions_that_name_their_own_values_are_matched_by_name(tmp_path):
+    case, data = two_class_case(tmp_path / "set")
+    predictor = swapped_predictions(tmp_path / "a", '{"labels": {"background": 0, "posterior": 1, "anterior": 2}}')
+    assert predictor.predict(case, data, threading.Event()).tolist() == data.reference.labels.tolist() == [[0, 2, 1]]
+    strangers = swapped_predictions(tmp_path / "b", '{"labels": {"background": 0, "body": 1, "anterior": 2}}')
+    with pytest.raises(CaseError, match="'body' is none of them"):
+        strangers.predict(case, data, threading.Event())
+
+
+@pytest.mark.parametrize("content", ["{", '{"labels": {"a": "b"}}', '{"labels": {"a": 1, "b": 1}}', "[" * 100_000])
+def test_an_unusable_list_of_own_values_is_said(tmp_path, content):
+    with pytest.raises(OptionError, match=r"Predictions 'a': their dataset\.json cannot be used"):
+        swapped_predictions(tmp_path / "a", content)
+
+
+def test_regions_are_no_own_values(tmp_path):
+    case, data = two_class_case(tmp_path / "set")
+    regions = swapped_predictions(tmp_path / "a", '{"labels": {"background": 0, "whole": [1, 2], "core": [2]}}')
+    assert regions.predict(case, data, threading.Event()).tolist() == [[0, 1, 2]]

@@ -150,3 +150,13 @@ def test_two_test_sets_of_one_name_are_refused(make_test_set):
     folders = [make_test_set("a/set", cases=1), make_test_set("b/set", cases=1)]
     with pytest.raises(TestSetError, match="2 test sets are called 'set'"):
         read_test_sets(folders)
+
+
+def test_references_of_0_and_1_among_those_of_0_and_255_are_noted(make_test_set):
+    folder = make_test_set(cases=3)
+    mask = next((folder / "masks").iterdir())
+    values = np.array(Image.open(mask))
+    Image.fromarray(((values > 0) * (1 if values.max() == 255 else 255)).astype(np.uint8)).save(mask)
+    (note,) = examine(read_test_set(folder)).notes
+    assert "hold 0 and 255" in note
+    assert "were both taken for class 1" in note
