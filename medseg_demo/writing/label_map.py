@@ -12,8 +12,8 @@ from PIL import Image
 
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.reading.dicom.seg import write_dicom_seg
 from medseg_demo.rendering.colours import palette
+from medseg_demo.writing.dicom_seg import write_dicom_seg
 from medseg_demo.writing.nifti import write_nifti
 from medseg_demo.writing.whole import whole_file
 

@@ -6,17 +6,18 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_segs import image_of, write_seg
-from dicom_series import OBLIQUE, PATIENT, SeriesWriter, affine_of, blob, write_enhanced
+from dicom_series import OBLIQUE, SeriesWriter, affine_of, blob, write_enhanced
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless, generate_uid
 
-from medseg_demo.errors import DamagedFileError, ImageTooLargeError, OptionError, OutputError, UnsupportedImageError
+from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnsupportedImageError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
 from medseg_demo.reading import compare_geometry, read_image, read_label_map
-from medseg_demo.reading.dicom.seg import is_segmentation, read_segmentation, write_dicom_seg
+from medseg_demo.reading.dicom.seg import is_segmentation, read_segmentation
 from medseg_demo.reading.dicom.source_frames import describe_frames
 from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
+from medseg_demo.writing.dicom_seg import write_dicom_seg
 
 NAMES = ("liver", "tumour")
 KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
@@ -65,38 +66,6 @@ def _edited(path, edit):
 
 def _groups(dataset, name):
     return [group[name][0] for group in dataset.PerFrameFunctionalGroupsSequence]
-
-
-def test_segments_are_classes_and_the_algorithm_is_named(written):
-    stored = highdicom.seg.segread(written)
-    assert stored.segmentation_type == highdicom.seg.SegmentationTypeValues.BINARY
-    assert [stored.get_segment_description(n).segment_label for n in stored.segment_numbers] == ["liver", "tumour"]
-    for number in stored.segment_numbers:
-        described = stored.get_segment_description(number)
-        assert described.algorithm_type == highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC
-        assert described.algorithm_identification.name == "net-a"
-
-
-def test_highdicom_finds_the_labels_where_they_were_drawn(written, label_map):
-    volume = highdicom.seg.segread(written).get_volume(combine_segments=True)
-    assert np.array_equal(volume.array[::-1], label_map.labels)  # highdicom begins at the other end
-    expected = affine_of()[:, [2, 1, 0, 3]]  # and its indices run (z, y, x)
-    expected[:, 3] = expected @ [7, 0, 0, 1]
-    expected[:, 0] *= -1
-    assert np.asarray(volume.affine) == pytest.approx(expected, abs=1e-4)
-
-
-def test_every_source_image_is_referred_to(written, image):
-    stored, sources = pydicom.dcmread(written), [pydicom.dcmread(path) for path in image.source_files]
-    (series,) = stored.ReferencedSeriesSequence
-    assert series.SeriesInstanceUID == sources[0].SeriesInstanceUID
-    referred = {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence}
-    assert referred == {source.SOPInstanceUID for source in sources}
-    assert stored.StudyInstanceUID == sources[0].StudyInstanceUID
-    assert stored.FrameOfReferenceUID == sources[0].FrameOfReferenceUID
-    assert stored.PatientName == PATIENT  # as the docstring and DICOM_SEG_NOTE say
-    assert "secret description" not in str(stored)
-    assert stored.SeriesInstanceUID != sources[0].SeriesInstanceUID
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -566,31 +535,6 @@ def test_it_is_told_by_its_class_wherever_that_stands(written, image):
     referring.ReferencedImageSequence = [item]
     referring.save_as(image.source_files[0])
     assert not recognised(image.source_files[0])  # an image that names a segmentation
-
-
-@pytest.mark.parametrize("source", [None, "png"])
-def test_only_of_dicom_images(tmp_path, label_map, source, make_image):
-    image = make_image(np.eye(9)) if source else None
-    with pytest.raises(OptionError, match="Choose nifti or nrrd"):
-        write_dicom_seg(label_map, image, tmp_path / "x.dcm", algorithm="a")
-
-
-def test_a_source_that_is_gone(tmp_path, image, label_map):
-    image.source_files[3].unlink()
-    with pytest.raises(OptionError, match=r"no longer there \(1 of 8\)"):
-        write_dicom_seg(label_map, image, tmp_path / "x.dcm", algorithm="a")
-
-
-@pytest.mark.parametrize("lacking", [{"StudyInstanceUID": None}, {"PixelSpacing": None, "ImagerPixelSpacing": [1, 1]}])
-def test_a_source_that_lacks_what_is_needed(tmp_path, lacking):
-    SeriesWriter(tmp_path / "ct").volume(blob(3), **lacking)
-    image = image_of((tmp_path / "ct").iterdir(), affine_of())
-    label_map = LabelMap(np.ones(image.shape, np.uint8), ("a",), image.geometry)
-    with pytest.raises(OutputError, match=r"cannot be written.*spacing") as error:
-        write_dicom_seg(label_map, image, tmp_path / "x.dcm", algorithm="a")
-    assert error.value.__cause__ is None
-    assert "Secret" not in str(error.value)
-    assert not (tmp_path / "x.dcm").exists()
 
 
 @pytest.mark.parametrize("irregular", IRREGULAR.values(), ids=IRREGULAR)
