@@ -13,7 +13,7 @@ NOT_FRAMES = (0xC4, 0xC8, 0xCC)
 HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
 WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 RGB_IDENTIFIERS = (b"RGB", b"rgb")
-CODING_STYLE = 0xFF52
+CODING_STYLE, TILE_PART = 0xFF52, 0xFF90
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Codestream:
         is_signed: Whether samples are signed; JPEG and JPEG-LS know no sign.
         is_rgb: Whether decoding gives RGB (True) or YCbCr as it is stored (False); None where the codestream does not
             say, so that the header counts.
+        is_whole: Whether every tile of JPEG 2000 is there.
         is_rare: Whether it is hierarchical JPEG, for which there is no decoder.
     """
 
@@ -37,6 +38,7 @@ class Codestream:
     bits: int
     is_signed: bool = False
     is_rgb: bool | None = None
+    is_whole: bool = True
     is_rare: bool = False
 
 
@@ -64,29 +66,44 @@ def starts_image(fragment: bytes) -> bool:
 
 
 def _parse_j2k(frame: bytes, start: int) -> Codestream:
-    right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
+    right, bottom, left, top, *tiles = struct.unpack_from(">8I", frame, start + 8)
     samples, depth = struct.unpack_from(">HB", frame, start + 40)
+    has_transform, place = _j2k_coding(frame, start)
+    across, down = (-(-(end - tiles[axis + 2]) // max(1, tiles[axis])) for axis, end in enumerate((right, bottom)))
     return Codestream(
         rows=bottom - top,
         columns=right - left,
         samples=samples,
         bits=(depth & 0x7F) + 1,
         is_signed=bool(depth & 0x80),
-        is_rgb=True if samples == 3 and _has_component_transform(frame, start) else None,
+        is_rgb=True if samples == 3 and has_transform else None,
+        is_whole=_count_tiles(frame, place) >= across * down,
     )
 
 
-def _has_component_transform(frame: bytes, start: int) -> bool:
-    """Whether the coding style (COD) has one, which decoders turn back to RGB."""
-    place = start + 2
+def _j2k_coding(frame: bytes, start: int) -> tuple[bool, int]:
+    """Whether the coding style has a component transform, which decoders turn back to RGB; where the tiles start."""
+    place, has_transform = start + 2, False
     while place + 4 <= len(frame):
         marker, length = struct.unpack_from(">2H", frame, place)
+        if marker == TILE_PART or marker >> 8 != 0xFF:
+            break
         if marker == CODING_STYLE:
-            return frame[place + 8] == 1
-        if marker >> 8 != 0xFF or marker == 0xFF90:  # the first tile part ends the header
-            return False
+            has_transform = frame[place + 8] == 1
         place += 2 + length
-    return False
+    return has_transform, place
+
+
+def _count_tiles(frame: bytes, place: int) -> int:
+    """How many different tiles there are: OpenJPEG leaves missing ones black, and says nothing."""
+    found = set()
+    while place + 12 <= len(frame):
+        marker, _, tile, length = struct.unpack_from(">HHHI", frame, place)
+        if marker != TILE_PART:
+            break
+        found.add(tile)
+        place += length or len(frame)  # 0: up to the end
+    return len(found)
 
 
 def _parse_jpeg(frame: bytes) -> Codestream | None:
@@ -110,7 +127,12 @@ def _parse_jpeg(frame: bytes) -> Codestream | None:
         return None
     bits, rows, columns, samples = struct.unpack_from(">B2HB", header)
     return Codestream(
-        rows, columns, samples, bits, False, _is_rgb(header[6::3][:samples], is_jfif, transform), kind in HIERARCHICAL
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        bits=bits,
+        is_rgb=_is_rgb(header[6::3][:samples], is_jfif, transform),
+        is_rare=kind in HIERARCHICAL,
     )
 
 

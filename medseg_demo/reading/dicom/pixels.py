@@ -142,8 +142,10 @@ def _check_code(code: bytes, found: PixelFormat, source: Source) -> Codestream |
     if found.syntax == RLE:
         return None
     claims = parse(code)
-    if claims is None:
-        raise DamagedFileError(f"{source.label}: the compressed pixels are damaged. Export or copy it again.")
+    if claims is None or not claims.is_whole:
+        raise DamagedFileError(
+            f"{source.label}: the DICOM file is damaged: its compressed pixels are incomplete. Export or copy it again."
+        )
     if (claims.rows, claims.columns, claims.samples) != (found.rows, found.columns, found.samples):
         raise DamagedFileError(_not_the_header(source))
     if claims.is_rare:

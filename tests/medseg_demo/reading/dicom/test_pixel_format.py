@@ -32,7 +32,9 @@ def test_what_is_missing_is_named(source, name):
 
 def test_what_follows_from_the_rest_may_be_missing(source):
     assert found(source, without=["SamplesPerPixel"]).samples == 1
-    assert found(source, without=["SamplesPerPixel"], PhotometricInterpretation="RGB").samples == 3
+    assert (
+        found(source, without=["SamplesPerPixel"], PhotometricInterpretation="RGB", PlanarConfiguration=0).samples == 3
+    )
     assert found(source, without=["HighBit"]).shift == 0
     floats = found(source, keyword="FloatPixelData", without=["BitsStored", "HighBit", "PixelRepresentation"])
     assert (floats.dtype, floats.stored) == ("float32", 32)
@@ -48,7 +50,13 @@ def test_what_follows_from_the_rest_may_be_missing(source):
         ({"PhotometricInterpretation": "CMYK", "SamplesPerPixel": 4}, UnsupportedImageError, "CMYK"),
         ({"PhotometricInterpretation": "ARGB", "SamplesPerPixel": 4}, UnsupportedImageError, "ARGB"),
         ({"PhotometricInterpretation": "DOE^JOHN"}, UnsupportedImageError, "its photometric"),
-        ({"SamplesPerPixel": 3}, DamagedFileError, "samples"),
+        ({"SamplesPerPixel": 3, "PlanarConfiguration": 0}, DamagedFileError, "samples"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, UnsupportedImageError, "no PlanarConfiguration"),
+        (
+            {"SamplesPerPixel": 3, "PhotometricInterpretation": "YBR_FULL", "PlanarConfiguration": 0},
+            UnsupportedImageError,
+            "YBR colours of 16 bits",
+        ),
         ({"syntax": "1.2.840.10008.1.2.4.102"}, UnsupportedImageError, "video"),
         ({"syntax": "1.2.840.10008.1.2.4.94"}, UnsupportedImageError, "JPIP"),
         ({"syntax": "1.2.840.10008.1.2.4.110"}, UnsupportedImageError, "JPEG XL"),
