@@ -1,6 +1,8 @@
 """Where and how networks run: the device, the precision, the backend and the threads that the settings ask for."""
 
+import math
 import os
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # microseconds of processor in each period, of control groups v2
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # ARM's processors are left out: OpenVINO multiplies no bfloat16 there, and falls back to float32 without a word.
 _X86_BFLOAT16 = ("avx512_bf16", "amx_bf16")
@@ -74,10 +77,18 @@ def choose_compute(settings: Settings) -> Compute:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
+    """How many processors this process may use, the share of its container included."""
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(seen or 1, _container_share()))
+
+
+def _container_share() -> int:
+    """Processors that Linux lets this container use; a Space of two sees all of its host's otherwise."""
+    try:
+        quota, period = CONTAINER_LIMIT.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # another system, or no limit, which is written as "max"
+        return sys.maxsize
 
 
 def computes_bfloat16() -> bool:

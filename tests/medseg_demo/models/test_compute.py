@@ -89,3 +89,15 @@ def test_names_of_devices(monkeypatch):
     assert Compute(torch.device("mps"), torch.float32).name == "Apple GPU, float32"
     two = Compute(torch.device("cpu"), torch.bfloat16, "openvino", threads=2)
     assert two.name == "CPU, bfloat16, 2 threads, OpenVINO"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("200000 100000", 2), ("150000 100000", 2), ("50000 100000", 1), ("max 100000", 8), ("", 8), ("1 0", 8)],
+)
+def test_a_container_has_its_share_of_the_processors(monkeypatch, tmp_path, text, expected):
+    monkeypatch.setattr(compute_module.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(compute_module, "CONTAINER_LIMIT", tmp_path / "cpu.max")
+    assert processors() == 8
+    (tmp_path / "cpu.max").write_text(text)
+    assert processors() == expected
