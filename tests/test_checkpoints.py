@@ -15,6 +15,7 @@ CHECKPOINTS = ROOT / "checkpoints"
 TASKS = ("lungs", "nuclei", "vessels")
 VOLUMES = ("hippocampus-unet2d", "hippocampus-unet3d")
 NAMES = [*(f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")), *VOLUMES]
+SIBLINGS = tuple(f"{task}-unet-tiny-int8" for task in TASKS)
 LIMIT_MIB = {"tiny": 2}
 FILES = {"README.md", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
 
@@ -78,5 +79,33 @@ def test_its_configuration_can_train_again(name):
 
 def test_every_task_has_two_to_compare():
     folders = sorted(path.name for path in Path(CHECKPOINTS).iterdir() if path.is_dir())
-    assert folders == sorted(NAMES)
+    assert folders == sorted((*NAMES, *SIBLINGS))
     assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(TASKS) + 1
+
+
+@pytest.mark.parametrize("name", SIBLINGS)
+def test_int8_siblings_are_as_good_as_their_originals(name):
+    folder, original = CHECKPOINTS / name, load_folder(CHECKPOINTS / name.removesuffix("-int8"))
+    assert {path.name for path in folder.iterdir()} == {"README.md", "medseg.json", "openvino.bin", "openvino.xml"}
+    sibling = load_folder(folder)
+    made, scores = sibling.card.exported, sibling.card.scores
+    assert (made.original, made.digest, made.parameters) == (original.name, original.digest, original.parameters)
+    assert made.size_mb < 2
+    ours, theirs = (scores[title]["dice_mean"] for title in ("val", "val, original"))
+    assert ours == pytest.approx(theirs, abs=0.002)
+    assert theirs == pytest.approx(original.card.scores["val"]["dice_mean"], abs=0.002)
+    assert scores["val, beside the original's label maps"]["dice_worst"] > 0.9
+    shared = {"task", "class_names", "input_size", "threshold", "normalisation", "training_data"}
+    assert sibling.card.model_dump(include=shared) == original.card.model_dump(include=shared)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "It is no medical device" in text
+    assert all(source.licence in text and source.credit in text for source in sibling.card.training_data)
+
+
+@pytest.mark.parametrize("name", SIBLINGS)
+def test_int8_siblings_segment(name):
+    checkpoint = load_checkpoint(name)
+    shape = (150, 170, 3) if checkpoint.card.in_channels == 3 else (150, 170)
+    noise = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    image = MedicalImage(noise, "YXC"[: len(shape)], Geometry(), "noise", "NumPy", 8, (0, 255))
+    assert segment(image, checkpoint, settings=Settings(device="cpu")).label_map.labels.shape == (150, 170)
