@@ -108,6 +108,8 @@ def write(path: Path, written: Written, values: np.ndarray) -> bool:
     options: dict[str, object] = {"photometric": photometric, "compression": written.compression}
     if count > 1:
         options |= {"planarconfig": written.planar, "extrasamples": extra}
+    if written.compression == "jpeg" and written.dtype == "u2" and "opacity" in written.meaning:
+        return False  # 12 bits: opacity is spread over the type, and so is what was lost
     if written.meaning == "palette":
         if written.dtype not in ("u1", "u2"):
             return False
