@@ -20,9 +20,8 @@ from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.reading.formats import inspect
+from medseg_demo.reading import inspect_file
 from medseg_demo.reading.labels import BINARY_NOTE
-from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image
 from medseg_demo.test_sets.test_set import TestSet, read_test_set
@@ -204,8 +203,7 @@ def _outline(case: Case, settings: Settings) -> MedicalImage:
         ReadError: It cannot be read.
     """
     if len(case.image_paths) == 1 and not case.channel_names:
-        with open_source(case.image_path, settings) as source:
-            found = inspect(source)
+        found = inspect_file(case.image_path, settings=settings)
         layout = found.layout
         if found.format.name in PICTURES and layout.volumes == 1 and len(layout.shape) == 2:
             pixels = np.broadcast_to(np.uint8(0), layout.shape)  # one byte of memory

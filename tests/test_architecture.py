@@ -122,6 +122,39 @@ def test_parts_import_only_lower_ranks() -> None:
     assert faults == []
 
 
+# What opens a file of a user, by the last parts of a call's name; rule 1: nothing outside of reading does.
+OPENERS = {
+    *("Image.open", "ReadImage", "ImageFileReader", "dcmread", "read_file_meta_info", "nibabel.load", "nib.load"),
+    *("np.load", "numpy.load", "np.fromfile", "np.memmap", "TiffFile", "imread", "imread_v2", "open_source"),
+}
+
+
+def calls_of(path: Path) -> Iterator[str]:
+    """The dotted names that a module calls."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def test_nothing_but_reading_opens_a_users_file() -> None:
+    faults = []
+    for path in MODULES:
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("medseg_demo/reading/"):
+            faults += [f"{name} calls {call}" for call in calls_of(path) if is_opener(call)]
+    assert faults == []
+
+
+def is_opener(call: str) -> bool:
+    return any(call == opener or call.endswith(f".{opener}") for opener in OPENERS)
+
+
+def test_openers_are_found() -> None:
+    calls = ("PIL.Image.open", "sitk.ReadImage", "pydicom.dcmread", "np.load", "numpy.load", "tifffile.imread")
+    assert all(map(is_opener, calls))
+    assert not any(map(is_opener, ("path.open", "json.load", "yaml.safe_load", "torch.load")))
+
+
 def test_only_interfaces_import_gradio() -> None:
     assert [path for path in importers("gradio") if "/ui/" not in path and path != "app.py"] == []
 

@@ -4,7 +4,7 @@ A file's kind is found from its bytes, never from its name. Nothing outside this
 """
 
 from medseg_demo.names import stem
-from medseg_demo.reading.files import count_volumes, read_image
+from medseg_demo.reading.files import count_volumes, inspect_file, read_image
 from medseg_demo.reading.formats import FORMATS, Choice, Format
 from medseg_demo.reading.labels import compare_geometry, read_label_map
 from medseg_demo.reading.studies import (
@@ -35,6 +35,7 @@ __all__ = [
     "count_volumes",
     "find_series",
     "find_studies",
+    "inspect_file",
     "item_stem",
     "read_image",
     "read_label_map",

@@ -65,6 +65,16 @@ def read_image(
         return replace(_read_only(path, settings, choice, Path(folder)), source_files=())
 
 
+def inspect_file(path: str | Path, *, settings: Settings | None = None) -> Found:
+    """What a file is and what its header claims, without reading its pixels.
+
+    Raises:
+        ReadError: It cannot be opened, is of no format that is read, or exceeds a limit.
+    """
+    with open_source(path, settings or Settings()) as source:
+        return inspect(source)
+
+
 def count_volumes(path: str | Path | Series | Channels | Study, *, settings: Settings | None = None) -> int:
     """How many volumes, such as times or channels, a file holds, by its header alone.
 
@@ -76,8 +86,7 @@ def count_volumes(path: str | Path | Series | Channels | Study, *, settings: Set
     if isinstance(path, Series | Channels):
         return 1
     try:
-        with open_source(path, settings or Settings()) as source:
-            return inspect(source).layout.volumes
+        return inspect_file(path, settings=settings).layout.volumes
     except ReadError:
         return 1
 
