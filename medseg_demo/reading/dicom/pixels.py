@@ -142,12 +142,12 @@ def _check_code(code: bytes, found: PixelFormat, source: Source) -> Codestream |
     if found.syntax == RLE:
         return None
     claims = parse(code)
-    if claims is None or not claims.is_whole:
-        raise DamagedFileError(
-            f"{source.label}: the DICOM file is damaged: its compressed pixels are incomplete. Export or copy it again."
-        )
+    if claims is None:
+        raise DamagedFileError(_incomplete(source))
     if (claims.rows, claims.columns, claims.samples) != (found.rows, found.columns, found.samples):
         raise DamagedFileError(_not_the_header(source))
+    if not claims.is_whole:
+        raise DamagedFileError(_incomplete(source))
     if claims.is_rare:
         raise UnsupportedImageError(
             f"{source.label}: hierarchical JPEG, a rare kind, is not read here. Export it uncompressed."
@@ -158,6 +158,10 @@ def _check_code(code: bytes, found: PixelFormat, source: Source) -> Codestream |
             "Export it again."
         )
     return claims
+
+
+def _incomplete(source: Source) -> str:
+    return f"{source.label}: the DICOM file is damaged: its compressed pixels are incomplete. Export or copy it again."
 
 
 def _not_the_header(source: Source) -> str:
