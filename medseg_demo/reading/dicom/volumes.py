@@ -3,8 +3,9 @@
 The same rules for the slices of a series and the frames of a file.
 """
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ SAME_ORIENTATION = 0.01
 SAME_SPACING = 1e-3
 # An image of another size or orientation is left out beside a volume of at least so many slices.
 CLEAR_MAJORITY = 3
+BY_NUMBER = (
+    "Nothing but their numbers tells the images at one place apart, so check that the slices are of one time or echo."
+)
+# Of the attributes that differ, so many are tried together.
+MOST_ATTRIBUTES = 8
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def _volumes_of_part(planes: Sequence[Plane], part: Sequence[int]) -> list[Volum
     found = _divide(planes, at) or _ranked(planes, at)
     if found:
         return _numbered(found)
-    incomplete = _incomplete(planes, at, most)
+    incomplete = _incomplete(planes, at, most) or _of_complete_places(planes, at, most)
     if incomplete:
         return _numbered(incomplete)
     note = f"{left_out(len(part) - len(at), 'image')}: lying where another one lies already."
@@ -158,7 +164,7 @@ def _divide(planes: Sequence[Plane], at: list[list[int]]) -> list[Volume] | None
     return None
 
 
-def _by_value(planes: Sequence[Plane], place: Sequence[int], key: str) -> dict[Hashable, list[int]]:
+def _by_value(planes: Sequence[Plane], place: Iterable[int], key: str) -> dict[Hashable, list[int]]:
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for index in place:
         groups[planes[index].traits.get(key)].append(index)
@@ -181,24 +187,48 @@ def _ranked(planes: Sequence[Plane], at: list[list[int]]) -> list[Volume] | None
         values = [[_number(planes[index].traits.get(key)) for index in place] for place in ranked]
         if all(None not in row and len(set(row)) == count for row in values):
             return [Volume(tuple(place[n] for place in ranked), f"{trait_name(key)} {n + 1}") for n in range(count)]
-    return [Volume(tuple(place[n] for place in at), f"number {n + 1}") for n in range(count)]
+    return [Volume(tuple(place[n] for place in at), f"number {n + 1}", notes=(BY_NUMBER,)) for n in range(count)]
 
 
 def _incomplete(planes: Sequence[Plane], at: list[list[int]], most: int) -> list[Volume] | None:
-    """Volumes of which some lack slices, by an attribute that has one value for each; None where none does."""
-    for key in _keys(planes, at):
-        found: dict[Hashable, list[int]] = defaultdict(list)
-        for place in at:
-            values = [planes[index].traits.get(key) for index in place]
-            if len(set(values)) < len(values):
-                break
-            for index, value in zip(place, values, strict=True):
-                found[value].append(index)
-        else:
-            if len(found) == most and min(map(len, found.values())) > 1:
-                ordered = sorted(found.items(), key=lambda item: _by_size(item[0]))
-                return [Volume(tuple(p), _name(key, n, value)) for n, (value, p) in enumerate(ordered, start=1)]
+    """Volumes of which some lack slices, by one to three attributes; None where none tell all of them apart."""
+    keys = [key for key in _keys(planes, at) if len(_by_value(planes, itertools.chain(*at), key)) <= most]
+    for count in range(1, 4):
+        for chosen in itertools.combinations(keys[:MOST_ATTRIBUTES], count):
+            found: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
+            for index in itertools.chain(*at):
+                found[tuple(planes[index].traits.get(key) for key in chosen)].append(index)
+            if len(found) == most and _are_volumes(found.values(), at):
+                ordered = sorted(found.items(), key=lambda item: [_by_size(value) for value in item[0]])
+                return [Volume(tuple(part), ", ".join(_names(chosen, values, ordered))) for values, part in ordered]
     return None
+
+
+def _are_volumes(parts: Iterable[Sequence[int]], at: Sequence[Sequence[int]]) -> bool:
+    """Whether each part has several planes, none of them at one place."""
+    place_of = {index: number for number, place in enumerate(at) for index in place}
+    return all(1 < len(part) == len({place_of[index] for index in part}) for part in parts)
+
+
+def _names(
+    keys: Sequence[str],
+    values: Sequence[Hashable],
+    ordered: Sequence[tuple[tuple[Hashable, ...], Sequence[int]]],
+) -> Iterator[str]:
+    for column, (key, value) in enumerate(zip(keys, values, strict=True)):
+        different = list(dict.fromkeys(sorted((each[column] for each, _ in ordered), key=_by_size)))
+        yield _name(key, different.index(value) + 1, value)
+
+
+def _of_complete_places(planes: Sequence[Plane], at: list[list[int]], most: int) -> list[Volume] | None:
+    """Volumes by order alone, without the places at which some lack a slice; None where these are most."""
+    complete = [place for place in at if len(place) == most]
+    if 2 * len(complete) < len(at):
+        return None
+    lost = sum(map(len, at)) - most * len(complete)
+    note = f"{left_out(lost, 'image')}: at places where not every volume has one."
+    found = _divide(planes, complete) or _ranked(planes, complete)
+    return None if found is None else [replace(volume, notes=(*volume.notes, note)) for volume in found]
 
 
 def _interleaved(planes: Sequence[Plane], at: list[list[int]]) -> list[Volume] | None:

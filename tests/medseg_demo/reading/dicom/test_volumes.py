@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.reading.dicom.planes import Plane
-from medseg_demo.reading.dicom.volumes import volumes
+from medseg_demo.reading.dicom.volumes import BY_NUMBER, volumes
 
 AXIAL = np.eye(3)
 
@@ -77,6 +77,24 @@ def test_numbers_are_the_last_resort():
 def test_a_time_that_lacks_a_slice_is_not_filled_from_another():
     planes = [plane(z, TriggerTime=t) for z in (0, 3, 6) for t in (0, 50) if (z, t) != (3, 50)]
     assert found(planes) == [("trigger time 1", (0, 2, 3)), ("trigger time 2", (1, 4))]
+
+
+def test_two_attributes_of_which_an_image_is_missing():
+    places = [(z, t, e) for z in (0, 3, 6) for t in (1, 2) for e in (10, 20) if (z, t, e) != (3, 1, 20)]
+    planes = [plane(z, TemporalPositionIdentifier=t, EchoTime=e) for z, t, e in places]
+    assert found(planes) == [
+        ("time 1, echo 1", (0, 4, 7)),
+        ("time 1, echo 2", (1, 8)),
+        ("time 2, echo 1", (2, 5, 9)),
+        ("time 2, echo 2", (3, 6, 10)),
+    ]
+
+
+def test_places_that_lack_an_image_which_nothing_names():
+    planes = [plane(z, 2 * z + n) for z in (0, 3, 6) for n in (0, 1) if (z, n) != (3, 1)]
+    first, second = volumes(planes)
+    assert (first.planes, second.planes) == ((0, 3), (1, 4))
+    assert first.notes == (BY_NUMBER, "1 image was left out: at places where not every volume has one.")
 
 
 def test_a_doubled_place():
