@@ -271,6 +271,7 @@ def _indices(
     """Indices into a palette whose first colour stands for ``start``: as stored where that can be."""
     if start > 0 and stored.dtype.kind == "u":
         colours, start = np.concatenate([np.repeat(colours[:1], start, axis=0), colours]), 0
+    colours = colours[: 2 ** (8 * stored.dtype.itemsize)]
     if start == 0 and stored.dtype.kind == "u":
         return stored, "one", None, colours
     return np.clip(stored.astype(np.int64) - start, 0, len(colours) - 1).astype(np.uint16), "one", None, colours

@@ -287,6 +287,21 @@ def test_palette_of_16_bits_that_hold_8(make, factor, dtype):
     assert np.array_equal(image.pixels[..., 1], table[indices] // (factor if dtype == np.uint8 else 1))
 
 
+@pytest.mark.parametrize("first", [0, 100, 300])
+def test_palettes_that_start_elsewhere_or_are_longer_than_indices(make, first):
+    table = np.arange(600, dtype=np.uint16) * 100
+    elements = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for colour in ("Red", "Green", "Blue"):
+        elements[f"{colour}PaletteColorLookupTableDescriptor"] = [600, first, 16]
+        elements[f"{colour}PaletteColorLookupTableData"] = table.tobytes()
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    if first < 256:
+        pixels = read_image(make(indices, **elements)).pixels
+        assert np.array_equal(pixels[..., 0], table[np.maximum(indices.astype(int) - first, 0)])
+    wide = read_image(make(indices.astype(np.uint16) * 4, **elements)).pixels
+    assert np.array_equal(wide[..., 2], table[np.clip(indices.astype(int) * 4 - first, 0, 599)])
+
+
 def test_modality_table(dicom_file):
     dataset = pydicom.dcmread(dicom_file("mlut_18.dcm"))
     expected = pydicom.pixels.apply_modality_lut(dataset.pixel_array, dataset)
