@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from medseg_demo.exporting import quantise as quantising
-from medseg_demo.exporting.quantise import agreement
+from medseg_demo.exporting.calibration import Windows
+from medseg_demo.exporting.quantise import agreement, quantise
+from medseg_demo.models.conversion import convert
 
 
 def test_agreement_is_of_images_not_of_windows():
@@ -29,3 +31,19 @@ def test_labels_by_threshold(card, threshold, expected):
 def test_labels_of_several_classes(volume_card):
     logits = np.array([[[0.0, 5.0], [1.0, 2.0], [0.5, 9.0]]])
     assert quantising._labels(logits, volume_card).tolist() == [[1, 2]]
+
+
+@pytest.mark.slow
+def test_layers_stay_in_full_precision_while_an_image_suffers(card, small_network, monkeypatch):
+    pytest.importorskip("nncf", reason="nncf is not installed: pip install -r requirements-export.txt")
+    random = np.random.default_rng(0)
+    windows = [random.random((1, 1, 64, 64), dtype=np.float32) for _ in range(6)]
+    model = convert(small_network.eval(), (1, 1, 64, 64))
+    told = []
+    monkeypatch.setattr(quantising, "LEAST_OF_ONE", 0.999999)  # no image may differ by a pixel
+    monkeypatch.setattr(quantising, "MOST_LEFT_OUT", 3)
+    given = Windows(tuple(windows), tuple((one,) for one in windows[:3]), "noise")
+    found = quantise(model, card, given, tell=told.append)
+    assert len(told) == 2
+    assert found.full_precision
+    assert f"{len(found.full_precision)} layers left out" in told[1]
