@@ -9,7 +9,7 @@ Source: DICOM PS3.3, A.51 (Segmentation IOD), C.8.20 (segmentation modules).
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,22 @@ import numpy as np
 
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.reading.dicom.source_frames import frame_count, in_stored_order
+from medseg_demo.reading.dicom.seg_sources import SegSources, can_refer, read_seg_sources
 
 if TYPE_CHECKING:
+    from highdicom import SOPClass
     from highdicom.seg import SegmentDescription
     from pydicom import Dataset
+    from pydicom.valuerep import DSfloat
 
 SERIES_NUMBER = 9001
 # Elements that the standard allows to be empty, and anonymised files often lack.
-MAY_BE_EMPTY = (
+NEEDED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
 )
+LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+STAND_IN = "2.25.1."  # and the number of a slice
 PRIVATE_SCHEME = "99MEDSEG"  # DICOM keeps names that start with 99 for private codes
 MAKER = "medseg-demo"
 
@@ -57,12 +61,17 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
             f"The DICOM files of {image.name!r} are no longer there ({len(missing)} of {len(image.source_files)}), and "
             "a DICOM SEG refers to them. Unpack the series and give its folder."
         )
+    if not can_refer(image):
+        raise OptionError(
+            f"The DICOM files of {image.name!r} state neither which instances they are nor where they lie, so that a "
+            "DICOM SEG could not tell what it belongs to. Choose nifti or nrrd."
+        )
     with _quiet_libraries():
         try:
-            segmentation = _segmentation(label_map, image, algorithm)
-            _check_spacing(segmentation)
+            labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
+            segmentation = _segmentation(labels, label_map.class_names, read_seg_sources(image), algorithm)
             segmentation.save_as(path)
-        except OSError:
+        except (OSError, OutputError):
             raise
         except ImportError:
             raise OutputError(
@@ -77,21 +86,16 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
             ) from None
 
 
-def _segmentation(label_map: LabelMap, image: MedicalImage, algorithm: str) -> "Dataset":
+def _segmentation(labels: np.ndarray, class_names: Sequence[str], sources: SegSources, algorithm: str) -> "Dataset":
+    """The SEG of labels (Z, Y, X), one slice a source frame."""
     import highdicom
     from pydicom.uid import generate_uid
 
-    sources = [_header(file) for file in image.source_files]
-    labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
-    if len(sources) == 1 and frame_count(sources[0]) == len(labels) > 1:
-        labels = in_stored_order(labels, sources[0])
-    return highdicom.seg.Segmentation(
-        source_images=sources,
+    segmentation = highdicom.seg.Segmentation(
+        source_images=_stand_ins(sources, labels.shape),
         pixel_array=labels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[
-            _segment(value, name, algorithm) for value, name in enumerate(label_map.class_names, start=1)
-        ],
+        segment_descriptions=[_segment(value, name, algorithm) for value, name in enumerate(class_names, start=1)],
         series_instance_uid=generate_uid(),
         series_number=SERIES_NUMBER,
         sop_instance_uid=generate_uid(),
@@ -105,27 +109,141 @@ def _segmentation(label_map: LabelMap, image: MedicalImage, algorithm: str) -> "
         content_description=algorithm[:64] or None,
         series_description="Automatic segmentation",
     )
+    _copy_patient_and_study(sources.header, segmentation)
+    _refer(segmentation, sources)
+    if sources.places.basis is None:
+        _leave_out_places(segmentation, sources)
+    return segmentation
 
 
-def _check_spacing(segmentation: "Dataset") -> None:
-    """Highdicom writes a SEG with a place but no spacing, and does not read it; some radiographs state none.
+def _stand_ins(sources: SegSources, shape: tuple[int, ...]) -> list["Dataset"]:
+    """One image of a single frame a slice, in memory alone: highdicom knows but few of the ways to state a place.
 
-    Raises:
-        ValueError: There is none.
+    It does not place frames of several slices in one file without functional groups, refuses those that lie nowhere,
+    and copies what a scanner says of the distance between slices, which may be negative or that of the gaps. So the
+    slices are given to it where the reader put them, and what it made is then let refer to their real files.
     """
-    for measures in segmentation.SharedFunctionalGroupsSequence[0].get("PixelMeasuresSequence", ()):
-        if "PixelSpacing" not in measures or min(measures.PixelSpacing) <= 0:
-            raise ValueError
+    from pydicom import Dataset
+    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+    places, (depth, rows, columns) = sources.places, shape
+    steps = np.eye(3)[:, :2] if places.basis is None else places.basis[:, :2]
+    origins = np.outer(np.arange(depth), [0, 0, 1]) if places.origins is None else places.origins
+    cosines = _decimals((steps / np.linalg.norm(steps, axis=0)).T.ravel())
+    shared = Dataset()
+    for keyword in NEEDED:
+        setattr(shared, keyword, "")
+    shared.StudyInstanceUID = str(sources.header.get("StudyInstanceUID") or "") or generate_uid()
+    shared.SeriesInstanceUID = str(sources.header.get("SeriesInstanceUID") or "") or generate_uid()
+    shared.FrameOfReferenceUID = sources.frame_of_reference or generate_uid()
+    shared.SOPClassUID = SecondaryCaptureImageStorage
+    shared.Rows, shared.Columns = rows, columns
+    shared.ImageOrientationPatient, shared.PixelSpacing = cosines, _decimals(sources.spacing_mm or (1, 1))
+    shared.SliceThickness = None if sources.thickness_mm is None else _decimals([sources.thickness_mm])[0]
+    for keyword in LOSSY:
+        if keyword in sources.header:
+            shared[keyword] = sources.header[keyword]
+    found = []
+    for index, origin in enumerate(origins):
+        one = Dataset()
+        one.update(shared)
+        one.SOPInstanceUID, one.ImagePositionPatient = f"{STAND_IN}{index}", _decimals(origin)
+        found.append(one)
+    return found
 
 
-def _header(path: Path) -> "Dataset":
-    import pydicom
+def _decimals(values: Iterable[float]) -> list["DSfloat"]:
+    from pydicom.valuerep import DSfloat
 
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    for keyword in MAY_BE_EMPTY:
-        if keyword not in dataset:
-            setattr(dataset, keyword, "")
-    return dataset
+    return [DSfloat(float(value), auto_format=True) for value in values]
+
+
+def _copy_patient_and_study(header: "Dataset", segmentation: "SOPClass") -> None:
+    """As they are stated, in a wrong form or not: it is not for a segmentation to correct them."""
+    from pydicom import Dataset
+    from pydicom.uid import SecondaryCaptureImageStorage
+
+    source = Dataset()
+    source.update(header)
+    for keyword in ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID"):  # elements are shared: others replace them
+        source.pop(keyword, None)
+    source.SOPInstanceUID, source.SOPClassUID = f"{STAND_IN}0", SecondaryCaptureImageStorage
+    source.StudyInstanceUID = segmentation.StudyInstanceUID
+    segmentation.copy_patient_and_study_information(source)
+    segmentation.copy_specimen_information(source)
+    for keyword in ("SpecificCharacterSet", "PositionReferenceIndicator"):
+        if keyword in header:
+            segmentation[keyword] = header[keyword]
+
+
+def _refer(segmentation: "Dataset", sources: SegSources) -> None:
+    """Let frames refer to the source frames that stand-ins stood for; nothing where these have no identifiers."""
+    for frame in segmentation.PerFrameFunctionalGroupsSequence:
+        (derivation,) = frame.DerivationImageSequence
+        if not sources.references:
+            frame.DerivationImageSequence = []
+            continue
+        (stand_in,) = derivation.SourceImageSequence  # the same object in the frames of all segments
+        derivation.SourceImageSequence = [_source_image(stand_in, sources)]
+    images = list(dict.fromkeys((each.sop_class, each.instance) for each in sources.references))
+    segmentation.SourceImageSequence = [_reference(*each) for each in images]
+    del segmentation.ReferencedSeriesSequence
+    series = sources.header.get("SeriesInstanceUID")
+    if images and series:
+        segmentation.ReferencedSeriesSequence = [_referenced_series(str(series), images)]
+
+
+def _source_image(stand_in: "Dataset", sources: SegSources) -> "Dataset":
+    reference = sources.references[int(stand_in.ReferencedSOPInstanceUID.removeprefix(STAND_IN))]
+    item = _reference(reference.sop_class, reference.instance)
+    for keyword in ("PurposeOfReferenceCodeSequence", "SpatialLocationsPreserved"):
+        item[keyword] = stand_in[keyword]
+    if reference.frame is not None:
+        item.ReferencedFrameNumber = reference.frame
+    return item
+
+
+def _reference(sop_class: str, instance: str) -> "Dataset":
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
+    return item
+
+
+def _referenced_series(series: str, images: Sequence[tuple[str, str]]) -> "Dataset":
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.SeriesInstanceUID = series
+    item.ReferencedInstanceSequence = [_reference(*each) for each in images]
+    return item
+
+
+def _leave_out_places(segmentation: "Dataset", sources: SegSources) -> None:
+    """Frames that lie nowhere in the patient: each is its source frame's, and they are numbered as a stack.
+
+    Source: DICOM PS3.3, A.51.3 and A.51.5 (frame of reference and planes are needed only where frames refer to none),
+    C.7.6.16.2.2 (frame content: stack and position in it).
+    """
+    from pydicom.datadict import tag_for_keyword
+
+    for keyword in ("FrameOfReferenceUID", "PositionReferenceIndicator", "DimensionOrganizationType"):
+        segmentation.pop(keyword, None)
+    (shared,) = segmentation.SharedFunctionalGroupsSequence
+    del shared.PlaneOrientationSequence
+    if sources.spacing_mm is None or sources.thickness_mm is None:  # highdicom reads no measures without a thickness
+        del shared.PixelMeasuresSequence
+    else:
+        shared.PixelMeasuresSequence[0].pop("SpacingBetweenSlices", None)
+    place = segmentation.DimensionIndexSequence[-1]
+    place.DimensionIndexPointer = tag_for_keyword("InStackPositionNumber")
+    place.FunctionalGroupPointer = tag_for_keyword("FrameContentSequence")
+    place.DimensionDescriptionLabel = "In-Stack Position Number"
+    for frame in segmentation.PerFrameFunctionalGroupsSequence:
+        del frame.PlanePositionSequence
+        (content,) = frame.FrameContentSequence
+        content.StackID, content.InStackPositionNumber = "1", content.DimensionIndexValues[-1]
 
 
 def _segment(value: int, name: str, algorithm: str) -> "SegmentDescription":

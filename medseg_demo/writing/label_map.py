@@ -12,6 +12,7 @@ from PIL import Image
 
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.reading.dicom.seg_sources import can_refer
 from medseg_demo.rendering.colours import palette
 from medseg_demo.writing.dicom_seg import write_dicom_seg
 from medseg_demo.writing.nifti import write_nifti
@@ -30,8 +31,7 @@ DICOM_SEG_NOTE = (
 
 def label_map_formats(image: MedicalImage) -> tuple[LabelMapFormat, ...]:
     """The formats in which a label map of this image can be written."""
-    is_dicom = bool(image.source_files) and image.geometry.spacing_mm is not None
-    return ("auto", "nifti", "nrrd", "dicom-seg") if is_dicom else ("auto", "nifti", "nrrd")
+    return ("auto", "nifti", "nrrd", "dicom-seg") if can_refer(image) else ("auto", "nifti", "nrrd")
 
 
 def label_map_suffix(label_map: LabelMap, file_format: LabelMapFormat = "auto") -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from medseg_demo.image import MedicalImage, SourceFrames
 from medseg_demo.reading.dicom.elements import as_numbers, items, value_of
+from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.planes import ORTHOGONAL_TOLERANCE
 from medseg_demo.reading.dicom.volumes import order_of_frames
 
@@ -56,11 +57,6 @@ class FrameElements:
 def frame_count(dataset: "Dataset") -> int:
     """How many frames a file has, 1 for a single image."""
     return int(next(iter(as_numbers(value_of(dataset, "NumberOfFrames"))), 1))
-
-
-def in_stored_order(labels: np.ndarray, source: "Dataset") -> np.ndarray:
-    """Labels (Z, Y, X) of an image that was read from one file, in the order in which the file stores its frames."""
-    return labels[np.argsort(order_of_frames(source, len(labels)))]
 
 
 def describe_frames(headers: Sequence["Dataset"], order: Sequence[int] | None = None) -> SourceFrames:
@@ -112,10 +108,14 @@ def unit_steps(cosines: Sequence[float]) -> np.ndarray | None:
 
 
 def _positions(frames: Sequence[tuple[FrameElements, int]]) -> np.ndarray | None:
-    """Where all frames lie, if each can have a place of its own: old files of many frames state one for all."""
+    """Where all frames lie, if each has a place of its own."""
     first = frames[0][0]
-    if len(frames) > 1 and frame_count(first.dataset) > 1 and not first.own:
-        return None
+    count = frame_count(first.dataset)
+    if count > 1 and not first.own:  # one place is stated for all, and steps or vectors tell those of the others
+        planes = planes_of_frames(first.dataset, count)
+        places = [planes[frame].position for _, frame in frames]
+        if len(frames) > 1 or places[0] is not None:
+            return None if any(place is None for place in places) else np.array(places)
     stated = [header.numbers("ImagePositionPatient", "PlanePositionSequence", frame) for header, frame in frames]
     return np.array(stated) if all(len(position) == 3 for position in stated) else None
 

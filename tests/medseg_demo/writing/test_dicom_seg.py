@@ -3,11 +3,20 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_segs import image_of
-from dicom_series import PATIENT, SeriesWriter, affine_of, blob
+from dicom_series import PATIENT, SeriesWriter, affine_of, blob, item
+from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage as CAPTURE
+from pydicom.uid import (
+    NuclearMedicineImageStorage,
+    ParametricMapStorage,
+    RTDoseStorage,
+    generate_uid,
+)
 
-from medseg_demo.errors import OptionError, OutputError
+from medseg_demo.errors import OptionError, OutputError, ReadError
 from medseg_demo.image import LabelMap
+from medseg_demo.reading import compare_geometry, read_image, read_label_map
 from medseg_demo.writing.dicom_seg import write_dicom_seg
+from medseg_demo.writing.label_map import label_map_formats
 
 NAMES = ("liver", "tumour")
 
@@ -77,13 +86,203 @@ def test_a_source_that_is_gone(tmp_path, image, label_map):
         write_dicom_seg(label_map, image, tmp_path / "x.dcm", algorithm="a")
 
 
-@pytest.mark.parametrize("lacking", [{"StudyInstanceUID": None}, {"PixelSpacing": None, "ImagerPixelSpacing": [1, 1]}])
-def test_a_source_that_lacks_what_is_needed(tmp_path, lacking):
-    SeriesWriter(tmp_path / "ct").volume(blob(3), **lacking)
-    image = image_of((tmp_path / "ct").iterdir(), affine_of())
-    label_map = LabelMap(np.ones(image.shape, np.uint8), ("a",), image.geometry)
-    with pytest.raises(OutputError, match=r"cannot be written.*spacing") as error:
+def _frames_file(path, pixels, *, without=(), **elements):
+    """One file of several frames without functional groups, and the image that is read from it."""
+    writer = SeriesWriter(path.parent)
+    writer.slice(pixels[0], (-20.0, 15.0, 40.0), series=generate_uid(), name=path.name)
+    dataset = pydicom.dcmread(path)
+    dataset.NumberOfFrames, dataset.PixelData = len(pixels), pixels.tobytes()
+    for keyword in without:
+        delattr(dataset, keyword)
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    return read_image(path)
+
+
+def _round_trip(image, path, *, labels=None):
+    """Labels are written, and read back by this reader; the file as pydicom and as highdicom see it."""
+    labels = (np.arange(np.prod(image.shape)).reshape(image.shape) % 3).astype(np.uint8) if labels is None else labels
+    write_dicom_seg(LabelMap(labels, NAMES, image.geometry), image, path, algorithm="net-a")
+    again = read_label_map(path, image=image, class_names=NAMES)
+    assert np.array_equal(again.labels, labels)
+    assert compare_geometry(image, again) == []
+    return labels, pydicom.dcmread(path), highdicom.seg.segread(path)
+
+
+def _volume_of(stored, image):
+    """Highdicom's volume in the order of the image's slices, and its affine of indices (x, y, z, 1)."""
+    volume = stored.get_volume(combine_segments=True)
+    affine, array = np.asarray(volume.affine)[:, [2, 1, 0, 3]], volume.array
+    if affine[:3, 2] @ image.geometry.affine[:3, 2] < 0:
+        affine[:, 3], affine[:, 2], array = affine @ [0, 0, len(array) - 1, 1], -affine[:, 2], array[::-1]
+    return array, affine
+
+
+def _named(dataset):
+    """The frame in the source file that each frame names."""
+    items = [g.DerivationImageSequence[0].SourceImageSequence[0] for g in dataset.PerFrameFunctionalGroupsSequence]
+    return [int(item.ReferencedFrameNumber) for item in items]
+
+
+DETECTOR = item(ImagePositionPatient=[-20, 15, 40], ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+NOWHERE = ("ImagePositionPatient", "ImageOrientationPatient", "FrameOfReferenceUID")
+NM = {"SOPClassUID": NuclearMedicineImageStorage, "Modality": "NM", "ImageType": ["ORIGINAL", "PRIMARY", "RECON TOMO"]}
+NM |= {"FrameIncrementPointer": 0x00540080, "NumberOfSlices": 4, "DetectorInformationSequence": [DETECTOR]}
+DOSE = {"SOPClassUID": RTDoseStorage, "Modality": "RTDOSE", "DoseGridScaling": 0.5, "FrameIncrementPointer": 0x3004000C}
+PLACED = {
+    "dose": ((), DOSE | {"GridFrameOffsetVector": [0, 2, 4, 6]}, [1, 2, 3, 4]),
+    "dose-downwards": ((), DOSE | {"GridFrameOffsetVector": [0, -2, -4, -6]}, [4, 3, 2, 1]),
+    "detector": (NOWHERE, NM | {"SliceVector": [1, 2, 3, 4], "SpacingBetweenSlices": 2}, [1, 2, 3, 4]),
+    "negative-step": (NOWHERE, NM | {"SliceVector": [1, 2, 3, 4], "SpacingBetweenSlices": -2}, [4, 3, 2, 1]),
+    "capture": (
+        (),
+        {"SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage, "SpacingBetweenSlices": 2},
+        [1, 2, 3, 4],
+    ),
+    "without-thickness": (("SliceThickness",), DOSE | {"GridFrameOffsetVector": [0, 2, 4, 6]}, [1, 2, 3, 4]),
+}
+
+
+@pytest.mark.parametrize(("without", "elements", "frames"), PLACED.values(), ids=PLACED)
+def test_frames_that_state_their_place_without_functional_groups(tmp_path, without, elements, frames):
+    image = _frames_file(tmp_path / "f.dcm", blob(4), without=without, **elements)
+    labels, dataset, stored = _round_trip(image, tmp_path / "seg.dcm")
+    array, affine = _volume_of(stored, image)
+    assert np.array_equal(array, labels)
+    assert affine == pytest.approx(image.geometry.affine, abs=1e-6)
+    assert image.source_frames.frames == tuple(frames)
+    assert sorted(_named(dataset)) == sorted(2 * frames)
+    for index, frame in enumerate(frames):  # by the frame of the file, as viewers look it up
+        part = stored.get_pixels_by_source_frame(image.source_frames.instances[0], [frame], combine_segments=True)
+        assert np.array_equal(part[0], labels[index])
+    (referred,) = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert referred.ReferencedSOPClassUID == elements["SOPClassUID"]
+    assert len(dataset.SourceImageSequence) == 1
+
+
+def test_uneven_frames_lie_where_they_lie(tmp_path):
+    image = _frames_file(tmp_path / "f.dcm", blob(4), **DOSE, GridFrameOffsetVector=[0, 2, 4, 9])
+    _, dataset, _ = _round_trip(image, tmp_path / "seg.dcm")
+    normal = image.geometry.affine[:3, 2] / np.linalg.norm(image.geometry.affine[:3, 2])
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    places = {
+        frame: group.PlanePositionSequence[0].ImagePositionPatient
+        for frame, group in zip(_named(dataset), groups, strict=True)
+    }
+    depths = [np.array(places[frame], float) @ normal for frame in (1, 2, 3, 4)]
+    assert np.diff(depths) == pytest.approx([2, 2, 5])
+
+
+@pytest.mark.parametrize("spacing", [True, False])
+def test_frames_that_lie_nowhere_are_those_of_their_source(tmp_path, spacing):
+    without = (*NOWHERE, "SliceThickness", *(() if spacing else ("PixelSpacing",)))
+    image = _frames_file(
+        tmp_path / "f.dcm", blob(4), without=without, SOPClassUID=CAPTURE
+    )
+    assert "dicom-seg" in label_map_formats(image)
+    labels, dataset, stored = _round_trip(image, tmp_path / "seg.dcm")
+    assert "FrameOfReferenceUID" not in dataset
+    assert "PlaneOrientationSequence" not in dataset.SharedFunctionalGroupsSequence[0]
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        assert "PlanePositionSequence" not in group
+        content = group.FrameContentSequence[0]
+        assert content.InStackPositionNumber == content.DimensionIndexValues[-1]
+    uid = image.source_frames.instances[0]
+    part = stored.get_pixels_by_source_frame(uid, [3, 1], combine_segments=True)
+    assert np.array_equal(part, labels[[2, 0]])
+
+
+def test_floating_point_frames(tmp_path):
+    pixels = blob(4).astype(np.float32)
+    without = ("PixelData", "BitsStored", "HighBit", "PixelRepresentation")
+    image = _frames_file(
+        tmp_path / "f.dcm", blob(4), without=without, SOPClassUID=ParametricMapStorage, BitsAllocated=32,
+        FloatPixelData=pixels.tobytes(), SpacingBetweenSlices=2.0,
+    )  # fmt: skip
+    labels, _, stored = _round_trip(image, tmp_path / "seg.dcm")
+    assert np.array_equal(_volume_of(stored, image)[0], labels)
+
+
+def test_one_of_the_volumes_of_a_file(tmp_path):
+    path = tmp_path / "f.dcm"
+    nm = NM | {"FrameIncrementPointer": [0x00540080, 0x00540010], "NumberOfSlices": 2, "SpacingBetweenSlices": 2.0}
+    vectors = {"SliceVector": [1, 1, 2, 2], "EnergyWindowVector": [1, 2, 1, 2]}
+    with pytest.raises(ReadError, match="volume"):
+        _frames_file(path, blob(4), without=NOWHERE, **nm, **vectors)
+    image = read_image(path, volume=2)
+    _, dataset, _ = _round_trip(image, tmp_path / "seg.dcm")
+    assert set(_named(dataset)) == {2, 4}
+
+
+WRONG = {
+    "study": {"StudyInstanceUID": None},
+    "space": {"FrameOfReferenceUID": None},
+    "spacing": {"PixelSpacing": None, "ImagerPixelSpacing": [0.75, 0.5]},
+    "thickness": {"SliceThickness": None},
+    "patient": {"PatientSex": "W", "PatientBirthDate": "1970.01.01", "StudyDate": "2020.01.01"},
+    "character-set": {"SpecificCharacterSet": "ISO_IR_7000"},
+    "private-class": {"SOPClassUID": "1.2.3.4.5"},
+    "directions": {"ImageOrientationPatient": lambda index: [0.8, 0.6, 1e-7 * index, -0.576, 0.768, 0.28]},
+    "distance": {"SpacingBetweenSlices": -1},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_series_that_lacks_something_or_states_it_in_a_wrong_form(tmp_path, wrong):
+    SeriesWriter(tmp_path / "ct").volume(blob(3), **wrong)
+    image = read_image(tmp_path / "ct")
+    labels, dataset, stored = _round_trip(image, tmp_path / "seg.dcm")
+    array, affine = _volume_of(stored, image)
+    assert np.array_equal(array, labels)
+    assert affine == pytest.approx(image.geometry.affine, abs=1e-4)
+    assert dataset.StudyInstanceUID
+    assert dataset.FrameOfReferenceUID
+    source = pydicom.dcmread(image.source_files[0])
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyInstanceUID"):
+        if keyword in source:
+            assert dataset[keyword].value == source[keyword].value
+    assert (
+        "FrameOfReferenceUID" in source or "space" in wrong or "FrameOfReferenceUID" in wrong
+    )  # files stay as they are
+    referred = {item.ReferencedSOPClassUID for item in dataset.SourceImageSequence}
+    assert referred == {source.SOPClassUID}
+
+
+def test_what_states_neither_a_name_nor_a_place(tmp_path):
+    image = _frames_file(tmp_path / "f.dcm", blob(4), without=(*NOWHERE, "SOPInstanceUID"))
+    assert "dicom-seg" not in label_map_formats(image)
+    with pytest.raises(OptionError, match="could not tell what it belongs to"):
+        write_dicom_seg(LabelMap(np.ones(image.shape, np.uint8), ("a",)), image, tmp_path / "x.dcm", algorithm="a")
+    assert not (tmp_path / "x.dcm").exists()
+
+
+def test_a_place_is_enough_without_a_name(tmp_path):
+    image = _frames_file(
+        tmp_path / "f.dcm", blob(4), without=("SOPInstanceUID",), **DOSE, GridFrameOffsetVector=[0, 2, 4, 6]
+    )
+    path = tmp_path / "f.dcm"
+    dataset = pydicom.dcmread(path)
+    del dataset.file_meta.MediaStorageSOPInstanceUID
+    dataset.save_as(path, enforce_file_format=False)
+    _, stored, _ = _round_trip(image, tmp_path / "seg.dcm")
+    assert "ReferencedSeriesSequence" not in stored
+    assert all(len(group.DerivationImageSequence) == 0 for group in stored.PerFrameFunctionalGroupsSequence)
+
+
+@pytest.mark.parametrize("damaged", [0, 3])
+def test_a_header_that_is_damaged_by_now(tmp_path, image, label_map, damaged):
+    image.source_files[damaged].write_bytes(b"")
+    with pytest.raises(OutputError, match="no longer those that it was read from") as error:
         write_dicom_seg(label_map, image, tmp_path / "x.dcm", algorithm="a")
     assert error.value.__cause__ is None
-    assert "Secret" not in str(error.value)
     assert not (tmp_path / "x.dcm").exists()
+
+
+def test_nothing_of_the_equipment_is_copied(tmp_path):
+    SeriesWriter(tmp_path / "ct").volume(blob(3), Manufacturer="secret maker", InstitutionName="secret place")
+    _, dataset, _ = _round_trip(read_image(tmp_path / "ct"), tmp_path / "seg.dcm")
+    assert "secret" not in str(dataset).lower().replace(PATIENT.lower(), "").replace("secret-", "").replace(
+        "secret^", ""
+    )

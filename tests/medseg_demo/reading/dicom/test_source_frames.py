@@ -4,9 +4,9 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_segs import image_of
-from dicom_series import SeriesWriter, affine_of, blob, write_enhanced
+from dicom_series import SeriesWriter, affine_of, blob, item, write_enhanced
 
-from medseg_demo.reading.dicom.source_frames import describe_frames, in_stored_order, read_source_frames
+from medseg_demo.reading.dicom.source_frames import describe_frames, read_source_frames
 
 PLACES = [(1, 2, 13), (1, 2, 8), (1, 2, 3)]
 
@@ -43,11 +43,6 @@ def test_a_multi_frame_file_has_a_frame_for_each_slice(enhanced):
     assert frames.spacing_mm == (0.75, 0.5)
 
 
-def test_labels_go_back_into_the_order_of_the_file(enhanced):
-    stored = in_stored_order(enhanced.pixels, pydicom.dcmread(enhanced.source_files[0]))
-    assert np.array_equal(stored, blob(3))
-
-
 def test_they_are_read_where_the_image_does_not_keep_them(series, enhanced):
     for image in (series, enhanced):
         assert read_source_frames(image) is image.source_frames
@@ -78,3 +73,12 @@ def test_frames_of_several_orientations_have_no_common_one(tmp_path):
     writer.slice(blob(1)[0], (1, 2, 8), series="1.2", directions=np.eye(3))
     headers = [pydicom.dcmread(path) for path in (tmp_path / "ct").iterdir()]
     assert describe_frames(headers).directions is None
+
+
+def test_steps_from_the_one_place_that_is_stated_are_places():
+    directions = [1, 0, 0, 0, 1, 0]
+    header = item(
+        NumberOfFrames=3, ImagePositionPatient=[1, 2, 3], ImageOrientationPatient=directions, SOPInstanceUID="1.2"
+    )
+    header.GridFrameOffsetVector = [0, 2, 7]
+    assert describe_frames([header], [2, 0]).positions.tolist() == [[1, 2, 10], [1, 2, 3]]
