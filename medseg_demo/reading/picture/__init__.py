@@ -1,27 +1,93 @@
-"""PNG, JPEG, BMP and WebP, through Pillow; imagecodecs where Pillow would cut samples to 8 bits.
+"""PNG by imagecodecs (libpng), JPEG, BMP and WebP by Pillow; their chunks and frames are looked at before.
 
-A file's chunks and frames are looked at before a library sees them: size, completeness, orientation. Each format has a
-module of its own.
+Source: PNG specification, third edition (W3C, 2025); RFC 9649 (WebP).
 """
 
+import importlib
+import re
 import struct
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from medseg_demo.reading.picture import bmp, jpeg, png, webp
-from medseg_demo.reading.picture.header import Picture, turn
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.reading.picture import jpeg
 from medseg_demo.reading.raw import Layout, Raw, Samples
-from medseg_demo.reading.source import Source, check_size
+from medseg_demo.reading.source import MIB, Source, check_size
 
-BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+if TYPE_CHECKING:
+    from PIL import Image
+
+# The plugin's own class, not Image.open: that one loads every plugin there is, and refuses large images by a limit
+# of the whole process.
+PLUGINS = {
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "WebP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+}
 SAMPLES: dict[int, Samples] = {1: "one", 2: "grey+opacity", 3: "colour", 4: "colour+opacity"}
 PALETTE_SHORT = "Pixels whose number is beyond the palette are shown in black."
+ORIENTATION = 274
+XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
+MOST_CHUNK = 16 * MIB
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_GREY, PNG_RGB, PNG_PALETTE, PNG_GREY_OPACITY, PNG_RGB_OPACITY = 0, 2, 3, 4, 6
+PNG_SAMPLES = {PNG_GREY: 1, PNG_RGB: 3, PNG_PALETTE: 1, PNG_GREY_OPACITY: 2, PNG_RGB_OPACITY: 4}
+PNG_DEPTHS = {PNG_GREY: (1, 2, 4, 8, 16), PNG_PALETTE: (1, 2, 4, 8)}
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Picture:
+    """What a file's header says.
+
+    Attributes:
+        kind: "PNG", "JPEG", "BMP" or "WebP".
+        width: In pixels as stored, before it is turned.
+        height: See ``width``.
+        bits: Of a stored sample.
+        samples: Values a pixel, as they are handed over; opacity counts, also where one colour is called transparent.
+        exif: The EXIF block.
+        xmp: The XMP packet, which may hold the orientation where EXIF does not.
+        frames: Of an animation.
+        palette: Of a PNG.
+    """
+
+    kind: str
+    width: int
+    height: int
+    bits: int
+    samples: int
+    exif: bytes = b""
+    xmp: bytes = b""
+    frames: int = 1
+    palette: np.ndarray | None = None
+
+    @property
+    def orientation(self) -> int:
+        """EXIF's, 1 to 8."""
+        from PIL import Image
+
+        found: object = None
+        try:
+            exif = Image.Exif()
+            exif.load(self.exif)
+            found = exif.get(ORIENTATION)
+        except Exception:
+            pass
+        if found is None and (match := XMP_ORIENTATION.search(self.xmp)):
+            found = int(match[1])
+        return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def is_png(source: Source) -> bool:
     """Whether the file starts as a PNG does."""
-    return source.head.startswith(b"\x89PNG\r\n\x1a\n")
+    return source.head.startswith(PNG_START)
 
 
 def is_jpeg(source: Source) -> bool:
@@ -67,8 +133,9 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
         DamagedFileError: Data are missing or cannot be unpacked.
     """
     header: Picture = layout.header
+    source.file.seek(0)
     try:
-        array, palette = {"PNG": png.read, "JPEG": jpeg.read, "BMP": bmp.read, "WebP": webp.read}[header.kind](
+        array, palette = {"PNG": _read_png, "JPEG": _read_jpeg, "BMP": _read_bmp, "WebP": _read_webp}[header.kind](
             source, header
         )
     except OSError as error:
@@ -79,23 +146,263 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
         palette = np.pad(palette, ((0, int(array.max()) + 1 - len(palette)), (0, 0)))
         if palette.shape[1] == 4:
             palette[len(palette) - 1, 3] = 255
-    samples = SAMPLES[array.shape[2] if array.ndim > 2 else 1]
     frames = f"Only the first of {header.frames} frames of the animation was read."
     return Raw(
         array=turn(array, header.orientation),
         axes="YX" if array.ndim == 2 else "YXC",
         file_format=header.kind,
         bit_depth=header.bits,
-        samples=samples,
+        samples=SAMPLES[array.shape[2] if array.ndim > 2 else 1],
         palette=palette,
         notes=(frames,) if header.frames > 1 else (),
         image_notes=image_notes,
     )
 
 
+def turn(pixels: np.ndarray, orientation: int, *, first: int = 0) -> np.ndarray:
+    """Undo an EXIF or TIFF orientation, which says how stored rows and columns lie in the scene.
+
+    Args:
+        pixels: Rows at axis ``first``, columns behind it.
+        orientation: 1 to 8.
+        first: The axis of the rows.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(first, first + 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = np.flip(pixels, first + 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = np.flip(pixels, first)
+    return pixels
+
+
+def _parse_png(source: Source) -> Picture:
+    chunks: dict[bytes, bytes] = {}
+    for kind, place, length in _chunks(source, 8, source.size, is_png=True):
+        if kind == b"iTXt" or kind not in chunks:
+            wanted = kind in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iTXt")
+            content = read_at(source, place, min(length, MOST_CHUNK)) if wanted else b""
+            if kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0"):
+                chunks.setdefault(kind, content)
+        if kind == b"IEND":
+            break
+    else:
+        raise EOFError
+    if len(chunks.get(b"IHDR", b"")) != 13 or source.head[12:16] != b"IHDR" or b"IDAT" not in chunks:
+        raise _damaged(source, "PNG", "it has no header or no pixels")
+    width, height, bits, colour, _, _, interlace = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    if bits not in PNG_DEPTHS.get(colour, (8, 16)) or colour not in PNG_SAMPLES or interlace > 1:
+        raise _damaged(source, "PNG", f"there is no colour type {colour} with {bits} bits (interlace {interlace})")
+    palette, opacity = None, chunks.get(b"tRNS", b"")
+    if colour == PNG_PALETTE:
+        colours = chunks.get(b"PLTE", b"")
+        palette = np.frombuffer(colours[: len(colours) // 3 * 3], np.uint8).reshape(-1, 3)
+        if not len(palette):
+            raise _damaged(source, "PNG", "its palette is missing")
+        if set(opacity) - {255}:
+            alpha = opacity[: len(palette)].ljust(len(palette), b"\xff")
+            palette = np.column_stack([palette, np.frombuffer(alpha, np.uint8)])
+    samples = PNG_SAMPLES[colour] + (colour in (PNG_GREY, PNG_RGB) and b"tRNS" in chunks)
+    return Picture(
+        kind="PNG",
+        width=width,
+        height=height,
+        bits=bits,
+        samples=4 if colour == PNG_PALETTE else samples,  # as it is looked up
+        exif=chunks.get(b"eXIf", b""),
+        xmp=chunks.get(b"iTXt", b""),
+        frames=int.from_bytes(chunks.get(b"acTL", b"")[:4]) or 1,
+        palette=palette,
+    )
+
+
+def _chunks(source: Source, place: int, end: int, *, is_png: bool) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, place of its content, length) of each chunk of a PNG or a WebP.
+
+    Raises:
+        EOFError: The file is shorter than one.
+    """
+    while place + 8 <= end:
+        head = read_at(source, place, 8)
+        kind, length = (head[4:], int.from_bytes(head[:4])) if is_png else (head[:4], _little(head[4:]))
+        if place + 8 + length > source.size:
+            raise EOFError
+        yield kind, place + 8, length
+        place += 8 + length + (4 if is_png else length % 2)
+
+
+def _read_png(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray | None]:
+    """(Y, X) or (Y, X, samples) as stored, and the palette."""
+    import imagecodecs
+
+    content = source.file.read()
+    if header.palette is not None:
+        # libpng looks colours up; the same numbers called grey come as they are stored.
+        fields = content[12:25] + bytes([PNG_GREY]) + content[26:29]
+        content = content[:12] + fields + struct.pack(">I", zlib.crc32(fields)) + content[33:]
+    array = imagecodecs.png_decode(content)
+    if header.palette is not None and array.ndim > 2:
+        array = array[..., 0]  # what is transparent was taken for a grey
+    if header.bits < 8:
+        step = 255 // (2**header.bits - 1)  # libpng spreads them over 0 to 255
+        array = array // step if array.ndim == 2 else array // np.array([step, 1], np.uint8)
+    return array, header.palette
+
+
+def _parse_jpeg(source: Source) -> Picture:
+    source.file.seek(0)
+    content = source.file.read()
+    rows, columns, components, bits = jpeg.read_frame(content, source)
+    if bits not in (8, 12) or components not in (1, 3, 4) or (bits, components) == (12, 4):
+        raise UnsupportedImageError(
+            f"{source.label}: this kind of JPEG ({bits} bits, {components} components) is not read "
+            "here. Save it as PNG or TIFF."
+        )
+    blocks = [fields for marker, fields in jpeg.segments(content) if marker == jpeg.APP1]
+    exif, xmp = (
+        next((block for block in blocks if block.startswith(start)), b"")
+        for start in (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/")
+    )
+    return Picture(kind="JPEG", width=columns, height=rows, bits=bits, samples=components, exif=exif, xmp=xmp)
+
+
+def _read_jpeg(source: Source, header: Picture) -> tuple[np.ndarray, None]:
+    """(Y, X) or (Y, X, 3); inks are mixed to colours."""
+    content = source.file.read()
+    array = _decode_jpeg(content, header)
+    if not np.array_equal(array, _decode_jpeg(jpeg.with_noise(content), header)):
+        raise jpeg.incomplete(source)
+    return array, None
+
+
+def _decode_jpeg(content: bytes, header: Picture) -> np.ndarray:
+    if header.bits > 8:
+        import imagecodecs
+
+        return imagecodecs.jpeg8_decode(content)
+    with _open_plugin(BytesIO(content), header) as picture:
+        return np.array(picture.convert("RGB") if picture.mode not in ("L", "RGB") else picture)
+
+
+def _parse_bmp(source: Source) -> Picture:
+    head = source.head.ljust(80, b"\0")
+    size = struct.unpack_from("<I", head, 14)[0]
+    width, height, _, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", head, 18)
+    compression = struct.unpack_from("<I", head, 30)[0] if size > 12 else 0
+    if bits not in (1, 4, 8, 16, 24, 32) or compression > 3:
+        raise UnsupportedImageError(
+            f"{source.label}: this kind of BMP ({bits} bits, compression (number {compression})) is not read here. "
+            "Save it as PNG."
+        )
+    has_opacity = bits == 32 and compression == 3 and size >= 56 and any(head[66:70])
+    samples = 4 if has_opacity else 3
+    return Picture(kind="BMP", width=width, height=abs(height), bits=min(bits, 8), samples=samples)
+
+
+def _read_bmp(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray | None]:
+    """(Y, X) or (Y, X, samples) as stored, and the palette."""
+    with _open_plugin(source.file, header) as picture:
+        palette = None
+        if picture.mode == "P":
+            palette = np.frombuffer(picture.palette.palette, np.uint8)  # type: ignore[union-attr,arg-type]
+            step = 4 if picture.palette.rawmode == "BGRX" else 3  # type: ignore[union-attr]
+            palette = palette[: len(palette) // step * step].reshape(-1, step)[:, 2::-1]
+        elif picture.mode == "L" and header.bits < 8:
+            # A palette of greys makes Pillow forget that several pixels share a byte.
+            tile = picture.tile[0]  # type: ignore[attr-defined]
+            if tile.codec_name == "raw":
+                picture.tile = [tile._replace(args=(f"P;{header.bits}", *tile.args[1:]))]  # type: ignore[attr-defined]
+                picture._mode = "P"
+                palette = np.repeat(np.arange(2**header.bits, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
+        array = np.array(picture)
+    array = array.astype(np.uint8) if array.dtype == bool else array
+    return (array[..., :3] if array.ndim == 3 and header.samples == 3 else array), palette
+
+
+def _parse_webp(source: Source) -> Picture:
+    """What the chunks of a WebP say; Pillow would make room for all of it to look."""
+    head, end = source.head, 8 + _little(source.head[4:8])
+    rows, columns = webp_size(head, source)
+    if end > source.size:
+        raise EOFError
+    found: dict[bytes, bytes] = {}
+    frames = 0
+    for kind, place, length in _chunks(source, 12, end, is_png=False):
+        frames += kind == b"ANMF"
+        if kind in (b"EXIF", b"XMP "):
+            found[kind] = read_at(source, place, min(length, MOST_CHUNK))
+    has_opacity = (head[12:16] == b"VP8X" and bool(head[20] & 16)) or (head[12:16] == b"VP8L" and bool(head[24] & 16))
+    return Picture(
+        kind="WebP",
+        width=columns,
+        height=rows,
+        bits=8,
+        samples=4 if has_opacity else 3,
+        exif=found.get(b"EXIF", b""),
+        xmp=found.get(b"XMP ", b""),
+        frames=max(1, frames),
+    )
+
+
+def webp_size(head: bytes, source: Source) -> tuple[int, int]:
+    """Rows and columns of a WebP, by its first chunk.
+
+    Raises:
+        DamagedFileError: It is none of those that there are.
+    """
+    kind, fields = head[12:16], head[20:34]
+    if kind == b"VP8X" and len(fields) >= 10:
+        return 1 + _little(fields[7:10]), 1 + _little(fields[4:7])
+    if kind == b"VP8L" and len(fields) >= 5:
+        packed = _little(fields[1:5])
+        return 1 + (packed >> 14 & 0x3FFF), 1 + (packed & 0x3FFF)
+    if kind == b"VP8 " and fields[3:6] == b"\x9d\x01\x2a":
+        return _little(fields[8:10]) & 0x3FFF, _little(fields[6:8]) & 0x3FFF
+    raise _damaged(source, "WebP", "it has no frame")
+
+
+def _read_webp(source: Source, header: Picture) -> tuple[np.ndarray, None]:
+    with _open_plugin(source.file, header) as picture:
+        return np.array(picture), None
+
+
+def _open_plugin(file: BinaryIO, header: Picture) -> "Image.Image":
+    """Pillow's picture, by the plugin of its format.
+
+    Raises:
+        EOFError: It has another size than was checked: headers that come twice.
+    """
+    module, name = PLUGINS[header.kind]
+    picture: Image.Image = getattr(importlib.import_module(module), name)(file)
+    if picture.size != (header.width, header.height):
+        raise EOFError
+    return picture
+
+
+def read_at(source: Source, place: int, length: int) -> bytes:
+    """So many bytes of the file.
+
+    Raises:
+        EOFError: It is shorter.
+    """
+    source.file.seek(place)
+    content = source.file.read(length)
+    if len(content) < length:
+        raise EOFError
+    return content
+
+
+def _little(content: bytes) -> int:
+    return int.from_bytes(content, "little")
+
+
+def _damaged(source: Source, kind: str, reason: str) -> DamagedFileError:
+    return DamagedFileError(f"{source.label}: the {kind} file is damaged: {reason}. Export or copy it again.")
+
+
 PARSERS: tuple[tuple[Callable[[Source], bool], Callable[[Source], Picture]], ...] = (
-    (is_png, png.parse),
-    (is_jpeg, jpeg.parse),
-    (is_bmp, bmp.parse),
-    (is_webp, webp.parse),
+    (is_png, _parse_png),
+    (is_jpeg, _parse_jpeg),
+    (is_bmp, _parse_bmp),
+    (is_webp, _parse_webp),
 )

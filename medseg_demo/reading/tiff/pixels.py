@@ -11,8 +11,7 @@ import numpy as np
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry
 from medseg_demo.reading.intensities import OVER_BLACK
-from medseg_demo.reading.picture import jpeg, webp
-from medseg_demo.reading.picture.header import turn
+from medseg_demo.reading.picture import jpeg, turn, webp_size
 from medseg_demo.reading.raw import Layout, Raw, Samples
 from medseg_demo.reading.source import Source
 from medseg_demo.reading.tiff.directories import Directory
@@ -168,13 +167,12 @@ def _check_segment(data: bytes, page: Directory, source: Source) -> None:
     """Refuse a strip or tile whose own header claims more than its page has, before it is decoded."""
     rows, columns, samples = page.tile
     if page.compression == JPEG:
-        frame = jpeg.read_frame(data, source)
-        claimed, bits = (frame.height, frame.width, frame.components), frame.precision
+        *claimed, bits = jpeg.read_frame(data, source)
     elif page.compression == PNG:
         claimed = (int.from_bytes(data[20:24]), int.from_bytes(data[16:20]), samples)
         bits = data[24] if len(data) > 24 else 0
     elif page.compression == WEBP:
-        claimed, bits = (*webp.frame_size(data[:64], source)[::-1], samples), 8
+        claimed, bits = (*webp_size(data[:64], source), samples), 8
     else:
         start = data.find(b"\xff\x4f\xff\x51")
         fields = np.frombuffer(data[start + 8 : start + 40], ">u4")
