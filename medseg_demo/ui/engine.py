@@ -11,7 +11,6 @@ from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
 from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
-from medseg_demo.ui import texts
 
 
 def _segment_each(
@@ -72,7 +71,7 @@ class Engine:
         entries = {entry.name: entry for entry in self.entries()}
         if name not in entries:
             usable = [entry.name for entry in self.usable()]
-            raise UnknownCheckpointError(texts.unknown_checkpoint(name, usable))
+            raise UnknownCheckpointError(_unknown(name, usable))
         if entries[name].problem:
             raise InvalidCheckpointError(entries[name].problem)
         return entries[name]
@@ -141,3 +140,10 @@ class Engine:
             MedsegError: It cannot be used.
         """
         return self._cache.load(self.entry(checkpoint).name)
+
+
+def _unknown(name: str, usable: Sequence[str]) -> str:
+    """No checkpoint has that name: which ones there are."""
+    if not usable:
+        return f"Checkpoint {name!r} does not exist, and there is no usable one. Put one into the checkpoints folder."
+    return f"Checkpoint {name!r} does not exist. Choose one of: {', '.join(usable)}."

@@ -125,13 +125,6 @@ NOTES = "All notes of this checkpoint"
 CARD_OF = "Card of"
 
 
-def unknown_checkpoint(name: str, usable: Sequence[str]) -> str:
-    """No checkpoint has that name: which ones there are."""
-    if not usable:
-        return f"Checkpoint {name!r} does not exist, and there is no usable one. Put one into the checkpoints folder."
-    return f"Checkpoint {name!r} does not exist. Choose one of: {', '.join(usable)}."
-
-
 def nothing_found(threshold: float | None, highest: Sequence[tuple[str, float]], *, unit: str = "pixel") -> str:
     """Why a result is empty: the highest probability of each class against the threshold."""
     figures = "; ".join(f"{name}: {value:.2f}" for name, value in highest)

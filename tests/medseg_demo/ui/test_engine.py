@@ -4,6 +4,7 @@ import time
 import pytest
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
+from medseg_demo.settings import Settings
 from medseg_demo.ui import engine as module
 
 
@@ -22,6 +23,11 @@ def test_find(engine):
 def test_only_names_of_the_folder_are_known(engine, name):
     with pytest.raises(UnknownCheckpointError, match="Choose one of: bands, bright"):
         engine.entry(name)
+
+
+def test_where_no_checkpoint_is_usable_that_is_said(tmp_path):
+    with pytest.raises(UnknownCheckpointError, match="there is no usable one"):
+        module.Engine(Settings(checkpoints_dir=tmp_path)).entry("x")
 
 
 def test_an_absolute_path_is_no_name(engine):

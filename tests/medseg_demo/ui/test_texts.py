@@ -39,11 +39,6 @@ def test_nothing_found_names_the_threshold_and_the_highest_probability():
     assert "background" in texts.nothing_found(None, [("a", 0.3), ("b", 0.2)])
 
 
-def test_an_unknown_checkpoint_is_answered_with_those_that_there_are():
-    assert texts.unknown_checkpoint("x", ["a", "b"]) == "Checkpoint 'x' does not exist. Choose one of: a, b."
-    assert "no usable one" in texts.unknown_checkpoint("x", [])
-
-
 def test_a_sentence_that_holds_for_others_names_some_of_them():
     assert texts.likewise("a: x.", []) == "a: x."
     assert texts.likewise("a: x.", ["b", "c"]) == "a: x. Likewise b, c."
