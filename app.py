@@ -30,10 +30,10 @@ from evaluation.ui.evaluate_tab import EvaluateTab
 from evaluation.ui.link_events import Links
 from evaluation.ui.texts import TAB as EVALUATE_TAB
 from medseg_demo.errors import MedsegError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
 from medseg_demo.ui.header import header
 from medseg_demo.ui.models_tab import ModelsTab

@@ -33,8 +33,8 @@ from medseg_demo.errors import MedsegError
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import save_checkpoint
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
-from medseg_demo.ui.engine import Engine
 
 SHAPE = (4, 24, 24)
 SECRET = np.random.default_rng(2026).integers(0, 2, SHAPE, dtype=np.uint8)

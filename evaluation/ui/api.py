@@ -11,8 +11,8 @@ import gradio as gr
 from evaluation.ui import texts
 from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.test_sets.test_set import read_test_set
-from medseg_demo.ui.engine import Engine
 
 if TYPE_CHECKING:
     from evaluation.results import Results

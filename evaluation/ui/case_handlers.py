@@ -21,8 +21,8 @@ from evaluation.wording import number
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import MedicalImage
 from medseg_demo.rendering import NamedPrediction, Plane, linked_value
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 
 Opening = tuple[CaseKey, OpenedCase]

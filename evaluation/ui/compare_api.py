@@ -9,8 +9,8 @@ from gradio.utils import get_upload_folder
 
 from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.api import check_channels
-from medseg_demo.ui.engine import Engine
 
 Answer = tuple[str, dict[str, object]]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.ui.compare_state import Request, Result
-from medseg_demo.ui.engine import Engine
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.example import Example
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from evaluation.ui.compare_state import Given, Result, Work
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study
 from medseg_demo.samples import Sample
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import checkpoint_view, markup, studies, upload_card
-from medseg_demo.ui.engine import Engine
 
 Updates = dict[str, object]
 

@@ -23,9 +23,9 @@ from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.rendering import Plane
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Stopped
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.updates import busy, idle

@@ -13,8 +13,8 @@ from evaluation.ui.compare_example import ComparisonExample
 from evaluation.ui.compare_layout import CONTROLS, lay_out
 from evaluation.ui.compare_state import Request, Work
 from medseg_demo.samples import Sample
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.code import page_address
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segment_tab import NETWORK, QUICK, READING
 from medseg_demo.ui.state import session_folder
 

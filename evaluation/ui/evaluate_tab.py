@@ -10,9 +10,9 @@ from gradio.components import Component
 
 from evaluation.ui.board import Asked, Board, Choices
 from evaluation.ui.layout import ASKED, CHOICES, lay_out
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.code import page_address
 from medseg_demo.ui.code_view import CODE_PARTS
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import session_folder
 
 Changes = dict[Component, object]

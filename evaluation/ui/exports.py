@@ -15,7 +15,7 @@ from evaluation.ui.case_handlers import segment_with
 from evaluation.ui.run_folders import Opened
 from evaluation.wording import policy_caption
 from medseg_demo.errors import OptionError
-from medseg_demo.ui.engine import Engine
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.writing.whole import write_text
 
 

@@ -10,9 +10,9 @@ from evaluation.ui.components import html
 from evaluation.ui.links import Link, read_link
 from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup, run_handlers, segment_handlers
 from medseg_demo.ui.code import page_address
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segment_tab import NETWORK, QUICK, SegmentTab
 from medseg_demo.ui.state import Choices, Work, session_folder
 

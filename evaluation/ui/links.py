@@ -10,7 +10,7 @@ from typing import Literal
 
 from medseg_demo.errors import OptionError
 from medseg_demo.samples import Sample, list_samples
-from medseg_demo.ui.engine import Engine
+from medseg_demo.segmenting.engine import Engine
 
 KEYS = ("sample", "checkpoint", "compare", "run", "case")
 LONGEST = 60  # characters of a wrong name that are shown

@@ -18,8 +18,8 @@ from evaluation.ui.messages import message
 from evaluation.ui.run_folders import TOKEN, list_runs, open_runs
 from evaluation.ui.views import Updates
 from medseg_demo.errors import MedsegError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
-from medseg_demo.ui.engine import Engine
 
 
 def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:

@@ -15,8 +15,8 @@ from evaluation.ui.board import Asked, Board, Choices
 from evaluation.ui.messages import message
 from evaluation.ui.run_folders import OWN_RUN, RunFolder, forget_old_visitors, visitor_folder
 from evaluation.ui.views import Updates
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.updates import busy, idle
 
 MOST_FAILURES = 6

@@ -18,9 +18,9 @@ from evaluation.ui.board import Choices
 from evaluation.ui.run_folders import OWN_RUN, RunFolder, visitor_folder
 from medseg_demo.errors import OptionError
 from medseg_demo.reading import collect_files
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import StopRequest
 
 POLL_S = 0.4

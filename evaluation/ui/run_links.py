@@ -9,8 +9,8 @@ from evaluation.ui.board import Asked, Board
 from evaluation.ui.case_handlers import open_picked
 from evaluation.ui.run_folders import list_runs
 from evaluation.ui.views import Updates
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
-from medseg_demo.ui.engine import Engine
 
 LONGEST = 60  # characters of a wrong case that are shown
 NO_CASE_TITLE = "This case is not there"

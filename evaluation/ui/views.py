@@ -14,9 +14,9 @@ from evaluation.ui.messages import message
 from evaluation.ui.run_folders import Opened, RunFolder, list_runs
 from evaluation.wording import metric_title
 from medseg_demo.errors import MedsegError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
-from medseg_demo.ui.engine import Engine
 
 Updates = dict[str, object]
 GROUPED = "groups"

@@ -10,9 +10,9 @@ from medseg_demo.errors import OptionError
 from medseg_demo.models.catalog import to_records
 from medseg_demo.names import safe_stem
 from medseg_demo.reading import read_image
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import SegmentOptions
 from medseg_demo.ui import texts
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary

@@ -10,8 +10,8 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study
 from medseg_demo.samples import list_samples
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.downloads import RunFiles, write_outcome, write_run
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.state import Choices, Run
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from html import escape
 
 import gradio as gr
 
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import texts
-from medseg_demo.ui.engine import Engine
 
 
 def header(engine: Engine) -> None:

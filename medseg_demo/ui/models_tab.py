@@ -2,8 +2,8 @@
 
 import gradio as gr
 
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import checkpoint_view, markup, texts
-from medseg_demo.ui.engine import Engine
 
 
 class ModelsTab:

@@ -14,9 +14,9 @@ import gradio as gr
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.reading import read_image
 from medseg_demo.rendering import Plane
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup, result_view, texts, updates
 from medseg_demo.ui.downloads import write_run
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.segmenting import Job
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.state import Choices, Given, Run, Work

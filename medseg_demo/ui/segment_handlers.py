@@ -14,8 +14,8 @@ from medseg_demo.errors import MedsegError
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study
 from medseg_demo.samples import Sample
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import checkpoint_view, markup, studies, texts, updates, upload_card
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import FinishedExample
 from medseg_demo.ui.state import Choices, Given, Work
 from medseg_demo.ui.updates import Updates

@@ -8,10 +8,10 @@ import gradio as gr
 from gradio.components import Component
 
 from medseg_demo.samples import Sample
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import export_handlers, run_handlers, segment_handlers, updates
 from medseg_demo.ui.code import page_address
 from medseg_demo.ui.code_view import CODE_PARTS, run_code
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
 from medseg_demo.ui.segment_layout import CONTROLS, lay_out
 from medseg_demo.ui.state import Choices, Work, session_folder

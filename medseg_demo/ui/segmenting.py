@@ -8,9 +8,9 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.names import safe_stem
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study, result_stems
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.ui.downloads import write_outcome
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.state import Choices, Given, Outcome, Run, StopRequest, known_folder
 

@@ -84,8 +84,8 @@ def known_engine(tmp_path: Path, brightness, monkeypatch):
 
     from medseg_demo.models.catalog import CheckpointCache
     from medseg_demo.models.checkpoint import save_checkpoint
+    from medseg_demo.segmenting.engine import Engine
     from medseg_demo.settings import Settings
-    from medseg_demo.ui.engine import Engine
 
     class Above(nn.Module):
         def __init__(self, level: float) -> None:

@@ -11,8 +11,8 @@ from evaluation.kept_predictions import keep_prediction
 from evaluation.results import Results, Run, write_results
 from evaluation.ui import result_handlers, run_folders
 from medseg_demo.image import Geometry, LabelMap
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
 from medseg_demo.writing.nifti import write_nifti
 

@@ -76,7 +76,7 @@ def test_the_table_says_what_each_checkpoint_costs(run, ready):
 
 
 def test_what_runs_elsewhere_is_not_measured_here(known_engine, monkeypatch):
-    monkeypatch.setattr("medseg_demo.ui.engine._segment_in_one_call", lambda *arguments: ())
+    monkeypatch.setattr("medseg_demo.segmenting.engine._segment_in_one_call", lambda *arguments: ())
     cost = compare_run.engine_cost(known_engine, "half")
     assert (cost.parameters, cost.memory_mb) == (1, None)
 

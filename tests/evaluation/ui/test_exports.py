@@ -13,8 +13,8 @@ from evaluation.results import Results, Run, write_results
 from evaluation.ui import exports, texts
 from evaluation.ui.run_folders import Opened, RunFolder, open_runs
 from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
-from medseg_demo.ui.engine import Engine
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import gradio as gr
 import pytest
 
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.models_tab import ModelsTab
 
 

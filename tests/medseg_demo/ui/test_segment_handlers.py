@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from medseg_demo.samples import Sample
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import segment_handlers, texts, updates
-from medseg_demo.ui.engine import Engine
 from medseg_demo.ui.example import Example
 from medseg_demo.ui.state import Choices, Given, Run, Work
 from medseg_demo.ui.studies import Study

@@ -4,8 +4,8 @@ import time
 import pytest
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
+from medseg_demo.segmenting import engine as module
 from medseg_demo.settings import Settings
-from medseg_demo.ui import engine as module
 
 
 def test_usable_checkpoints_are_grouped_by_task(engine):
