@@ -33,6 +33,7 @@ NEEDED = (
 )
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 STAND_IN = "2.25.1."  # and the number of a slice
+UNICODE = "ISO_IR 192"
 PRIVATE_SCHEME = "99MEDSEG"  # DICOM keeps names that start with 99 for private codes
 MAKER = "medseg-demo"
 
@@ -110,6 +111,8 @@ def _segmentation(labels: np.ndarray, class_names: Sequence[str], sources: SegSo
         series_description="Automatic segmentation",
     )
     _copy_patient_and_study(sources.header, segmentation)
+    if not "".join([*class_names, algorithm]).isascii():  # few of the character sets of the sources hold all names
+        segmentation.SpecificCharacterSet = UNICODE
     _refer(segmentation, sources)
     if sources.places.basis is None:
         _leave_out_places(segmentation, sources)

@@ -14,6 +14,7 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
 from medseg_demo.reading.dicom.codestream import JPEG_END, Codestream, parse, starts_image
+from medseg_demo.reading.dicom.dataset import BIG_ENDIAN
 from medseg_demo.reading.dicom.elements import value_of
 from medseg_demo.reading.dicom.pixel_format import (
     FLOATS,
@@ -65,12 +66,12 @@ def decode(
 def _native(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
     from pydicom.pixels import get_decoder
 
+    if found.allocated == 1:  # pydicom's decoder takes each frame to begin at a byte
+        yield from enumerate(_bits(element, found, frames))
+        return
     decoder, options = get_decoder(found.syntax), _options(found, found.frames)  # type: ignore[arg-type]
     if found.keyword == "PixelData":
         options |= {"pixel_vr": element.VR}
-    if found.allocated == 1:
-        yield from enumerate(_bits(element.value, found, frames))
-        return
     for place, frame in enumerate(frames):
         part, _ = decoder.as_array(element.value, index=frame, validate=False, **options)
         if found.keyword in FLOATS:
@@ -79,12 +80,19 @@ def _native(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -
             yield place, _as_colours(_meaningful(part, found, found.allocated), found, None)
 
 
-def _bits(value: bytes, found: PixelFormat, frames: Sequence[int]) -> Iterator[np.ndarray]:
-    """Frames of one bit a pixel, which need not start at a byte."""
+def _bits(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -> Iterator[np.ndarray]:
+    """Frames of one bit a pixel, which follow each other without padding: most begin inside a byte.
+
+    Source: DICOM PS3.5, 8.1.1 and 8.2 (packed bits, the first one lowest), 7.3 (16-bit words in big endian).
+    """
+    is_swapped = found.syntax == BIG_ENDIAN and element.VR == "OW"
     for frame in frames:
         start, end = frame * found.frame_bits, (frame + 1) * found.frame_bits
-        packed = np.frombuffer(value[start // 8 : (end + 7) // 8], np.uint8)
-        yield np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + found.frame_bits]
+        first = start // 16 * 2  # words begin at even bytes
+        packed = np.frombuffer(element.value[first : (end + 15) // 16 * 2], np.uint8)
+        if is_swapped:
+            packed = packed[: len(packed) // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
+        yield np.unpackbits(packed, bitorder="little")[start - 8 * first :][: found.frame_bits]
 
 
 def _options(found: PixelFormat, frames: int) -> dict[str, Any]:

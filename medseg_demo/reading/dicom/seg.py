@@ -17,7 +17,7 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage, spacing_of
-from medseg_demo.reading.dicom.dataset import BIG_ENDIAN, Header, load, read_pixels
+from medseg_demo.reading.dicom.dataset import Header, load, read_pixels
 from medseg_demo.reading.dicom.elements import whole
 from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
 from medseg_demo.reading.dicom.objects import sop_class
@@ -125,28 +125,10 @@ def _paint_all(
 def _decoded(opened: Header, pixels: PixelFormat, source: Source) -> Iterator[tuple[int, np.ndarray]]:
     """The frames in their order, a few at a time."""
     element = read_pixels(opened, source)
-    if pixels.allocated == 1:
-        yield from enumerate(_unpacked(element.value, pixels, opened))
-        return
     step = max(1, CHUNK_BYTES // (pixels.rows * pixels.columns * pixels.dtype.itemsize))
     for start in range(0, pixels.frames, step):
         indices = range(start, min(start + step, pixels.frames))
         yield from zip(indices, decode(element, opened.dataset, pixels, indices, source), strict=True)
-
-
-def _unpacked(value: bytes, pixels: PixelFormat, opened: Header) -> Iterator[np.ndarray]:
-    """Frames of one bit a pixel, which follow each other without padding: most begin inside a byte.
-
-    Source: DICOM PS3.5, 8.1.1 and 8.2 (packed bits, the first one lowest), 7.3 (16-bit words in big endian).
-    """
-    packed = np.frombuffer(value, np.uint8)
-    if opened.syntax == BIG_ENDIAN and opened.representation == "OW":
-        packed = packed[: len(packed) // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
-    size = pixels.rows * pixels.columns
-    for frame in range(pixels.frames):
-        first, within = divmod(frame * size, 8)
-        bits = np.unpackbits(packed[first : first + (within + size + 7) // 8], bitorder="little")
-        yield bits[within : within + size].reshape(pixels.rows, pixels.columns)
 
 
 def _as_labels(values: np.ndarray, header: SegHeader, frames: FrameElements, index: int, source: Source) -> np.ndarray:

@@ -3,8 +3,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_segs import image_of
-from dicom_series import PATIENT, SeriesWriter, affine_of, blob, item
-from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage as CAPTURE
+from dicom_series import PATIENT, SeriesWriter, affine_of, blob, item, write_enhanced
 from pydicom.uid import (
     NuclearMedicineImageStorage,
     ParametricMapStorage,
@@ -19,6 +18,7 @@ from medseg_demo.writing.dicom_seg import write_dicom_seg
 from medseg_demo.writing.label_map import label_map_formats
 
 NAMES = ("liver", "tumour")
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7.3"  # secondary captures of several frames, grey, 16 bits
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ PLACED = {
     "negative-step": (NOWHERE, NM | {"SliceVector": [1, 2, 3, 4], "SpacingBetweenSlices": -2}, [4, 3, 2, 1]),
     "capture": (
         (),
-        {"SOPClassUID": MultiFrameGrayscaleWordSecondaryCaptureImageStorage, "SpacingBetweenSlices": 2},
+        {"SOPClassUID": CAPTURE, "SpacingBetweenSlices": 2},
         [1, 2, 3, 4],
     ),
     "without-thickness": (("SliceThickness",), DOSE | {"GridFrameOffsetVector": [0, 2, 4, 6]}, [1, 2, 3, 4]),
@@ -177,9 +177,7 @@ def test_uneven_frames_lie_where_they_lie(tmp_path):
 @pytest.mark.parametrize("spacing", [True, False])
 def test_frames_that_lie_nowhere_are_those_of_their_source(tmp_path, spacing):
     without = (*NOWHERE, "SliceThickness", *(() if spacing else ("PixelSpacing",)))
-    image = _frames_file(
-        tmp_path / "f.dcm", blob(4), without=without, SOPClassUID=CAPTURE
-    )
+    image = _frames_file(tmp_path / "f.dcm", blob(4), without=without, SOPClassUID=CAPTURE)
     assert "dicom-seg" in label_map_formats(image)
     labels, dataset, stored = _round_trip(image, tmp_path / "seg.dcm")
     assert "FrameOfReferenceUID" not in dataset
@@ -286,3 +284,32 @@ def test_nothing_of_the_equipment_is_copied(tmp_path):
     assert "secret" not in str(dataset).lower().replace(PATIENT.lower(), "").replace("secret-", "").replace(
         "secret^", ""
     )
+
+
+@pytest.mark.parametrize(
+    ("character_set", "patient"),
+    [("ISO_IR 100", "Müller^Jürgen"), ("ISO_IR 192", "山田^太郎"), (["", "ISO 2022 IR 87"], "Yamada^T=山田^太郎")],
+)
+@pytest.mark.parametrize("names", [("liver", "tumour"), ("Läsion", "肝臓")])
+def test_names_of_any_language_and_the_patients(tmp_path, character_set, patient, names):
+    SeriesWriter(tmp_path / "ct").volume(blob(3), SpecificCharacterSet=character_set, PatientName=patient)
+    image = read_image(tmp_path / "ct")
+    labels = (blob(3) % 3).astype(np.uint8)
+    write_dicom_seg(LabelMap(labels, names, image.geometry), image, tmp_path / "seg.dcm", algorithm="net")
+    assert read_label_map(tmp_path / "seg.dcm", image=image).class_names == names
+    stored = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert stored.PatientName == patient
+    assert stored.SpecificCharacterSet == (character_set if names[0].isascii() else "ISO_IR 192")
+
+
+@pytest.mark.parametrize("echo", [1, 2])
+def test_frames_of_one_echo(tmp_path, echo):
+    places = [(0, 0, 2 * (frame // 2)) for frame in range(6)]
+    path = write_enhanced(tmp_path / "mr.dcm", blob(6), places, directions=np.eye(3))
+    dataset = pydicom.dcmread(path)
+    for frame, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        group.MREchoSequence = [item(EffectiveEchoTime=float(5 + frame % 2))]
+    dataset.save_as(path)
+    labels, dataset, stored = _round_trip(read_image(path, volume=echo), tmp_path / "seg.dcm")
+    assert set(_named(dataset)) == {echo, echo + 2, echo + 4}
+    assert np.array_equal(stored.get_volume(combine_segments=True).array[::-1], labels)

@@ -154,11 +154,14 @@ def test_jpeg_2000_of_the_bits_that_are_stored(source, is_signed, stored):
     assert np.array_equal(decode(element(encapsulate([code])), item(), layout, [0], source)[0], values)
 
 
-def test_bits_that_do_not_start_at_a_byte(source):
+@pytest.mark.parametrize(("syntax", "words"), [(EXPLICIT, "OW"), (BIG_ENDIAN, "OB"), (BIG_ENDIAN, "OW")])
+def test_bits_that_do_not_start_at_a_byte(source, syntax, words):
     values = np.random.default_rng(1).integers(0, 2, (3, 5, 7), dtype=np.uint8)
-    data = np.packbits(values.ravel(), bitorder="little").tobytes()
-    layout = described(EXPLICIT, allocated=1, stored=1, frames=3)
-    assert np.array_equal(decode(element(data), item(), layout, [2, 0, 1], source), values[[2, 0, 1]])
+    data = np.packbits(values.ravel(), bitorder="little")
+    if syntax == BIG_ENDIAN and words == "OW":
+        data = data.reshape(-1, 2)[:, ::-1]
+    layout = described(syntax, allocated=1, stored=1, frames=3)
+    assert np.array_equal(decode(element(data.tobytes(), words), item(), layout, [2, 0, 1], source), values[[2, 0, 1]])
 
 
 @pytest.mark.parametrize("is_whole_words", [False, True])
