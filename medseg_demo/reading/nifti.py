@@ -1,102 +1,83 @@
 """NIfTI-1, NIfTI-2 and their .hdr and .img pairs, plain or gzipped.
 
-nibabel reads the header, after its sizes were checked. The voxels are read here, since nibabel neither notices that a
-gzip stream is damaged behind them nor bounds what it unpacks.
+nibabel parses the header, after its size was checked. The voxels are read here, since nibabel neither reads a gzip
+stream to its checksum nor bounds what it unpacks.
 
 Source: NIfTI-1.1 header, https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h; NIfTI-2,
 https://nifti.nimh.nih.gov/pub/dist/doc/nifti2.h.
 """
 
+import contextlib
 import gzip
 import math
+import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry
-from medseg_demo.reading.nifti_header import (
-    VERSIONS,
-    data_offset,
-    divide,
-    find_version,
-    is_analyze,
-    is_pair,
-    locate,
-    parse,
-    scaling,
-    stored_sizes,
-    voxel_type,
-)
+from medseg_demo.reading.nifti_geometry import locate
 from medseg_demo.reading.raw import Layout, Raw, Samples
 from medseg_demo.reading.source import MIB, Source, check_bytes, check_size, open_beside, read_into
 
+# A header's mark, where it stands, and nibabel's class of such files.
+MARKS = {
+    b"n+1\0": (344, "Nifti1Image"),
+    b"ni1\0": (344, "Nifti1Pair"),
+    b"n+2\0": (4, "Nifti2Image"),
+    b"ni2\0": (4, "Nifti2Pair"),
+}
+ANALYZE_STARTS = (b"\x5c\1\0\0", b"\0\0\1\x5c")  # 348, in either byte order: as NIfTI-1, and without a mark
+HEADER_BYTES = 540  # of the longer one, NIfTI-2's
+LINE_ENDS = (bytes(4), b"\r\n\x1a\n")  # NIfTI-2's bytes that a transfer as text would change
 GZIP_MAGIC = b"\x1f\x8b"
-HEADER_BYTES = 540  # NIfTI-2's; NIfTI-1's has 348
-MAX_TRAILING = 64 * MIB
 MAX_INFLATION = 1032  # deflate makes at most 258 bytes of two bits
+MAX_OFFSET = MAX_TRAILING = 64 * MIB
+MOST_DIMENSIONS = 7
+MOST_NAMED = 1000
+AXIS_NAMES = ("time", "component", "6th axis", "7th axis")
 
 
-@dataclass(frozen=True, eq=False)
-class Header:
-    """What reading the voxels takes.
+class Header(NamedTuple):
+    """What reading the voxels takes."""
 
-    Attributes:
-        data_name: The file beside the header that holds them; None where they follow it.
-        offset: Bytes before the first.
-        slope: With ``intercept``, for the stored values; 1 and 0 where the header states none.
-        intercept: See ``slope``.
-        geometry: Where they lie.
-        notes: What the header leaves to guess.
-    """
-
-    data_name: str | None
-    offset: int
-    slope: float
-    intercept: float
+    data_name: str | None  # of the file beside the header that holds them; None where they follow it
+    offset: int  # bytes before the first
+    volume_bytes: int  # of one volume
+    claimed: int  # bytes of all volumes
+    scale: tuple[float, float] | None  # slope and intercept; None where the stored values are meant as they are
     geometry: Geometry
     notes: tuple[str, ...]
-
-    @property
-    def is_scaled(self) -> bool:
-        """Whether the stored values are not the meant ones."""
-        return (self.slope, self.intercept) != (1, 0)
 
 
 def is_nifti(source: Source) -> bool:
     """Whether the file starts with a NIfTI header, gzipped or not; also Analyze 7.5's, which is refused by name."""
     head = _plain_head(source.head)
-    return find_version(head) is not None or is_analyze(head)
+    return _mark(head) is not None or head.startswith(ANALYZE_STARTS)
 
 
 def data_file_names(source: Source) -> tuple[str, ...]:
     """What the file of the voxels of a pair may be called, the likeliest first; empty for single files."""
     head = _plain_head(source.head)
-    version = find_version(head)
-    if version is None and not is_analyze(head):
-        return ()
-    if version is not None and not is_pair(head, version):
+    if _mark(head) in (b"n+1\0", b"n+2\0") or not is_nifti(source):
         return ()
     name = source.path.name
-    is_zipped = name.lower().endswith(".gz")
-    plain = name[:-3] if is_zipped else name
-    stem = plain[:-4] if plain.lower().endswith((".hdr", ".nii", ".img")) else plain
-    endings = (".img.gz", ".img") if is_zipped else (".img", ".img.gz")
-    upper = tuple(ending.upper() for ending in endings)
-    candidates = (stem + ending for ending in (upper + endings if plain.endswith(".HDR") else endings + upper))
-    return tuple(candidate for candidate in candidates if candidate != name)
+    stem, is_zipped = re.sub(r"(\.(hdr|nii|img))?(\.gz)?$", "", name, flags=re.IGNORECASE), name[-3:].lower() == ".gz"
+    endings = sorted(
+        (".img", ".img.gz", ".IMG", ".IMG.GZ"),
+        key=lambda ending: (ending.isupper() != (".HDR" in name[len(stem) :]), (len(ending) > 4) != is_zipped),
+    )
+    return tuple(stem + ending for ending in endings if stem + ending != name)
 
 
 def _plain_head(head: bytes) -> bytes:
     """The first bytes of the header, unpacked; a gzip file may consist of several short members."""
-    plain = b""
-    if not head.startswith(GZIP_MAGIC):
-        return head
+    plain = b"" if head.startswith(GZIP_MAGIC) else head
     while head.startswith(GZIP_MAGIC) and len(plain) < HEADER_BYTES:
         member = zlib.decompressobj(wbits=31)
         try:
@@ -107,49 +88,146 @@ def _plain_head(head: bytes) -> bytes:
     return plain
 
 
+def _mark(head: bytes) -> bytes | None:
+    return next((mark for mark, (at, _) in MARKS.items() if head.startswith(mark, at)), None)
+
+
 def inspect(source: Source) -> Layout:
     """See ``Format.inspect``."""
+    fields = _parse(source)
+    dtype, samples = _voxel_type(fields, source)
+    shape, others = _divide(fields, source)
+    scale, notes = _scale(fields, samples)
+    geometry, more = locate(fields, shape)
+    each = math.prod(shape) * samples * dtype.itemsize
+    least = fields.single_vox_offset if fields.is_single else 0
+    header = Header(
+        data_name=None if fields.is_single else _data_name(source),
+        offset=_offset(fields, source, least),
+        volume_bytes=each,
+        claimed=each * math.prod(others),
+        scale=scale,
+        geometry=geometry,
+        notes=(*notes, *more),
+    )
+    check_size(shape, source)
+    _check_data(source, header)
+    return Layout(
+        shape=shape,
+        dtype=dtype,
+        samples=samples,
+        volumes=math.prod(others),
+        volume_names=_volume_names(others),
+        decoded_dtype=_decoded_type(dtype, is_scaled=scale is not None),
+        header=header,
+    )
+
+
+def _parse(source: Source) -> Any:
+    """The header as nibabel sees it, unmended; its byte order is found by the number of dimensions.
+
+    Raises:
+        UnsupportedImageError: It is Analyze's.
+        DamagedFileError: It is cut off, or bytes were changed on the way.
+    """
+    import nibabel
+
     head = _plain_head(source.head)
-    version = find_version(head)
-    if version is None:
+    mark = _mark(head)
+    if mark is None:
         raise UnsupportedImageError(
             f"{source.label}: it is an Analyze 7.5 header (.hdr and .img), or a NIfTI without its mark. Analyze does "
             "not say left from right. Convert the pair to a single NIfTI file (.nii or .nii.gz)."
         )
-    if len(head) < VERSIONS[version][0]:
+    kind = getattr(nibabel, MARKS[mark][1]).header_class
+    if len(head) < kind.sizeof_hdr:
         raise DamagedFileError(f"{source.label}: the NIfTI header is cut off. Export or copy the file again.")
-    fields = parse(head, version, source)
-    sizes = stored_sizes(fields, source)
-    dtype, samples = voxel_type(fields, source)
-    shape, volumes, volume_names = divide(sizes, source)
-    slope, intercept, notes = scaling(fields, samples)
-    geometry, more = locate(fields, shape)
-    header = Header(
-        data_name=_data_name(source) if is_pair(head, version) else None,
-        offset=data_offset(fields, version, source, is_pair=is_pair(head, version)),
-        slope=slope,
-        intercept=intercept,
-        geometry=geometry,
-        notes=(*notes, *more),
-    )
-    layout = Layout(
-        shape=shape,
-        dtype=dtype,
-        samples=samples,
-        volumes=volumes,
-        volume_names=volume_names,
-        decoded_dtype=_decoded_type(dtype, header),
-        header=header,
-    )
-    _check_data(source, layout)
-    return layout
+    fields = kind(head[: kind.sizeof_hdr], check=False)
+    if MARKS[mark][0] == 4 and (int(fields["sizeof_hdr"]) != HEADER_BYTES or head[8:12] not in LINE_ENDS):
+        raise _contradiction(source, "its size or its line ends were changed, as by a transfer in text mode")
+    return fields
+
+
+def _voxel_type(fields: Any, source: Source) -> tuple[np.dtype, int]:
+    """The type of the stored values, and how many a voxel has: three or four in colour.
+
+    Raises:
+        UnsupportedImageError: They are no intensities or colours.
+    """
+    from nibabel.nifti1 import data_type_codes
+
+    code = int(fields["datatype"])
+    dtype = fields.get_data_dtype() if code in data_type_codes.dtype else np.dtype("V1")
+    if dtype.names:
+        return np.dtype(np.uint8), len(dtype.names)
+    if dtype.kind not in "iuf" or not 0 < dtype.itemsize <= 8:
+        known = data_type_codes.label.get(code, "unknown to NIfTI")
+        raise UnsupportedImageError(
+            f"{source.label}: its voxels are of data type {code} ({known}), which is not read. Save them as an integer "
+            "type or float32."
+        )
+    return dtype, 1
+
+
+def _divide(fields: Any, source: Source) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shape of one volume, and the sizes of the axes that count volumes, the fastest first.
+
+    The fourth axis holds times, the fifth the components of vectors (such as a displacement, or what ITK writes of
+    several modalities): volumes to choose from, and never colours.
+    """
+    dimensions = int(fields["dim"][0])
+    if not 1 <= dimensions <= MOST_DIMENSIONS or min(fields["dim"][1 : dimensions + 1]) < 0:
+        claimed = " × ".join(str(int(size)) for size in fields["dim"][1 : min(dimensions, MOST_DIMENSIONS) + 1])
+        raise _contradiction(source, f"it claims {dimensions} dimensions ({claimed})")
+    sizes = tuple(int(size) for size in fields.get_data_shape())  # with FreeSurfer's way to store long axes
+    if dimensions < 2:
+        raise UnsupportedImageError(
+            f"{source.label}: it holds a list of {sizes[0]} numbers, and no image. Save 2 dimensions or more."
+        )
+    return sizes[:3][::-1], sizes[3:]
+
+
+def _volume_names(others: tuple[int, ...]) -> tuple[str, ...]:
+    named = [(axis, AXIS_NAMES[axis]) for axis, size in enumerate(others) if size > 1]
+    count = math.prod(others)
+    if not 1 < count <= MOST_NAMED or named == [(0, AXIS_NAMES[0])]:
+        return ()
+    places = [np.unravel_index(volume, others, order="F") for volume in range(count)]
+    return tuple(", ".join(f"{name} {at[axis] + 1}" for axis, name in named) for at in places)
+
+
+def _scale(fields: Any, samples: int) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """Slope and intercept, as ITK takes them: no slope where it is 0 or not finite, and no intercept likewise."""
+    slope, intercept = float(fields["scl_slope"]), float(fields["scl_inter"])
+    if samples > 1 or slope == 0 or not math.isfinite(slope):
+        return None, ()
+    notes = () if math.isfinite(intercept) else ("Its intercept (scl_inter) is no number, and was taken for 0.",)
+    scale = slope, 0.0 if notes else intercept
+    return None if scale == (1, 0) else scale, notes
+
+
+def _decoded_type(dtype: np.dtype, *, is_scaled: bool) -> np.dtype:
+    """Single precision where values are scaled, or of 64 bits; double where scaled ones would not be kept apart."""
+    if is_scaled and (dtype.itemsize > 4 or dtype.str[1:] in ("i4", "u4")):
+        return np.dtype(np.float64)
+    return np.dtype(np.float32) if is_scaled or dtype.itemsize > 4 else dtype.newbyteorder("=")
+
+
+def _offset(fields: Any, source: Source, least: int) -> int:
+    """The bytes before the first voxel."""
+    offset = float(fields["vox_offset"])
+    if not least <= offset <= MAX_OFFSET:  # nor NaN
+        raise _contradiction(
+            source,
+            f"its voxels are said to begin at byte {offset:g} (vox_offset), which is within the header or far off",
+        )
+    return int(offset)
 
 
 def _data_name(source: Source) -> str:
     candidates = data_file_names(source)
-    # Not following links: what such a name leads to is looked at when it is opened.
-    there = (name for name in candidates if (source.path.parent / name).is_symlink() or _exists(source, name))
-    found = next(there, None)
+    # Where it is a link, ``open_beside`` looks at what it leads to.
+    found = next((name for name in candidates if os.path.lexists(source.path.parent / name)), None)
     if found is None:
         raise UnsupportedImageError(
             f"{source.label}: it is the header of a .hdr and .img pair, and there is no {names.shown(candidates[0])} "
@@ -158,55 +236,35 @@ def _data_name(source: Source) -> str:
     return found
 
 
-def _exists(source: Source, name: str) -> bool:
-    try:
-        return (source.path.parent / name).exists()
-    except (OSError, ValueError):
-        return False
+def _contradiction(source: Source, what: str) -> DamagedFileError:
+    return DamagedFileError(f"{source.label}: the NIfTI header contradicts itself: {what}. Export or copy it again.")
 
 
-def _decoded_type(dtype: np.dtype, header: Header) -> np.dtype:
-    """The type of the values that are handed over; 64-bit types become 32 bits later, which takes as much again."""
-    if header.is_scaled:
-        return _scaled_type(dtype)
-    return np.dtype(np.float32) if dtype.itemsize > 4 else dtype.newbyteorder("=")
-
-
-def _scaled_type(dtype: np.dtype) -> np.dtype:
-    """Single precision, but for stored values that it would not keep apart."""
-    return np.dtype(np.float64 if dtype.itemsize > 4 or (dtype.kind in "iu" and dtype.itemsize == 4) else np.float32)
-
-
-def _check_data(source: Source, layout: Layout) -> None:
+def _check_data(source: Source, header: Header) -> None:
     """Compare the bytes that the header claims with those of the file, as far as can be told without unpacking.
 
     Raises:
         DamagedFileError: There are fewer, however well they were packed.
         ImageTooLargeError: All volumes together unpack to more than the limit. They have to be, for the checksum.
     """
-    check_size(layout.shape, source)
-    volume = math.prod(layout.shape) * layout.samples * layout.dtype.itemsize
-    claimed = volume * layout.volumes
-    with _opened(source, layout.header) as data:
-        if data.head.startswith(GZIP_MAGIC):
-            if layout.header.offset + claimed > data.size * MAX_INFLATION:
-                raise _missing(source, claimed, None)
-            check_bytes(claimed, source)
-        elif layout.header.offset + claimed > data.size:
-            raise _missing(source, claimed, max(0, data.size - layout.header.offset))
+    with _opened(source, header) as data:
+        is_zipped = data.head.startswith(GZIP_MAGIC)
+        if header.offset + header.claimed > data.size * (MAX_INFLATION if is_zipped else 1):
+            raise _missing(source, header, "fewer" if is_zipped else max(0, data.size - header.offset))
+        if is_zipped:
+            check_bytes(header.claimed, source)
 
 
-def _missing(source: Source, claimed: int, stored: int | None) -> DamagedFileError:
-    there = "fewer" if stored is None else str(stored)
+def _missing(source: Source, header: Header, stored: int | str) -> DamagedFileError:
     return DamagedFileError(
-        f"{source.label}: the file is damaged: its header claims {claimed} bytes of voxels, and {there} are there. "
-        "Export or copy it again."
+        f"{source.label}: the file is damaged: its header claims {header.claimed} bytes of voxels, and {stored} are "
+        "there. Export or copy it again."
     )
 
 
-def _opened(source: Source, header: Header) -> Any:
-    """The file that holds the voxels, as a context."""
-    return nullcontext(source) if header.data_name is None else open_beside(source, header.data_name)
+def _opened(source: Source, header: Header) -> contextlib.AbstractContextManager[Source]:
+    """The file that holds the voxels."""
+    return contextlib.nullcontext(source) if header.data_name is None else open_beside(source, header.data_name)
 
 
 def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
@@ -214,29 +272,24 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     header: Header = layout.header
     with _opened(source, header) as data, _unpacked(data) as stream:
         array = _read_volumes(stream, source, layout, volumes)
-        notes = header.notes + _read_to_the_end(stream, data, layout)
-    samples: Samples = "channels" if len(volumes) > 1 else "one"
-    if layout.samples > 1:
-        array, more = _without_opacity(array)
-        samples, notes = "colour", notes + more
-    spatial = "ZYX" if len(layout.shape) == 3 else "YX"
+        notes = header.notes + _read_to_the_end(stream, data, source, header)
+    samples: Samples = "colour" if layout.samples > 1 else "channels" if len(volumes) > 1 else "one"
+    if layout.samples == 4:  # a volume has no background that could shine through
+        notes += () if (array[..., 3] == 255).all() else ("The opacity of its colours (RGBA) was left out.",)
+        array = array[..., :3]
     return Raw(
         array=array,
-        axes=spatial if samples == "one" else f"{spatial}C",  # type: ignore[arg-type]
+        axes=("ZYX" if len(layout.shape) == 3 else "YX") + ("" if samples == "one" else "C"),  # type: ignore[arg-type]
         file_format="NIfTI",
         bit_depth=layout.dtype.itemsize * 8,
         samples=samples,
-        channel_names=tuple(_name(layout, volume) for volume in volumes) if samples == "channels" else (),
+        channel_names=layout.names_of(volumes) if samples == "channels" else (),
         geometry=header.geometry,
         notes=notes,
     )
 
 
-def _name(layout: Layout, volume: int) -> str:
-    return layout.volume_names[volume] if layout.volume_names else f"volume {volume + 1}"
-
-
-@contextmanager
+@contextlib.contextmanager
 def _unpacked(data: Source) -> Iterator[BinaryIO]:
     """The bytes of a file, those of a gzip stream unpacked.
 
@@ -258,74 +311,44 @@ def _unpacked(data: Source) -> Iterator[BinaryIO]:
 
 
 def _read_volumes(stream: BinaryIO, source: Source, layout: Layout, volumes: Sequence[int]) -> np.ndarray:
-    """One volume as it is, several as channels."""
-    if len(volumes) == 1:
-        return _read_volume(stream, source, layout, volumes[0])
-    dtype = _scaled_type(layout.dtype) if layout.header.is_scaled else layout.dtype
-    channels = np.empty((*layout.shape, len(volumes)), dtype)
-    for channel, volume in enumerate(volumes):
-        channels[..., channel] = _read_volume(stream, source, layout, volume)
-    return channels
+    """(Y, X) or (Z, Y, X), rescaled; the samples of a voxel, or several volumes, last."""
+    stored = np.empty((len(volumes), *layout.shape, *[layout.samples] * (layout.samples > 1)), layout.dtype)
+    for volume, part in zip(volumes, stored, strict=True):
+        begin = volume * part.nbytes
+        stream.seek(layout.header.offset + begin)
+        there = read_into(stream, part.reshape(-1).data.cast("B"))
+        if there != part.nbytes:
+            raise _missing(source, layout.header, begin + there)
+    values = stored
+    if layout.header.scale is not None:
+        slope, intercept = layout.header.scale
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found when it becomes an image
+            values = np.multiply(
+                stored, slope, dtype=np.float64, casting="unsafe", out=np.empty(stored.shape, layout.decoded_dtype)
+            )
+            values += intercept
+    return values[0] if len(volumes) == 1 else np.moveaxis(values, 0, -1)
 
 
-def _read_volume(stream: BinaryIO, source: Source, layout: Layout, volume: int) -> np.ndarray:
-    """(Y, X) or (Z, Y, X), the samples of a voxel last where there are several, rescaled."""
-    header: Header = layout.header
-    flat = np.empty(math.prod(layout.shape) * layout.samples, layout.dtype)
-    stream.seek(header.offset + volume * flat.nbytes)
-    stored = read_into(stream, flat.data.cast("B"))
-    if stored != flat.nbytes:
-        raise _missing(source, flat.nbytes * layout.volumes, volume * flat.nbytes + stored)
-    if layout.samples > 1:
-        return flat.reshape(*layout.shape, layout.samples)
-    return (_rescaled(flat, header) if header.is_scaled else flat).reshape(layout.shape)
-
-
-def _rescaled(flat: np.ndarray, header: Header) -> np.ndarray:
-    """In parts, so that the double precision of the product takes little memory."""
-    scaled = np.empty(flat.shape, _scaled_type(flat.dtype))
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found when it becomes an image
-        for start in range(0, flat.size, MIB):
-            part = slice(start, start + MIB)
-            scaled[part] = flat[part] * np.float64(header.slope) + np.float64(header.intercept)
-    return scaled
-
-
-def _read_to_the_end(stream: BinaryIO, data: Source, layout: Layout) -> tuple[str, ...]:
-    """Read the rest of a gzip stream, for its checksum, and count what follows the voxels.
+def _read_to_the_end(stream: BinaryIO, data: Source, source: Source, header: Header) -> tuple[str, ...]:
+    """Unpack the rest of a gzip stream, for its checksum, and say what follows the voxels.
 
     Raises:
         DamagedFileError: Voxels of a later volume are missing, or far too much follows.
     """
-    volume = math.prod(layout.shape) * layout.samples * layout.dtype.itemsize
-    end = layout.header.offset + volume * layout.volumes
-    if stream is data.file:
-        return _trailing(data.size - end)
-    place, notes = stream.tell(), tuple[str, ...]()
-    try:
-        while chunk := stream.read(MIB):
-            place += len(chunk)
-            if place > end + MAX_TRAILING:
-                raise DamagedFileError(
-                    f"{data.label}: far more bytes are there than the voxels that its header claims. Export it again."
-                )
-    except gzip.BadGzipFile as error:
-        if "Not a gzipped file" not in str(error):
-            raise
-        # As gzip itself says: the stream before it is whole.
-        notes = ("What follows its gzip stream is none, and was ignored.",)
+    end, place, notes = header.offset + header.claimed, data.size, tuple[str, ...]()
+    if stream is not data.file and (place := stream.seek(end)) == end:
+        try:
+            place = stream.seek(end + MAX_TRAILING + 1)
+        except gzip.BadGzipFile as error:
+            if "Not a gzipped file" not in str(error):
+                raise
+            # As gzip itself says: the stream before it is whole.
+            notes = ("What follows its gzip stream is none, and was ignored.",)
     if place < end:
-        raise _missing(data, volume * layout.volumes, max(0, place - layout.header.offset))
-    return notes + _trailing(place - end)
-
-
-def _trailing(count: int) -> tuple[str, ...]:
-    return (f"{count} bytes that follow the voxels were ignored.",) if count else ()
-
-
-def _without_opacity(colours: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Colours alone: a volume has no background that could shine through."""
-    if colours.shape[-1] == 3:
-        return colours, ()
-    notes = () if (colours[..., 3] == 255).all() else ("The opacity of its colours (RGBA) was left out.",)
-    return colours[..., :3], notes
+        raise _missing(source, header, max(0, place - header.offset))
+    if stream is not data.file and place > end + MAX_TRAILING:
+        raise DamagedFileError(
+            f"{data.label}: far more bytes are there than the voxels that its header claims. Export it again."
+        )
+    return (*notes, f"{place - end} bytes that follow the voxels were ignored.") if place > end else notes

@@ -5,6 +5,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +49,10 @@ class Layout:
         if self.decoded_dtype is not None and self.decoded_dtype != self.dtype:
             each += self.decoded_dtype.itemsize
         return math.prod(self.shape) * self.samples * each * volumes
+
+    def names_of(self, volumes: Sequence[int]) -> tuple[str, ...]:
+        """What these volumes (from 0) are called, by their numbers where the file does not say."""
+        return tuple(self.volume_names[each] if self.volume_names else f"volume {each + 1}" for each in volumes)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -164,7 +164,7 @@ def test_a_list_of_numbers_is_no_image(tmp_path):
 # ---------------------------------------------------------------- types and scaling
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(0, "data type 0"), (1, "single bits"), (32, "complex64"), (1536, "128-bit floats"), (1792, "complex128")],
+    [(0, "data type 0"), (1, "binary"), (32, "complex64"), (1536, "float128"), (1792, "complex128")],
 )
 def test_types_that_are_refused_by_name(tmp_path, volume, code, said):
     path = patch(save(tmp_path / "a.nii", volume.T, AFFINE), datatype=code)
@@ -447,7 +447,7 @@ def test_changed_line_ends_are_named(tmp_path, volume):
     path = save(tmp_path / "a.nii", volume.T, AFFINE, nibabel.Nifti2Image)
     content = path.read_bytes()
     path.write_bytes(content[:8] + b"\n\x1a\n\0" + content[12:])
-    with pytest.raises(DamagedFileError, match="line ends"):
+    with pytest.raises(DamagedFileError, match="line ends were changed"):
         read_image(path)
 
 
