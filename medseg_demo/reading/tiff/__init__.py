@@ -1,6 +1,6 @@
-"""TIFF, BigTIFF, OME-TIFF and ImageJ's: directories checked here, pixels decoded by tifffile.
+"""TIFF, BigTIFF, OME-TIFF and ImageJ's: checked here, parsed and decoded by tifffile.
 
-``directories`` reads and checks the tags, ``axes`` and ``ome`` find what the pages are, ``layout`` what a file holds,
+``pages`` finds and checks them, ``planes`` and ``ome`` say what they are, ``layout`` what a file holds,
 ``pixels`` its values.
 """
 

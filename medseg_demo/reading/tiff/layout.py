@@ -1,23 +1,39 @@
 """What a TIFF holds, from its directories alone: its volumes, what the samples of a pixel are, and of which type."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medseg_demo.image import COLOURS
 from medseg_demo.reading.raw import Layout, Samples
 from medseg_demo.reading.source import Source, check_bytes
-from medseg_demo.reading.tiff.axes import Planes, by_imagej, by_tifffile, described_by_tifffile, plain, refused
-from medseg_demo.reading.tiff.directories import Directory, read_directories
 from medseg_demo.reading.tiff.ome import by_ome, is_ome
+from medseg_demo.reading.tiff.pages import (
+    COLOUR_MAP,
+    INK_SET,
+    PHOTOMETRIC,
+    Page,
+    open_tiff,
+    orientation,
+    parse_page,
+    read_pages,
+    refused,
+)
+from medseg_demo.reading.tiff.planes import Planes, by_imagej, by_tifffile, described_by_tifffile, plain
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, MASK, CMYK, YCBCR = range(7)
 PHOTOMETRICS = {8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "a colour filter array (raw camera data)"}
 PHOTOMETRICS |= {32844: "CIE LogL", 32845: "CIE LogLuv", 34892: "linear raw camera data", 51177: "depth"}
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
 ASSOCIATED, UNASSOCIATED = 1, 2
+SAMPLES: dict[Samples, int] = {"one": 1, "grey+opacity": 2, "colour": 3, "colour+opacity": 4}
 JPEG = 7
 FAX = (2, 3, 4)
 JPEG_2000 = (33004, 33005, 34712)
@@ -42,23 +58,21 @@ class Content:
     """What was found, for ``pixels`` to read.
 
     Attributes:
-        pages: The directories that ``planes.order`` numbers.
-        planes: Which of them are the slices of which volume.
+        offset: Of the directory of one of the pages; all have the same size and kind.
+        places: (volumes, slices): where the directory of each page starts, or the values themselves where one
+            directory stands for all.
+        planes: Their names, spacing and notes.
         samples: What the samples of a pixel are.
         opacity: 0 none, 1 associated, 2 unassociated.
         sample_names: One a sample, where each is a volume of its own.
     """
 
-    pages: tuple[Directory, ...]
+    offset: int
+    places: np.ndarray
     planes: Planes
     samples: Samples
-    opacity: int = 0
-    sample_names: tuple[str, ...] = ()
-
-    @property
-    def page(self) -> Directory:
-        """One of the pages; all have the same size and kind."""
-        return self.pages[0 if self.planes.is_contiguous else int(self.planes.order[0, 0])]
+    opacity: int
+    sample_names: tuple[str, ...]
 
 
 def inspect(source: Source) -> Layout:
@@ -69,37 +83,46 @@ def inspect(source: Source) -> Layout:
         DamagedFileError: Directories contradict themselves or the file's length.
         ImageTooLargeError: They claim too much.
     """
-    found = read_directories(source)
-    pages, planes = _planes(found, source)
-    content = Content(pages=pages, planes=planes, samples="one")
-    page = content.page
-    dtype = sample_type(page, source)
-    _check_codec(page, source)
-    content = replace(content, **_samples(page, source))  # type: ignore[arg-type]
-    depth = planes.order.shape[1]
-    if page.depth > 1 and depth > 1:
-        raise refused(source, f"each of its pages is a volume of {page.depth} slices", "Save each as a file of its own")
+    pages, planes = _planes(read_pages(source), source)
+    first = pages[0 if planes.is_contiguous else int(planes.order[0, 0])]
+    if planes.is_contiguous:
+        places = first.start + planes.order * first.size
+    else:
+        places = np.array([page.offset for page in pages])[planes.order]
+    with open_tiff(source) as file:
+        page = parse_page(file, first.offset)
+        dtype = sample_type(page, source)
+        _check_codec(page, source)
+        samples, opacity, sample_names = _samples(page, source)
+    _, deep, rows, columns, _ = page.shaped
+    depth = places.shape[1]
+    if deep > 1 and depth > 1:
+        raise refused(source, f"each of its pages is a volume of {deep} slices", "Save each as a file of its own")
     each = 4 if page.photometric == PALETTE else 1  # its colours take three bytes more
-    check_bytes(page.values * dtype.itemsize * depth * each, source)
-    rows, columns = (page.width, page.height) if page.orientation > 4 else (page.height, page.width)
-    slices = (depth * page.depth,) if planes.is_volume or page.depth > 1 else ()
-    inner = content.sample_names or ("",)
+    check_bytes(math.prod(page.shaped) * dtype.itemsize * depth * each, source)
+    rows, columns = (columns, rows) if orientation(page) > 4 else (rows, columns)
+    slices = (depth * deep,) if planes.is_volume or deep > 1 else ()
+    inner = sample_names or ("",)
     names = tuple(", ".join(filter(None, (outer, own))) for outer in planes.names or ("",) for own in inner)
     return Layout(
         shape=(*slices, rows, columns),
         dtype=dtype,
-        samples={"one": 1, "grey+opacity": 2, "colour": 3, "colour+opacity": 4}[content.samples],
-        volumes=len(planes.order) * len(inner),
+        samples=SAMPLES[samples],
+        volumes=len(places) * len(inner),
         volume_names=names if any(names) else (),
-        header=content,
+        header=Content(
+            offset=first.offset,
+            places=places,
+            planes=planes,
+            samples=samples,
+            opacity=opacity,
+            sample_names=sample_names,
+        ),
     )
 
 
-def _planes(found: tuple[Directory, ...], source: Source) -> tuple[tuple[Directory, ...], Planes]:
+def _planes(found: tuple[Page, ...], source: Source) -> tuple[tuple[Page, ...], Planes]:
     """The pages that count, and what they are."""
-    maker = found[0].maker
-    if maker:
-        raise refused(source, f"it is written by {maker}, whose own tags are not read here", "Export it as OME-TIFF")
     texts = found[0].descriptions
     ome = next((text for text in texts if is_ome(text)), None)
     if ome is not None:
@@ -125,7 +148,7 @@ def _check_program(texts: Sequence[str], source: Source) -> None:
             )
 
 
-def _left_out(found: Sequence[Directory], pages: Sequence[Directory]) -> tuple[str, ...]:
+def _left_out(found: Sequence[Page], pages: Sequence[Page]) -> tuple[str, ...]:
     if len(found) == len(pages):
         return ()
     if len(pages) > 1:
@@ -137,13 +160,13 @@ def _left_out(found: Sequence[Directory], pages: Sequence[Directory]) -> tuple[s
     )
 
 
-def sample_type(page: Directory, source: Source) -> np.dtype:
+def sample_type(page: "TiffPage", source: Source) -> np.dtype:
     """The type that holds the samples of a page.
 
     Raises:
         UnsupportedImageError: They are complex, or of a number of bits that is not read.
     """
-    bits, kind = page.bits, page.sample_format
+    bits, kind = page.bitspersample, page.sampleformat
     # Of 24 bits it is not clear whether the bytes of a sample follow the file's order.
     if kind in (UNSIGNED, UNDEFINED) and bits != 24 and (1 <= bits <= 32 or bits == 64):
         return np.dtype("u1" if bits <= 8 else "u2" if bits <= 16 else "u4" if bits <= 32 else "u8")
@@ -159,39 +182,43 @@ def sample_type(page: Directory, source: Source) -> np.dtype:
     )
 
 
-def _check_codec(page: Directory, source: Source) -> None:
-    code = page.compression
+def _check_codec(page: "TiffPage", source: Source) -> None:
+    code, bits, samples = page.compression, page.bitspersample, page.shaped[4]
     if code not in COMPRESSIONS:
         name = NAMES.get(code, f"number {code}")
         raise refused(
             source, f"its compression ({name}) is not read here", "Save it without compression, or with deflate"
         )
+    if page.planarconfig not in (1, 2):
+        raise refused(
+            source, f"the order of its samples (number {page.planarconfig}) is not known here", "Save it anew"
+        )
     most = {JPEG: (1, 3), **dict.fromkeys(JPEG_2000, (1, 2, 3, 4))}.get(code)
-    if most and page.samples not in most and not page.planar:
-        raise refused(source, f"it holds JPEG data of {page.samples} samples a pixel", "Save it without compression")
-    if page.photometric == YCBCR and (code != JPEG or page.planar):
+    if most and samples not in most:
+        raise refused(source, f"it holds JPEG data of {samples} samples a pixel", "Save it without compression")
+    if page.photometric == YCBCR and (code != JPEG or page.shaped[0] > 1):
         raise refused(
             source, "its colours are YCbCr without JPEG compression, which is not read here", "Save it as RGB"
         )
-    if code in JPEG_2000 and page.bits > 8 and not page.is_little:
+    if code in JPEG_2000 and bits > 8 and page.parent.byteorder == ">":
         # tifffile hands the encoder big-endian values as if they were little-endian, others do not.
         raise refused(
             source,
             "it is big-endian and holds JPEG 2000 of more than 8 bits, which programs write with different byte orders",
             "Save it little-endian, or with another compression",
         )
-    if page.bits == 1 and page.samples > 1 and not page.planar:
+    if bits == 1 and samples > 1:
         # The standard packs the bits of all samples in turn, tifffile those of each row of samples.
         raise refused(
-            source, f"it holds {page.samples} samples of 1 bit in turn, which programs pack differently", "Use 8 bits"
+            source, f"it holds {samples} samples of 1 bit in turn, which programs pack differently", "Use 8 bits"
         )
-    if code in FAX and page.bits != 1:
-        raise refused(source, f"it is compressed as fax, with {page.bits} bits a sample", "Save it without compression")
+    if code in FAX and bits != 1:
+        raise refused(source, f"it is compressed as fax, with {bits} bits a sample", "Save it without compression")
 
 
-def _samples(page: Directory, source: Source) -> dict[str, object]:
-    """What the samples of a pixel are: fields of ``Content``."""
-    meaning, count = page.photometric, page.samples
+def _samples(page: "TiffPage", source: Source) -> tuple[Samples, int, tuple[str, ...]]:
+    """What the samples of a pixel are, their opacity, and their names: as ``Content`` has them."""
+    meaning, count = page.tags.valueof(PHOTOMETRIC), page.samplesperpixel
     if meaning is not None and meaning not in range(YCBCR + 1):
         name = PHOTOMETRICS.get(meaning, f"photometric interpretation {meaning}")
         raise refused(source, f"its colours are {name}, which is not read here", "Save it as RGB or grey")
@@ -199,18 +226,28 @@ def _samples(page: Directory, source: Source) -> dict[str, object]:
     extra = count - own
     if extra < 0:
         raise refused(source, f"it is said to be in colour, and has {count} samples a pixel", "Save it anew")
-    if meaning == CMYK and (extra or page.ink_set != 1 or page.compression == JPEG or page.sample_format != UNSIGNED):
+    is_unsigned = page.sampleformat == UNSIGNED
+    if meaning == CMYK and (extra or page.tags.valueof(INK_SET, 1) != 1 or page.compression == JPEG or not is_unsigned):
         raise refused(source, "its inks are not the four of CMYK, which are not read here", "Save it as RGB")
-    if meaning == PALETTE and (extra or page.colour_map is None or page.sample_format != UNSIGNED):
+    if meaning == PALETTE and (extra or palette(page) is None or not is_unsigned):
         raise refused(
             source, "it is said to have a palette, which is missing or not for each of its samples", "Save it anew"
         )
     is_colour = own > 1
     if not extra:
-        return {"samples": "colour" if is_colour else "one"}
-    stated = (*page.extra_samples, *[0] * extra)[:extra]
+        return "colour" if is_colour else "one", 0, ()
+    stated = (*page.extrasamples, *[0] * extra)[:extra]
     if extra == 1 and stated[0] in (ASSOCIATED, UNASSOCIATED):
-        return {"samples": "colour+opacity" if is_colour else "grey+opacity", "opacity": stated[0]}
+        return "colour+opacity" if is_colour else "grey+opacity", stated[0], ()
     named = COLOURS if is_colour else ("channel 1",)
     others = ("opacity" if kind else f"channel {own + index + 1}" for index, kind in enumerate(stated))
-    return {"samples": "one", "sample_names": (*named, *others)}
+    return "one", 0, (*named, *others)
+
+
+def palette(page: "TiffPage") -> np.ndarray | None:
+    """(N, 3) uint8 colours; None where there are none, or not one for each value."""
+    colours = page.tags.valueof(COLOUR_MAP)
+    if colours is None or colours.shape != (3, 2**page.bitspersample):
+        return None
+    # Some programs write 8 bits where the standard has 16.
+    return (colours.T if colours.max() < 256 else colours.T >> 8).astype(np.uint8)

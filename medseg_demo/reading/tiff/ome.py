@@ -8,7 +8,6 @@ Source: OME Model 2016-06, Pixels (DimensionOrder, PhysicalSize, TiffData).
 import math
 import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,8 +15,8 @@ import numpy as np
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError
 from medseg_demo.reading.source import Source
-from medseg_demo.reading.tiff.axes import Planes, arrange, check_planes, in_mm, refused, unknown_unit
-from medseg_demo.reading.tiff.directories import MOST_DIRECTORIES, Directory
+from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, refused
+from medseg_demo.reading.tiff.planes import Planes, arrange, check_planes, in_mm, unknown_unit
 
 DECLARATIONS = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 MOST_NAME, MOST_PROLOGUE = 40, 4096
@@ -28,7 +27,7 @@ def is_ome(text: str) -> bool:
     return text.startswith("<") and re.search(r"<(\w+:)?OME[\s>]", text[:MOST_PROLOGUE]) is not None
 
 
-def by_ome(text: str, pages: Sequence[Directory], source: Source) -> Planes:
+def by_ome(text: str, pages: Sequence[Page], source: Source) -> Planes:
     """The planes of the first image, or of all images where they are of one size.
 
     Args:
@@ -97,7 +96,7 @@ class _Pixels:
     """One Pixels element: its axes of planes, slowest first, and the page of each plane."""
 
     def __init__(
-        self, pixels: ElementTree.Element, root: ElementTree.Element, pages: Sequence[Directory], source: Source
+        self, pixels: ElementTree.Element, root: ElementTree.Element, pages: Sequence[Page], source: Source
     ) -> None:
         self.pixels, self.root, self.pages, self.source = pixels, root, pages, source
         order = pixels.get("DimensionOrder", "XYCZT").upper()
@@ -121,7 +120,7 @@ class _Pixels:
         if self.count > MOST_DIRECTORIES:
             raise refused(source, f"its OME-XML claims {self.count:,} planes", "Save fewer a file")
         stated = (self._number(pixels, "SizeX", 1), self._number(pixels, "SizeY", 1))
-        if stated != (self.page.width, self.page.height):
+        if stated != (self.page.shape[3], self.page.shape[2]):
             raise refused(source, "its OME-XML states another size than its pages have", "Save it anew")
         self.labels = [names.shown(" ".join(channel.get("Name", "").split()))[:MOST_NAME] for channel in channels]
         self.is_contiguous = False
@@ -167,33 +166,22 @@ class _Pixels:
             if any(place >= size for place, size in zip(start, self.sizes, strict=True)):
                 raise refused(self.source, "its OME-XML places a page outside of the image", "Save it anew")
             plane = int(np.ravel_multi_index(start, self.sizes))
-            end = min(stated, self.count - plane)
-            if page + end > len(self.pages):
-                if self._is_one_piece(entries, page, plane, stated):
-                    self.is_contiguous = check_planes(self.count, self.pages, self.source, "its OME-XML")
-                    return np.arange(self.count)
-                end = max(0, len(self.pages) - page)
+            if len(self.pages) == len(entries) == 1 < self.count <= stated and page == plane == 0:
+                # One directory may stand for all planes, as ImageJ and tifffile write large files.
+                self.is_contiguous = check_planes(self.count, self.pages, self.source, "its OME-XML")
+                return np.arange(self.count)
+            end = max(0, min(stated, self.count - plane, len(self.pages) - page))
             table[plane : plane + end] = np.arange(page, page + end)
         return table
 
-    def _is_one_piece(self, entries: Sequence[ElementTree.Element], page: int, plane: int, stated: int) -> bool:
-        """Whether one directory may stand for all planes, as ImageJ and tifffile write large files."""
-        return len(self.pages) == len(entries) == 1 and page == plane == 0 and stated >= self.count
-
     def _is_here(self, entry: ElementTree.Element) -> bool:
-        """Whether the pages of a TiffData are in this file: by its UUID, else by its name or where all are in one."""
-        uuid = next(_all(entry, "UUID"), None)
-        own = self.root.get("UUID")
+        """Whether the pages of a TiffData are in this file: by its UUID, else by its name."""
+        uuid, own = next(_all(entry, "UUID"), None), self.root.get("UUID")
         if uuid is None:
             return True
-        if own is not None:
-            return (uuid.text or "").strip() == own.strip()
-        return self.is_one_file or uuid.get("FileName", "").lower() == self.source.path.name.lower()
-
-    @cached_property
-    def is_one_file(self) -> bool:
-        """Whether all planes of all images are said to lie in the same file."""
-        return len({(uuid.text or "").strip() for uuid in self.root.iter() if str(uuid.tag).endswith("UUID")}) == 1
+        if own is None:
+            return uuid.get("FileName", "").lower() == self.source.path.name.lower()
+        return (uuid.text or "").strip() == own.strip()
 
     def spacing_mm(self, *, is_volume: bool) -> tuple[tuple[float | None, float | None, float | None], tuple[str, ...]]:
         """(Z, Y, X) in mm, None where it is not stated, and notes."""

@@ -1,9 +1,7 @@
 """The values of a TIFF's pages, decoded by tifffile and imagecodecs from directories that were checked before."""
 
-import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,7 +12,6 @@ from medseg_demo.reading.intensities import OVER_BLACK
 from medseg_demo.reading.picture import jpeg, turn, webp_size
 from medseg_demo.reading.raw import Layout, Raw, Samples
 from medseg_demo.reading.source import Source
-from medseg_demo.reading.tiff.directories import Directory
 from medseg_demo.reading.tiff.layout import (
     ASSOCIATED,
     CMYK,
@@ -26,10 +23,12 @@ from medseg_demo.reading.tiff.layout import (
     PALETTE,
     SIGNED,
     Content,
+    palette,
 )
+from medseg_demo.reading.tiff.pages import PHOTOMETRIC, open_tiff, orientation, parse_page, tile_shape
 
 if TYPE_CHECKING:
-    pass
+    from tifffile import TiffFile, TiffPage
 
 PNG, WEBP = 34933, 50001
 # The end of a block: two or more ends of line (T.4, T.6), the bits that fill the last byte behind them.
@@ -46,106 +45,77 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
         UnsupportedImageError: The data are of another kind than the tags say.
     """
     content: Content = layout.header
-    page = content.page
-    array = _decode(source, content, layout, volumes)
-    array = turn(array, page.orientation, first=array.ndim - 3)
-    samples, notes = content.samples, content.planes.notes
+    with open_tiff(source) as file:
+        page = parse_page(file, content.offset)
+        array = _decode(file, page, layout, volumes, source)
+        colours = palette(page) if page.photometric == PALETTE else None
+    array = turn(array, orientation(page), first=array.ndim - 3)
+    samples: Samples = content.samples
     names: tuple[str, ...] = ()
     image_notes: tuple[str, ...] = ()
     if len(volumes) > 1:
         names = tuple(layout.volume_names[volume] for volume in volumes)
         samples = "channels"
     elif content.opacity:
-        array, samples, image_notes = _opacity(array, content, source)
-    polarity = _polarity(page) if page.photometric == MIN_IS_WHITE else None
-    if polarity is not None and page.sample_format == FLOAT:
-        image_notes = (*image_notes, FLOATS_TURNED)
+        array, samples, image_notes = _opacity(array, page, content, source)
+    is_white_least, is_float = page.tags.valueof(PHOTOMETRIC) == MIN_IS_WHITE, page.sampleformat == FLOAT
+    whole = {FLOAT: 0.0, SIGNED: -1}.get(page.sampleformat, 2**page.bitspersample - 1)
     is_volume = len(layout.shape) == 3
     array = array if is_volume else array[0]
-    array = array[..., 0] if samples == "one" else array
     return Raw(
-        array=array,
+        array=array[..., 0] if samples == "one" else array,
         axes=("ZYX" if samples == "one" else "ZYXC") if is_volume else ("YX" if samples == "one" else "YXC"),
         file_format="TIFF",
-        bit_depth=page.bits,
+        bit_depth=page.bitspersample,
         samples=samples,
         channel_names=names,
-        geometry=_geometry(content, is_volume=is_volume),
-        polarity=polarity,
-        palette=_palette(page),
-        notes=notes,
-        image_notes=image_notes,
+        geometry=_geometry(content, is_turned=orientation(page) > 4, is_volume=is_volume),
+        polarity=whole if is_white_least else None,
+        palette=colours,
+        notes=content.planes.notes,
+        image_notes=(*image_notes, FLOATS_TURNED) if is_white_least and is_float else image_notes,
     )
 
 
-def _decode(source: Source, content: Content, layout: Layout, volumes: Sequence[int]) -> np.ndarray:
+def _decode(file: "TiffFile", page: "TiffPage", layout: Layout, volumes: Sequence[int], source: Source) -> np.ndarray:
     """(Z, Y, X, samples or volumes), not yet turned."""
-    page, each = content.page, len(content.sample_names) or 1
+    content: Content = layout.header
+    each, depth = len(content.sample_names) or 1, page.imagedepth
     wanted: dict[int, list[tuple[int, int]]] = {}
     for place, volume in enumerate(volumes):
         wanted.setdefault(volume // each, []).append((place, volume % each))
     width = layout.samples if len(volumes) == 1 else len(volumes)
-    slices = content.planes.order.shape[1] * page.depth
-    array = np.empty((slices, page.height, page.width, width), layout.dtype)
-    with _pages(source, content) as decoded:
-        for outer, places in wanted.items():
-            for index, plane in enumerate(content.planes.order[outer].tolist()):
-                values = decoded(plane)
-                part = array[index * page.depth : (index + 1) * page.depth]
-                if content.sample_names or layout.samples == 1:
-                    for place, sample in places:
-                        part[..., place] = values[..., sample]
-                else:
-                    part[...] = _from_cmyk(values, page.bits) if page.photometric == CMYK else values
+    slices = content.places.shape[1] * depth
+    array = np.empty((slices, page.imagelength, page.imagewidth, width), layout.dtype)
+    for outer, samples in wanted.items():
+        for index, offset in enumerate(content.places[outer].tolist()):
+            values = _values(file, page, offset, source, is_contiguous=content.planes.is_contiguous)
+            part = array[index * depth : (index + 1) * depth]
+            if content.sample_names or layout.samples == 1:
+                for place, sample in samples:
+                    part[..., place] = values[..., sample]
+            else:
+                part[...] = _from_cmyk(values, page.bitspersample) if page.photometric == CMYK else values
     return array
 
 
-@contextmanager
-def _pages(source: Source, content: Content) -> Iterator[Callable[[int], np.ndarray]]:
-    """A function that gives the values of a plane, (depth, Y, X, samples)."""
-    import tifffile
-
-    # It would print what it mends, with parts of the file, on the error stream; what is read was checked before.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    source.file.seek(0)  # where it takes the TIFF to begin
-    with tifffile.TiffFile(source.file, name="image.tif", _multifile=False, is_scanimage=False) as file:
-
-        def page(number: int) -> np.ndarray:
-            directory = content.pages[number]
-            if directory.is_plain:
-                return _plain(source, directory, directory.data_offset)
-            file.filehandle.seek(directory.offset)
-            found = tifffile.TiffPage(file, number)
-            if directory.compression in (JPEG, PNG, WEBP, *JPEG_2000, *FAX):
-                found.decode = _checked(found.decode, directory, source)
-            return _channels_last(found.asarray(squeeze=False), directory)
-
-        def plane(number: int) -> np.ndarray:
-            directory = content.pages[0]
-            return _plain(source, directory, directory.data_offset + number * directory.values * directory.bits // 8)
-
-        yield plane if content.planes.is_contiguous else page
+def _values(file: "TiffFile", page: "TiffPage", offset: int, source: Source, *, is_contiguous: bool) -> np.ndarray:
+    """(depth, Y, X, samples) of the directory at an offset, or of the values there."""
+    if is_contiguous:
+        kind = np.dtype(page.dtype).newbyteorder(file.byteorder)
+        source.file.seek(offset)
+        values = np.frombuffer(source.file.read(page.nbytes), kind).reshape(page.shaped)
+    else:
+        page = parse_page(file, offset)
+        if page.compression in (JPEG, PNG, WEBP, *JPEG_2000, *FAX):
+            page.decode = _checked(page.decode, page, source)
+        values = page.asarray(squeeze=False)
+        if values.shape != page.shaped:
+            raise EOFError
+    return np.moveaxis(values[..., 0], 0, -1) if page.shaped[0] > 1 else values[0]
 
 
-def _plain(source: Source, page: Directory, place: int) -> np.ndarray:
-    """The values of a page that lie in one piece, not compressed: tifffile takes its time over a page's other tags."""
-    separate, together = (page.samples, 1) if page.planar else (1, page.samples)
-    letter = {FLOAT: "f", SIGNED: "i"}.get(page.sample_format, "u")
-    kind = np.dtype(f"{'<' if page.is_little else '>'}{letter}{page.bits // 8}")
-    source.file.seek(place)
-    values = np.frombuffer(source.file.read(page.values * kind.itemsize), kind)
-    return _channels_last(values.reshape(separate, page.depth, page.height, page.width, together), page)
-
-
-def _channels_last(values: np.ndarray, page: Directory) -> np.ndarray:
-    """(depth, Y, X, samples) from tifffile's (planes, depth, Y, X, samples)."""
-    expected = (page.depth, page.height, page.width)
-    if values.ndim != 5 or values.shape[1:4] != expected:
-        raise EOFError
-    return np.moveaxis(values[..., 0], 0, -1) if page.planar else values[0]
-
-
-def _checked(decode: Callable[..., Any], page: Directory, source: Source) -> Callable[..., Any]:
+def _checked(decode: Callable[..., Any], page: "TiffPage", source: Source) -> Callable[..., Any]:
     """A decoder of strips or tiles that looks at the size in their own headers first, and for missing data."""
 
     def checked(data: bytes | None, index: int, **options: Any) -> Any:
@@ -163,11 +133,13 @@ def _checked(decode: Callable[..., Any], page: Directory, source: Source) -> Cal
     return checked
 
 
-def _check_segment(data: bytes, page: Directory, source: Source) -> None:
+def _check_segment(data: bytes, page: "TiffPage", source: Source) -> None:
     """Refuse a strip or tile whose own header claims more than its page has, before it is decoded."""
-    rows, columns, samples = page.tile
+    _, rows, columns, samples = tile_shape(page)
+    claimed: tuple[int, ...]
     if page.compression == JPEG:
-        *claimed, bits = jpeg.read_frame(data, source)
+        rows_, columns_, count, bits = jpeg.read_frame(data, source)
+        claimed = rows_, columns_, count
     elif page.compression == PNG:
         claimed = (int.from_bytes(data[20:24]), int.from_bytes(data[16:20]), samples)
         bits = data[24] if len(data) > 24 else 0
@@ -181,22 +153,22 @@ def _check_segment(data: bytes, page: Directory, source: Source) -> None:
         width, height, left, top = (int(value) for value in fields[:4])
         claimed = (height - top, width - left, int.from_bytes(data[start + 40 : start + 42]))
         bits = (data[start + 42] & 127) + 1
-    if page.compression in JPEG_2000 and bits != page.bits:
+    if page.compression in JPEG_2000 and bits != page.bitspersample:
         raise UnsupportedImageError(
-            f"{source.label}: its JPEG 2000 data have {bits} bits and its page says {page.bits}, which is not read "
-            "here. Save it with another compression."
+            f"{source.label}: its JPEG 2000 data have {bits} bits and its page says {page.bitspersample}, which is "
+            "not read here. Save it with another compression."
         )
-    if claimed[0] > rows or claimed[1] > columns or claimed[2] != samples or bits != page.bits:
+    if claimed[0] > rows or claimed[1] > columns or claimed[2] != samples or bits != page.bitspersample:
         raise DamagedFileError(
             f"{source.label}: the TIFF file is damaged: a strip or tile says of itself that it has {claimed[1]} × "
             f"{claimed[0]} pixels of {claimed[2]} samples and {bits} bits, and its page says {columns} × {rows} of "
-            f"{samples} and {page.bits}. Export it again."
+            f"{samples} and {page.bitspersample}. Export it again."
         )
 
 
-def _with_fax_noise(data: bytes, page: Directory) -> bytes:
+def _with_fax_noise(data: bytes, page: "TiffPage") -> bytes:
     """Fax data with noise in place of their end mark: rows that are missing are filled with white otherwise."""
-    order: Literal["little", "big"] = "little" if page.is_bit_reversed else "big"
+    order: Literal["little", "big"] = "little" if page.fillorder == 2 else "big"
     bits = np.unpackbits(np.frombuffer(data[-FAX_END_BYTES:], np.uint8), bitorder=order)
     text = "".join(map(str, bits.tolist()))
     end = FAX_END.search(text)
@@ -213,13 +185,15 @@ def _from_cmyk(values: np.ndarray, bits: int) -> np.ndarray:
     return np.rint(light * full).astype(values.dtype)
 
 
-def _opacity(array: np.ndarray, content: Content, source: Source) -> tuple[np.ndarray, Samples, tuple[str, ...]]:
+def _opacity(
+    array: np.ndarray, page: "TiffPage", content: Content, source: Source
+) -> tuple[np.ndarray, Samples, tuple[str, ...]]:
     """The samples as ``Raw`` wants them: opacity to the greatest value of the type, none where it is multiplied in."""
-    page, alpha = content.page, array[..., -1]
-    full = 1.0 if page.sample_format == FLOAT else int(np.iinfo(array.dtype).max)
-    stored = full if page.sample_format in (FLOAT, SIGNED) else 2**page.bits - 1
+    alpha = array[..., -1]
+    full = 1.0 if page.sampleformat == FLOAT else int(np.iinfo(array.dtype).max)
+    stored = full if page.sampleformat in (FLOAT, SIGNED) else 2**page.bitspersample - 1
     is_opaque = bool((alpha >= stored).all())
-    if page.photometric == MIN_IS_WHITE and not is_opaque:
+    if page.tags.valueof(PHOTOMETRIC) == MIN_IS_WHITE and not is_opaque:
         raise UnsupportedImageError(
             f"{source.label}: it is partly transparent, and white is its least value (MinIsWhite). "
             "Save it without opacity."
@@ -234,23 +208,9 @@ def _opacity(array: np.ndarray, content: Content, source: Source) -> tuple[np.nd
     return array, content.samples, ()
 
 
-def _polarity(page: Directory) -> float:
-    if page.sample_format == FLOAT:
-        return 0.0
-    return -1 if page.sample_format == SIGNED else 2**page.bits - 1
-
-
-def _palette(page: Directory) -> np.ndarray | None:
-    """(N, 3) uint8 colours. Some programs write 8 bits where the standard has 16."""
-    if page.photometric != PALETTE or page.colour_map is None:
-        return None
-    colours = page.colour_map.T
-    return (colours if colours.max() < 256 else colours >> 8).astype(np.uint8)
-
-
-def _geometry(content: Content, *, is_volume: bool) -> Geometry:
+def _geometry(content: Content, *, is_turned: bool, is_volume: bool) -> Geometry:
     z, y, x = content.planes.spacing_mm
-    if content.page.orientation > 4:
+    if is_turned:
         y, x = x, y
     found = (z, y, x) if is_volume else (y, x)
     known = tuple(size for size in found if size is not None)

@@ -4,7 +4,7 @@ import tifffile
 from PIL import Image
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.tiff.axes import arrange, in_mm
+from medseg_demo.reading.tiff.planes import arrange, in_mm
 
 PLANES = np.random.default_rng(4).integers(0, 60_000, (2, 3, 5, 20, 30), dtype=np.uint16)  # T, Z, C, Y, X
 COLOURS = np.random.default_rng(5).integers(0, 256, (4, 20, 30, 3), dtype=np.uint8)

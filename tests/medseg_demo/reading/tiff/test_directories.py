@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.reading.tiff import directories
+from medseg_demo.reading.tiff import pages
 
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
@@ -111,6 +111,6 @@ def test_many_pages(tmp_path, read_raw):
 def test_tags_that_all_pages_share_are_not_read_over_and_over(tmp_path, read_raw, monkeypatch):
     with pytest.raises(ImageTooLargeError, match="tags claim more than 1024 MiB"):
         read_raw(chain(tmp_path, 2000, b"x" * 1_000_000))
-    monkeypatch.setattr(directories, "MOST_DIRECTORIES", 10)
+    monkeypatch.setattr(pages, "MOST_DIRECTORIES", 10)
     with pytest.raises(ImageTooLargeError, match="more than 10 TIFF directories"):
         read_raw(chain(tmp_path, 11))

@@ -7,7 +7,6 @@ Source: ImageJ's FileSaver and TiffDecoder (images=, channels=, slices=, frames=
 first, and one directory may stand for all images, which follow each other). tifffile's JSON with "shape" and "axes".
 """
 
-import ast
 import json
 import math
 import re
@@ -17,23 +16,27 @@ from itertools import product
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError, UnsupportedImageError
+from medseg_demo.errors import DamagedFileError
 from medseg_demo.reading.source import Source
-from medseg_demo.reading.tiff.directories import MOST_DIRECTORIES, Directory
+from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, refused
 
 # Of one unit in mm. Others (pixel, frame, an unknown word) leave the spacing unknown.
 UNITS_MM = {
-    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1e3),
-    **dict.fromkeys(("dm", "decimeter"), 1e2),
-    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters"), 10.0),
-    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1.0),
-    **dict.fromkeys(("um", "micron", "microns", "micrometer", "micrometre", "micrometers", "\u00b5m", "\u03bcm"), 1e-3),
-    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers"), 1e-6),
-    **dict.fromkeys(("pm", "picometer"), 1e-9),
-    **dict.fromkeys(("\u00c5", "A\u030a", "\u212b", "angstrom", "ångström"), 1e-7),
-    **dict.fromkeys(("in", "inch", "inches", '"'), 25.4),
-    **dict.fromkeys(("ft", "foot", "feet"), 304.8),
-    **dict.fromkeys(("thou", "mil"), 0.0254),
+    name: factor
+    for factor, names in {
+        1e3: "m meter metre meters metres",
+        1e2: "dm decimeter decimetre",
+        10.0: "cm centimeter centimetre centimeters centimetres",
+        1.0: "mm millimeter millimetre millimeters millimetres",
+        1e-3: "um micron microns micrometer micrometre micrometers micrometres \u00b5m \u03bcm",
+        1e-6: "nm nanometer nanometre nanometers nanometres",
+        1e-7: "\u00c5 A\u030a \u212b angstrom \u00e5ngstr\u00f6m",
+        1e-9: "pm picometer picometre",
+        25.4: 'in inch inches "',
+        304.8: "ft foot feet",
+        0.0254: "thou mil",
+    }.items()
+    for name in names.split()
 }
 WORDS = {"C": "channel", "T": "time", "R": "position", "A": "angle", "P": "phase", "L": "lifetime", "I": "image"}
 WORDS |= {"Q": "volume", "E": "wavelength", "Z": "plane", "H": "lifetime", "F": "frame", "B": "block", "V": "event"}
@@ -114,7 +117,7 @@ def unknown_unit(unit: str) -> str:
     return f"The file states its spacing in {shown!r}, which is no unit of length known here: it is left unknown."
 
 
-def plain(pages: Sequence[Directory], source: Source) -> Planes:
+def plain(pages: Sequence[Page], source: Source) -> Planes:
     """Pages of one kind are slices; of several kinds, those of the first."""
     kinds = [page.kind for page in pages]
     same = [index for index, kind in enumerate(kinds) if kind == kinds[0]]
@@ -133,7 +136,7 @@ def plain(pages: Sequence[Directory], source: Source) -> Planes:
     return Planes(order=np.array([same]), is_volume=True, notes=(note,))
 
 
-def by_imagej(text: str, pages: Sequence[Directory], source: Source) -> Planes:
+def by_imagej(text: str, pages: Sequence[Page], source: Source) -> Planes:
     """ImageJ's description: key=value lines, of which only those that differ from 1 are written."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     channels, slices, frames, images = (
@@ -173,7 +176,7 @@ def _count(values: Mapping[str, str], key: str, source: Source) -> int:
 
 
 def _imagej_spacing(
-    values: Mapping[str, str], page: Directory, *, is_volume: bool
+    values: Mapping[str, str], page: Page, *, is_volume: bool
 ) -> tuple[tuple[float | None, float | None, float | None], tuple[str, ...]]:
     unit = values.get("unit", "").strip()
     if "\\u" in unit:  # as Java escapes it
@@ -206,21 +209,19 @@ def _number(values: Mapping[str, str], key: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def by_tifffile(text: str, pages: Sequence[Directory], source: Source) -> Planes | None:
+def by_tifffile(text: str, pages: Sequence[Page], source: Source) -> Planes | None:
     """Tifffile's description: JSON with "shape" and, where they were named, "axes". None where it says nothing."""
     shape, axes = _shape(text)
     page = pages[0]
-    if not shape or math.prod(shape) % page.values:
+    planes = math.prod(shape) // math.prod(page.shape)
+    lengths = (length for length in range(len(shape) + 1) if math.prod(shape[:length]) == planes)
+    length = next(lengths, None)
+    if not shape or length is None or math.prod(shape) != planes * math.prod(page.shape):
         raise refused(source, "tifffile's description does not fit the size of its pages", "Save the pixels anew")
-    planes = math.prod(shape) // page.values
     if planes == 1:
         return None  # written page by page
-    sizes: list[int] = []
-    while math.prod(sizes) != planes:
-        if len(sizes) == len(shape) or planes % math.prod([*sizes, shape[len(sizes)]]):
-            raise refused(source, "tifffile's description does not fit the size of its pages", "Save the pixels anew")
-        sizes.append(shape[len(sizes)])
-    letters = axes[: len(sizes)] if len(axes) == len(shape) else "Q" * len(sizes)
+    sizes = shape[:length]
+    letters = axes[:length] if len(axes) == len(shape) else "Q" * length
     notes: tuple[str, ...] = ()
     starts = [index for index, each in enumerate(pages) if described_by_tifffile(each)]
     if len(starts) > 1 and starts[1] == planes:  # several arrays behind each other
@@ -235,7 +236,7 @@ def by_tifffile(text: str, pages: Sequence[Directory], source: Source) -> Planes
     return Planes(order=order, is_volume=is_volume, names=names, is_contiguous=contiguous, notes=notes)
 
 
-def described_by_tifffile(page: Directory) -> bool:
+def described_by_tifffile(page: Page) -> bool:
     """Whether a page's description is tifffile's."""
     return any(text.startswith("shape=") or (text[:1] == "{" and '"shape"' in text) for text in page.descriptions)
 
@@ -243,17 +244,16 @@ def described_by_tifffile(page: Directory) -> bool:
 def _shape(text: str) -> tuple[list[int], str]:
     """The shape and the axes of a description; empty where they are none."""
     try:
-        is_old = text.startswith("shape=")
-        found = {"shape": ast.literal_eval(text[6:].strip())} if is_old else json.loads(text)
-        shape, axes = list(found["shape"]), found.get("axes", "")
-    except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, RecursionError, MemoryError):
+        found = {"shape": re.findall(r"\d{1,9}", text)} if text.startswith("shape=") else json.loads(text)
+        shape, axes = [int(size) for size in found["shape"]], found.get("axes", "")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return [], ""
-    if not all(type(size) is int and 0 < size < 2**32 for size in shape) or len(shape) > 16:
+    if not all(0 < size < 2**32 for size in shape) or len(shape) > 16:
         return [], ""
     return shape, axes.upper() if isinstance(axes, str) else ""
 
 
-def check_planes(claimed: int, pages: Sequence[Directory], source: Source, who: str) -> bool:
+def check_planes(claimed: int, pages: Sequence[Page], source: Source, who: str) -> bool:
     """Whether the claimed planes follow each other behind one directory; False where each has its own.
 
     Raises:
@@ -269,22 +269,16 @@ def check_planes(claimed: int, pages: Sequence[Directory], source: Source, who: 
             )
         return False
     page = pages[0]
-    if len(pages) > 1 or not page.is_plain:
+    if len(pages) > 1 or not page.start:
         raise refused(
             source,
             f"{who} claims {claimed} images, and the file has {len(pages)} TIFF directories",
             "Save it anew with the program that it comes from",
         )
-    size = page.values * page.bits // 8
-    if page.data_offset + claimed * size > source.size:
-        held = max(0, source.size - page.data_offset) // size
+    if page.start + claimed * page.size > source.size:
+        held = max(0, source.size - page.start) // page.size
         raise DamagedFileError(
             f"{source.label}: the TIFF file is damaged: {who} claims {claimed} images, and {held} are there. "
             "Export or copy it again."
         )
     return True
-
-
-def refused(source: Source, reason: str, advice: str) -> UnsupportedImageError:
-    """The error of a layout that is not read here: what, where, what to do."""
-    return UnsupportedImageError(f"{source.label}: {reason}. {advice}.")
