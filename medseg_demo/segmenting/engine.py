@@ -1,7 +1,11 @@
-"""What all visitors share: the settings, the loaded checkpoints and the turn at the network. Nothing of any user."""
+"""What all visitors share: the settings, the loaded checkpoints and the turns at the networks. Nothing of any user.
 
-import threading
+The only way to a network: page, web API and command lines run checkpoints through it. It knows nothing of interfaces.
+"""
+
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
@@ -9,6 +13,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.models.catalog import CatalogEntry, CheckpointCache, list_checkpoints
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
+from medseg_demo.segmenting.turns import Job, Turns, Waiting
 from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
 
@@ -32,16 +37,38 @@ Progress = Callable[[int, int], None]
 
 
 class Engine:
-    """Runs checkpoints of one folder, one image at a time. Safe to use from several threads.
+    """Runs checkpoints of one folder for many visitors. Safe to use from several threads.
 
     Args:
         settings: Paths, device and limits.
+        slots: Batches that are computed at once: one for a page, whose batches take all processors; more where each
+            call has a share of them.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, slots: int = 1) -> None:
         self.settings = settings
         self._cache = CheckpointCache(settings.checkpoints_dir, capacity=settings.cached_models)
-        self._turn = threading.Lock()
+        self._turns = Turns(slots=slots)
+        self._calls = itertools.count(1)
+
+    def job(
+        self, owner: str = "", *, is_large: bool = False, waiting: Waiting | None = None
+    ) -> AbstractContextManager[Job]:
+        """A job that has been let in; see ``Turns.job``.
+
+        Args:
+            owner: Whose it is, such as a session of the page; empty for somebody of his own.
+            is_large: Whether it holds a volume in memory; few such jobs are let in at once.
+            waiting: Told again and again how many jobs are before this one, and for how long.
+
+        Raises:
+            Cancelled: It was cancelled while it waited.
+        """
+        return self._turns.job(owner or f"call {next(self._calls)}", is_large=is_large, waiting=waiting)
+
+    def cancel(self, owner: str) -> int:
+        """End all jobs of an owner within a batch each, waiting ones at once; how many there were."""
+        return self._turns.cancel(owner)
 
     @cached_property
     def compute_name(self) -> str:
@@ -83,19 +110,35 @@ class Engine:
         *,
         options: SegmentOptions | None = None,
         progress: Progress | None = None,
+        job: Job | None = None,
     ) -> Segmentation:
         """Segment one image with a checkpoint of the folder.
 
+        Args:
+            image: From ``read_image``.
+            checkpoint: Name of a checkpoint folder.
+            options: The defaults are the card's.
+            progress: Called with (done, total); what it raises ends the work.
+            job: What it is a part of, from ``job``; None makes one for it alone.
+
         Raises:
             MedsegError: The checkpoint, an option or the image cannot be used.
+            Cancelled: The job was cancelled.
         """
         self.entry(checkpoint)
-        with self._turn:
+        with nullcontext(job) if job else self.job(is_large=image.is_volume) as own:
+            own.check()
             loaded = self._cache.load(checkpoint)
             if _segment is not segment:  # it runs in another process, which cannot call back
-                progress = None
-            return _segment(
-                image, loaded, options=options or SegmentOptions(), settings=self.settings, progress=progress
+                with own.turn():
+                    return _segment(image, loaded, options=options or SegmentOptions(), settings=self.settings)
+            return segment(
+                image,
+                loaded,
+                options=options or SegmentOptions(),
+                settings=self.settings,
+                progress=partial(_step, own, progress),
+                turn=own.turn,
             )
 
     def segment_each(
@@ -105,6 +148,7 @@ class Engine:
         *,
         options: SegmentOptions | None = None,
         progress: Callable[[str, int, int], None] | None = None,
+        job: Job | None = None,
     ) -> Iterator[Segmentation]:
         """Segment one image with several checkpoints; each result comes as soon as it is there.
 
@@ -115,18 +159,20 @@ class Engine:
             checkpoints: Names of checkpoint folders.
             options: Of every one of them.
             progress: Called with (checkpoint, done, total); what it raises ends the work.
+            job: As for ``segment``.
 
         Raises:
             MedsegError: A checkpoint, an option or the image cannot be used.
+            Cancelled: The job was cancelled.
         """
         if _segment_in_one_call is not None:
-            with self._turn:
+            with nullcontext(job) if job else self.job(is_large=image.is_volume) as own, own.turn():
                 loaded = [self._cache.load(self.entry(name).name) for name in checkpoints]
                 yield from _segment_in_one_call(image, loaded, options or SegmentOptions(), self.settings)
             return
         for name in checkpoints:
             tell = None if progress is None else partial(progress, name)
-            yield self.segment(image, name, options=options, progress=tell)
+            yield self.segment(image, name, options=options, progress=tell, job=job)
 
     @property
     def runs_elsewhere(self) -> bool:
@@ -140,6 +186,12 @@ class Engine:
             MedsegError: It cannot be used.
         """
         return self._cache.load(self.entry(checkpoint).name)
+
+
+def _step(job: Job, progress: Progress | None, done: int, total: int) -> None:
+    job.step(done, total)
+    if progress:
+        progress(done, total)
 
 
 def _unknown(name: str, usable: Sequence[str]) -> str:

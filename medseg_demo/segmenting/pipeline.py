@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from medseg_demo.segmenting.decide import clean, to_labels
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.prepare import Denoise, Placement, check_channels, place, to_picture, to_tensor
-from medseg_demo.segmenting.windows import Compute, Progress, choose_compute, predict
+from medseg_demo.segmenting.windows import Compute, Progress, Turn, choose_compute, predict
 from medseg_demo.settings import Settings
 
 CHUNK = 32  # slices that are in memory as float32 at once
@@ -107,6 +107,7 @@ def segment(
     options: SegmentOptions | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    turn: Turn = nullcontext,
 ) -> Segmentation:
     """Segment an image, or a volume: slice by slice in a 2-D network, in overlapping windows in a 3-D one.
 
@@ -116,12 +117,13 @@ def segment(
         options: The defaults are the card's threshold and nothing else.
         settings: Device, precision and batch size count.
         progress: Called with (done, total) as the network proceeds; what it raises ends the work.
+        turn: Held while the network computes a batch.
 
     Raises:
         InputMismatchError: The checkpoint cannot take this image.
         OptionError: The device of the settings is absent, or a threshold was given for several classes.
     """
-    return segment_batch([image], checkpoint, options=options, settings=settings, progress=progress)[0]
+    return segment_batch([image], checkpoint, options=options, settings=settings, progress=progress, turn=turn)[0]
 
 
 def segment_batch(
@@ -131,6 +133,7 @@ def segment_batch(
     options: SegmentOptions | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    turn: Turn = nullcontext,
 ) -> list[Segmentation]:
     """Segment several images; in a 2-D network those of one size go through it together.
 
@@ -154,6 +157,7 @@ def segment_batch(
             batch_size=settings.batch_size,
             flips=options.flips,
             progress=_part_of(progress, done, slices, total),
+            turn=turn,
         )
         seconds = time.perf_counter() - start
         for chunk, part in zip(group, scores.split([len(chunk.placed) for chunk in group]), strict=True):

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import reduce
 from itertools import islice, product
 
@@ -15,7 +15,7 @@ from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, computes_bfloat16
 from medseg_demo.models.network import Network
 
-__all__ = ["Compute", "Progress", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
+__all__ = ["Compute", "Progress", "Turn", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
 
 # On a CPU larger batches are slower: their activations no longer fit into the cache.
 CPU_BATCH, GPU_BATCH = 4, 16
@@ -26,6 +26,7 @@ AHEAD = 2  # batches that a GPU may have before it: one that it computes, one th
 GPU_SHARE = 0.5  # of a GPU's free memory that input and sums may take, so that the network has the rest
 
 Progress = Callable[[int, int], None]
+Turn = Callable[[], AbstractContextManager[None]]
 Window = tuple[slice, ...]
 Axes = tuple[tuple[int, ...], ...]
 Job = tuple  # the index of a slice or volume, and the slices of a Window
@@ -39,6 +40,7 @@ def predict(
     batch_size: int = 0,
     flips: bool = False,
     progress: Progress | None = None,
+    turn: Turn = nullcontext,
 ) -> torch.Tensor:
     """Run a network over slices of any size, or over a volume.
 
@@ -54,6 +56,7 @@ def predict(
         flips: Test-time augmentation: average over the four flips of the plane; of a volume, over left and right
             alone, since a 3-D network that gets all volumes the same way round has learned where front and top are.
         progress: Called with (tiles done, tiles in all) after each batch; what it raises ends the work.
+        turn: Held while a batch is computed, so that others may have theirs in between; what it raises ends the work.
 
     Returns:
         float32 (Z, K, H, W) or (1, K, D, H, W) on the CPU: the probability of the one class, or of background and
@@ -78,7 +81,9 @@ def predict(
     weight = torch.ones(()) if single else _gaussian(tile).to(place)
     done = 0
     with closing(_probabilities(checkpoint, compute, network, views, axes, expected=len(jobs))) as computed:
-        for batch, results in zip(batches, computed, strict=True):
+        for batch in batches:
+            with turn():
+                results = next(computed)
             for (index, *window), result in zip(batch, results.to(place), strict=True):
                 total[index, :, *window] += result if single else result * weight
             done += len(batch)
