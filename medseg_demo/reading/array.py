@@ -3,13 +3,12 @@
 An array does not say what its axes are; the rule is that of most programs: channels last, and few of them.
 """
 
+import contextlib
 import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -26,49 +25,18 @@ MOST_AXES = 5
 MAX_TRAILING = 64 * MIB
 # What the image is called beside labels or spacings: by us, by np.savez, in the archives of MedSAM.
 PREFERRED_NAMES = ("image", "arr_0", "imgs")
-COLOUR_TYPES = ("|u1", "<u2", ">u2", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8")
-AXES_RULE = (
-    "Save (Y, X), (Z, Y, X), (Y, X, channels), (Z, Y, X, channels) or (channels, Z, Y, X); up to "
-    f"{MAX_CHANNELS} are taken for channels."
-)
-FEW_SLICES = "Its first axis was taken for {} slices. If it holds colours or channels, save them as the last axis."
 COLOUR_NOTE = "Its last axis of three was taken for red, green and blue."
 
 
-@dataclass(frozen=True)
-class Axes:
-    """How an array is divided.
+class Header(NamedTuple):
+    """What reading the data takes."""
 
-    Attributes:
-        kept: Its shape without axes of one that mean nothing.
-        spatial: The shape of one volume, (Y, X) or (Z, Y, X).
-        volume_axis: Of ``kept``, the one along which volumes are chosen; None where there is one volume.
-        is_colour: Whether the last axis holds red, green and blue.
-    """
-
-    kept: tuple[int, ...]
-    spatial: tuple[int, ...]
-    volume_axis: int | None = None
-    is_colour: bool = False
-
-
-@dataclass(frozen=True)
-class Header:
-    """What reading the data takes.
-
-    Attributes:
-        member: The name of the array in an NPZ; None in an NPY.
-        shape: As stored.
-        is_fortran: Whether the first axis runs fastest.
-        axes: How the array is divided.
-        notes: What was left to guess.
-    """
-
-    member: str | None
-    shape: tuple[int, ...]
-    is_fortran: bool
-    axes: Axes
-    notes: tuple[str, ...]
+    member: str | None  # the name of the array in an NPZ; None in an NPY
+    shape: tuple[int, ...]  # as stored
+    is_fortran: bool  # whether the first axis runs fastest
+    kept: tuple[int, ...]  # the shape without axes of one that mean nothing
+    volume_axis: int | None  # of these, the one along which volumes are chosen
+    notes: tuple[str, ...]  # what was left to guess
 
 
 def is_npy(source: Source) -> bool:
@@ -78,7 +46,8 @@ def is_npy(source: Source) -> bool:
 
 def is_npz(source: Source) -> bool:
     """Whether the file is a zip of nothing but arrays."""
-    if not source.head.startswith(ZIP_MAGIC) or not _first_member(source.head).endswith(b".npy"):
+    first = source.head[30 : 30 + int.from_bytes(source.head[26:28], "little")]
+    if not source.head.startswith(ZIP_MAGIC) or not first.endswith(b".npy"):
         return False
     try:
         source.file.seek(0)
@@ -88,22 +57,17 @@ def is_npz(source: Source) -> bool:
         return True  # it began as one, and reading it says that it is damaged
 
 
-def _first_member(head: bytes) -> bytes:
-    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
-
-
 def inspect(source: Source) -> Layout:
     """See ``Format.inspect``."""
     if is_npy(source):
-        return _inspect_stream(source.file, source.size, source, None, ())
+        return _inspect_stream(source.file, source.size, source)
     with _archive(source) as archive:
-        member, others = _choose(archive.infolist(), source)
+        member, all_names = _choose(archive.infolist(), source)
         with archive.open(member) as file:
-            layout = _inspect_stream(file, member.file_size, source, member.filename, others)
-    return layout
+            return _inspect_stream(file, member.file_size, source, member.filename, all_names)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _archive(source: Source) -> Iterator[zipfile.ZipFile]:
     """The archive of an NPZ.
 
@@ -132,12 +96,8 @@ def _choose(members: list[zipfile.ZipInfo], source: Source) -> tuple[zipfile.Zip
     shown = tuple(sorted(map(names.shown, arrays)))
     if len(arrays) < len(members):
         raise UnsupportedImageError(f"{source.label}: it holds two arrays of one name. Save the image alone.")
-    name = next((name for name in PREFERRED_NAMES if name in arrays), None)
-    if len(arrays) == 1:
-        chosen = members[0]
-    elif name is not None:
-        chosen = arrays[name]
-    else:
+    chosen = next((arrays[name] for name in PREFERRED_NAMES if name in arrays), members[0])
+    if len(arrays) > 1 and chosen.filename.removesuffix(".npy") not in PREFERRED_NAMES:
         raise UnsupportedImageError(
             f"{source.label}: it holds {len(arrays)} arrays ({', '.join(shown[:10])}). "
             "Save the image alone, or name it 'image'."
@@ -147,38 +107,37 @@ def _choose(members: list[zipfile.ZipInfo], source: Source) -> tuple[zipfile.Zip
     return chosen, shown if len(arrays) > 1 else ()
 
 
-def _inspect_stream(file: IO[bytes], size: int, source: Source, member: str | None, others: tuple[str, ...]) -> Layout:
+def _inspect_stream(
+    file: IO[bytes], size: int, source: Source, member: str | None = None, all_names: tuple[str, ...] = ()
+) -> Layout:
     """The claims of one NPY stream of ``size`` bytes."""
-    shape, is_fortran, dtype, start = _parse(file, source)
+    shape, is_fortran, dtype = _parse(file, source)
     _check_type(dtype, source)
-    axes = _divide(shape, dtype, source)
-    check_size(axes.spatial, source)
-    claimed = math.prod(shape) * dtype.itemsize
+    kept, spatial, volume_axis = _divide(shape, dtype, source)
+    check_size(spatial, source)
+    claimed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     check_bytes(claimed, source)
-    if start + claimed > size:
-        raise _missing(source, claimed, max(0, size - start))
-    if size - start - claimed > MAX_TRAILING:
+    if claimed > there:
+        raise _missing(source, claimed, max(0, there))
+    if there - claimed > MAX_TRAILING:
         raise DamagedFileError(f"{source.label}: far more bytes are there than its header claims. Save it again.")
-    notes: tuple[str, ...] = ()
-    if size > start + claimed:
-        notes += (f"{size - start - claimed} bytes that follow the array were ignored.",)
-    if others:
-        notes += (
-            f"Of its arrays ({', '.join(others[:10])}) {names.shown(member or '').removesuffix('.npy')!r} was read.",
-        )
+    notes = [f"{there - claimed} bytes that follow the array were ignored."] if there > claimed else []
+    if member is not None and all_names:
+        chosen = names.shown(member).removesuffix(".npy")
+        notes.append(f"Of its arrays ({', '.join(all_names[:10])}) {chosen!r} was read.")
     return Layout(
-        shape=axes.spatial,
+        shape=spatial,
         dtype=dtype,
-        samples=3 if axes.is_colour else 1,
-        volumes=1 if axes.volume_axis is None else axes.kept[axes.volume_axis],
+        samples=3 if volume_axis is None and len(kept) > len(spatial) else 1,
+        volumes=1 if volume_axis is None else kept[volume_axis],
         decoded_dtype=np.dtype(np.float32) if dtype.itemsize > 4 else dtype.newbyteorder("="),
-        alternatives=others,
-        header=Header(member, shape, is_fortran, axes, notes),
+        alternatives=all_names,
+        header=Header(member, shape, is_fortran, kept, volume_axis, tuple(notes)),
     )
 
 
-def _parse(file: IO[bytes], source: Source) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    """Shape, order and type of an NPY stream, and the bytes of its header."""
+def _parse(file: IO[bytes], source: Source) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and type of an NPY stream, which then stands at its first value."""
     try:
         version = np.lib.format.read_magic(file)
         # The third version differs from the second in the letters that names of fields may have, which are not read.
@@ -191,7 +150,7 @@ def _parse(file: IO[bytes], source: Source) -> tuple[tuple[int, ...], bool, np.d
         ) from None
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise UnsupportedImageError(f"{source.label}: NPY version {version} is not read. Save it again with np.save.")
-    return tuple(int(size) for size in shape), is_fortran, dtype, file.tell()
+    return tuple(int(size) for size in shape), is_fortran, dtype
 
 
 def _check_type(dtype: np.dtype, source: Source) -> None:
@@ -207,11 +166,15 @@ def _check_type(dtype: np.dtype, source: Source) -> None:
         )
 
 
-def _divide(shape: tuple[int, ...], dtype: np.dtype, source: Source) -> Axes:
-    """What the axes of an array are taken for.
+def _divide(
+    shape: tuple[int, ...], dtype: np.dtype, source: Source
+) -> tuple[tuple[int, ...], tuple[int, ...], int | None]:
+    """The shape without axes of one that mean nothing, that of one volume, and the axis along which volumes lie.
+
+    Where no axis counts volumes, and one is left over, it holds red, green and blue.
 
     Raises:
-        UnsupportedImageError: They are none of an image's or volume's.
+        UnsupportedImageError: The axes are none of an image's or volume's.
     """
     if min(shape, default=1) < 1:
         raise UnsupportedImageError(f"{source.label}: the array of shape {shape} is empty. Save it again.")
@@ -221,14 +184,16 @@ def _divide(shape: tuple[int, ...], dtype: np.dtype, source: Source) -> Axes:
     while 3 < len(kept) <= MOST_AXES and kept[0] == 1 and not (len(kept) == 4 and kept[-1] <= MAX_CHANNELS):
         kept = kept[1:]  # one volume, or one channel before it
     if len(kept) == 2 or (len(kept) == 3 and (is_spatial or kept[-1] > MAX_CHANNELS)):
-        return Axes(kept, kept)
-    if len(kept) in (3, 4) and kept[-1] == 3 and dtype.str in COLOUR_TYPES:
-        return Axes(kept, kept[:-1], is_colour=True)
+        return kept, kept, None
     if len(kept) in (3, 4) and kept[-1] <= MAX_CHANNELS:
-        return Axes(kept, kept[:-1], len(kept) - 1)
+        is_colour = kept[-1] == 3 and dtype.str[1:] in ("u1", "u2", "f2", "f4", "f8")
+        return kept, kept[:-1], None if is_colour else len(kept) - 1
     if len(kept) == 4 and kept[0] <= MAX_CHANNELS:
-        return Axes(kept, kept[1:], 0)
-    raise UnsupportedImageError(f"{source.label}: an array of shape {shape} is no image or volume. {AXES_RULE}")
+        return kept, kept[1:], 0
+    raise UnsupportedImageError(
+        f"{source.label}: an array of shape {shape} is no image or volume. Save (Y, X), (Z, Y, X), (Y, X, channels), "
+        f"(Z, Y, X, channels) or (channels, Z, Y, X); up to {MAX_CHANNELS} are taken for channels."
+    )
 
 
 def _missing(source: Source, claimed: int, stored: int) -> DamagedFileError:
@@ -248,35 +213,28 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
             array = _read_stream(file, source, layout)
             while file.read(MIB):
                 pass  # to its end, for the checksum
-    axis, samples = header.axes.volume_axis, _samples(header.axes, volumes)
-    if axis is not None:
-        channels = np.moveaxis(array, axis, -1)
+    samples: Samples = "colour" if layout.samples > 1 else "channels" if len(volumes) > 1 else "one"
+    if header.volume_axis is not None:
+        channels = np.moveaxis(array, header.volume_axis, -1)
         array = channels[..., volumes[0]] if samples == "one" else channels[..., list(volumes)]
-    is_volume = len(layout.shape) == 3
+    guesses = []
+    if samples == "colour" and layout.dtype != np.uint8:
+        guesses.append(COLOUR_NOTE)
+    if samples == "one" and layout.volumes == 1 and len(layout.shape) == 3 and 2 <= layout.shape[0] <= 4:
+        guesses.append(
+            f"Its first axis was taken for {layout.shape[0]} slices. If it holds colours or channels, save them as the "
+            "last axis."
+        )
     return Raw(
         array=array,
-        axes=("ZYX" if is_volume else "YX") + ("" if samples == "one" else "C"),  # type: ignore[arg-type]
+        axes=("ZYX" if len(layout.shape) == 3 else "YX") + ("" if samples == "one" else "C"),  # type: ignore[arg-type]
         file_format="NPY" if header.member is None else "NPZ",
         bit_depth=1 if layout.dtype.kind == "b" else layout.dtype.itemsize * 8,
         samples=samples,
         channel_names=tuple(f"channel {volume + 1}" for volume in volumes) if samples == "channels" else (),
         notes=header.notes,
-        image_notes=_guesses(layout, samples),
+        image_notes=tuple(guesses),
     )
-
-
-def _samples(axes: Axes, volumes: Sequence[int]) -> Samples:
-    if axes.is_colour:
-        return "colour"
-    return "channels" if len(volumes) > 1 else "one"
-
-
-def _guesses(layout: Layout, samples: Samples) -> tuple[str, ...]:
-    if samples == "colour" and layout.dtype != np.uint8:
-        return (COLOUR_NOTE,)
-    if samples == "one" and layout.volumes == 1 and len(layout.shape) == 3 and 2 <= layout.shape[0] <= 4:
-        return (FEW_SLICES.format(layout.shape[0]),)
-    return ()
 
 
 def _read_stream(file: IO[bytes], source: Source, layout: Layout) -> np.ndarray:
@@ -287,5 +245,4 @@ def _read_stream(file: IO[bytes], source: Source, layout: Layout) -> np.ndarray:
     stored = read_into(file, flat.data.cast("B"))
     if stored != flat.nbytes:
         raise _missing(source, flat.nbytes, stored)
-    array = flat.reshape(header.shape[::-1]).T if header.is_fortran else flat.reshape(header.shape)
-    return array.reshape(header.axes.kept)
+    return flat.reshape(header.shape, order="F" if header.is_fortran else "C").reshape(header.kept)
