@@ -239,16 +239,16 @@ def _by_name(
     """
     places = {_plain(name): place for place, name in enumerate(class_names, start=1)}
     own = {value: name for value, name in own.items() if value != 0}
-    if len(own) == len(class_names) == 1 and _plain(next(iter(own.values()))) not in places:
-        value, name = next(iter(own.items()))
-        note = f"Its only label, {name!r}, was taken for the only class, {class_names[0]!r}."
-        return (values == value).astype(np.uint8), (note,) if name != f"class_{value}" else ()
     present = set(_present(values).tolist()) - {0}
     unnamed = sorted(present - own.keys())
     if unnamed:
         raise UnsupportedImageError(
             f"{source.label} holds the label {unnamed[0]:g}, which its own list of labels does not name. Correct one."
         )
+    if len(own) == len(class_names) == 1 and _plain(next(iter(own.values()))) not in places:
+        value, name = next(iter(own.items()))
+        note = f"Its only label, {name!r}, was taken for the only class, {class_names[0]!r}."
+        return (values == value).astype(np.uint8), (note,) if name != f"class_{value}" else ()
     strange = [own[value] for value in sorted(own) if value in present and _plain(own[value]) not in places]
     if strange:
         raise UnsupportedImageError(

@@ -63,7 +63,7 @@ def unit_directions(dataset: "Dataset", frame: int = 0) -> np.ndarray | None:
         return None
     across, down = np.asarray(cosines[:3]), np.asarray(cosines[3:])
     lengths = np.linalg.norm(across), np.linalg.norm(down)
-    if min(lengths) == 0 or abs(across @ down) > ORTHOGONAL_TOLERANCE * lengths[0] * lengths[1]:
+    if not 0 < min(lengths) <= max(lengths) < np.inf or abs(across @ down) > ORTHOGONAL_TOLERANCE * np.prod(lengths):
         return None
     across, down = across / lengths[0], down / lengths[1]
     normal = np.cross(across, down)

@@ -67,7 +67,7 @@ def volumes(planes: Sequence[Plane], indices: Sequence[int] | None = None) -> li
     parts = _parts(planes, range(len(planes)) if indices is None else indices)
     largest = max(map(len, parts), default=0)
     strays = [part for part in parts if len(part) == 1] if largest >= CLEAR_MAJORITY else []
-    kept = [part for part in parts if part not in strays]
+    kept = [part for part in parts if len(part) > 1 or not strays]
     notes: tuple[str, ...] = ()
     if strays:
         notes += (f"{left_out(len(strays), 'image')}: of another size or orientation.",)
@@ -90,24 +90,24 @@ def left_out(number: int, noun: str) -> str:
 
 def _parts(planes: Sequence[Plane], indices: Sequence[int]) -> list[list[int]]:
     """Planes of one stack, spacing and orientation."""
-    parts: list[list[int]] = []
-    for index in indices:
-        part = next((part for part in parts if _belong_together(planes[part[0]], planes[index])), None)
-        if part is None:
-            parts.append([index])
-        else:
-            part.append(index)
+    stacks: dict[Hashable, int] = {}
+    traits = np.array([_place_traits(planes[index], stacks) for index in indices]).reshape(-1, 12)
+    left, parts = np.arange(len(indices)), []
+    while left.size:  # all that are left at once: a file may have thousands of orientations
+        first = traits[left[0]]
+        tolerance = np.repeat([0, SAME_SPACING, SAME_ORIENTATION], (1, 2, 9)) * np.where(np.arange(12) < 3, first, 1)
+        near = np.abs(traits[left] - first) <= tolerance
+        belongs = (near | (np.isnan(traits[left]) & np.isnan(first))).all(axis=1)
+        parts.append([indices[place] for place in left[belongs]])
+        left = left[~belongs]
     return parts
 
 
-def _belong_together(one: Plane, other: Plane) -> bool:
-    if one.stack != other.stack or (one.spacing_mm is None) != (other.spacing_mm is None):
-        return False
-    if one.spacing_mm and not np.allclose(one.spacing_mm, other.spacing_mm or (), rtol=SAME_SPACING):
-        return False
-    if one.directions is None or other.directions is None:
-        return one.directions is other.directions
-    return bool(np.abs(one.directions - other.directions).max() < SAME_ORIENTATION)
+def _place_traits(plane: Plane, stacks: dict[Hashable, int]) -> list[float]:
+    """The number of its stack, its spacing and its directions; NaN where they are unknown."""
+    spacing = [np.nan] * 2 if plane.spacing_mm is None else plane.spacing_mm
+    directions = [np.nan] * 9 if plane.directions is None else plane.directions.ravel().tolist()
+    return [stacks.setdefault(plane.stack, len(stacks)), *spacing, *directions]
 
 
 def _volumes_of_part(planes: Sequence[Plane], part: Sequence[int]) -> list[Volume]:

@@ -285,6 +285,8 @@ def test_the_only_name_stands_for_the_only_class_and_says_so(tmp_path):
     label_map = read_label_map(tmp_path / "a.npy", class_names=("lung",), value_names={7: "Lungs"})
     np.testing.assert_array_equal(label_map.labels, LABELS == 1)
     assert label_map.notes == ("Its only label, 'Lungs', was taken for the only class, 'lung'.",)
+    with pytest.raises(UnsupportedImageError, match="label 7, which its own list"):
+        read_label_map(tmp_path / "a.npy", class_names=("lung",), value_names={1: "Lungs"})
 
 
 COLOURS = {"tumour": "#ff0000", "liver": "00FF10"}

@@ -69,6 +69,8 @@ def test_a_place_without_an_orientation_is_none():
     assert plane_of(item(ImagePositionPatient=[1, 2, 3])).position is None
     flat = plane_of(item(ImagePositionPatient=[1, 2, 3], ImageOrientationPatient=[1, 0, 0, 1, 0, 0]))
     assert (flat.position, flat.directions) == (None, None)
+    endless = plane_of(item(ImagePositionPatient=[1, 2, 3], ImageOrientationPatient=["1e200", 0, 0, 0, "1e200", 0]))
+    assert endless.directions is None
 
 
 def test_the_detector_of_nuclear_medicine():

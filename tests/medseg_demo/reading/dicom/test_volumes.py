@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,11 @@ def test_times_at_one_place():
         ("frame 2", (1,)),
         ("frame 3", (2,)),
     ]
+
+
+def test_thousands_of_orientations_take_seconds():
+    angles = np.linspace(0, np.pi, 2000)
+    turned = [np.array([[np.cos(a), 0, -np.sin(a)], [np.sin(a), 0, np.cos(a)], [0, 1, 0]]) for a in angles]
+    start = time.perf_counter()
+    assert len(found([plane(0, directions=each) for each in turned])) > 100
+    assert time.perf_counter() - start < 5
