@@ -51,8 +51,9 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
         algorithm: What made it, such as the name of the checkpoint.
 
     Raises:
-        OptionError: The image was not read from DICOM files, or these are gone.
-        OutputError: The source lacks what a SEG must state, or the file cannot be written.
+        OptionError: The image was not read from DICOM files, these are gone, or state neither who they are nor where.
+        OutputError: The labels have another size, the source is no longer that of the image, or the file cannot be
+            written.
     """
     if image is None or not image.source_files:
         raise OptionError("A DICOM SEG refers to DICOM images, and this is none. Choose nifti or nrrd.")
@@ -67,9 +68,14 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
             f"The DICOM files of {image.name!r} state neither which instances they are nor where they lie, so that a "
             "DICOM SEG could not tell what it belongs to. Choose nifti or nrrd."
         )
+    labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
+    if labels.shape != image.slices.shape[:3]:
+        raise OutputError(
+            f"A DICOM SEG has the size of its image, and the labels have {_size(labels.shape)} voxels where "
+            f"{image.name!r} has {_size(image.slices.shape[:3])}. Choose nifti or nrrd."
+        )
     with _quiet_libraries():
         try:
-            labels = label_map.labels if label_map.is_volume else label_map.labels[np.newaxis]
             segmentation = _segmentation(labels, label_map.class_names, read_seg_sources(image), algorithm)
             segmentation.save_as(path)
         except (OSError, OutputError):
@@ -82,9 +88,13 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
         except Exception:  # highdicom raises many kinds, with values of the source in the message
             path.unlink(missing_ok=True)
             raise OutputError(
-                f"The DICOM SEG cannot be written: the DICOM images of {image.name!r} lack what a DICOM SEG must state "
-                "(such as their study, spacing and positions), or state it in a wrong form. Choose nifti or nrrd."
+                f"The DICOM SEG cannot be written: the headers of the DICOM images of {image.name!r}, or the labels, "
+                "are of a form that a DICOM SEG does not take. Choose nifti or nrrd."
             ) from None
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(length) for length in reversed(shape))
 
 
 def _segmentation(labels: np.ndarray, class_names: Sequence[str], sources: SegSources, algorithm: str) -> "Dataset":

@@ -313,3 +313,18 @@ def test_frames_of_one_echo(tmp_path, echo):
     labels, dataset, stored = _round_trip(read_image(path, volume=echo), tmp_path / "seg.dcm")
     assert set(_named(dataset)) == {echo, echo + 2, echo + 4}
     assert np.array_equal(stored.get_volume(combine_segments=True).array[::-1], labels)
+
+
+@pytest.mark.parametrize("shape", [(7, 12, 10), (8, 12, 9), (12, 10)])
+def test_labels_of_another_size(tmp_path, image, shape):
+    with pytest.raises(OutputError, match=r"10 × 12 × 8\."):
+        write_dicom_seg(LabelMap(np.ones(shape, np.uint8), ("a",)), image, tmp_path / "x.dcm", algorithm="a")
+
+
+def test_labels_without_a_name(tmp_path, image):
+    labels = np.full(image.shape, 2, np.uint8)
+    with pytest.raises(OutputError, match="cannot be written") as error:
+        write_dicom_seg(LabelMap(labels, ("a",)), image, tmp_path / "x.dcm", algorithm="a")
+    assert error.value.__cause__ is None
+    assert "Secret" not in str(error.value)
+    assert not (tmp_path / "x.dcm").exists()
