@@ -70,6 +70,8 @@ def choose_study(engine: Engine, work: Work, place: str | None) -> Updates:
     offered = work.given.studies
     if place is None or not place.isdecimal() or int(place) >= len(offered):
         return {}
+    if offered[int(place)] == work.given.source:
+        return {}  # Gradio tells of every list that is left, whether something was chosen in it or not
     return _take(engine, work, offered, offered[int(place)])
 
 
@@ -98,7 +100,7 @@ def _take(engine: Engine, work: Work, offered: tuple[Study, ...], study: Study) 
 
 
 def _study_choice(offered: tuple[Study, ...], study: Study) -> object:
-    names = [(studies.label(one), str(place)) for place, one in enumerate(offered)]
+    names = [(label, str(place)) for place, label in enumerate(studies.labels(offered))]
     return gr.update(choices=names, value=str(offered.index(study)), visible=len(offered) > 1)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from medseg_demo import names
+from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup, texts
@@ -49,7 +51,7 @@ def verdict(run: Run) -> str:
         parts.append(
             markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED.format(done=len(run.outcomes), total=total)])
         )
-    failures = [_named(outcome) for outcome in run.outcomes if outcome.error is not None]
+    failures = [_named(outcome, run.studies) for outcome in run.outcomes if outcome.error is not None]
     if failures:
         title = texts.FAILED_TITLE.format(failed=len(failures), total=total)
         parts.append(markup.panel("error", title, failures))
@@ -63,9 +65,12 @@ def is_empty(segmentation: Segmentation) -> bool:
     return not any(row.pixels for row in segmentation.measurements)
 
 
-def _named(outcome: Outcome) -> str:
-    error = outcome.error or ""
-    return error if outcome.source.name in error else f"{outcome.source.name}: {error}"
+def _named(outcome: Outcome, studies: Sequence[Study]) -> str:
+    """What went wrong, and in which file; of those that are called alike by the name that its results would have."""
+    own, error = names.shown(outcome.source.item.name), outcome.error or ""
+    if [study.name for study in studies].count(outcome.source.name) > 1:
+        return f"{outcome.name}: {error.removeprefix(f'{own}: ')}"
+    return error if own in error else f"{outcome.source.name}: {error}"
 
 
 def _why_empty(segmentation: Segmentation) -> str:

@@ -20,7 +20,8 @@ from medseg_demo.ui.example import FinishedExample
 from medseg_demo.ui.state import Choices, Given, Work
 from medseg_demo.ui.updates import Updates
 
-NO_CHOICE = gr.update(choices=[], value=None, visible=False)
+# The hidden list keeps its entries: what it held may still be on its way here, and Gradio refuses what is in no list.
+NO_CHOICE = gr.update(value=None, visible=False)
 
 
 def open_page(engine: Engine, work: Work, example: FinishedExample | None) -> Updates:
@@ -79,13 +80,17 @@ def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, 
         return
     first, offer = studies.first_choice(offered), studies.choices(offered)
     choice = gr.update(choices=offer, value=first, visible=True) if offer else NO_CHOICE
-    yield {"study": choice, "status": ""}
-    yield from _choose(engine, work, offered, first, choices)
+    for step in _choose(engine, work, offered, first, choices):
+        yield {"study": choice, "status": "", **step}  # in each: the page may leave out the first of two at once
 
 
 def choose_study(engine: Engine, work: Work, choice: str | None, choices: Choices) -> Iterator[Updates]:
     """Take one of several studies of an upload, or all of them."""
-    yield from _choose(engine, work, work.given.offered, choice, choices)
+    offered = work.given.offered
+    if not studies.choices(offered) or studies.chosen(offered, choice) == work.given.studies:
+        yield {}  # Gradio tells of every list that is left, whether something was chosen in it or not
+        return
+    yield from _choose(engine, work, offered, choice, choices)
 
 
 def _choose(

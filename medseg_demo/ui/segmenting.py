@@ -75,4 +75,4 @@ class Job:
         except Stopped:
             raise
         except Exception as error:
-            return Outcome(study, study.name, error=explain(error)), None
+            return Outcome(study, name, error=explain(error)), None

@@ -1,13 +1,15 @@
 """What was uploaded, as a list to choose from: files, series, volumes, and several of them as channels."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from medseg_demo import names
 from medseg_demo.errors import OptionError
-from medseg_demo.reading.studies import Channels, Series, Study, channel_groups, find_studies
+from medseg_demo.reading.studies import Channels, Series, Study, channel_groups, find_studies, result_stems
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
+from medseg_demo.ui.state import known_folder
 
 EVERY = "every"
 MOST_NAMES = 6
@@ -31,9 +33,23 @@ def offer(paths: Sequence[Path], settings: Settings, *, unpack_to: Path) -> tupl
     return (*found, *channel_groups(found))
 
 
-def label(study: Study) -> str:
-    """What tells a study from the others of an upload."""
-    name = names.shown(study.item.name)
+def item_names(studies: Sequence[Study]) -> list[str]:
+    """What each study's file, series or case is called; equal names get their folders in front, as their results do."""
+    items = tuple(dict.fromkeys(study.item for study in studies))
+    own = {item: names.shown(item.name) for item in items}
+    stems = dict(zip(items, result_stems(items, known_folder), strict=True))
+    count = Counter(own.values())
+    return [own[item] if count[own[item]] == 1 else stems[item] for item in (study.item for study in studies)]
+
+
+def labels(studies: Sequence[Study]) -> list[str]:
+    """What tells each study of an upload from the others; the name of the only file tells nothing."""
+    if len({study.item for study in studies}) > 1 or not all(study.volume for study in studies):
+        return [_label(study, name) for study, name in zip(studies, item_names(studies), strict=True)]
+    return [label[:1].upper() + label[1:] for label in (_label(study, "").removeprefix(": ") for study in studies)]
+
+
+def _label(study: Study, name: str) -> str:
     if isinstance(study.item, Series):
         return f"{name}: {study.item.description}"
     if isinstance(study.item, Channels):
@@ -63,7 +79,7 @@ def choices(studies: Sequence[Study]) -> list[Choice]:
     if len(studies) < 2 or not any(study.volume or not isinstance(study.item, Path) for study in studies):
         return []
     every = (texts.EVERY_STUDY.format(count=len(apart(studies))), EVERY)
-    return [*((label(study), str(place)) for place, study in enumerate(studies)), every]
+    return [*((label, str(place)) for place, label in enumerate(labels(studies))), every]
 
 
 def first_choice(studies: Sequence[Study]) -> str:

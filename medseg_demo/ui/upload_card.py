@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from medseg_demo import names
 from medseg_demo.errors import ReadError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
@@ -13,6 +14,7 @@ from medseg_demo.rendering.planes import orientation_letters, plane_view
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
+from medseg_demo.ui.studies import item_names
 
 # Of several files these many are read beforehand, and no more than this on disk, so that the card is there soon.
 READ_FILES = 64
@@ -60,8 +62,9 @@ def studies_card(studies: Sequence[Study], card: ModelCard | None, settings: Set
     Those that cannot be read are named with the reason. What is large or beyond the first is not read yet.
     """
     now, later = _turns(studies)
+    called = dict(zip(studies, _names(studies), strict=True))
     series = [study.item for study in later if isinstance(study.item, Series)]
-    glances = [*(_glance(study, card, settings) for study in now), *map(_unread, series)]
+    glances = [*(_glance(study, called[study], card, settings) for study in now), *map(_unread, series)]
     rows = [(glance.name, *glance.facts) for glance in glances if glance.facts]
     left = len(later) - len(series)
     joined = any(study.volume or isinstance(study.item, Series) for study in studies)
@@ -72,8 +75,14 @@ def studies_card(studies: Sequence[Study], card: ModelCard | None, settings: Set
         markup.bullets(_once((one.name, one.problem) for one in glances if one.problem), kind="error"),
         markup.bullets(_once((one.name, note) for one in glances for note in one.notes)),
         markup.bullets(_once((one.name, warning) for one in glances for warning in one.warnings), kind="warning"),
-        note=texts.PREFLIGHT,
+        note=texts.PREFLIGHT if rows or left else "",
     )
+
+
+def _names(studies: Sequence[Study]) -> list[str]:
+    """What each study is called here, no two of an upload alike."""
+    pairs = zip(studies, item_names(studies), strict=True)
+    return [name + study.name.removeprefix(names.shown(study.item.name)) for study, name in pairs]
 
 
 def _turns(studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
@@ -91,14 +100,14 @@ def _turns(studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
     return now, later
 
 
-def _glance(study: Study, card: ModelCard | None, settings: Settings) -> Glance:
+def _glance(study: Study, name: str, card: ModelCard | None, settings: Settings) -> Glance:
     try:
         image = read_image(study, settings=settings)
     except ReadError as error:
-        return Glance(study.name, problem=str(error).removeprefix(f"{study.item.name}: "))
+        return Glance(name, problem=str(error).removeprefix(f"{names.shown(study.item.name)}: "))
     facts = dict(describe(image))
     warnings = check_fit(image, card) if card else ()
-    return Glance(study.name, tuple(facts[name] for name in COLUMNS), notes=image.notes, warnings=tuple(warnings))
+    return Glance(name, tuple(facts[column] for column in COLUMNS), notes=image.notes, warnings=tuple(warnings))
 
 
 def _unread(series: Series) -> Glance:
@@ -132,9 +141,9 @@ def channel_table(image: MedicalImage) -> str:
     """Name, range and bit depth of each channel, where they are no colours; else nothing."""
     if image.channels == 1 or image.is_colour:
         return ""
-    names = image.channel_names or tuple(str(index + 1) for index in range(image.channels))
+    called = image.channel_names or tuple(str(index + 1) for index in range(image.channels))
     depths = image.channel_bit_depths or (image.bit_depth,) * image.channels
-    found = zip(names, image.intensity_ranges, depths, strict=True)
+    found = zip(called, image.intensity_ranges, depths, strict=True)
     rows = [(name, _span(limits), f"{depth} bit") for name, limits, depth in found]
     return markup.table(texts.CHANNELS, CHANNEL_COLUMNS, rows, words=True)
 

@@ -1,6 +1,8 @@
 import zipfile
 from dataclasses import replace
 
+import nibabel
+import numpy as np
 import pytest
 
 from medseg_demo.samples import Sample
@@ -17,6 +19,14 @@ def take(*arguments) -> dict[str, object]:
     """What the page shows once files were read."""
     *_, last = segment_handlers.take_files(*arguments)
     return last
+
+
+@pytest.fixture
+def two_volumes(tmp_path):
+    pixels = np.zeros((64, 48, 8, 2), np.uint8)
+    pixels[8:16] = (1, 2)
+    nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), tmp_path / "two.nii.gz")
+    return tmp_path / "two.nii.gz"
 
 
 @pytest.fixture
@@ -93,6 +103,23 @@ def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path):
     assert [study.item for study in shown["work"].given.studies] == files
     assert shown["work"].given.image is None
     assert "2 files" in shown["preflight"]
+
+
+def test_the_list_of_what_was_uploaded_comes_with_every_step(engine, two_volumes, tmp_path):
+    work = Work()
+    steps = list(segment_handlers.take_files(engine, work, [two_volumes], CHOICES, tmp_path))
+    assert [step["study"]["value"] for step in steps] == ["0", "0"]
+    first = work.given.image
+    assert list(segment_handlers.choose_study(engine, work, "0", CHOICES)) == [{}]  # only left, as it was
+    assert work.given.image is first
+    *_, shown = segment_handlers.choose_study(engine, work, "1", CHOICES)
+    assert "Intensities</dt><dd>0 to 2<" in shown["preflight"]
+
+
+def test_a_choice_from_a_list_that_is_gone_changes_nothing(engine, picture, tmp_path):
+    work = take(engine, Work(), [picture("a"), picture("b")], CHOICES, tmp_path)["work"]
+    assert list(segment_handlers.choose_study(engine, work, "1", CHOICES)) == [{}]
+    assert len(work.given.studies) == 2
 
 
 def test_a_zip_is_unpacked_into_the_visitors_folder(engine, picture, tmp_path):

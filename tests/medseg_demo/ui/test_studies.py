@@ -9,6 +9,7 @@ from medseg_demo.errors import DamagedFileError, OptionError
 from medseg_demo.reading import Series, Study, read_image
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
+from medseg_demo.ui.state import session_folder
 from medseg_demo.ui.studies import EVERY, chosen, first_choice, offer
 
 
@@ -47,10 +48,10 @@ def test_each_volume_of_a_4d_file_is_a_study_and_all_are_channels(times, tmp_pat
     assert found[1].stem == "times_volume-2"
     assert read_image(found[1]).pixels.max() == 2
     assert [label for label, _ in studies.choices(found)] == [
-        "times.nii.gz: volume 1 of 3",
-        "times.nii.gz: volume 2 of 3",
-        "times.nii.gz: volume 3 of 3",
-        "times.nii.gz: all 3 volumes as channels of one image",
+        "Volume 1 of 3",
+        "Volume 2 of 3",
+        "Volume 3 of 3",
+        "All 3 volumes as channels of one image",
         "All 3, one after the other",
     ]
     assert chosen(found, first_choice(found)) == found[:1]
@@ -119,6 +120,22 @@ def test_a_zip_is_opened(picture, tmp_path):
     (study,) = offer([tmp_path / "scans.zip"], Settings(), unpack_to=tmp_path / "zip")
     assert study.name == "a.png"
     assert study.item.is_relative_to(tmp_path / "zip")
+
+
+def test_volumes_are_told_from_those_of_another_file(times, picture, tmp_path):
+    found = offer([times, picture("a")], Settings(), unpack_to=tmp_path / "zip")
+    assert studies.labels(found)[:1] == ["times.nii.gz: volume 1 of 3"]
+    assert studies.labels(found)[3:] == ["a.png", "times.nii.gz: all 3 volumes as channels of one image"]
+
+
+def test_equal_names_get_the_folders_that_a_zip_had(picture, tmp_path, monkeypatch):
+    monkeypatch.setattr("medseg_demo.ui.state.get_upload_folder", lambda: str(tmp_path))
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for inside in ("S1/scan.png", "S2/scan.png", "S2/other.png"):
+            archive.write(picture("a"), inside)
+    unpack_to = session_folder("visitor") / "upload-1"
+    found = offer([tmp_path / "export.zip"], Settings(), unpack_to=unpack_to)
+    assert studies.item_names(found) == ["S1_scan", "other.png", "S2_scan"]
 
 
 def test_a_bad_zip_among_others_is_a_study_that_cannot_be_read(picture, tmp_path):

@@ -100,6 +100,26 @@ def test_several_files_stand_side_by_side_and_those_that_cannot_be_read_are_name
     assert problem.endswith(" Likewise worse.png.")
 
 
+def test_equal_names_are_told_apart_and_nothing_is_ready_where_nothing_can_be_read(files, tmp_path):
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "scan.png").write_text("x")
+    bad = [Study(tmp_path / folder / "scan.png") for folder in ("first", "second")]
+    texts = text_of(upload_card.studies_card([*bad, *files(1)], None, Settings()))
+    assert "Ready to segment" in texts
+    (problem,) = [text for text in texts if "its bytes are of no image format" in text]
+    assert (problem.split(":")[0], problem.split(" Likewise ")[1]) == ("scan", "scan-2.")  # no folder of the server
+    assert "Ready to segment" not in text_of(upload_card.studies_card(bad, None, Settings()))
+
+
+def test_a_name_that_is_no_text_is_said_once(tmp_path):
+    path = tmp_path / "K\udcf6nig.png"
+    path.write_text("x")
+    texts = text_of(upload_card.studies_card([Study(path), Study(path.with_name("b.png"))], None, Settings()))
+    assert "K?nig.png: its bytes" in " ".join(texts)
+    assert " ".join(texts).count("K?nig.png") == 1
+
+
 def test_a_warning_that_holds_for_many_files_is_one_line(files, card):
     wide = card.model_copy(update={"input_size": (512, 512)})
     texts = text_of(upload_card.studies_card(files(60), wide, Settings()))
