@@ -1,13 +1,14 @@
 """A DICOM file's header, up to its pixels: recognised, inflated where it is deflated, parsed from the open file.
 
-Source: DICOM PS3.10, 7.1 (preamble and meta information); PS3.5, A.5 (deflated), 7.1.2 (elements).
+Source: DICOM PS3.10, 7.1 (preamble and meta information); PS3.5, A.5 (deflated), 7.1.2 (elements); PS3.4, B.5 (SOP
+classes).
 """
 
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
 
 MARK, MARK_AT = b"DICM", 128
-META_GROUP, IDENTIFYING_GROUP = b"\x02\x00", b"\x08\x00"
-BIG_ENDIAN_GROUP = b"\x00\x08"
+META_GROUP, IDENTIFYING_GROUP, BIG_ENDIAN_GROUP = b"\x02\x00", b"\x08\x00", b"\x00\x08"
+SOP_CLASS = 0x00080016
 MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
@@ -73,6 +74,33 @@ def is_media_directory(source: Source) -> bool:
     return is_dicom(source) and MEDIA_DIRECTORY in source.head[:512]
 
 
+def sop_class(source: Source) -> str:
+    """What kind of object a file holds; empty text where it does not say, or is no DICOM.
+
+    The file's own element counts, not what its meta information says of it; that of a deflated file is not unpacked.
+    Little is read: values that are not asked for are skipped, whatever their length.
+    """
+    if not is_dicom(source):
+        return ""
+    from pydicom.filereader import read_partial
+
+    keep_pydicom_quiet()
+    try:
+        meta = _meta(source)
+        claimed = str(meta.get("MediaStorageSOPClassUID") or "")
+        if _syntax(meta) == DEFLATED:
+            return claimed
+        source.file.seek(0)
+        dataset = read_partial(
+            source.file, lambda tag, *_: tag.group != 2 and tag > SOP_CLASS, force=True, specific_tags=[SOP_CLASS]
+        )
+        return str(dataset.get("SOPClassUID") or claimed)
+    except Exception:  # pydicom raises many kinds; whoever reads the file says what is wrong with it
+        return ""
+    finally:
+        source.file.seek(0)
+
+
 def load(source: Source, tags: Sequence[int | str] | None = None) -> Header:
     """Parse the header of an open file.
 
@@ -87,12 +115,8 @@ def load(source: Source, tags: Sequence[int | str] | None = None) -> Header:
     import pydicom
 
     keep_pydicom_quiet()
-    stated, start = _transfer_syntax(source)
-    body: BinaryIO = source.file
-    size = source.size
-    if stated == DEFLATED:
-        body = BytesIO(_inflate(source, start))
-        size = body.getbuffer().nbytes
+    body, stated = _body(source)
+    size = body.seek(0, SEEK_END)
     body.seek(0)
     wanted = None if tags is None else list(tags)
     dataset = pydicom.dcmread(body, force=True, stop_before_pixels=True, specific_tags=wanted)  # type: ignore[arg-type]
@@ -109,28 +133,34 @@ def read_pixels(header: Header, source: Source) -> "DataElement":
     """
     from pydicom.dataelem import DataElement
 
-    body: BinaryIO = source.file
-    if header.syntax == DEFLATED:
-        body = BytesIO(_inflate(source, _transfer_syntax(source)[1]))
+    body, _ = _body(source)
     body.seek(header.at)
     value = body.read() if header.length == UNDEFINED else body.read(header.length)
     return DataElement(header.keyword, header.representation, value, already_converted=True)
 
 
-def _transfer_syntax(source: Source) -> tuple[str, int]:
-    """The transfer syntax that the meta information states, and where that ends; empty where there is none."""
+def _meta(source: Source) -> "Dataset":
+    """The meta information, behind which the file stands then; empty where the file starts at once with its content."""
     from pydicom.filereader import read_dataset
 
     source.file.seek(MARK_AT + len(MARK) if source.head[MARK_AT:].startswith(MARK) else 0)
-    meta = read_dataset(
+    return read_dataset(
         source.file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag.group != 2
     )
-    return str(meta.get("TransferSyntaxUID") or "").strip(" \0"), source.file.tell()
 
 
-def _inflate(source: Source, start: int) -> bytes:
-    """A deflated dataset, explicit and little endian, with a meta group before it."""
-    source.file.seek(start)
+def _syntax(meta: "Dataset") -> str:
+    return str(meta.get("TransferSyntaxUID") or "").strip(" \0")
+
+
+def _body(source: Source) -> tuple[BinaryIO, str]:
+    """The file, or what is deflated in it, and the transfer syntax that is stated; empty text where none is."""
+    syntax = _syntax(_meta(source))
+    return (BytesIO(_inflate(source)) if syntax == DEFLATED else source.file), syntax
+
+
+def _inflate(source: Source) -> bytes:
+    """What is deflated from here on, explicit and little endian, with a meta group before it."""
     inflater, parts, size = zlib.decompressobj(-zlib.MAX_WBITS), [INFLATED_START], 0
     while not inflater.eof and ((block := source.file.read(MIB)) or inflater.unconsumed_tail):
         parts.append(inflater.decompress(inflater.unconsumed_tail + block, 16 * MIB))

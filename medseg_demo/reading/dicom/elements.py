@@ -6,10 +6,13 @@ Source: DICOM PS3.3, C.7.6.16.2 (functional groups).
 import logging
 import math
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+PER_FRAME, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
 
 
 def keep_pydicom_quiet() -> None:
@@ -45,16 +48,15 @@ def numbers(dataset: "Dataset", keyword: str, *, group: str = "", frame: int = 0
         group: The functional group that holds it in enhanced images.
         frame: The frame whose functional group is looked at, from 0.
     """
-    for place in (dataset, *functional_groups(dataset, group, frame)):
-        found = as_numbers(value_of(place, keyword))
-        if found:
-            return found
-    return ()
+    found = as_numbers(value_of(dataset, keyword))
+    if found or not group:
+        return found
+    return next(filter(None, (as_numbers(value_of(item, keyword)) for item in group_items(dataset, group, frame))), ())
 
 
-def first(dataset: "Dataset", keyword: str, default: float) -> float:
+def first(dataset: "Dataset", keyword: str, default: float, *, group: str = "", frame: int = 0) -> float:
     """The first number of an element; the default where it is absent or holds anything else."""
-    return next(iter(numbers(dataset, keyword)), default)
+    return next(iter(numbers(dataset, keyword, group=group, frame=frame)), default)
 
 
 def whole(dataset: "Dataset", keyword: str) -> int | None:
@@ -66,9 +68,7 @@ def whole(dataset: "Dataset", keyword: str) -> int | None:
 def words(dataset: "Dataset", keyword: str) -> tuple[str, ...]:
     """The values of an element of text, in capitals; empty where it is absent."""
     value = value_of(dataset, keyword)
-    if value is None:
-        return ()
-    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    values = [] if value is None else [value] if isinstance(value, (str, int, float)) else value
     return tuple(str(each).strip().upper() for each in values)
 
 
@@ -77,19 +77,12 @@ def word(dataset: "Dataset", keyword: str) -> str:
     return next(iter(words(dataset, keyword)), "")
 
 
-def items(dataset: "Dataset", keyword: str) -> list["Dataset"]:
+def items(dataset: "Dataset", keyword: str) -> "list[Dataset]":
     """The items of a sequence; empty where it is absent or no sequence."""
+    from pydicom import Sequence
+
     value = value_of(dataset, keyword)
-    return [item for item in value if hasattr(item, "get")] if isinstance(value, (list, tuple)) or value else []
-
-
-def functional_groups(dataset: "Dataset", group: str, frame: int) -> list["Dataset"]:
-    """The functional group of one frame, its own before the shared one; empty where there is none."""
-    found = []
-    for sequence, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
-        holder = item_of(dataset, sequence, index) if group else None
-        found += [] if holder is None else items(holder, group)[:1]
-    return found
+    return list(value) if isinstance(value, Sequence) else []
 
 
 def item_of(dataset: "Dataset", keyword: str, index: int) -> "Dataset | None":
@@ -101,11 +94,16 @@ def item_of(dataset: "Dataset", keyword: str, index: int) -> "Dataset | None":
     return item if hasattr(item, "get") else None
 
 
+def group_items(dataset: "Dataset", group: str, frame: int) -> "Iterator[Dataset]":
+    """The items of one functional group: a frame's own, before those that all frames share."""
+    for sequence, index in ((PER_FRAME, frame), (SHARED, 0)):
+        holder = item_of(dataset, sequence, index)
+        if holder is not None:
+            yield from items(holder, group)
+
+
 def modality_code(dataset: "Dataset") -> str | None:
     """The modality, if it is a code such as "CT" and no free text."""
-    modality = value_of(dataset, "Modality")
-    return modality if isinstance(modality, str) and _is_code(modality) else None
-
-
-def _is_code(text: str) -> bool:
-    return 0 < len(text) <= 16 and text.replace("_", "").isalnum() and text.isascii() and text.isupper()
+    text = value_of(dataset, "Modality")
+    is_code = isinstance(text, str) and text.isascii() and text.replace("_", "").isalnum() and text.isupper()
+    return text if is_code and len(text) <= 16 else None

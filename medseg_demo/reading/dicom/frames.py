@@ -13,7 +13,7 @@ import numpy as np
 from medseg_demo.reading.dicom.elements import (
     as_numbers,
     first,
-    functional_groups,
+    group_items,
     item_of,
     items,
     numbers,
@@ -162,7 +162,7 @@ def _enhanced(dataset: "Dataset", frames: int) -> list[Plane]:
     planes, names = [], _dimension_names(dataset)
     for frame in range(frames):
         directions, position = unit_directions(dataset, frame), _own_position(dataset, frame)
-        content = next(iter(functional_groups(dataset, "FrameContentSequence", frame)), None)
+        content = next(iter(group_items(dataset, "FrameContentSequence", frame)), None)
         slot, step = _slot(dataset, content, frame)
         is_placed = directions is not None and position is not None
         planes.append(

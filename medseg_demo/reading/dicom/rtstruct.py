@@ -17,9 +17,8 @@ import numpy as np
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import MedicalImage
-from medseg_demo.reading.dicom.dataset import load
+from medseg_demo.reading.dicom.dataset import load, sop_class
 from medseg_demo.reading.dicom.elements import items, value_of, whole, word
-from medseg_demo.reading.dicom.objects import sop_class
 from medseg_demo.reading.dicom.polygons import area, fill
 from medseg_demo.reading.dicom.seg import SegContent
 from medseg_demo.reading.dicom.slice_places import SlicePlaces, places_of

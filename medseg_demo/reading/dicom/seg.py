@@ -17,10 +17,9 @@ import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage, spacing_of
-from medseg_demo.reading.dicom.dataset import Header, load, read_pixels
+from medseg_demo.reading.dicom.dataset import Header, load, read_pixels, sop_class
 from medseg_demo.reading.dicom.elements import whole
 from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
-from medseg_demo.reading.dicom.objects import sop_class
 from medseg_demo.reading.dicom.pixels import PixelFormat, decode
 from medseg_demo.reading.dicom.seg_header import LABEL_MAP, SEGMENTATION, VALUES, SegHeader, read_header
 from medseg_demo.reading.dicom.slice_places import NOTED, Place

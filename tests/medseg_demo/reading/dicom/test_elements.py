@@ -4,7 +4,7 @@ from pydicom.dataelem import DataElement
 
 from medseg_demo.reading.dicom.elements import (
     first,
-    functional_groups,
+    group_items,
     items,
     modality_code,
     numbers,
@@ -41,7 +41,7 @@ def test_a_frame_has_the_first_word():
     image = item(SharedFunctionalGroupsSequence=[shared], PerFrameFunctionalGroupsSequence=[item(), own])
     assert numbers(image, "PixelSpacing", group="PixelMeasuresSequence", frame=0) == (1, 1)
     assert numbers(image, "PixelSpacing", group="PixelMeasuresSequence", frame=1) == (2, 2)
-    assert functional_groups(image, "FrameVOILUTSequence", 0) == []
+    assert list(group_items(image, "FrameVOILUTSequence", 0)) == []
 
 
 def test_values_of_the_wrong_kind_are_absent():
