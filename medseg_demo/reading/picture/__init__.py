@@ -56,6 +56,7 @@ class Picture:
         xmp: The XMP packet, which may hold the orientation where EXIF does not.
         frames: Of an animation.
         palette: Of a PNG.
+        start: Where a PNG's first chunk of pixels lies.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Picture:
     xmp: bytes = b""
     frames: int = 1
     palette: np.ndarray | None = None
+    start: int = 0
 
     @property
     def orientation(self) -> int:
@@ -178,17 +180,21 @@ def turn(pixels: np.ndarray, orientation: int, *, first: int = 0) -> np.ndarray:
 
 def _parse_png(source: Source) -> Picture:
     chunks: dict[bytes, bytes] = {}
+    start = 0
     for kind, place, length in _chunks(source, 8, source.size, is_png=True):
-        if kind == b"iTXt" or kind not in chunks:
-            wanted = kind in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iTXt")
-            content = read_at(source, place, min(length, MOST_CHUNK)) if wanted else b""
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iTXt"):
+            content = read_at(source, place, min(length, MOST_CHUNK))
+            if kind in (b"IHDR", b"PLTE", b"tRNS") and read_at(source, place + length, 4) != _checksum(kind + content):
+                raise _damaged(source, "PNG", "the checksum of its header or palette is wrong")
             if kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0"):
                 chunks.setdefault(kind, content)
+        if kind == b"IDAT" and not start:
+            start = place - 8
         if kind == b"IEND":
             break
     else:
         raise EOFError
-    if len(chunks.get(b"IHDR", b"")) != 13 or source.head[12:16] != b"IHDR" or b"IDAT" not in chunks:
+    if len(chunks.get(b"IHDR", b"")) != 13 or source.head[12:16] != b"IHDR" or not start:
         raise _damaged(source, "PNG", "it has no header or no pixels")
     width, height, bits, colour, _, _, interlace = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
     if bits not in PNG_DEPTHS.get(colour, (8, 16)) or colour not in PNG_SAMPLES or interlace > 1:
@@ -213,6 +219,7 @@ def _parse_png(source: Source) -> Picture:
         xmp=chunks.get(b"iTXt", b""),
         frames=int.from_bytes(chunks.get(b"acTL", b"")[:4]) or 1,
         palette=palette,
+        start=start,
     )
 
 
@@ -237,12 +244,10 @@ def _read_png(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray |
 
     content = source.file.read()
     if header.palette is not None:
-        # libpng looks colours up; the same numbers called grey come as they are stored.
+        # libpng looks colours up; the same numbers called grey, and without their palette, come as they are stored.
         fields = content[12:25] + bytes([PNG_GREY]) + content[26:29]
-        content = content[:12] + fields + struct.pack(">I", zlib.crc32(fields)) + content[33:]
+        content = content[:12] + fields + _checksum(fields) + content[header.start :]
     array = imagecodecs.png_decode(content)
-    if header.palette is not None and array.ndim > 2:
-        array = array[..., 0]  # what is transparent was taken for a grey
     if header.bits < 8:
         step = 255 // (2**header.bits - 1)  # libpng spreads them over 0 to 255
         array = array // step if array.ndim == 2 else array // np.array([step, 1], np.uint8)
@@ -390,6 +395,11 @@ def read_at(source: Source, place: int, length: int) -> bytes:
     if len(content) < length:
         raise EOFError
     return content
+
+
+def _checksum(content: bytes) -> bytes:
+    """Of a PNG's chunk."""
+    return zlib.crc32(content).to_bytes(4)
 
 
 def _little(content: bytes) -> int:

@@ -27,11 +27,11 @@ MOST_TAG_BYTES, MOST_TEXT_BYTES = 1024 * MIB, 16 * MIB
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 TEXTS = (1, 2, 7)  # types that tifffile keeps as bytes
 WIDTH, BITS, PHOTOMETRIC, DESCRIPTION, ORIENTATION, COLOUR_MAP, INK_SET = 256, 258, 262, 270, 274, 320, 332
-OFFSETS, COUNTS, TILE_WIDTH = (324, 273), (325, 279), 322
+OFFSETS, COUNTS, TILE_WIDTH, JPEG_TABLES = (324, 273), (325, 279), 322, 347
 # What says how pixels are stored, and may neither lie beyond the file's end nor be of an unknown type.
-READ = {254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 282, 283, 284, 317, 320, 322, 323, 324}
+READ = {254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324}
 READ |= {325, 332, 338, 339, 347, 530, 32997, 32998}
-LOADED = READ | {305, 330, 513, 514, 42113, 50838, 50839}  # by tifffile, whether it is asked for them or not
+LOADED = READ | {282, 283, 305, 330, 513, 514, 42113, 50838, 50839}  # by tifffile, whether it is asked for them or not
 # What some makers call several pages or planes stands in tags of their own, which are not read here.
 MAKERS = {
     33628: "MetaMorph (STK)",
@@ -182,13 +182,16 @@ def _check_entry(entry: tuple[int, int, int, bytes], form: str, source: Source) 
             "read. Save the pixels anew."
         )
     most = MOST_SEGMENTS if tag in (*OFFSETS, *COUNTS) else MOST_VALUES
-    if (tag in LOADED and kind not in TEXTS and count > most) or (tag in READ and not size):
+    is_text = kind in TEXTS and tag in (DESCRIPTION, JPEG_TABLES)
+    is_wrong = not size or (kind in TEXTS[1:] and not is_text)
+    if (tag in READ and is_wrong) or (tag in LOADED and kind not in TEXTS and most < count <= source.size):
         raise damaged(source, f"its TIFF tag {tag} holds {count} values of type {kind}")
-    if size <= len(value):
+    if size <= len(value) or tag not in LOADED:
         return 0
-    if tag in READ and struct.unpack(form, value)[0] + size > source.size:
+    place = struct.unpack(form, value)[0]
+    if tag in READ and not 8 <= place <= source.size - size:  # tifffile would do without
         raise EOFError
-    return size if tag in LOADED else 0
+    return size
 
 
 def check_page(page: "TiffPage", source: Source) -> None:
@@ -199,6 +202,9 @@ def check_page(page: "TiffPage", source: Source) -> None:
         UnsupportedImageError: Its samples are of different kinds, or parts of it are not stored.
         ImageTooLargeError: It claims too much.
     """
+    single = (page.compression, page.planarconfig, page.sampleformat, page.tags.valueof(PHOTOMETRIC, 0))
+    if not all(isinstance(value, int) for value in (*single, *page.shaped)):
+        raise damaged(source, "a tag of one whole number holds something else")
     planes, depth, height, width, _ = page.shaped
     if min(*page.shaped, page.samplesperpixel) < 1:
         raise damaged(
