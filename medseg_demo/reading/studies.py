@@ -8,7 +8,7 @@ image.
 import os
 import re
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -297,14 +297,21 @@ def _groups(studies: Sequence[Study], *, by_number: bool = False) -> list[tuple[
         elif not by_number:
             case = re.split(r"[_-][^_-]*$", stem)[0] if re.search(r"[_-]", stem) else ""
             found[folder if isinstance(study.item, Series) else Path(), case].append(study)
+    for (folder, case), group in list(found.items()):
+        if folder == Path() and not _are_apart(group):  # a folder a patient, with files of the same names in each
+            for study in found.pop((folder, case)):
+                found[study.paths[0].parent, case].append(study)
     groups = []
     for (folder, case), group in found.items():
-        stems = Counter(item_stem(study.item) for study in group)
-        if max(stems.values()) == 1:
+        if _are_apart(group):
             groups.append(
                 (case or names.shown(folder.name) or "image", sorted(group, key=lambda study: item_stem(study.item)))
             )
     return groups
+
+
+def _are_apart(group: Sequence[Study]) -> bool:
+    return len({item_stem(study.item) for study in group}) == len(group)
 
 
 def _as_channels(name: str, group: Sequence[Study]) -> Study:

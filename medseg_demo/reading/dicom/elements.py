@@ -3,6 +3,7 @@
 Source: DICOM PS3.3, C.7.6.16.2 (functional groups).
 """
 
+import itertools
 import logging
 import math
 import warnings
@@ -48,10 +49,9 @@ def numbers(dataset: "Dataset", keyword: str, *, group: str = "", frame: int = 0
         group: The functional group that holds it in enhanced images.
         frame: The frame whose functional group is looked at, from 0.
     """
-    found = as_numbers(value_of(dataset, keyword))
-    if found or not group:
-        return found
-    return next(filter(None, (as_numbers(value_of(item, keyword)) for item in group_items(dataset, group, frame))), ())
+    # An enhanced image is what its groups say; what some programs write beside them is of the first frame.
+    holders = itertools.chain(group_items(dataset, group, frame) if group else (), [dataset])
+    return next(filter(None, (as_numbers(value_of(item, keyword)) for item in holders)), ())
 
 
 def first(dataset: "Dataset", keyword: str, default: float, *, group: str = "", frame: int = 0) -> float:

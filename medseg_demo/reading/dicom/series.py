@@ -194,7 +194,13 @@ def _stacks_of_series(headers: list[SliceHeader]) -> list[_Stack]:
 
 
 def _without_copies(headers: Sequence[SliceHeader]) -> list[SliceHeader]:
-    first = {header.instance or str(header.path): header for header in reversed(headers)}
+    """One file of each image; where one identifier stands in all, as some programs leave it, their places count too."""
+
+    def identity(header: SliceHeader) -> tuple[object, ...]:
+        place = header.plane.position
+        return header.instance or header.path, header.plane.number, None if place is None else tuple(place.tolist())
+
+    first = {identity(header): header for header in reversed(headers)}
     return list(reversed(first.values()))
 
 

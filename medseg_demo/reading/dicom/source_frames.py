@@ -48,10 +48,9 @@ class FrameElements:
         return own or [item for shared in self.shared for item in items(shared, name)]
 
     def numbers(self, keyword: str, group: str, frame: int) -> tuple[float, ...]:
-        """The finite numbers of one element: of the dataset, else of the frame's functional group."""
-        found = as_numbers(value_of(self.dataset, keyword))
-        inner = [] if found else self.group(group, frame)[:1]
-        return found or next((as_numbers(value_of(item, keyword)) for item in inner), ())
+        """The finite numbers of one element: of the frame's functional group, else of the dataset."""
+        holders = (*self.group(group, frame)[:1], self.dataset)
+        return next(filter(None, (as_numbers(value_of(item, keyword)) for item in holders)), ())
 
 
 def frame_count(dataset: "Dataset") -> int:

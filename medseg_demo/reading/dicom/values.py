@@ -73,9 +73,10 @@ def scaling(dataset: "Dataset", found: PixelFormat, frames: Sequence[int], sourc
     if tables and found.dtype.kind != "f":
         descriptor = as_numbers(value_of(tables[0], "LUTDescriptor"))
         table = _entries(tables[0], "LUTData", descriptor, _is_little(dataset), source)
-        return Scaling(
-            (1.0,), (0.0,), table, int(descriptor[1]), _polarity(found, float(table.min()) + float(table.max()))
-        )
+        start = int(descriptor[1])
+        if found.is_signed and start >= 2**15:  # some programs write it without its sign
+            start -= 2**16
+        return Scaling((1.0,), (0.0,), table, start, _polarity(found, float(table.min()) + float(table.max())))
     pairs = [_rescale(dataset, frame) for frame in frames]
     span = _stored_span(found)
     total = max(slope * span + 2 * intercept for slope, intercept in pairs)

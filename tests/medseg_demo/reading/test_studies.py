@@ -8,7 +8,8 @@ from PIL import Image
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
 from medseg_demo.reading import archive as unpacking
-from medseg_demo.reading import collect_files, collect_images, read_image
+from medseg_demo.reading import collect_files, collect_images, find_studies, read_image
+from medseg_demo.reading.studies import result_stems
 from medseg_demo.settings import Settings
 
 
@@ -205,3 +206,13 @@ def test_damaged(collect, tmp_path):
     with pytest.raises(DamagedFileError, match="names that cannot be written"):
         collect(pack(tmp_path / "x.zip", {"n" * 300 + ".png": png()}))
     assert not list((tmp_path / "unpacked").iterdir())
+
+
+@pytest.mark.parametrize("stems", [("t1", "t2"), ("case_0000", "case_0001")])
+def test_a_folder_a_patient_is_an_image_of_several_channels_each(tmp_path, stems):
+    for name in (f"{patient}/{stem}.png" for patient in ("p1", "p2") for stem in stems):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png())
+    studies = find_studies([tmp_path], unpack_to=tmp_path / "unpacked", channels=True)
+    assert [[path.parent.name for path in study.paths] for study in studies] == [["p1", "p1"], ["p2", "p2"]]
+    assert len(set(result_stems(studies))) == 2

@@ -41,6 +41,8 @@ def test_a_frame_has_the_first_word():
     image = item(SharedFunctionalGroupsSequence=[shared], PerFrameFunctionalGroupsSequence=[item(), own])
     assert numbers(image, "PixelSpacing", group="PixelMeasuresSequence", frame=0) == (1, 1)
     assert numbers(image, "PixelSpacing", group="PixelMeasuresSequence", frame=1) == (2, 2)
+    image.PixelSpacing = ["9", "9"]  # the groups count
+    assert numbers(image, "PixelSpacing", group="PixelMeasuresSequence", frame=1) == (2, 2)
     assert list(group_items(image, "FrameVOILUTSequence", 0)) == []
 
 

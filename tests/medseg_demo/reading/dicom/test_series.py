@@ -214,6 +214,16 @@ def test_a_stray_image_of_another_size_is_left_out(writer):
     assert only(writer.folder).notes == ("1 image was left out: of another size or orientation.",)
 
 
+def test_slices_of_one_identifier_are_no_copies(writer):
+    volume = blob(5)
+    writer.volume(volume)
+    for path in writer.folder.iterdir():
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = "1.2.3"
+        dataset.save_as(path)
+    np.testing.assert_array_equal(read_image(writer.folder).pixels, volume)
+
+
 def test_copies_and_doubled_places(writer, tmp_path):
     writer.volume(blob(5))
     shutil.copy(next(writer.folder.iterdir()), writer.folder / "again")

@@ -68,6 +68,10 @@ def test_a_table_of_the_modality(source):
     scale = scaling(dataset, pixels(photometric="MONOCHROME1"), [0], source)
     assert scale.apply(STORED).tolist() == [[[7, 7], [3, 3]]]  # values beyond the table take its ends
     assert scale.polarity == 10
+    unsigned = item(ModalityLUTSequence=[item(**table([7, 5, 3], first=2**16 - 1))])  # of signed pixels: from −1 on
+    unsigned.set_original_encoding(False, True)
+    stored = np.array([[[-1, 0, 1]]], np.int16)
+    assert scaling(unsigned, pixels(is_signed=True), [0], source).apply(stored).tolist() == [[[7, 5, 3]]]
 
 
 def palette_of(red, *, first=0, bits=16, little=True, entries=None):
