@@ -1,7 +1,7 @@
 """NRRD and MetaImage (MHA, MHD): headers checked to their end, values by NumPy, and the grid as SimpleITK places it.
 
 ITK never sees a user's header, since it follows whatever data file that names, and trusts its sizes. It gets one of
-ours, of a single voxel, for what it knows best: how directions, origins and spaces of both formats become LPS mm.
+ours, of a single voxel, for what it knows best: how directions, origins and spaces become LPS mm.
 """
 
 import math
@@ -13,19 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from medseg_demo.errors import ReadError, UnsupportedImageError
-from medseg_demo.image import Axes, Geometry, spacing_of
-from medseg_demo.reading import metaimage, nrrd
-from medseg_demo.reading.payload import check_payload, read_values
-from medseg_demo.reading.raw import Layout, Raw
+from medseg_demo.image import Geometry, spacing_of
+from medseg_demo.reading.itk import metaimage, nrrd
+from medseg_demo.reading.itk.header import COLOUR, SPACE, Grid, VoxelHeader
+from medseg_demo.reading.itk.payload import check_payload, read_values
+from medseg_demo.reading.raw import Layout, Raw, Samples
 from medseg_demo.reading.source import Source, check_bytes, check_size
-from medseg_demo.reading.voxel_header import COLOUR, SPACE, VoxelHeader
 
 META_START = re.compile(rb"\s*(ObjectType|ObjectSubType|NDims|DimSize|BinaryData|ElementType)\s*[=:]", re.IGNORECASE)
 # Words that other texts start with as well.
 META_WORD = re.compile(rb"\s*(Comment|Name|ID|ParentID|TransformType|CompressedData)\s*[=:]", re.IGNORECASE)
-IMAGE_IO = {"NRRD": ("NrrdImageIO", "grid.nrrd"), "MetaImage": ("MetaImageIO", "grid.mha")}
-LENGTH_TOLERANCE = 1e-3  # of the columns of a direction matrix, which should be 1
 LEAN_TOLERANCE = 1e-3  # the cosine between two axes below which their steps are the spacing
+ROUNDING = 1e-9
 FLATTEST = 1e-3  # the sine of the smallest angle between axes that still span a space
 
 
@@ -52,6 +51,10 @@ def data_file_names(source: Source) -> tuple[str, ...]:
         return ()
 
 
+def _read_header(source: Source) -> VoxelHeader:
+    return nrrd.read_header(source) if is_nrrd(source) else metaimage.read_header(source)
+
+
 def inspect(source: Source) -> Layout:
     """See ``Format.inspect``; also finds the data files, and compares their lengths with the claims."""
     header = _read_header(source)
@@ -71,28 +74,18 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     """See ``Format.read``."""
     header: VoxelHeader = layout.header
     chosen = _read_volumes(header, source, volumes, layout.decoded_bytes(len(volumes)))
-    is_colour, are_channels = bool(header.axes_of(COLOUR)), len(volumes) > 1
-    names = layout.volume_names or tuple(
-        f"volume {volume + 1}" for volume in range(layout.volumes if are_channels else 0)
-    )
-    axes: Axes = "ZYX" if len(header.shape) == 3 else "YX"
-    if is_colour or are_channels:
-        axes = "ZYXC" if axes == "ZYX" else "YXC"
+    samples: Samples = "channels" if len(volumes) > 1 else "colour" if layout.samples > 1 else "one"
     return Raw(
-        array=np.stack(chosen, axis=-1) if are_channels else chosen[0],
-        axes=axes,
-        file_format=header.file_format,
-        bit_depth=header.payload.dtype.itemsize * 8,
-        samples="channels" if are_channels else "colour" if is_colour else "one",
-        channel_names=tuple(names[volume] for volume in volumes) if are_channels else (),
-        geometry=_geometry(header, source),
+        array=np.stack(chosen, axis=-1) if samples == "channels" else chosen[0],
+        axes=("ZYX" if len(layout.shape) == 3 else "YX") + ("" if samples == "one" else "C"),  # type: ignore[arg-type]
+        file_format="NRRD" if is_nrrd(source) else "MetaImage",
+        bit_depth=layout.dtype.itemsize * 8,
+        samples=samples,
+        channel_names=layout.names_of(volumes) if samples == "channels" else (),
+        geometry=_geometry(header.grid, len(layout.shape), source),
         notes=header.notes,
         image_notes=header.image_notes,
     )
-
-
-def _read_header(source: Source) -> VoxelHeader:
-    return nrrd.read_header(source) if is_nrrd(source) else metaimage.read_header(source)
 
 
 def _read_volumes(header: VoxelHeader, source: Source, volumes: Sequence[int], size: int) -> list[np.ndarray]:
@@ -117,56 +110,49 @@ def _read_volumes(header: VoxelHeader, source: Source, volumes: Sequence[int], s
     return [values[np.unravel_index(volume, counts)] for volume in volumes]
 
 
-def _geometry(header: VoxelHeader, source: Source) -> Geometry:
-    """Spacing and affine, as ITK places the canonical header; an affine only where the file places the image."""
-    if header.grid.header is None:
+def _geometry(grid: Grid, shown_axes: int, source: Source) -> Geometry:
+    """Spacing and affine, as ITK places the grid; an affine only where the file places the image."""
+    if grid.steps is None:
         return Geometry()
-    spacing, direction, origin = _grid_of(header, source)
-    axes = len(spacing)
-    lengths = np.linalg.norm(direction, axis=0)
-    if np.abs(lengths - 1).max() > LENGTH_TOLERANCE:
+    steps, is_slice_in_space = grid.steps, len(grid.steps) > grid.steps.shape[1]
+    if is_slice_in_space:  # its third axis is the normal
+        normal = np.cross(steps[:, 0], steps[:, 1])
+        steps = np.column_stack([steps, normal / (np.linalg.norm(normal) or 1)])
+    lengths = np.linalg.norm(steps, axis=0)
+    if min(lengths) == 0 or abs(np.linalg.det(steps / lengths)) < FLATTEST:
         raise UnsupportedImageError(
-            f"{source.label}: the columns of its direction matrix are not of length 1, so that the spacing is stated "
-            "twice. Correct the matrix, or save the image again."
+            f"{source.label}: its axes are not independent of each other. Resample it to a regular grid and save it "
+            "again."
         )
-    if abs(np.linalg.det(direction)) < FLATTEST:
-        raise _dependent(source)
+    spacing, direction, origin = _place(steps, grid)
+    axes = len(spacing)
     affine = np.eye(4)
     affine[:axes, :axes], affine[:axes, 3] = direction * spacing, origin
-    spacing_mm = tuple(spacing[::-1].tolist())
     cosines = (direction.T @ direction)[np.triu_indices(axes, 1)]
-    if axes == 3 and np.abs(cosines).max() > LEAN_TOLERANCE:
-        spacing_mm = spacing_of(affine)
-    is_moved = not np.array_equal(direction, np.eye(axes)) or origin.any()
-    is_flat = len(header.shape) == 2
-    is_placed = is_moved or (header.grid.is_placed and not is_flat) or header.grid.has_normal
-    keeps_place = is_placed and not header.grid.is_converted
-    return Geometry(spacing_mm[-2:] if is_flat else spacing_mm, affine if keeps_place else None)
+    is_leaning = axes == 3 and np.abs(cosines).max() > LEAN_TOLERANCE
+    spacing_mm = spacing_of(affine) if is_leaning else (grid.spacing or tuple(spacing.tolist()))[::-1]
+    is_moved = not np.allclose(direction, np.eye(axes), rtol=0, atol=ROUNDING) or origin.any()
+    is_placed = is_moved or is_slice_in_space or (grid.is_placed and shown_axes > 2)
+    return Geometry(spacing_mm[-shown_axes:], affine if is_placed and not grid.is_converted else None)
 
 
-def _grid_of(header: VoxelHeader, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Spacing (x, y, z), direction (columns) and origin, by SimpleITK."""
+def _place(steps: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spacing (x, y, z), direction (columns) and origin, by SimpleITK from a header of ours."""
     import SimpleITK as sitk  # noqa: N813
 
+    axes = len(steps)
+    columns = [f"({','.join(map(repr, column))})" for column in steps.T.tolist()]
+    lines = [
+        *("NRRD0004", "type: uchar", f"dimension: {axes}"),
+        f"space: {grid.space}" if axes == 3 else f"space dimension: {axes}",
+        *(f"sizes: {' '.join('1' * axes)}", f"kinds: {' '.join(['domain'] * axes)}", "encoding: raw"),
+        f"space directions: {' '.join(columns)}",
+        f"space origin: ({','.join(map(repr, grid.origin))})",
+    ]
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    image_io, name = IMAGE_IO[header.file_format]
     with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
-        path = Path(folder, name)
-        path.write_bytes((header.grid.header or "").encode("ascii") + b"\0")
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.SetImageIO(image_io)
-        try:
-            grid = reader.Execute()
-        except RuntimeError:
-            raise _dependent(source) from None
-    axes = grid.GetDimension()
-    direction = np.reshape(grid.GetDirection(), (axes, axes))
-    return np.array(grid.GetSpacing()), direction, np.array(grid.GetOrigin())
-
-
-def _dependent(source: Source) -> UnsupportedImageError:
-    return UnsupportedImageError(
-        f"{source.label}: its axes are not independent of each other, or not at right angles. Resample it to a regular "
-        "grid and save it again."
-    )
+        path = Path(folder, "grid.nrrd")
+        path.write_text("\n".join([*lines, "", "\0"]), encoding="ascii")
+        placed = sitk.ReadImage(str(path), imageIO="NrrdImageIO")
+    direction = np.reshape(placed.GetDirection(), (axes, axes))
+    return np.array(placed.GetSpacing()), direction, np.array(placed.GetOrigin())

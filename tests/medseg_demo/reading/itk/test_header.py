@@ -6,7 +6,7 @@ from voxel_files import meta, nrrd
 
 from medseg_demo.errors import ReadError, UnsupportedImageError
 from medseg_demo.reading import read_image
-from medseg_demo.reading.voxel_header import MAX_HEADER_BYTES, in_mm, unit_in_mm
+from medseg_demo.reading.itk.header import MAX_HEADER_BYTES, in_mm, unit_in_mm
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 

@@ -5,7 +5,7 @@ from voxel_files import nrrd
 from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
 from medseg_demo.reading import count_volumes, read_image
 from medseg_demo.reading.itk import inspect
-from medseg_demo.reading.nrrd import TYPES
+from medseg_demo.reading.itk.nrrd import TYPES
 from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 
