@@ -6,13 +6,12 @@ Source: ITU-T T.81 (JPEG) B.2, T.87 (JPEG-LS) C.2, T.800 (JPEG 2000) A.5 and A.6
 import struct
 from dataclasses import dataclass
 
-J2K_START = b"\xff\x4f\xff\x51"
-JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-JPEG_LS_FRAME, SCAN_START = 0xF7, 0xDA
-NOT_FRAMES = (0xC4, 0xC8, 0xCC)
+from medseg_demo.reading.picture.jpeg import segments
+
+J2K_START, JPEG_START, JPEG_END = b"\xff\x4f\xff\x51", b"\xff\xd8", b"\xff\xd9"
 HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
-WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
-RGB_IDENTIFIERS = (b"RGB", b"rgb")
+FRAMES = (0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB, *HIERARCHICAL, 0xF7)  # the last one is of JPEG-LS
+JFIF, ADOBE = 0xE0, 0xEE
 CODING_STYLE, TILE_PART = 0xFF52, 0xFF90
 
 
@@ -21,25 +20,19 @@ class Codestream:
     """The claims of one compressed frame.
 
     Attributes:
-        rows: Its height.
-        columns: Its width.
-        samples: Of a pixel.
+        shape: Rows, columns and samples of a pixel.
         bits: Of a sample.
-        is_signed: Whether samples are signed; JPEG and JPEG-LS know no sign.
         is_rgb: Whether decoding gives RGB (True) or YCbCr as it is stored (False); None where the codestream does not
             say, so that the header counts.
         is_whole: Whether every tile of JPEG 2000 is there.
-        is_rare: Whether it is hierarchical JPEG, for which there is no decoder.
+        is_hierarchical: Whether it is a kind of JPEG for which there is no decoder.
     """
 
-    rows: int
-    columns: int
-    samples: int
+    shape: tuple[int, int, int]
     bits: int
-    is_signed: bool = False
     is_rgb: bool | None = None
     is_whole: bool = True
-    is_rare: bool = False
+    is_hierarchical: bool = False
 
 
 def parse(frame: bytes) -> Codestream | None:
@@ -54,12 +47,6 @@ def parse(frame: bytes) -> Codestream | None:
         return None
 
 
-def claimed_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns of a codestream; None where none is found."""
-    found = parse(frame)
-    return None if found is None else (found.rows, found.columns)
-
-
 def starts_image(fragment: bytes) -> bool:
     """Whether a fragment is the first of a frame, by its first bytes."""
     return fragment.startswith((JPEG_START, J2K_START))
@@ -68,30 +55,17 @@ def starts_image(fragment: bytes) -> bool:
 def _parse_j2k(frame: bytes, start: int) -> Codestream:
     right, bottom, left, top, *tiles = struct.unpack_from(">8I", frame, start + 8)
     samples, depth = struct.unpack_from(">HB", frame, start + 40)
-    has_transform, place = _j2k_coding(frame, start)
+    place, has_transform = start + 2, False  # a transform of colours, which decoders turn back to RGB
+    while (marker := struct.unpack_from(">H", frame, place)[0]) != TILE_PART and marker >> 8 == 0xFF:
+        has_transform |= marker == CODING_STYLE and frame[place + 8] == 1
+        place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
     across, down = (-(-(end - tiles[axis + 2]) // max(1, tiles[axis])) for axis, end in enumerate((right, bottom)))
     return Codestream(
-        rows=bottom - top,
-        columns=right - left,
-        samples=samples,
+        shape=(bottom - top, right - left, samples),
         bits=(depth & 0x7F) + 1,
-        is_signed=bool(depth & 0x80),
         is_rgb=True if samples == 3 and has_transform else None,
         is_whole=_count_tiles(frame, place) >= across * down,
     )
-
-
-def _j2k_coding(frame: bytes, start: int) -> tuple[bool, int]:
-    """Whether the coding style has a component transform, which decoders turn back to RGB; where the tiles start."""
-    place, has_transform = start + 2, False
-    while place + 4 <= len(frame):
-        marker, length = struct.unpack_from(">2H", frame, place)
-        if marker == TILE_PART or marker >> 8 != 0xFF:
-            break
-        if marker == CODING_STYLE:
-            has_transform = frame[place + 8] == 1
-        place += 2 + length
-    return has_transform, place
 
 
 def _count_tiles(frame: bytes, place: int) -> int:
@@ -107,41 +81,19 @@ def _count_tiles(frame: bytes, place: int) -> int:
 
 
 def _parse_jpeg(frame: bytes) -> Codestream | None:
-    """The frame header (SOF), and the markers up to the first scan that tell the colours."""
-    place, is_jfif, transform, header, kind = 2, False, None, b"", 0
-    while place + 4 <= len(frame) and frame[place] == 0xFF:
-        marker = frame[place + 1]
-        if marker == 0xFF or marker in WITHOUT_LENGTH:
-            place += 1 if marker == 0xFF else 2
-            continue
-        if marker == SCAN_START:
-            break
-        content = frame[place + 4 : place + 2 + struct.unpack_from(">H", frame, place + 2)[0]]
-        is_jfif |= marker == 0xE0 and content.startswith(b"JFIF")
-        if marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12:
+    """The frame header (SOF), and the markers up to the first scan that tell the colours, as libjpeg decides."""
+    kind, header, is_jfif, transform = 0, b"", False, None
+    for marker, content in segments(frame):
+        if marker in FRAMES:
+            kind, header = marker, content
+        elif marker == JFIF and content.startswith(b"JFIF"):
+            is_jfif = True
+        elif marker == ADOBE and content.startswith(b"Adobe") and len(content) >= 12:
             transform = content[11]
-        if (0xC0 <= marker <= 0xCF and marker not in NOT_FRAMES) or marker == JPEG_LS_FRAME:
-            header, kind = content, marker
-        place += 4 + len(content)
     if not header:
         return None
     bits, rows, columns, samples = struct.unpack_from(">B2HB", header)
-    return Codestream(
-        rows=rows,
-        columns=columns,
-        samples=samples,
-        bits=bits,
-        is_rgb=_is_rgb(header[6::3][:samples], is_jfif, transform),
-        is_rare=kind in HIERARCHICAL,
-    )
-
-
-def _is_rgb(identifiers: bytes, is_jfif: bool, transform: int | None) -> bool | None:
-    """As libjpeg decides, but for what it can only guess."""
-    if len(identifiers) != 3:
-        return None
-    if is_jfif:
-        return False
-    if transform is not None:
-        return transform == 0
-    return True if identifiers in RGB_IDENTIFIERS else None
+    is_rgb = True if header[6::3][:samples] in (b"RGB", b"rgb") else None
+    if is_jfif or transform is not None:
+        is_rgb = not is_jfif and transform == 0
+    return Codestream((rows, columns, samples), bits, is_rgb if samples == 3 else None, True, kind in HIERARCHICAL)

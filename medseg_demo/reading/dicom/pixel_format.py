@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
-PIXEL_ELEMENTS = ("PixelData", *FLOATS)
+WHOLE_NUMBERS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "SamplesPerPixel")
 # Bytes of the mark and the length before a compressed frame, and the most frames of which each is looked at.
 LEAST_FRAME, MOST_FRAMES = 8, 100_000
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
@@ -25,19 +25,10 @@ RLE = "1.2.840.10008.1.2.5"
 JPEG = tuple(f"1.2.840.10008.1.2.4.{code}" for code in (50, 51, 57, 70))
 JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{code}" for code in (90, 91, 201, 202, 203))
-# What is not read, by the last numbers of the transfer syntax.
-NOT_READ = {
-    **dict.fromkeys(range(100, 110), "video (MPEG or HEVC)"),
-    **dict.fromkeys((92, 93), "multi-component JPEG 2000"),
-    **dict.fromkeys((94, 95, 204, 205), "pixels that lie on a server (JPIP)"),
-    **dict.fromkeys((110, 111, 112), "JPEG XL"),
-    **dict.fromkeys(range(52, 67), "a retired kind of JPEG"),
-}
+JPEG_XL = tuple(f"1.2.840.10008.1.2.4.{code}" for code in (110, 111, 112))  # which pydicom 3.0 cannot name
 KNOWN_COLOURS = ("CMYK", "ARGB", "HSV", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "XYB")
-GREY, COLOURS = (
-    ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
-    ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"),
-)
+GREY = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
 @dataclass(frozen=True)
@@ -87,9 +78,7 @@ class PixelFormat:
     @property
     def frame_bits(self) -> int:
         """Of one frame that is not compressed."""
-        samples = self.samples
-        if self.photometric == "YBR_FULL_422":  # two pixels share their colours
-            samples = 2
+        samples = 2 if self.photometric == "YBR_FULL_422" else self.samples  # two pixels share their colours
         return self.rows * self.columns * samples * self.allocated
 
 
@@ -102,28 +91,21 @@ def describe(dataset: "Dataset", keyword: str, syntax: str, source: Source) -> P
         DamagedFileError: Elements contradict each other.
     """
     check_syntax(syntax, source)
-    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
-    photometric = word(dataset, "PhotometricInterpretation")
-    samples = whole(dataset, "SamplesPerPixel")
-    if samples is None and photometric in (*GREY, *COLOURS):
-        samples = 1 if photometric in GREY else 3
     is_float = keyword in FLOATS
-    allocated = FLOATS.get(keyword, whole(dataset, "BitsAllocated"))
-    stored = allocated if is_float else whole(dataset, "BitsStored")
-    signed = 0 if is_float else whole(dataset, "PixelRepresentation")
-    needed = {
-        "Rows": rows or None,
-        "Columns": columns or None,
-        "BitsAllocated": allocated,
-        "BitsStored": stored,
-        "PixelRepresentation": signed,
-        "PhotometricInterpretation": photometric or None,
-        "SamplesPerPixel": samples,
-    }
-    if samples == 3 and syntax in NATIVE and photometric != "YBR_FULL_422":
-        needed["PlanarConfiguration"] = whole(dataset, "PlanarConfiguration")
-    missing = [name for name, value in needed.items() if value is None]
-    if missing or allocated is None or stored is None or signed is None or samples is None:
+    photometric = word(dataset, "PhotometricInterpretation")
+    stated = {name: whole(dataset, name) for name in WHOLE_NUMBERS}
+    if stated["SamplesPerPixel"] is None and photometric in (*GREY, *COLOURS):
+        stated["SamplesPerPixel"] = 1 if photometric in GREY else 3
+    if is_float:
+        stated |= {"BitsAllocated": FLOATS[keyword], "BitsStored": FLOATS[keyword], "PixelRepresentation": 0}
+    rows, columns, allocated, stored, signed, samples = (stated[name] or 0 for name in WHOLE_NUMBERS)
+    planar = whole(dataset, "PlanarConfiguration")
+    missing = [name for name, value in stated.items() if value is None or (value == 0 and name in ("Rows", "Columns"))]
+    if not photometric:
+        missing.append("PhotometricInterpretation")
+    if planar is None and samples == 3 and syntax in NATIVE and photometric != "YBR_FULL_422":
+        missing.append("PlanarConfiguration")
+    if missing:
         raise UnsupportedImageError(
             f"{source.label}: the DICOM file states no {' and no '.join(missing)}, so that its values have no certain "
             "meaning. Export it again from the archive that it came from."
@@ -142,7 +124,7 @@ def describe(dataset: "Dataset", keyword: str, syntax: str, source: Source) -> P
         stored=stored,
         shift=0 if high is None else high + 1 - stored,
         is_signed=signed == 1,
-        planar=1 if samples > 1 and whole(dataset, "PlanarConfiguration") == 1 else 0,
+        planar=1 if samples > 1 and planar == 1 else 0,
     )
     _check_bits(found, source)
     return found
@@ -156,9 +138,10 @@ def check_syntax(syntax: str, source: Source) -> None:
     """
     if syntax in (*NATIVE, RLE, *JPEG, *JPEG_LS, *JPEG_2000):
         return
-    prefix, _, last = syntax.rpartition(".")
-    kind = NOT_READ.get(int(last), "") if prefix == "1.2.840.10008.1.2.4" and last.isdecimal() else ""
-    known = f"DICOM with {kind} is not read" if kind else "its transfer syntax is of no kind that is read"
+    from pydicom.uid import UID
+
+    kind = "JPEG XL" if syntax in JPEG_XL else UID(syntax).name  # the text itself where it is not the standard's
+    known = "its transfer syntax is of no kind that is read" if kind == syntax else f"DICOM as {kind} is not read"
     raise UnsupportedImageError(
         f"{source.label}: {known} here. Export it uncompressed, or its frames as images of their own."
     )

@@ -1,18 +1,18 @@
 """Stored values of a DICOM image, by decoders that survive damaged data.
 
-GDCM's Python package ends the whole process on some damaged JPEG data (an assertion fails in C++), so each transfer
-syntax is given to another decoder: JPEG of every kind and JPEG-LS to imagecodecs (libjpeg-turbo, CharLS), JPEG 2000 to
-pylibjpeg (OpenJPEG), RLE and what is not compressed to pydicom.
+GDCM's Python package ends the whole process on some damaged JPEG data (an assertion fails in C++), so JPEG of
+every kind, JPEG-LS and JPEG 2000 are decoded by imagecodecs (libjpeg-turbo, CharLS, OpenJPEG), RLE and what is not
+compressed by pydicom.
 
 Source: DICOM PS3.5, 8 (bits that count; encapsulation).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
+from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.reading.dicom.codestream import JPEG_END, Codestream, parse, starts_image
 from medseg_demo.reading.dicom.dataset import BIG_ENDIAN
 from medseg_demo.reading.dicom.elements import value_of
@@ -23,19 +23,14 @@ from medseg_demo.reading.dicom.pixel_format import (
     JPEG_LS,
     RLE,
     PixelFormat,
-    check_length,
-    describe,
     too_few,
 )
+from medseg_demo.reading.picture.jpeg import with_noise
 from medseg_demo.reading.source import Source
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.dataelem import DataElement
-
-__all__ = ["PixelFormat", "check_length", "decode", "describe"]
-
-TAIL = b"\xa5\x5a\x3c\xc3\x96\x69" * 40  # of no meaning: see _decode_jpeg
 
 
 def decode(
@@ -55,29 +50,21 @@ def decode(
     """
     shape = (len(frames), found.rows, found.columns, *([found.samples] if found.samples > 1 else []))
     values = np.empty(shape, found.dtype)
-    parts = (
-        _compressed(element, dataset, found, frames, source) if found.is_compressed else _native(element, found, frames)
-    )
-    for place, part in parts:
+    if found.is_compressed:
+        parts = _compressed(element, dataset, found, frames, source)
+    elif found.allocated == 1:  # pydicom's decoder takes each frame to begin at a byte
+        parts = _bits(element, found, frames)
+    else:
+        parts = _native(element, found, frames)
+    for place, part in enumerate(parts):
         values[place] = part.reshape(shape[1:])
     return values
 
 
-def _native(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    from pydicom.pixels import get_decoder
-
-    if found.allocated == 1:  # pydicom's decoder takes each frame to begin at a byte
-        yield from enumerate(_bits(element, found, frames))
-        return
-    decoder, options = get_decoder(found.syntax), _options(found, found.frames)  # type: ignore[arg-type]
-    if found.keyword == "PixelData":
-        options |= {"pixel_vr": element.VR}
-    for place, frame in enumerate(frames):
-        part, _ = decoder.as_array(element.value, index=frame, validate=False, **options)
-        if found.keyword in FLOATS:
-            yield place, part
-        else:
-            yield place, _as_colours(_meaningful(part, found, found.allocated), found, None)
+def _native(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -> Iterator[np.ndarray]:
+    for part in _decoded(element.value, found, frames, pixel_vr=element.VR):
+        is_float = found.keyword in FLOATS
+        yield part if is_float else _as_colours(_meaningful(part, found, found.allocated), found, None)
 
 
 def _bits(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -> Iterator[np.ndarray]:
@@ -95,11 +82,12 @@ def _bits(element: "DataElement", found: PixelFormat, frames: Sequence[int]) -> 
         yield np.unpackbits(packed, bitorder="little")[start - 8 * first :][: found.frame_bits]
 
 
-def _options(found: PixelFormat, frames: int) -> dict[str, Any]:
-    """For pydicom's decoders: stored codes as they are, since signs and unused bits are settled here for all."""
-    return {
-        "raw": True,
-        "number_of_frames": frames,
+def _decoded(value: bytes, found: PixelFormat, frames: Sequence[int], **options: Any) -> Iterator[np.ndarray]:
+    """Stored codes as pydicom's decoders give them: signs and unused bits are settled here for all."""
+    from pydicom.pixels import get_decoder
+
+    options = {
+        "number_of_frames": found.frames,
         "rows": found.rows,
         "columns": found.columns,
         "samples_per_pixel": found.samples,
@@ -109,23 +97,25 @@ def _options(found: PixelFormat, frames: int) -> dict[str, Any]:
         "bits_stored": found.allocated,
         "pixel_representation": 0,
         "pixel_keyword": found.keyword,
-    }
+    } | options
+    decoder = get_decoder(found.syntax)  # type: ignore[arg-type]
+    for part, _ in decoder.iter_array(value, indices=frames, raw=True, validate=False, **options):
+        yield part
 
 
 def _compressed(
     element: "DataElement", dataset: "Dataset", found: PixelFormat, frames: Sequence[int], source: Source
-) -> Iterator[tuple[int, np.ndarray]]:
-    places: dict[int, list[int]] = {}
-    for place, frame in enumerate(frames):
-        places.setdefault(frame, []).append(place)
-    for index, code in enumerate(_codes(element, dataset, found, source)):
-        claims = _check_code(code, found, source) if index in places else None
-        for place in places.get(index, ()):
-            part = _decode_code(code, claims, found, source)
-            if part.size != found.rows * found.columns * found.samples:
-                raise DamagedFileError(_not_the_header(source))
-            bits = claims.bits if claims else found.allocated
-            yield place, _as_colours(_meaningful(part, found, bits), found, claims)
+) -> Iterator[np.ndarray]:
+    codes = _codes(element, dataset, found, source)
+    for frame in frames:
+        claims = None if found.syntax == RLE else _check_code(codes[frame], found, source)
+        try:
+            part = _decode_code(codes[frame], claims, found)
+        except MemoryError:
+            raise
+        except Exception:  # decoders raise many kinds
+            raise _damaged(source) from None
+        yield _as_colours(_meaningful(part, found, claims.bits if claims else found.allocated), found, claims)
 
 
 def _codes(element: "DataElement", dataset: "Dataset", found: PixelFormat, source: Source) -> list[bytes]:
@@ -135,7 +125,7 @@ def _codes(element: "DataElement", dataset: "Dataset", found: PixelFormat, sourc
     offsets, lengths = (value_of(dataset, f"ExtendedOffsetTable{end}") for end in ("", "Lengths"))
     extended = (offsets, lengths) if offsets and lengths else None
     codes = list(generate_frames(element.value, number_of_frames=found.frames, extended_offsets=extended))
-    starts = sum(1 for fragment in list(generate_fragments(element.value))[1:] if starts_image(fragment))
+    starts = sum(starts_image(fragment) for fragment in list(generate_fragments(element.value))[1:])
     if len(codes) < found.frames:
         raise DamagedFileError(too_few(found, source))
     if max(len(codes), starts) > found.frames:
@@ -146,72 +136,55 @@ def _codes(element: "DataElement", dataset: "Dataset", found: PixelFormat, sourc
     return codes
 
 
-def _check_code(code: bytes, found: PixelFormat, source: Source) -> Codestream | None:
-    if found.syntax == RLE:
-        return None
+def _check_code(code: bytes, found: PixelFormat, source: Source) -> Codestream:
     claims = parse(code)
     if claims is None:
-        raise DamagedFileError(_incomplete(source))
-    if (claims.rows, claims.columns, claims.samples) != (found.rows, found.columns, found.samples):
-        raise DamagedFileError(_not_the_header(source))
-    if not claims.is_whole:
-        raise DamagedFileError(_incomplete(source))
-    if claims.is_rare:
-        raise UnsupportedImageError(
-            f"{source.label}: hierarchical JPEG, a rare kind, is not read here. Export it uncompressed."
-        )
-    if claims.bits > found.allocated:
+        raise _damaged(source)
+    if claims.shape != (found.rows, found.columns, found.samples) or claims.bits > found.allocated:
         raise DamagedFileError(
-            f"{source.label}: the compressed pixels have {claims.bits} bits, and the header states {found.allocated}. "
-            "Export it again."
+            f"{source.label}: the compressed pixels have another size or more bits than the header states. Export it "
+            "again."
         )
+    if not claims.is_whole:
+        raise _damaged(source)
+    if claims.is_hierarchical:
+        raise UnsupportedImageError(f"{source.label}: hierarchical JPEG is not read here. Export it uncompressed.")
     return claims
 
 
-def _incomplete(source: Source) -> str:
-    return f"{source.label}: the DICOM file is damaged: its compressed pixels are incomplete. Export or copy it again."
+def _damaged(source: Source) -> DamagedFileError:
+    return DamagedFileError(
+        f"{source.label}: the DICOM file is damaged: its compressed pixels are incomplete or cannot be decoded. Export "
+        "or copy it again."
+    )
 
 
-def _not_the_header(source: Source) -> str:
-    return f"{source.label}: the compressed pixels have another size than the header states. Export it again."
-
-
-def _decode_code(code: bytes, claims: Codestream | None, found: PixelFormat, source: Source) -> np.ndarray:
+def _decode_code(code: bytes, claims: Codestream | None, found: PixelFormat) -> np.ndarray:
     """One frame's codes, (Y, X) or (Y, X, 3), as unsigned integers; YCbCr stays but for JPEG.
 
     Raises:
-        DamagedFileError: They cannot be decoded, or end too early.
+        Exception: Of many kinds.
     """
-    try:
-        return _decoder_of(found)(code, claims, found)
-    except (ReadError, MemoryError):
-        raise
-    except EOFError:
-        raise DamagedFileError(
-            f"{source.label}: the DICOM file is damaged: its compressed pixels end too early. Export or copy it again."
-        ) from None
-    except Exception:  # decoders raise many kinds
-        raise DamagedFileError(
-            f"{source.label}: the DICOM file is damaged: its compressed pixels cannot be decoded. Export or copy it "
-            "again."
-        ) from None
+    import imagecodecs
+    from pydicom.encaps import encapsulate
 
-
-def _decoder_of(found: PixelFormat) -> Callable[[bytes, Codestream | None, PixelFormat], np.ndarray]:
     if found.syntax in JPEG:
-        return _decode_jpeg
+        return _decode_jpeg(code, claims, found)
     if found.syntax in JPEG_LS:
-        return _decode_jpeg_ls
-    return _decode_jpeg_2000 if found.syntax in JPEG_2000 else _decode_rle
+        whole = code.rstrip(b"\0")
+        # CharLS can take seconds to find that the end is missing.
+        return np.asarray(imagecodecs.jpegls_decode(whole if whole.endswith(JPEG_END) else whole + JPEG_END))
+    if found.syntax in JPEG_2000:
+        part = imagecodecs.jpeg2k_decode(code)
+        return part.view(f"u{part.dtype.itemsize}")
+    return next(_decoded(encapsulate([code]), found, [0], number_of_frames=1, decoding_plugin="pydicom"))
 
 
 def _decode_jpeg(code: bytes, claims: Codestream | None, found: PixelFormat) -> np.ndarray:
-    """JPEG of any process: libjpeg goes on in grey where data end too early, and says nothing.
-
-    So the frame is decoded again with more data before its end: whole data, which end there, do not change by it.
+    """JPEG of any process; libjpeg says nothing of missing data, so what noise behind the scans changes is incomplete.
 
     Raises:
-        EOFError: They do.
+        EOFError: It is.
     """
     import imagecodecs
 
@@ -220,35 +193,8 @@ def _decode_jpeg(code: bytes, claims: Codestream | None, found: PixelFormat) -> 
         is_rgb = claims.is_rgb if claims and claims.is_rgb is not None else found.photometric == "RGB"
         spaces = {"colorspace": "RGB" if is_rgb else "YCBCR", "outcolorspace": "RGB"}
     part = imagecodecs.jpeg8_decode(code, **spaces)
-    end = code.rfind(JPEG_END)
-    longer = code[: end if end > 0 else len(code)] + TAIL + JPEG_END
-    if not np.array_equal(part, imagecodecs.jpeg8_decode(longer, **spaces)):
+    if not np.array_equal(part, imagecodecs.jpeg8_decode(with_noise(code), **spaces)):
         raise EOFError
-    return part
-
-
-def _decode_jpeg_ls(code: bytes, claims: Codestream | None, found: PixelFormat) -> np.ndarray:
-    import imagecodecs
-
-    whole = code.rstrip(b"\0")
-    # CharLS can take seconds to find that the end is missing.
-    return np.asarray(imagecodecs.jpegls_decode(whole if whole.endswith(JPEG_END) else whole + JPEG_END))
-
-
-def _decode_jpeg_2000(code: bytes, claims: Codestream | None, found: PixelFormat) -> np.ndarray:
-    import openjpeg
-
-    part = np.asarray(openjpeg.decode(code))
-    return part.view(f"u{part.dtype.itemsize}")
-
-
-def _decode_rle(code: bytes, claims: Codestream | None, found: PixelFormat) -> np.ndarray:
-    from pydicom.encaps import encapsulate
-    from pydicom.pixels import get_decoder
-
-    part, _ = get_decoder(found.syntax).as_array(  # type: ignore[arg-type]
-        encapsulate([code]), index=0, validate=False, decoding_plugin="pydicom", **_options(found, 1)
-    )
     return part
 
 

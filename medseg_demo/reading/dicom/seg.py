@@ -20,7 +20,8 @@ from medseg_demo.image import Geometry, MedicalImage, spacing_of
 from medseg_demo.reading.dicom.dataset import Header, load, read_pixels, sop_class
 from medseg_demo.reading.dicom.elements import whole
 from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
-from medseg_demo.reading.dicom.pixels import PixelFormat, decode
+from medseg_demo.reading.dicom.pixel_format import PixelFormat
+from medseg_demo.reading.dicom.pixels import decode
 from medseg_demo.reading.dicom.seg_header import LABEL_MAP, SEGMENTATION, VALUES, SegHeader, read_header
 from medseg_demo.reading.dicom.slice_places import NOTED, Place
 from medseg_demo.reading.dicom.source_frames import FrameElements

@@ -11,7 +11,7 @@ from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.reading.dicom.dataset import Header
 from medseg_demo.reading.dicom.elements import first, items, value_of, whole, word
-from medseg_demo.reading.dicom.pixels import PixelFormat, check_length, describe
+from medseg_demo.reading.dicom.pixel_format import PixelFormat, check_length, describe
 from medseg_demo.reading.source import Source, check_bytes, check_size
 
 if TYPE_CHECKING:

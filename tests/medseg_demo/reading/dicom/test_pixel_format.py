@@ -57,10 +57,10 @@ def test_what_follows_from_the_rest_may_be_missing(source):
             UnsupportedImageError,
             "YBR colours of 16 bits",
         ),
-        ({"syntax": "1.2.840.10008.1.2.4.102"}, UnsupportedImageError, "video"),
+        ({"syntax": "1.2.840.10008.1.2.4.102"}, UnsupportedImageError, "DICOM as MPEG"),
         ({"syntax": "1.2.840.10008.1.2.4.94"}, UnsupportedImageError, "JPIP"),
         ({"syntax": "1.2.840.10008.1.2.4.110"}, UnsupportedImageError, "JPEG XL"),
-        ({"syntax": "1.2.840.10008.1.2.4.55"}, UnsupportedImageError, "retired kind of JPEG"),
+        ({"syntax": "1.2.840.10008.1.2.4.55"}, UnsupportedImageError, "JPEG Full Progression"),
         ({"syntax": "1.2.840.113619.5.2"}, UnsupportedImageError, "transfer syntax"),
     ],
 )
