@@ -182,14 +182,14 @@ def _parse_png(source: Source) -> Picture:
     chunks: dict[bytes, bytes] = {}
     start = 0
     for kind, place, length in _chunks(source, 8, source.size, is_png=True):
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iTXt"):
-            content = read_at(source, place, min(length, MOST_CHUNK))
-            if kind in (b"IHDR", b"PLTE", b"tRNS") and read_at(source, place + length, 4) != _checksum(kind + content):
-                raise _damaged(source, "PNG", "the checksum of its header or palette is wrong")
-            if kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0"):
-                chunks.setdefault(kind, content)
-        if kind == b"IDAT" and not start:
-            start = place - 8
+        if kind == b"IDAT":
+            start = start or place - 8
+            continue
+        content = read_at(source, place, min(length, MOST_CHUNK))
+        if length <= MOST_CHUNK and read_at(source, place + length, 4) != _checksum(kind + content):
+            raise _damaged(source, "PNG", "the checksum of a chunk before or behind its pixels is wrong")
+        if kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0"):
+            chunks.setdefault(kind, content)
         if kind == b"IEND":
             break
     else:

@@ -29,18 +29,11 @@ if TYPE_CHECKING:
     from tifffile import TiffPage
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, MASK, CMYK, YCBCR = range(7)
-PHOTOMETRICS = {8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "a colour filter array (raw camera data)"}
-PHOTOMETRICS |= {32844: "CIE LogL", 32845: "CIE LogLuv", 34892: "linear raw camera data", 51177: "depth"}
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
 ASSOCIATED, UNASSOCIATED = 1, 2
 SAMPLES: dict[Samples, int] = {"one": 1, "grey+opacity": 2, "colour": 3, "colour+opacity": 4}
-JPEG = 7
-FAX = (2, 3, 4)
-JPEG_2000 = (33004, 33005, 34712)
+JPEG, FAX, JPEG_2000 = 7, (2, 3, 4), (33004, 33005, 34712)
 COMPRESSIONS = (1, *FAX, 5, JPEG, 8, 32773, 32946, *JPEG_2000, 34925, 34933, 50000, 50001)
-NAMES = {6: "old-style JPEG", 9: "JBIG", 32809: "ThunderScan", 32909: "PixarLog", 33003: "JPEG 2000 in YCbCr (Aperio)"}
-NAMES |= {34661: "JBIG", 34887: "LERC", 34892: "lossy DNG", 34934: "JPEG XR", 22610: "JPEG XR", 50002: "JPEG XL"}
-NAMES |= {52546: "JPEG XL", 48124: "Jetraw", 65000: "EER", 65001: "EER", 65002: "EER", 34676: "SGI LogL"}
 # Programs whose descriptions call pages channels, times or levels in words of their own.
 PROGRAMS = {
     r"PerkinElmer-QPI": "PerkinElmer's QPI",
@@ -91,9 +84,8 @@ def inspect(source: Source) -> Layout:
         places = np.array([page.offset for page in pages])[planes.order]
     with open_tiff(source) as file:
         page = parse_page(file, first.offset)
-        dtype = sample_type(page, source)
-        _check_codec(page, source)
-        samples, opacity, sample_names = _samples(page, source)
+        dtype = _check(page, source)
+        samples, opacity, sample_names = _samples(page)
     _, deep, rows, columns, _ = page.shaped
     depth = places.shape[1]
     if deep > 1 and depth > 1:
@@ -137,7 +129,10 @@ def _planes(found: tuple[Page, ...], source: Source) -> tuple[tuple[Page, ...], 
     elif len(pages) > 1:
         _check_program(texts, source)
     planes = planes or plain(pages, source)
-    return pages, replace(planes, notes=(*_left_out(found, pages), *planes.notes))
+    if len(found) == len(pages):
+        return pages, planes
+    note = f"{len(found) - len(pages)} of {len(found)} pages were left out: smaller copies (thumbnails) or masks."
+    return pages, replace(planes, notes=(note, *planes.notes))
 
 
 def _check_program(texts: Sequence[str], source: Source) -> None:
@@ -148,98 +143,74 @@ def _check_program(texts: Sequence[str], source: Source) -> None:
             )
 
 
-def _left_out(found: Sequence[Page], pages: Sequence[Page]) -> tuple[str, ...]:
-    if len(found) == len(pages):
-        return ()
-    if len(pages) > 1:
-        return (f"{len(found) - len(pages)} of {len(found)} pages were left out: smaller copies of others, or masks.",)
-    number = found.index(pages[0])
-    which = "the first" if number == 0 else f"number {number + 1}"
-    return (
-        f"Only {which} of {len(found)} pages was read: the others are marked as smaller copies (thumbnails) or masks.",
-    )
-
-
-def sample_type(page: "TiffPage", source: Source) -> np.dtype:
-    """The type that holds the samples of a page.
-
-    Raises:
-        UnsupportedImageError: They are complex, or of a number of bits that is not read.
-    """
-    bits, kind = page.bitspersample, page.sampleformat
+def _sample_type(bits: int, kind: int) -> np.dtype | None:
+    """The type that holds samples; None where there is none, or it is not clear how they are stored."""
     # Of 24 bits it is not clear whether the bytes of a sample follow the file's order.
     if kind in (UNSIGNED, UNDEFINED) and bits != 24 and (1 <= bits <= 32 or bits == 64):
         return np.dtype("u1" if bits <= 8 else "u2" if bits <= 16 else "u4" if bits <= 32 else "u8")
-    if kind == SIGNED and bits in (8, 16, 32, 64):
-        return np.dtype(f"i{bits // 8}")
-    if kind == FLOAT and bits in (16, 32, 64):
-        return np.dtype(f"f{bits // 8}")
-    words = {SIGNED: "signed integers", FLOAT: "floating-point numbers", 5: "complex integers", 6: "complex numbers"}
-    raise refused(
-        source,
-        f"its samples are {words.get(kind, 'whole numbers')} of {bits} bits, which are not read here",
-        "Save them with 8, 16 or 32 bits",
-    )
+    if (kind == SIGNED and bits in (8, 16, 32, 64)) or (kind == FLOAT and bits in (16, 32, 64)):
+        return np.dtype(f"{'i' if kind == SIGNED else 'f'}{bits // 8}")
+    return None
 
 
-def _check_codec(page: "TiffPage", source: Source) -> None:
-    code, bits, samples = page.compression, page.bitspersample, page.shaped[4]
-    if code not in COMPRESSIONS:
-        name = NAMES.get(code, f"number {code}")
-        raise refused(
-            source, f"its compression ({name}) is not read here", "Save it without compression, or with deflate"
-        )
-    if page.planarconfig not in (1, 2):
-        raise refused(
-            source, f"the order of its samples (number {page.planarconfig}) is not known here", "Save it anew"
-        )
-    most = {JPEG: (1, 3), **dict.fromkeys(JPEG_2000, (1, 2, 3, 4))}.get(code)
-    if most and samples not in most:
-        raise refused(source, f"it holds JPEG data of {samples} samples a pixel", "Save it without compression")
-    if page.photometric == YCBCR and (code != JPEG or page.shaped[0] > 1):
-        raise refused(
-            source, "its colours are YCbCr without JPEG compression, which is not read here", "Save it as RGB"
-        )
-    if code in JPEG_2000 and bits > 8 and page.parent.byteorder == ">":
+def _check(page: "TiffPage", source: Source) -> np.dtype:
+    """The type of the samples of a page.
+
+    Raises:
+        UnsupportedImageError: It is stored in a way that is not read here.
+    """
+    code, bits, kind, samples = page.compression, page.bitspersample, page.sampleformat, page.shaped[4]
+    meaning, extra = page.tags.valueof(PHOTOMETRIC, MIN_IS_BLACK), page.samplesperpixel - _own(page)
+    dtype = _sample_type(bits, kind)
+    colours, number = getattr(meaning, "name", meaning), getattr(kind, "name", kind)  # of tifffile's enumerations
+    has_inks = not extra and page.tags.valueof(INK_SET, 1) == 1 and code != JPEG and kind == UNSIGNED
+    has_palette = not extra and palette(page) is not None and kind == UNSIGNED
+    in_jpeg = {JPEG: (1, 3), **dict.fromkeys(JPEG_2000, (1, 2, 3, 4))}.get(code, (samples,))
+    faults = (
+        (dtype is None, f"its samples are of {bits} bits ({number})"),
+        (code not in COMPRESSIONS, f"its compression is {getattr(code, 'name', code)}"),
+        (page.planarconfig not in (1, 2), "the order of its samples (PlanarConfiguration) is not known"),
+        (samples not in in_jpeg, f"it holds JPEG data of {samples} samples a pixel"),
+        (page.photometric == YCBCR and (code != JPEG or page.shaped[0] > 1), "its colours are YCbCr without JPEG"),
         # tifffile hands the encoder big-endian values as if they were little-endian, others do not.
-        raise refused(
-            source,
+        (
+            code in JPEG_2000 and bits > 8 and page.parent.byteorder == ">",
             "it is big-endian and holds JPEG 2000 of more than 8 bits, which programs write with different byte orders",
-            "Save it little-endian, or with another compression",
-        )
-    if bits == 1 and samples > 1:
+        ),
         # The standard packs the bits of all samples in turn, tifffile those of each row of samples.
-        raise refused(
-            source, f"it holds {samples} samples of 1 bit in turn, which programs pack differently", "Use 8 bits"
-        )
-    if code in FAX and bits != 1:
-        raise refused(source, f"it is compressed as fax, with {bits} bits a sample", "Save it without compression")
+        (bits == 1 and samples > 1, f"it holds {samples} samples of 1 bit in turn, which programs pack differently"),
+        (code in FAX and bits != 1, f"it is compressed as fax, with {bits} bits a sample"),
+        (meaning not in range(YCBCR + 1), f"its colours are {colours}"),
+        (extra < 0, f"it is said to be in colour, and has {page.samplesperpixel} samples a pixel"),
+        (meaning == CMYK and not has_inks, "its inks are not the four of CMYK"),
+        (meaning == PALETTE and not has_palette, "its palette is missing or not for each of its samples"),
+    )
+    for is_fault, feature in faults:
+        if is_fault:
+            raise refused(
+                source,
+                f"{feature}, which is not read here",
+                "Save it as grey or RGB of 8, 16 or 32 bits, without compression",
+            )
+    assert dtype is not None
+    return dtype
 
 
-def _samples(page: "TiffPage", source: Source) -> tuple[Samples, int, tuple[str, ...]]:
+def _own(page: "TiffPage") -> int:
+    """How many samples the colours of a page take; the others are extra."""
+    return {RGB: 3, YCBCR: 3, CMYK: 4}.get(page.tags.valueof(PHOTOMETRIC), 1)
+
+
+def _samples(page: "TiffPage") -> tuple[Samples, int, tuple[str, ...]]:
     """What the samples of a pixel are, their opacity, and their names: as ``Content`` has them."""
-    meaning, count = page.tags.valueof(PHOTOMETRIC), page.samplesperpixel
-    if meaning is not None and meaning not in range(YCBCR + 1):
-        name = PHOTOMETRICS.get(meaning, f"photometric interpretation {meaning}")
-        raise refused(source, f"its colours are {name}, which is not read here", "Save it as RGB or grey")
-    own = {RGB: 3, YCBCR: 3, CMYK: 4}.get(meaning, 1) if meaning is not None else 1
-    extra = count - own
-    if extra < 0:
-        raise refused(source, f"it is said to be in colour, and has {count} samples a pixel", "Save it anew")
-    is_unsigned = page.sampleformat == UNSIGNED
-    if meaning == CMYK and (extra or page.tags.valueof(INK_SET, 1) != 1 or page.compression == JPEG or not is_unsigned):
-        raise refused(source, "its inks are not the four of CMYK, which are not read here", "Save it as RGB")
-    if meaning == PALETTE and (extra or palette(page) is None or not is_unsigned):
-        raise refused(
-            source, "it is said to have a palette, which is missing or not for each of its samples", "Save it anew"
-        )
-    is_colour = own > 1
+    own = _own(page)
+    extra = page.samplesperpixel - own
     if not extra:
-        return "colour" if is_colour else "one", 0, ()
+        return "colour" if own > 1 else "one", 0, ()
     stated = (*page.extrasamples, *[0] * extra)[:extra]
     if extra == 1 and stated[0] in (ASSOCIATED, UNASSOCIATED):
-        return "colour+opacity" if is_colour else "grey+opacity", stated[0], ()
-    named = COLOURS if is_colour else ("channel 1",)
+        return "colour+opacity" if own > 1 else "grey+opacity", stated[0], ()
+    named = COLOURS if own > 1 else ("channel 1",)
     others = ("opacity" if kind else f"channel {own + index + 1}" for index, kind in enumerate(stated))
     return "one", 0, (*named, *others)
 

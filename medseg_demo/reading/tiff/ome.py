@@ -13,10 +13,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from medseg_demo import names
-from medseg_demo.errors import DamagedFileError
 from medseg_demo.reading.source import Source
-from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, refused
-from medseg_demo.reading.tiff.planes import Planes, arrange, check_planes, in_mm, unknown_unit
+from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, damaged, refused
+from medseg_demo.reading.tiff.planes import Planes, arrange, check_planes, spacing
 
 DECLARATIONS = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 MOST_NAME, MOST_PROLOGUE = 40, 4096
@@ -63,11 +62,10 @@ def by_ome(text: str, pages: Sequence[Page], source: Source) -> Planes:
             source, "its OME-XML calls its pages one image, and they differ in size or kind", "Save each kind alone"
         )
     spacing_mm, more = first.spacing_mm(is_volume=planes[0][1])
-    labels = tuple(name for *_, each in planes for name in each)
     return Planes(
         order=order,
         is_volume=planes[0][1],
-        names=labels,
+        names=tuple(name for *_, each in planes for name in each),
         spacing_mm=spacing_mm,
         is_contiguous=first.is_contiguous,
         notes=(*notes, *more),
@@ -76,15 +74,11 @@ def by_ome(text: str, pages: Sequence[Page], source: Source) -> Planes:
 
 def _parse(text: str, source: Source) -> ElementTree.Element:
     if DECLARATIONS.search(text):
-        raise refused(
-            source, "its description declares a document type or entities, which no OME-XML needs", "Save it anew"
-        )
+        raise refused(source, "its description declares a document type or entities, which no OME-XML needs")
     try:
         return ElementTree.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", text))
     except (ElementTree.ParseError, ValueError, RecursionError):
-        raise DamagedFileError(
-            f"{source.label}: the TIFF file is damaged: its OME-XML is cut off or no XML. Export it again."
-        ) from None
+        raise damaged(source, "its OME-XML is cut off or no XML") from None
 
 
 def _all(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
@@ -101,7 +95,7 @@ class _Pixels:
         self.pixels, self.root, self.pages, self.source = pixels, root, pages, source
         order = pixels.get("DimensionOrder", "XYCZT").upper()
         if sorted(order) != sorted("XYCZT") or order[:2] != "XY":
-            raise refused(source, "its OME-XML states no usable DimensionOrder", "Save it anew")
+            raise refused(source, "its OME-XML states no usable DimensionOrder")
         self.axes = order[:1:-1]
         self.entries = list(_all(pixels, "TiffData"))
         start = self._number(self.entries[0], "IFD", 0) if self.entries else 0
@@ -113,7 +107,7 @@ class _Pixels:
             raise refused(source, "its OME-XML mixes channels of one and of several samples", "Save each kind alone")
         each = samples[0] if samples[0] > 1 or size_c % self.page.samples else self.page.samples
         if each not in (1, self.page.samples) or size_c % each:
-            raise refused(source, f"its OME-XML states {size_c} channels of {each} samples each", "Save it anew")
+            raise refused(source, f"its OME-XML states {size_c} channels of {each} samples each")
         sizes = {"C": size_c // each, "Z": self._number(pixels, "SizeZ", 1), "T": self._number(pixels, "SizeT", 1)}
         self.sizes = [sizes[letter] for letter in self.axes]
         self.count = math.prod(self.sizes)
@@ -121,14 +115,14 @@ class _Pixels:
             raise refused(source, f"its OME-XML claims {self.count:,} planes", "Save fewer a file")
         stated = (self._number(pixels, "SizeX", 1), self._number(pixels, "SizeY", 1))
         if stated != (self.page.shape[3], self.page.shape[2]):
-            raise refused(source, "its OME-XML states another size than its pages have", "Save it anew")
+            raise refused(source, "its OME-XML states another size than its pages have")
         self.labels = [names.shown(" ".join(channel.get("Name", "").split()))[:MOST_NAME] for channel in channels]
         self.is_contiguous = False
 
     def _number(self, element: ElementTree.Element, name: str, least: int) -> int:
         text = element.get(name, str(least)).strip()
         if not re.fullmatch(r"\d{1,9}", text) or int(text) < least:
-            raise refused(self.source, f"its OME-XML states no usable {name}", "Save it anew")
+            raise refused(self.source, f"its OME-XML states no usable {name}")
         return int(text)
 
     def planes(self, number: int | None) -> tuple[np.ndarray, bool, tuple[str, ...]]:
@@ -137,7 +131,7 @@ class _Pixels:
         Args:
             number: Of the image, where there are several.
         """
-        places, is_volume, labels = arrange(self.axes, self.sizes, labels={"C": self.labels})
+        places, is_volume, labels = arrange(self.axes, self.sizes, channels=self.labels)
         table = self._table()
         if (table < 0).any():
             raise refused(
@@ -164,7 +158,7 @@ class _Pixels:
             stated = self._number(entry, "PlaneCount" if "PlaneCount" in entry.attrib else "NumPlanes", 0) or default
             start = [self._number(entry, f"First{letter}", 0) for letter in self.axes]
             if any(place >= size for place, size in zip(start, self.sizes, strict=True)):
-                raise refused(self.source, "its OME-XML places a page outside of the image", "Save it anew")
+                raise refused(self.source, "its OME-XML places a page outside of the image")
             plane = int(np.ravel_multi_index(start, self.sizes))
             if len(self.pages) == len(entries) == 1 < self.count <= stated and page == plane == 0:
                 # One directory may stand for all planes, as ImageJ and tifffile write large files.
@@ -183,18 +177,13 @@ class _Pixels:
             return uuid.get("FileName", "").lower() == self.source.path.name.lower()
         return (uuid.text or "").strip() == own.strip()
 
-    def spacing_mm(self, *, is_volume: bool) -> tuple[tuple[float | None, float | None, float | None], tuple[str, ...]]:
+    def spacing_mm(self, *, is_volume: bool) -> tuple[tuple[float | None, ...], tuple[str, ...]]:
         """(Z, Y, X) in mm, None where it is not stated, and notes."""
-        found, notes = [], []
+        sizes: list[float | None] = []
         for letter in "ZYX":
-            size, unit = self.pixels.get(f"PhysicalSize{letter}"), self.pixels.get(f"PhysicalSize{letter}Unit", "µm")
             try:
-                length = float(size) if size is not None else None
+                sizes.append(float(self.pixels.get(f"PhysicalSize{letter}", "")))
             except ValueError:
-                length = None
-            found.append(in_mm(length, unit))
-            if length is not None and in_mm(1.0, unit) is None and unknown_unit(unit) not in notes:
-                notes.append(unknown_unit(unit))
-        if is_volume and found[0] is None and found[2] is not None and not notes:
-            notes.append("The file does not state the distance between its slices, so the spacing is unknown.")
-        return (found[0], found[1], found[2]), tuple(notes)
+                sizes.append(None)
+        units = [self.pixels.get(f"PhysicalSize{letter}Unit", "µm") for letter in "ZYX"]
+        return spacing(sizes, units, is_volume=is_volume)

@@ -26,7 +26,7 @@ MOST_DIRECTORIES, MOST_ENTRIES, MOST_SEGMENTS, MOST_VALUES = 100_000, 4_096, 2**
 MOST_TAG_BYTES, MOST_TEXT_BYTES = 1024 * MIB, 16 * MIB
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 TEXTS = (1, 2, 7)  # types that tifffile keeps as bytes
-WIDTH, BITS, PHOTOMETRIC, DESCRIPTION, ORIENTATION, COLOUR_MAP, INK_SET = 256, 258, 262, 270, 274, 320, 332
+PHOTOMETRIC, DESCRIPTION, ORIENTATION, COLOUR_MAP, INK_SET = 262, 270, 274, 320, 332
 OFFSETS, COUNTS, TILE_WIDTH, JPEG_TABLES = (324, 273), (325, 279), 322, 347
 # What says how pixels are stored, and may neither lie beyond the file's end nor be of an unknown type.
 READ = {254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324}
@@ -43,6 +43,7 @@ MAKERS = {
     50706: "a camera's raw data (DNG)",
 }
 REDUCED, MASK = 1, 4
+SAVE_ANEW = "Save it anew with the program that it comes from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,7 @@ def _check_entry(entry: tuple[int, int, int, bytes], form: str, source: Source) 
             "read. Save the pixels anew."
         )
     most = MOST_SEGMENTS if tag in (*OFFSETS, *COUNTS) else MOST_VALUES
-    is_text = kind in TEXTS and tag in (DESCRIPTION, JPEG_TABLES)
-    is_wrong = not size or (kind in TEXTS[1:] and not is_text)
+    is_wrong = not size or (kind in TEXTS and tag not in (DESCRIPTION, JPEG_TABLES))
     if (tag in READ and is_wrong) or (tag in LOADED and kind not in TEXTS and most < count <= source.size):
         raise damaged(source, f"its TIFF tag {tag} holds {count} values of type {kind}")
     if size <= len(value) or tag not in LOADED:
@@ -202,8 +202,9 @@ def check_page(page: "TiffPage", source: Source) -> None:
         UnsupportedImageError: Its samples are of different kinds, or parts of it are not stored.
         ImageTooLargeError: It claims too much.
     """
-    single = (page.compression, page.planarconfig, page.sampleformat, page.tags.valueof(PHOTOMETRIC, 0))
-    if not all(isinstance(value, int) for value in (*single, *page.shaped)):
+    tags = (page.tags.valueof(tag, 1) for tag in (PHOTOMETRIC, ORIENTATION, INK_SET))
+    own = (page.compression, page.planarconfig, page.sampleformat, page.fillorder, page.predictor)
+    if not all(isinstance(value, int) for value in (*tags, *own, *page.shaped)):
         raise damaged(source, "a tag of one whole number holds something else")
     planes, depth, height, width, _ = page.shaped
     if min(*page.shaped, page.samplesperpixel) < 1:
@@ -213,12 +214,8 @@ def check_page(page: "TiffPage", source: Source) -> None:
     check_size((depth, height, width) if depth > 1 else (height, width), source)
     bits = page.bitspersample
     if isinstance(bits, tuple):
-        raise refused(
-            source,
-            f"its samples are of different kinds (TIFF tag {BITS}: {', '.join(map(str, bits[:6]))}), "
-            "which is not read here",
-            "Save all with the same number of bits and the same format",
-        )
+        stated = ", ".join(map(str, bits[:6]))
+        raise refused(source, f"its samples are of different kinds ({stated} bits)", "Save all with the same bits")
     tile = tile_shape(page)
     if min(tile) < 1:
         raise damaged(source, f"it claims strips or tiles of {tile[2]} × {tile[1]} pixels")
@@ -230,20 +227,15 @@ def check_page(page: "TiffPage", source: Source) -> None:
             "Save it with larger ones."
         )
     starts, counts = page.dataoffsets, page.databytecounts
-    if not starts:
-        raise damaged(source, "a TIFF page does not say where its pixels are")
-    has_counts = any(tag in page.tags for tag in COUNTS) or (page.compression == 1 and expected == 1)
-    if not has_counts or len(starts) < expected or len(counts) < expected:
-        held = min(len(starts), len(counts) if has_counts else 0)
+    if not any(tag in page.tags for tag in COUNTS) and (page.compression != 1 or expected > 1):
+        counts = ()  # those that tifffile makes up
+    if len(starts) < expected or len(counts) < expected:
+        held = min(len(starts), len(counts))
         raise damaged(source, f"a TIFF page needs {expected} strips or tiles and lists {held}")
     segments = list(zip(starts[:expected], counts[:expected], strict=True))
     missing = sum(not start or not count for start, count in segments)
     if missing:
-        raise refused(
-            source,
-            f"{missing} of {expected} strips or tiles are missing (a sparse TIFF), which is not read here",
-            "Save it whole",
-        )
+        raise refused(source, f"{missing} of {expected} strips or tiles are missing (a sparse TIFF)", "Save it whole")
     if any(start + count > source.size for start, count in segments):
         raise damaged(source, "its pixels are said to be beyond the end of the file")
     needed, held = math.prod(page.shaped) * bits // 8, sum(counts[:expected])
@@ -268,8 +260,8 @@ def describe(page: "TiffPage") -> tuple[str, ...]:
 
 def orientation(page: "TiffPage") -> int:
     """1 to 8."""
-    found = page.tags.valueof(ORIENTATION, 1)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    found: int = page.tags.valueof(ORIENTATION, 1)
+    return found if 1 <= found <= 8 else 1
 
 
 def _kind(page: "TiffPage") -> tuple[Any, ...]:
@@ -285,7 +277,7 @@ def _resolution(page: "TiffPage") -> tuple[float, float] | None:
     return found[0][0] / found[0][1], found[1][0] / found[1][1]
 
 
-def refused(source: Source, reason: str, advice: str) -> UnsupportedImageError:
+def refused(source: Source, reason: str, advice: str = SAVE_ANEW) -> UnsupportedImageError:
     """The error of a layout that is not read here: what, where, what to do."""
     return UnsupportedImageError(f"{source.label}: {reason}. {advice}.")
 

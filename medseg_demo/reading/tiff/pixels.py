@@ -1,12 +1,12 @@
 """The values of a TIFF's pages, decoded by tifffile and imagecodecs from directories that were checked before."""
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry
 from medseg_demo.reading.intensities import OVER_BLACK
 from medseg_demo.reading.picture import jpeg, turn, webp_size
@@ -25,7 +25,7 @@ from medseg_demo.reading.tiff.layout import (
     Content,
     palette,
 )
-from medseg_demo.reading.tiff.pages import PHOTOMETRIC, open_tiff, orientation, parse_page, tile_shape
+from medseg_demo.reading.tiff.pages import PHOTOMETRIC, damaged, open_tiff, orientation, parse_page, refused, tile_shape
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -136,33 +136,23 @@ def _checked(decode: Callable[..., Any], page: "TiffPage", source: Source) -> Ca
 def _check_segment(data: bytes, page: "TiffPage", source: Source) -> None:
     """Refuse a strip or tile whose own header claims more than its page has, before it is decoded."""
     _, rows, columns, samples = tile_shape(page)
-    claimed: tuple[int, ...]
     if page.compression == JPEG:
-        rows_, columns_, count, bits = jpeg.read_frame(data, source)
-        claimed = rows_, columns_, count
+        claimed = jpeg.read_frame(data, source)
     elif page.compression == PNG:
-        claimed = (int.from_bytes(data[20:24]), int.from_bytes(data[16:20]), samples)
-        bits = data[24] if len(data) > 24 else 0
+        claimed = int.from_bytes(data[20:24]), int.from_bytes(data[16:20]), samples, int.from_bytes(data[24:25])
     elif page.compression == WEBP:
-        claimed, bits = (*webp_size(data[:64], source), samples), 8
+        claimed = (*webp_size(data[:64], source), samples, 8)
     else:
-        start = data.find(b"\xff\x4f\xff\x51")
-        fields = np.frombuffer(data[start + 8 : start + 40], ">u4")
-        if start < 0 or len(fields) < 8:
-            raise EOFError
-        width, height, left, top = (int(value) for value in fields[:4])
-        claimed = (height - top, width - left, int.from_bytes(data[start + 40 : start + 42]))
-        bits = (data[start + 42] & 127) + 1
-    if page.compression in JPEG_2000 and bits != page.bitspersample:
-        raise UnsupportedImageError(
-            f"{source.label}: its JPEG 2000 data have {bits} bits and its page says {page.bitspersample}, which is "
-            "not read here. Save it with another compression."
-        )
-    if claimed[0] > rows or claimed[1] > columns or claimed[2] != samples or bits != page.bitspersample:
-        raise DamagedFileError(
-            f"{source.label}: the TIFF file is damaged: a strip or tile says of itself that it has {claimed[1]} × "
-            f"{claimed[0]} pixels of {claimed[2]} samples and {bits} bits, and its page says {columns} × {rows} of "
-            f"{samples} and {page.bitspersample}. Export it again."
+        head = data[data.find(b"\xff\x4f\xff\x51") :][:43]
+        width, height, left, top = struct.unpack_from(">4I", head, 8)
+        claimed = height - top, width - left, int.from_bytes(head[40:42]), (head[42] & 127) + 1
+        if claimed[3] != page.bitspersample:
+            raise refused(source, f"its JPEG 2000 data have {claimed[3]} bits and its page says {page.bitspersample}")
+    if claimed[0] > rows or claimed[1] > columns or claimed[2:] != (samples, page.bitspersample):
+        raise damaged(
+            source,
+            f"a strip or tile says of itself that it has {claimed[1]} × {claimed[0]} pixels of {claimed[2]} samples "
+            f"and {claimed[3]} bits, and its page says {columns} × {rows} of {samples} and {page.bitspersample}",
         )
 
 
@@ -194,10 +184,8 @@ def _opacity(
     stored = full if page.sampleformat in (FLOAT, SIGNED) else 2**page.bitspersample - 1
     is_opaque = bool((alpha >= stored).all())
     if page.tags.valueof(PHOTOMETRIC) == MIN_IS_WHITE and not is_opaque:
-        raise UnsupportedImageError(
-            f"{source.label}: it is partly transparent, and white is its least value (MinIsWhite). "
-            "Save it without opacity."
-        )
+        reason = "it is partly transparent, and white is its least value (MinIsWhite)"
+        raise refused(source, reason, "Save it without opacity")
     if content.opacity == ASSOCIATED and (is_opaque or alpha.any()):
         # Its colours are multiplied with it: they lie on black already.
         colour: Samples = "colour" if array.shape[-1] == 4 else "one"

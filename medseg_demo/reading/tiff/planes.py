@@ -16,9 +16,8 @@ from itertools import product
 
 import numpy as np
 
-from medseg_demo.errors import DamagedFileError
 from medseg_demo.reading.source import Source
-from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, refused
+from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, damaged, refused
 
 # Of one unit in mm. Others (pixel, frame, an unknown word) leave the spacing unknown.
 UNITS_MM = {
@@ -41,7 +40,6 @@ UNITS_MM = {
 WORDS = {"C": "channel", "T": "time", "R": "position", "A": "angle", "P": "phase", "L": "lifetime", "I": "image"}
 WORDS |= {"Q": "volume", "E": "wavelength", "Z": "plane", "H": "lifetime", "F": "frame", "B": "block", "V": "event"}
 UNNAMED = "QI"  # letters for an axis that the metadata do not name
-IMAGEJ_ORDERS = {"czt", "ctz", "zct", "ztc", "tcz", "tzc"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,13 +58,13 @@ class Planes:
     order: np.ndarray
     is_volume: bool
     names: tuple[str, ...] = ()
-    spacing_mm: tuple[float | None, float | None, float | None] = (None, None, None)
+    spacing_mm: tuple[float | None, ...] = (None, None, None)
     is_contiguous: bool = False
     notes: tuple[str, ...] = ()
 
 
 def arrange(
-    axes: str, sizes: Sequence[int], *, start: int = 0, labels: Mapping[str, Sequence[str]] | None = None
+    axes: str, sizes: Sequence[int], *, channels: Sequence[str] = ()
 ) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """Which planes are the slices of which volume.
 
@@ -74,8 +72,7 @@ def arrange(
         axes: A letter for each axis of planes, slowest first: Z are slices; where there is no Z, the last axis without
             a name is. All others are volumes to choose from.
         sizes: Of these axes.
-        start: The number of the first plane.
-        labels: Names of the places along an axis, by its letter.
+        channels: Their names, where they are known.
 
     Returns:
         (volumes, slices) numbers of planes, whether there is an axis of slices, and the names of the volumes.
@@ -84,21 +81,21 @@ def arrange(
     slices = next((index for index in wide if axes[index] == "Z"), None)
     if slices is None:
         slices = next((index for index in reversed(wide) if axes[index] in UNNAMED), None)
-    planes = np.arange(start, start + math.prod(sizes)).reshape(tuple(sizes) or (1,))
+    planes = np.arange(math.prod(sizes)).reshape(tuple(sizes) or (1,))
     if slices is not None:
         planes = np.moveaxis(planes, slices, -1)
     choices = [index for index in wide if index != slices]
     names = tuple(
-        ", ".join(_place(axes[index], place, labels or {}) for index, place in zip(choices, places, strict=True))
+        ", ".join(_place(axes[index], place, channels) for index, place in zip(choices, places, strict=True))
         for places in product(*(range(sizes[index]) for index in choices))
     )
     count = sizes[slices] if slices is not None else 1
     return planes.reshape(-1, count), slices is not None, names if choices else ()
 
 
-def _place(letter: str, place: int, labels: Mapping[str, Sequence[str]]) -> str:
-    given = labels.get(letter, ())
-    return given[place] if place < len(given) and given[place] else f"{WORDS.get(letter, 'axis ' + letter)} {place + 1}"
+def _place(letter: str, place: int, channels: Sequence[str]) -> str:
+    given = channels[place] if letter == "C" and place < len(channels) else ""
+    return given or f"{WORDS.get(letter, 'axis ' + letter)} {place + 1}"
 
 
 def in_mm(size: float | None, unit: str) -> float | None:
@@ -111,29 +108,34 @@ def in_mm(size: float | None, unit: str) -> float | None:
     return size * factor
 
 
-def unknown_unit(unit: str) -> str:
-    """The note for a unit that is no length known here."""
-    shown = "".join(letter for letter in unit if letter.isprintable())[:20]
-    return f"The file states its spacing in {shown!r}, which is no unit of length known here: it is left unknown."
+def spacing(
+    sizes: Sequence[float | None], units: Sequence[str], *, is_volume: bool
+) -> tuple[tuple[float | None, ...], tuple[str, ...]]:
+    """(Z, Y, X) in mm, None where it is not known, and notes."""
+    found = tuple(in_mm(size, unit) for size, unit in zip(sizes, units, strict=True))
+    unknown = dict.fromkeys(unit for size, unit in zip(sizes, units, strict=True) if size and not in_mm(1, unit))
+    shown = ("".join(letter for letter in unit if letter.isprintable())[:20] for unit in unknown)
+    notes = [
+        f"The file states its spacing in {unit!r}, which is no unit of length known here: it is left unknown."
+        for unit in shown
+    ]
+    if is_volume and found[0] is None and found[2] is not None and not notes:
+        notes.append("The file does not state the distance between its slices, so the spacing is unknown.")
+    return found, tuple(notes)
 
 
 def plain(pages: Sequence[Page], source: Source) -> Planes:
     """Pages of one kind are slices; of several kinds, those of the first."""
-    kinds = [page.kind for page in pages]
-    same = [index for index, kind in enumerate(kinds) if kind == kinds[0]]
-    if len(same) == len(pages):
-        return Planes(order=np.arange(len(pages)).reshape(1, -1), is_volume=len(pages) > 1)
-    if len(same) == 1:
-        note = f"Only the first of {len(pages)} pages was read, since they differ in size or kind."
-        return Planes(order=np.zeros((1, 1), int), is_volume=False, notes=(note,))
+    same = [index for index, page in enumerate(pages) if page.kind == pages[0].kind]
     if same[-1] != len(same) - 1:
         raise refused(
             source,
             f"its {len(pages)} pages are of different sizes or kinds, in turn, so that they are no slices of a volume",
             "Save those that belong together as a file of their own",
         )
-    note = f"The last {len(pages) - len(same)} of {len(pages)} pages were left out, since they differ in size or kind."
-    return Planes(order=np.array([same]), is_volume=True, notes=(note,))
+    rest = len(pages) - len(same)
+    notes = (f"{rest} of {len(pages)} pages were left out, since they differ from the first in size or kind.",)
+    return Planes(order=np.array([same]), is_volume=len(same) > 1, notes=notes if rest else ())
 
 
 def by_imagej(text: str, pages: Sequence[Page], source: Source) -> Planes:
@@ -148,65 +150,43 @@ def by_imagej(text: str, pages: Sequence[Page], source: Source) -> Planes:
     if images == claimed == 1:
         planes = plain(pages, source)
     else:
-        axes, sizes = _imagej_axes(values, {"C": channels, "Z": slices, "T": frames}, images)
+        order = values.get("order", "czt").strip().lower()
+        axes = (order if sorted(order) == ["c", "t", "z"] else "czt")[::-1].upper()
+        sizes = [{"C": channels, "Z": slices, "T": frames}[letter] for letter in axes]
+        if images > claimed and not images % claimed:
+            axes, sizes = "I" + axes, [images // claimed, *sizes]
         if images > 1 and math.prod(sizes) != images:
-            raise refused(
-                source, f"ImageJ's description contradicts itself ({images} images, {claimed} by axes)", "Save it anew"
-            )
+            raise refused(source, f"ImageJ's description contradicts itself ({images} images, {claimed} by axes)")
         contiguous = check_planes(math.prod(sizes), pages, source, "ImageJ's description")
-        order, is_volume, names = arrange(axes, sizes)
-        planes = Planes(order=order, is_volume=is_volume, names=names, is_contiguous=contiguous)
-    spacing_mm, notes = _imagej_spacing(values, pages[0], is_volume=planes.is_volume)
+        places, is_volume, names = arrange(axes, sizes)
+        planes = Planes(order=places, is_volume=is_volume, names=names, is_contiguous=contiguous)
+    # As Java escapes it.
+    unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), values.get("unit", "").strip())
+    x, y = (1 / each for each in pages[0].resolution) if pages[0].resolution else (None, None)
+    lengths = (abs(_number(values, "spacing")) or None, y, x)
+    if unit.lower() in ("", "pixel", "pixels"):
+        lengths = (None, None, None)
+    spacing_mm, notes = spacing(lengths, [unit] * 3, is_volume=planes.is_volume)
+    if values.get("cf", "").strip() == "0":
+        slope, offset = _number(values, "c1") or 1, _number(values, "c0")
+        notes += (f"ImageJ's calibration of the intensities ({offset:g} + {slope:g} · value) was not applied.",)
     return replace(planes, spacing_mm=spacing_mm, notes=(*planes.notes, *notes))
-
-
-def _imagej_axes(values: Mapping[str, str], sizes: Mapping[str, int], images: int) -> tuple[str, list[int]]:
-    order = values.get("order", "czt").strip().lower()
-    axes = (order if order in IMAGEJ_ORDERS else "czt")[::-1].upper()
-    found = [sizes[letter] for letter in axes]
-    rest, over = divmod(images, math.prod(found))
-    return (axes, found) if over or rest < 2 else ("I" + axes, [rest, *found])
 
 
 def _count(values: Mapping[str, str], key: str, source: Source) -> int:
     text = values.get(key, "1").strip()
     if not re.fullmatch(r"\d{1,9}(\.0*)?", text) or int(float(text)) < 1:
-        raise refused(source, f"ImageJ's description states no usable number of {key}", "Save it anew")
+        raise refused(source, f"ImageJ's description states no usable number of {key}")
     return int(float(text))
 
 
-def _imagej_spacing(
-    values: Mapping[str, str], page: Page, *, is_volume: bool
-) -> tuple[tuple[float | None, float | None, float | None], tuple[str, ...]]:
-    unit = values.get("unit", "").strip()
-    if "\\u" in unit:  # as Java escapes it
-        unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), unit)
-    notes = []
-    if values.get("cf", "").strip() == "0":
-        notes.append(
-            "ImageJ's calibration of the intensities "
-            f"({_number(values, 'c0') or 0:g} + {_number(values, 'c1') or 1:g} · value) was not applied."
-        )
-    if unit.lower() in ("", "pixel", "pixels"):
-        return (None, None, None), tuple(notes)
-    if in_mm(1.0, unit) is None:
-        return (None, None, None), (*notes, unknown_unit(unit))
-    x, y = page.resolution or (None, None)
-    deep = _number(values, "spacing")
-    if is_volume and deep is None and x:
-        notes.append("The file does not state the distance between its slices, so the spacing is unknown.")
-    found = tuple(
-        in_mm(size, unit) for size in (abs(deep) if deep else None, 1 / y if y else None, 1 / x if x else None)
-    )
-    return (found[0], found[1], found[2]), tuple(notes)
-
-
-def _number(values: Mapping[str, str], key: str) -> float | None:
+def _number(values: Mapping[str, str], key: str) -> float:
+    """0 where it is not stated."""
     try:
-        number = float(values[key])
-    except (KeyError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+        number = float(values.get(key, "0"))
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 def by_tifffile(text: str, pages: Sequence[Page], source: Source) -> Planes | None:
@@ -270,15 +250,8 @@ def check_planes(claimed: int, pages: Sequence[Page], source: Source, who: str) 
         return False
     page = pages[0]
     if len(pages) > 1 or not page.start:
-        raise refused(
-            source,
-            f"{who} claims {claimed} images, and the file has {len(pages)} TIFF directories",
-            "Save it anew with the program that it comes from",
-        )
+        raise refused(source, f"{who} claims {claimed} images, and the file has {len(pages)} TIFF directories")
     if page.start + claimed * page.size > source.size:
         held = max(0, source.size - page.start) // page.size
-        raise DamagedFileError(
-            f"{source.label}: the TIFF file is damaged: {who} claims {claimed} images, and {held} are there. "
-            "Export or copy it again."
-        )
+        raise damaged(source, f"{who} claims {claimed} images, and {held} are there")
     return True
