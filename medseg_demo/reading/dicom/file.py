@@ -1,55 +1,34 @@
 """DICOM images, through pydicom; nothing but the modality's code is kept of what a file says about a patient."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownFormatError, UnsupportedImageError
-from medseg_demo.image import Axes, SourceFrames
 from medseg_demo.reading.dicom.dataset import Header, is_dicom, is_media_directory, load, read_pixels
-from medseg_demo.reading.dicom.elements import keep_pydicom_quiet, modality_code, value_of, word
+from medseg_demo.reading.dicom.elements import modality_code, value_of, word
 from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.pixel_format import MOST_FRAMES, PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode
 from medseg_demo.reading.dicom.planes import Plane, is_mosaic, is_tiled, pixel_spacing, plane_of
 from medseg_demo.reading.dicom.source_frames import describe_frames
 from medseg_demo.reading.dicom.stack import lay_out
-from medseg_demo.reading.dicom.values import INVERTED_NOTE, Scaling, palette, scaling, window
+from medseg_demo.reading.dicom.values import INVERTED_NOTE, palette_indices, scaling, window
 from medseg_demo.reading.dicom.volumes import Volume, volumes
-from medseg_demo.reading.raw import Layout, Raw, Samples
+from medseg_demo.reading.raw import Layout, Raw
 from medseg_demo.reading.source import Source, check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.dataelem import DataElement
 
-__all__ = ["Slice", "inspect", "is_dicom", "is_media_directory", "keep_pydicom_quiet", "read", "read_slice"]
+__all__ = ["inspect", "is_dicom", "is_media_directory", "read", "read_slice"]
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
-# Objects that hold no image to segment, by the ends of their SOP classes; the longest end counts.
-NO_IMAGES = {
-    "66.4": "a segmentation",
-    "66.7": "a segmentation (label map)",
-    "66.8": "a segmentation (height map)",
-    "66.5": "a surface segmentation",
-    "66.": "raw data, a registration or fiducials",
-    "66": "raw data",
-    "481.3": "contours (RTSTRUCT)",
-    "481.5": "a radiotherapy plan",
-    "481.8": "a radiotherapy plan",
-    "481.": "a radiotherapy record",
-    "11.": "a presentation state",
-    "88.59": "a selection of key objects",
-    "88.": "a structured report",
-    "104.": "an encapsulated document",
-    "9.": "waveforms",
-    "4.2": "MR spectra",
-    "67": "a mapping to real-world values",
-}
-# These begin with an end of the table, and are images.
-IMAGES_ALL_THE_SAME = ("481.1", "481.2")
+# SOP classes of images whose names do not say so; and of segmentations, which pydicom 3.0 cannot all name.
+IMAGES = ("RT Dose", "Parametric Map", "Enhanced US Volume", "Ophthalmic Thickness Map", "Corneal Topography Map")
 SEGMENTATIONS = tuple(STORAGE + end for end in ("66.4", "66.7", "66.8"))
 
 
@@ -120,16 +99,15 @@ def _check_is_image(header: Header, source: Source) -> None:
         )
     kind = _kind(dataset)
     if kind:
-        advice = "Choose the images it was drawn on" if "segmentation" in kind or "contours" in kind else ""
         raise UnsupportedImageError(
-            f"{source.label}: the DICOM file is {kind}, not an image. {advice or 'Choose the images of the study'}."
+            f"{source.label}: the DICOM file is not an image, but of the kind {kind!r}. Choose the images of the study."
         )
     if not header.keyword or ("Rows" not in dataset and "Columns" not in dataset):
         if "Rows" in dataset or not dataset.keys():  # pydicom drops everything where the last element is cut off
             raise DamagedFileError(f"{source.label}: the DICOM file ends before its pixels. Export or copy it again.")
         raise UnsupportedImageError(
-            f"{source.label}: the DICOM file holds no pixels (it may be a report, a plan, a directory, or be cut off). "
-            "Choose the images of the study."
+            f"{source.label}: the DICOM file holds no pixels, or is cut off before them. Choose "
+            "the images of the study."
         )
     if is_mosaic(dataset):
         raise UnsupportedImageError(
@@ -144,16 +122,17 @@ def _check_is_image(header: Header, source: Source) -> None:
 
 
 def _kind(dataset: "Dataset") -> str:
-    """What the object is, where it is no image."""
-    end = str(value_of(dataset, "SOPClassUID") or "").removeprefix(STORAGE)
-    if end in IMAGES_ALL_THE_SAME:
-        return ""
+    """What the object is, where it is no image; mostly the standard's name of its SOP class."""
+    from pydicom.uid import UID
+
     if "DirectoryRecordSequence" in dataset:
-        return "a directory of other files (DICOMDIR)"
-    if word(dataset, "Modality") == "SEG" or "SegmentSequence" in dataset:
-        return NO_IMAGES.get(end, "a segmentation")
-    fits = [start for start in NO_IMAGES if end == start or (start.endswith(".") and end.startswith(start))]
-    return NO_IMAGES[max(fits, key=len)] if fits else ""
+        return "DICOMDIR"
+    sop_class = str(value_of(dataset, "SOPClassUID") or "")
+    if word(dataset, "Modality") == "SEG" or "SegmentSequence" in dataset or sop_class in SEGMENTATIONS:
+        return "Segmentation"
+    name = UID(sop_class).name
+    kind = name.removesuffix(" Storage")
+    return "" if name in (sop_class, kind) or "Image" in name or kind in IMAGES else kind
 
 
 def read(source: Source, layout: Layout, chosen: Sequence[int]) -> Raw:
@@ -170,114 +149,62 @@ def read(source: Source, layout: Layout, chosen: Sequence[int]) -> Raw:
             f"{source.label}: its volumes have different numbers of slices, and cannot be channels. Choose one."
         )
     element = read_pixels(file.header, source)
-    slices = [read_frames(file.header, element, file.found, part.planes, source) for part in parts]
-    first, part = slices[0], parts[0]
+    decoded = [read_frames(file.header, element, file.found, part.planes, source) for part in parts]
+    raw, part = decoded[0], parts[0]
+    if len(parts) > 1:
+        raw = replace(
+            raw,
+            array=np.stack([each.array for each in decoded], axis=-1),
+            axes="ZYXC",
+            samples="channels",
+            channel_names=layout.names_of(chosen),
+            window=None,
+        )
+    if len(part.planes) == 1:
+        raw = replace(raw, array=raw.array[0], axes="YX" if raw.axes == "ZYX" else "YXC")
     geometry, notes = lay_out([file.planes[index] for index in part.planes])
     spacing_notes = pixel_spacing(file.header.dataset, part.planes[0])[1]
-    if len(parts) == 1:
-        array, samples = first.values, first.samples
-    else:
-        array, samples = np.stack([each.values for each in slices], axis=-1), "channels"
-    is_volume = len(part.planes) > 1
-    return Raw(
-        array=array if is_volume else array[0],
-        axes=axes(is_volume=is_volume, samples=samples),
-        file_format="DICOM",
-        bit_depth=file.found.stored,
-        samples=samples,
-        channel_names=tuple(layout.volume_names[index] for index in chosen) if samples == "channels" else (),
+    return replace(
+        raw,
         geometry=geometry,
-        polarity=first.polarity,
-        palette=first.palette,
-        window=slices[0].window if len(slices) == 1 else None,
-        modality=modality_code(file.header.dataset),
         notes=tuple(dict.fromkeys((*spacing_notes, *notes, *part.notes))),
-        image_notes=first.notes,
         source_files=(source.path,),
-        source_frames=_source_frames(file, part),
+        source_frames=describe_frames([file.header.dataset], part.planes if file.found.frames > 1 else None),
     )
-
-
-def axes(*, is_volume: bool, samples: Samples) -> Axes:
-    """The axes of an array, as ``Raw`` names them."""
-    if samples == "one":
-        return "ZYX" if is_volume else "YX"
-    return "ZYXC" if is_volume else "YXC"
-
-
-def _source_frames(file: _File, part: Volume) -> SourceFrames | None:
-    order = part.planes if file.found.frames > 1 else None
-    return describe_frames([file.header.dataset], order)
-
-
-@dataclass(frozen=True, eq=False)
-class Slice:
-    """Frames of one file, decoded.
-
-    Attributes:
-        values: (N, Y, X) in the units of the modality, or palette indices, or (N, Y, X, 3) colours.
-        samples: As in ``Raw``.
-        polarity: As in ``Raw``.
-        palette: As in ``Raw``.
-        window: The file's own display window.
-        notes: What an image's values will undergo.
-    """
-
-    values: np.ndarray
-    samples: Samples
-    polarity: float | None
-    palette: np.ndarray | None
-    window: tuple[float, float] | None
-    notes: tuple[str, ...]
 
 
 def read_frames(
     header: Header, element: "DataElement", found: PixelFormat, frames: Sequence[int], source: Source
-) -> Slice:
-    """Decode frames of one file, in the order that is given, and scale them.
+) -> Raw:
+    """Decode frames of one file, in the order that is given, and scale them; (Z, Y, X) without a geometry.
 
     Raises:
         ReadError: See medseg_demo.errors.
     """
     dataset = header.dataset
     stored = decode(element, dataset, found, frames, source)
+    raw = Raw(
+        array=stored, axes="ZYX", file_format="DICOM", bit_depth=found.stored, modality=modality_code(header.dataset)
+    )
     if found.samples > 1:
-        return Slice(stored, "colour", None, None, None, ())
+        return replace(raw, axes="ZYXC", samples="colour")
     if found.photometric == "PALETTE COLOR":
-        colours, start = palette(dataset, source)
-        return Slice(*_indices(stored, colours, start), None, ())
+        array, colours = palette_indices(stored, dataset, source)
+        return replace(raw, array=array, palette=colours)
     scale = scaling(dataset, found, frames, source)
-    values = scale.apply(stored)
-    return Slice(
-        values=values,
-        samples="one",
-        polarity=_total(scale, values, found),
-        palette=None,
+    values, polarity = scale.apply(stored), scale.polarity
+    if polarity is not None and stored.dtype.kind == "f":  # which have no greatest value: those that occur count
+        polarity = float(values.min()) + float(values.max())
+    return replace(
+        raw,
+        array=values,
+        polarity=polarity,
         window=window(dataset, frames[len(frames) // 2]),
-        notes=(INVERTED_NOTE,) if scale.polarity is not None else (),
+        image_notes=() if polarity is None else (INVERTED_NOTE,),
     )
 
 
-def _total(scale: Scaling, values: np.ndarray, found: PixelFormat) -> float | None:
-    """The polarity; of floats, which have no greatest value, by those that occur."""
-    if scale.polarity is None or found.dtype.kind != "f":
-        return scale.polarity
-    return float(values.min()) + float(values.max())
-
-
-def _indices(
-    stored: np.ndarray, colours: np.ndarray, start: int
-) -> tuple[np.ndarray, Samples, float | None, np.ndarray]:
-    """Indices into a palette whose first colour stands for ``start``: as stored where that can be."""
-    if start > 0 and stored.dtype.kind == "u":
-        colours, start = np.concatenate([np.repeat(colours[:1], start, axis=0), colours]), 0
-    colours = colours[: 2 ** (8 * stored.dtype.itemsize)]
-    if start == 0 and stored.dtype.kind == "u":
-        return stored, "one", None, colours
-    return np.clip(stored.astype(np.int64) - start, 0, len(colours) - 1).astype(np.uint16), "one", None, colours
-
-
-def read_slice(source: Source) -> tuple[Slice, PixelFormat, "Dataset"]:
+def read_slice(source: Source) -> tuple[Raw, PixelFormat, "Dataset"]:
     """The only image of a file of a series, with its header.
 
     Raises:

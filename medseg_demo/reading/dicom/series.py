@@ -12,12 +12,12 @@ import numpy as np
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.dicom.file import Slice, axes, read_slice
+from medseg_demo.reading.dicom.file import read_slice
 from medseg_demo.reading.dicom.slice_headers import SliceHeader
 from medseg_demo.reading.dicom.source_frames import describe_frames
 from medseg_demo.reading.dicom.stack import lay_out, plane_name
 from medseg_demo.reading.dicom.volumes import CLEAR_MAJORITY, left_out, volumes
-from medseg_demo.reading.raw import Raw, Samples
+from medseg_demo.reading.raw import Raw
 from medseg_demo.reading.source import Source, check_decoded, check_size, decoding, open_source
 from medseg_demo.settings import Settings
 
@@ -221,35 +221,34 @@ def read_series(series: Series, settings: Settings) -> Raw:
     rows, columns, _ = series.headers[0].shape
     check_size((len(series.paths), rows, columns), whole)
     with decoding(whole, "DICOM"):
-        volume, slices, bits, kept = _read_slices(series, whole)
+        volume, slices, kept = _read_slices(series, whole)
         source_frames = describe_frames(kept)
     polarities = [part.polarity for part in slices if part.polarity is not None]
     if 0 < len(polarities) < len(slices):
         raise UnsupportedImageError(
             f"{whole.label}: some slices store bright as dark (MONOCHROME1) and others do not. Export them alike."
         )
-    middle = slices[len(slices) // 2]
-    samples: Samples = "colour" if volume.ndim > 3 else "one"
-    return Raw(
+    is_colour = volume.ndim > 3
+    return replace(
+        slices[len(slices) // 2],
         array=volume,
-        axes=axes(is_volume=True, samples=samples),
+        axes="ZYXC" if is_colour else "ZYX",
         file_format="DICOM series",
-        bit_depth=bits,
-        samples=samples,
+        bit_depth=max(part.bit_depth for part in slices),
+        samples="colour" if is_colour else "one",
         geometry=lay_out([header.plane for header in series.headers])[0],
         polarity=max(polarities, default=None),
-        window=middle.window,
         modality=series.headers[0].modality,
         notes=series.notes,
-        image_notes=tuple(dict.fromkeys(note for part in slices for note in part.notes)),
+        image_notes=tuple(dict.fromkeys(note for part in slices for note in part.image_notes)),
         source_files=series.paths,
         source_frames=source_frames,
     )
 
 
-def _read_slices(series: Series, whole: Source) -> tuple[np.ndarray, list[Slice], int, list["Dataset"]]:
-    """The volume; its slices without their values; bits stored; and what is kept of each header."""
-    volume, slices, depths, kept = np.empty(0), [], [], []
+def _read_slices(series: Series, whole: Source) -> tuple[np.ndarray, list[Raw], list["Dataset"]]:
+    """The volume; its slices without their values; and what is kept of each header."""
+    volume, slices, kept = np.empty(0), [], []
     for index, header in enumerate(series.headers):
         if not header.path.is_file():
             raise _no_longer(header, whole)
@@ -257,7 +256,7 @@ def _read_slices(series: Series, whole: Source) -> tuple[np.ndarray, list[Slice]
             part, found, dataset = read_slice(source)
         if (found.rows, found.columns, found.samples, found.frames) != (*header.shape, 1):
             raise _no_longer(header, whole)
-        values = part.values[0] if part.palette is None else part.palette[part.values[0]]
+        values = part.array[0] if part.palette is None else part.palette[part.array[0]]
         if index == 0:
             volume = np.empty((len(series.headers), *values.shape), values.dtype)
             check_decoded(volume.nbytes, whole.label, whole.settings)
@@ -265,10 +264,9 @@ def _read_slices(series: Series, whole: Source) -> tuple[np.ndarray, list[Slice]
             raise _no_longer(header, whole)
         volume = volume.astype(_common(volume.dtype, values.dtype), copy=False)
         volume[index] = values
-        slices.append(replace(part, values=np.empty(0), palette=None))
-        depths.append(found.stored)
+        slices.append(replace(part, array=np.empty(0), palette=None))
         kept.append(_without_the_rest(dataset))
-    return volume, slices, max(depths), kept
+    return volume, slices, kept
 
 
 def _no_longer(header: SliceHeader, whole: Source) -> DamagedFileError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.dicom.elements import as_numbers, first, items, numbers, value_of, word
+from medseg_demo.reading.dicom.elements import as_numbers, first, items, value_of, word
 from medseg_demo.reading.dicom.pixel_format import PixelFormat
 from medseg_demo.reading.source import Source
 
@@ -69,6 +69,7 @@ def scaling(dataset: "Dataset", found: PixelFormat, frames: Sequence[int], sourc
     """
     if found.samples > 1 or found.photometric == "PALETTE COLOR":
         return Scaling((1.0,) * len(frames), (0.0,) * len(frames))
+    is_inverted = found.photometric == "MONOCHROME1"
     tables = items(dataset, "ModalityLUTSequence")
     if tables and found.dtype.kind != "f":
         descriptor = as_numbers(value_of(tables[0], "LUTDescriptor"))
@@ -76,31 +77,33 @@ def scaling(dataset: "Dataset", found: PixelFormat, frames: Sequence[int], sourc
         start = int(descriptor[1])
         if found.is_signed and start >= 2**15:  # some programs write it without its sign
             start -= 2**16
-        return Scaling((1.0,), (0.0,), table, start, _polarity(found, float(table.min()) + float(table.max())))
-    pairs = [_rescale(dataset, frame) for frame in frames]
-    span = _stored_span(found)
-    total = max(slope * span + 2 * intercept for slope, intercept in pairs)
-    return Scaling(tuple(s for s, _ in pairs), tuple(i for _, i in pairs), polarity=_polarity(found, total))
-
-
-def _polarity(found: PixelFormat, total: float) -> float | None:
-    return total if found.photometric == "MONOCHROME1" else None
-
-
-def _rescale(dataset: "Dataset", frame: int) -> tuple[float, float]:
+        return Scaling((1.0,), (0.0,), table, start, float(table.min()) + float(table.max()) if is_inverted else None)
     dose = first(dataset, "DoseGridScaling", 0.0)
     if dose > 0:
-        return dose, 0.0
-    slope = next(iter(numbers(dataset, "RescaleSlope", group=RESCALE_GROUP, frame=frame)), 1.0)
-    intercept = next(iter(numbers(dataset, "RescaleIntercept", group=RESCALE_GROUP, frame=frame)), 0.0)
-    return slope or 1.0, intercept
+        slopes, intercepts = [dose] * len(frames), [0.0] * len(frames)
+    else:
+        slopes = [first(dataset, "RescaleSlope", 1.0, group=RESCALE_GROUP, frame=frame) or 1.0 for frame in frames]
+        intercepts = [first(dataset, "RescaleIntercept", 0.0, group=RESCALE_GROUP, frame=frame) for frame in frames]
+    # The sum of the least and the greatest value that the stored bits can hold; of floats it is found later.
+    span = 0.0 if found.dtype.kind == "f" else -1.0 if found.is_signed else float(2**found.stored - 1)
+    total = max(slope * span + 2 * intercept for slope, intercept in zip(slopes, intercepts, strict=True))
+    return Scaling(tuple(slopes), tuple(intercepts), polarity=total if is_inverted else None)
 
 
-def _stored_span(found: PixelFormat) -> float:
-    """The sum of the least and the greatest value that the stored bits can hold; 1 for floats, which have none."""
-    if found.keyword != "PixelData":
-        return 1.0
-    return -1.0 if found.is_signed else float(2**found.stored - 1)
+def palette_indices(stored: np.ndarray, dataset: "Dataset", source: Source) -> tuple[np.ndarray, np.ndarray]:
+    """Indices into a palette, as stored where that can be, and its colours, (N, 3).
+
+    Raises:
+        ReadError: See ``palette``.
+    """
+    colours, start = palette(dataset, source)
+    is_unsigned = stored.dtype.kind == "u"
+    if start > 0 and is_unsigned:
+        colours, start = np.concatenate([np.repeat(colours[:1], start, axis=0), colours]), 0
+    colours = colours[: 2 ** (8 * stored.dtype.itemsize)]
+    if start == 0 and is_unsigned:
+        return stored, colours
+    return np.clip(stored.astype(np.int64) - start, 0, len(colours) - 1).astype(np.uint16), colours
 
 
 def palette(dataset: "Dataset", source: Source) -> tuple[np.ndarray, int]:
@@ -116,11 +119,8 @@ def palette(dataset: "Dataset", source: Source) -> tuple[np.ndarray, int]:
             f"{source.label}: the DICOM file states no palette for its indices. Export it as RGB."
         )
     if all(f"{colour}PaletteColorLookupTableData" in dataset for colour in PRIMARIES):
-        is_little = _is_little(dataset)
-        columns = [
-            _entries(dataset, f"{colour}PaletteColorLookupTableData", descriptor, is_little, source)
-            for colour in PRIMARIES
-        ]
+        keywords = (f"{colour}PaletteColorLookupTableData" for colour in PRIMARIES)
+        columns = [_entries(dataset, keyword, descriptor, _is_little(dataset), source) for keyword in keywords]
         return _shortest(np.stack(columns, axis=-1)), int(descriptor[1])
     from pydicom.pixels import apply_color_lut
 
@@ -165,11 +165,10 @@ def window(dataset: "Dataset", frame: int) -> tuple[float, float] | None:
 
     Source: DICOM PS3.3, C.11.2.1.2 (LINEAR is the default; LINEAR_EXACT has no half-pixel shift).
     """
-    centres = numbers(dataset, "WindowCenter", group=WINDOW_GROUP, frame=frame)
-    widths = numbers(dataset, "WindowWidth", group=WINDOW_GROUP, frame=frame)
-    if not centres or not widths:
+    centre = first(dataset, "WindowCenter", np.nan, group=WINDOW_GROUP, frame=frame)
+    width = first(dataset, "WindowWidth", np.nan, group=WINDOW_GROUP, frame=frame)
+    if np.isnan(centre + width):
         return None
-    centre, width = centres[0], widths[0]
     if word(dataset, "VOILUTFunction") != "LINEAR_EXACT":
         centre, width = centre - 0.5, width - 1
     return centre - width / 2, centre + width / 2

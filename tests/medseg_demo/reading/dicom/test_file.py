@@ -327,12 +327,12 @@ def test_dose_grid(dicom_file):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("rtstruct.dcm", "contours"),
-        ("test-SR.dcm", "structured report"),
-        ("rtplan.dcm", "radiotherapy plan"),
-        ("waveform_ecg.dcm", "waveforms"),
-        ("liver.dcm", "segmentation"),
-        ("DICOMDIR", "directory"),
+        ("rtstruct.dcm", "RT Structure Set"),
+        ("test-SR.dcm", "SR"),
+        ("rtplan.dcm", "RT Plan"),
+        ("waveform_ecg.dcm", "Waveform"),
+        ("liver.dcm", "Segmentation"),
+        ("DICOMDIR", "DICOMDIR"),
     ],
 )
 def test_dicom_without_an_image(dicom_file, name, kind):
@@ -343,14 +343,14 @@ def test_dicom_without_an_image(dicom_file, name, kind):
 @pytest.mark.parametrize(
     ("elements", "kind"),
     [
-        ({"SOPClassUID": STORAGE + "66.7"}, "segmentation"),
-        ({"SOPClassUID": STORAGE + "66.4", "Modality": "SEG"}, "segmentation"),
-        ({"Modality": "SEG"}, "segmentation"),
-        ({"SOPClassUID": STORAGE + "11.1"}, "presentation state"),
-        ({"SOPClassUID": STORAGE + "88.59"}, "key objects"),
-        ({"SOPClassUID": STORAGE + "104.1"}, "encapsulated document"),
-        ({"SOPClassUID": STORAGE + "9.1.1"}, "waveforms"),
-        ({"SOPClassUID": STORAGE + "66.1"}, "registration"),
+        ({"SOPClassUID": STORAGE + "66.7"}, "Segmentation"),
+        ({"SOPClassUID": STORAGE + "66.4", "Modality": "SEG"}, "Segmentation"),
+        ({"Modality": "SEG"}, "Segmentation"),
+        ({"SOPClassUID": STORAGE + "11.1"}, "Presentation State"),
+        ({"SOPClassUID": STORAGE + "88.59"}, "Key Object"),
+        ({"SOPClassUID": STORAGE + "104.1"}, "Encapsulated PDF"),
+        ({"SOPClassUID": STORAGE + "9.1.1"}, "Waveform"),
+        ({"SOPClassUID": STORAGE + "66.1"}, "Registration"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "mosaic"),
         ({"DimensionOrganizationType": "TILED_FULL", "NumberOfFrames": 3}, "tiles"),
         ({"TotalPixelMatrixRows": 90, "TotalPixelMatrixColumns": 90}, "tiles"),

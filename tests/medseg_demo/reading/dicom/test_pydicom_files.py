@@ -25,7 +25,7 @@ NOT_AS_PYDICOM = (
 # Of JPEG Lossless, for which pydicom's decoders are GPL or end the process.
 WITHOUT_DECODER = ("JPEG-LL.dcm", "JPGLosslessP14SV1_1s_1f_8b.dcm", "bad_sequence.dcm", "SC_rgb_jpeg_gdcm.dcm")
 REASONS = (
-    *("segmentation", "contours", "structured report", "waveforms", "radiotherapy plan", "DICOMDIR", "holds no pixels"),
+    *("not an image, but of the kind", "holds no pixels"),
     *("damaged", "ends before", "another size", "more pixels", "states no"),
 )
 
