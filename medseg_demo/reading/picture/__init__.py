@@ -35,6 +35,7 @@ ORIENTATION = 274
 XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 MOST_CHUNK = 16 * MIB
 
+PNG_READ = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iTXt")
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_GREY, PNG_RGB, PNG_PALETTE, PNG_GREY_OPACITY, PNG_RGB_OPACITY = 0, 2, 3, 4, 6
 PNG_SAMPLES = {PNG_GREY: 1, PNG_RGB: 3, PNG_PALETTE: 1, PNG_GREY_OPACITY: 2, PNG_RGB_OPACITY: 4}
@@ -115,7 +116,7 @@ def inspect(source: Source) -> Layout:
         DamagedFileError: Parts of the file are missing or contradict each other.
         UnsupportedImageError: A kind that is not read here, named.
     """
-    header = next(parse for recognise, parse in PARSERS if recognise(source))(source)
+    header = next(parse for is_kind, parse, _ in KINDS.values() if is_kind(source))(source)
     check_size((header.height, header.width), source)
     is_turned = header.orientation > 4
     return Layout(
@@ -137,9 +138,7 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     header: Picture = layout.header
     source.file.seek(0)
     try:
-        array, palette = {"PNG": _read_png, "JPEG": _read_jpeg, "BMP": _read_bmp, "WebP": _read_webp}[header.kind](
-            source, header
-        )
+        array, palette = KINDS[header.kind][2](source, header)
     except OSError as error:
         raise (EOFError() if "truncated" in str(error) else error) from None
     image_notes: tuple[str, ...] = ()
@@ -188,7 +187,7 @@ def _parse_png(source: Source) -> Picture:
         content = read_at(source, place, min(length, MOST_CHUNK))
         if length <= MOST_CHUNK and read_at(source, place + length, 4) != _checksum(kind + content):
             raise _damaged(source, "PNG", "the checksum of a chunk before or behind its pixels is wrong")
-        if kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0"):
+        if kind in PNG_READ and (kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0")):
             chunks.setdefault(kind, content)
         if kind == b"IEND":
             break
@@ -330,12 +329,12 @@ def _parse_webp(source: Source) -> Picture:
     rows, columns = webp_size(head, source)
     if end > source.size:
         raise EOFError
-    found: dict[bytes, bytes] = {}
-    frames = 0
-    for kind, place, length in _chunks(source, 12, end, is_png=False):
-        frames += kind == b"ANMF"
-        if kind in (b"EXIF", b"XMP "):
-            found[kind] = read_at(source, place, min(length, MOST_CHUNK))
+    chunks = list(_chunks(source, 12, end, is_png=False))
+    found = {
+        kind: read_at(source, place, min(length, MOST_CHUNK))
+        for kind, place, length in chunks
+        if kind in (b"EXIF", b"XMP ")
+    }
     has_opacity = (head[12:16] == b"VP8X" and bool(head[20] & 16)) or (head[12:16] == b"VP8L" and bool(head[24] & 16))
     return Picture(
         kind="WebP",
@@ -345,7 +344,7 @@ def _parse_webp(source: Source) -> Picture:
         samples=4 if has_opacity else 3,
         exif=found.get(b"EXIF", b""),
         xmp=found.get(b"XMP ", b""),
-        frames=max(1, frames),
+        frames=sum(kind == b"ANMF" for kind, *_ in chunks) or 1,
     )
 
 
@@ -410,9 +409,10 @@ def _damaged(source: Source, kind: str, reason: str) -> DamagedFileError:
     return DamagedFileError(f"{source.label}: the {kind} file is damaged: {reason}. Export or copy it again.")
 
 
-PARSERS: tuple[tuple[Callable[[Source], bool], Callable[[Source], Picture]], ...] = (
-    (is_png, _parse_png),
-    (is_jpeg, _parse_jpeg),
-    (is_bmp, _parse_bmp),
-    (is_webp, _parse_webp),
-)
+Reader = Callable[[Source, Picture], tuple[np.ndarray, np.ndarray | None]]
+KINDS: dict[str, tuple[Callable[[Source], bool], Callable[[Source], Picture], Reader]] = {
+    "PNG": (is_png, _parse_png, _read_png),
+    "JPEG": (is_jpeg, _parse_jpeg, _read_jpeg),
+    "BMP": (is_bmp, _parse_bmp, _read_bmp),
+    "WebP": (is_webp, _parse_webp, _read_webp),
+}

@@ -52,8 +52,8 @@ class Content:
 
     Attributes:
         offset: Of the directory of one of the pages; all have the same size and kind.
-        places: (volumes, slices): where the directory of each page starts, or the values themselves where one
-            directory stands for all.
+        places: (volumes, slices): where the directory of each page starts.
+        is_plain: Whether it is where its values start that lie in one piece, not compressed, instead.
         planes: Their names, spacing and notes.
         samples: What the samples of a pixel are.
         opacity: 0 none, 1 associated, 2 unassociated.
@@ -62,6 +62,7 @@ class Content:
 
     offset: int
     places: np.ndarray
+    is_plain: bool
     planes: Planes
     samples: Samples
     opacity: int
@@ -78,10 +79,11 @@ def inspect(source: Source) -> Layout:
     """
     pages, planes = _planes(read_pages(source), source)
     first = pages[0 if planes.is_contiguous else int(planes.order[0, 0])]
+    is_plain = planes.is_contiguous or all(page.start for page in pages)
     if planes.is_contiguous:
         places = first.start + planes.order * first.size
     else:
-        places = np.array([page.offset for page in pages])[planes.order]
+        places = np.array([page.start if is_plain else page.offset for page in pages])[planes.order]
     with open_tiff(source) as file:
         page = parse_page(file, first.offset)
         dtype = _check(page, source)
@@ -105,6 +107,7 @@ def inspect(source: Source) -> Layout:
         header=Content(
             offset=first.offset,
             places=places,
+            is_plain=is_plain,
             planes=planes,
             samples=samples,
             opacity=opacity,

@@ -89,7 +89,7 @@ def _decode(file: "TiffFile", page: "TiffPage", layout: Layout, volumes: Sequenc
     array = np.empty((slices, page.imagelength, page.imagewidth, width), layout.dtype)
     for outer, samples in wanted.items():
         for index, offset in enumerate(content.places[outer].tolist()):
-            values = _values(file, page, offset, source, is_contiguous=content.planes.is_contiguous)
+            values = _values(file, page, offset, source, is_plain=content.is_plain)
             part = array[index * depth : (index + 1) * depth]
             if content.sample_names or layout.samples == 1:
                 for place, sample in samples:
@@ -99,9 +99,9 @@ def _decode(file: "TiffFile", page: "TiffPage", layout: Layout, volumes: Sequenc
     return array
 
 
-def _values(file: "TiffFile", page: "TiffPage", offset: int, source: Source, *, is_contiguous: bool) -> np.ndarray:
+def _values(file: "TiffFile", page: "TiffPage", offset: int, source: Source, *, is_plain: bool) -> np.ndarray:
     """(depth, Y, X, samples) of the directory at an offset, or of the values there."""
-    if is_contiguous:
+    if is_plain:
         kind = np.dtype(page.dtype).newbyteorder(file.byteorder)
         source.file.seek(offset)
         values = np.frombuffer(source.file.read(page.nbytes), kind).reshape(page.shaped)
