@@ -33,6 +33,7 @@ KINDS = (
     Kind("microscopy", r"microscop|histolog|patholog|cytolog|whole.slide", ("SM", "GM")),
     Kind("endoscopy", r"endoscop|colonoscop|gastroscop", ("ES",)),
     Kind("photograph", r"dermato|dermosc|skin", ("XC",)),
+    Kind("radiotherapy dose", r"\bdose\b|dosimetr", ("RTDOSE",)),
     Kind("nuclear medicine", r"\bPET\b|positron|\bSPECT\b|scintigra|nuclear med", ("PT", "NM")),
 )
 

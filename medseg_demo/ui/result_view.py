@@ -40,7 +40,7 @@ def measurements(outcomes: Sequence[Outcome]) -> str:
         rows = [_cells(row) for row in done[0].measurements]
         return markup.card(texts.MEASUREMENTS, markup.table(texts.MEASUREMENTS, CLASS_COLUMNS, rows))
     rows = [[outcome.name, *_cells(row)] for outcome in done for row in outcome.measurements]
-    title = texts.MEASUREMENTS_OF.format(count=len(done))
+    title = texts.measurements_of(len(done))
     return markup.card(title, markup.table(title, ("Image", *CLASS_COLUMNS), rows)) if rows else ""
 
 

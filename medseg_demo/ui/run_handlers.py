@@ -17,7 +17,7 @@ from medseg_demo.rendering import Plane
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup, result_view, texts, updates
 from medseg_demo.ui.downloads import write_run
-from medseg_demo.ui.segmenting import Job
+from medseg_demo.ui.segmenting import Job, called
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.state import Choices, Given, Run, Work
 from medseg_demo.ui.updates import Updates
@@ -52,6 +52,7 @@ def open_result(engine: Engine, work: Work, index: int) -> Updates:
     try:
         outcome = work.run.succeeded[index]
         image = read_image(outcome.source, settings=engine.settings)
+        image = called(image, outcome.source, outcome.name, work.run.studies)
         segmentation = engine.segment(image, outcome.checkpoint, options=outcome.options)
     except Exception as error:
         return {"status": updates.problem(work, error)}

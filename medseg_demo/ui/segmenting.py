@@ -1,6 +1,6 @@
 """The loop behind the Segment button: study after study, what fails is noted, Stop keeps what is done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Job:
 
         progress(0, 1)
         try:
-            image = image or read_image(study, settings=self.engine.settings)
+            image = called(image or read_image(study, settings=self.engine.settings), study, name, run.studies)
             segmentation = self.engine.segment(
                 image, self.choices.checkpoint or "", options=self.options, progress=progress
             )
@@ -76,3 +76,8 @@ class Job:
             raise
         except Exception as error:
             return Outcome(study, name, error=explain(error)), None
+
+
+def called(image: MedicalImage, study: Study, name: str, studies: Sequence[Study]) -> MedicalImage:
+    """The image of one of several studies, under the name of its results where others are called alike."""
+    return replace(image, name=name) if [one.stem for one in studies].count(study.stem) > 1 else image

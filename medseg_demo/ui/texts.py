@@ -38,7 +38,6 @@ DOWNLOADS = "Download"
 LABEL_MAP = "Label map"
 OVERLAY = "Overlay"
 MEASUREMENTS = "Measurements"
-MEASUREMENTS_OF = "Measurements of {count} images"
 MEASUREMENTS_JSON = "Measurements, JSON"
 MEASUREMENTS_CSV = "Measurements, CSV"
 ALL_FILES = "Everything, zip"
@@ -139,6 +138,11 @@ def likewise(line: str, others: Sequence[str], *, named: int = 3) -> str:
         return line
     more = f" and {len(others) - named} more" if len(others) > named else ""
     return f"{line} Likewise {', '.join(others[:named])}{more}."
+
+
+def measurements_of(count: int) -> str:
+    """The title of the table of several images, of which there may be only one left."""
+    return f"{MEASUREMENTS} of 1 image" if count == 1 else f"{MEASUREMENTS} of {count} images"
 
 
 def file_limit(mib: int) -> str:

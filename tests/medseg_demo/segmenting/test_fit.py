@@ -107,6 +107,7 @@ def test_another_kind_of_image_than_was_learned_from(square, card, modality, cod
         (CELLS, ("SM", "GM")),
         (EYES, ("OP",)),
         ("CT and MR of the abdomen", ("CT", "MR")),
+        ("Planned dose of the pelvis", ("RTDOSE",)),
         ("Mammography", ("MG",)),
         ("Panoramic dental radiograph", ("PX", "DX")),
         ("Fluorescein angiography", ("OP", "XA")),

@@ -74,6 +74,22 @@ def test_equal_names_of_a_zip_get_its_folders_and_none_of_the_server(engine, pic
     assert [name for _, name in last["gallery"]["value"]] == ["PA_1_CT_IM1", "PA_2_CT_IM1", "K\u00f6"]
     images = json.loads(Path(last["measurements_json"]).read_text())["images"]
     assert [image["name"] for image in images] == ["PA_1_CT_IM1", "PA_2_CT_IM1", "K\u00f6"]
+    assert last["viewer"]["title"] == "PA_1_CT_IM1"
+    opened = run_handlers.open_result(engine, last["work"], 1)
+    assert opened["viewer"]["title"] == "PA_2_CT_IM1"
+    assert "PA_2_CT_IM1" in opened["heading"]
+
+
+def test_errors_of_equal_names_say_which_file(engine, picture, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    session = session_folder("abc123")
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(picture(), "S1/IM1.png")
+        archive.writestr("S2/IM1.png", picture().read_bytes()[:60])
+    *_, taken = segment_handlers.take_files(engine, Work(), [tmp_path / "export.zip"], CHOICES, session)
+    *_, last = run_handlers.run(engine, taken["work"], CHOICES, session, no_progress)
+    assert "<p>S2_IM1: " in last["status"]
+    assert "Measurements of 1 image<" in last["measurements"]
 
 
 def test_equal_names_of_uploads_are_numbered(engine, picture, tmp_path, monkeypatch):
