@@ -4,7 +4,6 @@ ITK never sees a user's header, since it follows whatever data file that names, 
 ours, of a single voxel, for what it knows best: how directions, origins and spaces become LPS mm.
 """
 
-import math
 import re
 import tempfile
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ import numpy as np
 from medseg_demo.errors import ReadError, UnsupportedImageError
 from medseg_demo.image import Geometry, spacing_of
 from medseg_demo.reading.itk import metaimage, nrrd
-from medseg_demo.reading.itk.header import COLOUR, SPACE, Grid, VoxelHeader
-from medseg_demo.reading.itk.payload import check_payload, read_values
-from medseg_demo.reading.raw import Layout, Raw, Samples
-from medseg_demo.reading.source import Source, check_bytes, check_size
+from medseg_demo.reading.itk.header import Grid
+from medseg_demo.reading.raw import Layout, Raw
+from medseg_demo.reading.source import Source
+from medseg_demo.reading.voxels import VoxelHeader, inspect_voxels, read_voxels
 
 META_START = re.compile(rb"\s*(ObjectType|ObjectSubType|NDims|DimSize|BinaryData|ElementType)\s*[=:]", re.IGNORECASE)
 # Words that other texts start with as well.
@@ -57,57 +56,14 @@ def _read_header(source: Source) -> VoxelHeader:
 
 def inspect(source: Source) -> Layout:
     """See ``Format.inspect``; also finds the data files, and compares their lengths with the claims."""
-    header = _read_header(source)
-    check_size(header.shape, source)
-    check_payload(header.payload, source)
-    return Layout(
-        shape=header.shape,
-        dtype=header.payload.dtype,
-        samples=3 if header.axes_of(COLOUR) else 1,
-        volumes=header.volumes,
-        volume_names=header.volume_names,
-        header=header,
-    )
+    return inspect_voxels(source, _read_header(source))
 
 
 def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     """See ``Format.read``."""
-    header: VoxelHeader = layout.header
-    chosen = _read_volumes(header, source, volumes, layout.decoded_bytes(len(volumes)))
-    samples: Samples = "channels" if len(volumes) > 1 else "colour" if layout.samples > 1 else "one"
-    return Raw(
-        array=np.stack(chosen, axis=-1) if samples == "channels" else chosen[0],
-        axes=("ZYX" if len(layout.shape) == 3 else "YX") + ("" if samples == "one" else "C"),  # type: ignore[arg-type]
-        file_format="NRRD" if is_nrrd(source) else "MetaImage",
-        bit_depth=layout.dtype.itemsize * 8,
-        samples=samples,
-        channel_names=layout.names_of(volumes) if samples == "channels" else (),
-        geometry=_geometry(header.grid, len(layout.shape), source),
-        notes=header.notes,
-        image_notes=header.image_notes,
-    )
-
-
-def _read_volumes(header: VoxelHeader, source: Source, volumes: Sequence[int], size: int) -> list[np.ndarray]:
-    """Some volumes as (Z, Y, X) or (Y, X), colours last.
-
-    Where volumes lie one after the other only those between the first and the last that are wanted are kept; where
-    their values alternate, all are unpacked.
-    """
-    sizes, counting = header.sizes[::-1], [len(header.sizes) - 1 - axis for axis in header.volume_axes[::-1]]
-    inner = [len(sizes) - 1 - axis for axis in (*header.axes_of(SPACE)[::-1], *header.axes_of(COLOUR))]
-    lead = len(counting)
-    if counting == list(range(lead)):
-        each, first, last = math.prod(sizes[lead:]), min(volumes), max(volumes) + 1
-        check_bytes((last - first) * each * header.payload.dtype.itemsize + (size if len(volumes) > 1 else 0), source)
-        values = read_values(header.payload, source, first * each, (last - first) * each)
-        values = values.reshape(-1, *sizes[lead:]).transpose(0, *(axis - lead + 1 for axis in inner))
-        return [values[volume - first] for volume in volumes]
-    check_bytes(header.payload.size + size, source)
-    values = read_values(header.payload, source, 0, header.payload.count)
-    values = values.reshape(sizes).transpose(*counting, *inner)
-    counts = [sizes[axis] for axis in counting]
-    return [values[np.unravel_index(volume, counts)] for volume in volumes]
+    geometry = _geometry(layout.header.place, len(layout.shape), source)
+    file_format = "NRRD" if is_nrrd(source) else "MetaImage"
+    return read_voxels(source, layout, volumes, file_format=file_format, geometry=geometry)
 
 
 def _geometry(grid: Grid, shown_axes: int, source: Source) -> Geometry:

@@ -1,4 +1,4 @@
-"""What the headers of NRRD and MetaImage have in common: fields and their values, units, and one record of both."""
+"""What the headers of NRRD and MetaImage have in common: fields and their values, units, and a grid."""
 
 import math
 import re
@@ -10,23 +10,12 @@ import numpy as np
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.itk.payload import Payload
 from medseg_demo.reading.source import MIB, Source
 
 MAX_HEADER_BYTES = 8 * MIB
 MOST_DIMENSIONS = 10
-MOST_NAMES = 512
 LONGEST_FIELD = 4096
 
-SPACE, COLOUR, VOLUME = "space", "colour", "volume"
-# What stands along an axis that holds components of a pixel, where its kind says so.
-COMPONENT_NAMES = {
-    "rgba-color": ("red", "green", "blue", "opacity"),
-    "hsv-color": ("hue", "saturation", "value"),
-    "complex": ("real part", "imaginary part"),
-}
-
-# Millimetres, as fractions: 700 µm become 0.7 and not 0.7000000000000001.
 _LENGTHS = (
     (Fraction(1), "mm millimeter millimeters millimetre millimetres"),
     (Fraction(10), "cm centimeter centimeters centimetre centimetres"),
@@ -66,62 +55,6 @@ class Grid:
     is_placed: bool = False
     is_converted: bool = False
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class VoxelHeader:
-    """A header, checked to its end.
-
-    Attributes:
-        sizes: Of every axis of the values, the fastest first.
-        roles: What each of these axes is: "space", "colour" (red, green, blue), or what it counts, such as "time" or
-            "component", or a key of ``COMPONENT_NAMES``; "volume" where the file does not say.
-        payload: Where the values are and how they are stored.
-        grid: Where they lie.
-        notes: For images and for label maps.
-        image_notes: For images alone.
-    """
-
-    sizes: tuple[int, ...]
-    roles: tuple[str, ...]
-    payload: Payload
-    grid: Grid
-    notes: tuple[str, ...] = ()
-    image_notes: tuple[str, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(Y, X) or (Z, Y, X)."""
-        return tuple(self.sizes[axis] for axis in reversed(self.axes_of(SPACE)))
-
-    @property
-    def volume_axes(self) -> tuple[int, ...]:
-        """The axes that count volumes, the fastest first."""
-        return tuple(axis for axis, role in enumerate(self.roles) if role not in (SPACE, COLOUR))
-
-    @property
-    def volumes(self) -> int:
-        """How many volumes there are to choose from."""
-        return math.prod(self.sizes[axis] for axis in self.volume_axes)
-
-    @property
-    def volume_names(self) -> tuple[str, ...]:
-        """Such as "time 2, component 1"; empty where the number says as much, or where there are very many."""
-        counted = [axis for axis in self.volume_axes if self.sizes[axis] > 1]
-        if not 1 < self.volumes <= MOST_NAMES or [self.roles[axis] for axis in counted] == [VOLUME]:
-            return ()
-        found = [""]
-        for axis in reversed(counted):
-            role, size = self.roles[axis], self.sizes[axis]
-            own = COMPONENT_NAMES.get(role, ())
-            if len(own) != size:
-                own = tuple(f"{'component' if own else role} {number + 1}" for number in range(size))
-            found = [f"{before}, {name}" if before else name for before in found for name in own]
-        return tuple(found)
-
-    def axes_of(self, role: str) -> tuple[int, ...]:
-        """The axes of one role, the fastest first."""
-        return tuple(axis for axis, each in enumerate(self.roles) if each == role)
 
 
 def header_lines(source: Source) -> Iterator[tuple[str, int]]:

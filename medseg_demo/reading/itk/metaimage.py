@@ -10,13 +10,9 @@ import numpy as np
 
 from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.reading.itk.header import (
-    COLOUR,
     CONVERTED_NOTE,
-    SPACE,
-    VOLUME,
     Fields,
     Grid,
-    VoxelHeader,
     header_lines,
     in_mm,
     is_usable,
@@ -24,8 +20,9 @@ from medseg_demo.reading.itk.header import (
     unit_in_mm,
     unknown_unit_note,
 )
-from medseg_demo.reading.itk.payload import MOST_SKIPPED, Encoding, Payload, data_files, is_list
+from medseg_demo.reading.payload import MOST_SKIPPED, Encoding, Payload, data_files, is_list
 from medseg_demo.reading.source import Source
+from medseg_demo.reading.voxels import COLOUR, SPACE, VOLUME, VoxelHeader
 
 FIELD = re.compile(r"\s*([A-Za-z]\w*)\s*[=:]")
 CONTINUED = re.compile(r"[\s\d.eE+-]*")
@@ -82,7 +79,7 @@ def read_header(source: Source) -> VoxelHeader:
         sizes=(channels, *sizes) if channels > 1 else sizes,
         roles=(COLOUR if is_colour else "channel", *roles) if channels > 1 else tuple(roles),
         payload=payload,
-        grid=grid,
+        place=grid,
         notes=grid.notes if scaling == (1, 0) else (*grid.notes, SCALING_NOTE),
         image_notes=(COLOUR_NOTE,) if is_colour else (),
     )

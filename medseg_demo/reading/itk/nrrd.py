@@ -11,15 +11,10 @@ import numpy as np
 
 from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.reading.itk.header import (
-    COLOUR,
-    COMPONENT_NAMES,
     CONVERTED_NOTE,
     MOST_DIMENSIONS,
-    SPACE,
-    VOLUME,
     Fields,
     Grid,
-    VoxelHeader,
     header_lines,
     in_mm,
     is_usable,
@@ -27,8 +22,9 @@ from medseg_demo.reading.itk.header import (
     unit_in_mm,
     unknown_unit_note,
 )
-from medseg_demo.reading.itk.payload import MOST_SKIPPED, Encoding, Payload, data_files, is_list
+from medseg_demo.reading.payload import MOST_SKIPPED, Encoding, Payload, data_files, is_list
 from medseg_demo.reading.source import Source
+from medseg_demo.reading.voxels import COLOUR, COMPONENT_NAMES, SPACE, VOLUME, VoxelHeader
 
 MAGIC = re.compile(r"NRRD000[1-5]|NRRD00\.01")
 _INTEGERS = {
@@ -89,7 +85,7 @@ def read_header(source: Source) -> VoxelHeader:
         grid = _oriented_grid(fields, directions, spatial)
     else:
         grid = _spaced_grid(fields, spatial, len(sizes))
-    return VoxelHeader(sizes=sizes, roles=roles, payload=payload, grid=grid, notes=grid.notes)
+    return VoxelHeader(sizes=sizes, roles=roles, payload=payload, place=grid, notes=grid.notes)
 
 
 def _fields(source: Source) -> tuple[Fields, list[str], int]:

@@ -130,7 +130,7 @@ def test_times_of_vectors_run_fastest_and_are_named(tmp_path):
     values = np.random.default_rng(0).integers(0, 99, (6, 5, 4, 2, 3), dtype=np.int16)
     path = save(tmp_path / "a.nii", values, AFFINE)
     with open_source(path, Settings()) as source:
-        assert inspect(source).volume_names[1:3] == ("time 2, component 1", "time 1, component 2")
+        assert inspect(source).volume_names[1:3] == ("component 1, time 2", "component 2, time 1")
     for volume, raw in enumerate(raw_volumes(path)):
         assert np.array_equal(raw.array, values[..., volume % 2, volume // 2].T)
 
@@ -362,7 +362,7 @@ def test_half_a_pair_is_refused(tmp_path, volume):
     path = save_pair(tmp_path, volume)
     content = (tmp_path / "a.img").read_bytes()
     (tmp_path / "a.img").write_bytes(content[:-3])
-    with pytest.raises(DamagedFileError, match="claims 420 bytes of voxels, and 417 are there"):
+    with pytest.raises(DamagedFileError, match="claims 420 bytes, and 417 are there"):
         read_image(path)
     (tmp_path / "a.img").unlink()
     with pytest.raises(UnsupportedImageError, match=r"\.hdr and \.img pair, and there is no a\.img beside it"):
@@ -404,10 +404,10 @@ def test_what_follows_is_said(tmp_path, volume):
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(content) + b"trailing text")
     (tmp_path / "c.nii.gz").write_bytes(gzip.compress(content + b"more"))
     (tmp_path / "d.nii").write_bytes(content + b"more")
-    for name, note in (("b.nii.gz", "follows its gzip stream"), ("c.nii.gz", "4 bytes"), ("d.nii", "4 bytes")):
+    for name in ("b.nii.gz", "c.nii.gz", "d.nii"):
         image = read_image(tmp_path / name)
         assert np.array_equal(image.pixels, volume)
-        assert note in image.notes[0]
+        assert image.notes == ("Bytes that follow the voxels were ignored.",)
 
 
 @pytest.mark.parametrize("place", [-8, -6, -2, -60])
@@ -424,7 +424,7 @@ def test_damage_behind_the_wanted_volume_is_noticed(tmp_path):
     values = np.random.default_rng(0).integers(0, 99, (6, 5, 4, 3), dtype=np.uint8)
     path = save(tmp_path / "a.nii.gz", values, AFFINE)
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-10]))
-    with pytest.raises(DamagedFileError, match="claims 360 bytes of voxels, and 350 are there"):
+    with pytest.raises(DamagedFileError, match="claims 360 bytes, and 350 are there"):
         read_image(path, volume=1)
 
 
@@ -481,7 +481,7 @@ def test_all_volumes_count_since_all_are_unpacked_for_the_checksum(tmp_path):
 def test_far_more_than_the_header_claims_is_not_unpacked(tmp_path, volume):
     content = save(tmp_path / "a.nii", volume.T, AFFINE).read_bytes()
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(content + bytes(80 * 2**20), 1))
-    with pytest.raises(DamagedFileError, match="far more bytes"):
+    with pytest.raises(DamagedFileError, match="more values than the header claims"):
         read_image(tmp_path / "a.nii.gz")
 
 
@@ -498,7 +498,7 @@ def test_missing_voxels_are_counted(tmp_path, volume, name):
     path = save(tmp_path / "a.nii", volume.T, AFFINE)
     content = path.read_bytes()[:-10]
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
-    with pytest.raises(DamagedFileError, match="claims 420 bytes of voxels, and 410 are there"):
+    with pytest.raises(DamagedFileError, match="claims 420 bytes, and 410 are there"):
         read_image(tmp_path / name)
 
 

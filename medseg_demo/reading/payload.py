@@ -1,4 +1,4 @@
-"""The values behind a header of NRRD or MetaImage: which files hold them, and how they are unpacked under limits.
+"""The values behind a header of NIfTI, NRRD or MetaImage: which files hold them, unpacked under limits.
 
 A header is written by whoever uploads it. Therefore a data file is a plain name in the header's own folder, opened by
 ``open_beside``, which follows no link out of it, and no library ever sees the name.
@@ -28,6 +28,7 @@ UNPACKERS: dict[str, Callable[[], Any]] = {
     "bzip2": bz2.BZ2Decompressor,
 }
 BLOCK = 4 * MIB
+MAX_TRAILING = 64 * MIB
 MOST_FILES = 20_000
 MOST_SKIPPED = 2**30
 # Bytes that one stored byte can become: of deflate by zlib's technical notes, of bzip2 without a bound.
@@ -49,7 +50,8 @@ class Payload:
         start: Where they begin in the header's own file, if they follow it.
         line_skip: Lines before the values of each file.
         byte_skip: Bytes before the values of each file, after these lines; −1 where the values are its last bytes. Of
-            gzip and bzip2, which are NRRD's, bytes of the unpacked stream.
+            gzip and bzip2, bytes of the unpacked stream.
+        allows_more: Whether something may follow the values, and is ignored with a note.
     """
 
     dtype: np.dtype
@@ -59,6 +61,7 @@ class Payload:
     start: int = 0
     line_skip: int = 0
     byte_skip: int = 0
+    allows_more: bool = False
 
     @property
     def size(self) -> int:
@@ -142,8 +145,8 @@ def check_payload(payload: Payload, source: Source) -> None:
         with _opened(payload, source, number) as (file, label):
             available = _seek(payload, file, label)
         if payload.share > MOST_UNPACKED[payload.encoding] * (available + (payload.encoding != "raw")):
-            raise _too_short(label)
-        if payload.encoding == "raw" and available > payload.share:
+            raise _too_short(payload, label, available if payload.encoding == "raw" else None)
+        if payload.encoding == "raw" and available > payload.share and not payload.allows_more:
             raise DamagedFileError(
                 f"{label}: the header and the data contradict each other: there are {available - payload.share} bytes "
                 "more than it claims. State what comes before the values (HeaderSize, byte skip), or export the file "
@@ -151,15 +154,15 @@ def check_payload(payload: Payload, source: Source) -> None:
             )
 
 
-def read_values(payload: Payload, source: Source, first: int, count: int) -> np.ndarray:
-    """Values ``first`` to ``first + count``, as a flat array.
+def read_values(payload: Payload, source: Source, first: int, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Values ``first`` to ``first + count``, as a flat array, and a note of what follows the last.
 
     A compressed stream is unpacked to its end all the same, so that its checksum is compared.
 
     Raises:
         ReadError: A file is missing, or does not hold exactly the values that the header claims.
     """
-    values = np.empty(count, payload.dtype)
+    values, has_more = np.empty(count, payload.dtype), False
     target = values.view(np.uint8).data
     begin, end = first * payload.dtype.itemsize, (first + count) * payload.dtype.itemsize
     for number in range(max(1, len(payload.files))):
@@ -168,19 +171,20 @@ def read_values(payload: Payload, source: Source, first: int, count: int) -> np.
         if low >= high:
             continue
         with _opened(payload, source, number) as (file, label):
-            _seek(payload, file, label)
+            available = _seek(payload, file, label)
             piece = target[low - begin : high - begin]
             if payload.encoding != "raw":
-                _unpack(payload, file, label, low - start, piece)
+                has_more |= _unpack(payload, file, label, low - start, piece)
                 continue
+            has_more |= available > payload.share
             file.seek(low - start, os.SEEK_CUR)
             if read_into(file, piece) < len(piece):
-                raise _too_short(label)
-    return values
+                raise _too_short(payload, label, available)
+    return values, ("Bytes that follow the voxels were ignored.",) if has_more else ()
 
 
-def _unpack(payload: Payload, file: BinaryIO, label: str, offset: int, target: memoryview) -> None:
-    """Copy a part of the unpacked stream, which must be of exactly the length that the header claims."""
+def _unpack(payload: Payload, file: BinaryIO, label: str, offset: int, target: memoryview) -> bool:
+    """Copy a part of the unpacked stream, which is read to its end; returns whether more follows than is claimed."""
     total, low, position = payload.unpacked_skip + payload.share, payload.unpacked_skip + offset, 0
     try:
         for block in _blocks(payload, file):
@@ -188,18 +192,21 @@ def _unpack(payload: Payload, file: BinaryIO, label: str, offset: int, target: m
             if start < end:
                 target[start - low : end - low] = block[start - position : end - position]
             position += len(block)
-            if position > total:
+            if position > total + MAX_TRAILING * payload.allows_more:
                 raise DamagedFileError(
                     f"{label}: the data unpack to more values than the header claims. Export the file again."
                 )
     except EOFError:
-        raise _too_short(label) from None
-    except (zlib.error, ValueError, OSError, OverflowError):
+        raise _too_short(payload, label, None) from None
+    except (zlib.error, ValueError, OSError, OverflowError) as error:
+        if payload.allows_more and position >= total and "incorrect header check" in str(error):
+            return True  # the stream is whole, and what follows is none
         raise DamagedFileError(
             f"{label}: the {payload.encoding} data are damaged. Export or copy the file again."
         ) from None
     if position < total:
-        raise _too_short(label)
+        raise _too_short(payload, label, max(0, position - payload.unpacked_skip))
+    return position > total
 
 
 def _blocks(payload: Payload, file: BinaryIO) -> Iterator[bytes]:
@@ -260,12 +267,12 @@ def _seek(payload: Payload, file: BinaryIO, label: str) -> int:
         while (line := file.readline(MIB)) and not line.endswith(b"\n"):
             pass
         if not line:
-            raise _too_short(label)
+            raise _too_short(payload, label, 0)
     begin = file.tell() + payload.byte_skip - payload.unpacked_skip
     if payload.byte_skip == -1:
         begin = size - payload.share if size - payload.share >= file.tell() else -1
     if not 0 <= begin <= size:
-        raise _too_short(label)
+        raise _too_short(payload, label, 0)
     return size - file.seek(begin)
 
 
@@ -293,5 +300,9 @@ def _spellings(name: str) -> list[str]:
     return [each for each in (name, latin, *every) if is_plain(each)]
 
 
-def _too_short(label: str) -> DamagedFileError:
-    return DamagedFileError(f"{label}: the data are damaged: they end too early. Export or copy the file again.")
+def _too_short(payload: Payload, label: str, available: int | None) -> DamagedFileError:
+    there = "fewer" if available is None else available
+    return DamagedFileError(
+        f"{label}: the data are damaged: they end too early. The header claims {payload.share} bytes, and {there} are "
+        "there. Export or copy the file again."
+    )

@@ -9,7 +9,7 @@ from voxel_files import PACKED, meta, nrrd
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
 from medseg_demo.reading import read_image
-from medseg_demo.reading.itk.payload import is_plain
+from medseg_demo.reading.payload import is_plain
 from medseg_demo.settings import Settings
 
 ARRAY = np.arange(24, dtype="<i2").reshape(2, 3, 4)
