@@ -5,7 +5,7 @@ hold 0 and 255; floats that are whole numbers are read; the colours of a picture
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +146,7 @@ def _from_values(
     raw = decode(source, found, "channels" if is_bare else None)
     if raw.array.ndim == 3 and is_bare:
         raw = replace(raw, axes="ZYX", samples="one")
+    raw = raw if colours is None else _coloured(raw, colours)
     if colours is not None and (raw.samples.startswith("colour") or raw.palette is not None):
         return _from_colours(raw, colours, class_names, source)
     values = _one_sample(raw, source)
@@ -176,6 +177,17 @@ def _one_sample(raw: Raw, source: Source) -> np.ndarray:
             'beside the labels in dataset.json: "colours": {"tumour": "#ff0000"}.'
         )
     return grey[..., 0]
+
+
+def _coloured(raw: Raw, colours: Mapping[str, str]) -> Raw:
+    """A grey picture whose greys the table names, in colour: programs store one so that needs no more."""
+    if raw.samples != "one" or raw.palette is not None or raw.polarity is not None or raw.array.dtype != np.uint8:
+        return raw
+    grey = raw.array * np.uint8(255 // (2 ** min(raw.bit_depth, 8) - 1))
+    named = {str(colour).lower().removeprefix("#") for colour in colours.values()}
+    if not all(f"{value:02x}" * 3 in named for value in _present(grey) if value):
+        return raw
+    return replace(raw, array=np.repeat(grey[..., np.newaxis], 3, axis=-1), samples="colour")
 
 
 def _from_colours(raw: Raw, colours: Mapping[str, str], class_names: Sequence[str] | None, source: Source) -> LabelMap:
@@ -285,7 +297,7 @@ def _to_labels(values: np.ndarray, source: Source, classes: int | None) -> tuple
 
 
 def _whole(values: np.ndarray, source: Source) -> np.ndarray:
-    """The values as whole numbers, in an integer type.
+    """The values as whole numbers, in the smallest type that holds them: volumes of floats may fill the memory.
 
     Raises:
         UnsupportedImageError: They are no numbers, or not whole ones, or their axes are none of a label map's.
@@ -296,8 +308,24 @@ def _whole(values: np.ndarray, source: Source) -> np.ndarray:
         raise UnsupportedImageError(f"{source.label} holds {values.dtype} values. Store labels as whole numbers.")
     if values.ndim not in (2, 3) or values.size == 0:
         raise UnsupportedImageError(f"{source.label} has shape {values.shape}. Store labels as (Y, X) or (Z, Y, X).")
-    if values.dtype.kind in "iu":
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "f":
+        for block in _blocks(values):
+            _check_whole(block, source)
+    ends = [round(end.item()) for end in (values.min(), values.max())]
+    smallest = np.result_type(*map(np.min_scalar_type, ends))
+    if smallest.kind == "f":  # below 0 and beyond 32 bits
+        smallest = np.dtype(np.int64)
+    if values.dtype.kind == "f":
+        return np.rint(values, out=np.empty(values.shape, smallest), casting="unsafe")
+    return values.astype(smallest, copy=False)
+
+
+def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """All values, a million at a time, in the order in which they lie in memory."""
+    yield from np.nditer(values, flags=["external_loop", "buffered"], order="K", buffersize=2**20)  # type: ignore[misc]
+
+
+def _check_whole(values: np.ndarray, source: Source) -> None:
     with np.errstate(invalid="ignore"):
         rounded = np.rint(values)
         is_odd = ~(np.abs(values - rounded) <= WHOLE_TOLERANCE * np.maximum(1, np.abs(rounded)))
@@ -305,12 +333,13 @@ def _whole(values: np.ndarray, source: Source) -> np.ndarray:
     if is_odd.any():
         odd = values[is_odd][0]
         raise UnsupportedImageError(f"{source.label} holds the value {odd:g}, which is no label. Store whole numbers.")
-    return rounded.astype(np.int64)
 
 
 def _present(values: np.ndarray) -> np.ndarray:
     """The different values, in order; of bytes by counting, which is several times faster."""
-    return np.flatnonzero(np.bincount(values.ravel())) if values.dtype == np.uint8 else np.unique(values)
+    if values.dtype != np.uint8:
+        return np.unique(values)
+    return np.flatnonzero(sum(np.bincount(block, minlength=256) for block in _blocks(values)))
 
 
 def _default_names(labels: np.ndarray) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from PIL import Image
 from medseg_demo.errors import DamagedFileError, ReadError, UnknownFormatError, UnsupportedImageError
 from medseg_demo.image import MedicalImage
 from medseg_demo.reading import read_image
-from medseg_demo.reading.labels import BINARY_NOTE, compare_geometry, read_label_map
+from medseg_demo.reading.labels import BINARY_NOTE, _whole, compare_geometry, read_label_map
 
 LABELS = np.array([[0, 1, 2], [2, 0, 1]], np.uint8)
 
@@ -304,6 +304,13 @@ def test_colours_are_labels_where_a_table_names_them(tmp_path, mode):
     assert by_class.labels.tolist() == [[2, 0, 0], [0, 0, 1]]
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_a_picture_of_greys_is_one_of_colours_too(tmp_path, mode):
+    Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert(mode).save(tmp_path / "a.png")
+    label_map = read_label_map(tmp_path / "a.png", colours={"tumour": "#ff0000", "liver": "#FFFFFF"})
+    assert label_map.labels.tolist() == [[0, 2], [2, 0]]
+
+
 def test_a_colour_that_the_table_lacks_is_named(tmp_path):
     pixels = np.zeros((2, 2, 3), np.uint8)
     pixels[0, 0] = 250, 3, 0
@@ -324,3 +331,14 @@ def test_numbers_of_objects_are_kept_where_the_user_says_so(tmp_path):
         read_label_map(tmp_path / "a.npy")
     with pytest.raises(UnsupportedImageError, match="objects of one class"):
         read_label_map(tmp_path / "a.npy", instances=True, class_names=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends", "expected"),
+    [("f8", (0, 255), "u1"), (">i2", (0, 3), "u1"), ("f4", (-1, 70000), "i8"), ("i8", (-1, 2**62 + 1), "i8"),
+     ("u8", (0, 2**64 - 1), "u8")],
+)  # fmt: skip
+def test_labels_take_the_smallest_type_that_holds_them(source, kind, ends, expected):
+    whole = _whole(np.array([ends], kind), source)
+    assert whole.dtype == np.dtype(expected)
+    assert whole.tolist() == [list(ends)]
