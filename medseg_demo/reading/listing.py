@@ -12,7 +12,7 @@ from medseg_demo import names
 from medseg_demo.errors import ImageTooLargeError, ReadError, UnsupportedImageError
 from medseg_demo.reading import archive, itk, nifti
 from medseg_demo.reading.dicom.file import is_media_directory
-from medseg_demo.reading.dicom.slice_headers import SliceHeader, parse_slice
+from medseg_demo.reading.dicom.series import SliceHeader, parse_slice
 from medseg_demo.reading.formats import Found, find_format, inspect
 from medseg_demo.reading.source import Source, as_source, open_source
 from medseg_demo.settings import Settings

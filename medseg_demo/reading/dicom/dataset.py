@@ -6,7 +6,6 @@ classes).
 
 import struct
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from typing import TYPE_CHECKING, BinaryIO
@@ -101,12 +100,8 @@ def sop_class(source: Source) -> str:
         source.file.seek(0)
 
 
-def load(source: Source, tags: Sequence[int | str] | None = None) -> Header:
+def load(source: Source) -> Header:
     """Parse the header of an open file.
-
-    Args:
-        source: The file.
-        tags: The elements that are wanted; all by default.
 
     Raises:
         ImageTooLargeError: Deflated, it takes more than ``max_file_mb``.
@@ -118,8 +113,7 @@ def load(source: Source, tags: Sequence[int | str] | None = None) -> Header:
     body, stated = _body(source)
     size = body.seek(0, SEEK_END)
     body.seek(0)
-    wanted = None if tags is None else list(tags)
-    dataset = pydicom.dcmread(body, force=True, stop_before_pixels=True, specific_tags=wanted)  # type: ignore[arg-type]
+    dataset = pydicom.dcmread(body, force=True, stop_before_pixels=True)
     is_implicit, is_little = dataset.original_encoding
     syntax = stated or (IMPLICIT if is_implicit else EXPLICIT if is_little else BIG_ENDIAN)
     found = _pixel_element(body, size, is_little=is_little is not False)

@@ -12,8 +12,7 @@ from medseg_demo.reading.dicom.elements import modality_code, value_of, word
 from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.pixel_format import MOST_FRAMES, PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode
-from medseg_demo.reading.dicom.planes import Plane, is_mosaic, is_tiled, pixel_spacing, plane_of
-from medseg_demo.reading.dicom.source_frames import describe_frames
+from medseg_demo.reading.dicom.planes import Plane, describe_frames, is_mosaic, is_tiled, pixel_spacing, plane_of
 from medseg_demo.reading.dicom.stack import lay_out
 from medseg_demo.reading.dicom.values import INVERTED_NOTE, palette_indices, scaling, window
 from medseg_demo.reading.dicom.volumes import Volume, volumes
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.dataelem import DataElement
 
-__all__ = ["inspect", "is_dicom", "is_media_directory", "read", "read_slice"]
+__all__ = ["inspect", "is_dicom", "is_media_directory", "read"]
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 # SOP classes of images whose names do not say so; and of segmentations, which pydicom 3.0 cannot all name.
@@ -162,14 +161,18 @@ def read(source: Source, layout: Layout, chosen: Sequence[int]) -> Raw:
         )
     if len(part.planes) == 1:
         raw = replace(raw, array=raw.array[0], axes="YX" if raw.axes == "ZYX" else "YXC")
-    geometry, notes = lay_out([file.planes[index] for index in part.planes])
+    planes = [file.planes[index] for index in part.planes]
+    geometry, notes = lay_out(planes)
+    instance, space = (
+        str(value_of(file.header.dataset, f"{kind}UID") or "") for kind in ("SOPInstance", "FrameOfReference")
+    )
     spacing_notes = pixel_spacing(file.header.dataset, part.planes[0])[1]
     return replace(
         raw,
         geometry=geometry,
         notes=tuple(dict.fromkeys((*spacing_notes, *notes, *part.notes))),
         source_files=(source.path,),
-        source_frames=describe_frames([file.header.dataset], part.planes if file.found.frames > 1 else None),
+        source_frames=describe_frames(planes, [instance] * len(planes), space, part.planes),
     )
 
 
@@ -202,14 +205,3 @@ def read_frames(
         window=window(dataset, frames[len(frames) // 2]),
         image_notes=() if polarity is None else (INVERTED_NOTE,),
     )
-
-
-def read_slice(source: Source) -> tuple[Raw, PixelFormat, "Dataset"]:
-    """The only image of a file of a series, with its header.
-
-    Raises:
-        ReadError: See medseg_demo.errors.
-    """
-    header = load(source)
-    found = describe_image(header, source)
-    return read_frames(header, read_pixels(header, source), found, (0,), source), found, header.dataset

@@ -5,12 +5,13 @@ the vectors), C.8.4.11 (NM detector), C.8.8.3.2 (grid frame offsets), C.8.5.5 (u
 the detector).
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medseg_demo.image import SourceFrames
 from medseg_demo.reading.dicom.elements import as_numbers, first, items, numbers, value_of, word, words
 
 if TYPE_CHECKING:
@@ -239,6 +240,29 @@ def plane_of(dataset: "Dataset", *, number: float = 0.0) -> Plane:
         position=position if is_placed else None,
         traits=traits_of(dataset),
         number=number,
+    )
+
+
+def describe_frames(
+    planes: Sequence[Plane], instances: Sequence[str], frame_of_reference: str, frames: Sequence[int] | None = None
+) -> SourceFrames:
+    """What segmentations and contours refer to in the images that slices were read from.
+
+    Args:
+        planes: Of the slices, in their order, and of one orientation.
+        instances: What identifies the file of each.
+        frame_of_reference: Identifies the patient's coordinates.
+        frames: The frame of each slice in its file, from 0; the only one by default.
+    """
+    first = planes[0]
+    positions = [plane.position for plane in planes if plane.position is not None]
+    return SourceFrames(
+        instances=tuple(instances),
+        frames=(1,) * len(planes) if frames is None else tuple(frame + 1 for frame in frames),
+        positions=np.array(positions) if len(positions) == len(planes) else None,
+        directions=None if first.directions is None else first.directions[:, :2],
+        spacing_mm=first.spacing_mm,
+        frame_of_reference=frame_of_reference,
     )
 
 

@@ -1,4 +1,7 @@
-"""DICOM files → the series that they are slices of: grouped, named, and read as one volume."""
+"""DICOM files → the series that they are slices of: grouped, named, and read as one volume.
+
+Source: DICOM PS3.3, C.7.6.2 (image plane), C.7.6.1.1.2 (image type).
+"""
 
 import os
 from collections import Counter, defaultdict
@@ -6,28 +9,53 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medseg_demo import names
-from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.dicom.file import read_slice
-from medseg_demo.reading.dicom.slice_headers import SliceHeader
-from medseg_demo.reading.dicom.source_frames import describe_frames
+from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
+from medseg_demo.reading.dicom.dataset import is_dicom, load, read_pixels
+from medseg_demo.reading.dicom.elements import PER_FRAME, first, item_of, modality_code, value_of, whole, word, words
+from medseg_demo.reading.dicom.file import describe_image, read_frames
+from medseg_demo.reading.dicom.frames import planes_of_frames
+from medseg_demo.reading.dicom.planes import Plane, describe_frames, is_mosaic, is_tiled, plane_of
 from medseg_demo.reading.dicom.stack import lay_out, plane_name
-from medseg_demo.reading.dicom.volumes import CLEAR_MAJORITY, left_out, volumes
+from medseg_demo.reading.dicom.volumes import Volume, left_out, volumes
 from medseg_demo.reading.raw import Raw
 from medseg_demo.reading.source import Source, check_decoded, check_size, decoding, open_source
 from medseg_demo.settings import Settings
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
+# Of these, images without a stated position are slices all the same.
+SLICED_MODALITIES = ("CT", "MR", "PT")
 
-KEPT_ELEMENTS = (
-    *("SOPInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-)
+
+@dataclass(frozen=True, eq=False)
+class SliceHeader:
+    """One file that may be a slice.
+
+    Attributes:
+        path: The file.
+        study: Identifies the study; like the next two and the last it is compared, and never shown.
+        series: Identifies the series.
+        instance: Identifies the image.
+        series_number: For the order of several series.
+        shape: Rows, columns and samples of a pixel.
+        plane: Where it lies, and what tells it from others there.
+        modality: DICOM's code.
+        is_localizer: Whether it is an overview for planning.
+        frame_of_reference: Identifies the patient's coordinates.
+    """
+
+    path: Path
+    study: str
+    series: str
+    instance: str
+    series_number: float
+    shape: tuple[int, int, int]
+    plane: Plane
+    modality: str | None
+    is_localizer: bool
+    frame_of_reference: str
 
 
 @dataclass(frozen=True)
@@ -51,16 +79,46 @@ class Series:
     headers: tuple[SliceHeader, ...] = field(default=(), repr=False, compare=False)
 
 
-@dataclass(frozen=True, eq=False)
-class _Stack:
-    """Slices that make one volume, in their order, and what tells it from others."""
+def parse_slice(source: Source) -> SliceHeader | None:
+    """The header of a file that may be a slice of a series; None for all others, and for what cannot be read."""
+    try:
+        with decoding(source, "DICOM"):
+            return _parse(source) if is_dicom(source) else None
+    except ReadError:
+        return None
 
-    headers: tuple[SliceHeader, ...]
-    name: str = ""
-    notes: tuple[str, ...] = ()
 
-    def with_note(self, note: str) -> "_Stack":
-        return replace(self, notes=(*self.notes, note))
+def _parse(source: Source) -> SliceHeader | None:
+    header = load(source)
+    dataset = header.dataset
+    rows, columns, samples = (whole(dataset, keyword) or 0 for keyword in ("Rows", "Columns", "SamplesPerPixel"))
+    study, series, instance, space = (
+        str(value_of(dataset, f"{kind}UID") or "")
+        for kind in ("StudyInstance", "SeriesInstance", "SOPInstance", "FrameOfReference")
+    )
+    is_single = (whole(dataset, "NumberOfFrames") or 1) <= 1 and not is_mosaic(dataset) and not is_tiled(dataset)
+    if not header.keyword or not series or min(rows, columns) < 1 or not is_single:
+        return None
+    plane, modality, shape = plane_of(dataset), modality_code(dataset), (rows, columns, max(1, samples))
+    if word(dataset, "Modality") == "SEG" or "SegmentSequence" in dataset:
+        return None
+    if plane.position is None and modality not in SLICED_MODALITIES:
+        return None
+    traits = dict(plane.traits)
+    if item_of(dataset, PER_FRAME, 0) is not None:
+        traits |= planes_of_frames(dataset, 1)[0].traits
+    return SliceHeader(
+        path=source.path,
+        study=study,
+        series=series,
+        instance=instance,
+        series_number=first(dataset, "SeriesNumber", 0.0),
+        shape=shape,
+        plane=replace(plane, traits=traits, stack=shape, number=first(dataset, "InstanceNumber", 0.0)),
+        modality=modality,
+        is_localizer="LOCALIZER" in words(dataset, "ImageType"),
+        frame_of_reference=space,
+    )
 
 
 def group_slices(
@@ -78,37 +136,19 @@ def group_slices(
         root: The folder that was searched, if one was.
         name: What to call a series whose files lie in several places under ``root`` or right in it.
     """
-    found = [headers[path] for path in dict.fromkeys(files) if path in headers]
+    order = {path: index for index, path in enumerate(files)}
+    found = [headers[path] for path in order if path in headers]
     if len(found) < 2:
         return list(files)
-    stacks = _stacks(found)
-    several = _in_order([stack for stack in stacks if len(stack.headers) > 1])
-    series = [_describe(stack, _name([h.path for h in stack.headers], root, name)) for stack in several]
-    in_series = {path for item in series for path in item.paths}
-    gone = in_series | ({h.path for h in found} - {h.path for stack in stacks for h in stack.headers})
-    order = {path: index for index, path in enumerate(files)}
-    starts = sorted(min(order[path] for path in item.paths) for item in series)
+    every = _series_of(found, root, name)
+    series = [each for each in every if each.slices > 1]
+    single = {path for each in every if each.slices == 1 for path in each.paths}
+    starts = sorted(min(order[path] for path in each.paths) for each in series)
     items: dict[tuple[int, int], Path | Series] = {
-        (index, 0): path for path, index in order.items() if path not in gone
+        (index, 0): path for path, index in order.items() if path not in headers or path in single
     }
-    items |= {(start, 1 + place): item for place, (start, item) in enumerate(zip(starts, series, strict=True))}
+    items |= {(start, 1 + place): each for place, (start, each) in enumerate(zip(starts, series, strict=True))}
     return [items[key] for key in sorted(items)]
-
-
-def _in_order(stacks: Sequence[_Stack]) -> list[_Stack]:
-    """By the numbers of series and images; the volumes of one series in the order in which they were told apart."""
-    starts = [min((header.plane.number, header.path) for header in stack.headers) for stack in stacks]
-    first: dict[tuple[str, str], tuple[float, Path]] = {}
-    for stack, start in zip(stacks, starts, strict=True):
-        key = stack.headers[0].study, stack.headers[0].series
-        first[key] = min(first.get(key, start), start)
-
-    def place(index: int) -> tuple[float, tuple[float, Path], tuple[float, Path]]:
-        header = stacks[index].headers[0]
-        of_series = first[header.study, header.series]
-        return header.series_number, of_series, of_series if stacks[index].name else starts[index]
-
-    return [stacks[index] for index in sorted(range(len(stacks)), key=place)]
 
 
 def number_names(items: Iterable[Path | Series]) -> list[Path | Series]:
@@ -123,74 +163,35 @@ def number_names(items: Iterable[Path | Series]) -> list[Path | Series]:
     return items
 
 
-def _name(paths: Sequence[Path], root: Path | None, name: str) -> str:
-    if root is None:
-        return names.stem(min(paths, key=lambda path: path.name))
-    common = Path(os.path.commonpath([path.parent for path in paths]))
-    return name if common == root or not common.is_relative_to(root) else common.name
+def _series_of(headers: Sequence[SliceHeader], root: Path | None, name: str) -> list[Series]:
+    """The volumes that the images make, by the numbers of series and images; localizers only where there is no other.
+
+    The volumes of one series stay in the order in which they were told apart.
+    """
+    by_series: dict[tuple[str, str, bool], list[SliceHeader]] = defaultdict(list)
+    for header in sorted(headers, key=lambda each: (each.series_number, each.plane.number, each.path)):
+        by_series[header.study, header.series, header.is_localizer].append(header)
+    found = [each for group in by_series.values() for each in _volumes_of(group, root, name)]
+    studies = {each.headers[0].study for each in found if each.slices > 1 and not each.headers[0].is_localizer}
+    overviews = Counter(header.study for header in headers if header.is_localizer and header.study in studies)
+    kept = []
+    for each in found:
+        study = each.headers[0].study
+        if study in overviews and each.headers[0].is_localizer:
+            continue
+        note = (f"{left_out(overviews[study], 'localizer image')}.",) if study in overviews else ()
+        kept.append(replace(each, notes=(*each.notes, *note)))
+    return kept
 
 
-def _describe(stack: _Stack, name: str) -> Series:
-    first = stack.headers[0]
-    geometry, notes = lay_out([header.plane for header in stack.headers])
-    size = " × ".join(str(length) for length in (first.shape[1], first.shape[0], len(stack.headers)))
-    spacing = geometry.spacing_mm
-    steps = "" if spacing is None else " × ".join(f"{step:.3g}" for step in reversed(spacing)) + " mm"
-    words = (first.modality or "DICOM", plane_name(first.plane), size, steps, stack.name)
-    return Series(
-        name=name,
-        paths=tuple(header.path for header in stack.headers),
-        slices=len(stack.headers),
-        description=", ".join(word for word in words if word),
-        notes=(*stack.notes[:1], *notes, *stack.notes[1:]) if stack.name else (*notes, *stack.notes),
-        headers=stack.headers,
-    )
-
-
-def _stacks(headers: Sequence[SliceHeader]) -> list[_Stack]:
-    """The volumes that the images make; localizers make some only where the study has nothing else."""
-    by_series: dict[tuple[str, str], list[SliceHeader]] = defaultdict(list)
-    for header in headers:
-        if not header.is_localizer:
-            by_series[header.study, header.series].append(header)
-    stacks = [stack for group in by_series.values() for stack in _stacks_of_series(group)]
-    studies = {stack.headers[0].study for stack in stacks if len(stack.headers) > 1}
-    overviews: dict[str, list[SliceHeader]] = defaultdict(list)
-    for header in headers:
-        if header.is_localizer:
-            overviews[header.study].append(header)
-    for study, group in overviews.items():
-        if study in studies:
-            note = f"{left_out(len(group), 'localizer image')}."
-            stacks = [stack.with_note(note) if stack.headers[0].study == study else stack for stack in stacks]
-        else:
-            series = {header.series for header in group}
-            stacks += [s for uid in sorted(series) for s in _stacks_of_series([h for h in group if h.series == uid])]
-    return stacks
-
-
-def _stacks_of_series(headers: list[SliceHeader]) -> list[_Stack]:
+def _volumes_of(headers: Sequence[SliceHeader], root: Path | None, name: str) -> list[Series]:
     originals = _without_copies(headers)
-    by_shape: dict[tuple[int, int, int], list[SliceHeader]] = defaultdict(list)
-    for header in originals:
-        by_shape[header.shape].append(header)
-    largest = max(map(len, by_shape.values()))
-    strays = [group for group in by_shape.values() if len(group) == 1] if largest >= CLEAR_MAJORITY else []
-    kept = [group for group in by_shape.values() if group not in strays]
-    notes: list[str] = []
-    if len(originals) < len(headers):
-        notes.append(f"{left_out(len(headers) - len(originals), 'file')}: copies of others.")
-    if strays:
-        notes.append(f"{left_out(len(strays), 'image')}: of another size or orientation.")
-    if len(kept) > 1:
-        notes.append(f"It mixes {len(kept)} sizes or orientations, which were separated.")
-    stacks = []
-    for group in kept:
-        for volume in volumes([header.plane for header in group]):
-            own = (volume.choice_note,) if volume.name else ()
-            slices = tuple(group[index] for index in volume.planes)
-            stacks.append(_Stack(slices, volume.name, (*own, *volume.notes, *notes)))
-    return stacks
+    copies = len(headers) - len(originals)
+    notes = (f"{left_out(copies, 'file')}: copies of others.",) if copies else ()
+    return [
+        _describe([originals[index] for index in volume.planes], volume, notes, root, name)
+        for volume in volumes([header.plane for header in originals])
+    ]
 
 
 def _without_copies(headers: Sequence[SliceHeader]) -> list[SliceHeader]:
@@ -200,8 +201,35 @@ def _without_copies(headers: Sequence[SliceHeader]) -> list[SliceHeader]:
         place = header.plane.position
         return header.instance or header.path, header.plane.number, None if place is None else tuple(place.tolist())
 
-    first = {identity(header): header for header in reversed(headers)}
-    return list(reversed(first.values()))
+    found = {identity(header): header for header in reversed(headers)}
+    return list(reversed(found.values()))
+
+
+def _describe(
+    slices: Sequence[SliceHeader], volume: Volume, notes: tuple[str, ...], root: Path | None, name: str
+) -> Series:
+    start, paths = slices[0], tuple(header.path for header in slices)
+    geometry, of_places = lay_out([header.plane for header in slices])
+    size = " × ".join(str(length) for length in (start.shape[1], start.shape[0], len(slices)))
+    spacing = geometry.spacing_mm
+    steps = "" if spacing is None else " × ".join(f"{step:.3g}" for step in reversed(spacing)) + " mm"
+    parts = (start.modality or "DICOM", plane_name(start.plane), size, steps, volume.name)
+    choice = (volume.choice_note,) if volume.name else ()
+    return Series(
+        name=_name(paths, root, name),
+        paths=paths,
+        slices=len(paths),
+        description=", ".join(part for part in parts if part),
+        notes=(*choice, *of_places, *volume.notes, *notes),
+        headers=tuple(slices),
+    )
+
+
+def _name(paths: Sequence[Path], root: Path | None, name: str) -> str:
+    if root is None:
+        return names.stem(min(paths, key=lambda path: path.name))
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    return name if common == root or not common.is_relative_to(root) else common.name
 
 
 def read_series(series: Series, settings: Settings) -> Raw:
@@ -217,77 +245,60 @@ def read_series(series: Series, settings: Settings) -> Raw:
     Raises:
         ReadError: See medseg_demo.errors.
     """
-    whole = Source(Path(series.name), BytesIO(), b"", 0, settings)
-    rows, columns, _ = series.headers[0].shape
-    check_size((len(series.paths), rows, columns), whole)
-    with decoding(whole, "DICOM"):
-        volume, slices, kept = _read_slices(series, whole)
-        source_frames = describe_frames(kept)
+    entire, start = Source(Path(series.name), BytesIO(), b"", 0, settings), series.headers[0]
+    check_size((series.slices, *start.shape[:2]), entire)
+    with decoding(entire, "DICOM"):
+        volume, slices = _read_slices(series, entire)
     polarities = [part.polarity for part in slices if part.polarity is not None]
     if 0 < len(polarities) < len(slices):
         raise UnsupportedImageError(
-            f"{whole.label}: some slices store bright as dark (MONOCHROME1) and others do not. Export them alike."
+            f"{entire.label}: some slices store bright as dark (MONOCHROME1) and others do not. Export them alike."
         )
-    is_colour = volume.ndim > 3
+    planes = [header.plane for header in series.headers]
     return replace(
         slices[len(slices) // 2],
         array=volume,
-        axes="ZYXC" if is_colour else "ZYX",
+        axes="ZYX" if volume.ndim == 3 else "ZYXC",
         file_format="DICOM series",
         bit_depth=max(part.bit_depth for part in slices),
-        samples="colour" if is_colour else "one",
-        geometry=lay_out([header.plane for header in series.headers])[0],
+        samples="one" if volume.ndim == 3 else "colour",
+        geometry=lay_out(planes)[0],
         polarity=max(polarities, default=None),
-        modality=series.headers[0].modality,
+        modality=start.modality,
         notes=series.notes,
         image_notes=tuple(dict.fromkeys(note for part in slices for note in part.image_notes)),
         source_files=series.paths,
-        source_frames=source_frames,
+        source_frames=describe_frames(planes, [each.instance for each in series.headers], start.frame_of_reference),
     )
 
 
-def _read_slices(series: Series, whole: Source) -> tuple[np.ndarray, list[Raw], list["Dataset"]]:
-    """The volume; its slices without their values; and what is kept of each header."""
-    volume, slices, kept = np.empty(0), [], []
+def _read_slices(series: Series, entire: Source) -> tuple[np.ndarray, list[Raw]]:
+    """The volume, and its slices without their values."""
+    volume, slices = np.empty(0), []
     for index, header in enumerate(series.headers):
         if not header.path.is_file():
-            raise _no_longer(header, whole)
-        with open_source(header.path, whole.settings) as source, decoding(source, "DICOM"):
-            part, found, dataset = read_slice(source)
-        if (found.rows, found.columns, found.samples, found.frames) != (*header.shape, 1):
-            raise _no_longer(header, whole)
+            raise _no_longer(header, entire)
+        with open_source(header.path, entire.settings) as source, decoding(source, "DICOM"):
+            opened = load(source)
+            found = describe_image(opened, source)
+            part = read_frames(opened, read_pixels(opened, source), found, (0,), source)
         values = part.array[0] if part.palette is None else part.palette[part.array[0]]
         if index == 0:
-            volume = np.empty((len(series.headers), *values.shape), values.dtype)
-            check_decoded(volume.nbytes, whole.label, whole.settings)
-        if values.shape != volume.shape[1:]:
-            raise _no_longer(header, whole)
-        volume = volume.astype(_common(volume.dtype, values.dtype), copy=False)
+            volume = np.empty((series.slices, *values.shape), values.dtype)
+            check_decoded(volume.nbytes, entire.label, entire.settings)
+        if (found.rows, found.columns, found.samples, found.frames) != (*header.shape, 1) or (
+            values.shape != volume.shape[1:]
+        ):
+            raise _no_longer(header, entire)
+        if values.dtype != volume.dtype:  # single precision where one is rescaled and the other is not
+            is_real = "f" in (values.dtype.kind, volume.dtype.kind)
+            volume = volume.astype(np.float32 if is_real else np.result_type(volume, values))
         volume[index] = values
         slices.append(replace(part, array=np.empty(0), palette=None))
-        kept.append(_without_the_rest(dataset))
-    return volume, slices, kept
+    return volume, slices
 
 
-def _no_longer(header: SliceHeader, whole: Source) -> DamagedFileError:
+def _no_longer(header: SliceHeader, entire: Source) -> DamagedFileError:
     return DamagedFileError(
-        f"{whole.label}: {names.shown(header.path.name)} is no longer a slice of this series. Choose the files again."
+        f"{entire.label}: {names.shown(header.path.name)} is no longer a slice of this series. Choose the files again."
     )
-
-
-def _common(one: np.dtype, other: np.dtype) -> np.dtype:
-    """A type that holds the values of both; single precision where one is rescaled and the other is not."""
-    if one == other:
-        return one
-    return np.dtype(np.float32) if "f" in (one.kind, other.kind) else np.result_type(one, other)
-
-
-def _without_the_rest(dataset: "Dataset") -> "Dataset":
-    """A header with what segmentations refer to alone: a series has up to some thousand."""
-    from pydicom import Dataset
-
-    kept = Dataset()
-    for keyword in KEPT_ELEMENTS:
-        if keyword in dataset:
-            kept[keyword] = dataset[keyword]
-    return kept

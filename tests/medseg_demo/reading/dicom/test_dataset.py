@@ -73,13 +73,6 @@ def test_the_header_is_parsed_without_the_pixels(make):
         assert (header.at + 240, header.available) == (source.size, 240)
 
 
-def test_few_elements_are_enough(make):
-    with open_source(make(), Settings()) as source:
-        header = load(source, ["Rows"])
-        assert [element.keyword for element in header.dataset] == ["Rows"]
-        assert header.keyword == "PixelData"
-
-
 def test_a_length_of_the_meta_information_that_is_wrong(make):
     path = make(DeflatedExplicitVRLittleEndian)
     content = bytearray(path.read_bytes())
