@@ -246,10 +246,11 @@ def _by_name(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Values that carry names of their own → values by ``class_names``, matched by name.
 
-    Names are compared without regard to case, spaces, hyphens and underscores. The only name of a file stands for the
-    only class, and a note says so.
+    A name that is the same wins; others are compared without regard to case, spaces, hyphens and underscores. The only
+    name of a file stands for the only class, and a note says so.
     """
-    places = {_plain(name): place for place, name in enumerate(class_names, start=1)}
+    exact = {name: place for place, name in enumerate(class_names, start=1)}
+    alike = {_plain(name): place for name, place in reversed(exact.items())}
     own = {value: name for value, name in own.items() if value != 0}
     present = set(_present(values).tolist()) - {0}
     unnamed = sorted(present - own.keys())
@@ -257,11 +258,12 @@ def _by_name(
         raise UnsupportedImageError(
             f"{source.label} holds the label {unnamed[0]:g}, which its own list of labels does not name. Correct one."
         )
-    if len(own) == len(class_names) == 1 and _plain(next(iter(own.values()))) not in places:
+    places = {value: exact.get(name, alike.get(_plain(name), 0)) for value, name in own.items()}
+    if len(own) == len(class_names) == 1 and not any(places.values()):
         value, name = next(iter(own.items()))
         note = f"Its only label, {name!r}, was taken for the only class, {class_names[0]!r}."
         return (values == value).astype(np.uint8), (note,) if name != f"class_{value}" else ()
-    strange = [own[value] for value in sorted(own) if value in present and _plain(own[value]) not in places]
+    strange = [own[value] for value in sorted(present) if not places[value]]
     if strange:
         raise UnsupportedImageError(
             f"{source.label} names its labels {', '.join(map(repr, own.values()))}, and the classes are "
@@ -269,10 +271,9 @@ def _by_name(
             "in the file, or the classes in dataset.json."
         )
     labels = np.zeros(values.shape, np.uint8)
-    for value, name in own.items():
-        if value in present:
-            labels[values == value] = places[_plain(name)]
-    moved = [own[value] for value in sorted(present) if places[_plain(own[value])] != value]
+    for value in present:
+        labels[values == value] = places[value]
+    moved = [own[value] for value in sorted(present) if places[value] != value]
     note = f"Its labels are numbered otherwise than the classes ({', '.join(moved)}), and were matched by name."
     return labels, (note,) if moved else ()
 

@@ -280,6 +280,13 @@ def test_own_names_are_matched_by_name_not_by_number(tmp_path):
         read_label_map(tmp_path / "a.npy", class_names=("anterior", "posterior"), value_names={1: "anterior"})
 
 
+def test_a_name_that_is_the_same_wins_over_one_that_is_alike(tmp_path):
+    np.save(tmp_path / "a.npy", LABELS)
+    names = ("left lung", "left_lung")
+    label_map = read_label_map(tmp_path / "a.npy", class_names=names, value_names={1: "left_lung", 2: "left lung"})
+    np.testing.assert_array_equal(label_map.labels, np.array([0, 2, 1])[LABELS])
+
+
 def test_the_only_name_stands_for_the_only_class_and_says_so(tmp_path):
     np.save(tmp_path / "a.npy", (LABELS == 1).astype(np.uint8) * 7)
     label_map = read_label_map(tmp_path / "a.npy", class_names=("lung",), value_names={7: "Lungs"})
