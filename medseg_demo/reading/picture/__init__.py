@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,16 +19,9 @@ from medseg_demo.reading.picture import jpeg
 from medseg_demo.reading.raw import Layout, Raw, Samples
 from medseg_demo.reading.source import MIB, Source, check_size
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 # The plugin's own class, not Image.open: that one loads every plugin there is, and refuses large images by a limit
 # of the whole process.
-PLUGINS = {
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "WebP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-}
+PLUGINS = {"JPEG": "Jpeg", "BMP": "Bmp", "WebP": "WebP"}
 SAMPLES: dict[int, Samples] = {1: "one", 2: "grey+opacity", 3: "colour", 4: "colour+opacity"}
 PALETTE_SHORT = "Pixels whose number is beyond the palette are shown in black."
 ORIENTATION = 274
@@ -37,8 +30,8 @@ MOST_CHUNK = 16 * MIB
 
 PNG_READ = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"iTXt")
 PNG_START = b"\x89PNG\r\n\x1a\n"
-PNG_GREY, PNG_RGB, PNG_PALETTE, PNG_GREY_OPACITY, PNG_RGB_OPACITY = 0, 2, 3, 4, 6
-PNG_SAMPLES = {PNG_GREY: 1, PNG_RGB: 3, PNG_PALETTE: 1, PNG_GREY_OPACITY: 2, PNG_RGB_OPACITY: 4}
+PNG_GREY, PNG_RGB, PNG_PALETTE = 0, 2, 3  # and 4 and 6, the first two with opacity
+PNG_SAMPLES = {PNG_GREY: 1, PNG_RGB: 3, PNG_PALETTE: 1, 4: 2, 6: 4}
 PNG_DEPTHS = {PNG_GREY: (1, 2, 4, 8, 16), PNG_PALETTE: (1, 2, 4, 8)}
 BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
@@ -144,9 +137,9 @@ def read(source: Source, layout: Layout, volumes: Sequence[int]) -> Raw:
     image_notes: tuple[str, ...] = ()
     if palette is not None and int(array.max()) >= len(palette):
         image_notes = (PALETTE_SHORT,)
-        palette = np.pad(palette, ((0, int(array.max()) + 1 - len(palette)), (0, 0)))
-        if palette.shape[1] == 4:
-            palette[len(palette) - 1, 3] = 255
+        stated = len(palette)
+        palette = np.pad(palette, ((0, int(array.max()) + 1 - stated), (0, 0)))
+        palette[stated:, 3:] = 255
     frames = f"Only the first of {header.frames} frames of the animation was read."
     return Raw(
         array=turn(array, header.orientation),
@@ -185,7 +178,7 @@ def _parse_png(source: Source) -> Picture:
             start = start or place - 8
             continue
         content = read_at(source, place, min(length, MOST_CHUNK))
-        if length <= MOST_CHUNK and read_at(source, place + length, 4) != _checksum(kind + content):
+        if length <= MOST_CHUNK and read_at(source, place + length, 4) != zlib.crc32(kind + content).to_bytes(4):
             raise _damaged(source, "PNG", "the checksum of a chunk before or behind its pixels is wrong")
         if kind in PNG_READ and (kind != b"iTXt" or content.startswith(b"XML:com.adobe.xmp\0\0")):
             chunks.setdefault(kind, content)
@@ -245,7 +238,7 @@ def _read_png(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray |
     if header.palette is not None:
         # libpng looks colours up; the same numbers called grey, and without their palette, come as they are stored.
         fields = content[12:25] + bytes([PNG_GREY]) + content[26:29]
-        content = content[:12] + fields + _checksum(fields) + content[header.start :]
+        content = content[:12] + fields + zlib.crc32(fields).to_bytes(4) + content[header.start :]
     array = imagecodecs.png_decode(content)
     if header.bits < 8:
         step = 255 // (2**header.bits - 1)  # libpng spreads them over 0 to 255
@@ -263,10 +256,8 @@ def _parse_jpeg(source: Source) -> Picture:
             "here. Save it as PNG or TIFF."
         )
     blocks = [fields for marker, fields in jpeg.segments(content) if marker == jpeg.APP1]
-    exif, xmp = (
-        next((block for block in blocks if block.startswith(start)), b"")
-        for start in (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/")
-    )
+    exif = next((block for block in blocks if block.startswith(b"Exif\0\0")), b"")
+    xmp = next((block for block in blocks if block.startswith(b"http://ns.adobe.com/xap/1.0/")), b"")
     return Picture(kind="JPEG", width=columns, height=rows, bits=bits, samples=components, exif=exif, xmp=xmp)
 
 
@@ -298,8 +289,7 @@ def _parse_bmp(source: Source) -> Picture:
             f"{source.label}: this kind of BMP ({bits} bits, compression (number {compression})) is not read here. "
             "Save it as PNG."
         )
-    has_opacity = bits == 32 and compression == 3 and size >= 56 and any(head[66:70])
-    samples = 4 if has_opacity else 3
+    samples = 4 if bits == 32 and compression == 3 and size >= 56 and any(head[66:70]) else 3
     return Picture(kind="BMP", width=width, height=abs(height), bits=min(bits, 8), samples=samples)
 
 
@@ -308,14 +298,14 @@ def _read_bmp(source: Source, header: Picture) -> tuple[np.ndarray, np.ndarray |
     with _open_plugin(source.file, header) as picture:
         palette = None
         if picture.mode == "P":
-            palette = np.frombuffer(picture.palette.palette, np.uint8)  # type: ignore[union-attr,arg-type]
-            step = 4 if picture.palette.rawmode == "BGRX" else 3  # type: ignore[union-attr]
+            palette = np.frombuffer(picture.palette.palette, np.uint8)
+            step = 4 if picture.palette.rawmode == "BGRX" else 3
             palette = palette[: len(palette) // step * step].reshape(-1, step)[:, 2::-1]
         elif picture.mode == "L" and header.bits < 8:
             # A palette of greys makes Pillow forget that several pixels share a byte.
-            tile = picture.tile[0]  # type: ignore[attr-defined]
+            tile = picture.tile[0]
             if tile.codec_name == "raw":
-                picture.tile = [tile._replace(args=(f"P;{header.bits}", *tile.args[1:]))]  # type: ignore[attr-defined]
+                picture.tile = [tile._replace(args=(f"P;{header.bits}", *tile.args[1:]))]
                 picture._mode = "P"
                 palette = np.repeat(np.arange(2**header.bits, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
         array = np.array(picture)
@@ -330,11 +320,7 @@ def _parse_webp(source: Source) -> Picture:
     if end > source.size:
         raise EOFError
     chunks = list(_chunks(source, 12, end, is_png=False))
-    found = {
-        kind: read_at(source, place, min(length, MOST_CHUNK))
-        for kind, place, length in chunks
-        if kind in (b"EXIF", b"XMP ")
-    }
+    places = {kind: (place, min(length, MOST_CHUNK)) for kind, place, length in chunks}
     has_opacity = (head[12:16] == b"VP8X" and bool(head[20] & 16)) or (head[12:16] == b"VP8L" and bool(head[24] & 16))
     return Picture(
         kind="WebP",
@@ -342,8 +328,8 @@ def _parse_webp(source: Source) -> Picture:
         height=rows,
         bits=8,
         samples=4 if has_opacity else 3,
-        exif=found.get(b"EXIF", b""),
-        xmp=found.get(b"XMP ", b""),
+        exif=read_at(source, *places.get(b"EXIF", (0, 0))),
+        xmp=read_at(source, *places.get(b"XMP ", (0, 0))),
         frames=sum(kind == b"ANMF" for kind, *_ in chunks) or 1,
     )
 
@@ -370,14 +356,14 @@ def _read_webp(source: Source, header: Picture) -> tuple[np.ndarray, None]:
         return np.array(picture), None
 
 
-def _open_plugin(file: BinaryIO, header: Picture) -> "Image.Image":
+def _open_plugin(file: BinaryIO, header: Picture) -> Any:
     """Pillow's picture, by the plugin of its format.
 
     Raises:
         EOFError: It has another size than was checked: headers that come twice.
     """
-    module, name = PLUGINS[header.kind]
-    picture: Image.Image = getattr(importlib.import_module(module), name)(file)
+    name = PLUGINS[header.kind]
+    picture = getattr(importlib.import_module(f"PIL.{name}ImagePlugin"), f"{name}ImageFile")(file)
     if picture.size != (header.width, header.height):
         raise EOFError
     return picture
@@ -394,11 +380,6 @@ def read_at(source: Source, place: int, length: int) -> bytes:
     if len(content) < length:
         raise EOFError
     return content
-
-
-def _checksum(content: bytes) -> bytes:
-    """Of a PNG's chunk."""
-    return zlib.crc32(content).to_bytes(4)
 
 
 def _little(content: bytes) -> int:

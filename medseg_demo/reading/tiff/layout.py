@@ -132,10 +132,14 @@ def _planes(found: tuple[Page, ...], source: Source) -> tuple[tuple[Page, ...], 
     elif len(pages) > 1:
         _check_program(texts, source)
     planes = planes or plain(pages, source)
-    if len(found) == len(pages):
-        return pages, planes
-    note = f"{len(found) - len(pages)} of {len(found)} pages were left out: smaller copies (thumbnails) or masks."
-    return pages, replace(planes, notes=(note, *planes.notes))
+    notes: tuple[str, ...] = ()
+    if len(pages) == 1 < len(found):
+        number = found.index(pages[0])
+        which = "the first" if number == 0 else f"number {number + 1}"
+        notes = (f"Only {which} of {len(found)} pages was read: the others are smaller copies (thumbnails) or masks.",)
+    elif len(pages) < len(found):
+        notes = (f"{len(found) - len(pages)} of {len(found)} pages were left out: smaller copies of others, or masks.",)
+    return pages, replace(planes, notes=(*notes, *planes.notes))
 
 
 def _check_program(texts: Sequence[str], source: Source) -> None:

@@ -134,8 +134,13 @@ def plain(pages: Sequence[Page], source: Source) -> Planes:
             "Save those that belong together as a file of their own",
         )
     rest = len(pages) - len(same)
-    notes = (f"{rest} of {len(pages)} pages were left out, since they differ from the first in size or kind.",)
-    return Planes(order=np.array([same]), is_volume=len(same) > 1, notes=notes if rest else ())
+    part = (
+        f"The last {rest} of {len(pages)} pages were left out"
+        if len(same) > 1
+        else (f"Only the first of {len(pages)} pages was read")
+    )
+    notes = (f"{part}, since they differ in size or kind.",) if rest else ()
+    return Planes(order=np.array([same]), is_volume=len(same) > 1, notes=notes)
 
 
 def by_imagej(text: str, pages: Sequence[Page], source: Source) -> Planes:

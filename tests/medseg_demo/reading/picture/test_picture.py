@@ -60,15 +60,6 @@ def test_dots_per_inch_are_no_spacing(tmp_path, picture):
     assert read_image(save(tmp_path / "a.tif", picture, dpi=(300, 300))).geometry.spacing_mm is None
 
 
-def test_16_bit_grey_png(tmp_path):
-    pixels = np.arange(0, 60_000, 100, dtype=np.uint16).reshape(20, 30)
-    image = read_image(save(tmp_path / "a.png", pixels))
-    assert image.pixels.dtype == np.uint16
-    assert np.array_equal(image.pixels, pixels)
-    assert image.bit_depth == 16
-    assert image.display_window == pytest.approx(tuple(np.percentile(pixels, (0.5, 99.5))))
-
-
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_16_bit_colour_is_not_cut_to_8_bits(tmp_path, suffix):
     pixels = np.random.default_rng(1).integers(0, 65536, (20, 30, 3), dtype=np.uint16)

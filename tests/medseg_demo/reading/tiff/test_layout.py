@@ -5,7 +5,6 @@ import tifffile
 from medseg_demo.errors import UnsupportedImageError
 
 GREY = np.random.default_rng(6).integers(0, 256, (4, 20, 30), dtype=np.uint8)
-LEFT_OUT = "{} of {} pages were left out: smaller copies (thumbnails) or masks."
 
 
 @pytest.mark.parametrize("first", [False, True])
@@ -17,7 +16,7 @@ def test_a_thumbnail_is_no_slice(tmp_path, read_raw, first):
             file.write(page, subfiletype=int(is_small), metadata=None, photometric="minisblack")
     raw = read_raw(path)
     assert np.array_equal(raw.array, GREY[0])
-    assert raw.notes == (LEFT_OUT.format(1, 2),)
+    assert ("number 2 of 2 pages" if first else "the first of 2 pages") in raw.notes[0]
 
 
 def test_a_mask_among_slices_is_left_out(tmp_path, read_raw):
@@ -27,7 +26,7 @@ def test_a_mask_among_slices_is_left_out(tmp_path, read_raw):
         file.write(GREY[0] > 9, metadata=None, subfiletype=4, photometric="mask")
     raw = read_raw(path)
     assert np.array_equal(raw.array, GREY)
-    assert raw.notes == (LEFT_OUT.format(1, 5),)
+    assert raw.notes == ("1 of 5 pages were left out: smaller copies of others, or masks.",)
 
 
 def test_levels_in_sub_directories_are_no_slices(tmp_path, read_raw):

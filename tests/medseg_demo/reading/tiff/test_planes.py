@@ -160,11 +160,11 @@ def test_pages_of_different_sizes(path, read_raw):
     save(20, 10)
     raw = read_raw(path)
     assert np.array_equal(raw.array, COLOURS[0])
-    assert raw.notes == ("1 of 2 pages were left out, since they differ from the first in size or kind.",)
+    assert raw.notes == ("Only the first of 2 pages was read, since they differ in size or kind.",)
     save(20, 20, 10)
     raw = read_raw(path)
     assert raw.array.shape == (2, 20, 30, 3)
-    assert raw.notes == ("1 of 3 pages were left out, since they differ from the first in size or kind.",)
+    assert raw.notes == ("The last 1 of 3 pages were left out, since they differ in size or kind.",)
     save(20, 10, 20)
     with pytest.raises(UnsupportedImageError, match="in turn"):
         read_raw(path)
