@@ -104,11 +104,11 @@ def inspect_voxels(source: Source, header: VoxelHeader) -> Layout:
 def read_voxels(source: Source, layout: Layout, volumes: Sequence[int], *, file_format: str, geometry: Geometry) -> Raw:
     """See ``Format.read``."""
     header: VoxelHeader = layout.header
-    chosen, notes = _read_volumes(header, source, volumes, layout.decoded_bytes(len(volumes)))
+    values, notes = _read_volumes(header, source, volumes, layout.decoded_bytes(len(volumes)))
     if header.scale is not None:
-        chosen = [_rescaled(each, *header.scale, layout.decoded_dtype) for each in chosen]
+        values = _rescaled(values, *header.scale, layout.decoded_dtype)
     samples: Samples = "channels" if len(volumes) > 1 else "colour" if header.axes_of(COLOUR) else "one"
-    array = np.stack(chosen, axis=-1) if samples == "channels" else chosen[0]
+    array = np.moveaxis(values, 0, -1) if samples == "channels" else values[0]
     if layout.samples == 4:  # a volume has no background that could shine through
         notes += () if (array[..., 3] == 255).all() else ("The opacity of its colours (RGBA) was left out.",)
         array = array[..., :3]
@@ -127,26 +127,25 @@ def read_voxels(source: Source, layout: Layout, volumes: Sequence[int], *, file_
 
 def _read_volumes(
     header: VoxelHeader, source: Source, volumes: Sequence[int], size: int
-) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """Some volumes as (Z, Y, X) or (Y, X), colours last, and notes.
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Volumes that follow each other as (N, Z, Y, X) or (N, Y, X), colours last, and notes.
 
-    Where volumes lie one after the other only those between the first and the last that are wanted are kept; where
-    their values alternate, all are unpacked.
+    Where volumes lie one after the other only those that are wanted are kept; where their values alternate, all are
+    unpacked first.
     """
     sizes, counting = header.sizes[::-1], [len(header.sizes) - 1 - axis for axis in header.volume_axes[::-1]]
     inner = [len(sizes) - 1 - axis for axis in (*header.axes_of(SPACE)[::-1], *header.axes_of(COLOUR))]
     lead = len(counting)
     if counting == list(range(lead)):
-        each, first, last = math.prod(sizes[lead:]), min(volumes), max(volumes) + 1
-        check_bytes((last - first) * each * header.payload.dtype.itemsize + (size if len(volumes) > 1 else 0), source)
-        values, notes = read_values(header.payload, source, first * each, (last - first) * each)
-        values = values.reshape(last - first, *sizes[lead:]).transpose(0, *(axis - lead + 1 for axis in inner))
-        return [values[volume - first] for volume in volumes], notes
+        each = math.prod(sizes[lead:])
+        values, notes = read_values(header.payload, source, volumes[0] * each, len(volumes) * each)
+        values = values.reshape(len(volumes), *sizes[lead:])
+        return values.transpose(0, *(axis - lead + 1 for axis in inner)), notes
     check_bytes(header.payload.size + size, source)
     values, notes = read_values(header.payload, source, 0, header.payload.count)
     values = values.reshape(sizes).transpose(*counting, *inner)
     counts = [sizes[axis] for axis in counting]
-    return [values[np.unravel_index(volume, counts)] for volume in volumes], notes
+    return np.stack([values[np.unravel_index(volume, counts)] for volume in volumes]), notes
 
 
 def _rescaled(stored: np.ndarray, slope: float, intercept: float, dtype: np.dtype | None) -> np.ndarray:
