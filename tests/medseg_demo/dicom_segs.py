@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from medseg_demo.image import Geometry, MedicalImage, spacing_of
-from medseg_demo.reading.dicom.source_frames import describe_frames
+from medseg_demo.reading.dicom.frames import planes_of_frames
+from medseg_demo.reading.dicom.planes import describe_frames, plane_of
 
 
 def image_of(files, affine, order=None):
@@ -16,9 +17,10 @@ def image_of(files, affine, order=None):
     headers = [dcmread(path) for path in files]
     if order is None:
         headers.sort(key=_depth)
-        pixels = np.stack([header.pixel_array for header in headers])
+        pixels, planes = np.stack([header.pixel_array for header in headers]), [plane_of(header) for header in headers]
     else:
-        pixels = headers[0].pixel_array[order]
+        pixels, every = headers[0].pixel_array[order], planes_of_frames(headers[0], headers[0].NumberOfFrames)
+        headers, planes = headers * len(order), [every[frame] for frame in order]
     geometry = Geometry() if affine is None else Geometry(spacing_of(affine), affine)
     return MedicalImage(
         pixels,
@@ -28,8 +30,10 @@ def image_of(files, affine, order=None):
         "DICOM",
         16,
         (0, 1),
-        source_files=tuple(Path(header.filename) for header in headers),
-        source_frames=describe_frames(headers, order),
+        source_files=tuple(dict.fromkeys(Path(header.filename) for header in headers)),
+        source_frames=describe_frames(
+            planes, [header.SOPInstanceUID for header in headers], headers[0].FrameOfReferenceUID, order
+        ),
     )
 
 

@@ -22,7 +22,6 @@ from medseg_demo.reading.dicom.elements import items, value_of, whole, word
 from medseg_demo.reading.dicom.polygons import area, fill
 from medseg_demo.reading.dicom.seg import SegContent
 from medseg_demo.reading.dicom.slice_places import SlicePlaces, places_of
-from medseg_demo.reading.dicom.source_frames import read_source_frames
 from medseg_demo.reading.source import Source, decoding
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def read_contours(source: Source, image: MedicalImage | None) -> SegContent:
                 f"{source.label}: contours are filled on the slices of the image that they were drawn on. Give the "
                 "image with them."
             )
-        places = places_of(image, read_source_frames(image))
+        places = places_of(image)
         if places.basis is None:
             raise UnsupportedImageError(
                 f"{source.label}: contours lie in the patient, and the image does not say where it lies. Choose the "

@@ -9,9 +9,9 @@ import numpy as np
 
 from medseg_demo.errors import OutputError
 from medseg_demo.image import MedicalImage, SourceFrames
-from medseg_demo.reading.dicom.elements import value_of
+from medseg_demo.reading.dicom.elements import first, value_of, whole
+from medseg_demo.reading.dicom.planes import MEASURES
 from medseg_demo.reading.dicom.slice_places import SlicePlaces, places_of
-from medseg_demo.reading.dicom.source_frames import FrameElements, frame_count, read_source_frames
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -64,7 +64,7 @@ def can_refer(image: MedicalImage) -> bool:
     frames = image.source_frames
     if not image.source_files:
         return False
-    return frames is None or all(frames.instances) or places_of(image, frames).basis is not None
+    return frames is None or all(frames.instances) or places_of(image).basis is not None
 
 
 def read_seg_sources(image: MedicalImage) -> SegSources:
@@ -77,7 +77,7 @@ def read_seg_sources(image: MedicalImage) -> SegSources:
         OutputError: The files are no longer those of the image.
         Exception: pydicom's, of many kinds, where a header has been damaged since.
     """
-    frames = read_source_frames(image)
+    frames = image.source_frames
     headers = [_read(path, FRAME_ELEMENTS if index else None) for index, path in enumerate(image.source_files)]
     if frames is None or not _are_of(headers, frames):
         raise OutputError(
@@ -85,7 +85,7 @@ def read_seg_sources(image: MedicalImage) -> SegSources:
             "them. Choose nifti or nrrd, or read the image again."
         )
     header = headers[0]
-    places = places_of(image, frames)
+    places = places_of(image)
     spacing = image.geometry.spacing_mm
     return SegSources(
         header=header,
@@ -119,7 +119,9 @@ def _references(headers: Sequence["Dataset"], frames: SourceFrames) -> tuple[Fra
         instance = frames.instances[index] or value_of(header.file_meta, "MediaStorageSOPInstanceUID")
         if not sop_class or not instance:
             return ()
-        found.append(FrameReference(str(sop_class), str(instance), frame if frame_count(header) > 1 else None))
+        found.append(
+            FrameReference(str(sop_class), str(instance), frame if (whole(header, "NumberOfFrames") or 1) > 1 else None)
+        )
     return tuple(found)
 
 
@@ -132,9 +134,9 @@ def _pixel_steps(places: SlicePlaces) -> tuple[float, float] | None:
 
 
 def _thickness(header: "Dataset", frame: int, image: MedicalImage, places: SlicePlaces) -> float | None:
-    stated = FrameElements.of(header).numbers("SliceThickness", "PixelMeasuresSequence", frame)
-    if stated and stated[0] > 0:
-        return stated[0]
+    stated = first(header, "SliceThickness", 0.0, group=MEASURES, frame=frame)
+    if stated > 0:
+        return stated
     if image.is_volume and image.geometry.spacing_mm is not None:
         return float(image.geometry.spacing_mm[0])
     return None if places.basis is None else places.gap_mm(0)

@@ -120,10 +120,8 @@ class SlicePlaces:
             index = int(np.abs(self.depths - origin @ self.basis[:, 2]).argmin())
             start = self.in_plane(origin[np.newaxis], index)[0]
             whole = np.array([*np.rint(start[:2]), 0])
-            to_mm, per_voxel = (
-                self.basis,
-                np.array([1, 1, 1 / self.gap_mm(index)]),
-            )  # slices need not be even: the nearest one counts
+            # Slices need not be even: the nearest one counts.
+            to_mm, per_voxel = self.basis, np.array([1, 1, 1 / self.gap_mm(index)])
         elif self.affine is not None and self.shape[0] > 1:
             index, to_mm, per_voxel = 0, self.affine[:3, :3], np.ones(3)
             inverse = np.linalg.inv(self.affine)
@@ -145,18 +143,13 @@ class SlicePlaces:
         return Place((x, y, z + index), along, float(np.abs(off).max()), float(off_mm))
 
 
-def places_of(image: MedicalImage, frames: SourceFrames | None) -> SlicePlaces:
-    """The slices of an image, by its DICOM frames where each states its own place, else by its affine.
-
-    Args:
-        image: The image.
-        frames: From ``read_source_frames``.
-    """
+def places_of(image: MedicalImage) -> SlicePlaces:
+    """The slices of an image, by its DICOM frames where each states its own place, else by its affine."""
     depth, rows, columns = image.shape if image.is_volume else (1, *image.shape)
     shape = (depth, rows, columns)
+    affine, frames = image.geometry.affine, image.source_frames
     if frames is not None and len(frames.instances) != depth:
         frames = None
-    affine = image.geometry.affine
     basis = _basis(affine, frames)
     if basis is None:
         return SlicePlaces(shape, frames=frames)

@@ -9,6 +9,7 @@ from medseg_demo.reading.dicom.planes import (
     REGION_NOTE,
     REGIONS_NOTE,
     SCANNED_NOTE,
+    describe_frames,
     is_mosaic,
     is_tiled,
     pixel_spacing,
@@ -110,3 +111,14 @@ def test_mosaic():
     assert is_mosaic(item(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]))
     assert not is_mosaic(item(ImageType=["ORIGINAL", "PRIMARY", "M", "ND"]))
     assert np.isclose(plane_of(item(PixelSpacing=[1, 2])).spacing_mm, (1, 2)).all()
+
+
+def test_source_frames_are_those_of_the_planes():
+    planes = [
+        plane_of(item(ImagePositionPatient=[1, 2, z], ImageOrientationPatient=[1, 0, 0, 0, 1, 0])) for z in (3, 8)
+    ]
+    found = describe_frames(planes, ("a", "a"), "1.2", (2, 0))
+    assert (found.instances, found.frames, found.frame_of_reference) == (("a", "a"), (3, 1), "1.2")
+    assert found.positions.tolist() == [[1, 2, 3], [1, 2, 8]]
+    assert found.directions.tolist() == np.eye(3)[:, :2].tolist()
+    assert describe_frames([planes[0], plane_of(item())], ("a", "b"), "").positions is None

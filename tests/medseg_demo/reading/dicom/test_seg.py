@@ -11,10 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless, generate_uid
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnsupportedImageError
-from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
+from medseg_demo.image import Geometry, LabelMap, MedicalImage, SourceFrames, spacing_of
 from medseg_demo.reading import compare_geometry, read_image, read_label_map
 from medseg_demo.reading.dicom.seg import is_segmentation, read_segmentation
-from medseg_demo.reading.dicom.source_frames import describe_frames
 from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 from medseg_demo.writing.dicom_seg import write_dicom_seg
@@ -414,7 +413,7 @@ def test_images_without_a_place_in_the_patient(tmp_path):
     del dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = pydicom.uid.UltrasoundImageStorage
     dataset.save_as(file)
-    frames = describe_frames([dataset])
+    frames = SourceFrames((dataset.SOPInstanceUID,), (1,))
     image = MedicalImage(
         blob(1)[0], "YX", Geometry(), "us", "DICOM", 16, (0, 1), source_files=(file,), source_frames=frames
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def at(*depths, sideways=0.0):
 
 def test_a_plane_lies_on_the_voxels_under_it():
     labels = np.arange(4 * 3 * 5).reshape(4, 3, 5)
-    place = places_of(volume(), None).place(np.array([1.5, 2, 6]), STEPS, 3, 4)
+    place = places_of(volume()).place(np.array([1.5, 2, 6]), STEPS, 3, 4)
     assert place.start == (1, 0, 1)
     assert np.array_equal(place.view(labels, 3, 4), labels[1, :, 1:])
     assert place.view(labels, 3, 5) is None
@@ -40,22 +42,22 @@ def test_rows_and_columns_run_along_any_axes(columns, rows, expected):
     for axis, sign in (columns, rows):
         start[axis] = 0 if sign > 0 else lengths[axis] - 1
     steps = np.column_stack([sign * AFFINE[:3, axis] for axis, sign in (columns, rows)])
-    place = places_of(volume(), None).place((AFFINE @ [*start, 1])[:3], steps, lengths[rows[0]], lengths[columns[0]])
+    place = places_of(volume()).place((AFFINE @ [*start, 1])[:3], steps, lengths[rows[0]], lengths[columns[0]])
     assert place.along == (columns, rows)
     assert place.offset == pytest.approx(0, abs=1e-9)
     assert np.array_equal(place.view(labels, lengths[rows[0]], lengths[columns[0]]), expected(labels))
 
 
 def test_the_offset_is_that_of_the_corner_that_lies_off_most():
-    place = places_of(volume(), None).place(np.array([1.0, 2, 3]), STEPS * 1.01, 3, 5)
+    place = places_of(volume()).place(np.array([1.0, 2, 3]), STEPS * 1.01, 3, 5)
     assert place.offset == pytest.approx(0.04)
     assert place.offset_mm == pytest.approx(np.hypot(0.04 * 0.5, 0.02 * 0.75))
-    assert places_of(volume(), None).place(np.array([1.0, 2, 3.6]), STEPS, 3, 5).offset == pytest.approx(0.2)
+    assert places_of(volume()).place(np.array([1.0, 2, 3.6]), STEPS, 3, 5).offset == pytest.approx(0.2)
 
 
 def test_uneven_slices_lie_where_their_frames_say():
     frames = SourceFrames(tuple("abcd"), (1,) * 4, at(3, 6, 10, 12))
-    places = places_of(volume(), frames)
+    places = places_of(replace(volume(), source_frames=frames))
     assert places.place(np.array([1.0, 2, 10]), STEPS, 3, 5).start == (0, 0, 2)
     assert places.place(np.array([1.0, 2, 8]), STEPS, 3, 5).offset == pytest.approx(2 / 3)  # of the nearest gap
     assert [places.gap_mm(index) for index in range(4)] == [3, 3, 2, 2]
@@ -65,7 +67,7 @@ def test_uneven_slices_lie_where_their_frames_say():
 
 def test_frames_at_one_place_do_not_tell_where_slices_lie():
     frames = SourceFrames(tuple("abcd"), (1,) * 4, at(3, 3, 3, 3))
-    assert places_of(volume(), frames).depths.tolist() == [3, 6, 9, 12]
+    assert places_of(replace(volume(), source_frames=frames)).depths.tolist() == [3, 6, 9, 12]
 
 
 @pytest.mark.parametrize(
