@@ -268,7 +268,8 @@ def read_members(
     for path, label_map in zip(paths, found, strict=True):
         kind: Kind = "reference" if path is reference else "label map"
         name = names.free_name(names.stem(path), [*taken, *(member.name for member in members)])
-        members.append(Member(name, kind, LabelMap(label_map.labels, tuple(classes), image.geometry)))
+        own = LabelMap(label_map.labels, tuple(classes), image.geometry)
+        members.append(Member(name, kind, own, warnings=label_map.notes))
     return tuple(members)
 
 

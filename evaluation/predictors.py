@@ -16,7 +16,7 @@ from evaluation.classes import ClassMatch
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import DeviceMemoryError, InputMismatchError, OptionError
 from medseg_demo.image import LabelMap
-from medseg_demo.names import SUFFIXES, stem
+from medseg_demo.names import SUFFIXES, stem, suffix
 from medseg_demo.reading.labels import read_label_map
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case
@@ -226,8 +226,13 @@ def label_maps_in(folder: Path) -> dict[str, Path]:
         if path.name.startswith(".") or not path.name.lower().endswith(SUFFIXES) or not path.is_file():
             continue
         first = found.setdefault(stem(path), path)
-        if first is not path:
+        if first is not path and not _is_pair(first, path):
             raise OptionError(
                 f"Predictions {folder.name!r}: {first.name} and {path.name} are of one case. Keep one of them."
             )
     return found
+
+
+def _is_pair(header: Path, voxels: Path) -> bool:
+    """Whether two files of one stem are the header and the voxels of one image (``.hdr`` and ``.img``)."""
+    return suffix(header).lower().startswith(".hdr") and suffix(voxels).lower().startswith(".img")

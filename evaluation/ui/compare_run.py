@@ -5,6 +5,7 @@ Each handler returns the parts of the page that change, by the names of ``compar
 
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,11 @@ from evaluation.ui.compare_state import Request, Result, Work
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
+from medseg_demo.reading import lay_together
 from medseg_demo.rendering import Plane
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation
+from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.segmenting import Stopped
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
@@ -77,15 +80,25 @@ def compare(engine: Engine, image: MedicalImage, request: Request, segment: Segm
         MedsegError: A checkpoint or a file cannot be used, or they do not go together.
     """
     cards = usable_cards(engine, request.checkpoints)
-    reference = Path(request.reference) if request.reference else None
-    given = read_members(
-        image,
-        [Path(path) for path in request.label_maps],
-        reference=reference,
-        class_names=next((card.class_names for card in cards.values()), None),
-        taken=list(cards),
-    )
+    with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
+        reference, label_maps = _together(request, engine.settings, Path(folder))
+        given = read_members(
+            image,
+            label_maps,
+            reference=reference,
+            class_names=next((card.class_names for card in cards.values()), None),
+            taken=list(cards),
+        )
     return run_comparison(image, cards, given, segment)
+
+
+def _together(request: Request, settings: Settings, folder: Path) -> tuple[Path | None, list[Path]]:
+    """The reference and the label maps; a header lies beside its data file, wherever of the two that was added."""
+    reference = Path(request.reference) if request.reference else None
+    paths = lay_together([*([reference] if reference else []), *request.label_maps], settings, folder)
+    if reference and paths and paths[0].name == reference.name:
+        return paths[0], paths[1:]
+    return reference, paths
 
 
 def usable_cards(engine: Engine, names: Sequence[str]) -> dict[str, ModelCard]:

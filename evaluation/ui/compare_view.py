@@ -1,8 +1,9 @@
 """A comparison on the page: the viewer's value, the tables, and what a finished run calls for."""
 
+import math
 from collections.abc import Sequence
 
-from evaluation.compared import Comparison, Member
+from evaluation.compared import Comparison, Member, Score
 from evaluation.ui import compare_texts as texts
 from evaluation.wording import number
 from medseg_demo.rendering import NamedPrediction, Plane, linked_value
@@ -100,9 +101,13 @@ def _member_rows(comparison: Comparison) -> list[list[str]]:
         member, score = members[size.name], scores.get((size.name, size.class_name))
         row = [member.name, size.class_name, texts.size(size.size, size.unit)]
         if comparison.reference is not None:
-            row += [number(score.dice), f"{number(score.hd95)} {score.distance_unit}"] if score else ["–", "–"]
+            row += [number(score.dice), _distance(score)] if score else ["–", "–"]
         rows.append([*row, *_costs(member)])
     return rows
+
+
+def _distance(score: Score) -> str:
+    return number(score.hd95) + ("" if math.isnan(score.hd95) else f" {score.distance_unit}")
 
 
 def _costs(member: Member) -> list[str]:

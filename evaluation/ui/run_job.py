@@ -17,7 +17,8 @@ from evaluation.ui import texts
 from evaluation.ui.board import Choices
 from evaluation.ui.run_folders import OWN_RUN, RunFolder, visitor_folder
 from medseg_demo.errors import OptionError
-from medseg_demo.reading import collect_files
+from medseg_demo.names import shown
+from medseg_demo.reading import collect_files, data_files_beside
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
@@ -127,9 +128,10 @@ class _unpacked:  # noqa: N801 (used as a with-statement's verb)
         flat = self._folder / "flat"
         flat.mkdir(parents=True)
         for path in collect_files(paths, settings=self._settings, unpack_to=self._folder):
-            if (flat / path.name).exists():
-                raise OptionError(f"Two uploaded files are called {path.name}. Keep one label map a case.")
-            shutil.copyfile(path, flat / path.name)
+            for one in (path, *data_files_beside(path, self._settings)):
+                if (flat / one.name).exists():
+                    raise OptionError(f"Two uploaded files are called {shown(one.name)}. Keep one label map a case.")
+                shutil.copyfile(one, flat / one.name)
         return [
             Predictions(flat, self._choices.name or (plain_name(paths[0].stem) if len(paths) == 1 else "predictions"))
         ]

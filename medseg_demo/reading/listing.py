@@ -190,6 +190,18 @@ def _beside(looked: Looked, given: Sequence[Path], unpack_to: Path) -> Looked:
     return Looked(folder / looked.path.name, looked.is_image, needs=looked.needs)
 
 
+def lay_together(paths: Iterable[str | Path], settings: Settings, unpack_to: Path) -> list[Path]:
+    """Files that were named directly, each beside the data files that its header needs; these are left out."""
+    batches = [Batch([look(Path(path), settings)]) for path in paths]
+    return [looked.path for batch in _with_data_beside(batches, unpack_to) for looked in batch.files]
+
+
+def data_files_beside(path: Path, settings: Settings) -> list[Path]:
+    """The files in a file's own folder that its header needs for its data."""
+    found = [path.parent / name for name in look(path, settings).needs]
+    return [one for one in found if one.parent == path.parent and one.is_file()]
+
+
 def holds_files(source: Source) -> bool:
     """Whether a file is a zip of files, not of arrays."""
     return source.head.startswith(archive.ZIP_MAGICS) and find_format(source) is None

@@ -26,6 +26,12 @@ def test_label_maps_are_found_by_stem_and_other_files_ignored(tmp_path):
         label_maps_in(tmp_path / "none")
 
 
+def test_a_header_and_its_voxels_are_one_label_map(tmp_path):
+    for name in ("a.hdr", "a.img", "b.hdr.gz", "b.img.gz"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in label_maps_in(tmp_path).values()] == ["a.hdr", "b.hdr.gz"]
+
+
 def test_a_sound_request_knows_matches_and_files(test_set, brightness):
     given = Predictions(test_set.folder / "masks", "observer")
     request = check_request([test_set], [brightness], [given], RunOptions())

@@ -103,6 +103,42 @@ def test_one_checkpoint_and_a_reference(run, ready, mask):
     assert last["viewer"]["slices"][0]["reference"] is not None
 
 
+@pytest.fixture
+def detached(tmp_path):
+    """A label map as .mhd and .raw, as the page uploads them: each in a folder of its own."""
+    labels = np.zeros((64, 64), np.uint8)
+    labels[:, :32] = 1
+    header = "ObjectType = Image\nNDims = 2\nDimSize = 64 64\nElementType = MET_UCHAR\nElementDataFile = map.raw\n"
+    paths = [tmp_path / "0a1b" / "map.mhd", tmp_path / "2c3d" / "map.raw"]
+    for path, content in zip(paths, (header.encode(), labels.tobytes()), strict=True):
+        path.parent.mkdir()
+        path.write_bytes(content)
+    return [str(path) for path in paths]
+
+
+def test_a_header_finds_its_data_wherever_both_were_added(run, ready, mask, detached):
+    header, data = detached
+    for label_maps, reference in (((header, data), mask()), ((data, header), mask()), ((data,), header)):
+        last = run(ready, Request(("half",), reference=reference, label_maps=label_maps))[-1]
+        assert last["status"] == ""
+        assert "map" in [one["name"] for one in last["viewer"]["predictions"]]
+    alone = run(ready, Request(("half",), reference=header))[-1]
+    assert "map.raw is not beside it" in alone["status"]
+    assert "2c3d" not in alone["status"]
+
+
+def test_what_was_noted_of_a_label_map_is_said(run, ready, tmp_path):
+    Image.fromarray(np.repeat(np.uint8([0, 255]), 32)[None].repeat(64, 0)).save(tmp_path / "far.png")
+    last = run(ready, Request(("half",), label_maps=(str(tmp_path / "far.png"),)))[-1]
+    assert "far: It holds 0 and 255, which were read as 0 and 1." in last["tables"]
+
+
+def test_a_distance_that_is_not_applicable_has_no_unit(run, ready, mask):
+    last = run(ready, Request((), reference=mask("none.png", 0), label_maps=(mask("nothing.png", 0),)))[-1]
+    assert "<td>n/a</td><td>n/a</td>" in last["tables"]
+    assert "n/a px" not in last["tables"]
+
+
 def test_label_maps_alone_need_no_network(run, ready, mask):
     last = run(ready, Request((), label_maps=(mask("a.png"), mask("b.png", 20)), method="majority"))[-1]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["a", "b", "majority"]

@@ -1,9 +1,11 @@
 """Uploads, and what is checked before a run."""
 
 import json
+import zipfile
 
 import pytest
 
+from evaluation.predictors import label_maps_in
 from evaluation.results import Results, Run
 from evaluation.ui import run_job
 from evaluation.ui.board import Choices
@@ -20,6 +22,28 @@ def test_results_and_label_maps_are_told_apart():
 @pytest.mark.parametrize(("name", "kept"), [("a/b", "a_b"), ("..", "predictions"), (" x ", "x"), ("é 2", "é 2")])
 def test_names_are_fit_for_folders(name, kept):
     assert run_job.plain_name(name) == kept
+
+
+@pytest.mark.parametrize("way", ["apart", "zip"])
+def test_a_header_keeps_its_data_file(settings, tmp_path, way):
+    members = {
+        "a/case.mhd": b"ObjectType = Image\nNDims = 2\nDimSize = 2 2\nElementType = MET_UCHAR\n"
+        b"ElementDataFile = d.raw\n",
+        "b/d.raw": bytes(4),
+    }
+    if way == "zip":
+        with zipfile.ZipFile(tmp_path / "maps.zip", "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name.split("/")[1], content)
+        uploads = [tmp_path / "maps.zip"]
+    else:  # as the page uploads them
+        uploads = [tmp_path / name for name in members]
+        for path in uploads:
+            path.parent.mkdir()
+            path.write_bytes(members[f"{path.parent.name}/{path.name}"])
+    with run_job._unpacked(Choices(upload=tuple(map(str, uploads))), tmp_path / "visitor", settings) as (given,):
+        assert sorted(path.name for path in given.folder.iterdir()) == ["case.mhd", "d.raw"]
+        assert list(label_maps_in(given.folder)) == ["case"]
 
 
 def test_a_monai_file_is_taken_for_one(settings, tmp_path):
