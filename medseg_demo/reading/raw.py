@@ -77,7 +77,7 @@ class Raw:
         notes: What the reader found or did that a person should know, for images and for label maps.
         image_notes: The same, but true of images alone (such as how brightness was turned).
         source_files: DICOM files, in the order of the slices.
-        source_frames: What segmentations and contours refer to in these, from ``source_frames.describe_frames``.
+        source_frames: What segmentations and contours refer to in these, from ``dicom.planes.describe_frames``.
     """
 
     array: np.ndarray

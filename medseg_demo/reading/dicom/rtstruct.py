@@ -8,19 +8,18 @@ Source: DICOM PS3.3, C.8.8.5 (structure set), C.8.8.6 (ROI contour).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import MedicalImage
 from medseg_demo.reading.dicom.dataset import load, sop_class
 from medseg_demo.reading.dicom.elements import items, value_of, whole, word
 from medseg_demo.reading.dicom.polygons import area, fill
-from medseg_demo.reading.dicom.seg import SegContent
+from medseg_demo.reading.dicom.seg import SegContent, shown_name
 from medseg_demo.reading.dicom.slice_places import SlicePlaces, places_of
 from medseg_demo.reading.source import Source, decoding
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 MOST_ROIS = 255
-MOST_CHARACTERS = 64  # of a name: DICOM's limit for long strings (LO)
 LEAST_POINTS = 3
 # Share of the distance between slices by which the points that make one outline may lie off their common plane.
 FLAT = 0.1
@@ -40,25 +38,25 @@ MARGIN = 1.0
 SHOWN_OVERLAPS = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Region:
     """One ROI.
 
     Attributes:
         number: Its number in the file.
         name: Its name there.
+        space: The frame of reference that it is stated in; empty where it is not.
         contours: Closed ones: points (N, 3), LPS mm.
         named: The image files that each contour names.
         left_out: How many contours enclose nothing: points, open lines.
-        space: The frame of reference that it is stated in; empty where it is not.
     """
 
     number: int
     name: str
+    space: str
     contours: list[np.ndarray] = field(default_factory=list)
     named: list[tuple[str, ...]] = field(default_factory=list)
     left_out: int = 0
-    space: str = ""
 
 
 def is_rtstruct(source: Source) -> bool:
@@ -111,15 +109,15 @@ def _regions(dataset: "Dataset", source: Source) -> tuple[list[_Region], tuple[s
                 f"{source.label}: the regions of the RTSTRUCT are not numbered, or two have one number. Export it "
                 "again."
             )
-        label = names.shown(str(value_of(item, "ROIName") or "").strip())[:MOST_CHARACTERS] or f"class_{number}"
-        found[number] = _Region(number, label, space=str(value_of(item, "ReferencedFrameOfReferenceUID") or ""))
+        space = str(value_of(item, "ReferencedFrameOfReferenceUID") or "")
+        found[number] = _Region(number, shown_name(item, "ROIName", number), space)
     for item in items(dataset, "ROIContourSequence"):
         number = whole(item, "ReferencedROINumber")
         if number not in found:
             raise DamagedFileError(
                 f"{source.label}: contours of the RTSTRUCT are of no region that it describes. Export it again."
             )
-        found[number] = _with_contours(found[number], items(item, "ContourSequence"), source)
+        _add_contours(found[number], items(item, "ContourSequence"), source)
     every = [region for _, region in sorted(found.items())]
     regions = [region for region in every if region.contours or not region.left_out]
     if not any(each.contours for each in regions):
@@ -132,44 +130,41 @@ def _regions(dataset: "Dataset", source: Source) -> tuple[list[_Region], tuple[s
     return regions, _left_out(every)
 
 
-def _with_contours(region: _Region, contours: Iterable["Dataset"], source: Source) -> _Region:
-    closed, named, left_out, seen = list(region.contours), list(region.named), region.left_out, set()
+def _add_contours(region: _Region, contours: Iterable["Dataset"], source: Source) -> None:
+    seen = set()
     for contour in contours:
-        kind = word(contour, "ContourGeometricType")
         points = _points(contour, source)
-        if kind not in CLOSED or len(points) < LEAST_POINTS:
-            left_out += 1
-            continue
-        if points.tobytes() in seen:  # a contour that is stored twice would make a hole of itself
-            continue
-        seen.add(points.tobytes())
-        closed.append(points)
-        images = (value_of(item, "ReferencedSOPInstanceUID") for item in items(contour, "ContourImageSequence"))
-        named.append(tuple(str(each) for each in images if each))
-    return _Region(region.number, region.name, closed, named, left_out, region.space)
+        if word(contour, "ContourGeometricType") not in CLOSED or len(points) < LEAST_POINTS:
+            region.left_out += 1
+        elif points.tobytes() not in seen:  # a contour that is stated twice would make a hole of itself
+            seen.add(points.tobytes())
+            region.contours.append(points)
+            images = (value_of(item, "ReferencedSOPInstanceUID") for item in items(contour, "ContourImageSequence"))
+            region.named.append(tuple(str(each) for each in images if each))
 
 
 def _points(contour: "Dataset", source: Source) -> np.ndarray:
     """(N, 3) LPS mm, from the text as it is stored: pydicom makes an object of each number."""
-    from pydicom.dataelem import RawDataElement
-
     element = contour.get_item("ContourData") if "ContourData" in contour else None
-    if element is None:
-        return np.empty((0, 3))
-    if isinstance(element, RawDataElement):
-        text = (element.value or b"").decode("ascii").strip(" \0")
-        values = np.array(text.split("\\") if text else [], float)
-    else:
-        values = np.array(element.value if element.value is not None else [], float)
+    values = None if element is None else element.value
+    if isinstance(values, bytes):
+        text = values.decode("ascii").strip(" \0")
+        values = text.split("\\") if text else []
+    values = np.array([] if values is None else values, float).reshape(-1)
     offset = value_of(contour, "ContourOffsetVector")
-    if len(values) % 3 or len(values) < 3 * (whole(contour, "NumberOfContourPoints") or 0):
+    is_short = len(values) % 3 or len(values) < 3 * (whole(contour, "NumberOfContourPoints") or 0)
+    if is_short or not np.isfinite(values).all():
         raise DamagedFileError(
             f"{source.label}: a contour of the RTSTRUCT lacks some of its points or coordinates. Export it again."
         )
-    if not np.isfinite(values).all():
-        raise DamagedFileError(f"{source.label}: a contour of the RTSTRUCT is not made of numbers. Export it again.")
     points = values.reshape(-1, 3)
     return points if offset is None else points + np.array(offset, float)
+
+
+def _elsewhere(region: _Region, reason: str, source: Source) -> UnsupportedImageError:
+    return UnsupportedImageError(
+        f"{source.label}: the contours of {region.name!r} {reason}. Choose the image that they were drawn on."
+    )
 
 
 def _check_space(regions: Iterable[_Region], places: SlicePlaces, source: Source) -> None:
@@ -180,32 +175,34 @@ def _check_space(regions: Iterable[_Region], places: SlicePlaces, source: Source
     known = {instance for instance in ours.instances if instance}
     for region in regions:
         named = {each for files in region.named for each in files}
-        if (ours.frame_of_reference and region.space and region.space != ours.frame_of_reference) or (
-            known and named and not named <= known
-        ):
-            raise UnsupportedImageError(
-                f"{source.label}: the contours of {region.name!r} were drawn on other images. Choose the image that "
-                "they were drawn on."
-            )
+        is_other_space = ours.frame_of_reference and region.space and region.space != ours.frame_of_reference
+        if is_other_space or (known and not named <= known):
+            raise _elsewhere(region, "were drawn on other images", source)
 
 
 def _paint(regions: list[_Region], places: SlicePlaces, source: Source) -> tuple[np.ndarray, tuple[str, ...]]:
     """All regions, the largest first, so that no other one hides a smaller."""
     labels = np.zeros(places.shape, np.uint8)
-    overlaps: Counter[tuple[int, int]] = Counter()
+    overlaps: Counter[tuple[str, str]] = Counter()
     notes = []
     on_slices = [_on_slices(region, places, source) for region in regions]
     sizes = [sum(area(each) for polygons in slices.values() for each in polygons) for slices in on_slices]
     for index in sorted(range(len(regions)), key=lambda index: (-sizes[index], index)):
-        label, slices = index + 1, on_slices[index]
+        name, slices = regions[index].name, on_slices[index]
         for place, polygons in slices.items():
             mask = fill(polygons, places.shape[1:])
-            counts = np.bincount(labels[place][mask], minlength=1)
-            overlaps.update({(int(under), label): int(counts[under]) for under in np.flatnonzero(counts) if under})
-            labels[place][mask] = label
+            for under, count in zip(*np.unique(labels[place][mask], return_counts=True), strict=True):
+                if under and regions[under - 1].name != name:
+                    overlaps[name, regions[under - 1].name] += int(count)
+            labels[place][mask] = index + 1
         if any(_is_beyond(each, places.shape) for polygons in slices.values() for each in polygons):
-            notes.append(f"{regions[index].name!r} reaches beyond the image, and was cut off there.")
-    return labels, (*_overlap_notes(overlaps, regions), *notes)
+            notes.append(f"{name!r} reaches beyond the image, and was cut off there.")
+    if overlaps:
+        shown = [f"{over!r} over {under!r}, {count} voxels" for (over, under), count in overlaps.most_common()]
+        more = [f"and {len(shown) - SHOWN_OVERLAPS} more"] if len(shown) > SHOWN_OVERLAPS else []
+        listed = "; ".join(shown[:SHOWN_OVERLAPS] + more)
+        notes.insert(0, f"Regions overlap, and a voxel has one label: the smaller region counts ({listed}).")
+    return labels, tuple(notes)
 
 
 def _on_slices(region: _Region, places: SlicePlaces, source: Source) -> dict[int, list[np.ndarray]]:
@@ -214,66 +211,34 @@ def _on_slices(region: _Region, places: SlicePlaces, source: Source) -> dict[int
     found: dict[int, list[np.ndarray]] = {}
     depths: dict[int, list[float]] = {}
     for points, named in zip(region.contours, region.named, strict=True):
-        index = _slice_of(points, region, places, source)
-        if places.frames is not None and named and index not in _named(named, places):
-            raise UnsupportedImageError(
-                f"{source.label}: a contour of {region.name!r} names another slice than the one that it lies on. "
-                "Choose the image that it was drawn on, or export it again."
-            )
+        along = points @ places.basis[:, 2]
+        index = _slice_of(along, region, places, source)
+        instance = "" if places.frames is None else places.frames.instances[index]
+        if named and instance and instance not in named:
+            raise _elsewhere(region, "name another slice than the one that they lie on", source)
         found.setdefault(index, []).append(places.in_plane(points, index)[:, :2])
-        depths.setdefault(index, []).append(float((points @ places.basis[:, 2]).mean()))
+        depths.setdefault(index, []).append(float(along.mean()))
     for index, each in depths.items():
         if np.ptp(each) > 2 * FLAT * places.gap_mm(index):
-            raise UnsupportedImageError(
-                f"{source.label}: contours of {region.name!r} lie closer to each other than the image's slices. Choose "
-                "the image that they were drawn on."
-            )
+            raise _elsewhere(region, "lie closer to each other than the image's slices", source)
     return found
 
 
-def _named(instances: tuple[str, ...], places: SlicePlaces) -> Iterator[int]:
-    """The slices that were read from these files, all where they are not known."""
-    assert places.frames is not None
-    for index, instance in enumerate(places.frames.instances):
-        if not instance or instance in instances:
-            yield index
-
-
-def _slice_of(points: np.ndarray, region: _Region, places: SlicePlaces, source: Source) -> int:
-    """The slice nearest to the plane of a contour."""
-    assert places.basis is not None
-    depths = points @ places.basis[:, 2]
+def _slice_of(depths: np.ndarray, region: _Region, places: SlicePlaces, source: Source) -> int:
+    """The slice nearest to the plane of a contour, whose points lie so far along the normal."""
     away = np.abs(places.depths - depths.mean())
     index = int(away.argmin())
     gap = places.gap_mm(index)
     if np.ptp(depths) > 2 * FLAT * gap:
-        raise UnsupportedImageError(
-            f"{source.label}: a contour of {region.name!r} lies in another plane than the image's slices. Choose the "
-            "image that it was drawn on."
-        )
+        raise _elsewhere(region, "lie in another plane than the image's slices", source)
     if away[index] > gap * HALF:
-        raise UnsupportedImageError(
-            f"{source.label}: a contour of {region.name!r} lies {away[index]:.3g} mm from the nearest slice, which is "
-            f"more than half of the distance between slices ({gap:.3g} mm). Choose the image that it was drawn on."
-        )
+        reason = f"lie {away[index]:.3g} mm from the nearest slice, more than half of the distance between slices"
+        raise _elsewhere(region, f"{reason} ({gap:.3g} mm)", source)
     return index
 
 
 def _is_beyond(polygon: np.ndarray, shape: tuple[int, int, int]) -> bool:
     return bool((polygon < -MARGIN).any() or (polygon > np.array(shape[:0:-1]) - 1 + MARGIN).any())
-
-
-def _overlap_notes(overlaps: Counter[tuple[int, int]], regions: list[_Region]) -> tuple[str, ...]:
-    pairs = [
-        (regions[under - 1].name, regions[over - 1].name, count)
-        for (under, over), count in overlaps.most_common()
-        if regions[under - 1].name != regions[over - 1].name
-    ]
-    if not pairs:
-        return ()
-    shown = "; ".join(f"{over!r} over {under!r}, {count} voxels" for under, over, count in pairs[:SHOWN_OVERLAPS])
-    more = f"; and {len(pairs) - SHOWN_OVERLAPS} more" if len(pairs) > SHOWN_OVERLAPS else ""
-    return (f"Regions overlap, and a voxel has one label: the smaller region counts ({shown}{more}).",)
 
 
 def _left_out(regions: list[_Region]) -> tuple[str, ...]:

@@ -151,8 +151,8 @@ def test_what_reaches_beyond_the_image_is_cut_with_a_note(tmp_path, image):
     [
         (1.4, None),
         (1.6, None),
-        (-1.6, r"lies 1\.6 mm from the nearest slice"),
-        (3.0 * 5 + 1.6, r"lies 1\.6 mm from the nearest slice"),
+        (-1.6, r"lie 1\.6 mm from the nearest slice"),
+        (3.0 * 5 + 1.6, r"lie 1\.6 mm from the nearest slice"),
     ],
 )
 def test_the_nearest_slice_counts_up_to_half_its_distance(tmp_path, image, shift, says):
@@ -201,7 +201,7 @@ def test_a_contour_that_names_another_slice(tmp_path, image):
     (contour,) = dataset.ROIContourSequence[0].ContourSequence
     contour.ContourImageSequence[0].ReferencedSOPInstanceUID = image.source_frames.instances[3]
     dataset.save_as(path)
-    with pytest.raises(UnsupportedImageError, match="names another slice"):
+    with pytest.raises(UnsupportedImageError, match="name another slice"):
         read(path, image)
 
 
