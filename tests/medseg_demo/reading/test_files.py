@@ -137,7 +137,7 @@ def test_channels_are_offered_and_never_taken_unasked(tmp_path):
 def test_volumes_are_channels_where_the_user_says_so(tmp_path):
     path = nifti(tmp_path / "a.nii.gz", np.stack([volume(1), volume(2), volume(3)]))
     assert count_volumes(path) == 3
-    with pytest.raises(UnsupportedImageError, match="3 volumes.*--volume.*--channels"):
+    with pytest.raises(UnsupportedImageError, match=r"3 volumes.*--volume.*--channels"):
         read_image(path)
     image = read_image(path, channels=True)
     assert (image.channels, image.is_colour) == (3, False)
