@@ -4,19 +4,14 @@ The same rules for the slices of a series and the frames of a file.
 """
 
 import itertools
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.planes import Plane, shown_value, trait_name
 from medseg_demo.reading.dicom.stack import is_even, places
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 # The greatest difference of any direction cosine within one orientation, about half a degree.
 SAME_ORIENTATION = 0.01
@@ -26,8 +21,8 @@ CLEAR_MAJORITY = 3
 BY_NUMBER = (
     "Nothing but their numbers tells the images at one place apart, so check that the slices are of one time or echo."
 )
-# Of the attributes that differ, so many are tried together.
-MOST_ATTRIBUTES = 8
+# Of the attributes that differ, so many are tried, and so many of these together.
+MOST_ATTRIBUTES, MOST_TOGETHER = 8, 3
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Volume:
 
     Attributes:
         planes: Their indices, in the order of the slices.
-        name: What tells it from others at the same places, such as "echo 2, time 1"; empty where there is none.
+        name: What tells it from others at the same places, such as "echo time 2"; empty where there is none.
         number: Which of these it is, from 1.
         count: How many of these there are.
         notes: What was left out.
@@ -54,33 +49,30 @@ class Volume:
         return f"It is volume {self.number} of {self.count} at the same places, such as times or echoes: {self.name}."
 
 
-def volumes(planes: Sequence[Plane], indices: Sequence[int] | None = None) -> list[Volume]:
-    """The volumes that planes of one size make, none of them mixed of several.
+def volumes(planes: Sequence[Plane]) -> list[Volume]:
+    """The volumes that planes make, none of them mixed of several.
 
     Args:
         planes: Of a series or a file.
-        indices: Which of them; all by default.
 
     Returns:
         At least one where there is a plane. Single planes of another orientation are left out beside a volume.
     """
-    parts = _parts(planes, range(len(planes)) if indices is None else indices)
+    parts = _parts(planes)
     largest = max(map(len, parts), default=0)
-    strays = [part for part in parts if len(part) == 1] if largest >= CLEAR_MAJORITY else []
+    strays = sum(len(part) == 1 for part in parts) if largest >= CLEAR_MAJORITY else 0
     kept = [part for part in parts if len(part) > 1 or not strays]
     notes: tuple[str, ...] = ()
     if strays:
-        notes += (f"{left_out(len(strays), 'image')}: of another size or orientation.",)
+        notes += (f"{left_out(strays, 'image')}: of another size or orientation.",)
     if len(kept) > 1:
         notes += (f"It mixes {len(kept)} sizes or orientations, which were separated.",)
-    found = [volume for part in kept for volume in _volumes_of_part(planes, part)]
+    found = [
+        replace(volume, number=number, count=len(of_part))
+        for of_part in (_volumes_of_part(planes, part) for part in kept)
+        for number, volume in enumerate(of_part, start=1)
+    ]
     return [replace(volume, notes=(*volume.notes, *notes)) for volume in found]
-
-
-def order_of_frames(dataset: "Dataset", frames: int) -> np.ndarray:
-    """The frame of each slice, from 0, of a file whose frames make one volume; as stored where they make several."""
-    found = volumes(planes_of_frames(dataset, frames)) if frames > 1 else []
-    return np.array(found[0].planes) if len(found) == 1 and len(found[0].planes) == frames else np.arange(frames)
 
 
 def left_out(number: int, noun: str) -> str:
@@ -88,17 +80,17 @@ def left_out(number: int, noun: str) -> str:
     return f"{number} {noun} was left out" if number == 1 else f"{number} {noun}s were left out"
 
 
-def _parts(planes: Sequence[Plane], indices: Sequence[int]) -> list[list[int]]:
+def _parts(planes: Sequence[Plane]) -> list[list[int]]:
     """Planes of one stack, spacing and orientation."""
     stacks: dict[Hashable, int] = {}
-    traits = np.array([_place_traits(planes[index], stacks) for index in indices]).reshape(-1, 12)
-    left, parts = np.arange(len(indices)), []
+    traits = np.array([_place_traits(plane, stacks) for plane in planes]).reshape(-1, 12)
+    left, parts = np.arange(len(planes)), []
     while left.size:  # all that are left at once: a file may have thousands of orientations
         first = traits[left[0]]
         tolerance = np.repeat([0, SAME_SPACING, SAME_ORIENTATION], (1, 2, 9)) * np.where(np.arange(12) < 3, first, 1)
         near = np.abs(traits[left] - first) <= tolerance
         belongs = (near | (np.isnan(traits[left]) & np.isnan(first))).all(axis=1)
-        parts.append([indices[place] for place in left[belongs]])
+        parts.append(left[belongs].tolist())
         left = left[~belongs]
     return parts
 
@@ -115,138 +107,107 @@ def _volumes_of_part(planes: Sequence[Plane], part: Sequence[int]) -> list[Volum
     at = places(planes, part)
     most = max(map(len, at))
     if most == 1:
-        interleaved = _interleaved(planes, at)
-        return _numbered(interleaved) if interleaved else [Volume(tuple(place[0] for place in at))]
-    found = _divide(planes, at) or _ranked(planes, at)
+        return _interleaved(planes, at) or [Volume(tuple(place[0] for place in at))]
+    found = _told_apart(planes, at) or _numbered(at)
+    complete = [place for place in at if len(place) == most]
+    lost = len(part) - most * len(complete)
+    if not found and 2 * len(complete) >= len(at):  # by order alone, where every volume has a plane
+        note = f"{left_out(lost, 'image')}: at places where not every volume has one."
+        apart = _told_apart(planes, complete) or _numbered(complete)
+        found = [replace(volume, notes=(*volume.notes, note)) for volume in apart]
     if found:
-        return _numbered(found)
-    incomplete = _incomplete(planes, at, most) or _of_complete_places(planes, at, most)
-    if incomplete:
-        return _numbered(incomplete)
+        return found
     note = f"{left_out(len(part) - len(at), 'image')}: lying where another one lies already."
     return [Volume(tuple(place[0] for place in at), notes=(note,))]
 
 
-def _numbered(found: list[Volume]) -> list[Volume]:
-    return [replace(volume, number=number, count=len(found)) for number, volume in enumerate(found, start=1)]
+def _told_apart(planes: Sequence[Plane], at: Sequence[Sequence[int]]) -> list[Volume]:
+    """Volumes of which each has other values of some attributes, none of them two planes at one place.
 
-
-def _keys(planes: Sequence[Plane], at: Sequence[Sequence[int]]) -> Iterator[str]:
-    """The attributes whose values differ, in their order."""
-    present = dict.fromkeys(key for place in at for index in place for key in planes[index].traits)
-    for key in present:
-        if len({planes[index].traits.get(key) for place in at for index in place}) > 1:
-            yield key
-
-
-def _divide(planes: Sequence[Plane], at: list[list[int]]) -> list[Volume] | None:
-    """Volumes by attributes of which every place has the same values equally often; several where one is not enough.
+    The fewest attributes count, and the first of equally many. Where every place has as many planes, so does the order
+    of a number or time at its place, since slices may have values of their own. A volume may lack slices, but has
+    several, if there are several.
 
     Returns:
-        None where no attributes do.
+        As many as there are planes at one place at most; none where no attributes do.
     """
-    for key in _keys(planes, at):
-        counts = [Counter(planes[index].traits.get(key) for index in place) for place in at]
-        if any(count != counts[0] for count in counts) or len(counts[0]) < 2:
-            continue
-        found: list[Volume] = []
-        by_value = [_by_value(planes, place, key) for place in at]
-        for number, value in enumerate(sorted(counts[0], key=_by_size), start=1):
-            inner = [groups[value] for groups in by_value]
-            name = _name(key, number, value)
-            if len(inner[0]) == 1:
-                found.append(Volume(tuple(place[0] for place in inner), name))
-                continue
-            parts = _divide(planes, inner) or _ranked(planes, inner)
-            found += [replace(part, name=f"{name}, {part.name}") for part in parts or ()]
-        if sum(len(volume.planes) for volume in found) == sum(map(len, at)):
-            return found
-    return None
-
-
-def _by_value(planes: Sequence[Plane], place: Iterable[int], key: str) -> dict[Hashable, list[int]]:
-    groups: dict[Hashable, list[int]] = defaultdict(list)
-    for index in place:
-        groups[planes[index].traits.get(key)].append(index)
-    return groups
-
-
-def _ranked(planes: Sequence[Plane], at: list[list[int]]) -> list[Volume] | None:
-    """Volumes by the order of a number or time at each place, where slices have values of their own.
-
-    The order in which images are numbered is the last resort.
-
-    Returns:
-        None where places have not equally many planes.
-    """
-    count = len(at[0])
-    if any(len(place) != count for place in at):
-        return None
-    for key in _keys(planes, at):
-        ranked = [sorted(place, key=lambda index: _by_size(planes[index].traits.get(key))) for place in at]
-        values = [[_number(planes[index].traits.get(key)) for index in place] for place in ranked]
-        if all(None not in row and len(set(row)) == count for row in values):
-            return [Volume(tuple(place[n] for place in ranked), f"{trait_name(key)} {n + 1}") for n in range(count)]
-    return [Volume(tuple(place[n] for place in at), f"number {n + 1}", notes=(BY_NUMBER,)) for n in range(count)]
-
-
-def _incomplete(planes: Sequence[Plane], at: list[list[int]], most: int) -> list[Volume] | None:
-    """Volumes of which some lack slices, by one to three attributes; None where none tell all of them apart."""
-    keys = [key for key in _keys(planes, at) if len(_by_value(planes, itertools.chain(*at), key)) <= most]
-    for count in range(1, 4):
-        for chosen in itertools.combinations(keys[:MOST_ATTRIBUTES], count):
-            found: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
-            for index in itertools.chain(*at):
-                found[tuple(planes[index].traits.get(key) for key in chosen)].append(index)
-            if len(found) == most and _are_volumes(found.values(), at):
-                ordered = sorted(found.items(), key=lambda item: [_by_size(value) for value in item[0]])
-                return [Volume(tuple(part), ", ".join(_names(chosen, values, ordered))) for values, part in ordered]
-    return None
-
-
-def _are_volumes(parts: Iterable[Sequence[int]], at: Sequence[Sequence[int]]) -> bool:
-    """Whether each part has several planes, none of them at one place."""
+    most = max(map(len, at))
     place_of = {index: number for number, place in enumerate(at) for index in place}
-    return all(1 < len(part) == len({place_of[index] for index in part}) for part in parts)
+    columns = _columns(planes, at)
+    ranked = {key: _ranks(column, at) for key, column in columns.items()} if len(place_of) == most * len(at) else {}
+    for tried in ({key: column for key, column in columns.items() if len(set(column.values())) <= most}, ranked):
+        for chosen in _combinations(tried):
+            found: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
+            for index in place_of:
+                found[tuple(tried[key][index] for key in chosen)].append(index)
+            if len(found) == most and all(
+                min(2, len(at)) <= len(part) == len({place_of[index] for index in part}) for part in found.values()
+            ):
+                ordered = sorted(found.items(), key=lambda item: [_by_size(value) for value in item[0]])
+                names = _names(chosen, [values for values, _ in ordered])
+                return [Volume(tuple(part), name) for (_, part), name in zip(ordered, names, strict=True)]
+    return []
 
 
-def _names(
-    keys: Sequence[str],
-    values: Sequence[Hashable],
-    ordered: Sequence[tuple[tuple[Hashable, ...], Sequence[int]]],
-) -> Iterator[str]:
-    for column, (key, value) in enumerate(zip(keys, values, strict=True)):
-        different = list(dict.fromkeys(sorted((each[column] for each, _ in ordered), key=_by_size)))
-        yield _name(key, different.index(value) + 1, value)
+def _columns(planes: Sequence[Plane], at: Sequence[Sequence[int]]) -> dict[str, dict[int, Hashable]]:
+    """The values of each attribute that differs, by plane; attributes in their order."""
+    indices = list(itertools.chain(*at))
+    keys = dict.fromkeys(key for index in indices for key in planes[index].traits)
+    columns = {key: {index: planes[index].traits.get(key) for index in indices} for key in keys}
+    return {key: column for key, column in columns.items() if len(set(column.values())) > 1}
 
 
-def _of_complete_places(planes: Sequence[Plane], at: list[list[int]], most: int) -> list[Volume] | None:
-    """Volumes by order alone, without the places at which some lack a slice; None where these are most."""
-    complete = [place for place in at if len(place) == most]
-    if 2 * len(complete) < len(at):
-        return None
-    lost = sum(map(len, at)) - most * len(complete)
-    note = f"{left_out(lost, 'image')}: at places where not every volume has one."
-    found = _divide(planes, complete) or _ranked(planes, complete)
-    return None if found is None else [replace(volume, notes=(*volume.notes, note)) for volume in found]
+def _ranks(column: dict[int, Hashable], at: Sequence[Sequence[int]]) -> dict[int, Hashable]:
+    """The order of each number or time among those at its place; values as they are where some are no numbers."""
+    if any(_number(value) is None for value in column.values()):
+        return column
+    found: dict[int, Hashable] = {}
+    for place in at:
+        values = sorted({_number(column[index]) or () for index in place})
+        found |= {index: (str(values.index(_number(column[index]) or ())),) for index in place}
+    return found
 
 
-def _interleaved(planes: Sequence[Plane], at: list[list[int]]) -> list[Volume] | None:
+def _combinations(columns: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    keys = list(columns)[:MOST_ATTRIBUTES]
+    return itertools.chain(*(itertools.combinations(keys, count) for count in range(1, MOST_TOGETHER + 1)))
+
+
+def _names(keys: Sequence[str], rows: Sequence[tuple[Hashable, ...]]) -> Iterator[str]:
+    """The name of each volume, by the values of its attributes."""
+    different = [sorted({row[column] for row in rows} - {None}, key=_by_size) for column in range(len(keys))]
+    for row in rows:
+        yield ", ".join(
+            f"without {trait_name(key)}" if value is None else _name(key, values.index(value) + 1, value)
+            for key, values, value in zip(keys, different, row, strict=True)
+        )
+
+
+def _numbered(at: Sequence[Sequence[int]]) -> list[Volume]:
+    """Volumes by the order of the planes' numbers at each place, the last resort; none where their counts differ."""
+    if len({len(place) for place in at}) > 1:
+        return []
+    return [
+        Volume(planes, f"number {n}", notes=(BY_NUMBER,)) for n, planes in enumerate(zip(*at, strict=True), start=1)
+    ]
+
+
+def _interleaved(planes: Sequence[Plane], at: Sequence[Sequence[int]]) -> list[Volume]:
     """Volumes that lie between each other's slices: unevenly spaced together, and evenly each by itself."""
     order = [place[0] for place in at]
     if len(order) < 4 or is_even([planes[index] for index in order]):
-        return None
-    for key in _keys(planes, at):
+        return []
+    for key, column in _columns(planes, at).items():
         found: dict[Hashable, list[int]] = defaultdict(list)
         for index in order:
-            found[planes[index].traits.get(key)].append(index)
+            found[column[index]].append(index)
         sizes = {len(part) for part in found.values()}
         starts = {part[0] for part in found.values()}
         mixed = len(sizes) == 1 and min(sizes) > 1 and starts == set(order[: len(found)])
         if mixed and all(is_even([planes[index] for index in part]) for part in found.values()):
             ordered = sorted(found.items(), key=lambda item: _by_size(item[0]))
             return [Volume(tuple(p), _name(key, n, value)) for n, (value, p) in enumerate(ordered, start=1)]
-    return None
+    return []
 
 
 def _number(value: Hashable) -> tuple[float, ...] | None:
@@ -257,7 +218,7 @@ def _number(value: Hashable) -> tuple[float, ...] | None:
 
 
 def _by_size(value: Hashable) -> tuple[int, tuple[float, ...], str]:
-    number = _number(value)
+    number = () if value is None else _number(value)
     return (1, (), str(value)) if number is None else (0, number, "")
 
 

@@ -60,10 +60,25 @@ def test_one_image_without_diffusion_and_three_with():
         for b, d in directions
     ]
     assert [name for name, _ in found(planes)] == [
-        "b-value 1",
-        "b-value 2, diffusion direction 1",
-        "b-value 2, diffusion direction 2",
-        "b-value 2, diffusion direction 3",
+        "without diffusion direction",
+        "diffusion direction 1",
+        "diffusion direction 2",
+        "diffusion direction 3",
+    ]
+
+
+def test_echoes_of_which_every_slice_has_times_of_its_own():
+    planes = [
+        plane(z, EchoTime=e, AcquisitionTime=f"10{z}{t}00", ImageType=("ORIGINAL",))
+        for z in (0, 3)
+        for t in (1, 0)
+        for e in (9, 20)
+    ]
+    assert found(planes) == [
+        ("echo 1, time 1", (2, 6)),
+        ("echo 1, time 2", (0, 4)),
+        ("echo 2, time 1", (3, 7)),
+        ("echo 2, time 2", (1, 5)),
     ]
 
 
