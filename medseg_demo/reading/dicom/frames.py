@@ -108,7 +108,7 @@ def _plain(dataset: "Dataset", frames: int) -> Iterator[Plane]:
     """Planes that know no more than their number."""
     spacing, directions = pixel_spacing(dataset)[0], unit_directions(dataset)
     for frame in range(frames):
-        traits: dict[str, Hashable] = {"FrameNumber": (str(frame + 1),)}
+        traits: dict[str, Hashable] = {"frame": (str(frame + 1),)}
         yield Plane(spacing_mm=spacing, directions=directions, traits=traits, number=frame)
 
 
@@ -206,7 +206,7 @@ def _without_places(dataset: "Dataset", planes: list[Plane]) -> list[Plane]:
     keys = ("TemporalPositionIndex", "TemporalPositionTimeOffset")
     times = [next((p.traits[key] for key in keys if key in p.traits), None) for p in planes]
     if (None not in times and len(set(times)) == len(planes)) or _is_cine(dataset, set(_pointed(dataset))):
-        return [replace(p, slot=0.0, traits=p.traits or {"FrameNumber": (str(p.number),)}) for p in planes]
+        return [replace(p, slot=0.0, traits=p.traits or {"frame": (str(p.number),)}) for p in planes]
     slots = list(_stacked(dataset, [float(frame) for frame in range(len(planes))]))
     return [replace(p, slot=s.slot, step_mm=s.step_mm, position=s.position) for p, s in zip(planes, slots, strict=True)]
 

@@ -58,8 +58,7 @@ class Plane:
 def unit_directions(dataset: "Dataset", frame: int = 0) -> np.ndarray | None:
     """The unit vectors (3, 3) along x, along y, and normal to the image, as columns; None where unknown."""
     cosines = numbers(dataset, "ImageOrientationPatient", group=ORIENTATION, frame=frame)
-    if not cosines:
-        cosines = numbers(_detector(dataset, frame), "ImageOrientationPatient")
+    cosines = cosines or numbers(_detector(dataset, frame), "ImageOrientationPatient")
     if len(cosines) != 6:
         return None
     across, down = np.asarray(cosines[:3]), np.asarray(cosines[3:])
@@ -74,8 +73,7 @@ def unit_directions(dataset: "Dataset", frame: int = 0) -> np.ndarray | None:
 def position_of(dataset: "Dataset", frame: int = 0) -> np.ndarray | None:
     """Of the first pixel, (3,) LPS mm, as the object, a frame's group or the detector states it; None where unknown."""
     place = numbers(dataset, "ImagePositionPatient", group=POSITION, frame=frame)
-    if not place:
-        place = numbers(_detector(dataset, frame), "ImagePositionPatient")
+    place = place or numbers(_detector(dataset, frame), "ImagePositionPatient")
     return np.asarray(place) if len(place) == 3 else None
 
 
@@ -115,14 +113,10 @@ def _of_regions(dataset: "Dataset") -> tuple[tuple[float, float] | None, tuple[s
     regions = items(dataset, "SequenceOfUltrasoundRegions")
     found = set()
     for region in regions:
-        units = [first(region, f"PhysicalUnits{axis}Direction", 0) for axis in "XY"]
-        steps = [abs(first(region, f"PhysicalDelta{axis}", 0)) for axis in "YX"]
-        if (
-            first(region, "RegionSpatialFormat", 0) == TWO_DIMENSIONAL
-            and set(units) == {CENTIMETRES}
-            and min(steps) > 0
-        ):
-            found.add((10 * steps[0], 10 * steps[1]))
+        units = {first(region, f"PhysicalUnits{axis}Direction", 0) for axis in "XY"}
+        down, across = (10 * abs(first(region, f"PhysicalDelta{axis}", 0)) for axis in "YX")
+        if first(region, "RegionSpatialFormat", 0) == TWO_DIMENSIONAL and units == {CENTIMETRES} and down * across > 0:
+            found.add((down, across))
     if not found:
         return None
     if not np.allclose(list(found), next(iter(found)), rtol=RATIO_TOLERANCE):
@@ -136,63 +130,15 @@ def _aspect_notes(dataset: "Dataset") -> tuple[str, ...]:
     return () if is_square else (ASPECT_NOTE,)
 
 
-# What may tell images at one place apart: the elements of a file, and what people call it. The first come first.
-TRAITS = {
-    "StackID": "stack",
-    "ImageType": "image type",
-    "ComplexImageComponent": "component",
-    "TemporalPositionIdentifier": "time",
-    "EchoNumbers": "echo",
-    "EchoTime": "echo",
-    "InversionTime": "inversion time",
-    "FlipAngle": "flip angle",
-    "DiffusionBValue": "b-value",
-    "DiffusionGradientOrientation": "diffusion direction",
-    "TriggerTime": "trigger time",
-    "NominalPercentageOfCardiacPhase": "phase",
-    "NominalPercentageOfRespiratoryPhase": "phase",
-    "LowRRValue": "interval",
-    "FrameReferenceTime": "time",
-    "TemporalPositionIndex": "time",
-    "KVP": "tube voltage",
-    "ConvolutionKernel": "kernel",
-    "ContrastBolusAgent": "contrast",
-    "RepetitionTime": "repetition time",
-    "ScanningSequence": "sequence",
-    "SequenceName": "sequence",
-    "ScanOptions": "options",
-    "AcquisitionNumber": "acquisition",
-    "AcquisitionDateTime": "time",
-    "AcquisitionTime": "time",
-    "ContentTime": "time",
-    "Units": "unit",
-    "RescaleType": "unit",
-    "CorrectedImage": "correction",
-}
-# And the elements that tell frames apart: of functional groups, vectors of nuclear medicine, dimensions.
-FRAME_NAMES = {
-    "FrameType": "image type",
-    "TemporalPositionTimeOffset": "time",
-    "EffectiveEchoTime": "echo",
-    "InversionTimes": "inversion time",
-    "DiffusionDirectionality": "diffusion",
-    "NominalCardiacTriggerDelayTime": "trigger time",
-    "NominalRespiratoryTriggerDelayTime": "respiratory phase",
-    "FrameAcquisitionNumber": "acquisition",
-    "FrameReferenceDateTime": "time",
-    "FrameAcquisitionDateTime": "time",
-    "FrameNumber": "frame",
-    "EnergyWindowVector": "energy window",
-    "DetectorVector": "detector",
-    "PhaseVector": "phase",
-    "RotationVector": "rotation",
-    "RRIntervalVector": "R-R interval",
-    "TimeSlotVector": "time slot",
-    "AngularViewVector": "view",
-    "TimeSliceVector": "time",
-    "FramePrimaryAngleVector": "angle",
-    "FrameSecondaryAngleVector": "second angle",
-}
+# What may tell the images of files at one place apart. The first come first.
+TRAITS = (
+    *("StackID", "ImageType", "ComplexImageComponent", "TemporalPositionIdentifier", "EchoNumbers", "EchoTime"),
+    *("InversionTime", "FlipAngle", "DiffusionBValue", "DiffusionGradientOrientation", "TriggerTime"),
+    *("NominalPercentageOfCardiacPhase", "NominalPercentageOfRespiratoryPhase", "LowRRValue", "FrameReferenceTime"),
+    *("TemporalPositionIndex", "KVP", "ConvolutionKernel", "ContrastBolusAgent", "RepetitionTime", "ScanningSequence"),
+    *("SequenceName", "ScanOptions", "AcquisitionNumber", "AcquisitionDateTime", "AcquisitionTime", "ContentTime"),
+    *("Units", "RescaleType", "CorrectedImage"),
+)
 # Private elements of GE, Siemens and Philips that hold the b-value or the direction of diffusion.
 PRIVATE_TRAITS = {
     (0x0043, 0x1039): "b-value",
@@ -211,18 +157,22 @@ IMAGE_TYPES = (
 def traits_of(dataset: "Dataset") -> dict[str, Hashable]:
     """What may tell the image of one file from others at its place."""
     found = {keyword: words(dataset, keyword) for keyword in TRAITS if keyword in dataset}
-    for tag in PRIVATE_TRAITS:
+    for tag, name in PRIVATE_TRAITS.items():
         if tag in dataset:
             value = dataset[tag].value
             kept = tuple(value) if isinstance(value, (list, tuple)) or hasattr(value, "append") else value
-            found[f"{tag[0]:04X},{tag[1]:04X}"] = (str(kept),)
+            found[name] = (str(kept),)
     return {key: value for key, value in found.items() if any(value)}
 
 
 def trait_name(key: str) -> str:
-    """What people call an attribute."""
-    private = {f"{group:04X},{element:04X}": name for (group, element), name in PRIVATE_TRAITS.items()}
-    return TRAITS.get(key) or FRAME_NAMES.get(key) or private.get(key) or key
+    """What the standard calls an attribute, such as "echo time"."""
+    from pydicom.datadict import dictionary_description
+
+    try:
+        return dictionary_description(key).removesuffix(" Vector").replace("(s)", "").lower()
+    except ValueError:  # it is none of the standard's
+        return key
 
 
 def shown_value(value: Hashable) -> str:
@@ -230,17 +180,12 @@ def shown_value(value: Hashable) -> str:
     return "/".join(each for each in value if each in IMAGE_TYPES) if isinstance(value, tuple) else ""
 
 
-def plane_of(dataset: "Dataset", *, number: float = 0.0) -> Plane:
+def plane_of(dataset: "Dataset") -> Plane:
     """The plane of a file's only image."""
-    directions, position = unit_directions(dataset), position_of(dataset)
-    is_placed = directions is not None and position is not None
-    return Plane(
-        spacing_mm=pixel_spacing(dataset)[0],
-        directions=directions if is_placed else None,
-        position=position if is_placed else None,
-        traits=traits_of(dataset),
-        number=number,
-    )
+    directions, position, spacing = unit_directions(dataset), position_of(dataset), pixel_spacing(dataset)[0]
+    if directions is None or position is None:
+        return Plane(spacing_mm=spacing, traits=traits_of(dataset))
+    return Plane(spacing_mm=spacing, directions=directions, position=position, traits=traits_of(dataset))
 
 
 def describe_frames(

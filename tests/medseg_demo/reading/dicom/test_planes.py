@@ -91,7 +91,7 @@ def test_traits_are_compared_and_not_shown():
 def test_private_diffusion():
     dataset = item()
     dataset.add_new(0x0019100C, "IS", "1000")
-    assert traits_of(dataset) == {"0019,100C": ("1000",)}
+    assert traits_of(dataset) == {"b-value": ("1000",)}
 
 
 @pytest.mark.parametrize(

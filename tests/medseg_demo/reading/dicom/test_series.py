@@ -240,8 +240,8 @@ def test_times_at_the_same_places_are_separate_volumes(writer):
     series = writer.volume(blob(4), AcquisitionNumber=1)
     writer.volume(blob(4) + 9, series=series, AcquisitionNumber=2)
     first, second = find_series([writer.folder])
-    assert "volume 1 of 2 at the same places, such as times or echoes: acquisition 1" in first.notes[0]
-    assert first.description.endswith("acquisition 1")
+    assert "volume 1 of 2 at the same places, such as times or echoes: acquisition number 1" in first.notes[0]
+    assert first.description.endswith("acquisition number 1")
     assert np.array_equal(read_image(first).pixels, blob(4))
     assert np.array_equal(read_image(second).pixels, blob(4) + 9)
 

@@ -27,7 +27,7 @@ def test_one_volume():
     "key",
     ["TemporalPositionIdentifier", "EchoTime", "EchoNumbers", "InversionTime", "FlipAngle", "DiffusionBValue",
      "TriggerTime", "AcquisitionTime", "ContentTime", "FrameReferenceTime", "NominalPercentageOfCardiacPhase",
-     "KVP", "ConvolutionKernel", "0019,100C"],
+     "KVP", "ConvolutionKernel", "b-value"],
 )  # fmt: skip
 def test_any_attribute_tells_apart(key):
     # The numbers of the images mix the two.
@@ -45,10 +45,10 @@ def test_water_and_fat():
 def test_two_attributes_together():
     planes = [plane(z, TemporalPositionIdentifier=t, EchoTime=e) for z in (0, 3) for t in (1, 2) for e in (10, 20)]
     assert found(planes) == [
-        ("time 1, echo 1", (0, 4)),
-        ("time 1, echo 2", (1, 5)),
-        ("time 2, echo 1", (2, 6)),
-        ("time 2, echo 2", (3, 7)),
+        ("temporal position identifier 1, echo time 1", (0, 4)),
+        ("temporal position identifier 1, echo time 2", (1, 5)),
+        ("temporal position identifier 2, echo time 1", (2, 6)),
+        ("temporal position identifier 2, echo time 2", (3, 7)),
     ]
 
 
@@ -60,10 +60,10 @@ def test_one_image_without_diffusion_and_three_with():
         for b, d in directions
     ]
     assert [name for name, _ in found(planes)] == [
-        "without diffusion direction",
-        "diffusion direction 1",
-        "diffusion direction 2",
-        "diffusion direction 3",
+        "without diffusion gradient orientation",
+        "diffusion gradient orientation 1",
+        "diffusion gradient orientation 2",
+        "diffusion gradient orientation 3",
     ]
 
 
@@ -75,16 +75,16 @@ def test_echoes_of_which_every_slice_has_times_of_its_own():
         for e in (9, 20)
     ]
     assert found(planes) == [
-        ("echo 1, time 1", (2, 6)),
-        ("echo 1, time 2", (0, 4)),
-        ("echo 2, time 1", (3, 7)),
-        ("echo 2, time 2", (1, 5)),
+        ("echo time 1, acquisition time 1", (2, 6)),
+        ("echo time 1, acquisition time 2", (0, 4)),
+        ("echo time 2, acquisition time 1", (3, 7)),
+        ("echo time 2, acquisition time 2", (1, 5)),
     ]
 
 
 def test_times_of_which_every_slice_has_its_own():
     planes = [plane(z, AcquisitionTime=f"10{z}{t}00") for z in (0, 3) for t in (1, 0)]
-    assert found(planes) == [("time 1", (1, 3)), ("time 2", (0, 2))]
+    assert found(planes) == [("acquisition time 1", (1, 3)), ("acquisition time 2", (0, 2))]
 
 
 def test_numbers_are_the_last_resort():
@@ -100,10 +100,10 @@ def test_two_attributes_of_which_an_image_is_missing():
     places = [(z, t, e) for z in (0, 3, 6) for t in (1, 2) for e in (10, 20) if (z, t, e) != (3, 1, 20)]
     planes = [plane(z, TemporalPositionIdentifier=t, EchoTime=e) for z, t, e in places]
     assert found(planes) == [
-        ("time 1, echo 1", (0, 4, 7)),
-        ("time 1, echo 2", (1, 8)),
-        ("time 2, echo 1", (2, 5, 9)),
-        ("time 2, echo 2", (3, 6, 10)),
+        ("temporal position identifier 1, echo time 1", (0, 4, 7)),
+        ("temporal position identifier 1, echo time 2", (1, 8)),
+        ("temporal position identifier 2, echo time 1", (2, 5, 9)),
+        ("temporal position identifier 2, echo time 2", (3, 6, 10)),
     ]
 
 
@@ -122,7 +122,7 @@ def test_a_doubled_place():
 
 def test_echoes_that_lie_between_each_other():
     planes = [plane(z + shift, EchoTime=e) for z in (0, 3, 6) for shift, e in ((0, 10), (1, 20))]
-    assert found(planes) == [("echo 1", (0, 2, 4)), ("echo 2", (1, 3, 5))]
+    assert found(planes) == [("echo time 1", (0, 2, 4)), ("echo time 2", (1, 3, 5))]
 
 
 def test_orientations_are_separated():
@@ -146,7 +146,7 @@ def test_a_stray_is_left_out_of_a_clear_majority():
 
 
 def test_times_at_one_place():
-    assert found([plane(0, n, FrameNumber=n) for n in (1, 2, 3)]) == [
+    assert found([plane(0, n, frame=n) for n in (1, 2, 3)]) == [
         ("frame 1", (0,)),
         ("frame 2", (1,)),
         ("frame 3", (2,)),
