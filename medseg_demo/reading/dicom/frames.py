@@ -4,13 +4,14 @@ Source: DICOM PS3.3, C.7.6.16.2 (functional groups), C.7.6.6 (multi-frame: the f
 vectors), C.8.6.3 (secondary capture vectors), C.8.8.3.2 (grid frame offsets), C.7.6.5 (cine).
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medseg_demo.reading.dicom.elements import (
+    PER_FRAME,
     as_numbers,
     first,
     group_items,
@@ -21,12 +22,11 @@ from medseg_demo.reading.dicom.elements import (
     whole,
     words,
 )
-from medseg_demo.reading.dicom.planes import Plane, pixel_spacing, position_of, unit_directions
+from medseg_demo.reading.dicom.planes import MEASURES, POSITION, Plane, pixel_spacing, position_of, unit_directions
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-PER_FRAME = "PerFrameFunctionalGroupsSequence"
 # Vectors of a multi-frame file that number what is not a slice, and the one that numbers slices.
 SLICE_VECTOR, LOCATION_VECTOR = "SliceVector", "SliceLocationVector"
 VECTORS = (
@@ -68,24 +68,21 @@ def planes_of_frames(dataset: "Dataset", frames: int) -> list[Plane]:
     """
     if item_of(dataset, PER_FRAME, frames - 1) is not None:
         return _enhanced(dataset, frames)
-    pointed = set(_pointed(dataset))
+    pointed = _pointed(dataset)
     offsets = numbers(dataset, "GridFrameOffsetVector")
     if len(offsets) == frames:
         return _of_dose(dataset, offsets)
     if pointed & {SLICE_VECTOR, LOCATION_VECTOR, *VECTORS} or _is_projection(dataset):
         return _of_vectors(dataset, frames, pointed)
-    if _is_cine(dataset, pointed):
-        return [replace(plane, slot=0.0) for plane in _plain(dataset, frames)]
-    return list(_stacked(dataset, [float(frame) for frame in range(frames)]))
+    return _moments(dataset, frames) if _is_cine(dataset, pointed) else _stacked(dataset, range(frames))
 
 
-def _pointed(dataset: "Dataset") -> Iterator[str]:
+def _pointed(dataset: "Dataset") -> set[str]:
     """The keywords of the elements that the frame increment pointer names."""
     from pydicom.datadict import keyword_for_tag
 
     value = value_of(dataset, "FrameIncrementPointer")
-    for tag in [] if value is None else [value] if isinstance(value, int) else list(value):
-        yield keyword_for_tag(tag)
+    return {keyword_for_tag(tag) for tag in ([] if value is None else [value] if isinstance(value, int) else value)}
 
 
 def _is_projection(dataset: "Dataset") -> bool:
@@ -104,55 +101,59 @@ def _is_cine(dataset: "Dataset", pointed: set[str]) -> bool:
     )
 
 
-def _plain(dataset: "Dataset", frames: int) -> Iterator[Plane]:
+def _plain(dataset: "Dataset", frames: int) -> list[Plane]:
     """Planes that know no more than their number."""
     spacing, directions = pixel_spacing(dataset)[0], unit_directions(dataset)
-    for frame in range(frames):
-        traits: dict[str, Hashable] = {"frame": (str(frame + 1),)}
-        yield Plane(spacing_mm=spacing, directions=directions, traits=traits, number=frame)
+    return [Plane(spacing_mm=spacing, directions=directions, number=frame) for frame in range(frames)]
 
 
-def _stacked(dataset: "Dataset", slots: list[float]) -> Iterator[Plane]:
+def _moments(dataset: "Dataset", frames: int) -> list[Plane]:
+    """Planes at one place, each a choice."""
+    planes = _plain(dataset, frames)
+    return [replace(plane, slot=0.0, traits={"frame": (str(n),)}) for n, plane in enumerate(planes, start=1)]
+
+
+def _stacked(dataset: "Dataset", slots: Sequence[float]) -> list[Plane]:
     """Slices by their numbers, one step of the stated distance apart; a negative step runs against the normal."""
-    step = next(iter(numbers(dataset, "SpacingBetweenSlices", group="PixelMeasuresSequence")), 0.0)
+    step = first(dataset, "SpacingBetweenSlices", 0.0, group=MEASURES)
     origin, directions = position_of(dataset), unit_directions(dataset)
-    for plane, slot in zip(_plain(dataset, len(slots)), slots, strict=True):
-        position = None
-        if origin is not None and directions is not None and step:
-            position = origin + (slot - slots[0]) * step * directions[:, 2]
-        yield replace(plane, position=position, slot=slot, step_mm=abs(step) or None, traits={})
+    planes = [
+        replace(plane, slot=float(slot), step_mm=abs(step) or None)
+        for plane, slot in zip(_plain(dataset, len(slots)), slots, strict=True)
+    ]
+    if origin is None or directions is None or not step:
+        return planes
+    steps = [(slot - slots[0]) * step for slot in slots]
+    return [replace(plane, position=origin + to * directions[:, 2]) for plane, to in zip(planes, steps, strict=True)]
 
 
 def _of_dose(dataset: "Dataset", offsets: tuple[float, ...]) -> list[Plane]:
     """Slices of a dose grid: offsets along the normal from the first, or places along z where they start there."""
     origin, directions = position_of(dataset), unit_directions(dataset)
-    planes = list(_plain(dataset, len(offsets)))
+    planes = zip(_plain(dataset, len(offsets)), offsets, strict=True)
     if origin is None or directions is None:
-        return [replace(p, slot=o, step_mm=1.0, traits={}) for p, o in zip(planes, offsets, strict=True)]
+        return [replace(plane, slot=offset, step_mm=1.0) for plane, offset in planes]
     is_absolute = offsets[0] != 0 and abs(offsets[0] - origin[2]) < 1e-3
     along = np.array([0, 0, 1.0]) if is_absolute else directions[:, 2]
-    return [
-        replace(plane, position=origin + (offset - offsets[0]) * along, traits={})
-        for plane, offset in zip(planes, offsets, strict=True)
-    ]
+    return [replace(plane, position=origin + (offset - offsets[0]) * along) for plane, offset in planes]
 
 
 def _of_vectors(dataset: "Dataset", frames: int, pointed: set[str]) -> list[Plane]:
     """Frames that vectors number: slices by one of them, and times, detectors, energy windows… by the others."""
     vectors = {name: as_numbers(value_of(dataset, name)) for name in (*VECTORS, SLICE_VECTOR, LOCATION_VECTOR)}
     vectors = {name: values for name, values in vectors.items() if name in pointed and len(values) == frames}
-    choices = [name for name in VECTORS if name in vectors]
     if SLICE_VECTOR in vectors:
-        planes = list(_stacked(dataset, list(vectors[SLICE_VECTOR])))
+        planes = _stacked(dataset, vectors[SLICE_VECTOR])
     elif LOCATION_VECTOR in vectors:
         planes = [
             replace(plane, slot=place, step_mm=1.0)
             for plane, place in zip(_plain(dataset, frames), vectors[LOCATION_VECTOR], strict=True)
         ]
     elif pointed & {SLICE_VECTOR, LOCATION_VECTOR}:  # it is said that they are slices, and not which
-        planes = list(_stacked(dataset, [float(frame) for frame in range(frames)]))
+        planes = _stacked(dataset, range(frames))
     else:
-        planes = [replace(plane, slot=0.0) for plane in _plain(dataset, frames)]
+        planes = _moments(dataset, frames)
+    choices = [name for name in VECTORS if name in vectors]
     traits = [{name: (f"{vectors[name][frame]:g}",) for name in choices} for frame in range(frames)]
     return [replace(plane, traits=own or plane.traits) for plane, own in zip(planes, traits, strict=True)]
 
@@ -162,9 +163,9 @@ def _enhanced(dataset: "Dataset", frames: int) -> list[Plane]:
     planes, names = [], _dimension_names(dataset)
     for frame in range(frames):
         directions, position = unit_directions(dataset, frame), _own_position(dataset, frame)
-        content = next(iter(group_items(dataset, "FrameContentSequence", frame)), None)
-        slot, step = _slot(dataset, content, frame)
+        content = next(group_items(dataset, "FrameContentSequence", frame), None)
         is_placed = directions is not None and position is not None
+        slot, step = _slot(dataset, content, frame)
         planes.append(
             Plane(
                 spacing_mm=pixel_spacing(dataset, frame)[0],
@@ -177,15 +178,21 @@ def _enhanced(dataset: "Dataset", frames: int) -> list[Plane]:
                 number=frame,
             )
         )
-    if all(plane.position is None and plane.slot is None for plane in planes):
-        return _without_places(dataset, planes)
-    return planes
+    if any(plane.position is not None or plane.slot is not None for plane in planes):
+        return planes
+    # Moments where each frame has a time of its own, or the object is a film; else slices of unknown distance.
+    keys = ("TemporalPositionIndex", "TemporalPositionTimeOffset")
+    times = [next((p.traits[key] for key in keys if key in p.traits), None) for p in planes]
+    if (None not in times and len(set(times)) == frames) or _is_cine(dataset, _pointed(dataset)):
+        return [replace(p, slot=0.0, traits=p.traits or {"frame": (str(p.number),)}) for p in planes]
+    slots = _stacked(dataset, range(frames))
+    return [replace(p, slot=s.slot, step_mm=s.step_mm, position=s.position) for p, s in zip(planes, slots, strict=True)]
 
 
 def _own_position(dataset: "Dataset", frame: int) -> np.ndarray | None:
     """A position that all frames share says nothing of one."""
     own = item_of(dataset, PER_FRAME, frame)
-    group = [] if own is None else items(own, "PlanePositionSequence")
+    group = [] if own is None else items(own, POSITION)
     place = as_numbers(value_of(group[0], "ImagePositionPatient")) if group else ()
     return np.asarray(place) if len(place) == 3 else None
 
@@ -196,19 +203,9 @@ def _slot(dataset: "Dataset", content: "Dataset | None", frame: int) -> tuple[fl
     turn = numbers(dataset, "ImageOrientationVolume", group="PlaneOrientationVolumeSequence", frame=frame)
     if len(place) == 3 and len(turn) == 6:  # ultrasound: mm in the volume's own frame of reference
         return float(np.dot(place, np.cross(turn[:3], turn[3:]))), 1.0
-    step = next(iter(numbers(dataset, "SpacingBetweenSlices", group="PixelMeasuresSequence", frame=frame)), 0.0)
+    step = first(dataset, "SpacingBetweenSlices", 0.0, group=MEASURES, frame=frame)
     number = whole(content, "InStackPositionNumber") if content is not None else None
     return (None if number is None else float(number)), abs(step) or None
-
-
-def _without_places(dataset: "Dataset", planes: list[Plane]) -> list[Plane]:
-    """Moments where each frame has a time of its own, or the object is a film; else slices of unknown distance."""
-    keys = ("TemporalPositionIndex", "TemporalPositionTimeOffset")
-    times = [next((p.traits[key] for key in keys if key in p.traits), None) for p in planes]
-    if (None not in times and len(set(times)) == len(planes)) or _is_cine(dataset, set(_pointed(dataset))):
-        return [replace(p, slot=0.0, traits=p.traits or {"frame": (str(p.number),)}) for p in planes]
-    slots = list(_stacked(dataset, [float(frame) for frame in range(len(planes))]))
-    return [replace(p, slot=s.slot, step_mm=s.step_mm, position=s.position) for p, s in zip(planes, slots, strict=True)]
 
 
 def _frame_traits(dataset: "Dataset", content: "Dataset | None", frame: int, names: list[str]) -> dict[str, Hashable]:
