@@ -36,21 +36,21 @@ def read(path):
         if not file.is_dicom(source):
             return None
         layout = file.inspect(source)
-        return layout, [file.read(source, layout, [volume]) for volume in range(min(4, layout.volumes))]
+        return layout, [file.read(source, layout, [volume]) for volume in range(min(2, layout.volumes))]
 
 
-def expected(path):
+def expected(path, frames):
     """(frames, Y, X) or (frames, Y, X, 3), by pydicom alone."""
     dataset = pydicom.dcmread(path, force=True)
     dataset.file_meta.setdefault("TransferSyntaxUID", ImplicitVRLittleEndian)
-    values = pixel_array(dataset)
+    values = np.stack([pixel_array(dataset, index=frame) for frame in frames])
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         values = apply_color_lut(values, dataset) >> 8
     elif "DoseGridScaling" in dataset:
         values = values * float(dataset.DoseGridScaling)
     else:
         values = apply_modality_lut(values, dataset)
-    return values if int(dataset.get("NumberOfFrames") or 1) > 1 else values[np.newaxis]
+    return values
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -69,10 +69,9 @@ def test_read_right_or_refused(path):
     if path.name in (*NOT_AS_PYDICOM, *WITHOUT_DECODER):
         return
     layout, volumes = found
-    frames = expected(path)
     for part, raw in zip(layout.header.volumes, volumes, strict=False):
         values = raw.array if raw.palette is None else raw.palette[raw.array]
-        right = frames[list(part.planes)]
+        right = expected(path, part.planes)
         if raw.palette is not None:
             right = right.astype(values.dtype)
         assert np.allclose(values.reshape(right.shape), right, rtol=1e-5, atol=1e-5)
