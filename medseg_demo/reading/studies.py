@@ -21,6 +21,7 @@ from medseg_demo.reading.listing import TOGETHER, Looked, holds_files, list_file
 from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 
+MOST_MODALITIES = 8
 # nnU-Net's name of one channel of a case: <case>_0000.
 NNUNET_CHANNEL = re.compile(r"(.+)_(\d{4})")
 
@@ -195,15 +196,32 @@ def find_studies(
 def channel_groups(studies: Sequence[Study]) -> tuple[Study, ...]:
     """What could be read as one image of several channels, to be offered beside the studies themselves.
 
-    All volumes of each file with several, and nnU-Net's channel files of each case.
+    All volumes of each file with several, nnU-Net's channel files of each case, and files such as ``<case>_t1`` and
+    ``<case>_flair``.
     """
     files = {study.item: study for study in studies if isinstance(study.volume, int) and study.found}
     offered = [
         replace(study, volume="channels") for study in files.values() if study.found and study.found.layout.samples == 1
     ]
     alone = [study for study in studies if study.volume is None]
-    groups = _groups(alone, by_number=True)
-    return (*offered, *(_as_channels(name, group) for name, group in groups if len(group) > 1))
+    groups = [(name, group) for name, group in _groups(alone, by_number=True) if len(group) > 1]
+    groups += [(name, group) for name, group in _groups(alone) if _are_modalities(group)]
+    return (*offered, *(_as_channels(name, group) for name, group in groups))
+
+
+def _are_modalities(group: Sequence[Study]) -> bool:
+    """Whether files of one case look like its modalities or stains: few, of one size, called by words after the case.
+
+    Numbers count images more often than channels, but for nnU-Net's; no more than an offer rests on this.
+    """
+    layouts = [study.found.layout for study in group if study.found is not None]
+    ends = [re.split(r"[_-]", item_stem(study.item))[1:][-1:] for study in group]
+    return (
+        1 < len(group) == len(layouts) <= MOST_MODALITIES
+        and len({layout.shape for layout in layouts}) == 1
+        and all(layout.samples == layout.volumes == 1 for layout in layouts)
+        and all(end and not end[0].isdecimal() for end in ends)
+    )
 
 
 def find_series(paths: Iterable[str | Path], *, settings: Settings | None = None) -> tuple[Series, ...]:

@@ -98,6 +98,17 @@ def test_the_channel_files_of_each_case_are_one_choice(case_files, tmp_path):
     assert studies.choices(found)[-1] == ("All 4, one after the other", EVERY)
 
 
+def test_modalities_of_a_case_are_offered_together_and_numbered_images_are_not(tmp_path):
+    for name, rows in (("pat_t1", 5), ("pat_flair", 5), ("scan_1", 5), ("scan_2", 5), ("odd_t1", 5), ("odd_t2", 6)):
+        pixels = np.arange(12 * rows, dtype=np.int16).reshape(3, rows, 4)
+        nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    found = offer(sorted(tmp_path.glob("*.nii.gz")), Settings(), unpack_to=tmp_path / "zip")
+    joined = [study for study in found if study not in studies.apart(found)]
+    assert studies.labels(joined) == ["pat: 2 files as channels of one image (flair, t1)"]
+    assert read_image(joined[0]).channel_names == ("flair", "t1")
+    assert first_choice(found) == EVERY
+
+
 def test_of_several_series_the_one_with_most_slices_is_first(series):
     found = (series("scout", 2), series("chest", 40), series("thin", 12))
     assert studies.choices(found)[1] == ("chest: CT, axial, 8 × 8 × 40", "1")
