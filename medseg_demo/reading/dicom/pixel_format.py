@@ -110,7 +110,6 @@ def describe(dataset: "Dataset", keyword: str, syntax: str, source: Source) -> P
             f"{source.label}: the DICOM file states no {' and no '.join(missing)}, so that its values have no certain "
             "meaning. Export it again from the archive that it came from."
         )
-    _check_colours(photometric, samples, source)
     high = None if is_float else whole(dataset, "HighBit")
     found = PixelFormat(
         keyword=keyword,
@@ -126,7 +125,7 @@ def describe(dataset: "Dataset", keyword: str, syntax: str, source: Source) -> P
         is_signed=signed == 1,
         planar=1 if samples > 1 and planar == 1 else 0,
     )
-    _check_bits(found, source)
+    _check(found, source)
     return found
 
 
@@ -147,41 +146,30 @@ def check_syntax(syntax: str, source: Source) -> None:
     )
 
 
-def _check_colours(photometric: str, samples: int, source: Source) -> None:
-    if photometric not in (*GREY, *COLOURS):
-        kind = photometric if photometric in KNOWN_COLOURS else "its"
-        raise UnsupportedImageError(
-            f"{source.label}: {kind} photometric interpretation with {samples} samples a pixel is not read here, only "
-            "grey, palettes, RGB and YBR. Export it as RGB."
-        )
-    if samples != (1 if photometric in GREY else 3):
-        raise DamagedFileError(
-            f"{source.label}: the header contradicts itself: {samples} samples a pixel do not fit the photometric "
-            "interpretation. Export it again."
-        )
-
-
-def _check_bits(found: PixelFormat, source: Source) -> None:
-    allocated, stored = found.allocated, found.stored
-    if allocated not in (1, 8, 16, 32, 64):
-        raise UnsupportedImageError(
-            f"{source.label}: {allocated} bits allocated (packed samples) are not read here, only 1, 8, 16, 32 and 64. "
-            "Export it with 16 bits allocated."
-        )
-    if not 1 <= stored <= allocated or not 0 <= found.shift <= allocated - stored:
-        raise DamagedFileError(
-            f"{source.label}: the header contradicts itself: the bits stored and the high bit do not fit into the bits "
-            "allocated. Export it again."
-        )
-    if found.photometric.startswith("YBR_FULL") and allocated != 8:
-        raise UnsupportedImageError(
-            f"{source.label}: YBR colours of {allocated} bits are not read here, only of 8. Export it as RGB."
-        )
-    if (allocated == 1 or found.keyword in FLOATS) and (found.samples > 1 or found.is_compressed):
-        raise UnsupportedImageError(
-            f"{source.label}: compressed or coloured pixels of 1 bit or of floating point are not read. Export it "
-            "uncompressed and in grey."
-        )
+def _check(found: PixelFormat, source: Source) -> None:
+    allocated, samples, photometric = found.allocated, found.samples, found.photometric
+    is_known, named = photometric in (*GREY, *COLOURS), photometric if photometric in KNOWN_COLOURS else "its"
+    is_bare = allocated == 1 or found.keyword in FLOATS
+    not_read = {
+        f"{named} photometric interpretation with {samples} samples a pixel": not is_known,
+        f"{allocated} bits allocated (packed samples)": allocated not in (1, 8, 16, 32, 64),
+        f"YBR colours of {allocated} bits": photometric.startswith("YBR_FULL") and allocated != 8,
+        "compressed or coloured pixels of 1 bit or of floating point": is_bare and (samples > 1 or found.is_compressed),
+    }
+    contradictions = {
+        f"{samples} samples a pixel do not fit the photometric interpretation": samples
+        != (1 if photometric in GREY else 3),
+        "the bits stored and the high bit do not fit into the bits allocated": not 1 <= found.stored <= allocated
+        or not 0 <= found.shift <= allocated - found.stored,
+    }
+    for feature, is_so in not_read.items():
+        if is_so:
+            raise UnsupportedImageError(
+                f"{source.label}: {feature} cannot be read here. Export it uncompressed, as grey or RGB of 8 bits."
+            )
+    for contradiction, is_so in contradictions.items():
+        if is_so:
+            raise DamagedFileError(f"{source.label}: the header contradicts itself: {contradiction}. Export it again.")
 
 
 def check_length(length: int, available: int, found: PixelFormat, source: Source) -> None:

@@ -86,7 +86,7 @@ def _decoded(value: bytes, found: PixelFormat, frames: Sequence[int], **options:
     """Stored codes as pydicom's decoders give them: signs and unused bits are settled here for all."""
     from pydicom.pixels import get_decoder
 
-    options = {
+    every: dict[str, Any] = {
         "number_of_frames": found.frames,
         "rows": found.rows,
         "columns": found.columns,
@@ -97,9 +97,9 @@ def _decoded(value: bytes, found: PixelFormat, frames: Sequence[int], **options:
         "bits_stored": found.allocated,
         "pixel_representation": 0,
         "pixel_keyword": found.keyword,
-    } | options
+    }
     decoder = get_decoder(found.syntax)  # type: ignore[arg-type]
-    for part, _ in decoder.iter_array(value, indices=frames, raw=True, validate=False, **options):
+    for part, _ in decoder.iter_array(value, indices=frames, raw=True, validate=False, **every | options):
         yield part
 
 

@@ -89,7 +89,8 @@ def lay_out(planes: Sequence[Plane]) -> tuple[Geometry, tuple[str, ...]]:
     """
     first, where = planes[0], along(planes)
     if len(planes) == 1:
-        return _of_single(first), ()
+        is_placed = first.spacing_mm is not None and first.position is not None and first.directions is not None
+        return Geometry(first.spacing_mm, _affine(first, first.directions[:, 2]) if is_placed else None), ()  # type: ignore[index]
     if where is None:
         return Geometry(), (NO_POSITIONS,)
     if first.position is None and first.step_mm is None:
@@ -106,12 +107,6 @@ def lay_out(planes: Sequence[Plane]) -> tuple[Geometry, tuple[str, ...]]:
     if first.spacing_mm is None:
         return Geometry(), notes
     return Geometry((between, *first.spacing_mm), _affine(first, lean * between)), notes
-
-
-def _of_single(plane: Plane) -> Geometry:
-    if plane.spacing_mm is None or plane.position is None or plane.directions is None:
-        return Geometry(plane.spacing_mm)
-    return Geometry(plane.spacing_mm, _affine(plane, plane.directions[:, 2]))
 
 
 def _affine(first: Plane, step: np.ndarray) -> np.ndarray:
@@ -151,19 +146,15 @@ def _judge_gaps(gaps: np.ndarray) -> tuple[float, tuple[str, ...]]:
         return float(gaps.mean()), ()
     multiples = np.rint(ratios)
     if np.abs(ratios - multiples).max() <= MULTIPLE_TOLERANCE and multiples.min() == 1:
-        return usual, (_missing_note(gaps, multiples.astype(int), usual),)
+        missing, total = int((multiples - 1).sum()), int(multiples.sum()) + 1
+        which = int(np.flatnonzero(multiples > 1)[0]) + 2  # counted from 1, the missing ones too
+        some = f"{missing} of {total} slices seem to be missing (the first is slice {which})"
+        one = f"Slice {which} of {total} seems to be missing"
+        return usual, (
+            f"{one if missing == 1 else some}: the gap is {gaps.max():.3g} mm, others {usual:.3g} mm. "
+            "The volume is too short there, and what lies behind is misplaced.",
+        )
     return usual, (
         f"The slices are not evenly spaced: {gaps.min():.3g} to {gaps.max():.3g} mm apart. The median, {usual:.3g} mm, "
         "counts, so volumes and distances are estimates.",
-    )
-
-
-def _missing_note(gaps: np.ndarray, multiples: np.ndarray, usual: float) -> str:
-    missing, total = int((multiples - 1).sum()), int(multiples.sum()) + 1
-    first = int(np.flatnonzero(multiples > 1)[0]) + 2  # counted from 1, the missing ones too
-    which = f"Slice {first} of {total} seems" if missing == 1 else f"{missing} of {total} slices seem"
-    start = "" if missing == 1 else f" (the first is slice {first})"
-    return (
-        f"{which} to be missing{start}: the gap is {gaps.max():.3g} mm, others {usual:.3g} mm. "
-        "The volume is too short there, and what lies behind is misplaced."
     )
