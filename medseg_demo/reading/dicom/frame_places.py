@@ -26,12 +26,8 @@ NOT_ON_IMAGE = "the DICOM SEG does not lie on the image's pixels"
 CHOOSE = "Choose one that was drawn on this image."
 
 
-@dataclass(frozen=True, eq=False)
-class FramePlane:
-    """Where a frame lies, in LPS mm: its first pixel (3,), and the steps (3, 2) to the next column and the next row."""
-
-    origin: np.ndarray
-    steps: np.ndarray
+# Where a frame lies, in LPS mm: its first pixel (3,), and the steps (3, 2) to the next column and the next row.
+FramePlane = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +63,9 @@ class FramePlaces:
             return self._by_name(known)
         if known is None and self.in_other_space:
             raise self._not_on_image("it states another frame of reference, and names none of the image's files")
-        place = self.slices.place(plane.origin, plane.steps, self.pixels.rows, self.pixels.columns)
+        place = self.slices.place(*plane, self.pixels.rows, self.pixels.columns)
         if place is None or place.offset > REFUSED:
-            raise self._not_on_image(self._beside(place, plane))
+            raise self._not_on_image(self._beside(place, plane[1]))
         if known is not None and known != place.start[2]:
             raise self._not_on_image("a frame names another slice than the one that it lies on")
         return place
@@ -89,11 +85,10 @@ class FramePlaces:
     def _not_on_image(self, reason: str) -> UnsupportedImageError:
         return UnsupportedImageError(f"{self.source.label}: {NOT_ON_IMAGE}: {reason}. {CHOOSE}")
 
-    def _beside(self, place: Place | None, plane: FramePlane) -> str:
+    def _beside(self, place: Place | None, steps: np.ndarray) -> str:
         ours = self.slices.basis if self.slices.affine is None else self.slices.affine
         assert ours is not None
-        normal = np.cross(plane.steps[:, 0], plane.steps[:, 1])
-        theirs = orientation_code(np.column_stack([plane.steps, normal]))
+        theirs = orientation_code(np.column_stack([steps, np.cross(steps[:, 0], steps[:, 1])]))
         stored = f"it is stored as {theirs}, the image as {orientation_code(ours)}"
         if place is None:
             return f"it lies at an angle to it ({stored})"
@@ -129,7 +124,7 @@ def _plane(dataset: "Dataset", frame: int) -> FramePlane | None:
     spacing, _ = pixel_spacing(dataset, frame)
     if position is None or directions is None or spacing is None:
         return None
-    return FramePlane(position, directions[:, :2] * spacing[::-1])
+    return position, directions[:, :2] * spacing[::-1]
 
 
 def _named(dataset: "Dataset", frame: int) -> list[tuple[str, int]]:
@@ -160,13 +155,13 @@ def _own_volume(
             origin = SourceFrames(tuple(instance for instance, _ in names), tuple(frame for _, frame in names))
             return SlicePlaces((len(names), pixels.rows, pixels.columns), frames=origin)
     elif len(stated) == len(planes):
-        steps = stated[0].steps
+        steps = stated[0][1]
         spacing = np.linalg.norm(steps, axis=0)
-        if all(np.abs((plane.steps - steps) / spacing).max() < SAME_PLANE for plane in stated):
+        if all(np.abs((each - steps) / spacing).max() < SAME_PLANE for _, each in stated):
             keywords = ("SpacingBetweenSlices", "SliceThickness")
             stated_mm = [first(dataset, keyword, 0.0, group=MEASURES) for keyword in keywords]
             thickness_mm = next((each for each in stated_mm if each > 0), 1.0)
-            positions = np.array([plane.origin for plane in stated])
+            positions = np.array([origin for origin, _ in stated])
             slices = regular_places(positions, steps, pixels.rows, pixels.columns, thickness_mm)
             if slices is not None:
                 return slices

@@ -61,11 +61,7 @@ def _cross(start: np.ndarray, end: np.ndarray, crossings: np.ndarray) -> None:
     The lower end of an edge belongs to it and the upper one does not, so that a corner is crossed once.
     """
     rows, columns = crossings.shape
-    low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
-    first, last = (np.clip(np.ceil(each), 0, rows).astype(np.int64) for each in (low, high))
-    edge, row = _spanned(first, last)
-    along = (row - start[edge, 1]) / (end[edge, 1] - start[edge, 1])
-    x = start[edge, 0] + along * (end[edge, 0] - start[edge, 0])
+    row, x = _follow(start, end, np.ceil(np.minimum(start, end)[:, 1]), np.ceil(np.maximum(start, end)[:, 1]), rows)
     np.add.at(crossings, (row, np.clip(np.ceil(x), 0, columns - 1).astype(np.int64)), 1)
 
 
@@ -73,27 +69,23 @@ def _trace(start: np.ndarray, end: np.ndarray, outline: np.ndarray) -> None:
     """Mark the centres that edges run through: of steep edges row by row, of level ones column by column."""
     slope = np.abs(end - start)
     is_steep = slope[:, 1] >= slope[:, 0]
-    _trace_steep(start[is_steep], end[is_steep], outline)
-    _trace_steep(start[~is_steep, ::-1], end[~is_steep, ::-1], outline.T)
+    for of_kind, turn, marks in ((is_steep, 1, outline), (~is_steep, -1, outline.T)):
+        one, other = start[of_kind, ::turn], end[of_kind, ::turn]
+        low, high = np.minimum(one, other)[:, 1] - ON_OUTLINE, np.maximum(one, other)[:, 1] + ON_OUTLINE
+        row, x = _follow(one, other, np.ceil(low), np.floor(high) + 1, len(marks))
+        nearest = np.rint(x)
+        is_on = (np.abs(x - nearest) <= ON_OUTLINE) & (nearest >= 0) & (nearest < marks.shape[1])
+        marks[row[is_on], nearest[is_on].astype(np.int64)] = True
 
 
-def _trace_steep(start: np.ndarray, end: np.ndarray, outline: np.ndarray) -> None:
-    rows, columns = outline.shape
-    low = np.minimum(start[:, 1], end[:, 1]) - ON_OUTLINE
-    high = np.maximum(start[:, 1], end[:, 1]) + ON_OUTLINE
-    first, last = np.clip(np.ceil(low), 0, rows), np.clip(np.floor(high) + 1, 0, rows)
-    edge, row = _spanned(first.astype(np.int64), last.astype(np.int64))
-    length = end[edge, 1] - start[edge, 1]
-    along = np.divide(row - start[edge, 1], length, out=np.zeros(len(edge)), where=length != 0)
-    x = start[edge, 0] + np.clip(along, 0, 1) * (end[edge, 0] - start[edge, 0])
-    nearest = np.rint(x)
-    is_on = (np.abs(x - nearest) <= ON_OUTLINE) & (nearest >= 0) & (nearest < columns)
-    outline[row[is_on], nearest[is_on].astype(np.int64)] = True
-
-
-def _spanned(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The edge and the row of every crossing, of edges that span the rows from ``first`` to before ``last``."""
+def _follow(
+    start: np.ndarray, end: np.ndarray, first: np.ndarray, last: np.ndarray, rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each row from ``first`` to before ``last`` of each edge, and the x at which the edge runs through it."""
+    first, last = (np.clip(each, 0, rows).astype(np.int64) for each in (first, last))
     counts = np.maximum(last - first, 0)
     edge = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return edge, first[edge] + within
+    row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    height = end[edge, 1] - start[edge, 1]
+    along = np.divide(row - start[edge, 1], height, out=np.zeros(len(edge)), where=height != 0)
+    return row, start[edge, 0] + np.clip(along, 0, 1) * (end[edge, 0] - start[edge, 0])
