@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, UnknownFormatError, UnsupportedImageError
-from medseg_demo.reading.dicom.dataset import Header, is_dicom, is_media_directory, load, read_pixels
-from medseg_demo.reading.dicom.elements import modality_code, value_of, word
+from medseg_demo.reading.dicom.dataset import (
+    Header,
+    is_dicom,
+    is_media_directory,
+    load,
+    modality_code,
+    read_pixels,
+    value_of,
+    word,
+)
 from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.pixel_format import MOST_FRAMES, PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode

@@ -11,7 +11,7 @@ import numpy as np
 
 from medseg_demo.errors import UnsupportedImageError
 from medseg_demo.image import MedicalImage, SourceFrames
-from medseg_demo.reading.dicom.elements import as_numbers, first, group_items, items, value_of
+from medseg_demo.reading.dicom.dataset import as_numbers, first, group_items, items, value_of
 from medseg_demo.reading.dicom.pixel_format import PixelFormat
 from medseg_demo.reading.dicom.planes import MEASURES, pixel_spacing, position_of, unit_directions
 from medseg_demo.reading.dicom.slice_places import REFUSED, Place, SlicePlaces, places_of, regular_places, slice_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg_demo.reading.dicom.elements import (
+from medseg_demo.reading.dicom.dataset import (
     PER_FRAME,
     as_numbers,
     first,

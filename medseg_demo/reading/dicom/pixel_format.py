@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.dicom.elements import whole, word
+from medseg_demo.reading.dicom.dataset import whole, word
 from medseg_demo.reading.source import Source
 
 if TYPE_CHECKING:

@@ -4,18 +4,19 @@ GDCM's Python package ends the whole process on some damaged JPEG data (an asser
 every kind, JPEG-LS and JPEG 2000 are decoded by imagecodecs (libjpeg-turbo, CharLS, OpenJPEG), RLE and what is not
 compressed by pydicom.
 
-Source: DICOM PS3.5, 8 (bits that count; encapsulation).
+Source: DICOM PS3.5, 8 (bits that count; encapsulation); what a frame says of itself: ITU-T T.81 (JPEG) B.2, T.87
+(JPEG-LS) C.2, T.800 (JPEG 2000) A.5 and A.6, T.871 (JFIF) 10.1; Adobe TN 5116, 18.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.dicom.codestream import JPEG_END, Codestream, parse, starts_image
-from medseg_demo.reading.dicom.dataset import BIG_ENDIAN
-from medseg_demo.reading.dicom.elements import value_of
+from medseg_demo.reading.dicom.dataset import BIG_ENDIAN, value_of
 from medseg_demo.reading.dicom.pixel_format import (
     FLOATS,
     JPEG,
@@ -25,12 +26,38 @@ from medseg_demo.reading.dicom.pixel_format import (
     PixelFormat,
     too_few,
 )
-from medseg_demo.reading.picture.jpeg import with_noise
+from medseg_demo.reading.picture.jpeg import segments, with_noise
 from medseg_demo.reading.source import Source
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.dataelem import DataElement
+
+J2K_START, JPEG_START, JPEG_END = b"\xff\x4f\xff\x51", b"\xff\xd8", b"\xff\xd9"
+HIERARCHICAL = (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF)
+FRAMES = (0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB, *HIERARCHICAL, 0xF7)  # the last one is of JPEG-LS
+JFIF, ADOBE = 0xE0, 0xEE
+CODING_STYLE, TILE_PART = 0xFF52, 0xFF90
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """The claims of one compressed frame.
+
+    Attributes:
+        shape: Rows, columns and samples of a pixel.
+        bits: Of a sample.
+        is_rgb: Whether decoding gives RGB (True) or YCbCr as it is stored (False); None where the codestream does not
+            say, so that the header counts.
+        is_whole: Whether every tile of JPEG 2000 is there.
+        is_hierarchical: Whether it is a kind of JPEG for which there is no decoder.
+    """
+
+    shape: tuple[int, int, int]
+    bits: int
+    is_rgb: bool | None = None
+    is_whole: bool = True
+    is_hierarchical: bool = False
 
 
 def decode(
@@ -125,7 +152,7 @@ def _codes(element: "DataElement", dataset: "Dataset", found: PixelFormat, sourc
     offsets, lengths = (value_of(dataset, f"ExtendedOffsetTable{end}") for end in ("", "Lengths"))
     extended = (offsets, lengths) if offsets and lengths else None
     codes = list(generate_frames(element.value, number_of_frames=found.frames, extended_offsets=extended))
-    starts = sum(starts_image(fragment) for fragment in list(generate_fragments(element.value))[1:])
+    starts = sum(part.startswith((JPEG_START, J2K_START)) for part in list(generate_fragments(element.value))[1:])
     if len(codes) < found.frames:
         raise DamagedFileError(too_few(found, source))
     if max(len(codes), starts) > found.frames:
@@ -137,7 +164,7 @@ def _codes(element: "DataElement", dataset: "Dataset", found: PixelFormat, sourc
 
 
 def _check_code(code: bytes, found: PixelFormat, source: Source) -> Codestream:
-    claims = parse(code)
+    claims = parse_codestream(code)
     if claims is None:
         raise _damaged(source)
     if claims.shape != (found.rows, found.columns, found.samples) or claims.bits > found.allocated:
@@ -223,3 +250,62 @@ def _as_colours(values: np.ndarray, found: PixelFormat, claims: Codestream | Non
     from pydicom.pixels import convert_color_space
 
     return convert_color_space(values, "YBR_FULL", "RGB")
+
+
+def parse_codestream(frame: bytes) -> Codestream | None:
+    """The claims of a JPEG, JPEG-LS or JPEG 2000 codestream; None where none is found."""
+    try:
+        if frame.startswith(JPEG_START):
+            return _parse_jpeg(frame)
+        # A JP2 file wrapped around the codestream is not allowed in DICOM, but found.
+        start = frame[:4096].find(J2K_START)
+        return None if start < 0 else _parse_j2k(frame, start)
+    except (struct.error, IndexError):
+        return None
+
+
+def _parse_j2k(frame: bytes, start: int) -> Codestream:
+    right, bottom, left, top, *tiles = struct.unpack_from(">8I", frame, start + 8)
+    samples, depth = struct.unpack_from(">HB", frame, start + 40)
+    place, has_transform = start + 2, False  # a transform of colours, which decoders turn back to RGB
+    while (marker := struct.unpack_from(">H", frame, place)[0]) != TILE_PART and marker >> 8 == 0xFF:
+        has_transform |= marker == CODING_STYLE and frame[place + 8] == 1
+        place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
+    across, down = (-(-(end - tiles[axis + 2]) // max(1, tiles[axis])) for axis, end in enumerate((right, bottom)))
+    return Codestream(
+        shape=(bottom - top, right - left, samples),
+        bits=(depth & 0x7F) + 1,
+        is_rgb=True if samples == 3 and has_transform else None,
+        is_whole=_count_tiles(frame, place) >= across * down,
+    )
+
+
+def _count_tiles(frame: bytes, place: int) -> int:
+    """How many different tiles there are: OpenJPEG leaves missing ones black, and says nothing."""
+    found = set()
+    while place + 12 <= len(frame):
+        marker, _, tile, length = struct.unpack_from(">HHHI", frame, place)
+        if marker != TILE_PART:
+            break
+        found.add(tile)
+        place += length or len(frame)  # 0: up to the end
+    return len(found)
+
+
+def _parse_jpeg(frame: bytes) -> Codestream | None:
+    """The frame header (SOF), and the markers up to the first scan that tell the colours, as libjpeg decides."""
+    kind, header, is_jfif, transform = 0, b"", False, None
+    for marker, content in segments(frame):
+        if marker in FRAMES:
+            kind, header = marker, content
+        elif marker == JFIF and content.startswith(b"JFIF"):
+            is_jfif = True
+        elif marker == ADOBE and content.startswith(b"Adobe") and len(content) >= 12:
+            transform = content[11]
+    if not header:
+        return None
+    bits, rows, columns, samples = struct.unpack_from(">B2HB", header)
+    is_rgb = True if header[6::3][:samples] in (b"RGB", b"rgb") else None
+    if is_jfif or transform is not None:
+        is_rgb = not is_jfif and transform == 0
+    return Codestream((rows, columns, samples), bits, is_rgb if samples == 3 else None, True, kind in HIERARCHICAL)

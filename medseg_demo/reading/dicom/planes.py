@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_demo.image import SourceFrames
-from medseg_demo.reading.dicom.elements import as_numbers, first, items, numbers, value_of, word, words
+from medseg_demo.reading.dicom.dataset import as_numbers, first, items, numbers, value_of, word, words
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -19,8 +19,19 @@ import numpy as np
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
 from medseg_demo.image import Geometry, MedicalImage, spacing_of
-from medseg_demo.reading.dicom.dataset import Header, load, read_pixels, sop_class
-from medseg_demo.reading.dicom.elements import PER_FRAME, first, group_items, items, value_of, whole, word
+from medseg_demo.reading.dicom.dataset import (
+    PER_FRAME,
+    Header,
+    first,
+    group_items,
+    items,
+    load,
+    read_pixels,
+    sop_class,
+    value_of,
+    whole,
+    word,
+)
 from medseg_demo.reading.dicom.frame_places import CHOOSE, NOT_ON_IMAGE, FramePlaces, find_places
 from medseg_demo.reading.dicom.pixel_format import PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode

@@ -9,7 +9,7 @@ import numpy as np
 
 from medseg_demo.errors import OutputError
 from medseg_demo.image import MedicalImage, SourceFrames
-from medseg_demo.reading.dicom.elements import first, value_of, whole
+from medseg_demo.reading.dicom.dataset import first, value_of, whole
 from medseg_demo.reading.dicom.planes import MEASURES
 from medseg_demo.reading.dicom.slice_places import SlicePlaces, places_of
 

@@ -14,8 +14,19 @@ import numpy as np
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, ReadError, UnsupportedImageError
-from medseg_demo.reading.dicom.dataset import is_dicom, load, read_pixels
-from medseg_demo.reading.dicom.elements import PER_FRAME, first, item_of, modality_code, value_of, whole, word, words
+from medseg_demo.reading.dicom.dataset import (
+    PER_FRAME,
+    first,
+    is_dicom,
+    item_of,
+    load,
+    modality_code,
+    read_pixels,
+    value_of,
+    whole,
+    word,
+    words,
+)
 from medseg_demo.reading.dicom.file import describe_image, read_frames
 from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.planes import Plane, describe_frames, is_mosaic, is_tiled, plane_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_demo.errors import DamagedFileError, UnsupportedImageError
-from medseg_demo.reading.dicom.elements import as_numbers, first, items, value_of, word
+from medseg_demo.reading.dicom.dataset import as_numbers, first, items, value_of, word
 from medseg_demo.reading.dicom.pixel_format import PixelFormat
 from medseg_demo.reading.source import Source
 

@@ -14,9 +14,8 @@ from pydicom.pixels import convert_color_space, get_encoder
 
 from medseg_demo.errors import DamagedFileError
 from medseg_demo.reading import read_image
-from medseg_demo.reading.dicom.codestream import parse
 from medseg_demo.reading.dicom.pixel_format import PixelFormat
-from medseg_demo.reading.dicom.pixels import decode
+from medseg_demo.reading.dicom.pixels import decode, parse_codestream
 
 EXPLICIT, BIG_ENDIAN, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"
 JPEG, JPEG_12, JPEG_LOSSLESS = (f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 70))
@@ -261,22 +260,22 @@ def test_a_signed_codestream(source):
 def test_the_size_that_jpeg_claims(options):
     stream = io.BytesIO()
     Image.fromarray(np.zeros((30, 47, 3), np.uint8)).save(stream, "JPEG", **options)
-    assert parse(stream.getvalue()).shape[:2] == (30, 47)
+    assert parse_codestream(stream.getvalue()).shape[:2] == (30, 47)
 
 
 @pytest.mark.parametrize("boxed", [False, True])
 def test_the_size_that_jpeg_2000_claims(boxed):
     stream = io.BytesIO()
     Image.fromarray(np.zeros((30, 47), np.uint8)).save(stream, "JPEG2000", no_jp2=not boxed)
-    assert parse(stream.getvalue()).shape[:2] == (30, 47)
+    assert parse_codestream(stream.getvalue()).shape[:2] == (30, 47)
 
 
 def test_the_size_that_jpeg_ls_claims():
     jpeg_ls = pytest.importorskip("jpeg_ls")
     frame = bytes(jpeg_ls.encode_array(np.arange(300, dtype=np.uint8).reshape(15, 20)))
-    assert parse(frame).shape == (15, 20, 1)
+    assert parse_codestream(frame).shape == (15, 20, 1)
 
 
 @pytest.mark.parametrize("frame", [b"", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00", b"\xff\x4f\xff\x51\x00", bytes(100)])
 def test_frames_without_a_claim(frame):
-    assert parse(frame) is None
+    assert parse_codestream(frame) is None
