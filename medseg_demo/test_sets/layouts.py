@@ -17,6 +17,13 @@ from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import DATASET_FILE, channel_names_of
 
 NNUNET_FOLDERS = (("imagesTr", "labelsTr", "train"), ("imagesTs", "labelsTs", "test"))
+# The header of a detached format → what the files beside it are usually called that hold its data.
+DATA_OF = {
+    ".mhd": (".raw", ".zraw"),
+    ".nhdr": (".raw", ".raw.gz"),
+    ".hdr": (".img",),
+    ".hdr.gz": (".img.gz",),
+}
 
 
 def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -> tuple[Case, ...]:
@@ -158,7 +165,16 @@ def _inside(folder: Path, name: str) -> Path | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    """The files of a folder, without those that a header beside them keeps its data in."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    data = {
+        path.name[: -len(header)] + ending
+        for path in files
+        for header, endings in DATA_OF.items()
+        if path.name.lower().endswith(header)
+        for ending in endings
+    }
+    return [path for path in files if path.name not in data]
 
 
 def _by_stem(folder: Path, paths: Iterable[Path], faults: list[str]) -> dict[str, Path]:

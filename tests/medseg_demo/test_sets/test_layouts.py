@@ -7,6 +7,7 @@ import pytest
 
 from medseg_demo.errors import TestSetError, UnsupportedImageError
 from medseg_demo.test_sets.case import read_case_image
+from medseg_demo.test_sets.layouts import find_cases
 from medseg_demo.test_sets.test_set import data_hash, read_test_set
 
 MODALITIES = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
@@ -159,3 +160,16 @@ def test_a_plain_folder_of_several_modalities(tmp_path):
     describe(tmp_path, channel_names=["T1", "T2"])
     (case,) = read_test_set(tmp_path).cases
     assert read_case_image(case).channel_names == ("T1", "T2")
+
+
+@pytest.mark.parametrize(
+    ("header", "data"), [(".mhd", ".raw"), (".mhd", ".zraw"), (".nhdr", ".raw.gz"), (".hdr", ".img")]
+)
+def test_the_data_of_a_detached_header_are_no_case_of_their_own(tmp_path, header, data):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for suffix in (header, data):
+            (tmp_path / folder / f"case{suffix}").write_bytes(b"x")
+    faults: list[str] = []
+    (case,) = find_cases(tmp_path, {}, faults)
+    assert (case.image_path.name, case.mask_path.name, faults) == (f"case{header}", f"case{header}", [])
