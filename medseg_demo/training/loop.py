@@ -52,7 +52,7 @@ class SegmentationTask(LightningModule):
     ) -> None:
         super().__init__()
         self.config, self.val_cases, self.compute, self.total_steps = config, val_cases, compute, total_steps
-        self.network = checkpoint.network
+        self.network = checkpoint.module
         self.average = AveragedModel(self.network, avg_fn=_moving_average(config.average), use_buffers=True)
         self.loss = build_loss(config.loss, classes=len(checkpoint.card.class_names))
         card = checkpoint.card

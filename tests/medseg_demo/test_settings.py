@@ -17,7 +17,9 @@ def test_each_setting_can_be_set():
     assert settings == Settings(threads=3, checkpoints_dir=Path("elsewhere"), device="cpu")
 
 
-@pytest.mark.parametrize(("name", "value"), [("THREADS", "two"), ("THREADS", "-1"), ("PRECISION", "half"), ("BACKEND", "tpu")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("THREADS", "two"), ("THREADS", "-1"), ("PRECISION", "half"), ("BACKEND", "tpu")]
+)
 def test_unusable_values_are_named(name, value):
     with pytest.raises(OptionError, match=f"MEDSEG_{name}"):
         Settings.from_environment({f"MEDSEG_{name}": value})
