@@ -36,7 +36,8 @@ def rows(output):
 
 
 def test_a_killed_run_continues_to_the_same_bytes_and_scores_nothing_twice(environment, make_test_set, tmp_path):
-    folder, killed, whole = make_test_set(cases=60), tmp_path / "killed", tmp_path / "whole"
+    # Many cases, since on a busy machine this process may notice late how far the other is.
+    folder, killed, whole = make_test_set(cases=200), tmp_path / "killed", tmp_path / "whole"
     (folder / "images" / "case_20.png").write_bytes(b"damaged")
     process = subprocess.Popen(
         [sys.executable, "-m", "evaluation", *command(folder, killed, "--workers", "1")], stderr=subprocess.DEVNULL
@@ -46,18 +47,18 @@ def test_a_killed_run_continues_to_the_same_bytes_and_scores_nothing_twice(envir
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = lines(killed, "scored")
-    assert 10 <= len(before) < 59
+    assert 10 <= len(before) < 199
     assert not (killed / "scores.csv").exists()
 
     assert main(command(folder, killed, "--workers", "1", "--resume")) == 1
     assert main(command(folder, whole, "--workers", "1")) == 1
     assert (killed / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
     scored = lines(killed, "scored")
-    assert len(scored) == len(set(scored)) <= 59  # a case may be stored and the process killed before its line
+    assert len(scored) == len(set(scored)) <= 199  # a case may be stored and the process killed before its line
     assert set(before) <= set(lines(killed, "kept"))
     finished = [{*lines(run, "scored"), *lines(run, "failed"), *lines(run, "kept")} for run in (killed, whole)]
     assert finished[0] == finished[1]
-    assert len(list((killed / "predictions").rglob("*.png"))) == 59
+    assert len(list((killed / "predictions").rglob("*.png"))) == 199
 
 
 def test_an_interrupt_keeps_what_is_done(environment, make_test_set, tmp_path):
