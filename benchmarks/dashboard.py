@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.ratio import Ratio
-from evaluation.figures import FIGURES
-from evaluation.results import Results, Run
-from evaluation.ui import result_handlers
-from evaluation.ui.board import Asked, Board
-from evaluation.ui.run_folders import Opened, coded
+from evaluation.results.figures import FIGURES
+from evaluation.results.table import Results, Run
+from evaluation.ui.evaluate import result_handlers
+from evaluation.ui.evaluate.board import Asked, Board
+from evaluation.ui.evaluate.run_folders import Opened, coded
 
 CHECKPOINTS, CASES, CLASSES = 5, 10_000, 2
 LIMIT_S = 0.5

@@ -14,8 +14,8 @@ import psutil
 from PIL import Image
 from torch import nn
 
-from evaluation.run_request import RunOptions, RunProgress
-from evaluation.runner import run
+from evaluation.runs.request import RunOptions, RunProgress
+from evaluation.runs.runner import run
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.test_sets.test_set import read_test_set

@@ -21,8 +21,8 @@ import torch
 
 from benchmarks.forward import bare_network
 from benchmarks.ratio import Ratio, machine, table
-from evaluation.run_request import RunOptions
-from evaluation.runner import run
+from evaluation.runs.request import RunOptions
+from evaluation.runs.runner import run
 from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.segmenting import windows as inference

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.comparison_command import add_compare
-from evaluation.report_command import add_report
+from evaluation.comparison.command import add_compare
+from evaluation.report.command import add_report
 from medseg_demo.__main__ import complain, run_command
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from evaluation.results import Results
-    from evaluation.run_request import RunOptions, RunOutcome, RunProgress
+    from evaluation.results.table import Results
+    from evaluation.runs.request import RunOptions, RunOutcome, RunProgress
 
 MOST_FAULTS = 20  # that are printed one by one; all of them stand in scores.csv
 
@@ -103,8 +103,8 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    from evaluation.preflight import read_test_sets
-    from evaluation.runner import run
+    from evaluation.runs.preflight import read_test_sets
+    from evaluation.runs.runner import run
     from medseg_demo.models.catalog import load_checkpoint
 
     scoring = _scoring(options)
@@ -121,8 +121,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _score(options: argparse.Namespace, settings: Settings) -> int:
-    from evaluation.preflight import read_test_sets
-    from evaluation.runner import score
+    from evaluation.runs.preflight import read_test_sets
+    from evaluation.runs.runner import score
 
     scoring = _scoring(options)
     (test_set,) = read_test_sets([_test_set_folder(options.test_set, settings)], split=options.split)
@@ -142,9 +142,9 @@ def _score(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _import(options: argparse.Namespace, settings: Settings) -> int:
-    from evaluation.import_classes import class_notes
-    from evaluation.imports import import_results
-    from evaluation.results import write_results
+    from evaluation.results.import_classes import class_notes
+    from evaluation.results.imports import import_results
+    from evaluation.results.table import write_results
 
     if any((options.output / name).exists() for name in ("run.json", "scores.csv", "scores.sqlite")):
         raise OptionError(f"{options.output} already holds a run. Choose another --output.")
@@ -161,8 +161,8 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
 
 def _imported_test_set(given: str | None, settings: Settings) -> tuple[str, tuple[str, ...] | None]:
     """The name and the classes of what was scored elsewhere; a name without a folder here has no classes."""
-    from evaluation.imports import NO_TEST_SET
-    from evaluation.preflight import read_test_sets
+    from evaluation.results.imports import NO_TEST_SET
+    from evaluation.runs.preflight import read_test_sets
 
     if given is None:
         return NO_TEST_SET, None
@@ -182,7 +182,7 @@ def _class_names(pairs: Sequence[str]) -> dict[str, str]:
 
 def _scoring(options: argparse.Namespace) -> "RunOptions":
     from evaluation.metrics import METRICS
-    from evaluation.run_request import RunOptions
+    from evaluation.runs.request import RunOptions
 
     if options.workers is not None and options.workers < 0:
         raise OptionError(f"--workers is {options.workers}. Give 0 or more.")
@@ -260,8 +260,8 @@ def _report(outcome: "RunOutcome") -> int:
 
 def _print_summary(results: "Results") -> None:
     """One line for each checkpoint, test set and class."""
+    from evaluation.results.words import metric_title, number, summary_caption
     from evaluation.statistics import summarise
-    from evaluation.wording import metric_title, number, summary_caption
 
     table = results.table
     metric = next((name for name in ("dice", "iou", *results.metrics) if name in results.metrics), "")

@@ -25,8 +25,8 @@ from PIL import Image
 
 import app
 from evaluation.__main__ import main as evaluation_command
-from evaluation.ui.compare_code import to_code
-from evaluation.ui.compare_state import Request
+from evaluation.ui.compare.code import to_code
+from evaluation.ui.compare.state import Request
 from medseg_demo.__main__ import main as segment_command
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard

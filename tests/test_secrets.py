@@ -351,16 +351,17 @@ def assert_nothing_scored(output: Path, capsys) -> None:
 
 
 def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path):
-    from evaluation.ui import compare_handlers, compare_run
-    from evaluation.ui.compare_state import Request
-    from evaluation.ui.compare_state import Work as ComparedWork
-    from medseg_demo.ui import segment_handlers
-    from medseg_demo.ui.state import Choices, Work
+    from evaluation.ui.compare import handlers as compare_handlers
+    from evaluation.ui.compare import run as compare_run
+    from evaluation.ui.compare.state import Request
+    from evaluation.ui.compare.state import Work as ComparedWork
+    from medseg_demo.ui.segment import handlers
+    from medseg_demo.ui.session import Choices, Work
 
     engine = Engine(settings)
     for path in [*given[::3], *zips[::7]]:
         work = Work()
-        shown = list(segment_handlers.take_files(engine, work, [path], Choices(CHECKPOINT), tmp_path / "visitor"))
+        shown = list(handlers.take_files(engine, work, [path], Choices(CHECKPOINT), tmp_path / "visitor"))
         assert work.given.image is None, path.name
         assert not holds_secret(repr(shown)), path.name
         compared = ComparedWork()

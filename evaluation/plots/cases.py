@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 
 from evaluation.plots.scores import Scores
 from evaluation.plots.style import INKS, Theme, base_figure, colour, positions
+from evaluation.results.words import metric_title, number
 from evaluation.statistics import AS_MEASURED, Policy, ScoreMatrix, better, goodness, score_matrix
 from evaluation.statistics.resampling import quantile
-from evaluation.wording import metric_title, number
 
 MOST_HEAT_CASES = 60
 

@@ -9,8 +9,8 @@ from plotly.subplots import make_subplots
 
 from evaluation.plots.scores import CLICK_COLUMNS, Scores
 from evaluation.plots.style import INKS, Theme, base_figure, colour
+from evaluation.results.words import metric_title, number
 from evaluation.statistics import AS_MEASURED, Policy
-from evaluation.wording import metric_title, number
 
 BINS = 30
 

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from evaluation.plots.style import INKS, Theme, base_figure, colour, positions, symbol
+from evaluation.results.words import SCHEMES, metric_title, number, ranking_caption, summary_caption
 from evaluation.statistics import Ranking, SchemeRanking, Summary
-from evaluation.wording import SCHEMES, metric_title, number, ranking_caption, summary_caption
 
 
 def group_intervals(

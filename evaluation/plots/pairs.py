@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from evaluation.plots.scores import Scores, click_data
 from evaluation.plots.style import INKS, Theme, base_figure, positions
+from evaluation.results.words import metric_title, number
 from evaluation.statistics import AS_MEASURED, PairComparison, Policy, goodness
-from evaluation.wording import metric_title, number
 
 MOST_LINES = 400
 OUTCOMES = ("better", "equal", "worse")

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from evaluation.metrics.table import METRICS
 from evaluation.plots.style import INKS, Theme, colour, positions, symbol
+from evaluation.results.words import metric_title, number
 from evaluation.statistics import Policy, failed_rows, metric_values
-from evaluation.wording import metric_title, number
 
 CLICK_COLUMNS = ["test_set", "checkpoint", "case_id", "class_name"]
 CLICK_HOVER = "<b>%{customdata[2]}</b><br>%{customdata[1]} · %{customdata[3]} · %{customdata[0]}"

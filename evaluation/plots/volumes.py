@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from evaluation.plots.scores import Scores
 from evaluation.plots.style import DASHES, INKS, Theme, base_figure, colour, positions, symbol
+from evaluation.results.words import number
 from evaluation.statistics import failed_rows
-from evaluation.wording import number
 from medseg_demo.errors import OptionError
 
 

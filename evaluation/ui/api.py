@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from evaluation.ui import texts
-from evaluation.ui.messages import message
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.test_sets.test_set import read_test_set
 
 if TYPE_CHECKING:
-    from evaluation.results import Results
+    from evaluation.results.table import Results
 
 Answer = tuple[dict[str, object], str]
 
@@ -72,8 +72,8 @@ def evaluate_test_set(
     """
     from gradio.utils import get_upload_folder
 
-    from evaluation.run_request import RunOptions
-    from evaluation.runner import run
+    from evaluation.runs.request import RunOptions
+    from evaluation.runs.runner import run
     from medseg_demo.models.catalog import load_checkpoint
 
     settings, names = engine.settings, _names(checkpoints)
@@ -101,7 +101,7 @@ def _names(checkpoints: Sequence[str] | str) -> list[str]:
 
 def _test_set_folder(engine: Engine, name: str, file: str | None, unpack_to: Path) -> Path:
     """The folder that a name or a zip stands for; a path is no name."""
-    from evaluation.case_files import available_test_sets, find_test_set
+    from evaluation.results.origins import available_test_sets, find_test_set
 
     if bool(name) == bool(file):
         raise OptionError("Give either the name of a test set or a zip of one.")
@@ -127,7 +127,7 @@ def _unpacked(path: Path, engine: Engine, unpack_to: Path) -> Path:
 def _as_json(results: "Results", failures: Sequence[str]) -> dict[str, object]:
     from dataclasses import asdict
 
-    from evaluation.results import json_ready
+    from evaluation.results.table import json_ready
 
     document = {
         "rows": results.table.to_dict("records"),

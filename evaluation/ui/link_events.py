@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from evaluation.ui.components import html
+from evaluation.ui.evaluate.components import html
+from evaluation.ui.evaluate.messages import message
 from evaluation.ui.links import Link, read_link
-from evaluation.ui.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.ui import markup, run_handlers, segment_handlers
+from medseg_demo.ui import markup
 from medseg_demo.ui.code import page_address
-from medseg_demo.ui.segment_tab import NETWORK, QUICK, SegmentTab
-from medseg_demo.ui.state import Choices, Work, session_folder
+from medseg_demo.ui.segment import handlers, run_handlers
+from medseg_demo.ui.segment.tab import NETWORK, QUICK, SegmentTab
+from medseg_demo.ui.session import Choices, Work, session_folder
 
 if TYPE_CHECKING:
-    from evaluation.ui.compare_tab import CompareTab
-    from evaluation.ui.evaluate_tab import EvaluateTab
+    from evaluation.ui.compare.tab import CompareTab
+    from evaluation.ui.evaluate.tab import EvaluateTab
 
 Updates = dict[str, object]
 
@@ -83,9 +84,9 @@ class Links:
             kind: str = "",
             work: Any = None,
         ) -> Iterator[dict[Any, object]]:
-            from evaluation.ui.compare_handlers import choose_sample
-            from evaluation.ui.compare_run import run
-            from evaluation.ui.compare_state import Request
+            from evaluation.ui.compare.handlers import choose_sample
+            from evaluation.ui.compare.run import run
+            from evaluation.ui.compare.state import Request
 
             link = self._link(request) if kind == "compare" else None
             if link is None or link.sample is None:
@@ -104,7 +105,7 @@ class Links:
         def open_link(request: gr.Request, board: Any) -> dict[Any, object]:
             if "run" not in request.query_params:
                 return gr.skip()
-            from evaluation.ui.run_links import open_run
+            from evaluation.ui.evaluate.run_links import open_run
 
             try:
                 link = self._link(request)
@@ -123,7 +124,7 @@ def segment_sample(
     """Choose the sample and the checkpoint of a link on the Segment tab, and segment."""
     assert link.sample is not None
     suited = replace(link.sample, checkpoint=choices.checkpoint or "")
-    updates: dict[str, Any] = segment_handlers.choose_sample(engine, work, suited, choices)
+    updates: dict[str, Any] = handlers.choose_sample(engine, work, suited, choices)
     yield updates
     entry = engine.find(choices.checkpoint)
     threshold = (entry.card.threshold if entry and entry.card else None) or choices.threshold

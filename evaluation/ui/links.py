@@ -63,7 +63,7 @@ def read_link(parameters: Mapping[str, str], engine: Engine) -> Link | None:
 
 def _run_names(engine: Engine) -> list[str]:
     """The runs that everybody may open; those of one visitor are none of them."""
-    from evaluation.ui.run_folders import list_runs
+    from evaluation.ui.evaluate.run_folders import list_runs
 
     return [folder.path.name for folder in list_runs(engine.settings, "")]
 

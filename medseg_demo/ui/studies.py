@@ -9,7 +9,7 @@ from medseg_demo.errors import OptionError
 from medseg_demo.reading.studies import Channels, Series, Study, channel_groups, find_studies, result_stems
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
-from medseg_demo.ui.state import known_folder
+from medseg_demo.ui.session import known_folder
 
 EVERY = "every"
 MOST_NAMES = 6

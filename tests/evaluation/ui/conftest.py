@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 import app
-from evaluation.kept_predictions import keep_prediction
-from evaluation.results import Results, Run, write_results
-from evaluation.ui import result_handlers, run_folders
+from evaluation.results.table import Results, Run, write_results
+from evaluation.runs.predictions import keep_prediction
+from evaluation.ui.evaluate import result_handlers, run_folders
 from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
-from medseg_demo.ui.example import Example
+from medseg_demo.ui.segment.example import Example
 from medseg_demo.writing.nifti import write_nifti
 
 VISITOR = "0123456789abcdef" * 2

@@ -2,8 +2,8 @@
 
 import pytest
 
+from evaluation.ui.evaluate.run_links import NO_CASE_TITLE, open_run
 from evaluation.ui.links import read_link
-from evaluation.ui.run_links import NO_CASE_TITLE, open_run
 from medseg_demo.errors import OptionError
 from medseg_demo.samples import list_samples
 

@@ -9,7 +9,7 @@ from medseg_demo.errors import DamagedFileError, OptionError
 from medseg_demo.reading import Series, Study, read_image
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
-from medseg_demo.ui.state import session_folder
+from medseg_demo.ui.session import session_folder
 from medseg_demo.ui.studies import EVERY, chosen, first_choice, offer
 
 
@@ -140,7 +140,7 @@ def test_volumes_are_told_from_those_of_another_file(times, picture, tmp_path):
 
 
 def test_equal_names_get_the_folders_that_a_zip_had(picture, tmp_path, monkeypatch):
-    monkeypatch.setattr("medseg_demo.ui.state.get_upload_folder", lambda: str(tmp_path))
+    monkeypatch.setattr("medseg_demo.ui.session.get_upload_folder", lambda: str(tmp_path))
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         for inside in ("S1/scan.png", "S2/scan.png", "S2/other.png"):
             archive.write(picture("a"), inside)

@@ -1,0 +1,1 @@
+"""Several label maps of one image beside each other."""

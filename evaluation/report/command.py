@@ -1,0 +1,65 @@
+"""The command ``python -m evaluation report``: results as one HTML file."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg_demo.errors import OptionError
+from medseg_demo.settings import Settings
+
+if TYPE_CHECKING:
+    from evaluation.report.report import ReportOptions
+
+
+def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to a parser."""
+    report = commands.add_parser("report", help="one HTML file with tables, plots and worst cases, readable offline")
+    report.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="output folders of earlier runs")
+    report.add_argument("--output", required=True, type=Path, metavar="FILE.html")
+    _add_options(report)
+    report.set_defaults(run=_write_report)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--test-set", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
+    parser.add_argument("--checkpoint", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
+    parser.add_argument("--metric", default="", metavar="NAME", help="what ranks; default: dice")
+    parser.add_argument(
+        "--empty", choices=["skip", "one", "zero"], default="skip", help="what two empty masks count; default: skip"
+    )
+    parser.add_argument(
+        "--failed", choices=["apart", "worst"], default="apart", help="what failed cases count; default: apart"
+    )
+    parser.add_argument(
+        "--order", choices=["class", "case", "pooled"], default="class", help="of a mean; default: class"
+    )
+    parser.add_argument("--worst", type=int, metavar="N", help="worst cases with pictures, for each test set")
+    parser.add_argument("--title", help="of the page")
+
+
+def _write_report(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.report.predictions import segment_as_scored
+    from evaluation.report.report import write_report
+    from evaluation.results.table import read_results
+
+    shown = _report_options(options)
+    segment = segment_as_scored([run for folder in options.folders for run in read_results(folder).runs], settings)
+    print(write_report(options.folders, options.output, options=shown, settings=settings, segment=segment))
+    return 0
+
+
+def _report_options(options: argparse.Namespace) -> "ReportOptions":
+    from evaluation.report.report import ReportOptions
+    from evaluation.statistics import Policy
+
+    if options.worst is not None and options.worst < 0:
+        raise OptionError(f"--worst is {options.worst}. Give 0 or more.")
+    given = {"worst": options.worst, "title": options.title}
+    return ReportOptions(
+        test_sets=tuple(options.test_set or ()),
+        checkpoints=tuple(options.checkpoint or ()),
+        metric=options.metric,
+        policy=Policy(empty=options.empty, failed=options.failed),
+        order=options.order,
+        **{name: value for name, value in given.items() if value is not None},
+    )

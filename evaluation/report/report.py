@@ -1,0 +1,238 @@
+"""Results → one self-contained HTML file: tables, plots, every case in the table, the worst ones in the viewer.
+
+The file holds everything that it shows, plotly.js once and the viewer among it: it opens from a disk without a
+network. Of the worst cases it holds whole images, and of each volume a few slices, 3 MiB of them at most. Whoever
+passes it on passes on the pictures of the worst cases too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from evaluation.report import page
+from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
+from evaluation.report.viewer import embedded_value, opening_slice
+from evaluation.results import tables
+from evaluation.results.answers import Answer, Question, answer, badness, names_in, worst_cases
+from evaluation.results.figures import FIGURES, View, draw_figure
+from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
+from evaluation.results.table import Results, Run, merge, read_results
+from evaluation.results.words import comparison_sentence, metric_title, number, policy_caption
+from evaluation.statistics import AS_MEASURED, Order, Policy
+from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.settings import Settings
+from medseg_demo.writing.whole import write_text
+
+WORST = 6
+MOST_ROWS = 2000
+MOST_SENTENCES = 15
+TILE_SIDE = 320
+
+SIMULATED_NOTE = "These images are simulated, not photographed: the scores say nothing about microscopes or patients."
+NOTES = (
+    "For research and teaching. Not a medical device.",
+    "A case that could not be scored is counted as failed and never dropped; an infinite distance is a miss and stays.",
+)
+
+RunsHere = dict[str, tuple[Run, Path | None]]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report shows.
+
+    Attributes:
+        test_sets: Which ones; empty takes all.
+        checkpoints: Which ones; empty takes all.
+        metric: The one that checkpoints are ranked by; empty takes Dice, or the first one where Dice is missing.
+        policy: Of empty masks, misses and failed cases.
+        order: Of a mean over several classes.
+        worst: How many of the worst cases are shown as pictures, for each test set.
+        title: Of the page.
+    """
+
+    test_sets: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    metric: str = ""
+    policy: Policy = AS_MEASURED
+    order: Order = "class"
+    worst: int = WORST
+    title: str = "Segmentation scores"
+
+
+def write_report(
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    options: ReportOptions | None = None,
+    settings: Settings | None = None,
+    segment: Segment | None = None,
+) -> Path:
+    """Write the report of one or several output folders.
+
+    Args:
+        folders: Each with a ``run.json`` and a ``scores.csv``.
+        output: The HTML file.
+        options: What it shows.
+        settings: Where the test sets lie, whose worst cases are shown.
+        segment: Makes predictions again that were not kept; None shows those cases without one.
+
+    Returns:
+        The file.
+
+    Raises:
+        ResultsError: A folder holds no results, or damaged ones.
+        OptionError: A test set, a checkpoint or the metric is not among the results, or no row is left.
+        OutputError: The file cannot be written.
+    """
+    options, settings = options or ReportOptions(), settings or Settings()
+    read = [read_results(Path(folder)) for folder in folders]
+    results = merge(read)
+    found = [(run, Path(folder)) for folder, one in zip(folders, read, strict=True) for run in one.runs]
+    origins, numbers = trace_runs(results, found), count(1)
+    sections = [
+        _section(name, results, _runs_on(origins, name), options, settings, segment, numbers)
+        for name in _chosen(results, options)
+    ]
+    metrics = tuple(results.metrics)
+    sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
+    write_text(Path(output), page.whole(options.title, [*map(page.note, NOTES)], sections))
+    return Path(output)
+
+
+def _chosen(results: Results, options: ReportOptions) -> tuple[str, ...]:
+    """The test sets that are shown."""
+    test_sets = names_in(results.table["test_set"])
+    _check("test set", options.test_sets, test_sets)
+    _check("checkpoint", options.checkpoints, names_in(results.table["checkpoint"]))
+    _check("metric", (options.metric,) if options.metric else (), tuple(results.metrics))
+    return options.test_sets or test_sets
+
+
+def _check(kind: str, wanted: Sequence[str], present: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise OptionError(f"The results hold no {kind} {', '.join(missing)}. They have: {', '.join(present)}.")
+
+
+def _runs_on(origins: Origins, test_set: str) -> RunsHere:
+    return {name: origin for (where, name), origin in origins.items() if where == test_set}
+
+
+def _section(
+    name: str,
+    results: Results,
+    origins: RunsHere,
+    options: ReportOptions,
+    settings: Settings,
+    segment: Segment | None,
+    numbers: "count[int]",
+) -> str:
+    """Everything about one test set."""
+    metric = options.metric or ("dice" if "dice" in results.metrics else results.metrics[0])
+    checkpoints = tuple(one for one in options.checkpoints if one in origins)
+    found = answer(results, Question(name, checkpoints, "", metric, options.policy, options.order))
+    cases = _worst(found, origins, options, settings, segment)
+    parts = [
+        *([page.note(SIMULATED_NOTE, alarm=True)] if is_simulated(name) else []),
+        page.table(_runs(found, origins)),
+        page.table(tables.leaderboard(found)),
+        page.table(tables.every_metric(found, results.metrics)),
+        page.sentences("Is the difference real?", _sentences(found)),
+        *([page.table(policies)] if (policies := tables.policies(found)) else []),
+        page.figures([_figure(figure.name, figure.title, found, numbers) for figure in FIGURES]),
+        page.worst(cases, _legend()),
+        page.rows(_rows(found, results.metrics)),
+    ]
+    title = f"{name} (simulated)" if is_simulated(name) else name
+    return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
+
+
+def _runs(found: Answer, origins: RunsHere) -> tables.Table:
+    """What was run, when, and with which settings."""
+    rows, unit = [], tables.units_in(found, "distance_unit")
+    for standing in found.standings:
+        run = origins[standing.checkpoint][0]
+        settings = run.settings
+        tolerance = settings.get("nsd_tolerance")
+        state = "stopped before the last case" if run.partial else "whole"
+        rows.append(
+            (
+                standing.checkpoint, run.source, f"{standing.summary.cases:,}", state, run.moment or "not known",
+                run.checkpoint_hash[:12] or "not known", run.test_set_hash[:12] or "not known",
+                "not known" if tolerance is None else f"{tolerance:g} {unit}".strip(),
+            )
+        )  # fmt: skip
+    header = ("Checkpoint", "Source", "Cases", "State", "Moment", "Checkpoint hash", "Test-set hash", "NSD tolerance")
+    return tables.Table("Runs", header, tuple(rows))
+
+
+def _sentences(found: Answer) -> list[str]:
+    unit = tables.unit_of(found, found.question.metric)
+    sentences = [comparison_sentence(one, unit=unit) for one in found.comparisons[:MOST_SENTENCES]]
+    left = len(found.comparisons) - len(sentences)
+    if left:
+        sentences.append(f"And {left} more pairs: see the significance map.")
+    return sentences or [found.problem or "Only one checkpoint was scored here, so there is nothing to compare."]
+
+
+def _figure(name: str, title: str, found: Answer, numbers: "count[int]") -> page.Plot:
+    try:
+        return page.Plot(f"plot-{next(numbers)}", title, draw_figure(name, found, View()).to_json())
+    except OptionError as error:
+        return page.Plot("", title, "", str(error))
+
+
+def _worst(
+    found: Answer, origins: RunsHere, options: ReportOptions, settings: Settings, segment: Segment | None
+) -> list[page.WorstCase]:
+    question = found.question
+    order = worst_cases(found.table, question.metric, policy=question.policy, most=options.worst)
+    return [_worst_case(found, case_id, name, origins, settings, segment) for case_id, name in order]
+
+
+def _worst_case(
+    found: Answer, case_id: str, checkpoint: str, origins: RunsHere, settings: Settings, segment: Segment | None
+) -> page.WorstCase:
+    """One case with its picture and viewer, or why there is none."""
+    rows = found.table[(found.table["case_id"] == case_id) & (found.table["checkpoint"] == checkpoint)]
+    values = ", ".join(f"{one['class_name']} {_value(one, found.question.metric)}" for one in rows.to_dict("records"))
+    caption = f"{metric_title(found.question.metric)}: {values}"
+    test_set = found.question.test_set
+    try:
+        case = open_case(test_set, case_id, [checkpoint], runs=origins, settings=settings, segment=segment)
+    except MedsegError as error:
+        return page.WorstCase(test_set, case_id, checkpoint, caption, note=str(error))
+    prediction = case.predictions[0]
+    index = opening_slice(case.reference, prediction.label_map)
+    picture = outcome_picture(case.image, case.reference, prediction.label_map, slice_index=index, max_side=TILE_SIDE)
+    value, note = embedded_value(case, prediction, title=f"{case_id} · {checkpoint}")
+    notes = " ".join(filter(None, (prediction.note, note)))
+    outcomes = prediction.label_map is not None
+    return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, notes, outcomes)
+
+
+def _value(row: dict[str, object], metric: str) -> str:
+    return "failed" if row["status"] == "failed" else number(float(row[metric]))  # type: ignore[arg-type]
+
+
+def _rows(found: Answer, metrics: tuple[str, ...]) -> page.CaseRows:
+    """The rows of the table, the worst first, and what is left out of very many."""
+    bad = badness(found.table, found.question.metric, found.question.policy)
+    order = (-bad).argsort(kind="stable")[:MOST_ROWS]
+    names = ["case_id", "checkpoint", "class_name", "status", "error", *metrics]
+    part = found.table.iloc[order]
+    cells = [[_text(row[name]) for name in names] for row in part.to_dict("records")]
+    note = policy_caption(found.question.policy, found.question.order)
+    if len(order) < len(found.table):
+        note = f"The {len(order):,} worst of {len(found.table):,} rows; all of them stand in scores.csv. {note}"
+    return page.CaseRows(names, cells, note)
+
+
+def _text(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _legend() -> list[tuple[str, str]]:
+    return [(as_data_url(swatch(place)), name) for place, name in enumerate(OUTCOMES)]

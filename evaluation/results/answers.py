@@ -1,0 +1,244 @@
+"""One question put to the results (which test set, class, metric, policy), and everything that is answered to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from evaluation.metrics.table import METRICS
+from evaluation.results.table import Results
+from evaluation.statistics import (
+    AS_MEASURED,
+    Order,
+    PairComparison,
+    Policy,
+    PolicyEffect,
+    Ranking,
+    Summary,
+    compare_pairs,
+    goodness,
+    metric_values,
+    policy_effects,
+    rank_checkpoints,
+    summarise,
+)
+from medseg_demo.errors import OptionError
+
+ALL_CLASSES = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the results.
+
+    Attributes:
+        test_set: The test set's name.
+        checkpoints: Which ones, in the order of the table; empty takes all.
+        class_name: One class; empty takes all of them.
+        metric: The metric.
+        policy: Of empty masks, misses and failed cases.
+        order: Of a mean over several classes.
+    """
+
+    test_set: str
+    checkpoints: tuple[str, ...] = ()
+    class_name: str = ALL_CLASSES
+    metric: str = "dice"
+    policy: Policy = AS_MEASURED
+    order: Order = "class"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One checkpoint's line of the leaderboard.
+
+    Attributes:
+        checkpoint: Its name.
+        summary: Of the metric over the cases.
+        ranks: Under each scheme; empty where there is no ranking.
+        stability: The share of resamples in which it had that rank, under each scheme.
+    """
+
+    checkpoint: str
+    summary: Summary
+    ranks: tuple[int, ...] = ()
+    stability: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the results say to a question.
+
+    Attributes:
+        question: The question.
+        table: The rows that it is about.
+        standings: The best first.
+        ranking: None with one checkpoint, or where checkpoints cannot be ranked.
+        comparisons: Of every two checkpoints, with Holm's adjustment over all of them.
+        effects: What each empty-mask policy makes of each mean.
+        problem: Why there is no ranking although there are several checkpoints.
+        metadata: The table's metadata columns.
+        tolerances: Of the surface Dice, all different ones of the runs; empty where they are not known.
+    """
+
+    question: Question
+    table: pd.DataFrame
+    standings: tuple[Standing, ...]
+    ranking: Ranking | None = None
+    comparisons: tuple[PairComparison, ...] = ()
+    effects: tuple[PolicyEffect, ...] = ()
+    problem: str = ""
+    metadata: tuple[str, ...] = ()
+    tolerances: tuple[float, ...] = ()
+
+    def comparison(self, first: str, second: str) -> PairComparison | None:
+        """The first checkpoint against the second; None where they were not compared."""
+        for one in self.comparisons:
+            if (one.first, one.second) == (first, second):
+                return one
+            if (one.first, one.second) == (second, first):
+                return _turned(one)
+        return None
+
+
+def _turned(one: PairComparison) -> PairComparison:
+    """The same comparison with first and second exchanged."""
+    return replace(
+        one,
+        first=one.second,
+        second=one.first,
+        first_failed=one.second_failed,
+        second_failed=one.first_failed,
+        difference=-one.difference,
+        median_difference=-one.median_difference,
+        low=-one.high,
+        high=-one.low,
+        wins=one.losses,
+        losses=one.wins,
+    )
+
+
+def answer(results: Results, question: Question) -> Answer:
+    """Answer a question.
+
+    Raises:
+        OptionError: The results have no row that it is about, or no such metric.
+    """
+    table = select(results.table, question)
+    if table.empty:
+        raise OptionError("No row of the results fits this choice. Choose another test set, class or checkpoint.")
+    ranking, comparisons, problem = _compare(table, question)
+    return Answer(
+        question=question,
+        table=table,
+        standings=_standings(table, question, ranking),
+        ranking=ranking,
+        comparisons=comparisons,
+        effects=_effects(table, question),
+        problem=problem,
+        metadata=results.metadata,
+        tolerances=_tolerances(results, question.test_set, set(names_in(table["checkpoint"]))),
+    )
+
+
+def _tolerances(results: Results, test_set: str, checkpoints: set[str]) -> tuple[float, ...]:
+    runs = (run for run in results.runs if run.test_set == test_set and run.checkpoint in checkpoints)
+    return tuple(sorted({float(run.settings["nsd_tolerance"]) for run in runs if "nsd_tolerance" in run.settings}))  # type: ignore[arg-type]
+
+
+def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
+    """The rows that a question is about, numbered anew."""
+    keep = (table["test_set"] == question.test_set).to_numpy(dtype=bool)
+    if question.checkpoints:
+        keep = keep & table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
+    if question.class_name != ALL_CLASSES:
+        keep = keep & (table["class_name"] == question.class_name).to_numpy(dtype=bool)
+    chosen = table[keep].reset_index(drop=True)
+    for name in chosen.select_dtypes("category"):
+        chosen[name] = chosen[name].cat.remove_unused_categories()
+    return chosen
+
+
+def badness(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED) -> np.ndarray:
+    """How bad each row is, (rows,): failed cases are infinitely bad, values that are not applicable NaN.
+
+    A metric without a better direction counts its distance from zero.
+    """
+    values = metric_values(table, metric, policy)
+    record = METRICS.get(metric)
+    good = -np.abs(values) if record is None or record.better is None else goodness(values, metric)
+    return np.where((table["status"] == "failed").to_numpy(dtype=bool), np.inf, -good)
+
+
+def worst_cases(
+    table: pd.DataFrame, metric: str, *, checkpoint: str = "", policy: Policy = AS_MEASURED, most: int | None = None
+) -> list[tuple[str, str]]:
+    """(case, checkpoint) of a selection, the worst first; of a case's classes and checkpoints the worst one counts.
+
+    Args:
+        table: A selection of one test set.
+        metric: What is bad.
+        checkpoint: Only of this one; empty takes all.
+        policy: What stands in for empty masks and misses.
+        most: How many; None takes all cases.
+    """
+    if checkpoint:
+        table = table[table["checkpoint"] == checkpoint]
+    bad = badness(table, metric, policy)
+    order = np.argsort(-np.where(np.isnan(bad), -np.inf, bad), kind="stable")
+    case_codes = pd.factorize(table["case_id"])[0]
+    firsts = np.sort(np.unique(case_codes[order], return_index=True)[1])[:most]
+    names = table[["case_id", "checkpoint"]].iloc[order[firsts]]
+    return [(str(case_id), str(name)) for case_id, name in names.itertuples(index=False, name=None)]
+
+
+def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...]:
+    """Empty for metrics whose mean no empty-mask policy can move: those whose best value is not 1."""
+    record = METRICS.get(question.metric)
+    if record is None or record.range[1] != 1:
+        return ()
+    return policy_effects(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
+
+
+def _compare(table: pd.DataFrame, question: Question) -> tuple[Ranking | None, tuple[PairComparison, ...], str]:
+    if table["checkpoint"].nunique() < 2:
+        return None, (), ""
+    ranking: Ranking | None = None
+    comparisons: tuple[PairComparison, ...] = ()
+    problem = ""
+    try:  # pairs can have cases in common where not all checkpoints together have one
+        comparisons = compare_pairs(table, question.metric, policy=question.policy)
+        ranking = rank_checkpoints(table, question.metric, policy=question.policy)
+    except OptionError as error:
+        problem = f"There is no ranking: {error}"
+    return ranking, comparisons, problem
+
+
+def _standings(table: pd.DataFrame, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:
+    summaries = summarise(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
+    standings = [_standing(summary, ranking) for summary in summaries]
+    if ranking is None:
+        return tuple(standings)
+    return tuple(sorted(standings, key=lambda one: (one.ranks, one.checkpoint)))
+
+
+def _standing(summary: Summary, ranking: Ranking | None) -> Standing:
+    name = summary.group[0]
+    if ranking is None:
+        return Standing(name, summary)
+    place = ranking.checkpoints.index(name)
+    ranks = tuple(int(scheme.ranks[place]) for scheme in ranking.schemes)
+    shares = [float(scheme.frequencies[place, rank - 1]) for scheme, rank in zip(ranking.schemes, ranks, strict=True)]
+    return Standing(name, summary, ranks, tuple(shares))
+
+
+def metric_choices(results: Results) -> tuple[str, ...]:
+    """The metrics of the results that can be asked for: those with a better direction first, then the others."""
+    known = [name for name in METRICS if name in results.metrics and METRICS[name].better is not None]
+    return (*known, *(name for name in results.metrics if name not in known))
+
+
+def names_in(values: Sequence[str] | pd.Series) -> tuple[str, ...]:
+    """The different names in order of appearance."""
+    return tuple(str(name) for name in pd.unique(pd.Series(values)))

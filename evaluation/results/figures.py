@@ -1,0 +1,136 @@
+"""The list of plots: each is one record, drawn from an answer. To add one, add its record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from evaluation import plots
+from evaluation.plots import Theme
+from evaluation.results import tables
+from evaluation.results.answers import Answer
+from evaluation.statistics import stratum_columns, summarise_by
+from medseg_demo.errors import OptionError
+
+TWO_NEEDED = "This plot compares checkpoints. Choose at least two that were scored on this test set."
+NO_COLUMN = "The cases of this test set have no column to group by. Add one to its cases.csv."
+
+
+@dataclass(frozen=True)
+class View:
+    """What a plot is told beside the answer.
+
+    Attributes:
+        first: The first checkpoint of a pair.
+        second: The second one.
+        column: The metadata column to group by; empty takes the first that divides the cases.
+        theme: Light or dark.
+    """
+
+    first: str = ""
+    second: str = ""
+    column: str = ""
+    theme: Theme = "light"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One plot of the list.
+
+    Attributes:
+        name: Its key.
+        title: For people.
+        draw: From an answer and a view to a figure.
+    """
+
+    name: str
+    title: str
+    draw: Callable[[Answer, View], go.Figure]
+
+
+def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
+    """Draw one plot of the list.
+
+    Raises:
+        OptionError: The list has no such plot, or the answer does not hold what it needs.
+    """
+    for figure in FIGURES:
+        if figure.name == name:
+            return figure.draw(found, view)
+    raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
+
+
+def pair_of(found: Answer, view: View) -> tuple[str, str]:
+    """The two checkpoints of a view; the two best ones where it names none that are there.
+
+    Raises:
+        OptionError: The answer has only one checkpoint.
+    """
+    names = [standing.checkpoint for standing in found.standings]
+    if len(names) < 2:
+        raise OptionError(TWO_NEEDED)
+    first = view.first if view.first in names else names[0]
+    second = view.second if view.second in names and view.second != first else ""
+    return first, second or next(name for name in names if name != first)
+
+
+def _strip(found: Answer, view: View) -> go.Figure:
+    return plots.score_strip(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
+
+
+def _heat_map(found: Answer, view: View) -> go.Figure:
+    return plots.case_heat_map(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
+
+
+def _pairs(found: Answer, view: View) -> go.Figure:
+    first, second = pair_of(found, view)
+    question = found.question
+    return plots.paired_lines(found.table, question.metric, first, second, policy=question.policy, theme=view.theme)
+
+
+def _sizes(found: Answer, view: View) -> go.Figure:
+    return plots.score_against_size(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
+
+
+def _volumes(found: Answer, view: View) -> go.Figure:
+    return plots.volume_agreement(found.table, theme=view.theme)
+
+
+def _distribution(found: Answer, view: View) -> go.Figure:
+    return plots.score_distribution(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
+
+
+def _stability(found: Answer, view: View) -> go.Figure:
+    if found.ranking is None:
+        raise OptionError(found.problem or TWO_NEEDED)
+    return plots.ranking_stability(found.ranking, theme=view.theme)
+
+
+def _significance(found: Answer, view: View) -> go.Figure:
+    if not found.comparisons:
+        raise OptionError(found.problem or TWO_NEEDED)
+    return plots.significance_map(found.comparisons, theme=view.theme)
+
+
+def _groups(found: Answer, view: View) -> go.Figure:
+    columns = stratum_columns(found.table, found.metadata)
+    if not columns:
+        raise OptionError(NO_COLUMN)
+    column = view.column if view.column in columns else columns[0]
+    question = found.question
+    summaries = summarise_by(found.table, question.metric, column, order=question.order, policy=question.policy)
+    unit = tables.unit_of(found, question.metric)
+    return plots.group_intervals(summaries, question.metric, column, unit=unit, theme=view.theme)
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("strip", "Every case, by class and checkpoint", _strip),
+    Figure("pairs", "Two checkpoints, case by case", _pairs),
+    Figure("heat_map", "Case × checkpoint, the worst first", _heat_map),
+    Figure("sizes", "Score against reference size", _sizes),
+    Figure("volumes", "Agreement of volumes (Bland–Altman)", _volumes),
+    Figure("distribution", "Distribution of scores", _distribution),
+    Figure("groups", "By group, with intervals", _groups),
+    Figure("stability", "Stability of the ranking", _stability),
+    Figure("significance", "Which differences are more than chance", _significance),
+)

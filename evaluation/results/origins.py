@@ -1,0 +1,206 @@
+"""From a row of results back to the case: its image, its reference and every prediction, as far as they are here."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.results.table import Results, Run
+from evaluation.runs.cases import read_case
+from evaluation.runs.predictions import find_prediction
+from medseg_demo.errors import MedsegError, TestSetError
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.names import shown
+from medseg_demo.reading.labels import compare_geometry, read_label_map
+from medseg_demo.settings import Settings
+from medseg_demo.test_sets.simulated import NAME as SIMULATED
+from medseg_demo.test_sets.simulated import ensure_simulated_nuclei
+from medseg_demo.test_sets.test_set import DATASET_FILE, TestSet, read_test_set
+
+# (image, checkpoint's name) → its labels and the checkpoint's digest; raises MedsegError.
+Segment = Callable[[MedicalImage, str], tuple[np.ndarray, str]]
+
+# (test set, checkpoint's name in the table) → its run, and the folder that may hold its predictions.
+Origins = dict[tuple[str, str], tuple[Run, Path | None]]
+
+NOT_KEPT = "The prediction was made elsewhere, and it was not kept with these results."
+NOT_MADE = "The prediction was not kept with these results, and it is not made again here."
+CHANGED = "Segmented just now by another version of the checkpoint: it may differ from the scores."
+
+
+@dataclass(frozen=True, eq=False)
+class CasePrediction:
+    """What one checkpoint made of a case.
+
+    Attributes:
+        checkpoint: Its name.
+        label_map: Its prediction; None where there is none.
+        note: Why there is none, or what to know about it.
+    """
+
+    checkpoint: str
+    label_map: LabelMap | None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedCase:
+    """A case with all that belongs to it.
+
+    Attributes:
+        image: The image.
+        reference: The expert's label map.
+        predictions: One a checkpoint, in the order that was asked for.
+    """
+
+    image: MedicalImage
+    reference: LabelMap
+    predictions: tuple[CasePrediction, ...]
+
+
+def find_test_set(name: str, settings: Settings) -> TestSet:
+    """The test set of that name in the test-sets folder; the simulated one is made where it is missing.
+
+    Raises:
+        TestSetError: There is none of that name, or it has faults.
+    """
+    folder = _folder_of(name, settings.test_sets_dir)
+    if folder is None and is_simulated(name):
+        folder = ensure_simulated_nuclei(settings.test_sets_dir)
+    if folder is None:
+        raise TestSetError([f"The images of test set {name!r} are not on this computer."])
+    return read_test_set(folder)
+
+
+def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:
+    """Where each run of merged results came from.
+
+    Args:
+        merged: From ``merge``, which numbers names that occur twice.
+        found: The runs with their folders, in the order in which they were merged.
+    """
+    left, origins = list(found), Origins()
+    for entry in merged.runs:
+        same = (one for one in left if replace(one[0], checkpoint=entry.checkpoint) == entry)
+        origin = next(same, None)
+        if origin is not None:
+            left.remove(origin)
+        origins[entry.test_set, entry.checkpoint] = origin or (entry, None)
+    return origins
+
+
+def available_test_sets(settings: Settings) -> tuple[str, ...]:
+    """The names of the test sets of the test-sets folder, the simulated one always among them."""
+    root = settings.test_sets_dir
+    names = sorted(_name_of(path) for path in root.iterdir() if _is_test_set(path)) if root.is_dir() else []
+    return tuple(dict.fromkeys([*names, *([] if any(map(is_simulated, names)) else [SIMULATED])]))
+
+
+def is_simulated(test_set: str) -> bool:
+    """Whether a test set is the simulated one, by its name or by that of its folder."""
+    return test_set.replace(" ", "-") == SIMULATED
+
+
+def open_case(
+    name: str,
+    case_id: str,
+    checkpoints: Sequence[str],
+    *,
+    runs: Mapping[str, tuple[Run, Path | None]],
+    settings: Settings,
+    segment: Segment | None = None,
+) -> OpenedCase:
+    """Read a case and every prediction of it.
+
+    Args:
+        name: The test set's name.
+        case_id: The case.
+        checkpoints: Whose predictions are wanted.
+        runs: Of each checkpoint, its run on this test set and the folder that may hold its predictions.
+        settings: The test-sets folder, and the limits of the readers.
+        segment: Makes a prediction again that was not kept; None leaves it out.
+
+    Raises:
+        MedsegError: The case is not here, or cannot be read.
+    """
+    test_set = find_test_set(name, settings)
+    case = next((case for case in test_set.cases if case.case_id == case_id), None)
+    if case is None:
+        raise TestSetError([f"Test set {name!r} of this computer has no case {case_id!r}. It is another version."])
+    names = test_set.class_names or _classes(runs)
+    data = read_case(case, class_names=names, settings=settings)
+    predictions = []
+    for checkpoint in checkpoints:
+        run, folder = runs.get(checkpoint, (None, None))
+        path = find_prediction(folder, name, run.checkpoint, case_id) if run and folder else None
+        predictions.append(_prediction(checkpoint, data.image, data.reference, run, path, segment))
+    return OpenedCase(data.image, data.reference, tuple(predictions))
+
+
+def _prediction(
+    checkpoint: str,
+    image: MedicalImage,
+    reference: LabelMap,
+    run: Run | None,
+    path: Path | None,
+    segment: Segment | None,
+) -> CasePrediction:
+    try:
+        if path is not None:
+            return CasePrediction(checkpoint, _read(path, image, reference))
+        if run is None or run.source != "run":
+            return CasePrediction(checkpoint, None, NOT_KEPT)
+        if segment is None:
+            return CasePrediction(checkpoint, None, NOT_MADE)
+        labels, digest = segment(image, run.checkpoint)
+    except MedsegError as error:
+        return CasePrediction(checkpoint, None, str(error))
+    note = CHANGED if run.checkpoint_hash not in ("", digest) else ""
+    return CasePrediction(checkpoint, LabelMap(_translate(labels, run), reference.class_names, image.geometry), note)
+
+
+def _read(path: Path, image: MedicalImage, reference: LabelMap) -> LabelMap:
+    found = read_label_map(path, class_names=reference.class_names, image=image)
+    faults = compare_geometry(image, found, role="prediction")
+    if faults:
+        raise TestSetError([f"{path.name}: {' and '.join(faults)}. The image is another one than was scored."])
+    return LabelMap(found.labels, reference.class_names, image.geometry)
+
+
+def _translate(labels: np.ndarray, run: Run) -> np.ndarray:
+    """A checkpoint's labels in the values of the test set, as the run scored them."""
+    lookup = run.settings.get("class_lookup")
+    if not isinstance(lookup, (list, tuple)) or len(lookup) <= int(labels.max(initial=0)):
+        return labels
+    return np.asarray(lookup, np.uint8)[labels]
+
+
+def _classes(runs: Mapping[str, tuple[Run, Path | None]]) -> tuple[str, ...] | None:
+    for run, _ in runs.values():
+        names = run.settings.get("classes")
+        if isinstance(names, (list, tuple)) and names:
+            return tuple(map(str, names))
+    return None
+
+
+def _folder_of(name: str, root: Path) -> Path | None:
+    """The folder whose test set has that name: by ``dataset.json``, or by its own name."""
+    if not root.is_dir():
+        return None
+    folders = sorted(path for path in root.iterdir() if _is_test_set(path))
+    return next((path for path in folders if _name_of(path) == name), None)
+
+
+def _is_test_set(path: Path) -> bool:
+    inside = ("images", "imagesTr", "imagesTs", DATASET_FILE)
+    return path.is_dir() and not path.name.startswith(".") and any((path / name).exists() for name in inside)
+
+
+def _name_of(folder: Path) -> str:
+    try:
+        name = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8-sig")).get("name")
+    except (OSError, ValueError, AttributeError):
+        name = None
+    return name if isinstance(name, str) and name else shown(folder.name)

@@ -1,0 +1,1 @@
+"""One evaluation run: a request → predictions → scores → rows on disk."""

@@ -1,0 +1,124 @@
+"""Test sets × checkpoints and prediction folders → scores: read → segment → score → row, for each case.
+
+Each finished case is written durably before the next is counted, so that a run can be stopped or killed at any moment
+and continued with ``resume``: nothing is lost and nothing repeated. The table is put together from the store at the
+end, in the order of the cases, so that it is the same bytes however often the run was interrupted.
+
+A failure that lies in the files of a case is a result and is kept like one. A failure that may pass (a process that
+was ended, want of memory) is a failed row too, but is tried again by the next ``resume``.
+"""
+
+import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.results.table import write_results
+from evaluation.runs.predictors import STREAMS, CheckpointPredictor, FolderPredictor, Predictor, keep_threads
+from evaluation.runs.request import (
+    CheckedRequest,
+    Predictions,
+    Progress,
+    RunOptions,
+    RunOutcome,
+    check_request,
+)
+from evaluation.runs.session import RunSession
+from evaluation.runs.table import Part, put_together
+from medseg_demo.names import shown
+from medseg_demo.settings import Settings
+from medseg_demo.test_sets.test_set import TestSet
+
+if TYPE_CHECKING:
+    from medseg_demo.models.checkpoint import Checkpoint
+
+
+def run(
+    test_sets: Sequence[TestSet],
+    checkpoints: "Sequence[Checkpoint]",
+    output: Path,
+    *,
+    predictions: Sequence[Predictions] = (),
+    options: RunOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> RunOutcome:
+    """Score checkpoints and prediction folders on test sets, and write ``scores.csv`` and ``run.json``.
+
+    Runs of other checkpoints or test sets that lie in the output folder already stay in its table.
+
+    Args:
+        test_sets: From ``preflight.read_test_sets``.
+        checkpoints: From ``load_checkpoint``.
+        output: The output folder; made where it does not exist.
+        predictions: Folders of label maps, scored like the checkpoints.
+        options: How to score.
+        settings: Device, precision, batch size and the limits of the readers.
+        progress: Called after each case, in the caller's thread.
+        stop: Set it to stop: what is done is kept, and the runs are marked partial. Earlier scores stay in the table
+            until the run has scored their cases again.
+
+    Raises:
+        TestSetError: A test set has a class that a checkpoint lacks.
+        OptionError: A metric, a folder or a name is unusable, or the output holds a run and ``resume`` was not asked.
+        ResultsError: The store of the output or of ``reuse`` is damaged or in use.
+        OutputError: Results cannot be written, such as on a full disk; the finished cases are kept.
+    """
+    options, settings, stop = options or RunOptions(), settings or Settings(), stop or threading.Event()
+    request = check_request(test_sets, checkpoints, predictions, options)
+    session = RunSession(output, options=options, settings=settings, progress=progress, stop=stop)
+    with session, keep_threads() if checkpoints else nullcontext():
+        parts = _parts(session, request, test_sets, checkpoints, settings)
+        session.work_off(parts)
+        table = put_together(parts, session.scores_of, output)
+        write_results(table.results, output)
+        session.log.write("stopped" if table.stopped else "finished")
+    examined = dict.fromkeys(note for part in parts for note in part.examined.notes)
+    failures, notes = tuple(session.failures.values()), (*request.notes, *examined, *table.notes)
+    return RunOutcome(table.results, failures, notes, table.stopped)
+
+
+def _parts(
+    session: RunSession,
+    request: CheckedRequest,
+    test_sets: Sequence[TestSet],
+    checkpoints: "Sequence[Checkpoint]",
+    settings: Settings,
+) -> list[Part]:
+    """Look at all cases, then pair every test set with everything that predicts."""
+    turns = threading.BoundedSemaphore(STREAMS)
+    parts = []
+    for test_set, matches in zip(test_sets, request.matches, strict=True):
+        examined = session.examine(test_set)
+        predictors: list[Predictor] = [
+            CheckpointPredictor(checkpoint, match, settings=settings, turns=turns)
+            for checkpoint, match in zip(checkpoints, matches, strict=True)
+        ]
+        predictors += [
+            FolderPredictor(files, name, examined.class_names, settings) for name, files in request.files.items()
+        ]
+        parts += [Part(examined, predictor, session.options) for predictor in predictors]
+    return parts
+
+
+def score(
+    test_set: TestSet,
+    folder: Path,
+    output: Path,
+    *,
+    name: str | None = None,
+    options: RunOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> RunOutcome:
+    """Score a folder of label maps; a case without one is a failed row.
+
+    Arguments and errors are those of ``run``; ``name`` is the folder's by default.
+    """
+    given = Predictions(folder, name or shown(folder.resolve().name))
+    return run(
+        [test_set], [], output, predictions=[given], options=options, settings=settings, progress=progress, stop=stop
+    )

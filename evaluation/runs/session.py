@@ -1,0 +1,206 @@
+"""One run while it lasts: its store, its log, its scoring processes and how far it is."""
+
+import os
+import threading
+import time
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from evaluation.errors import CaseError, PassingCaseError
+from evaluation.runs.cases import read_case
+from evaluation.runs.log import RunLog
+from evaluation.runs.loop import work_off
+from evaluation.runs.predictions import copy_prediction, keep_prediction
+from evaluation.runs.predictors import STREAMS, Stopped
+from evaluation.runs.preflight import ExaminedCase, ExaminedTestSet, examine
+from evaluation.runs.request import Progress, RunOptions, RunProgress
+from evaluation.runs.scoring import ScoringPool, default_workers
+from evaluation.runs.scoring_worker import ScoringTask
+from evaluation.runs.store import CaseScores, ScoreKey, ScoreStore
+from evaluation.runs.table import Part
+from medseg_demo.errors import MedsegError, OptionError, OutputError
+from medseg_demo.image import LabelMap
+from medseg_demo.settings import Settings
+from medseg_demo.test_sets.test_set import TestSet
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One case of one part."""
+
+    part: Part
+    examined: ExaminedCase
+    key: ScoreKey | None
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        return self.part.test_set.name, self.part.predictor.name, self.examined.case.case_id
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What came out of a task; ``lasting`` says whether another try would give the same."""
+
+    scores: CaseScores
+    lasting: bool = True
+    trace: str = ""
+
+
+class RunSession:
+    """Opens the output folder and works on cases; a context manager.
+
+    Args:
+        output: The output folder; this process is the only one that writes there until the end.
+        options: How to score.
+        settings: The limits of the readers count.
+        progress: Called after each case.
+        stop: Ends the work when it is set.
+
+    Attributes:
+        options: As given.
+        log: Of the output folder.
+        failures: Why a case could not be scored, by test set, checkpoint and case.
+
+    Raises:
+        OptionError: The output holds a run and ``resume`` was not asked, or is the folder to reuse.
+        ResultsError: A store is damaged or in use.
+        OutputError: The folder cannot be written.
+    """
+
+    def __init__(
+        self, output: Path, *, options: RunOptions, settings: Settings, progress: Progress | None, stop: threading.Event
+    ) -> None:
+        self.options, self.failures = options, dict[tuple[str, str, str], str]()
+        self._output, self._settings, self._stop = output, settings, stop
+        self._progress = progress or (lambda progress: None)
+        self._keys: dict[tuple[str, str, str], ScoreKey | None] = {}
+        self._passing: dict[tuple[str, str, str], CaseScores] = {}
+        self._reuse = options.reuse or output
+        self._reused: ScoreStore | None = None
+        if options.reuse and options.reuse.resolve() == output.resolve():
+            raise OptionError("--reuse names the output folder itself. Continue what lies there with --resume.")
+        with ExitStack() as stack:
+            if options.reuse:
+                self._reused = stack.enter_context(ScoreStore.open_finished(options.reuse))
+            self._store = stack.enter_context(ScoreStore.open(output, resume=options.resume))
+            self.log = stack.enter_context(RunLog(output))
+            self._workers = default_workers() if options.workers is None else options.workers
+            self._pool = stack.enter_context(ScoringPool(self._workers))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def examine(self, test_set: TestSet) -> ExaminedTestSet:
+        """The pre-flight of a test set."""
+
+        def tell(done: int, total: int) -> None:
+            self._progress(RunProgress("examine", done, total, subject=test_set.name))
+
+        return examine(test_set, settings=self._settings, progress=tell, stop=self._stop)
+
+    def work_off(self, parts: list[Part]) -> None:
+        """Score every case that is not in the store yet."""
+        tasks = [_Task(part, case, part.key(case)) for part in parts for case in part.examined.cases]
+        self._keys = {task.names: task.key for task in tasks}
+        self.log.write("started", f"{len(tasks)} cases", f"process {os.getpid()}")
+        left = [task for task in tasks if not self._is_done(task)]
+        pace = _Pace(len(tasks), len(left))
+        self._progress(pace.after(0, len(self.failures), ""))
+        at_once = 2 * STREAMS + max(1, self._workers)
+        for number, (task, scored) in enumerate(work_off(left, self._work, at_once=at_once, stop=self._stop), 1):
+            if scored is not None:
+                self._accept(task, scored)
+                self._progress(pace.after(number, len(self.failures), " · ".join(task.names)))
+
+    def scores_of(self, part: Part, examined: ExaminedCase) -> CaseScores | None:
+        """The scores of a case; None where it was not scored."""
+        names = part.test_set.name, part.predictor.name, examined.case.case_id
+        key = self._keys.get(names)
+        return self._passing.get(names) or (self._store.get(key) if key else None)
+
+    def _is_done(self, task: _Task) -> bool:
+        """Whether the case was scored before, here or in the folder to reuse."""
+        if task.key is None:
+            return False
+        found = self._store.get(task.key)
+        if found is not None:
+            self.log.write("kept", *task.names, found.status)
+        elif self._reused is not None and (found := self._reused.get(task.key)) is not None:
+            copy_prediction(self._reuse, self._output, *task.names)
+            self._store.put(task.key, found)
+            self.log.write("reused", *task.names, found.status)
+        if found is not None and found.status == "failed":
+            self.failures[task.names] = found.error
+        return found is not None
+
+    def _accept(self, task: _Task, scored: _Scored) -> None:
+        """Store first, then log: a case that the log says was scored is durable."""
+        scores = scored.scores
+        if scored.lasting and task.key is not None:
+            self._store.put(task.key, scores)
+        else:
+            self._passing[task.names] = scores
+        if scores.status == "failed":
+            self.failures[task.names] = scores.error
+        self.log.write("scored" if scores.status == "ok" else "failed", *task.names, scores.error)
+        if scored.trace:
+            self.log.write("unexpected", *task.names, scored.trace)
+
+    def _work(self, task: _Task) -> _Scored | None:
+        """Everything that is done for a case, in a thread; None where it was given up for Stop."""
+        class_names = task.part.predictor.class_names
+        try:
+            return _Scored(CaseScores("ok", "", tuple(self._score(task))))
+        except Stopped:
+            return None
+        except OutputError:
+            raise
+        except MedsegError as error:
+            lasting = isinstance(error, CaseError) and not isinstance(error, PassingCaseError)
+            return _Scored(CaseScores.failed(str(error), class_names), lasting)
+        except Exception as error:
+            reason = f"Case {task.names[2]!r}: unexpected {type(error).__name__}; run.log beside the scores has more."
+            return _Scored(CaseScores.failed(reason, class_names), False, traceback.format_exc())
+
+    def _score(self, task: _Task) -> list[dict[str, object]]:
+        case, predictor = task.examined.case, task.part.predictor
+        fault = task.examined.fault_for(predictor.class_names)
+        if fault:
+            raise CaseError(fault)
+        data = read_case(case, class_names=predictor.class_names, settings=self._settings)
+        labels = predictor.predict(case, data, self._stop)
+        prediction = LabelMap(labels, predictor.class_names, data.image.geometry)
+        keep_prediction(prediction, self._output, *task.names)
+        return self._pool.score(
+            ScoringTask(
+                case_id=case.case_id,
+                reference=data.reference.labels,
+                prediction=labels,
+                labels=dict(enumerate(predictor.class_names, start=1)),
+                spacing=data.spacing_mm,
+                metrics=self.options.metrics,
+                tolerance=self.options.tolerance,
+            )
+        )
+
+
+class _Pace:
+    """How far the run is, and how long it will take at the pace of what was scored since it began."""
+
+    def __init__(self, total: int, left: int) -> None:
+        self._start, self._total, self._left = time.monotonic(), total, left
+
+    def after(self, scored: int, failed: int, subject: str) -> RunProgress:
+        left = self._left - scored
+        seconds = (time.monotonic() - self._start) * left / scored if scored else None
+        return RunProgress("score", self._total - left, self._total, failed, seconds, subject)

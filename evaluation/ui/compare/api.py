@@ -1,0 +1,118 @@
+"""The web API of the comparison: ``/compare``, thin over the same functions as the page."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from evaluation.ui.evaluate.messages import message
+from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.api import check_channels
+
+Answer = tuple[str, dict[str, object]]
+
+
+def add_compare_endpoint(engine: Engine) -> None:
+    """Add the endpoint to the open block; nothing of it shows on the page."""
+
+    def compare(
+        file: str,
+        checkpoints: list[str],
+        reference: str | None = None,
+        label_maps: list[str] | None = None,
+        consensus: str | None = None,
+        volume: int | None = None,
+        channels: bool = False,
+    ) -> Answer:
+        """Compare checkpoints, label maps and a reference on one image: a zip of all files, and the figures."""
+        try:
+            return compare_on_file(
+                engine,
+                file,
+                checkpoints,
+                reference=reference,
+                label_maps=label_maps,
+                consensus=consensus,
+                volume=volume,
+                channels=channels,
+            )
+        except Exception as error:
+            raise gr.Error(message(error), print_exception=False) from None
+
+    inputs = [
+        gr.File(label="file", visible=False),
+        gr.JSON(label="checkpoints", visible=False),
+        gr.File(label="reference", visible=False),
+        gr.File(label="label_maps", file_count="multiple", visible=False),
+        gr.Textbox(label="consensus", value=None, visible=False),
+        gr.Number(label="volume", value=None, visible=False),
+        gr.Checkbox(label="channels", visible=False),
+    ]
+    outputs = [gr.File(label="archive", visible=False), gr.JSON(label="comparison", visible=False)]
+    gr.Button(visible=False).click(
+        compare, inputs, outputs, api_name="compare", concurrency_id="gpu", concurrency_limit=1
+    )
+
+
+def compare_on_file(
+    engine: Engine,
+    file: str,
+    checkpoints: Sequence[str] | str | None,
+    *,
+    reference: str | None = None,
+    label_maps: Sequence[str] | None = None,
+    consensus: str | None = None,
+    volume: int | None = None,
+    channels: bool = False,
+) -> Answer:
+    """Compare on one image or volume.
+
+    Args:
+        engine: Runs the checkpoints.
+        file: Path of the uploaded file, or of a zip of one DICOM series.
+        checkpoints: Names of checkpoint folders.
+        reference: Path of the expert's label map.
+        label_maps: Paths of label maps made elsewhere.
+        consensus: "majority" or "staple"; None for none.
+        volume: Which volume of a 4-D file, from 1.
+        channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
+
+    Returns:
+        The path of a zip with every label map and table, and all figures, "inf" and "nan" as strings.
+
+    Raises:
+        MedsegError: A file, a checkpoint or an option cannot be used, or they do not go together.
+    """
+    from evaluation.comparison.files import to_document, write_comparison, zip_files
+    from evaluation.comparison.members import with_consensus
+    from evaluation.results.table import json_ready
+    from evaluation.ui.compare.run import compare, engine_segment
+    from evaluation.ui.compare.state import Request
+    from medseg_demo.reading import read_image
+
+    if not file or not isinstance(file, str):
+        raise OptionError("The endpoint takes exactly one file. Call it once for each file.")
+    if not isinstance(volume, int | None):
+        raise OptionError(f"The volume is {volume!r}. Give a whole number from 1, or leave it out.")
+    check_channels(channels, volume)
+    if consensus not in (None, "", "majority", "staple"):
+        raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
+    request = Request.of(_names(checkpoints), reference, label_maps, consensus)
+    # Inside Gradio's own folder files are served as they are, and deleted with the others.
+    folder = Path(tempfile.mkdtemp(prefix="medseg-compare-", dir=get_upload_folder()))
+    image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
+    *_, found = compare(engine, image, request, engine_segment(engine))
+    found = with_consensus(found, request.method)
+    files = write_comparison(found, folder)
+    archive = zip_files(files, folder / f"{files.document.stem}.zip")
+    return str(archive), json_ready(to_document(found))  # type: ignore[return-value]
+
+
+def _names(checkpoints: Sequence[str] | str | None) -> list[str]:
+    names = [checkpoints] if isinstance(checkpoints, str) else checkpoints or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise OptionError("Give the checkpoints as a list of names.")
+    return names

@@ -1,0 +1,90 @@
+"""The finished comparison of the tab's first paint: the Segment tab's example by two checkpoints of one task."""
+
+import logging
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.ui.compare.state import Request, Result
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.segment.example import Example
+
+logger = logging.getLogger(__name__)
+
+
+class ComparisonExample:
+    """Computes the example at most once. It holds no one's data, so all visitors may share it.
+
+    Safe to use from several threads.
+
+    Args:
+        example: The Segment tab's; its segmentation is not made a second time.
+    """
+
+    def __init__(self, example: Example) -> None:
+        self._example = example
+        self._lock = threading.Lock()
+        self._finished: Result | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="medseg-comparison-")
+
+    def start(self) -> None:
+        """Begin computing in the background, so that the first visitor need not wait; the Segment example first."""
+        threading.Thread(target=self.get, name="comparison-example", daemon=True).start()
+
+    def get(self) -> Result | None:
+        """The example; None while no sample has two checkpoints of its task here."""
+        with self._lock:
+            if self._finished is None:
+                try:
+                    self._finished = self._compute()
+                except Exception:  # the tab must open without an example too
+                    logger.exception("The example of a comparison could not be made")
+            return self._finished
+
+    def _compute(self) -> Result | None:
+        from evaluation.comparison.files import write_comparison, zip_files
+        from evaluation.comparison.members import Comparison, checkpoint_member
+        from evaluation.ui.compare.run import engine_cost
+
+        engine, finished = self._example.engine, self._example.get()
+        shown = finished.run.shown if finished else None
+        if finished is None or shown is None:
+            return None
+        names = peers(engine, shown.checkpoint)
+        if len(names) < 2:
+            return None
+        segmentations = [shown, *engine.segment_each(finished.image, names[1:])]
+        members = [checkpoint_member(one, engine_cost(engine, one.checkpoint)) for one in segmentations]
+        comparison = Comparison(finished.image, tuple(members))
+        folder = Path(self._folder.name)
+        files = write_comparison(comparison, folder)
+        archive = zip_files(files, folder / f"{files.document.stem}.zip")
+        return Result(finished.studies[0], Request(tuple(names)), comparison, files, archive)
+
+
+def peers(engine: Engine, checkpoint: str, *, most: int = 2) -> list[str]:
+    """A checkpoint and the next ones that find the same classes in what it takes.
+
+    Beside one for volumes stand those for single images too, which go through a volume slice by slice. There are fewer
+    than ``most`` where there are no more, and they are those of the first usable one where the name is unknown here.
+    """
+    usable = engine.usable()
+    first = next((entry for entry in usable if entry.name == checkpoint), usable[0] if usable else None)
+    if first is None or first.card is None:
+        return []
+    alike = [
+        entry.name
+        for entry in usable
+        if entry.card is not None
+        and entry.name != first.name
+        and entry.card.class_names == first.card.class_names
+        and (first.card.is_3d or not entry.card.is_3d)
+    ]
+    return [first.name, *_preferred(alike, first.card.task, engine)][:most]
+
+
+def _preferred(names: Sequence[str], task: str, engine: Engine) -> list[str]:
+    """Those of the same task first."""
+    tasks = {entry.name: entry.card.task for entry in engine.usable() if entry.card is not None}
+    return sorted(names, key=lambda name: tasks[name] != task)

@@ -1,0 +1,157 @@
+"""What the Evaluate tab remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from medseg_demo.ui.session import StopRequest
+
+if TYPE_CHECKING:  # start-up does not wait for pandas and plotly
+    from evaluation.results.answers import Answer, Question
+    from evaluation.results.figures import View
+    from evaluation.ui.evaluate.run_folders import Opened
+
+Theme = Literal["light", "dark"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the controls above the results say, in the order in which they stand on the page."""
+
+    test_set: str | None = None
+    class_name: str = ""
+    metric: str = "dice"
+    checkpoints: tuple[str, ...] = ()
+    empty: Literal["skip", "one", "zero"] = "skip"
+    failed: Literal["apart", "worst"] = "apart"
+    order: Literal["class", "case", "pooled"] = "class"
+    first: str | None = None
+    second: str | None = None
+    plot: str = "strip"
+    column: str | None = None
+
+    @classmethod
+    def of(cls, *values: object) -> "Asked":
+        """From the values of the controls."""
+        asked = dict(zip(cls.__dataclass_fields__, values, strict=True))
+        return cls(**asked | {"checkpoints": tuple(asked["checkpoints"] or ())})  # type: ignore[arg-type]
+
+    @property
+    def question(self) -> "Question":
+        """As a question to the results."""
+        from evaluation.results.answers import Question
+        from evaluation.statistics import Policy
+
+        policy = Policy(empty=self.empty, failed=self.failed)
+        return Question(self.test_set or "", self.checkpoints, self.class_name, self.metric, policy, self.order)
+
+    def view(self, theme: Theme) -> "View":
+        """As what a plot is told."""
+        from evaluation.results.figures import View
+
+        return View(self.first or "", self.second or "", self.column or "", theme)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the controls of an evaluation say, in the order in which they stand on the page."""
+
+    test_sets: tuple[str, ...] = ()
+    split: str = ""
+    checkpoints: tuple[str, ...] = ()
+    upload: tuple[str, ...] = ()
+    name: str = ""
+    metrics: tuple[str, ...] = ()
+    tolerance: float = 1.0
+
+    @classmethod
+    def of(cls, *values: object) -> "Choices":
+        """From the values of the controls."""
+        given = dict(zip(cls.__dataclass_fields__, values, strict=True))
+        lists: dict[str, tuple[str, ...]] = {
+            name: tuple(given[name] or ())  # type: ignore[arg-type]
+            for name in ("test_sets", "checkpoints", "upload", "metrics")
+        }
+        words = {name: str(given[name] or "").strip() for name in ("split", "name")}
+        return cls(**lists, **words, tolerance=given["tolerance"])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class CaseKey:
+    """A case that is open, as a click on a point, a row or a tile names it.
+
+    Attributes:
+        test_set: The test set.
+        checkpoint: Whose prediction is in the viewer.
+        case_id: The case.
+        class_name: Empty where the click stood for all classes.
+    """
+
+    test_set: str
+    checkpoint: str
+    case_id: str
+    class_name: str = ""
+
+
+@dataclass(frozen=True)
+class TableView:
+    """Which rows of the table are shown.
+
+    Attributes:
+        sort: A column; empty is the worst first.
+        descending: Its direction.
+        text: What rows must hold somewhere.
+        page: From 0.
+    """
+
+    sort: str = ""
+    descending: bool = False
+    text: str = ""
+    page: int = 0
+
+
+@dataclass(eq=False)
+class Latest:
+    """What a visitor's page shows now, for handlers that end after another one has changed the page.
+
+    Attributes:
+        answer: To what was asked last.
+        theme: Of the page.
+    """
+
+    answer: "Answer | None" = None
+    theme: Theme = "light"
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """One visitor's page.
+
+    Attributes:
+        visitor: The name of the visitor's folder.
+        opened: The results on the page.
+        answer: To what is asked now.
+        table: Which rows of the table are shown.
+        case: The case that is open.
+        choices: What the visitor's last evaluation was started with.
+        stop: Raised to end an evaluation early.
+        latest: One for all boards of the visitor.
+    """
+
+    visitor: str = ""
+    opened: "Opened | None" = None
+    answer: "Answer | None" = None
+    table: TableView = TableView()
+    case: CaseKey | None = None
+    choices: Choices | None = None
+    stop: StopRequest = field(default_factory=StopRequest)
+    latest: Latest = field(default_factory=Latest)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the page still shows this board's answer."""
+        return self.latest.answer is self.answer
+
+    def with_answer(self, found: "Answer | None") -> "Board":
+        """The board with what the page shows from now on."""
+        self.latest.answer = found
+        return replace(self, answer=found)

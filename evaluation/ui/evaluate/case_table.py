@@ -1,0 +1,119 @@
+"""The table of cases: which rows, in which order, and as HTML whose rows open the case."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from evaluation.metrics.table import METRICS
+from evaluation.results.answers import Answer, badness
+from evaluation.results.words import metric_title, number
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.board import CaseKey, TableView
+
+PAGE = 50
+NAMES = {"case_id": "Case", "checkpoint": "Checkpoint", "class_name": "Class", "status": "Status", "error": "Error"}
+SEARCHED = ("case_id", "checkpoint", "class_name", "status", "error")
+
+
+def columns(found: Answer) -> list[str]:
+    """The columns that are shown: the case first, the metric that is asked for before the others."""
+    metrics = [name for name in found.table if name in METRICS or pd.api.types.is_float_dtype(found.table[name])]
+    ordered = [found.question.metric, *(name for name in metrics if name != found.question.metric)]
+    error = ["error"] if (found.table["status"] == "failed").any() else []
+    return ["case_id", "checkpoint", "class_name", "status", *error, *ordered, *found.metadata]
+
+
+def shown_rows(found: Answer, view: TableView) -> np.ndarray:
+    """The rows that the filter keeps, in the order that is asked for; of the answer's table, as places."""
+    kept = _matching(found, view.text)
+    if view.sort not in found.table:
+        bad = badness(found.table, found.question.metric, found.question.policy)[kept]
+        return kept[np.argsort(-np.where(np.isnan(bad), -np.inf, bad), kind="stable")]
+    values = found.table[view.sort].iloc[kept]
+    order = values.argsort(kind="stable") if pd.api.types.is_float_dtype(values) else values.astype(str).argsort()
+    order = np.asarray(order)
+    if pd.api.types.is_float_dtype(values):  # missing values last, whichever way
+        missing = values.isna().to_numpy()[order]
+        whole = order[~missing][::-1] if view.descending else order[~missing]
+        return kept[np.concatenate([whole, order[missing]])]
+    return kept[order[::-1] if view.descending else order]
+
+
+def _matching(found: Answer, text: str) -> np.ndarray:
+    wanted = text.strip().lower()
+    if not wanted:
+        return np.arange(len(found.table))
+    keep = np.zeros(len(found.table), dtype=bool)
+    for name in (*SEARCHED, *found.metadata):
+        codes, values = pd.factorize(found.table[name])  # few values stand in many rows
+        hits = np.array([wanted in str(value).lower() for value in values], dtype=bool)
+        keep |= hits[codes] if len(hits) else False
+    return np.flatnonzero(keep)
+
+
+def table_html(found: Answer, view: TableView, chosen: CaseKey | None) -> str:
+    """One page of rows, with the buttons that sort, turn pages and open cases."""
+    rows = shown_rows(found, view)
+    pages = max(1, -(-len(rows) // PAGE))
+    page = min(max(view.page, 0), pages - 1)
+    names = columns(found)
+    head = "".join(_heading(name, view, found) for name in names)
+    part = found.table.iloc[rows[page * PAGE : (page + 1) * PAGE]]
+    body = "".join(_row(record, names, chosen) for record in part.to_dict("records"))
+    if not len(rows):
+        body = f'<tr><td colspan="{len(names)}">{escape(texts.NO_ROWS)}</td></tr>'
+    return (
+        '<div class="ms-scroll ev-pinned ev-cases" tabindex="0" role="region" aria-label="Cases">'
+        f'<table class="ms-table"><caption>Cases</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>" + _pager(page, pages, len(rows), len(found.table))
+    )
+
+
+def _heading(name: str, view: TableView, found: Answer) -> str:
+    title = metric_title(name) if name in METRICS else NAMES.get(name, name)
+    by_badness = not view.sort and name == found.question.metric
+    mark = "▼" if (name == view.sort and view.descending) else "▲" if name == view.sort else "worst first" * by_badness
+    state = {"▲": "ascending", "▼": "descending"}.get(mark, "other" if mark else "none")
+    short = name if name in METRICS else title
+    words = "" if pd.api.types.is_float_dtype(found.table[name]) else ' class="ev-words"'
+    return (
+        f'<th scope="col" aria-sort="{state}"{words}><button type="button" data-sort="{escape(name, quote=True)}" '
+        f'title="{escape(title, quote=True)}: sort">{escape(short)}<span class="ev-mark"> {mark}</span></button></th>'
+    )
+
+
+def _row(record: dict[str, object], names: Sequence[str], chosen: CaseKey | None) -> str:
+    key = (str(record["test_set"]), str(record["checkpoint"]), str(record["case_id"]), str(record["class_name"]))
+    is_open = chosen is not None and key[:3] == (chosen.test_set, chosen.checkpoint, chosen.case_id)
+    first = f'<button type="button" {pick(key)}>{escape(key[2])}</button>'
+    cells = "".join(f"<td{_align(record[name])}>{_cell(record[name])}</td>" for name in names[1:])
+    state = ' class="ev-open" aria-current="true"' if is_open else ""
+    return f'<tr {pick(key)}{state}><th scope="row">{first}</th>{cells}</tr>'
+
+
+def pick(key: Sequence[str]) -> str:
+    """The attribute that makes an element open a case: test set, checkpoint, case and class."""
+    return f"data-pick='{escape(json.dumps(list(key), ensure_ascii=False), quote=True)}'"
+
+
+def _cell(value: object) -> str:
+    return escape(number(value) if isinstance(value, float) else str(value))
+
+
+def _align(value: object) -> str:
+    return "" if isinstance(value, float) else ' class="ev-words"'
+
+
+def _pager(page: int, pages: int, rows: int, total: int) -> str:
+    count = f"{rows:,} of {total:,} rows" if rows < total else f"{total:,} rows"
+    if pages == 1:
+        return f'<p class="ms-small">{count}</p>'
+    buttons = [("Previous page", page - 1, page > 0), ("Next page", page + 1, page < pages - 1)]
+    parts = [
+        f'<button type="button" class="ms-button" data-page="{target}"{"" if usable else " disabled"}>{name}</button>'
+        for name, target, usable in buttons
+    ]
+    return f'<p class="ev-pager"><span>{count}, page {page + 1} of {pages}</span>{"".join(parts)}</p>'

@@ -1,0 +1,131 @@
+"""Files of what is on the page: the rows, the summaries, a model index, and the report."""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from evaluation.metrics import METRICS
+from evaluation.results import tables
+from evaluation.results.answers import Answer, answer
+from evaluation.results.table import Results, json_ready
+from evaluation.results.words import policy_caption
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.case_handlers import segment_with
+from evaluation.ui.evaluate.run_folders import Opened
+from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.writing.whole import write_text
+
+
+def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Engine) -> list[Path]:
+    """Write one kind of file into a folder of its own.
+
+    Args:
+        kind: One of ``WRITERS``.
+        opened: The results on the page.
+        found: What they say to the question on the page.
+        folder: Where the file's own folder is made.
+        engine: Makes predictions again that were not kept, for the report; its settings name the test sets.
+
+    Raises:
+        OptionError: The kind is not known.
+        OutputError: It cannot be written.
+    """
+    if kind not in WRITERS:
+        raise OptionError(f"There is no format {kind!r}. Choose one of: {', '.join(WRITERS)}.")
+    target = folder / secrets.token_hex(4)
+    target.mkdir(parents=True, exist_ok=True)
+    return [WRITERS[kind](opened, found, target, engine)]
+
+
+def _csv(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+    path = folder / "scores.csv"
+    write_text(path, found.table.to_csv(index=False, lineterminator="\n"))
+    return path
+
+
+def _parquet(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+    path = folder / "scores.parquet"
+    found.table.to_parquet(path, index=False)
+    return path
+
+
+def _json(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+    path = folder / "scores.json"
+    document = {
+        "question": asdict(found.question),
+        "convention": policy_caption(found.question.policy, found.question.order),
+        "summaries": [asdict(standing.summary) | {"ranks": standing.ranks} for standing in found.standings],
+        "comparisons": [asdict(one) for one in found.comparisons],
+        "runs": [asdict(run) for run in opened.results.runs if run.test_set == found.question.test_set],
+        "rows": found.table.to_dict("records"),
+    }
+    write_text(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def _yaml(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+    import yaml
+
+    path = folder / "model-index.yaml"
+    index = {"model-index": [_model(opened, found, standing.checkpoint) for standing in found.standings]}
+    write_text(path, yaml.safe_dump(index, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def _model(opened: Opened, found: Answer, checkpoint: str) -> dict[str, object]:
+    """One checkpoint as the Hub's model-index has it, with the convention of each number in its name."""
+    test_set = found.question.test_set
+    splits = sorted({split for split in found.table.get("split", []) if split})
+    dataset = {"name": texts.marked(test_set), "type": test_set, **({"split": splits[0]} if len(splits) == 1 else {})}
+    metrics = [_metric(opened.results, found, checkpoint, name) for name in opened.results.metrics if name in METRICS]
+    return {
+        "name": checkpoint,
+        "results": [
+            {
+                "task": {"type": "image-segmentation"},
+                "dataset": dataset,
+                "metrics": [metric for metric in metrics if metric is not None],
+            }
+        ],
+    }
+
+
+def _metric(results: Results, found: Answer, checkpoint: str, name: str) -> dict[str, object] | None:
+    """A metric's mean; its median where there are misses; nothing where no case has a value."""
+    if METRICS[name].better is None:
+        return None
+    question = replace(found.question, metric=name, checkpoints=(checkpoint,))
+    own = answer(results, question)
+    summary = own.standings[0].summary
+    value = summary.median if summary.misses else summary.mean
+    if value != value or value in (float("inf"), float("-inf")):
+        return None
+    of = f"median, {summary.misses} misses" if summary.misses else "mean"
+    failed = f", {summary.failed} failed" if summary.failed else ""
+    title = f"{tables.title_of(own, name)}, {of} over {summary.n} cases{failed}"
+    return {"type": name, "value": round(value, 6), "name": title}
+
+
+def _report(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+    from evaluation.report.report import ReportOptions, write_report
+
+    question = found.question
+    options = ReportOptions(
+        (question.test_set,), question.checkpoints, question.metric, question.policy, question.order
+    )
+    return write_report(
+        [run.path for run in opened.folders], folder / "report.html", options=options, settings=engine.settings,
+        segment=segment_with(engine),
+    )  # fmt: skip
+
+
+WRITERS: dict[str, Callable[[Opened, Answer, Path, Engine], Path]] = {
+    texts.REPORT: _report,
+    texts.CSV: _csv,
+    texts.JSON: _json,
+    texts.YAML: _yaml,
+    texts.PARQUET: _parquet,
+}

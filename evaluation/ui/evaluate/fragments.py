@@ -1,0 +1,115 @@
+"""The results as HTML: leaderboard, comparison, policy, and the marks that results call for."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from evaluation.results import tables
+from evaluation.results.answers import Answer, Standing
+from evaluation.results.origins import is_simulated
+from evaluation.results.words import comparison_sentence, summary_caption
+from evaluation.statistics import PairComparison
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.run_folders import Opened
+from medseg_demo.ui import markup
+
+BAR_WIDTH = 110
+INTERVAL, MISSES, FAILED = 2, 6, 7  # columns of the leaderboard
+
+
+def leaderboard(found: Answer) -> str:
+    """One line a checkpoint, the best first, with everything that is not in its mean."""
+    table = tables.leaderboard(found)
+    rows = [_standing(cells, standing, found) for cells, standing in zip(table.rows, found.standings, strict=True)]
+    where = f"{texts.marked(found.question.test_set)} · {found.question.class_name or texts.ALL_CLASSES}"
+    body = _table(table.title, table.header, rows)
+    return markup.card(table.title, body, *map(markup.small, table.notes), note=where)
+
+
+def _standing(cells: Sequence[str], standing: Standing, found: Answer) -> list[str]:
+    """A line's cells as HTML: the interval with its picture, misses and failures in bold."""
+    shown = [escape(cell) for cell in cells]
+    shown[0] = f'<span title="{escape(summary_caption(standing.summary), quote=True)}">{shown[0]}</span>'
+    shown[INTERVAL] += _bar(standing, found)
+    for place in (MISSES, FAILED):
+        if cells[place] != "0":
+            shown[place] = f'<strong class="ev-alarm">{shown[place]}</strong>'
+    return shown
+
+
+def _bar(standing: Standing, found: Answer) -> str:
+    """The interval as a small picture on the range of all intervals."""
+    summaries = [one.summary for one in found.standings]
+    ends = [end for one in summaries for end in (one.low, one.high) if math.isfinite(end)]
+    summary = standing.summary
+    centre = summary.mean if summary.interval_of == "mean" else summary.median
+    if not ends or not all(map(math.isfinite, (summary.low, summary.high, centre))):
+        return ""
+    low, width = min(ends), (max(ends) - min(ends)) or 1.0
+    x1, x, x2 = (6 + (BAR_WIDTH - 12) * (value - low) / width for value in (summary.low, centre, summary.high))
+    return (
+        f'<svg class="ev-bar" width="{BAR_WIDTH}" height="14" aria-hidden="true"><line x1="{x1:.1f}" x2="{x2:.1f}" '
+        f'y1="7" y2="7"/><line x1="{x1:.1f}" x2="{x1:.1f}" y1="3" y2="11"/><line x1="{x2:.1f}" x2="{x2:.1f}" y1="3" '
+        f'y2="11"/><circle cx="{x:.1f}" cy="7" r="3.5"/></svg>'
+    )
+
+
+def difference(found: Answer, comparison: PairComparison | None) -> str:
+    """The sentence about two checkpoints."""
+    if comparison is None:
+        return markup.panel("info", texts.DIFFERENCE, [found.problem or texts.ONE_CHECKPOINT])
+    kind: markup.Kind = "warning" if comparison.too_few else "good" if comparison.better else "info"
+    unit = tables.unit_of(found, found.question.metric)
+    where = f"On {texts.marked(found.question.test_set)}, {found.question.class_name or texts.ALL_CLASSES}."
+    return markup.panel(kind, texts.DIFFERENCE, [comparison_sentence(comparison, unit=unit), where])
+
+
+def policy(found: Answer) -> str:
+    """What each empty-mask policy makes of each mean."""
+    table = tables.policies(found)
+    if table is None:
+        return ""
+    body = markup.table(table.title, table.header, table.rows) if table.rows else ""
+    return markup.card(table.title, body, *map(markup.small, table.notes))
+
+
+def marks(opened: Opened, test_set: str) -> str:
+    """What must stand above results: simulated images, runs that were not measured alike, partial runs."""
+    parts = []
+    if is_simulated(test_set):
+        parts.append(markup.panel("info", texts.SIMULATED_TITLE, [texts.SIMULATED_TEXT]))
+    tolerances = {
+        name: run.settings["nsd_tolerance"]
+        for name, (run, _) in opened.runs_on(test_set).items()
+        if "nsd_tolerance" in run.settings
+    }
+    if len(set(tolerances.values())) > 1:
+        units = ", ".join(unit for unit in opened.results.table["distance_unit"].unique() if unit)
+        settings = ", ".join(f"{name} with {tolerance:g} {units}".strip() for name, tolerance in tolerances.items())
+        parts.append(markup.panel("warning", texts.MIXED_TITLE, [texts.MIXED.format(settings=settings)]))
+    partial = [name for name, (run, _) in opened.runs_on(test_set).items() if run.partial]
+    if partial:
+        parts.append(markup.panel("warning", texts.PARTIAL_TITLE, [texts.PARTIAL.format(names=", ".join(partial))]))
+    return "".join(parts)
+
+
+def progress(words: str, done: int, total: int, left: str, subject: str) -> str:
+    """How far a run is, with a bar that screen readers know too."""
+    bar = f'<progress max="{max(total, 1)}" value="{done}" aria-label="{escape(words, quote=True)}"></progress>'
+    return (
+        f'<div class="ev-progress" role="status"><p><strong>{escape(words)}</strong> · {escape(left)}</p>{bar}'
+        f'<p class="ms-small">{escape(subject)}</p></div>'
+    )
+
+
+def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Like ``markup.table``, but its cells are HTML already, and its first column stays in sight."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
+    )
+    return (
+        f'<div class="ms-scroll ev-pinned" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<table class="ms-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,120 @@
+"""Tiles of the worst cases of all checkpoints, and the predictions of a case that find no room in the viewer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+
+from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
+from evaluation.results.answers import Answer
+from evaluation.results.origins import OpenedCase, open_case
+from evaluation.results.words import number
+from evaluation.statistics import metric_values
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.board import CaseKey
+from evaluation.ui.evaluate.case_table import pick
+from evaluation.ui.evaluate.run_folders import Opened
+from medseg_demo.errors import MedsegError
+from medseg_demo.rendering import most_labelled_slice
+from medseg_demo.settings import Settings
+from medseg_demo.ui import markup
+
+MOST = 8
+SIDE = 256
+
+Names = tuple[str, str]  # case, checkpoint
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a tile shows.
+
+    Attributes:
+        url: A data URL.
+        outcomes: Whether the prediction's outcomes are drawn over the image; it is bare where none was kept.
+    """
+
+    url: str
+    outcomes: bool
+
+
+def tiles(found: Answer, worst: Sequence[Names], pictures: Mapping[Names, Picture]) -> str:
+    """The worst cases as tiles, each with its score, and with its picture where there is one.
+
+    The legend stands below where a picture shows outcomes; what a click does, where one shows none.
+    """
+    parts = []
+    for case_id, checkpoint in worst:
+        key = (found.question.test_set, checkpoint, case_id, found.question.class_name)
+        picture = _image(pictures.get((case_id, checkpoint)), f"{case_id}, {checkpoint}")
+        score = score_of(found, case_id, checkpoint)
+        parts.append(
+            f'<button type="button" class="ev-tile" {pick(key)}>{picture}<strong>{escape(case_id)}</strong>'
+            f"<span>{escape(checkpoint)}: {escape(score)}</span></button>"
+        )
+    kinds = {picture.outcomes for picture in pictures.values()}
+    notes = f"{legend() if True in kinds else ''}{markup.hint(texts.BARE_TILES) if False in kinds else ''}"
+    return f'<div class="ev-tiles">{"".join(parts)}</div>{notes}' if parts else ""
+
+
+def pictures(found: Answer, opened: Opened, worst: Sequence[Names], settings: Settings) -> dict[Names, Picture]:
+    """Pictures of those worst cases whose image is on this computer; kept predictions only, nothing is computed."""
+    runs, drawn = opened.runs_on(found.question.test_set), {}
+    for case_id, checkpoint in worst:
+        try:
+            case = open_case(found.question.test_set, case_id, [checkpoint], runs=runs, settings=settings)
+            drawn[case_id, checkpoint] = Picture(picture_of(case, 0), case.predictions[0].label_map is not None)
+        except MedsegError:  # the tile stays without a picture; opening it says why
+            continue
+    return drawn
+
+
+def others(key: CaseKey, scores: Mapping[str, str]) -> str:
+    """Buttons of the predictions that find no room in the viewer, each with its score; a click brings it in."""
+    if not scores:
+        return ""
+    buttons = "".join(
+        f'<button type="button" class="ms-button" {pick((key.test_set, name, key.case_id, key.class_name))}>'
+        f"{escape(name)}: {escape(score)}</button>"
+        for name, score in scores.items()
+    )
+    return f'<p class="ms-hint">{escape(texts.OTHERS)}</p><div class="ev-others">{buttons}</div>'
+
+
+def picture_of(case: OpenedCase, place: int) -> str:
+    """One prediction's outcomes on the slice with most of the reference, as a data URL; without it the image alone."""
+    label_map = case.predictions[place].label_map
+    index = shown_slice(case)
+    return as_data_url(outcome_picture(case.image, case.reference, label_map, slice_index=index, max_side=SIDE))
+
+
+def shown_slice(case: OpenedCase) -> int:
+    """The slice that is shown first: the one with most of the reference; 0 of an image."""
+    return most_labelled_slice(case.reference, len(case.image.slices)) if case.image.is_volume else 0
+
+
+def score_of(found: Answer, case_id: str, checkpoint: str) -> str:
+    """The metric of a case in words: its value, the worst of its classes, or "failed"."""
+    table = found.table
+    rows = table[(table["case_id"] == case_id) & (table["checkpoint"] == checkpoint)]
+    if (rows["status"] == "failed").any():
+        return "failed"
+    values = metric_values(rows, found.question.metric, found.question.policy)
+    return f"{found.question.metric} {' / '.join(number(value) for value in values)}"
+
+
+@cache
+def legend() -> str:
+    """Which colour and pattern is which outcome."""
+    items = "".join(
+        f'<li><img src="{as_data_url(swatch(place))}" width="24" height="16" alt=""><span>{name}</span></li>'
+        for place, name in enumerate(OUTCOMES)
+    )
+    return f'<ul class="ev-legend" aria-label="Legend">{items}</ul>'
+
+
+def _image(picture: Picture | None, name: str) -> str:
+    if picture is None:
+        return '<div class="ev-blank">no picture here</div>'
+    what = texts.WITH_OUTCOMES if picture.outcomes else texts.BARE
+    return f'<img src="{picture.url}" alt="{escape(f"{name}: {what}", quote=True)}" loading="lazy">'

@@ -1,0 +1,152 @@
+"""Layout of the Evaluate tab: its components by name, without any behaviour."""
+
+from typing import Any
+
+import gradio as gr
+
+from evaluation.metrics import METRICS
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.board import Board
+from evaluation.ui.evaluate.components import Pickable, Plot, html
+from medseg_demo.settings import Settings
+from medseg_demo.ui import markup
+from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
+from medseg_demo.ui.session import LIFETIME_S
+from medseg_demo.ui.texts import file_limit
+from medseg_demo.ui.viewer import Viewer
+
+Parts = dict[str, Any]  # components, whose events Gradio adds at run time
+
+# In the order of ``board.Asked`` and of ``board.Choices``.
+ASKED = (
+    "test_set", "class_name", "metric", "compared", "empty", "failed", "order", "first", "second", "plot", "column"
+)  # fmt: skip
+CHOICES = ("test_sets", "split", "checkpoints", "upload", "upload_name", "metrics", "tolerance")
+
+DEFAULT_METRICS = [name for name, metric in METRICS.items() if metric.default]
+
+
+def lay_out(settings: Settings) -> Parts:
+    """Build the tab inside the open block; its components by name.
+
+    Args:
+        settings: Its limits are named where files are added.
+    """
+    parts: Parts = {
+        "board": gr.State(Board(), time_to_live=LIFETIME_S),
+        "shown": gr.State(None, time_to_live=LIFETIME_S),
+        "visitor": gr.Textbox(visible=False),
+        "theme": gr.Textbox(visible=False),
+    }
+    with gr.Row(elem_classes="ms-columns", equal_height=False):
+        with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
+            parts |= _runs() | _new(settings) | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
+        with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
+            parts |= _question() | _results() | _cases()
+    return parts | _drawer()
+
+
+def _runs() -> Parts:
+    html(markup.heading(texts.RESULTS))
+    return {
+        "runs": gr.Dropdown(
+            [], label=texts.RUNS, info=texts.RUNS_HINT, multiselect=True, interactive=True, elem_id="ev-runs"
+        )
+    }
+
+
+def _new(settings: Settings) -> Parts:
+    html(markup.heading(texts.NEW))
+    parts: Parts = {
+        "test_sets": gr.Dropdown(
+            [], label=texts.TEST_SETS, info=texts.TEST_SETS_HINT, multiselect=True, elem_id="ev-test-sets"
+        ),
+        "split": gr.Dropdown([(texts.EVERY_CASE, "")], value="", label=texts.SPLIT, elem_id="ev-split"),
+        "checkpoints": gr.Dropdown([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
+    }
+    with gr.Accordion(texts.UPLOAD, open=False, elem_classes="ms-accordion"):
+        parts["upload_hint"] = html(markup.hint(f"{texts.UPLOAD_HINT} {file_limit(settings.max_file_mb)}"))
+        parts["upload"] = gr.File(
+            label=texts.UPLOAD, show_label=False, file_count="multiple", height=110, elem_id="ev-upload"
+        )
+        parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)
+    with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):
+        names = [(metric.long_name, name) for name, metric in METRICS.items()]
+        parts["metrics"] = gr.Dropdown(
+            names, value=DEFAULT_METRICS, label=texts.METRICS, info=texts.METRICS_HINT, multiselect=True
+        )
+        parts["tolerance"] = gr.Number(1.0, label=texts.TOLERANCE, minimum=0)
+    with gr.Row(elem_classes="ms-actions"):
+        parts["evaluate"] = gr.Button(texts.EVALUATE, variant="primary", scale=3, min_width=120, elem_id="ev-run")
+        parts["stop"] = gr.Button(texts.STOP, interactive=False, scale=1, min_width=80, elem_id="ev-stop")
+    return parts
+
+
+def _export() -> Parts:
+    with gr.Accordion(texts.EXPORT, open=False, elem_classes="ms-accordion"):
+        html(markup.hint(texts.EXPORT_HINT))
+        formats = [texts.REPORT, texts.CSV, texts.JSON, texts.YAML, texts.PARQUET]
+        return {
+            "format": gr.Dropdown(formats, value=texts.REPORT, label=texts.FORMAT, elem_id="ev-format"),
+            "prepare": gr.Button(texts.PREPARE, size="sm", elem_id="ev-prepare"),
+            "files": gr.File(label=texts.FILES, visible=False, interactive=False, elem_id="ev-files"),
+            "export_note": html(elem_id="ev-export-note", elem_classes="ev-note"),
+        }
+
+
+def _question() -> Parts:
+    parts: Parts = {
+        "status": html(elem_id="ev-status", elem_classes="ev-note"),
+        "stale": html(elem_id="ev-stale", elem_classes="ev-note"),
+    }
+    with gr.Row(elem_classes="ev-question"):
+        parts["test_set"] = gr.Dropdown([], label=texts.TEST_SET, min_width=160, elem_id="ev-test-set")
+        parts["class_name"] = gr.Dropdown([], label=texts.CLASS, min_width=140, elem_id="ev-class")
+        parts["metric"] = gr.Dropdown([], label=texts.METRIC, min_width=220, elem_id="ev-metric")
+    with gr.Accordion(texts.MEANS, open=False, elem_classes="ms-accordion"):
+        parts["compared"] = gr.Dropdown(
+            [], label=texts.CHECKPOINTS, multiselect=True, interactive=True, elem_id="ev-compared"
+        )
+        with gr.Row():
+            parts["empty"] = gr.Radio(texts.EMPTY_CHOICES, value="skip", label=texts.EMPTY, elem_id="ev-empty")
+            parts["failed"] = gr.Radio(texts.FAILED_CHOICES, value="apart", label=texts.FAILED)
+            parts["order"] = gr.Radio(texts.ORDER_CHOICES, value="class", label=texts.ORDER)
+        parts["policy"] = html(elem_id="ev-policy", elem_classes="ev-note")
+    return parts
+
+
+def _results() -> Parts:
+    parts: Parts = {"marks": html(elem_classes="ev-note"), "leaderboard": html(elem_id="ev-leaderboard")}
+    with gr.Row(elem_classes="ev-question"):
+        parts["first"] = gr.Dropdown([], label=texts.FIRST, min_width=160, elem_id="ev-first")
+        parts["second"] = gr.Dropdown([], label=texts.SECOND, min_width=160, elem_id="ev-second")
+    parts["difference"] = html(elem_id="ev-difference", elem_classes="ev-note")
+    with gr.Row(elem_classes="ev-question"):
+        parts["plot"] = gr.Dropdown([], label=texts.PLOT, min_width=220, elem_id="ev-plot-name")
+        parts["column"] = gr.Dropdown([], label=texts.GROUP_BY, min_width=140, visible=False, elem_id="ev-column")
+    parts["figure"] = Plot(label=texts.PLOT, elem_id="ev-plot")
+    parts["no_figure"] = html(elem_classes="ev-note")
+    return parts
+
+
+def _cases() -> Parts:
+    html(markup.heading(texts.WORST))
+    parts: Parts = {"gallery": Pickable(elem_id="ev-gallery")}
+    html(markup.heading(texts.CASES))
+    parts["filter"] = gr.Textbox(
+        label=texts.FILTER, placeholder=texts.FILTER_PLACEHOLDER, max_lines=1, elem_id="ev-filter"
+    )
+    parts["cases"] = Pickable(elem_id="ev-cases")
+    return parts
+
+
+def _drawer() -> Parts:
+    with gr.Column(visible=False, elem_id="ev-drawer") as drawer:
+        return {
+            "drawer": drawer,
+            "case_head": Pickable(elem_id="ev-case-head"),
+            "case_note": html(elem_classes="ev-note"),
+            "viewer": Viewer(elem_id="ev-viewer"),
+            "others": Pickable(elem_id="ev-others"),
+            "case_scores": html(elem_id="ev-case-scores"),
+        }

@@ -1,0 +1,149 @@
+"""What happens on the Evaluate tab when results are opened, asked and listed.
+
+Each handler returns the parts of the page that change, by the names of ``layout.lay_out``.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from evaluation.plots import Theme
+from evaluation.results.answers import worst_cases
+from evaluation.results.origins import find_test_set
+from evaluation.ui.evaluate import case_table, exports, gallery, texts, views
+from evaluation.ui.evaluate.board import Asked, Board, CaseKey, Latest
+from evaluation.ui.evaluate.case_handlers import closed
+from evaluation.ui.evaluate.messages import message
+from evaluation.ui.evaluate.run_folders import TOKEN, list_runs, open_runs
+from evaluation.ui.evaluate.views import Updates
+from medseg_demo.errors import MedsegError
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui import markup
+
+
+def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
+    """The tab as a visitor finds it: on the reference runs, else on the visitor's own, else empty."""
+    visitor = visitor if TOKEN.fullmatch(visitor) else ""
+    board = Board(visitor=visitor, latest=Latest(theme="dark" if theme == "dark" else "light"))
+    folders = list_runs(engine.settings, visitor)
+    first = tuple(folder for folder in folders if folder.kind == "reference") or folders[:1]
+    start = views.start_choices(engine, visitor, first)
+    return start | _open(engine, board, tuple(folder.key for folder in first), Asked())
+
+
+def choose_runs(engine: Engine, board: Board, keys: list[str], asked: Asked) -> Updates:
+    """Open other runs; the drawer closes, for its case is one of the runs that were open before."""
+    return {"status": "", **_open(engine, board, tuple(keys or ()), asked)}
+
+
+def _open(engine: Engine, board: Board, keys: tuple[str, ...], asked: Asked) -> Updates:
+    known = {folder.key: folder for folder in list_runs(engine.settings, board.visitor)}
+    folders = tuple(known[key] for key in keys if key in known)
+    if not folders:
+        board = replace(board.with_answer(None), opened=None, case=None)
+        return {"board": board, **closed(), **views.nothing_yet()}
+    try:
+        board = replace(board, opened=open_runs(folders), case=None, table=replace(board.table, page=0))
+    except Exception as error:
+        return {"status": markup.panel("error", texts.ERROR_TITLE, [message(error)])}
+    board, updates = views.page_of(board, asked)
+    return {"board": board, **closed(), **updates}
+
+
+def ask(board: Board, asked: Asked) -> Updates:
+    """Answer another question to the same results; the drawer closes where its case is not part of it."""
+    board, updates = views.page_of(board, asked)
+    if board.case is not None and not _is_about(board, board.case):
+        board, updates = replace(board, case=None), updates | closed()
+    return {"status": "", **updates, "board": board}
+
+
+def _is_about(board: Board, case: CaseKey) -> bool:
+    found = board.answer
+    if found is None or found.question.test_set != case.test_set:
+        return False
+    return any(standing.checkpoint == case.checkpoint for standing in found.standings)
+
+
+def compare(board: Board, asked: Asked) -> Updates:
+    """Compare another pair; the plot follows where it shows the pair."""
+    if board.answer is None:
+        return {}
+    return {
+        "difference": views.comparison(board.answer, asked),
+        **(views.figure(board, asked) if asked.plot == views.PAIRED else {}),
+    }
+
+
+def draw(board: Board, asked: Asked) -> Updates:
+    """Draw another plot."""
+    return {"column": gr.update(visible=asked.plot == views.GROUPED), **views.figure(board, asked)}
+
+
+def turn(board: Board, theme: Theme, asked: Asked) -> Updates:
+    """The page became light or dark."""
+    board.latest.theme = theme
+    return views.figure(board, asked) if board.is_current else {}
+
+
+def add_pictures(engine: Engine, board: Board) -> Updates:
+    """Give the worst cases their pictures, as far as the images are here; nothing if the page shows others by now."""
+    found = board.answer
+    if found is None or board.opened is None:
+        return {}
+    worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
+    tiles = gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, engine.settings))
+    return {"gallery": tiles} if board.is_current else {}
+
+
+def sort_table(board: Board, column: str) -> Updates:
+    """Sort by a column; by the same one again the other way, and then by the worst first again."""
+    view = board.table
+    if column != view.sort:
+        view = replace(view, sort=column, descending=False, page=0)
+    elif not view.descending:
+        view = replace(view, descending=True, page=0)
+    else:
+        view = replace(view, sort="", descending=False, page=0)
+    return _listed(replace(board, table=view))
+
+
+def filter_table(board: Board, text: str) -> Updates:
+    """Keep the rows that hold a text."""
+    return _listed(replace(board, table=replace(board.table, text=text or "", page=0)))
+
+
+def turn_page(board: Board, page: int) -> Updates:
+    """Another page of rows."""
+    return _listed(replace(board, table=replace(board.table, page=page)))
+
+
+def _listed(board: Board) -> Updates:
+    if board.answer is None:
+        return {}
+    return {"board": board, "cases": case_table.table_html(board.answer, board.table, board.case)}
+
+
+def choose_test_sets(engine: Engine, names: list[str]) -> Updates:
+    """The splits that all of the chosen test sets have."""
+    try:
+        splits = [set(find_test_set(name, engine.settings).splits) for name in names or ()]
+    except MedsegError as error:
+        shown = {"status": markup.panel("error", texts.ERROR_TITLE, str(error).splitlines())}
+        return {"split": gr.update(choices=[(texts.EVERY_CASE, "")], value=""), **shown}
+    shared = sorted(set.intersection(*splits)) if splits else []
+    default = "test" if "test" in shared else ""
+    return {"split": gr.update(choices=[(texts.EVERY_CASE, ""), *((name, name) for name in shared)], value=default)}
+
+
+def export(engine: Engine, board: Board, kind: str, folder: Path) -> Updates:
+    """Write a file of what is on the page."""
+    try:
+        if board.answer is None or board.opened is None:
+            raise MedsegError(texts.EMPTY_TITLE + ".")
+        files = exports.write(kind, board.opened, board.answer, folder, engine=engine)
+    except Exception as error:
+        note = markup.panel("error", texts.ERROR_TITLE, [message(error)])
+        return {"files": gr.update(visible=False), "export_note": note}
+    return {"files": gr.update(value=[str(path) for path in files], visible=True), "export_note": ""}

@@ -1,0 +1,108 @@
+"""What happens on the Evaluate tab from the Evaluate button on: the run, Stop, and imports.
+
+Each handler returns the parts of the page that change, by the names of ``layout.lay_out``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+
+from evaluation.results.origins import find_test_set
+from evaluation.runs.request import RunOutcome, RunProgress
+from evaluation.ui.evaluate import fragments, result_handlers, run_job, texts, views
+from evaluation.ui.evaluate.board import Asked, Board, Choices
+from evaluation.ui.evaluate.messages import message
+from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, forget_old_visitors, visitor_folder
+from evaluation.ui.evaluate.views import Updates
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui import markup
+from medseg_demo.ui.segment.updates import busy, idle
+
+MOST_FAILURES = 6
+
+
+def evaluate(
+    engine: Engine, board: Board, choices: Choices, asked: Asked, *, workers: int | None = None
+) -> Iterator[Updates]:
+    """Evaluate, streaming how far it is; an error leaves the results on the page in place."""
+    try:
+        if choices.upload and run_job.is_results_file(choices):
+            yield _imported(engine, board, choices, asked)
+            return
+        run_job.check(choices)
+        board.stop.raised = False
+        folder = visitor_folder(engine.settings, board.visitor)
+        yield busy("evaluate", texts.STARTING)
+        forget_old_visitors(engine.settings)
+        for said in run_job.Job(engine, choices, folder, board.stop, workers).run():
+            if isinstance(said, RunProgress):
+                yield {"status": _progress(said)}
+            else:
+                yield idle("evaluate") | _finished(engine, board, choices, asked, said)
+    except Exception as error:
+        yield idle("evaluate") | {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
+
+
+def request_stop(board: Board) -> object:
+    """Ask this visitor's running evaluation to end; the button is disabled."""
+    board.stop.raised = True
+    return gr.update(interactive=False)
+
+
+def stale_mark(board: Board, choices: Choices) -> str:
+    """A mark where the controls no longer say what the evaluation was made with."""
+    if board.choices is None or board.choices == choices:
+        return ""
+    return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+
+
+def _progress(said: RunProgress) -> str:
+    words = texts.running(said.stage, said.done, said.total, said.failed)
+    left = texts.remaining(said.seconds_left) if said.stage == "score" else said.subject
+    return fragments.progress(words, said.done, said.total, left, said.subject if said.stage == "score" else "")
+
+
+def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outcome: RunOutcome) -> Updates:
+    mine = RunFolder(visitor_folder(engine.settings, board.visitor) / OWN_RUN, "mine")
+    board = replace(board, choices=choices)
+    test_set = find_test_set(choices.test_sets[0], engine.settings).name
+    return _show(engine, board, mine, replace(asked, test_set=test_set, checkpoints=())) | {
+        "status": _verdict(outcome),
+        "stale": "",
+    }
+
+
+def _imported(engine: Engine, board: Board, choices: Choices, asked: Asked) -> Updates:
+    beside = board.opened.results if board.opened else None
+    folder, results, notes = run_job.import_upload(choices, engine.settings, board.visitor, beside=beside)
+    asked = replace(asked, test_set=results.runs[0].test_set, checkpoints=())
+    lines = [f"{len(results.table):,} rows of {results.runs[0].checkpoint} were taken over.", *notes]
+    return _show(engine, board, folder, asked) | {"status": markup.panel("good", texts.DONE_TITLE, lines)}
+
+
+def _show(engine: Engine, board: Board, folder: RunFolder, asked: Asked) -> Updates:
+    """Open a folder beside those that are open, first of them."""
+    opened = board.opened.folders if board.opened else ()
+    folders = (folder, *(one for one in opened if one.key != folder.key))
+    shown = result_handlers.choose_runs(engine, board, [one.key for one in folders], asked)
+    return shown | {"runs": views.run_choices(engine.settings, board.visitor, folders)}
+
+
+def _verdict(outcome: RunOutcome) -> str:
+    """What the end of a run calls for: stopped, failures, how classes were matched; that it is done."""
+    parts = []
+    table = outcome.results.table
+    cases = table.drop_duplicates(["test_set", "checkpoint", "case_id"])
+    if outcome.stopped:
+        parts.append(markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED]))
+    if outcome.failures:
+        title = texts.FAILED_TITLE.format(failed=len(outcome.failures), total=len(cases))
+        more = len(outcome.failures) - MOST_FAILURES
+        lines = [*outcome.failures[:MOST_FAILURES], *([texts.MORE_FAILURES.format(count=more)] if more > 0 else [])]
+        parts.append(markup.panel("error", title, lines))
+    if not parts:
+        parts.append(markup.panel("good", texts.DONE_TITLE, [f"{len(cases):,} cases are scored.", *outcome.notes]))
+    elif outcome.notes:
+        parts.append(markup.panel("info", "Notes on this evaluation", outcome.notes))
+    return "".join(parts)

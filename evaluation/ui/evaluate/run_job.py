@@ -1,0 +1,217 @@
+"""One evaluation that a visitor started: what it needs, and the thread that it runs in."""
+
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluation.results.import_classes import class_notes
+from evaluation.results.imports import NO_TEST_SET, Layout, import_results
+from evaluation.results.origins import find_test_set
+from evaluation.results.table import Results, write_results
+from evaluation.runs.request import Predictions, RunOptions, RunOutcome, RunProgress
+from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.board import Choices
+from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, visitor_folder
+from medseg_demo.errors import OptionError
+from medseg_demo.names import shown
+from medseg_demo.reading import collect_files, data_files_beside
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.settings import Settings
+from medseg_demo.test_sets.test_set import read_test_set
+from medseg_demo.ui.session import StopRequest
+
+POLL_S = 0.4
+RESULT_SUFFIXES = (".json", ".csv", ".tsv")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One evaluation, ready to start.
+
+    Attributes:
+        engine: Knows the checkpoints.
+        choices: What to evaluate.
+        folder: The visitor's folder.
+        stop: Ends it early; what is done is kept.
+        workers: Processes that score; None chooses by the processor.
+    """
+
+    engine: Engine
+    choices: Choices
+    folder: Path
+    stop: StopRequest
+    workers: int | None = None
+
+    def run(self) -> Iterator[RunProgress | RunOutcome]:
+        """Work in a thread of its own: how far it is, now and then, and at the end what came out.
+
+        Raises:
+            MedsegError: A choice cannot be used, or results cannot be written.
+        """
+        state = _State()
+        thread = threading.Thread(target=self._work, args=(state,), name="evaluation", daemon=True)
+        thread.start()
+        try:
+            last: RunProgress | None = None
+            while thread.is_alive():
+                thread.join(POLL_S)
+                if self.stop.raised:
+                    state.stop.set()
+                if state.progress is not None and state.progress is not last:
+                    last = state.progress
+                    yield last
+        finally:  # also where the visitor has gone: what is done is kept
+            state.stop.set()
+        if state.error is not None:
+            raise state.error
+        assert state.outcome is not None
+        yield state.outcome
+
+    def _work(self, state: "_State") -> None:
+        try:
+            state.outcome = self._evaluate(state)
+        except BaseException as error:
+            state.error = error
+
+    def _evaluate(self, state: "_State") -> RunOutcome:
+        from evaluation.runs.runner import run
+        from medseg_demo.models.catalog import load_checkpoint
+
+        choices, settings = self.choices, self.engine.settings
+        folders = [find_test_set(name, settings).folder for name in choices.test_sets]
+        test_sets = [read_test_set(folder, split=choices.split or None) for folder in folders]
+        checkpoints = [
+            load_checkpoint(self.engine.entry(name).name, settings.checkpoints_dir) for name in choices.checkpoints
+        ]
+        with _unpacked(choices, self.folder, settings) as predictions:
+            outcome = run(
+                test_sets,
+                checkpoints,
+                self.folder / OWN_RUN,
+                predictions=predictions,
+                options=RunOptions(
+                    metrics=choices.metrics or None, tolerance=choices.tolerance, workers=self.workers, resume=True
+                ),
+                settings=settings,
+                progress=lambda progress: setattr(state, "progress", progress),
+                stop=state.stop,
+            )
+        notes = [note for test_set in test_sets for note in test_set.notes]
+        return replace(outcome, notes=(*notes, *outcome.notes))
+
+
+class _State:
+    """What the thread tells."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.progress: RunProgress | None = None
+        self.outcome: RunOutcome | None = None
+        self.error: BaseException | None = None
+
+
+class _unpacked:  # noqa: N801 (used as a with-statement's verb)
+    """The uploaded label maps in one folder, for as long as they are needed; the run keeps its own copies."""
+
+    def __init__(self, choices: Choices, folder: Path, settings: Settings) -> None:
+        self._choices, self._settings = choices, settings
+        self._folder = folder / f".upload-{secrets.token_hex(4)}"
+
+    def __enter__(self) -> list[Predictions]:
+        if not self._choices.upload:
+            return []
+        paths = [Path(path) for path in self._choices.upload]
+        flat = self._folder / "flat"
+        flat.mkdir(parents=True)
+        for path in collect_files(paths, settings=self._settings, unpack_to=self._folder):
+            for one in (path, *data_files_beside(path, self._settings)):
+                if (flat / one.name).exists():
+                    raise OptionError(f"Two uploaded files are called {shown(one.name)}. Keep one label map a case.")
+                shutil.copyfile(one, flat / one.name)
+        return [
+            Predictions(flat, self._choices.name or (plain_name(paths[0].stem) if len(paths) == 1 else "predictions"))
+        ]
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def check(choices: Choices) -> None:
+    """Find what is missing before anything is begun.
+
+    Raises:
+        OptionError: With what to choose.
+    """
+    if not choices.test_sets:
+        raise OptionError(texts.NO_TEST_SET)
+    if not choices.checkpoints and not choices.upload:
+        raise OptionError(texts.NOTHING_TO_SCORE)
+    if choices.upload and len(choices.test_sets) > 1:
+        raise OptionError(texts.ONE_TEST_SET_FOR_PREDICTIONS)
+    if not isinstance(choices.tolerance, (int, float)) or choices.tolerance < 0:
+        raise OptionError("The tolerance must be a number that is not negative.")
+
+
+def is_results_file(choices: Choices) -> bool:
+    """Whether the upload is results that were scored elsewhere, not label maps.
+
+    Raises:
+        OptionError: It is both.
+    """
+    results = [path for path in choices.upload if path.lower().endswith(RESULT_SUFFIXES)]
+    if results and len(choices.upload) > 1:
+        raise OptionError(texts.SEVERAL_RESULTS)
+    return bool(results)
+
+
+def import_upload(
+    choices: Choices, settings: Settings, visitor: str, *, beside: Results | None = None
+) -> tuple[RunFolder, Results, tuple[str, ...]]:
+    """Take over an uploaded results file into the visitor's folder.
+
+    Args:
+        choices: The file, its name, and the test set that it is about.
+        settings: The folders.
+        visitor: Whose results they become.
+        beside: Results on the page, whose classes it takes where the test set itself names none.
+
+    Returns:
+        The folder, the results, and what the file's classes were taken for.
+
+    Raises:
+        MedsegError: The file is none that is known, or cannot be kept.
+    """
+    path = Path(choices.upload[0])
+    name = plain_name(choices.name or path.stem.removesuffix("_raw"))
+    test_set = choices.test_sets[0] if len(choices.test_sets) == 1 else NO_TEST_SET
+    classes = None if test_set == NO_TEST_SET else _classes(test_set, settings, beside)
+    results = import_results(path, _layout(path), name=name, test_set=test_set, classes=classes)
+    folder = visitor_folder(settings, visitor) / (name if name != OWN_RUN else f"{name}-import")
+    write_results(results, folder)
+    notes = class_notes((run for run in results.runs if run.test_set == test_set), classes)
+    return RunFolder(folder, "mine"), results, notes
+
+
+def _classes(test_set: str, settings: Settings, beside: Results | None) -> tuple[str, ...] | None:
+    """A test set's classes: from its folder, else from scores of checkpoints on it."""
+    named = find_test_set(test_set, settings).class_names
+    if named or beside is None:
+        return named
+    runs = (run.settings.get("classes") for run in beside.runs if run.test_set == test_set)
+    return next((tuple(map(str, names)) for names in runs if isinstance(names, (list, tuple)) and names), None)
+
+
+def _layout(path: Path) -> Layout:
+    if path.suffix.lower() == ".json":
+        return "nnunet"
+    with path.open("rb") as file:
+        return "monai" if file.readline(4096).lower().startswith((b"filename", b"\xef\xbb\xbffilename")) else "long"
+
+
+def plain_name(name: str) -> str:
+    """A name that a folder may have."""
+    return re.sub(r"[^\w. -]+", "_", name).strip("._ ")[:60] or "predictions"

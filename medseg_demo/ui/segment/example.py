@@ -1,0 +1,67 @@
+"""The finished example of the first paint: one bundled sample, really segmented once and shown to every visitor."""
+
+import logging
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg_demo.image import MedicalImage
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Study
+from medseg_demo.samples import list_samples
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.segment.downloads import RunFiles, write_outcome, write_run
+from medseg_demo.ui.session import Choices, Run
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedExample:
+    """A sample's result, as a visitor's own would look. It holds no one's data, so all visitors may share it."""
+
+    studies: tuple[Study, ...]
+    image: MedicalImage
+    run: Run
+    written: RunFiles
+
+
+class Example:
+    """Computes the example at most once. Safe to use from several threads.
+
+    Args:
+        engine: Segments the sample.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._lock = threading.Lock()
+        self._finished: FinishedExample | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="medseg-example-")
+
+    def start(self) -> None:
+        """Begin computing in the background, so that the first visitor need not wait."""
+        threading.Thread(target=self.get, name="example", daemon=True).start()
+
+    def get(self) -> FinishedExample | None:
+        """The example; None while no sample has its checkpoint here."""
+        with self._lock:
+            if self._finished is None:
+                try:
+                    self._finished = self._compute()
+                except Exception:  # the page must open without an example too
+                    logger.exception("The example could not be made")
+            return self._finished
+
+    def _compute(self) -> FinishedExample | None:
+        entries = {entry.name: entry for entry in self.engine.usable()}
+        sample = next((sample for sample in list_samples() if sample.checkpoint in entries), None)
+        if sample is None:
+            return None
+        study = Study(sample.path)
+        image = read_image(study, settings=self.engine.settings)
+        segmentation = self.engine.segment(image, sample.checkpoint)
+        outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
+        run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)
+        return FinishedExample((study,), image, run, write_run([outcome], Path(self._folder.name)))

@@ -1,0 +1,49 @@
+"""What happens below a result: other formats and the surface, for the image in the viewer.
+
+Each handler returns the parts of the page that change, by the names of ``segment_layout.lay_out``.
+"""
+
+import secrets
+from pathlib import Path
+
+import gradio as gr
+
+from medseg_demo.errors import OptionError
+from medseg_demo.names import safe_stem
+from medseg_demo.segmenting.pipeline import Segmentation
+from medseg_demo.ui import markup, texts
+from medseg_demo.ui.faults import explain
+from medseg_demo.ui.segment import exports
+from medseg_demo.ui.segment.surface_view import surface_value
+from medseg_demo.ui.segment.updates import Updates
+from medseg_demo.ui.session import Work
+from medseg_demo.writing.label_map import DICOM_SEG_NOTE
+
+
+def write(work: Work, key: str | None, folder: Path) -> Updates:
+    """Write the shown result in another format; a DICOM SEG comes with a word of care."""
+    try:
+        shown = _shown(work)
+        path = exports.write_export(shown, key or "", folder / secrets.token_hex(4), safe_stem(shown.image.name))
+    except Exception as error:
+        return {"export": gr.update(value=None, visible=False), "export_note": _problem(error)}
+    note = markup.panel("warning", path.name, [DICOM_SEG_NOTE]) if key == exports.DICOM_SEG else ""
+    return {"export": gr.update(value=str(path), visible=True), "export_note": note}
+
+
+def show_surface(work: Work) -> Updates:
+    """The surface of the shown result, for the 3-D view."""
+    try:
+        return {"surface": surface_value(_shown(work).label_map), "surface_note": ""}
+    except Exception as error:
+        return {"surface": None, "surface_note": _problem(error)}
+
+
+def _shown(work: Work) -> Segmentation:
+    if work.run is None or work.run.shown is None:
+        raise OptionError(texts.NO_RESULT)
+    return work.run.shown
+
+
+def _problem(error: Exception) -> str:
+    return markup.panel("error", texts.ERROR_TITLE, [explain(error)])

@@ -1,0 +1,117 @@
+"""From what happened to the changed parts of the Segment tab, by the names of ``segment_layout.lay_out``."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from medseg_demo.models.catalog import CatalogEntry
+from medseg_demo.segmenting.pipeline import Segmentation
+from medseg_demo.ui import checkpoint_view, markup, texts
+from medseg_demo.ui.faults import explain
+from medseg_demo.ui.segment import result_view
+from medseg_demo.ui.segment.downloads import RunFiles
+from medseg_demo.ui.segment.exports import format_choices
+from medseg_demo.ui.session import Choices, Given, Run, Work
+from medseg_demo.ui.viewer import segmentation_value
+
+Updates = dict[str, object]
+
+
+def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
+    """Everything about a finished run, which need not be the work's yet."""
+    first = run.succeeded[0]
+    return {
+        "work": work,
+        "status": result_view.verdict(run),
+        "stale": stale_mark(work.given, run, run.choices),
+        **view(run.shown),
+        **listing(run),
+        **chosen_files(first.label_map, first.overlay),
+        "measurements_json": str(files.measurements_json),
+        "measurements_csv": str(files.measurements_csv),
+        "everything": str(files.everything),
+        "downloads": gr.update(visible=True),
+    }
+
+
+def view(segmentation: Segmentation | None) -> Updates:
+    """One segmentation in the viewer, what made it, and what else can be made of it."""
+    if segmentation is None:
+        return {}
+    formats = format_choices(segmentation)
+    return {
+        "viewer": segmentation_value(segmentation),
+        "heading": result_view.heading(segmentation),
+        "format": gr.update(choices=formats, value=formats[0][1]),
+        "export": gr.update(value=None, visible=False),
+        "export_note": "",
+        "surface_panel": gr.update(visible=segmentation.label_map.is_volume),
+        "surface": None,
+        "surface_note": "",
+    }
+
+
+def listing(run: Run) -> Updates:
+    """The table of measurements, and the gallery where there are several files."""
+    pictures = [(str(outcome.thumbnail), outcome.name) for outcome in run.succeeded]
+    several = len(run.outcomes) > 1
+    return {
+        "gallery": gr.update(value=pictures if several else None, visible=several),
+        "measurements": result_view.measurements(run.outcomes),
+    }
+
+
+def chosen_files(label_map: Path | None, overlay: Path | None) -> Updates:
+    """The downloads that belong to the one image in the viewer."""
+    return {"label_map": None if label_map is None else str(label_map), "overlay": overlay and str(overlay)}
+
+
+def stale_mark(given: Given, run: Run | None, choices: Choices) -> str:
+    """A mark where what is given or the controls are no longer what the result was made of and with."""
+    if run is None:
+        return ""
+    if given.studies not in ((), run.studies):
+        name = run.studies[0].stem if len(run.studies) == 1 else texts.IMAGES.format(count=len(run.studies))
+        return markup.panel("info", texts.OTHER_IMAGE_TITLE.format(name=name), [texts.STALE])
+    if run.choices != choices:
+        return markup.panel("info", texts.STALE_TITLE, [texts.STALE])
+    return ""
+
+
+def checkpoint(entry: CatalogEntry | None) -> Updates:
+    """The card of a checkpoint, and its threshold on the slider."""
+    if entry is None or entry.card is None:
+        return {"card": "", "weaknesses": ""}
+    slider = (
+        gr.update(interactive=False, info=texts.THRESHOLD_OFF)
+        if entry.card.is_multiclass
+        else gr.update(interactive=True, info=texts.THRESHOLD_HINT, value=entry.card.threshold or 0.5)
+    )
+    return {
+        "card": checkpoint_view.entry_card(entry),
+        "weaknesses": checkpoint_view.weaknesses(entry),
+        "threshold": slider,
+    }
+
+
+def busy(button: str = "segment", words: str = texts.WORKING) -> Updates:
+    """While a run goes on that the button of this name began."""
+    return {
+        button: gr.update(interactive=False),
+        "stop": gr.update(interactive=True),
+        "status": markup.busy(words),
+        "stale": "",
+    }
+
+
+def idle(button: str = "segment") -> Updates:
+    """After a run."""
+    return {button: gr.update(interactive=True), "stop": gr.update(interactive=False)}
+
+
+def problem(work: Work, error: Exception) -> str:
+    """The panel of an error; it says so where an earlier result stays on the page."""
+    lines = [explain(error)]
+    if work.run is not None and work.run.shown is not None:
+        lines.append(texts.ERROR_KEPT.format(name=work.run.shown.image.name))
+    return markup.panel("error", texts.ERROR_TITLE, lines)

@@ -1,0 +1,83 @@
+"""The loop behind the Segment button: study after study, what fails is noted, Stop keeps what is done."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medseg_demo.image import MedicalImage
+from medseg_demo.names import safe_stem
+from medseg_demo.reading import read_image
+from medseg_demo.reading.studies import Study, result_stems
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.ui.faults import explain
+from medseg_demo.ui.segment.downloads import write_outcome
+from medseg_demo.ui.session import Choices, Given, Outcome, Run, StopRequest, known_folder
+
+# (studies done, studies in all, name of the present one, its steps that are done, its steps in all)
+Report = Callable[[int, int, str, int, int], None]
+
+
+class Stopped(Exception):  # noqa: N818 (nothing went wrong)
+    """The visitor pressed Stop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run over studies, ready to start.
+
+    Attributes:
+        engine: Runs the network.
+        choices: What the controls said.
+        options: The same, for one segmentation.
+        folder: Where the files of the run are written.
+        stop: Ends the run early.
+        report: Told about the progress.
+    """
+
+    engine: Engine
+    choices: Choices
+    options: SegmentOptions
+    folder: Path
+    stop: StopRequest
+    report: Report
+
+    def run(self, given: Given) -> Iterator[Run]:
+        """Segment every study; a Run after each. The last one is whole, or marked as partial."""
+        run = Run(self.choices, given.studies, folder=self.folder)
+        stems: list[str] = []
+        for stem in result_stems(given.studies, known_folder):
+            stems.append(safe_stem(stem, stems))
+        for index, study in enumerate(given.studies):
+            try:
+                outcome, segmentation = self._one(study, stems[index], given.image, index, run)
+            except Stopped:
+                yield replace(run, partial=True)
+                return
+            run = replace(run, outcomes=(*run.outcomes, outcome), shown=run.shown or segmentation)
+            yield run
+
+    def _one(
+        self, study: Study, name: str, image: MedicalImage | None, index: int, run: Run
+    ) -> tuple[Outcome, Segmentation | None]:
+        def progress(done: int, of: int) -> None:
+            if self.stop.raised:
+                raise Stopped
+            self.report(index, len(run.studies), name, done, of)
+
+        progress(0, 1)
+        try:
+            image = called(image or read_image(study, settings=self.engine.settings), study, name, run.studies)
+            segmentation = self.engine.segment(
+                image, self.choices.checkpoint or "", options=self.options, progress=progress
+            )
+            return write_outcome(segmentation, study, name, self.folder), segmentation
+        except Stopped:
+            raise
+        except Exception as error:
+            return Outcome(study, name, error=explain(error)), None
+
+
+def called(image: MedicalImage, study: Study, name: str, studies: Sequence[Study]) -> MedicalImage:
+    """The image of one of several studies, under the name of its results where others are called alike."""
+    return replace(image, name=name) if [one.stem for one in studies].count(study.stem) > 1 else image

@@ -1,0 +1,105 @@
+"""The self-contained report."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.report.report import ReportOptions, write_report
+from evaluation.results.origins import NOT_MADE
+from evaluation.results.table import Results, Run, write_results
+from evaluation.runs.predictions import keep_prediction
+from medseg_demo.errors import OptionError
+from medseg_demo.image import LabelMap
+from medseg_demo.settings import Settings
+
+LOADS = re.compile(r"""<(?:link|img|script|iframe|source)\b[^>]*?(?:src|href)\s*=\s*["']?(?!data:)[^\s"'>]+""")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, table_of) -> Path:
+    """Two checkpoints on four squares, of which one case failed; the predictions of one are kept."""
+    root = tmp_path_factory.mktemp("report")
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:48, 16:48] = 255
+    for number in range(4):
+        name = f"case_{number:03}"
+        for folder, pixels in (("images", mask // 2), ("masks", mask)):
+            (root / "sets" / "squares" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(root / "sets" / "squares" / folder / f"{name}.png")
+        keep_prediction(LabelMap((mask > 0).astype(np.uint8), ("a",)), root / "run", "squares", "one", name)
+    table = table_of({"one": [0.9, 0.8, "failed", 0.7], "two": [0.5, 0.6, 0.7, 0.4]}, test_set="squares")
+    runs = (Run("one", "squares", partial=True), Run("two", "squares", settings={"nsd_tolerance": 1.0}))
+    write_results(Results(table, runs, (), ("dice", "reference_volume", "predicted_volume")), root / "run")
+    settings = Settings(test_sets_dir=root / "sets")
+    return write_report([root / "run"], root / "report.html", options=ReportOptions(worst=3), settings=settings)
+
+
+def test_nothing_is_loaded_from_elsewhere(report):
+    text = report.read_text(encoding="utf-8")
+    assert LOADS.findall(re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)) == []
+    assert text.count("plotly.js v") <= 1
+
+
+def test_conventions_failures_and_partial_runs_are_printed(report):
+    text = report.read_text(encoding="utf-8")
+    for words in (
+        "stopped before the last case",
+        "<td>1 mm</td>",
+        "2 tp / (2 tp + fp + fn)",
+        "3 cases, 4 cases: too few for an interval",
+        "(too few for an interval); one is better in",
+        "Cases whose masks are both empty are left out",
+        "Both empty: NaN",
+        "failed cases are counted beside",
+        "Not a medical device",
+        "1 failed case of one counted as the worst value",
+    ):
+        assert words.lower() in text.lower(), words
+
+
+def test_the_worst_cases_have_viewers(report):
+    text = report.read_text(encoding="utf-8")
+    assert text.count('<details class="case"') == 3
+    assert 'id="case-squares-one-case-002"' in text
+
+
+def test_pictures_say_whether_they_show_a_prediction(report):
+    text = report.read_text(encoding="utf-8")
+    outcomes, bare = text.count("outcomes against the reference"), text.count("the image without a prediction")
+    assert (outcomes, bare) == (1, 2)  # of the three worst, two are of the checkpoint whose predictions were not kept
+    assert text.count(NOT_MADE) == 2
+    assert "True positive" in text
+
+
+def test_a_test_set_that_is_not_there_is_refused(report):
+    with pytest.raises(OptionError, match="hold no test set other"):
+        write_report([report.parent / "run"], report.parent / "none.html", options=ReportOptions(test_sets=("other",)))
+
+
+def test_the_simulated_set_is_marked(tmp_path, table_of):
+    table = table_of({"net": [0.9, 0.8]}, test_set="simulated nuclei")
+    write_results(Results(table, (Run("net", "simulated nuclei"),), (), ("dice",)), tmp_path)
+    text = write_report([tmp_path], tmp_path / "r.html", options=ReportOptions(worst=0)).read_text(encoding="utf-8")
+    assert "simulated nuclei (simulated)" in text
+    assert "simulated, not photographed" in text
+
+
+@pytest.mark.browser
+def test_it_opens_from_disk_without_a_network_and_a_click_finds_the_case(report, page):
+    from playwright.sync_api import expect
+
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.context.set_offline(True)
+    page.goto(report.as_uri())
+    page.wait_for_selector("#plot-1 .main-svg")
+    page.evaluate(
+        """() => document.getElementById("plot-1").emit("plotly_click",
+        { points: [{ customdata: ["squares", "one", "case_002", "class_1"] }] })"""
+    )
+    expect(page.locator("#case-squares-one-case-002[open] canvas").first).to_be_visible()
+    expect(page.locator("#picked")).to_contain_text("case_002")
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -1,0 +1,51 @@
+"""Every plot of the list can be drawn from an answer, or says why not."""
+
+import pytest
+
+from evaluation.results.answers import Question, answer
+from evaluation.results.figures import FIGURES, View, draw_figure, pair_of
+from evaluation.results.table import Results, Run
+from medseg_demo.errors import OptionError
+
+
+@pytest.fixture(scope="module")
+def found(simulated):
+    table = simulated(cases=24)
+    runs = tuple(Run(name, "set") for name in dict.fromkeys(table["checkpoint"]))
+    metrics = ("dice", "hd95", "reference_volume", "predicted_volume")
+    return answer(Results(table, runs, ("site",), metrics), Question("set"))
+
+
+@pytest.mark.parametrize("name", [figure.name for figure in FIGURES])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_plot_is_drawn(found, name, theme):
+    figure = draw_figure(name, found, View(theme=theme))
+    assert len(figure.data) > 0
+    assert figure.layout.title.text
+
+
+def test_a_pair_is_the_two_best_where_none_is_named(found):
+    best = [standing.checkpoint for standing in found.standings]
+    assert pair_of(found, View()) == (best[0], best[1])
+    assert pair_of(found, View(first=best[2], second=best[0])) == (best[2], best[0])
+    assert pair_of(found, View(first=best[1], second=best[1])) == (best[1], best[0])
+
+
+def test_an_unknown_plot_is_refused_with_those_there_are(found):
+    with pytest.raises(OptionError, match="Choose one of: strip, pairs"):
+        draw_figure("pie", found, View())
+
+
+@pytest.mark.parametrize("name", ["pairs", "stability", "significance"])
+def test_plots_that_compare_need_two_checkpoints(simulated, name):
+    table = simulated(cases=8, checkpoints=1)
+    found = answer(Results(table, (Run("net0", "set"),), (), ("dice",)), Question("set"))
+    with pytest.raises(OptionError, match="at least two"):
+        draw_figure(name, found, View())
+
+
+def test_groups_need_a_column(simulated):
+    table = simulated(cases=8).drop(columns="site")
+    found = answer(Results(table, (Run("net0", "set"),), (), ("dice",)), Question("set"))
+    with pytest.raises(OptionError, match="no column to group by"):
+        draw_figure("groups", found, View())

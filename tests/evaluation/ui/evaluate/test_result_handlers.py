@@ -1,0 +1,137 @@
+"""Opening, asking and listing results."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from evaluation.ui.evaluate import result_handlers as handlers
+from evaluation.ui.evaluate.board import Asked, Board
+
+
+def names(update) -> list[str]:
+    return [value for _, value in update["choices"]]
+
+
+def test_the_tab_opens_on_the_reference_runs(first_paint):
+    assert first_paint["runs"]["value"] == ["reference/lungs"]
+    assert names(first_paint["runs"]) == ["reference/lungs", "earlier/squares-run"]
+    assert "one" in first_paint["leaderboard"]
+    assert json.loads(first_paint["figure"])["data"]
+    assert first_paint["test_set"]["value"] == "lungs"
+    assert names(first_paint["checkpoints"]) == ["small"]
+    assert "squares" in names(first_paint["test_sets"])
+
+
+def test_without_any_result_the_tab_says_what_to_do(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.ui.evaluate.run_folders.REFERENCE_RUNS", tmp_path / "none")
+    first_paint = handlers.open_tab(engine, "", "dark")
+    assert "No results yet" in first_paint["status"]
+    assert first_paint["board"].latest.theme == "dark"
+
+
+def test_another_run_is_opened_beside(engine, first_paint):
+    found = handlers.choose_runs(engine, first_paint["board"], ["reference/lungs", "earlier/squares-run"], Asked())
+    assert names(found["test_set"]) == ["lungs", "squares"]
+    nothing = handlers.choose_runs(engine, first_paint["board"], [], Asked())
+    assert nothing["board"].answer is None
+    assert not nothing["drawer"]["visible"]
+
+
+def test_a_path_is_no_run(engine, first_paint, tmp_path):
+    found = handlers.choose_runs(
+        engine, first_paint["board"], [str(tmp_path), "mine/../../reference_runs/lungs"], Asked()
+    )
+    assert found["board"].opened is None
+
+
+def test_a_damaged_run_is_named_and_the_page_stays(engine, first_paint, squares_run):
+    (squares_run / "scores.csv").write_text("case_id\n")
+    found = handlers.choose_runs(engine, first_paint["board"], ["earlier/squares-run"], Asked())
+    assert "is damaged" in found["status"]
+    assert not {"leaderboard", "drawer"} & found.keys()
+
+
+def test_a_question_that_does_not_fit_is_settled(first_paint):
+    found = handlers.ask(first_paint["board"], Asked(test_set="other", class_name="other", metric="other", first="one"))
+    assert (found["test_set"]["value"], found["metric"]["value"]) == ("lungs", "dice")
+    assert (found["first"]["value"], found["second"]["value"]) == ("one", "two")
+
+
+def test_the_pair_is_compared_in_the_order_that_was_asked(first_paint):
+    asked = Asked(first="two", second="one")
+    assert "two is better in" in handlers.compare(first_paint["board"], asked)["difference"]
+    assert "figure" in handlers.compare(first_paint["board"], replace(asked, plot="pairs"))
+    assert "figure" not in handlers.compare(first_paint["board"], asked)
+
+
+def test_a_plot_that_cannot_be_drawn_says_why(first_paint):
+    one = handlers.ask(first_paint["board"], Asked(checkpoints=("one",)))["board"]
+    found = handlers.draw(one, Asked(plot="pairs"))
+    assert found["figure"] is None
+    assert "at least two" in found["no_figure"]
+    assert handlers.draw(first_paint["board"], Asked(plot="groups"))["column"]["visible"]
+
+
+def test_a_dark_page_gets_dark_plots(first_paint):
+    light = json.loads(first_paint["figure"])["layout"]["font"]["color"]
+    turned = handlers.turn(first_paint["board"], "dark", Asked())
+    assert first_paint["board"].latest.theme == "dark"
+    assert json.loads(turned["figure"])["layout"]["font"]["color"] != light
+
+
+def test_sorting_goes_up_then_down_then_back_to_the_worst(first_paint):
+    board: Board = first_paint["board"]
+    first = []
+    for _ in range(3):
+        board = handlers.sort_table(board, "dice")["board"]
+        first.append((board.table.sort, board.table.descending))
+    assert first == [("dice", False), ("dice", True), ("", False)]
+
+
+def test_the_filter_keeps_what_it_names(first_paint):
+    found = handlers.filter_table(first_paint["board"], "FAILED")
+    assert "1 of 12 rows" in found["cases"]
+    assert "No row fits" in handlers.filter_table(first_paint["board"], "nothing like it")["cases"]
+
+
+def test_pictures_are_added_where_the_images_are_here(engine, first_paint):
+    assert "data:image" not in handlers.add_pictures(engine, first_paint["board"])["gallery"]
+    board = handlers.choose_runs(engine, first_paint["board"], ["earlier/squares-run"], Asked())["board"]
+    assert handlers.add_pictures(engine, board)["gallery"].count("outcomes against the reference") == 4
+
+
+def test_pictures_that_come_late_do_not_take_the_place_of_others(engine, first_paint):
+    late = first_paint["board"]
+    handlers.choose_runs(engine, late, ["earlier/squares-run"], Asked())
+    assert handlers.add_pictures(engine, late) == {}
+
+
+def test_tiles_whose_prediction_was_not_kept_do_not_claim_outcomes(engine, first_paint, squares_run):
+    for path in squares_run.glob("predictions/*/*/*"):
+        path.unlink()
+    board = handlers.choose_runs(engine, first_paint["board"], ["earlier/squares-run"], Asked())["board"]
+    gallery = handlers.add_pictures(engine, board)["gallery"]
+    assert gallery.count("the image without a prediction") == gallery.count("data:image") == 4
+    assert "A click opens the case" in gallery
+    assert not re.search("True positive|outcomes against", gallery)
+
+
+def test_splits_are_those_that_all_test_sets_have(engine, settings):
+    (settings.test_sets_dir / "squares" / "cases.csv").write_text("case_id,split\ncase_00,test\ncase_01,train\n")
+    found = handlers.choose_test_sets(engine, ["squares"])["split"]
+    assert (names(found), found["value"]) == (["", "test", "train"], "test")
+    assert "error" in handlers.choose_test_sets(engine, ["none"])["status"]
+
+
+@pytest.mark.parametrize("kind", ["CSV", "JSON", "Model index (YAML)", "Parquet", "Report (HTML)"])
+def test_what_is_on_the_page_can_be_exported(engine, first_paint, tmp_path, kind):
+    found = handlers.export(engine, first_paint["board"], kind, tmp_path / "exports")
+    assert found["export_note"] == ""
+    assert found["files"]["visible"]
+
+
+def test_an_export_of_nothing_is_refused(engine, tmp_path):
+    found = handlers.export(engine, Board(), "CSV", tmp_path)
+    assert "No results yet" in found["export_note"]
