@@ -19,6 +19,7 @@ MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 RANKS = {
     "errors": 0,
     "names": 0,
+    "numbers": 0,
     "image": 1,
     "settings": 1,
     "models": 2,

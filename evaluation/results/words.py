@@ -5,6 +5,8 @@ import math
 from evaluation.metrics import METRICS
 from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, PairComparison, Policy, PolicyEffect, Ranking, Summary
 from evaluation.statistics.grouping import Order
+from medseg_demo.numbers import p_value
+from medseg_demo.numbers import score as number
 
 ORDERS: dict[Order, str] = {
     "class": "mean over cases, then over classes",
@@ -32,21 +34,6 @@ def metric_title(metric: str, *, unit: str = "", tolerance: str = "") -> str:
     name = record.long_name if record else metric
     name = f"{name} ({unit})" if unit else name
     return f"{name}, tolerance {tolerance}" if tolerance else name
-
-
-def number(value: float) -> str:
-    """A number with three significant digits; a miss is ∞ and a value that is not applicable n/a."""
-    if math.isnan(value):
-        return "n/a"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
-    return text.replace("-", "−")
-
-
-def p_value(value: float) -> str:
-    """Such as "p = 0.032" or "p < 0.001"."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def comparison_sentence(comparison: PairComparison, *, unit: str = "") -> str:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from medseg_demo.numbers import number as number
+from medseg_demo.numbers import seconds as seconds
+
 TITLE = "Medical image segmentation"
 TAGLINE = "For research and teaching. Not a medical device; do not base a diagnosis on it."
 DEVICE = "Runs on {device}"
@@ -154,15 +157,3 @@ def file_limit(mib: int) -> str:
 def running(done: int, total: int, name: str) -> str:
     """Which of several files is being worked on."""
     return f"Segmenting {done + 1} of {total}: {name}"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A figure with some significant digits; whole ones are kept whole, with a thin space between thousands."""
-    if value == round(value) or abs(value) >= 10**digits:
-        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return f"{value:.{digits}g}"
-
-
-def seconds(value: float) -> str:
-    """A duration for people."""
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -86,7 +86,7 @@ function slider(label, attributes, onchange) {
 }
 
 function formatCount(number) {
-  return Math.round(number).toLocaleString("en-GB");
+  return Math.round(number).toLocaleString("en-GB").replaceAll(",", "\u202f");
 }
 
 function formatNumber(number, digits = 4) {

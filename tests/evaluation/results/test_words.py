@@ -1,17 +1,7 @@
 import math
 
-import pytest
-
 from evaluation.results import words
 from evaluation.statistics import Policy, compare_pairs, policy_effects, rank_checkpoints, summarise
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.12345, "0.123"), (-0.5, "−0.500"), (12.345, "12.3"), (1234.5, "1,234"), (math.inf, "∞"), (math.nan, "n/a")],
-)
-def test_numbers(value, text):
-    assert words.number(value) == text
 
 
 def test_a_difference_that_is_real(table_of):

@@ -5,9 +5,16 @@ const CLICK_PARTS = 4;
 
 const theme = () => (document.body.classList.contains("dark") ? "dark" : "light");
 
+// Plotly keeps what it drew beside the element; a figure that is gone must not be brought up to date by the next one.
+function clear() {
+  if (stage.data) window.Plotly.purge(stage);
+  stage.replaceChildren();
+  delete stage.dataset.listens;
+}
+
 async function show() {
   const text = props.value;
-  if (!text) return stage.replaceChildren();
+  if (!text) return clear();
   const Plotly = await loadPlotly();
   if (text !== props.value || !stage.clientWidth) return;
   const { data, layout } = JSON.parse(text);
