@@ -27,11 +27,13 @@ class Job:
         is_large: Whether it holds a volume in memory.
         done: Steps that are done.
         total: Steps in all; 0 while unknown.
+        waited_s: Seconds that it waited for its turns, which are none of its network's.
     """
 
     def __init__(self, turns: "Turns", number: int, owner: str, *, is_large: bool) -> None:
         self.owner, self.is_large = owner, is_large
         self.done, self.total = 0, 0
+        self.waited_s = 0.0
         self._turns, self._number = turns, number
         self._began: float | None = None
         self._cancelled = threading.Event()
@@ -175,6 +177,7 @@ class Turns:
         return len(ahead), sum(known) if known and len(known) == len(left) else None
 
     def _take(self, job: Job) -> None:
+        came = time.monotonic()
         with self._condition:
             self._waiting.append(job)
             try:
@@ -185,6 +188,7 @@ class Turns:
                 self._computing += 1
                 self._last_turn[job.owner] = next(self._numbers)
             finally:
+                job.waited_s += time.monotonic() - came
                 self._waiting.remove(job)
                 self._condition.notify_all()
 
