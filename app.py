@@ -20,25 +20,25 @@ with contextlib.suppress(ImportError):
 import gradio as gr
 
 from evaluation.ui.api import add_evaluate_endpoint
-from evaluation.ui.compare_api import add_compare_endpoint
-from evaluation.ui.compare_example import ComparisonExample
-from evaluation.ui.compare_layout import STYLESHEET as COMPARE_STYLESHEET
-from evaluation.ui.compare_tab import CompareTab
-from evaluation.ui.compare_texts import TAB as COMPARE_TAB
-from evaluation.ui.components import STYLESHEET as EVALUATE_STYLESHEET
-from evaluation.ui.evaluate_tab import EvaluateTab
+from evaluation.ui.compare.api import add_compare_endpoint
+from evaluation.ui.compare.example import ComparisonExample
+from evaluation.ui.compare.layout import STYLESHEET as COMPARE_STYLESHEET
+from evaluation.ui.compare.tab import CompareTab
+from evaluation.ui.compare.texts import TAB as COMPARE_TAB
+from evaluation.ui.evaluate.components import STYLESHEET as EVALUATE_STYLESHEET
+from evaluation.ui.evaluate.tab import EvaluateTab
+from evaluation.ui.evaluate.texts import TAB as EVALUATE_TAB
 from evaluation.ui.link_events import Links
-from evaluation.ui.texts import TAB as EVALUATE_TAB
 from medseg_demo.errors import MedsegError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
-from medseg_demo.ui.example import Example
 from medseg_demo.ui.header import header
 from medseg_demo.ui.models_tab import ModelsTab
-from medseg_demo.ui.segment_tab import SegmentTab
-from medseg_demo.ui.state import LIFETIME_S, end_session
+from medseg_demo.ui.segment.example import Example
+from medseg_demo.ui.segment.tab import SegmentTab
+from medseg_demo.ui.session import LIFETIME_S, end_session
 from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
 
 
