@@ -94,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--denoise", default="none", choices=["none", "mean", "gaussian", "median"])
     segment.add_argument("--smallest-component", type=int, default=0, metavar="PX", help="remove smaller parts")
     segment.add_argument("--fill-holes", action="store_true", help="close holes within a class")
+    segment.add_argument(
+        "--crop", metavar="Z0,Y0,X0,Z1,Y1,X1", help="segment this box alone, in voxels; the ends are not part of it"
+    )
     several = segment.add_mutually_exclusive_group()
     several.add_argument("--volume", type=int, metavar="N", help="which volume of 4-D files, such as a time, from 1")
     several.add_argument(
@@ -144,6 +147,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         denoise=options.denoise,
         smallest_component=options.smallest_component,
         fill_holes=options.fill_holes,
+        crop=options.crop,
     )
     chosen.check(checkpoint.card)
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:

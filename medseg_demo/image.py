@@ -118,6 +118,9 @@ class MedicalImage:
             three channels without names are colours.
         channel_windows: The display window of each channel where they are no colours; empty otherwise.
         channel_bit_depths: Bits that the files store for each, where the channels come from several; empty otherwise.
+        unit: Of the intensities, such as "HU" of a CT; None where they have none that the file states.
+        header_facts: What a DICOM header says of how the image was made, as (name, text); nothing that names a person.
+            Free texts may all the same: they are shown to whoever gave the file, and never written or logged.
     """
 
     pixels: np.ndarray
@@ -134,6 +137,8 @@ class MedicalImage:
     channel_names: tuple[str, ...] = ()
     channel_windows: tuple[tuple[float, float], ...] = ()
     channel_bit_depths: tuple[int, ...] = ()
+    unit: str | None = None
+    header_facts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def is_volume(self) -> bool:
@@ -203,6 +208,14 @@ class MedicalImage:
             return (self.intensity_range,)
         planes = (self.pixels[..., index] for index in range(self.channels))
         return tuple((float(plane.min()), float(plane.max())) for plane in planes)
+
+    @cached_property
+    def holds_whole_numbers(self) -> bool:
+        """Whether every intensity is a whole number, whatever type stores it."""
+        if np.issubdtype(self.pixels.dtype, np.integer):
+            return True
+        few = self.pixels[:: max(1, len(self.pixels) // 8)]  # most images with fractions have some of them here
+        return all(np.array_equal(plane, np.rint(plane)) for part in (few, self.pixels) for plane in part)
 
     @property
     def channels_in_words(self) -> str:

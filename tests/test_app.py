@@ -329,7 +329,7 @@ def run_program(code: str, folder: Path, monkeypatch) -> dict[str, object]:
 
 
 def test_copied_code_of_a_segmentation_gives_the_same_as_its_command_line(url, chest, tmp_path, monkeypatch):
-    options = SegmentOptions(threshold=0.3, flips=True, denoise="median", smallest_component=5, fill_holes=True)
+    options = SegmentOptions(0.3, True, "median", smallest_component=5, fill_holes=True, crop=(0, 5, 6, 1, 50, 60))
     code = segment_code(Source(chest.name), CHECKPOINT, options, url)
     shutil.copy(chest, tmp_path)
     names = run_program(code.python, tmp_path, monkeypatch)
@@ -339,6 +339,7 @@ def test_copied_code_of_a_segmentation_gives_the_same_as_its_command_line(url, c
     assert np.array_equal(ours, theirs)
     sent = names["measurements"]
     assert (sent["threshold"], sent["flips"], sent["denoise"], sent["fill_holes"]) == (0.3, True, "median", True)
+    assert sent["crop"] == [0, 5, 6, 1, 50, 60]
 
 
 def test_copied_code_of_a_comparison_gives_the_same_as_its_command_line(url, chest, tmp_path, monkeypatch):

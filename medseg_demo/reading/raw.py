@@ -74,6 +74,8 @@ class Raw:
         palette: (N, 3) or (N, 4) colours, the fourth opacity: the array holds indices into it. None for all others.
         window: The file's own display window (low, high), in the units of the array.
         modality: DICOM's code.
+        unit: Of the values, such as "HU"; None where there is none.
+        header_facts: As those of ``MedicalImage``.
         notes: What the reader found or did that a person should know, for images and for label maps.
         image_notes: The same, but true of images alone (such as how brightness was turned).
         source_files: DICOM files, in the order of the slices.
@@ -91,6 +93,8 @@ class Raw:
     palette: np.ndarray | None = None
     window: tuple[float, float] | None = None
     modality: str | None = None
+    unit: str | None = None
+    header_facts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     image_notes: tuple[str, ...] = ()
     source_files: tuple[Path, ...] = ()

@@ -15,7 +15,7 @@ def to_labels(probabilities: np.ndarray, *, threshold: float | None) -> np.ndarr
         uint8, the shape without K.
     """
     if len(probabilities) == 1:
-        return (probabilities[0] > threshold).astype(np.uint8)
+        return (probabilities[0] > np.float32(threshold)).astype(np.uint8)  # which float16 would round
     return probabilities.argmax(axis=0).astype(np.uint8)
 
 

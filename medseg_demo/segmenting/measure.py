@@ -1,11 +1,34 @@
-"""What a label map amounts to: area, volume, components, diameter and confidence of each class."""
+"""What a label map amounts to: size, components, diameter and confidence of each class, and the image inside it."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 
-from medseg_demo.image import LabelMap
+from medseg_demo.image import COLOURS, LabelMap, MedicalImage
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """One channel of an image inside one class.
+
+    Attributes:
+        channel: Its name; None where there is one channel alone.
+        mean: Of the pixels of the class.
+        sd: Their standard deviation (divided by their number, so 0 for a single pixel).
+        median: Their median.
+        minimum: The least of them.
+        maximum: The greatest.
+        unit: "HU" where the file says so; None for intensities without a unit.
+    """
+
+    channel: str | None
+    mean: float
+    sd: float
+    median: float
+    minimum: float
+    maximum: float
+    unit: str | None
 
 
 @dataclass(frozen=True)
@@ -23,7 +46,9 @@ class ClassMeasurement:
         largest_diameter: Greatest distance between two pixel centres of the largest part; None where there is
             no pixel.
         diameter_unit: "mm", or "px" without spacing.
-        mean_confidence: Mean probability of the class over its pixels, 0 to 1; None where there is no pixel.
+        mean_confidence: Mean probability of the class over its pixels, 0 to 1; None where there is no pixel, or where
+            the label map comes without probabilities.
+        intensities: Of the image inside the class, one a channel; none where there is no pixel.
     """
 
     class_name: str
@@ -36,34 +61,39 @@ class ClassMeasurement:
     largest_diameter: float | None
     diameter_unit: Literal["mm", "px"]
     mean_confidence: float | None
+    intensities: tuple[Intensities, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON and tables."""
         return asdict(self)
 
 
-def measure(label_map: LabelMap, probabilities: np.ndarray) -> tuple[ClassMeasurement, ...]:
+def measure(label_map: LabelMap, probabilities: np.ndarray | None, image: MedicalImage) -> tuple[ClassMeasurement, ...]:
     """Measure every class.
 
     Args:
         label_map: Of an image or a volume.
-        probabilities: (K, …) of the foreground classes, in the order of ``class_names``.
+        probabilities: (K, …) of the foreground classes, in the order of ``class_names``; None where there are none.
+        image: What the label map is of.
 
     Returns:
         One record a class, absent classes included.
     """
     return tuple(
-        _measure_class(label_map, value, name, probabilities[value - 1])
+        _measure_class(label_map, value, name, None if probabilities is None else probabilities[value - 1], image)
         for value, name in enumerate(label_map.class_names, start=1)
     )
 
 
-def _measure_class(label_map: LabelMap, value: int, name: str, probability: np.ndarray) -> ClassMeasurement:
+def _measure_class(
+    label_map: LabelMap, value: int, name: str, probability: np.ndarray | None, image: MedicalImage
+) -> ClassMeasurement:
     mask = label_map.mask(value)
     spacing = label_map.geometry.spacing_mm
     pixels = int(np.count_nonzero(mask))
     size = None if spacing is None else pixels * float(np.prod(spacing))
     components, largest = _components(mask)
+    sure = None if probability is None or not pixels else float(probability[mask].mean(dtype=np.float64))
     return ClassMeasurement(
         class_name=name,
         label=value,
@@ -74,7 +104,28 @@ def _measure_class(label_map: LabelMap, value: int, name: str, probability: np.n
         components=components,
         largest_diameter=_diameter(largest, spacing) if pixels else None,
         diameter_unit="px" if spacing is None else "mm",
-        mean_confidence=float(probability[mask].mean(dtype=np.float64)) if pixels else None,
+        mean_confidence=sure,
+        intensities=_intensities(image, mask) if pixels else (),
+    )
+
+
+def _intensities(image: MedicalImage, mask: np.ndarray) -> tuple[Intensities, ...]:
+    """Each channel inside a mask that is not empty."""
+    inside = image.pixels[mask].reshape(np.count_nonzero(mask), -1).T
+    names: tuple[str | None, ...] = (None,)
+    if len(inside) > 1:
+        names = image.channel_names or (COLOURS if image.is_colour else tuple(str(i + 1) for i in range(len(inside))))
+    return tuple(
+        Intensities(
+            channel=name,
+            mean=float(values.mean(dtype=np.float64)),
+            sd=float(values.std(dtype=np.float64)),
+            median=float(np.median(values)),
+            minimum=float(values.min()),
+            maximum=float(values.max()),
+            unit=image.unit,
+        )
+        for name, values in zip(names, inside, strict=True)
     )
 
 

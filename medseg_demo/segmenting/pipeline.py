@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.orientation import Orientation, network_orientation
+from medseg_demo.segmenting.crop import Box, check_inside, cropped, places, to_box
 from medseg_demo.segmenting.decide import clean, to_labels
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
@@ -34,6 +35,8 @@ class SegmentOptions:
         denoise: A filter before the network.
         smallest_component: Parts with fewer pixels are removed; 0 keeps all.
         fill_holes: Enclosed background joins the class around it.
+        crop: A box (z0, y0, x0, z1, y1, x1) that the network gets alone, ends not included; outside of it everything is
+            background, at probability 0. None takes the whole image. What ``to_box`` takes can be given.
     """
 
     threshold: float | None = None
@@ -41,8 +44,11 @@ class SegmentOptions:
     denoise: Denoise = "none"
     smallest_component: int = 0
     fill_holes: bool = False
+    crop: Box | None = None
 
     def __post_init__(self) -> None:
+        if self.crop is not None:
+            object.__setattr__(self, "crop", to_box(self.crop))
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise OptionError(f"The threshold is {self.threshold:g}. Choose a value between 0 and 1.")
         if self.smallest_component < 0:
@@ -93,11 +99,32 @@ class Segmentation:
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
         """One record a class. Made when asked for."""
-        return measure(self.label_map, self.probabilities)
+        return measure(self.label_map, self.probabilities, self.image)
 
     def model_input(self, index: int) -> np.ndarray:
-        """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, C) of several channels."""
-        return to_picture(self.image, self.card, index, denoise=self.options.denoise)
+        """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, C) of several channels.
+
+        Of a slice outside of the crop box it saw nothing: that is black.
+        """
+        part = cropped(self.image, self.options.crop)
+        inside = index - (self.options.crop[0] if self.options.crop else 0)
+        if 0 <= inside < len(part.slices):
+            return to_picture(part, self.card, inside, denoise=self.options.denoise)
+        return np.zeros_like(to_picture(part, self.card, 0))
+
+    def at_threshold(self, threshold: float) -> "Segmentation":
+        """The same with another threshold, decided from the probabilities that are kept: no network runs.
+
+        Raises:
+            OptionError: The threshold is not in (0, 1), or several classes compete.
+        """
+        options = replace(self.options, threshold=threshold)
+        options.check(self.card)
+        labels = to_labels(self.probabilities, threshold=threshold)
+        box = places(options.crop)[3 - labels.ndim :]
+        labels[box] = _cleaned(labels[box], self.card, options)
+        label_map = replace(self.label_map, labels=labels)
+        return replace(self, label_map=label_map, options=options, threshold=threshold)
 
 
 def segment(
@@ -142,10 +169,10 @@ def segment_batch(
     """
     options, settings = options or SegmentOptions(), settings or Settings()
     for image in images:
-        _check_input(image, checkpoint)
+        _check_input(image, checkpoint, options)
     compute = choose_compute(settings)
     work = [_Work(image, checkpoint, compute, options) for image in images]
-    total = len(images) if checkpoint.card.is_3d else sum(len(image.slices) for image in images)
+    total = len(images) if checkpoint.card.is_3d else sum(len(item.part.slices) for item in work)
     done = 0
     for group in _grouped((chunk for item in work for chunk in item.chunks()), most=_most_together(checkpoint.card)):
         slices = sum(len(chunk.placed) for chunk in group)
@@ -181,18 +208,20 @@ class _Work:
 
     def __init__(self, image: MedicalImage, checkpoint: Checkpoint, compute: Compute, options: SegmentOptions) -> None:
         self.image, self.checkpoint, self.compute, self.options = image, checkpoint, compute, options
+        self.part = cropped(image, options.crop)
         self.threshold = _threshold(checkpoint.card, options)
         self.orientation = _orientation(image, checkpoint.card)
         self.seconds: dict[str, float] = {}
-        depth, classes = len(image.slices), len(checkpoint.card.class_names)
-        self.labels = np.empty((depth, *image.shape[-2:]), np.uint8)
-        self.probabilities = np.empty((classes, depth, *image.shape[-2:]), np.float16)
+        shape = image.slices.shape[:3]
+        self.labels = np.zeros(shape, np.uint8)
+        self.probabilities = np.zeros((len(checkpoint.card.class_names), *shape), np.float16)
+        self.box = places(options.crop)
 
     def chunks(self) -> Iterator[_Chunk]:
         card = self.checkpoint.card
         with self._step("preprocess"):
-            tensor = to_tensor(self.image, card, denoise=self.options.denoise)
-            spacing_mm = self.image.geometry.spacing_mm
+            tensor = to_tensor(self.part, card, denoise=self.options.denoise)
+            spacing_mm = self.part.geometry.spacing_mm
             if card.is_3d:
                 spacing_mm = self.orientation.turn_spacing(spacing_mm)
         for start in range(0, len(tensor), CHUNK):
@@ -204,23 +233,23 @@ class _Work:
     def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
         self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
         with self._step("postprocess"):
+            labels, probabilities = self.labels[self.box], self.probabilities[:, *self.box]
             restored = self.orientation.undo(chunk.placement.restore_classes(scores))
             # Bit by bit, since deciding takes eight bytes a pixel.
             for start in range(0, restored.shape[1], CHUNK):
                 planes = restored[:, start : start + CHUNK]
                 part = slice(chunk.start + start, chunk.start + start + planes.shape[1])
-                self.labels[part] = to_labels(planes, threshold=self.threshold)
-                self.probabilities[:, part] = planes if len(planes) == 1 else planes[1:]
+                probabilities[:, part] = planes if len(planes) == 1 else planes[1:]
+                # One class is decided by what is kept, so that deciding again gives what another run would.
+                decided = probabilities[:, part] if len(planes) == 1 else planes
+                labels[part] = to_labels(decided, threshold=self.threshold)
 
     def finish(self) -> Segmentation:
         image, card, options = self.image, self.checkpoint.card, self.options
+        labels = self.labels if image.is_volume else self.labels[0]
+        box = self.box if image.is_volume else self.box[1:]
         with self._step("postprocess"):
-            labels = clean(
-                self.labels if image.is_volume else self.labels[0],
-                classes=len(card.class_names),
-                smallest_component=options.smallest_component,
-                fill_holes=options.fill_holes,
-            )
+            labels[box] = _cleaned(labels[box], card, options)
         label_map = LabelMap(labels, card.class_names, image.geometry)
         probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
         return Segmentation(
@@ -234,7 +263,7 @@ class _Work:
             threshold=self.threshold,
             seconds=self.seconds,
             compute=self.compute.name,
-            warnings=tuple(check_fit(image, card, has_card=self.checkpoint.has_card)),
+            warnings=tuple(check_fit(self.part, card, has_card=self.checkpoint.has_card)),
         )
 
     @contextmanager
@@ -265,13 +294,24 @@ def _orientation(image: MedicalImage, card: ModelCard) -> Orientation:
     return network_orientation(image.geometry.affine) if card.is_3d else Orientation()
 
 
-def _check_input(image: MedicalImage, checkpoint: Checkpoint) -> None:
+def _cleaned(labels: np.ndarray, card: ModelCard, options: SegmentOptions) -> np.ndarray:
+    return clean(
+        labels,
+        classes=len(card.class_names),
+        smallest_component=options.smallest_component,
+        fill_holes=options.fill_holes,
+    )
+
+
+def _check_input(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions) -> None:
     if checkpoint.card.is_3d and not image.is_volume:
         raise InputMismatchError(
             f"Image {image.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "
             "Choose a 2-D checkpoint, or give the whole volume or series."
         )
     check_channels(image, checkpoint.card)
+    if options.crop is not None:
+        check_inside(options.crop, image)
 
 
 def _part_of(progress: Progress | None, before: int, slices: int, total: int) -> Progress | None:

@@ -33,10 +33,11 @@ def add_endpoints(engine: Engine) -> None:
         fill_holes: bool = False,
         volume: int | None = None,
         channels: bool = False,
+        crop: object = None,
     ) -> Answer:
         """Segment one image or volume: its label map as a file, and its measurements."""
         try:
-            options = segment_options(threshold, flips, denoise, smallest_component, fill_holes)
+            options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
             return segment_file(engine, file, checkpoint, options, volume=volume, channels=channels)
         except Exception as error:
             raise gr.Error(explain(error), print_exception=False) from None
@@ -55,6 +56,7 @@ def add_endpoints(engine: Engine) -> None:
         gr.Checkbox(label="fill_holes", visible=False),
         gr.Number(label="volume", value=None, visible=False),
         gr.Checkbox(label="channels", visible=False),
+        gr.JSON(label="crop", value=None, visible=False),
     ]
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
     gr.Button(visible=False).click(
@@ -70,7 +72,12 @@ def add_endpoints(engine: Engine) -> None:
 
 
 def segment_options(
-    threshold: object, flips: object, denoise: object, smallest_component: object, fill_holes: object
+    threshold: object,
+    flips: object,
+    denoise: object,
+    smallest_component: object,
+    fill_holes: object,
+    crop: object = None,
 ) -> SegmentOptions:
     """Options from what was sent, which Gradio passes on whatever it is.
 
@@ -87,6 +94,7 @@ def segment_options(
         denoise=denoise or "none",  # type: ignore[arg-type]
         smallest_component=smallest_component or 0,
         fill_holes=bool(fill_holes),
+        crop=crop,  # type: ignore[arg-type]
     )
 
 

@@ -79,13 +79,15 @@ def segment_code(source: Source, checkpoint: str, options: SegmentOptions, addre
         "denoise": None if options.denoise == "none" else options.denoise,
         "smallest_component": options.smallest_component or None,
         "fill_holes": options.fill_holes or None,
+        "crop": None if options.crop is None else list(options.crop),
         "volume": source.volume,
         "channels": source.channels or None,
     }
     given = {name: value for name, value in flags.items() if value is not None}
     words: list[object] = ["segment", shell_file(source.file), "--checkpoint", checkpoint]
     for name, value in given.items():
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
+        said = ",".join(map(str, value)) if isinstance(value, list) else value
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [said])]
     command = "\n".join([*source.first_line, shell("medseg_demo", [*words, "--output", "results"])])
     arguments = {"file": source.as_file, "checkpoint": checkpoint, **given}
     python = program(address, ("label_map", "measurements"), arguments, "/segment")

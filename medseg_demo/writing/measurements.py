@@ -35,6 +35,7 @@ def summary(segmentation: "Segmentation", name: str | None = None) -> dict[str, 
         "denoise": segmentation.options.denoise,
         "smallest_component": segmentation.options.smallest_component,
         "fill_holes": segmentation.options.fill_holes,
+        "crop": None if segmentation.options.crop is None else list(segmentation.options.crop),
         "compute": segmentation.compute,
         "seconds": {step: round(seconds, 4) for step, seconds in segmentation.seconds.items()},
         "classes": [measurement.as_dict() for measurement in segmentation.measurements],
@@ -57,12 +58,31 @@ def write_json(summaries: Iterable[dict[str, object]], path: Path) -> None:
 def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: Path) -> None:
     """Write one row for each (image name, checkpoint name, measurement of a class).
 
+    Intensities are columns such as ``intensity_mean``, of named channels ``intensity_mean_T1``.
+
     Raises:
         OutputError: The file cannot be written.
     """
-    columns = ["name", "checkpoint", *ClassMeasurement.__dataclass_fields__]
     with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        rows = [
+            {"name": names.shown(name), "checkpoint": checkpoint, **_cells(measurement)}
+            for name, checkpoint, measurement in measurements
+        ]
+        columns = dict.fromkeys(["name", "checkpoint", *ClassMeasurement.__dataclass_fields__])
+        del columns["intensities"]
+        columns |= dict.fromkeys(column for row in rows for column in row)
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
-        for name, checkpoint, measurement in measurements:
-            writer.writerow({"name": names.shown(name), "checkpoint": checkpoint, **measurement.as_dict()})
+        writer.writerows(rows)
+
+
+def _cells(measurement: ClassMeasurement) -> dict[str, object]:
+    """A measurement as the cells of one row."""
+    cells = measurement.as_dict()
+    del cells["intensities"]
+    for one in measurement.intensities:
+        ending = "" if one.channel is None else f"_{names.shown(one.channel)}"
+        for figure in ("mean", "sd", "median", "minimum", "maximum"):
+            cells[f"intensity_{figure}{ending}"] = getattr(one, figure)
+        cells["intensity_unit"] = one.unit
+    return cells

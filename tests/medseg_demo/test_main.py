@@ -467,3 +467,16 @@ def test_the_module_runs_as_a_program_and_help_needs_no_torch():
     wrong = subprocess.run([sys.executable, "-m", "medseg_demo", "nonsense"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
+
+
+def test_a_crop_box_is_segmented_alone(images, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ["segment", str(images), "--checkpoint", "small", "--output", str(out), "--crop"]
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 90), dtype=np.uint8)).save(images / "low.png")
+    assert main([*asked, "0,0,10,1,40,60"]) == 1
+    assert "'low': the crop box ends at y = 40, and the image has 30 along y" in capsys.readouterr().err
+    with Image.open(out / "a.png") as labels:
+        inside = np.asarray(labels)[:40, 10:60].sum()
+        assert 0 < inside == np.asarray(labels).sum()
+    assert main([*asked, "0,0,10"]) == 2
+    assert "has 3 numbers" in capsys.readouterr().err

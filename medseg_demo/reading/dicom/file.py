@@ -1,4 +1,4 @@
-"""DICOM images, through pydicom; nothing but the modality's code is kept of what a file says about a patient."""
+"""DICOM images, through pydicom; of the header only what ``header_facts`` allows is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from medseg_demo.reading.dicom.dataset import (
     word,
 )
 from medseg_demo.reading.dicom.frames import planes_of_frames
+from medseg_demo.reading.dicom.header_facts import header_facts, unit_of
 from medseg_demo.reading.dicom.pixel_format import MOST_FRAMES, PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode
 from medseg_demo.reading.dicom.planes import Plane, describe_frames, is_mosaic, is_tiled, pixel_spacing, plane_of
@@ -178,6 +179,7 @@ def read(source: Source, layout: Layout, chosen: Sequence[int]) -> Raw:
     return replace(
         raw,
         geometry=geometry,
+        header_facts=header_facts(file.header.dataset),
         notes=tuple(dict.fromkeys((*spacing_notes, *notes, *part.notes))),
         source_files=(source.path,),
         source_frames=describe_frames(planes, [instance] * len(planes), space, part.planes),
@@ -210,6 +212,7 @@ def read_frames(
         raw,
         array=values,
         polarity=polarity,
+        unit=unit_of(dataset) if polarity is None else None,
         window=window(dataset, frames[len(frames) // 2]),
         image_notes=() if polarity is None else (INVERTED_NOTE,),
     )

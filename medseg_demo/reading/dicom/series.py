@@ -29,6 +29,7 @@ from medseg_demo.reading.dicom.dataset import (
 )
 from medseg_demo.reading.dicom.file import describe_image, read_frames
 from medseg_demo.reading.dicom.frames import planes_of_frames
+from medseg_demo.reading.dicom.header_facts import header_facts
 from medseg_demo.reading.dicom.planes import Plane, describe_frames, is_mosaic, is_tiled, plane_of
 from medseg_demo.reading.dicom.stack import lay_out, plane_name
 from medseg_demo.reading.dicom.volumes import Volume, left_out, volumes
@@ -305,7 +306,8 @@ def _read_slices(series: Series, entire: Source) -> tuple[np.ndarray, list[Raw]]
             is_real = "f" in (values.dtype.kind, volume.dtype.kind)
             volume = volume.astype(np.float32 if is_real else np.result_type(volume, values))
         volume[index] = values
-        slices.append(replace(part, array=np.empty(0), palette=None))
+        facts = header_facts(opened.dataset) if index == series.slices // 2 else ()
+        slices.append(replace(part, array=np.empty(0), palette=None, header_facts=facts))
     return volume, slices
 
 

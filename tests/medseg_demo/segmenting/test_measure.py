@@ -7,15 +7,20 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 from skimage.measure import regionprops
 
-from medseg_demo.image import Geometry, LabelMap
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.segmenting.measure import measure
 
 
 def measured(mask, spacing_mm=None, probability=None):
     labels = np.asarray(mask, np.uint8)
     probability = np.ones(labels.shape) if probability is None else probability
-    (result,) = measure(LabelMap(labels, ("it",), Geometry(spacing_mm)), probability[None])
+    (result,) = measure(LabelMap(labels, ("it",), Geometry(spacing_mm)), probability[None], image_of(labels))
     return result
+
+
+def image_of(pixels, **others):
+    axes = "YX" if pixels.ndim == 2 else "ZYX"
+    return MedicalImage(pixels, axes, Geometry(), "scan", "PNG", 8, (0.0, 255.0), **others)
 
 
 def test_a_rectangle_with_spacing():
@@ -98,6 +103,29 @@ def test_area_agrees_with_scikit_image():
 def test_each_class_reads_its_own_probability():
     labels = np.array([[1, 2]], np.uint8)
     probabilities = np.array([[[0.6, 0.1]], [[0.2, 0.8]]])
-    first, second = measure(LabelMap(labels, ("a", "b")), probabilities)
+    first, second = measure(LabelMap(labels, ("a", "b")), probabilities, image_of(labels))
     assert (first.class_name, first.mean_confidence) == ("a", pytest.approx(0.6))
     assert (second.label, second.mean_confidence) == (2, pytest.approx(0.8))
+
+
+def test_the_image_inside_a_class_has_a_mean_a_deviation_and_a_range():
+    image = image_of(np.array([[-1000, -10, 0, 40]], np.int16), unit="HU")
+    found = measure(LabelMap(np.array([[0, 1, 1, 1]], np.uint8), ("a", "b")), None, image)
+    (inside,) = found[0].intensities
+    assert tuple(vars(inside).values()) == (None, 10.0, pytest.approx(np.sqrt(1400 / 3)), 0.0, -10.0, 40.0, "HU")
+    assert found[1].intensities == ()
+    assert found[0].mean_confidence is None
+
+
+@pytest.mark.parametrize(
+    ("names", "called"), [(("T1", "T2", "FLAIR"), ("T1", "T2", "FLAIR")), ((), ("red", "green", "blue"))]
+)
+def test_each_channel_has_its_own_intensities(names, called):
+    pixels = np.array([[[1, 2, 3], [5, 6, 7]]], np.uint8)
+    image = MedicalImage(pixels, "YXC", Geometry(), "scan", "PNG", 8, (0.0, 255.0), channel_names=names)
+    (found,) = measure(LabelMap(np.ones((1, 2), np.uint8), ("a",)), None, image)
+    assert [(one.channel, one.mean, one.maximum) for one in found.intensities] == [
+        (called[0], 3.0, 5.0),
+        (called[1], 4.0, 6.0),
+        (called[2], 5.0, 7.0),
+    ]

@@ -209,3 +209,69 @@ def test_an_image_in_a_3d_checkpoint_is_refused(square, volume_bands):
 def test_options_out_of_range_are_refused(faulty):
     with pytest.raises(OptionError):
         SegmentOptions(**faulty)
+
+
+def exactly(checkpoint, card):
+    return replace(checkpoint, card=card.model_copy(update={"inference": "tile"}))
+
+
+def test_only_the_crop_box_is_segmented_and_the_result_has_the_size_of_the_whole(
+    make_image, brightness, card, settings
+):
+    pixels = np.full((4, 70, 80), 255, np.uint8)
+    image = make_image(pixels, "ZYX", (2.0, 1.0, 1.0))
+    box = (1, 2, 3, 3, 68, 70)
+    result = segment(
+        image,
+        exactly(brightness, card),
+        options=SegmentOptions(crop=list(box), smallest_component=5, fill_holes=True),
+        settings=settings,
+    )
+    inside = np.zeros(pixels.shape, bool)
+    inside[1:3, 2:68, 3:70] = True
+    assert (result.label_map.mask(1) == inside).all()
+    assert ((result.probabilities[0] > 0) == inside).all()
+    assert result.label_map.geometry is image.geometry
+    assert result.options.crop == box
+    assert [result.model_input(index).max() for index in range(4)] == [0, 255, 255, 0]
+
+
+def test_a_crop_of_a_volume_for_a_3d_network_is_turned_and_put_back(make_image, volume_bands, settings):
+    pixels = np.random.default_rng(1).choice(np.array([0, 128, 255], np.uint8), (18, 20, 22))
+    image = make_image(pixels, "ZYX", (2.0, 1.0, 0.5))
+    image = replace(image, geometry=Geometry(image.geometry.spacing_mm, oblique()))
+    whole = segment(image, volume_bands, settings=settings).label_map.labels
+    part = segment(image, volume_bands, options=SegmentOptions(crop=(1, 0, 0, 18, 20, 21)), settings=settings)
+    # Bands go by intensity alone, so what is inside stays as it was.
+    expected = np.zeros_like(whole)
+    expected[1:, :, :21] = whole[1:, :, :21]
+    assert expected.any()
+    assert (part.label_map.labels == expected).all()
+
+
+def test_a_crop_box_outside_of_the_image_is_refused(square, brightness, settings):
+    with pytest.raises(OptionError, match="inside of the image"):
+        segment(square, brightness, options=SegmentOptions(crop=(0, 0, 0, 1, 101, 120)), settings=settings)
+
+
+def test_another_threshold_gives_what_another_run_would(make_image, brightness, card, settings):
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    ramp[5, 5] = 255
+    checkpoint = exactly(brightness, card)
+    options = SegmentOptions(threshold=0.5, smallest_component=3, crop=(0, 0, 0, 1, 60, 250))
+    first = segment(make_image(ramp), checkpoint, options=options, settings=settings)
+    for threshold in (0.3, 0.501, 0.77, 0.99):
+        again = segment(make_image(ramp), checkpoint, options=replace(options, threshold=threshold), settings=settings)
+        decided = first.at_threshold(threshold)
+        assert (decided.label_map.labels == again.label_map.labels).all()
+        assert decided.measurements == again.measurements
+        assert (decided.threshold, decided.options) == (threshold, again.options)
+    assert first.threshold == 0.5
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        first.at_threshold(float("nan"))
+
+
+def test_several_classes_have_no_threshold_to_change(make_image, bands, settings):
+    result = segment(make_image(np.eye(64, dtype=np.uint8)), bands, settings=settings)
+    with pytest.raises(OptionError, match="one class"):
+        result.at_threshold(0.5)

@@ -45,15 +45,17 @@ def test_channels_are_said():
 
 
 def test_every_option_is_written():
-    options = SegmentOptions(threshold=0.4, flips=True, denoise="median", smallest_component=20, fill_holes=True)
+    options = SegmentOptions(0.4, True, "median", smallest_component=20, fill_holes=True, crop=(0, 1, 2, 3, 4, 5))
     code = segment_code(Source("scan.nii.gz", volume=2), "net", options, ADDRESS)
     options_written = code.command.partition(" --checkpoint net ")[2]
     assert options_written == (
-        "--threshold 0.4 --flips --denoise median --smallest-component 20 --fill-holes --volume 2 --output results"
+        "--threshold 0.4 --flips --denoise median --smallest-component 20 --fill-holes --crop 0,1,2,3,4,5 --volume 2 "
+        "--output results"
     )
     given = arguments(code.python)
     assert (given["threshold"], given["flips"], given["denoise"]) == ("0.4", "True", "'median'")
     assert (given["smallest_component"], given["fill_holes"], given["volume"]) == ("20", "True", "2")
+    assert given["crop"] == "[0, 1, 2, 3, 4, 5]"
 
 
 def test_a_sample_is_copied_first_and_can_be_linked_to():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from medseg_demo.errors import OutputError
-from medseg_demo.segmenting.pipeline import segment
+from medseg_demo.segmenting.pipeline import SegmentOptions, segment
 from medseg_demo.writing.measurements import summary, write_csv, write_json
 
 
@@ -23,6 +23,22 @@ def test_measurements_as_json_and_csv(tmp_path, square, brightness, settings):
     assert row["class_name"] == "bright"
     assert row["area_mm2"] == ""
     assert int(row["pixels"]) == image["classes"][0]["pixels"] == result.label_map.labels.sum()
+    (inside,) = image["classes"][0]["intensities"]
+    assert float(row["intensity_mean"]) == inside["mean"] > 200
+    assert row["intensity_unit"] == ""
+
+
+def test_the_crop_box_and_named_channels_are_written(tmp_path, square, brightness, settings):
+    result = segment(square, brightness, options=SegmentOptions(crop=(0, 10, 10, 1, 90, 100)), settings=settings)
+    assert summary(result)["crop"] == [0, 10, 10, 1, 90, 100]
+    (one,) = result.measurements
+    named = replace(one, intensities=tuple(replace(one.intensities[0], channel=name) for name in ("T1", "T2")))
+    absent = replace(one, intensities=())
+    write_csv([("a", "net", absent), ("b", "net", named)], tmp_path / "m.csv")
+    with (tmp_path / "m.csv").open() as file:
+        first, second = csv.DictReader(file)
+    assert first["intensity_mean_T2"] == ""
+    assert float(second["intensity_mean_T2"]) == one.intensities[0].mean
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
