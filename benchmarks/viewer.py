@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.programs import server
 from benchmarks.ratio import Ratio
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import NamedPrediction, linked_value, standalone_html
+from medseg_demo.rendering import NamedPrediction, viewer_value, standalone_html
 
 REDRAW_MS, SLICE_MS = 16, 100
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -121,7 +121,7 @@ def _image(predictions: int) -> dict[str, object]:
         probabilities = random.random((1, 512, 512)).astype(np.float16)
         labels = LabelMap((probabilities[0] > 0.5).astype(np.uint8), ("a",))
         named.append(NamedPrediction(f"net-{number}", labels, probabilities, 0.5))
-    return linked_value(image, named, reference=named[0].label_map)
+    return viewer_value(image, named, reference=named[0].label_map)
 
 
 def _chromium() -> str:

@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import viewer_value
+from medseg_demo.rendering import NamedPrediction, viewer_value
 from medseg_demo.ui.viewer import Viewer
 
 SIDE = 256
@@ -17,15 +17,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
     image, label_map, probabilities = _generated()
+    shown = [NamedPrediction("ball", label_map, probabilities, 0.5)]
 
     def send(event: gr.EventData) -> dict[str, object]:
-        return viewer_value(
-            image, label_map, probabilities,
-            threshold=0.5, plane=event.plane, slice_indices=event.slices, key=event.key,
-        )  # fmt: skip
+        return viewer_value(image, shown, plane=event.plane, slice_indices=event.slices, key=event.key)
 
     with gr.Blocks(analytics_enabled=False) as demo:
-        viewer = Viewer(viewer_value(image, label_map, probabilities, threshold=0.5))
+        viewer = Viewer(viewer_value(image, shown))
         viewer.change_slice(send, None, viewer, queue=False, show_progress="hidden")
     demo.launch(server_port=port, quiet=True, run_history=False, enable_monitoring=False)
 

@@ -10,7 +10,7 @@ UNITS: dict[SizeUnit, str] = {"mm2": "mm²", "ml": "ml", "px": "px", "voxels": "
 
 
 def error_regions(reference: LabelMap, prediction: LabelMap | None) -> list[dict[str, object]]:
-    """The largest regions in which a prediction differs from its reference, as ``linked_value`` takes them."""
+    """The largest regions in which a prediction differs from its reference, as ``viewer_value`` takes them."""
     if prediction is None:
         return []
     return [_described(region) for region in find_disagreement([reference, prediction], most=MOST).regions]

@@ -8,7 +8,7 @@ import numpy as np
 from evaluation.comparison.error_regions import error_regions
 from evaluation.results.origins import CasePrediction, OpenedCase
 from medseg_demo.image import LabelMap
-from medseg_demo.rendering import most_labelled_slice, viewer_value
+from medseg_demo.rendering import NamedPrediction, most_labelled_slice, viewer_value
 
 SIDE = 1024  # longer slices are reduced
 WHOLE_VOXELS = 2**18  # a volume of so many is embedded with every slice of its three planes
@@ -64,9 +64,8 @@ def _value(
     slices: list[int] | Literal["all"] | None,
     opened: int | None = None,
 ) -> dict[str, object]:
-    value = viewer_value(
-        case.image, prediction.label_map, reference=case.reference, title=title, max_side=SIDE,
-        slice_index=opened, slice_indices=slices,
-    )  # fmt: skip
     here = regions if not isinstance(slices, list) else [one for one in regions if one["at"][0] in slices]  # type: ignore[index]
-    return value | {"mode": "errors", "regions": here}
+    return viewer_value(
+        case.image, [NamedPrediction("Prediction", prediction.label_map)], reference=case.reference, regions=here,
+        mode="errors", title=title, max_side=SIDE, slice_index=opened, slice_indices=slices,
+    )  # fmt: skip

@@ -1,11 +1,11 @@
 """Arrays → pictures: the overlay for downloads, and the interactive viewer, which needs nothing but a browser."""
 
 from medseg_demo.rendering.colours import class_colour, hex_colour, palette
-from medseg_demo.rendering.linked_data import Layout, NamedPrediction, linked_value, most_labelled_slice
 from medseg_demo.rendering.page import standalone_html, viewer_css, viewer_script
 from medseg_demo.rendering.pictures import overlay_picture, to_uint8
 from medseg_demo.rendering.planes import PLANES, Plane, cut, oriented, plane_view
-from medseg_demo.rendering.viewer_data import viewer_value
+from medseg_demo.rendering.predictions import NamedPrediction
+from medseg_demo.rendering.shown import Layout, most_labelled_slice, viewer_value
 
 __all__ = [
     "PLANES",
@@ -15,7 +15,6 @@ __all__ = [
     "class_colour",
     "cut",
     "hex_colour",
-    "linked_value",
     "most_labelled_slice",
     "oriented",
     "overlay_picture",

@@ -7,7 +7,9 @@ numbers themselves travel: differences along each row (which makes them small), 
 
 import base64
 import zlib
-from typing import TypedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -15,10 +17,17 @@ import numpy as np
 STRATEGY = zlib.Z_RLE
 
 
-class PackedArray(TypedDict):
-    """One plane of numbers, fit for JSON."""
+@dataclass(frozen=True)
+class PackedArray:
+    """One plane of numbers, fit for JSON.
 
-    dtype: str
+    Attributes:
+        dtype: That of the numbers.
+        shape: [height, width], with the number of samples of a pixel where they lie together.
+        data: The numbers, packed.
+    """
+
+    dtype: Literal["uint8", "uint16"]
     shape: list[int]
     data: str
 
@@ -37,11 +46,12 @@ def pack(plane: np.ndarray) -> PackedArray:
     differences[:, 1:] -= plane[:, :-1]
     compressor = zlib.compressobj(1, strategy=STRATEGY)
     stream = compressor.compress(_split_bytes(differences)) + compressor.flush()
-    return {"dtype": plane.dtype.name, "shape": list(plane.shape), "data": base64.b64encode(stream).decode("ascii")}
+    dtype = cast(Literal["uint8", "uint16"], plane.dtype.name)
+    return PackedArray(dtype, list(plane.shape), base64.b64encode(stream).decode("ascii"))
 
 
-def unpack(packed: PackedArray) -> np.ndarray:
-    """The array that was packed."""
+def unpack(packed: Mapping[str, Any]) -> np.ndarray:
+    """The array that was packed; ``packed`` is a PackedArray as it stands in JSON."""
     stream = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), np.uint8)
     if packed["dtype"] == "uint16":
         stream = np.ascontiguousarray(stream.reshape(2, -1).T).view("<u2")

@@ -32,13 +32,15 @@ class PlaneView:
     """How the slices of one plane are shown.
 
     Attributes:
-        name: "Axial", "Coronal" or "Sagittal": after the patient where the affine says, else after the array.
+        name: "Axial", "Coronal" or "Sagittal" where the affine says how the patient lies, else the array's axis:
+            "Across z", "Across y" or "Across x".
         axes: The array axes (Z, Y, X = 0, 1, 2) that run across slices, down and to the right of the picture.
         count: Slices.
         size: [height, width] of a slice in pixels, before any reduction.
         spacing_mm: [down, right]; None where unknown.
         orientation: Letters at left, right, top and bottom; None where unknown.
         flips: Whether the picture runs against the array, [down, right].
+        reduction: How many pixels one shown pixel stands for along each axis.
     """
 
     name: str
@@ -48,6 +50,7 @@ class PlaneView:
     spacing_mm: list[float] | None
     orientation: dict[str, str] | None
     flips: list[bool]
+    reduction: int
 
 
 def planes_of(image: MedicalImage) -> tuple[Plane, ...]:
@@ -55,19 +58,20 @@ def planes_of(image: MedicalImage) -> tuple[Plane, ...]:
     return PLANES if image.is_volume else PLANES[:1]
 
 
-def plane_view(image: MedicalImage, plane: Plane) -> PlaneView:
-    """How one plane of an image is shown."""
+def plane_view(image: MedicalImage, plane: Plane, max_side: int | None = None) -> PlaneView:
+    """How one plane of an image is shown; one with a side longer than ``max_side`` is reduced by a whole factor."""
     shape = image.slices.shape
     affine, spacing = image.geometry.affine, image.geometry.spacing_mm
     (across, down, right), flips = _lie(image, plane)
     return PlaneView(
-        name=plane.capitalize() if affine is None else _name(affine, across),
+        name=_name(image, across),
         axes=[across, down, right],
         count=shape[across],
         size=[shape[down], shape[right]],
         spacing_mm=None if spacing is None else [float((1.0, *spacing)[axis - 3]) for axis in (down, right)],
         orientation=None if affine is None else orientation_letters(_shown_affine(affine, down, right, flips)),
         flips=flips,
+        reduction=1 if max_side is None else -(-max(shape[down], shape[right]) // max_side),
     )
 
 
@@ -112,7 +116,10 @@ def _lie(image: MedicalImage, plane: Plane) -> tuple[tuple[int, int, int], list[
     return (across, down, right), [found.order.index(axis) not in found.flipped for axis in (down, right)]
 
 
-def _name(affine: np.ndarray, across: int) -> str:
+def _name(image: MedicalImage, across: int) -> str:
+    affine = image.geometry.affine
+    if affine is None:
+        return f"Across {'zyx'[across]}"
     return NAMES[network_orientation(affine).order.index(across)]
 
 

@@ -1,12 +1,12 @@
 """The viewer as a Gradio component."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import gradio as gr
 
-from medseg_demo.image import LabelMap
-from medseg_demo.rendering import Plane, viewer_script, viewer_value
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.rendering import NamedPrediction, Plane, viewer_script, viewer_value
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 
 
@@ -18,7 +18,7 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
     elem_classes: list[str] | str | None = None,
     visible: bool | Literal["hidden"] = True,
 ) -> gr.HTML:
-    """A viewer whose value is a dict of ``viewer_value`` or ``linked_value`` (None: nothing yet).
+    """A viewer whose value is a dict of ``viewer_value`` (None: nothing yet).
 
     A value with a new ``key`` replaces what is shown; zoom, window and slice stay where the image is the same. A
     value with the key that is shown adds its slices to those that the browser keeps.
@@ -42,6 +42,17 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
       image), ``plane``, ``slice`` (of that plane) and ``index`` ([z, y, x]). Here and above a plane is one of the
       array, "axial" across z, whatever it is called on the page.
     * ``viewer.navigate(handler)``: the keys J and K; ``event.step`` is 1 or −1.
+    * ``viewer.threshold(handler)``: a threshold was moved and let go; ``event.prediction`` is whose (from 0),
+      ``event.value`` the threshold, ``event.key`` that of the value, ``event.point`` where the planes cross. Whoever
+      decides the result again gives its value that point, so that the slices come with it that are being looked at. A
+      control of the page moves the viewer's slider in turn by a value without slices, which is cheap::
+
+          def follow(segmentation, threshold: float):
+              return segmentation_value(segmentation, thresholds=[threshold], slice_indices=[], key="")
+
+    * ``viewer.crop(handler)``: the crop box was drawn, moved or removed; ``event.box`` is [z0, y0, x0, z1, y1, x1] in
+      voxels of the array, ends exclusive (z 0 and 1 of an image), as ``SegmentOptions.crop`` takes it, or None. Offered
+      where the value says ``can_crop``; a value shows the box that it carries, and none where it carries none.
     """
     return gr.HTML(
         value,
@@ -55,29 +66,69 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
     )
 
 
+def image_value(
+    image: MedicalImage,
+    label_maps: Mapping[str, LabelMap] | None = None,
+    *,
+    crop: Sequence[int] | None = None,
+    plane: Plane = "axial",
+    point: Sequence[int] | None = None,
+    slice_indices: Sequence[int] | None = None,
+    channels: Sequence[int] = (0,),
+    key: str | None = None,
+) -> dict[str, object]:
+    """An image that no network has seen, as the viewer's value; the other arguments are those of ``viewer_value``.
+
+    Args:
+        image: What was given.
+        label_maps: What lies over it, by name, such as a reference.
+    """
+    return viewer_value(
+        image,
+        [NamedPrediction(name, label_map) for name, label_map in (label_maps or {}).items()],
+        can_crop=True,
+        crop=crop,
+        plane=plane,
+        point=point,
+        slice_indices=slice_indices,
+        channels=channels,
+        key=key,
+    )
+
+
 def segmentation_value(
     segmentation: Segmentation,
     *,
     plane: Plane = "axial",
     slice_index: int | None = None,
-    slice_indices: list[int] | None = None,
+    point: Sequence[int] | None = None,
+    slice_indices: Sequence[int] | None = None,
     channels: Sequence[int] = (0,),
+    thresholds: Sequence[float | None] | None = None,
     key: str | None = None,
     reference: LabelMap | None = None,
 ) -> dict[str, object]:
-    """A finished segmentation as the viewer's value; the arguments are those of ``viewer_value``."""
-    return viewer_value(
-        segmentation.image,
+    """A finished segmentation as the viewer's value; the other arguments are those of ``viewer_value``."""
+    prediction = NamedPrediction(
+        segmentation.checkpoint,
         segmentation.label_map,
         segmentation.probabilities,
-        None if segmentation.card.is_3d else segmentation.model_input,  # a 3-D network saw no slices
-        reference,
+        segmentation.threshold,
+        describe_postprocessing(segmentation.options),
+    )
+    return viewer_value(
+        segmentation.image,
+        [prediction],
+        reference=reference,
+        model_input=None if segmentation.card.is_3d else segmentation.model_input,  # a 3-D network saw no slices
+        can_crop=True,
+        crop=segmentation.options.crop,
         plane=plane,
         slice_index=slice_index,
+        point=point,
         slice_indices=slice_indices,
         channels=channels,
-        threshold=segmentation.threshold,
-        postprocessing=describe_postprocessing(segmentation.options),
+        thresholds=thresholds,
         key=key,
     )
 

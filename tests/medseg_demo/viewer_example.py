@@ -3,7 +3,7 @@
 import numpy as np
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import to_uint8, viewer_value
+from medseg_demo.rendering import NamedPrediction, to_uint8, viewer_value
 
 SIDE = 64
 Y, X = np.mgrid[:SIDE, :SIDE]
@@ -25,12 +25,10 @@ RADIOGRAPH = MedicalImage(
 def lungs_value() -> dict[str, object]:
     """The radiograph with label map, probabilities, the network's input and a reference."""
     seen = to_uint8(RADIOGRAPH.pixels[::2, ::2], (0, 65535))[np.newaxis]
-    return viewer_value(
-        RADIOGRAPH,
-        MASK,
-        PROBABILITY[np.newaxis],
-        seen.__getitem__,
-        REFERENCE,
-        threshold=0.5,
-        postprocessing="components under 20 px removed",
-    )
+    prediction = predicted(MASK, PROBABILITY[np.newaxis], 0.5, "components under 20 px removed")
+    return viewer_value(RADIOGRAPH, prediction, reference=REFERENCE, model_input=seen.__getitem__)
+
+
+def predicted(label_map: LabelMap, *more: object) -> list[NamedPrediction]:
+    """A single prediction, whose name no page shows; more of it in the order of NamedPrediction."""
+    return [NamedPrediction("Prediction", label_map, *more)]

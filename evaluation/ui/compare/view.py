@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from evaluation.comparison.members import Comparison, Member, Score
 from evaluation.results.words import number
 from evaluation.ui.compare import texts
-from medseg_demo.rendering import NamedPrediction, Plane, linked_value
+from medseg_demo import rendering
+from medseg_demo.rendering import NamedPrediction, Plane
 from medseg_demo.ui import markup
 from medseg_demo.ui.texts import number as count
 from medseg_demo.ui.texts import seconds
@@ -22,7 +23,7 @@ def viewer_value(
 ) -> dict[str, object]:
     """The comparison as the viewer's value; with a key, only the slices that are asked for."""
     reference = comparison.reference
-    return linked_value(
+    return rendering.viewer_value(
         comparison.image,
         [
             NamedPrediction(
@@ -113,7 +114,7 @@ def _distance(score: Score) -> str:
 def _costs(member: Member) -> list[str]:
     cost = member.cost
     return [
-        "–" if member.seconds is None else seconds(member.seconds),
+        "–" if cost is None or cost.seconds is None else seconds(cost.seconds),
         "–" if cost is None else _millions(cost.parameters),
         "–" if cost is None or cost.memory_mb is None else f"{cost.memory_mb:.1f} MB",
     ]

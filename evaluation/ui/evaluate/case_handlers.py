@@ -20,7 +20,7 @@ from evaluation.ui.evaluate.messages import message
 from evaluation.ui.evaluate.views import Updates
 from medseg_demo.errors import TestSetError
 from medseg_demo.image import MedicalImage
-from medseg_demo.rendering import NamedPrediction, Plane, linked_value
+from medseg_demo.rendering import NamedPrediction, Plane, viewer_value
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
@@ -225,12 +225,12 @@ def _viewer_value(
 ) -> dict[str, object]:
     chosen = next((one for one in shown if one.checkpoint == key.checkpoint), None)
     predictions = [NamedPrediction(one.checkpoint, one.label_map) for one in shown]
-    value = linked_value(
+    return viewer_value(
         case.image,
         predictions or [NamedPrediction(key.checkpoint, None)],
         reference=case.reference,
         regions=error_regions(case.reference, chosen.label_map) if chosen and key_shown is None else (),
-        layout="side" if len(predictions) > 1 else "single",
+        mode="errors",
         plane=plane,
         slice_index=None if slices is not None else gallery.shown_slice(case),
         slice_indices=slices,
@@ -238,7 +238,6 @@ def _viewer_value(
         title=key.case_id,
         key=key_shown,
     )
-    return value | {"mode": "errors"}
 
 
 def _missing(engine: Engine, key: CaseKey, error: Exception) -> Updates:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from viewer_example import predicted
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import NamedPrediction, linked_data, linked_value, standalone_html, to_uint8, viewer_value
+from medseg_demo.rendering import NamedPrediction, shown, standalone_html, to_uint8, viewer_value
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -26,7 +27,7 @@ LABELS = LabelMap((PIXELS[..., 0] > 700).astype(np.uint8), ("tumour",))
 
 @pytest.fixture
 def volume(show):
-    return show(viewer_value(VOLUME, LABELS, slice_index=2, slice_indices="all"))
+    return show(viewer_value(VOLUME, predicted(LABELS), slice_index=2, slice_indices="all"))
 
 
 def painted(page, pane: int = 0) -> np.ndarray:
@@ -119,7 +120,7 @@ def test_all_planes_show_the_channel(volume):
 
 def test_linked_panes_show_one_channel(show):
     predictions = [NamedPrediction(name, LABELS) for name in ("one", "other")]
-    page = show(linked_value(VOLUME, predictions, slice_index=2))
+    page = show(viewer_value(VOLUME, predictions, slice_index=2))
     page.press(">", ">")
     for pane in (0, 1):
         assert_grey_of(page, 2, pane=pane)
@@ -129,7 +130,7 @@ def test_linked_panes_show_one_channel(show):
 def test_what_the_network_saw_is_shown_channel_by_channel(show):
     seen = RNG.integers(0, 256, (1, 6, 8, 4)).astype(np.uint8)
     flat = replace(VOLUME, pixels=PIXELS[0], axes="YXC", geometry=Geometry())
-    page = show(viewer_value(flat, LabelMap(LABELS.labels[0], ("tumour",)), None, seen.__getitem__))
+    page = show(viewer_value(flat, predicted(LabelMap(LABELS.labels[0], ("tumour",))), model_input=seen.__getitem__))
     page.click("Model input")
     page.press(">")
     drawn = "viewer.layers.model(viewer.value, viewer.state, viewer.slice)"
@@ -144,15 +145,15 @@ def test_what_the_network_saw_is_shown_channel_by_channel(show):
 
 def test_an_image_in_colour_or_grey_has_no_channels_to_choose(show):
     grey = replace(VOLUME.channel(0), channel_names=())
-    page = show(viewer_value(grey, LABELS))
+    page = show(viewer_value(grey, predicted(LABELS)))
     expect(page.page.get_by_label("Channel", exact=True)).to_be_hidden()
     page.press(">", "<")
     assert page.ask("[viewer.state.channel, viewer.state.blended]") == [0, False]
 
 
 def test_large_channels_are_asked_for_one_at_a_time(show, monkeypatch):
-    monkeypatch.setattr(linked_data, "MOST_TOGETHER", 0)
-    first = viewer_value(VOLUME, LABELS, slice_index=2)
+    monkeypatch.setattr(shown, "MOST_TOGETHER", 0)
+    first = viewer_value(VOLUME, predicted(LABELS), slice_index=2)
     page = show(first)
     assert page.ask("viewer.slice.images.map(Boolean)") == [True, False, False, False]
     expect(page.page.locator(".mv-message").first).to_be_hidden()
@@ -168,7 +169,12 @@ def test_large_channels_are_asked_for_one_at_a_time(show, monkeypatch):
     (asked,) = page.page.evaluate("asked")
     assert asked == {"plane": "axial", "slice": 2, "slices": [2], "channels": [1], "key": first["key"]}
     more = viewer_value(
-        VOLUME, LABELS, plane="axial", slice_indices=asked["slices"], channels=asked["channels"], key=first["key"]
+        VOLUME,
+        predicted(LABELS),
+        plane="axial",
+        slice_indices=asked["slices"],
+        channels=asked["channels"],
+        key=first["key"],
     )
     page.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", more)
     page.page.wait_for_function("document.querySelector('.mv-host').viewer.slice.images[1]")
@@ -179,9 +185,9 @@ def test_large_channels_are_asked_for_one_at_a_time(show, monkeypatch):
 
 
 def test_a_page_without_a_server_says_which_channel_it_lacks(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(linked_data, "MOST_TOGETHER", 0)
+    monkeypatch.setattr(shown, "MOST_TOGETHER", 0)
     path = tmp_path / "page.html"
-    path.write_text(standalone_html([viewer_value(VOLUME, LABELS)]), encoding="utf-8")
+    path.write_text(standalone_html([viewer_value(VOLUME, predicted(LABELS))]), encoding="utf-8")
     page.goto(path.as_uri())
     page.wait_for_function("document.querySelector('.mv-host').viewer?.slice")
     page.get_by_label("Channel", exact=True).select_option("FLAIR")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.rendering.intensity_code import codes_for, describe_channels, encode_slice
+from medseg_demo.rendering.intensity_code import WindowPreset, codes_for, describe_channels, encode_slice
 
 
 def image_of(pixels: np.ndarray, *, axes="YX", window=(0.0, 255.0), modality=None) -> MedicalImage:
@@ -38,6 +38,14 @@ def test_floats_arrive_within_half_a_step_of_their_range():
     assert np.abs(decoded(image) - pixels).max() <= half_step * 1.001
 
 
+def test_floats_that_are_whole_numbers_arrive_exactly_and_others_say_that_they_do_not():
+    whole = image_of(np.array([[-1024, 3071], [0, 1]], np.float32))
+    np.testing.assert_array_equal(decoded(whole), whole.pixels)
+    assert [one.intensity.is_exact for one in describe_channels(whole)] == [True]
+    fractions = image_of(np.array([[-1024, 3071], [0, 1.5]], np.float32))
+    assert [one.intensity.is_exact for one in describe_channels(fractions)] == [False]
+
+
 def test_whole_numbers_of_a_wider_range_are_scaled():
     pixels = np.array([[0, 131070], [65536, 2]], np.int32)
     assert np.abs(decoded(image_of(pixels)) - pixels).max() <= 1
@@ -56,13 +64,10 @@ def test_colours_travel_as_eight_bits():
 def test_presets_begin_with_the_images_own_window_and_ct_adds_its_own():
     pixels = np.array([[-1024, 3071]], np.int16)
     (plain,) = describe_channels(image_of(pixels, window=(-100.0, 300.0)))
-    assert plain["presets"] == [
-        {"name": "Default", "low": -100.0, "high": 300.0},
-        {"name": "Full range", "low": -1024.0, "high": 3071.0},
-    ]
+    assert plain.presets == [WindowPreset("Default", -100.0, 300.0), WindowPreset("Full range", -1024.0, 3071.0)]
     (tomogram,) = describe_channels(image_of(pixels, modality="CT"))
-    assert {"name": "Lung", "low": -1200.0, "high": 200.0} in tomogram["presets"]
-    assert (plain["intensity"]["unit"], tomogram["intensity"]["unit"]) == ("", "HU")
+    assert WindowPreset("Lung", -1200.0, 200.0) in tomogram.presets
+    assert (plain.intensity.unit, tomogram.intensity.unit) == ("", "HU")
 
 
 def test_channels_that_are_no_colours_have_a_code_and_a_window_each():
@@ -70,14 +75,14 @@ def test_channels_that_are_no_colours_have_a_code_and_a_window_each():
     windows = ((-5.0, 0.0), (10.0, 20_000.0))
     image = replace(image_of(pixels, axes="YXC"), channel_names=("T1", "T2"), channel_windows=windows)
     first, second = describe_channels(image)
-    assert (first["name"], second["name"]) == ("T1", "T2")
-    assert (first["intensity"]["window"], second["intensity"]["window"]) == ([-5.0, 0.0], [10.0, 20_000.0])
-    assert (first["intensity"]["range"], second["intensity"]["range"]) == ([-5.0, 5.0], [0.0, 40_000.0])
+    assert (first.name, second.name) == ("T1", "T2")
+    assert (first.intensity.window, second.intensity.window) == ([-5.0, 0.0], [10.0, 20_000.0])
+    assert (first.intensity.range, second.intensity.range) == ([-5.0, 5.0], [0.0, 40_000.0])
     assert encode_slice(image, image.slices[0], 0).tolist() == [[0, 10]]
     assert encode_slice(image, image.slices[0], 1).tolist() == [[0, 40_000]]
 
 
 def test_channels_without_names_are_counted_and_share_the_window():
     image = image_of(np.array([[[0, 1], [2, 3]]], np.uint8), axes="YXC", window=(0.0, 9.0))
-    found = [(one["name"], one["intensity"]["window"]) for one in describe_channels(image)]
+    found = [(one.name, one.intensity.window) for one in describe_channels(image)]
     assert found == [("Channel 1", [0.0, 9.0]), ("Channel 2", [0.0, 9.0])]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import NamedPrediction, linked_value
+from medseg_demo.rendering import NamedPrediction, viewer_value
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -44,7 +44,7 @@ def stages(shown) -> int:
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_side_by_side_has_a_named_pane_for_each(show, count):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:count]))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:count]))
     titles = shown.page.locator(".mv-title:not(.mv-title-right)").all_inner_texts()
     assert titles == [one.name for one in PREDICTIONS[:count]]
     for pane, labels in enumerate(MAPS[:count]):
@@ -52,7 +52,7 @@ def test_side_by_side_has_a_named_pane_for_each(show, count):
 
 
 def test_zoom_pan_and_window_are_linked_and_the_pointer_shows_in_each_pane(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2]))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2]))
     shown.hover(10.5, 12.5)
     cursor = shown.page.locator(".mv-cursor").nth(1)
     box = cursor.bounding_box()
@@ -65,7 +65,7 @@ def test_zoom_pan_and_window_are_linked_and_the_pointer_shows_in_each_pane(show)
 
 
 def test_errors_and_dice_of_each_prediction(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], reference=REFERENCE) | {"mode": "errors"})
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], reference=REFERENCE) | {"mode": "errors"})
     text = shown.page.get_by_role("list", name="Classes").inner_text()
     reference = REFERENCE.labels > 0
     expected = [2 * (one & reference).sum() / (one.sum() + reference.sum()) for one in (m > 0 for m in MAPS[:2])]
@@ -75,7 +75,7 @@ def test_errors_and_dice_of_each_prediction(show):
 
 
 def test_each_threshold_moves_its_own_prediction(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2]))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2]))
     assert shown.page.get_by_role("slider", name="Threshold of net-1").count() == 0
     shown.slide("Threshold of unet", 0.3)
     labels = [shown.array(f"viewer.layers.labels(viewer.value, viewer.state, viewer.slice.views[{i}])") for i in (0, 1)]
@@ -85,7 +85,7 @@ def test_each_threshold_moves_its_own_prediction(show):
 
 
 def test_swipe_shows_one_prediction_on_each_side_of_the_divider(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="swipe"))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], layout="swipe"))
     assert stages(shown) == 1
     for share, which in ((0.02, "net-1"), (0.98, "unet")):
         shown.slide("Divider", share)
@@ -103,7 +103,7 @@ def test_swipe_shows_one_prediction_on_each_side_of_the_divider(show):
 
 
 def test_flicker_goes_by_timer_and_by_key(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="flicker"))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], layout="flicker"))
     shown.page.wait_for_function("document.querySelector('.mv-host').viewer.state.front === 1")
     shown.click("Start or stop the timer (space)")
     front = shown.ask("viewer.state.front")
@@ -114,12 +114,12 @@ def test_flicker_goes_by_timer_and_by_key(show):
 
 def test_flicker_rests_where_less_motion_is_wanted(page, show):
     page.emulate_media(reduced_motion="reduce")
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="flicker"))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], layout="flicker"))
     expect(shown.page.get_by_role("button", name="Start or stop")).to_have_attribute("aria-pressed", "false")
 
 
 def test_agreement_of_two_tells_which_one_stands_alone(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], layout="agreement"))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], layout="agreement"))
     first, second = (one > 0 for one in MAPS[:2])
     legend = shown.page.get_by_role("list", name="Agreement").inner_text()
     for name, mask in {"Only unet": first & ~second, "Only net-1": second & ~first, "Both": first & second}.items():
@@ -129,7 +129,7 @@ def test_agreement_of_two_tells_which_one_stands_alone(show):
 
 
 def test_agreement_of_four_counts_votes(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS, layout="agreement"))
+    shown = show(viewer_value(IMAGE, PREDICTIONS, layout="agreement"))
     votes = np.sum(MAPS, axis=0)
     np.testing.assert_array_equal(
         shown.array("viewer.layers.agreement(viewer.value, viewer.state, viewer.slice)"), votes.ravel()
@@ -140,7 +140,7 @@ def test_agreement_of_four_counts_votes(show):
 
 def test_a_consensus_has_no_vote_in_the_agreement(show):
     consensus = replace(PREDICTIONS[2], name="majority", counted=False)
-    shown = show(linked_value(IMAGE, [*PREDICTIONS[:2], consensus], layout="agreement"))
+    shown = show(viewer_value(IMAGE, [*PREDICTIONS[:2], consensus], layout="agreement"))
     legend = shown.page.get_by_role("list", name="Agreement").inner_text()
     assert [name in legend for name in ("Only unet", "Only net-1", "Both")] == [True] * 3
     found = shown.array("viewer.layers.agreement(viewer.value, viewer.state, viewer.slice)")
@@ -151,14 +151,14 @@ def test_a_consensus_has_no_vote_in_the_agreement(show):
 
 def test_pixels_of_different_classes_are_no_agreement(show):
     other = NamedPrediction("other", LabelMap(MAPS[0] * 2, ("a", "cell b")))
-    shown = show(linked_value(IMAGE, [PREDICTIONS[0], other], layout="agreement"))
+    shown = show(viewer_value(IMAGE, [PREDICTIONS[0], other], layout="agreement"))
     found = shown.array("viewer.layers.agreement(viewer.value, viewer.state, viewer.slice)")
     np.testing.assert_array_equal(found, MAPS[0].ravel() * 4)
     expect(shown.page.get_by_role("list", name="Agreement")).to_contain_text("Different classes")
 
 
 def test_n_and_p_go_through_the_regions_and_say_where_they_are(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], regions=REGIONS))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], regions=REGIONS))
     said = shown.page.locator(".mv-region-text")
     expect(said).to_have_attribute("aria-live", "polite")
     expect(said).to_have_text(re.compile("^2 regions differ"))
@@ -173,7 +173,7 @@ def test_n_and_p_go_through_the_regions_and_say_where_they_are(show):
 
 
 def test_regions_say_when_the_threshold_has_moved_since(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2], regions=REGIONS))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2], regions=REGIONS))
     said = shown.page.locator(".mv-region-text")
     since = "(at the thresholds of the result)"
     expect(said).not_to_contain_text(since)
@@ -186,7 +186,7 @@ def test_regions_say_when_the_threshold_has_moved_since(show):
 
 
 def test_errors_of_the_live_mask_need_no_such_words(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:1], reference=REFERENCE))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:1], reference=REFERENCE))
     shown.slide("Threshold", 0.3)
     shown.press("n")
     expect(shown.page.locator(".mv-region-text")).to_have_text(re.compile(r"^Region 1 of \d+: .* at x \d+, y \d+$"))
@@ -195,7 +195,7 @@ def test_errors_of_the_live_mask_need_no_such_words(show):
 def test_of_competing_classes_it_says_why_there_is_no_threshold(show):
     maps = np.stack([PROBABILITY, 1 - PROBABILITY]) * np.float16(0.5)
     both = NamedPrediction("softmax", LabelMap(MAPS[0], ("cell", "rim")), maps)
-    shown = show(linked_value(IMAGE, [PREDICTIONS[0], both, PREDICTIONS[1]]))
+    shown = show(viewer_value(IMAGE, [PREDICTIONS[0], both, PREDICTIONS[1]]))
     said = shown.page.locator(".mv-no-threshold")
     expect(said).to_have_text("No threshold for softmax: each pixel takes its most probable class.")
     expect(shown.page.get_by_role("slider", name="Threshold of unet")).to_be_visible()
@@ -203,19 +203,19 @@ def test_of_competing_classes_it_says_why_there_is_no_threshold(show):
     expect(said).to_be_hidden()
     volume = MedicalImage(IMAGE.pixels[np.newaxis], "ZYX", Geometry(), "v", "NIfTI", 8, (0.0, 255.0))
     labels = LabelMap(MAPS[0][np.newaxis], ("cell", "rim"))
-    alone = linked_value(volume, [NamedPrediction("softmax", labels, maps[:, np.newaxis])], layout="single")
+    alone = viewer_value(volume, [NamedPrediction("softmax", labels, maps[:, np.newaxis])], layout="single")
     shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", alone)
     shown.click("Overlay")
     expect(said).to_have_text("No threshold: each voxel takes its most probable class.")
 
 
 def test_without_probabilities_nothing_is_said_of_thresholds(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[1:3]))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[1:3]))
     expect(shown.page.locator(".mv-no-threshold")).to_be_hidden()
 
 
 def test_the_region_stays_in_the_middle_when_the_layout_changes(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS, regions=REGIONS, layout="swipe"))
+    shown = show(viewer_value(IMAGE, PREDICTIONS, regions=REGIONS, layout="swipe"))
     shown.press("n", "n")
     for layout in ("Side by side", "Agreement", "Swipe"):
         shown.click(layout)
@@ -241,7 +241,7 @@ def test_regions_of_a_volume_move_the_slice(show):
         for name, level in (("x", 9), ("y", 99))
     ]
     regions = [{"class_name": "a", "size": "1.2 ml", "box": [5, 1, 2, 8, 4, 9], "at": [6, 2, 3]}]
-    shown = show(linked_value(volume, predictions, regions=regions, slice_indices="all", layout="agreement"))
+    shown = show(viewer_value(volume, predictions, regions=regions, slice_indices="all", layout="agreement"))
     shown.press("n")
     assert shown.ask("viewer.state.point") == [6, 2, 3]
     assert shown.ask("viewer.slice.index") == 6
@@ -256,10 +256,10 @@ def test_regions_of_a_volume_move_the_slice(show):
 
 
 def test_a_new_result_of_the_same_image_keeps_layout_and_focus(show):
-    shown = show(linked_value(IMAGE, PREDICTIONS[:2]))
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:2]))
     shown.press("l")
     assert shown.ask("viewer.state.layout") == "swipe"
-    value = linked_value(IMAGE, PREDICTIONS[:3])
+    value = viewer_value(IMAGE, PREDICTIONS[:3])
     shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", value)
     assert shown.ask("viewer.state.layout") == "swipe"
     assert shown.page.evaluate("document.activeElement.className") == "mv-stage"
@@ -271,5 +271,5 @@ def test_a_new_result_of_the_same_image_keeps_layout_and_focus(show):
 @pytest.mark.parametrize("layout", ["side", "swipe", "flicker", "agreement"])
 def test_layouts_fit_a_phone(page, show, width, layout):
     page.set_viewport_size({"width": width, "height": 700})
-    shown = show(linked_value(IMAGE, PREDICTIONS, layout=layout, reference=REFERENCE, regions=REGIONS))
+    shown = show(viewer_value(IMAGE, PREDICTIONS, layout=layout, reference=REFERENCE, regions=REGIONS))
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= width

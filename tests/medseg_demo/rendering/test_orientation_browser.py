@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import NamedPrediction, linked_value, to_uint8, viewer_value
+from medseg_demo.rendering import NamedPrediction, to_uint8, viewer_value
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -59,12 +59,7 @@ def volume(show, acquired):
     """A viewer that holds every slice of a volume with everything that belongs to it."""
     first, _ = predictions_of(acquired)
     reference = LabelMap(stored((PATIENT > 1800).astype(np.uint8), acquired), ("core",))
-    return show(
-        viewer_value(
-            volume_of(acquired), first.label_map, first.probabilities, None, reference,
-            slice_indices="all", threshold=0.5,
-        )
-    )  # fmt: skip
+    return show(viewer_value(volume_of(acquired), [first], reference=reference, slice_indices="all"))
 
 
 def patient_slice(array: np.ndarray, name: str, place: int) -> np.ndarray:
@@ -197,7 +192,7 @@ def test_linked_panes_lie_on_the_image_and_regions_are_found_on_every_plane(show
     places = np.argwhere(stored(centre, acquired))
     box = [*places.min(axis=0).tolist(), *(places.max(axis=0) + 1).tolist()]
     regions = [{"class_name": "core", "size": "0.2 ml", "box": box}]
-    value = linked_value(volume_of(acquired), predictions_of(acquired), regions=regions, slice_indices="all")
+    value = viewer_value(volume_of(acquired), predictions_of(acquired), regions=regions, slice_indices="all")
     page = show(value)
     page.click("All three")
     page.press("n")

@@ -28,7 +28,7 @@ def test_their_size_and_spacing():
     assert [view.count for view in views] == [2, 3, 4]
     assert [view.size for view in views] == [[3, 4], [2, 4], [2, 3]]
     assert [view.spacing_mm for view in views] == [[2.0, 1.0], [3.0, 1.0], [3.0, 2.0]]
-    assert [view.name for view in views] == ["Axial", "Coronal", "Sagittal"]
+    assert [view.name for view in views] == ["Across z", "Across y", "Across x"]  # how the patient lies is unknown
 
 
 def test_without_an_affine_nothing_is_turned_flipped_or_lettered():

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from viewer_example import predicted
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.rendering import PLANES, cut, oriented, plane_view, viewer_value
@@ -28,8 +29,8 @@ def volume(show):
     """A viewer that holds every slice of a volume with everything that belongs to it."""
     return show(
         viewer_value(
-            VOLUME, LABELS, PROBABILITIES, None, REFERENCE,
-            slice_indices="all", threshold=0.5, postprocessing="components under 5 px removed",
+            VOLUME, predicted(LABELS, PROBABILITIES, 0.5, "components under 5 px removed"), reference=REFERENCE,
+            slice_indices="all",
         )
     )  # fmt: skip
 
@@ -148,7 +149,7 @@ def test_the_ruler_knows_the_spacing_of_each_plane(volume):
 
 
 def test_a_page_without_a_server_says_which_slice_it_lacks(show):
-    page = show(viewer_value(VOLUME, LABELS, slice_index=2))
+    page = show(viewer_value(VOLUME, predicted(LABELS), slice_index=2))
     page.press("ArrowUp")
     expect(page.page.locator(".mv-message")).to_have_text("Slice 4 is not in this page")
 

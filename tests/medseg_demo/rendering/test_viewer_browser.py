@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from viewer_example import MASK, PROBABILITY, RADIOGRAPH, SIDE
+from viewer_example import MASK, PROBABILITY, RADIOGRAPH, SIDE, predicted
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.rendering import to_uint8, viewer_value
@@ -19,7 +19,7 @@ def test_labels_and_deep_pixels_arrive_exactly(page, show, scheme):
     page.emulate_media(color_scheme=scheme)
     labels = RNG.integers(0, 256, (SIDE, SIDE)).astype(np.uint8)
     names = tuple(f"class {value}" for value in range(1, 256))
-    shown = show(viewer_value(RADIOGRAPH, LabelMap(labels, names)))
+    shown = show(viewer_value(RADIOGRAPH, predicted(LabelMap(labels, names))))
     np.testing.assert_array_equal(shown.array("viewer.view.labels.data"), labels.ravel())
     np.testing.assert_array_equal(shown.array("viewer.slice.image.data"), RADIOGRAPH.pixels.ravel())
     colours = shown.array("viewer.state.classes.flatMap((item) => item.colour)").reshape(255, 3)
@@ -125,7 +125,7 @@ def test_a_new_result_of_the_same_image_keeps_zoom_and_window(lungs):
     lungs.press("+", "+")
     lungs.page.get_by_label("Window preset").select_option("Full range")
     before = lungs.ask("[viewer.camera.scale, viewer.state.window]")
-    value = viewer_value(RADIOGRAPH, MASK, PROBABILITY[np.newaxis], threshold=0.3)
+    value = viewer_value(RADIOGRAPH, predicted(MASK, PROBABILITY[np.newaxis], 0.3))
     lungs.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", value)
     assert lungs.ask("[viewer.camera.scale, viewer.state.window]") == before
     assert lungs.ask("viewer.state.thresholds[0]") == 0.3
@@ -140,7 +140,7 @@ def test_an_empty_viewer_says_so(lungs):
 def test_names_stay_text_and_viewers_stay_apart(show):
     nasty = "<img src=x onerror=alert(1)>"
     image = MedicalImage(RADIOGRAPH.pixels, "YX", Geometry(), nasty, "PNG", 16, (0.0, 65535.0))
-    value = viewer_value(image, LabelMap(MASK.labels, (nasty,)))
+    value = viewer_value(image, predicted(LabelMap(MASK.labels, (nasty,))))
     shown = show(value, value)
     assert shown.page.locator(".mv img").count() == 0
     expect(shown.page.locator(".mv-title").first).to_have_text(nasty)
