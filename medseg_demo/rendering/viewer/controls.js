@@ -35,7 +35,7 @@ function createSliceControl(viewer) {
       const count = sliceCount(value, plane);
       row.hidden = count < 2 || !visiblePlanes.includes(plane);
       colour.hidden = visiblePlanes.length === 1;
-      colour.style.background = PLANE_COLOURS[plane];
+      colour.style.background = markColours(state)[plane];
       control.input.max = String(count - 1);
       control.rename(visiblePlanes.length === 1 ? "Slice" : `${value.planes[plane].name}`);
       control.update(sliceIndex(state, plane), `${sliceIndex(state, plane) + 1} / ${count}`);

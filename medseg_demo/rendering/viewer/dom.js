@@ -10,6 +10,27 @@ function build(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Letters at the end of a long name that are always seen: names of networks start alike. ui/markup.py does the same.
+const TAIL = 10;
+
+// A name that ends in the middle where there is no room for it; the whole of it is its title.
+function setName(node, text) {
+  if (node.title === text && node.textContent === text) return;
+  node.title = text;
+  node.classList.add("mv-middle");
+  const parts = text.length > TAIL ? [text.slice(0, -TAIL), text.slice(-TAIL)] : [text];
+  node.replaceChildren(...parts.map((part) => build("span", {}, part)));
+}
+
+// The same for what holds plain text only, such as the options of a menu: so many letters at most.
+function shortened(text, most = 24) {
+  return text.length > most ? `${text.slice(0, most - TAIL - 1)}…${text.slice(-TAIL)}` : text;
+}
+
+function nameOption(text) {
+  return build("option", { title: text, "aria-label": text }, shortened(text));
+}
+
 const ICON_PATHS = {
   pan: "M10 2.5v15M2.5 10h15M7.8 4.7 10 2.5l2.2 2.2M7.8 15.3l2.2 2.2 2.2-2.2M4.7 7.8 2.5 10l2.2 2.2M15.3 7.8l2.2 2.2-2.2 2.2",
   point: "M10 2v6M10 12v6M2 10h6M12 10h6M10 10h.01",

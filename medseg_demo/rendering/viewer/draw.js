@@ -1,4 +1,4 @@
-// One redraw of the stage: the picture, what lies over it, and the ruler.
+// One redraw of the stage: the picture and what lies over it.
 
 class Painter {
   constructor(canvas, layers, camera) {
@@ -27,7 +27,6 @@ class Painter {
     if (network) this.place(context, this.layers.model(value, state, slice));
     else if (!missingChannels({ value, state }, slice)) this.place(context, this.layers.image(value, state, slice));
     if (!network) this.drawContent(value, state, slice, content);
-    if (state.ruler?.plane === slice.plane) this.drawRuler(state.ruler);
   }
 
   drawContent(value, state, slice, content) {
@@ -111,26 +110,6 @@ class Painter {
     this.context.globalAlpha = 1;
   }
 
-  // Where the other two planes cut this one, with room in the middle to see what lies there.
-  drawCrosshair(value, state, plane) {
-    const { context, camera, ratio } = this;
-    const [, down, right] = value.planes[plane].axes;
-    const place = placeOf(value, plane, state.point);
-    const { x, y } = camera.toStage(place.x, place.y);
-    const { width, height } = camera.stage;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.lineWidth = 1;
-    for (const [axis, ends] of [[right, [[x, 0, x, y - 14], [x, y + 14, x, height]]], [down, [[0, y, x - 14, y], [x + 14, y, width, y]]]]) {
-      context.strokeStyle = PLANE_COLOURS[PLANES[axis]];
-      context.beginPath();
-      for (const [x0, y0, x1, y1] of ends) {
-        context.moveTo(Math.round(x0) + 0.5, Math.round(y0) + 0.5);
-        context.lineTo(Math.round(x1) + 0.5, Math.round(y1) + 0.5);
-      }
-      context.stroke();
-    }
-  }
-
   // The region that N and P went to, a little outside it.
   drawRegion({ left, top, right, bottom }) {
     const { context, camera, ratio } = this;
@@ -144,28 +123,6 @@ class Painter {
       context.strokeRect(start.x - 5, start.y - 5, end.x - start.x + 10, end.y - start.y + 10);
     }
     context.setLineDash([]);
-  }
-
-  drawRuler({ from, to }) {
-    const { context, camera, ratio } = this;
-    const start = camera.toStage(from.x, from.y);
-    const end = camera.toStage(to.x, to.y);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.lineCap = "round";
-    for (const [width, colour] of [[5, "#000"], [2, "#ffd84d"]]) {
-      context.lineWidth = width;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.moveTo(start.x, start.y);
-      context.lineTo(end.x, end.y);
-      for (const { x, y } of [start, end]) {
-        const length = Math.hypot(end.x - start.x, end.y - start.y) || 1;
-        const [dx, dy] = [(6 * (end.y - start.y)) / length, (-6 * (end.x - start.x)) / length];
-        context.moveTo(x - dx, y - dy);
-        context.lineTo(x + dx, y + dy);
-      }
-      context.stroke();
-    }
   }
 }
 

@@ -87,11 +87,12 @@ class Pane {
     const { painter, slice, plane } = this;
     painter.draw(value, state, slice, this.content);
     if (slice && state.view !== "model") {
-      if (visiblePlanes.length > 1) painter.drawCrosshair(value, state, plane);
+      if (visiblePlanes.length > 1) drawCrosshair(painter, value, state, plane);
       const { region } = state;
       const across = axisAcross(plane);
       const passes = region && slice.index >= region.box[across] && slice.index < region.box[across + 3];
       if (passes) painter.drawRegion(boxIn(value, plane, region.box));
+      drawRulers(painter, value, state, slice);
     }
     this.stage.update();
   }

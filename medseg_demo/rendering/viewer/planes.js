@@ -13,9 +13,6 @@ function orderedPlanes(value) {
   return [...PLANES].sort((one, other) => value.planes[one].name.localeCompare(value.planes[other].name));
 }
 
-// A line in a picture has the colour of the plane that it stands for; the names stand beside the same colours.
-const PLANE_COLOURS = { axial: "#f0e442", coronal: "#56b4e9", sagittal: "#e69f00" };
-
 function sliceIndex(state, plane) {
   return state.point[axisAcross(plane)];
 }

@@ -19,10 +19,11 @@ function attachPointer(viewer, pane) {
     const at = positionOf(event);
     pointers.set(event.pointerId, at);
     stage.setPointerCapture(event.pointerId);
+    if (drag?.ruler?.isNew && !drag.moved) deleteRuler(viewer, drag.ruler.number);
     drag = { pane, tool: toolFor(viewer, pane, event), start: at, last: at, moved: false, window: viewer.state.window, turned: 0 };
     if (pointers.size > 1) return;
     const point = pane.camera.toPicture(at.x, at.y);
-    if (drag.tool === "ruler") viewer.set({ ruler: { plane: pane.plane, from: point, to: point } });
+    if (drag.tool === "ruler") drag.ruler = takeRuler(viewer, pane, at, event.pointerType === "touch" ? 22 : 8);
     if (drag.tool === "point") movePoint(viewer, pane, point);
   });
 
@@ -39,7 +40,7 @@ function attachPointer(viewer, pane) {
     if (!pointers.delete(event.pointerId) || !drag) return;
     const clicked = event.type === "pointerup" && !drag.moved && event.button === 0;
     if (clicked && drag.tool !== "ruler" && drag.tool !== "divider") viewer.select(pane, pane.camera.toPicture(drag.start.x, drag.start.y));
-    if (!drag.moved && drag.tool === "ruler") viewer.set({ ruler: null });
+    if (!drag.moved && drag.ruler?.isNew) deleteRuler(viewer, drag.ruler.number);
     drag = pointers.size ? { ...drag, tool: "pan", moved: true, last: [...pointers.values()][0] } : null;
   };
   stage.addEventListener("pointerup", release);
@@ -56,6 +57,7 @@ function toolFor(viewer, pane, event) {
   if (event.target === pane.stage.divider) return "divider";
   if (event.button === 1) return "pan";
   if (event.button === 2 || state.tool === "window") return canWindow(viewer) ? "window" : "pan";
+  if (state.tool === "ruler" && state.view === "model") return "pan";
   if (state.tool === "pan" && event.pointerType === "touch" && value.is_volume && pane.camera.fitted) return "slices";
   return state.tool;
 }
@@ -68,11 +70,19 @@ function dragOn(viewer, drag, at) {
   const place = pane.camera.toPicture(at.x, at.y);
   if (tool === "pan") viewer.moveCamera((camera) => camera.move(at.x - last.x, at.y - last.y));
   if (tool === "window") dragWindow(viewer, drag, at);
-  if (tool === "ruler") viewer.set({ ruler: { ...viewer.state.ruler, to: place } });
+  if (tool === "ruler" && drag.ruler) changeRuler(viewer, drag.ruler.number, { [drag.ruler.end]: place });
   if (tool === "point") movePoint(viewer, pane, place);
   if (tool === "divider") viewer.set({ divider: Math.min(Math.max(at.x / pane.camera.stage.width, 0), 1) });
   if (tool === "slices") dragSlices(viewer, drag, at);
   drag.last = at;
+}
+
+// The end of a ruler that lies under the pointer, or that of a new one.
+function takeRuler(viewer, pane, at, reach) {
+  viewer.set({ measuring: null });
+  const found = rulerEndAt(viewer, pane, at, reach);
+  if (found) viewer.set({ ruler: found.number });
+  return found || { number: addRuler(viewer, pane.plane, pane.camera.toPicture(at.x, at.y)), end: "to", isNew: true };
 }
 
 function dragSlices(viewer, drag, at) {

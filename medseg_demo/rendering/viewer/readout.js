@@ -1,4 +1,4 @@
-// Words for what lies under the pointer, and for measured distances.
+// Words for what lies under the pointer, and for sizes.
 
 const DIRECTIONS = [["R", "L"], ["A", "P"], ["I", "S"]];
 
@@ -66,13 +66,6 @@ function describePoint(viewer, slice, position, predictions) {
     ["value", intensityAt(value, state, slice, i)],
     ...(several ? [reference, ...said] : [said[0], reference, ...said.slice(1)]),
   ].filter(([, text]) => text !== null);
-}
-
-function distanceText(value, state, slice, { from, to }) {
-  const network = state.view === "model" && slice.model;
-  const [sy, sx] = network ? [1, 1] : pixelSize(value, slice.plane);
-  const length = Math.hypot((to.x - from.x) * sx, (to.y - from.y) * sy);
-  return `${length.toFixed(1)} ${value.spacing_mm && !network ? "mm" : "px"}`;
 }
 
 // The size of so many pixels of a shown slice: mm² where the spacing is known.

@@ -6,7 +6,6 @@ function createStage(viewer, pane) {
   const other = build("div", { class: "mv-title mv-title-right" });
   const letters = ["left", "right", "top", "bottom"].map((side) => [side, build("span", { class: `mv-letter mv-${side}` })]);
   const bar = build("div", { class: "mv-scale" });
-  const measured = build("div", { class: "mv-measured" });
   const message = build("div", { class: "mv-message" });
   const cursor = build("div", { class: "mv-cursor" });
   const divider = build("div", { class: "mv-divider" });
@@ -14,7 +13,7 @@ function createStage(viewer, pane) {
   const node = build(
     "div",
     { class: "mv-stage", tabindex: "0", role: "application", "aria-roledescription": "image viewer", onfocus: () => viewer.activate(pane) },
-    canvas, divider, title, other, ...letters.map(([, letter]) => letter), bar, measured, legend.node, cursor, message,
+    canvas, divider, title, other, ...letters.map(([, letter]) => letter), bar, legend.node, cursor, message,
   );
 
   const updateScale = () => {
@@ -25,14 +24,6 @@ function createStage(viewer, pane) {
     const { width, text } = scaleBar(pixel, viewer.value.spacing_mm && !network ? "mm" : "px", pane.camera);
     bar.textContent = text;
     bar.style.width = `${width}px`;
-  };
-  const updateRuler = () => {
-    const { ruler } = viewer.state;
-    measured.hidden = !pane.slice || ruler?.plane !== pane.plane;
-    if (measured.hidden) return;
-    const end = pane.camera.toStage(ruler.to.x, ruler.to.y);
-    measured.textContent = distanceText(viewer.value, viewer.state, pane.slice, ruler);
-    measured.style.transform = `translate(${Math.round(end.x + 10)}px, ${Math.round(end.y + 10)}px)`;
   };
   const updateTitles = () => {
     const { state, value } = viewer;
@@ -59,7 +50,6 @@ function createStage(viewer, pane) {
     message.hidden = !pane.message;
     legend.update();
     updateScale();
-    updateRuler();
   };
   // Where the pointer is, while it is over another pane of the same plane.
   const point = (place) => {

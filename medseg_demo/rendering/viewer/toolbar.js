@@ -11,7 +11,7 @@ const TOOLS = [
   ["pan", "Pan by dragging"],
   ["point", "Crosshair: a click or drag moves the other planes (X)"],
   ["window", "Window and level by dragging (W, or drag with the right button)"],
-  ["ruler", "Measure a distance by dragging (R)"],
+  ["ruler", "Measure distances by dragging; drag an end to move it (R)"],
 ];
 
 // The views that this slice can show.
@@ -26,6 +26,12 @@ function offeredViews(slice) {
 
 function canWindow(viewer) {
   return viewer.slice?.image.channels === 1 && !viewer.state.blended;
+}
+
+function offersTool(viewer, tool) {
+  if (tool === "window") return canWindow(viewer);
+  if (tool === "point") return viewer.visiblePlanes.length > 1;
+  return tool !== "ruler" || viewer.state.view !== "model";
 }
 
 function createToolbar(viewer) {
@@ -61,7 +67,7 @@ function createToolbar(viewer) {
     planes.update();
     for (const [tool, button] of tools) {
       button.setAttribute("aria-pressed", String(tool === state.tool));
-      button.hidden = (tool === "window" && !canWindow(viewer)) || (tool === "point" && viewer.visiblePlanes.length === 1);
+      button.hidden = !offersTool(viewer, tool);
     }
     percent.textContent = `${Math.round((100 * viewer.camera.scale) / (value?.planes[state.plane].reduction || 1))} %`;
   };

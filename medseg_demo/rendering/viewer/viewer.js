@@ -8,11 +8,13 @@ class Viewer {
     this.planes = Object.fromEntries(PLANES.map((plane) => [plane, { camera: new Camera(), layers: new Layers(), slice: null }]));
     this.pointer = null;
     this.direction = 1;
+    this.rulersOf = new Map(); // by image, so that flipping back through cases finds them again
     this.panes = [];
     this.state = {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], pair: [0, 1], front: 0, divider: 0.5,
       view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, thresholds: [], probabilityClass: 0,
-      classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", ruler: null, region: null,
+      classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", rulers: [], ruler: null, measuring: null,
+      region: null,
     };
     this.buildPage(element);
     this.redraw();
@@ -25,7 +27,7 @@ class Viewer {
     const [top, middle, panel] = [
       [createToolbar, createLayoutBar],
       [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
-      [createChannelControl, createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createAgreementLegend, createClassList, createNotes],
+      [createChannelControl, createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createNotes],
     ].map((makers) => makers.map((make) => make(this)));
     const nodes = (parts) => parts.map((part) => part.node);
     this.root = build(
@@ -88,6 +90,7 @@ class Viewer {
     }
     this.value = value;
     if (!value) return;
+    if (before) this.rulersOf.set(before.image_key, state.rulers);
     if (!sameImage) this.openImage(value);
     const several = value.predictions.length > 1;
     if (!sameImage || several !== before.predictions.length > 1) state.layout = value.layout;
@@ -105,7 +108,7 @@ class Viewer {
   openImage(value) {
     for (const plane of Object.values(this.planes)) plane.camera.fitted = true;
     const { plane, point } = value;
-    Object.assign(this.state, { ...openChannels(value), ruler: null, plane, point, tool: "pan", threePlanes: false });
+    Object.assign(this.state, { ...openChannels(value), rulers: this.rulersOf.get(value.image_key) || [], ruler: null, measuring: null, plane, point, tool: "pan", threePlanes: false });
     if (value.mode) this.state.mode = value.mode;
   }
 
@@ -193,7 +196,6 @@ class Viewer {
   }
 
   set(changes) {
-    if ("view" in changes && changes.view !== this.state.view) changes.ruler = null;
     Object.assign(this.state, changes);
     this.refresh();
   }
@@ -201,7 +203,7 @@ class Viewer {
   showPlanes(choice) {
     if (choice === "three") return this.set({ threePlanes: true, tool: "point" });
     const tool = this.state.tool === "point" ? "pan" : this.state.tool;
-    this.set({ threePlanes: false, plane: choice, tool, ruler: null });
+    this.set({ threePlanes: false, plane: choice, tool });
   }
 
   // The channel that is looked at, or was before the blend.
@@ -305,7 +307,7 @@ class Viewer {
 
   escape() {
     if (!this.help.node.hidden) this.help.toggle(false);
-    else if (this.state.tool !== "pan" || this.state.ruler || this.state.region) this.set({ tool: "pan", ruler: null, region: null });
+    else if (this.state.tool !== "pan" || this.state.region) this.set({ tool: "pan", measuring: null, region: null });
     else return false;
     return true;
   }
