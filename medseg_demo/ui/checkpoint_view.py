@@ -13,7 +13,7 @@ FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 def choices(entries: list[CatalogEntry]) -> list[tuple[str, str]]:
     """(label, name) of each usable checkpoint; the task leads, so that the list is grouped by it."""
-    return [(f"{entry.card.task} · {entry.name}", entry.name) for entry in entries if entry.card]
+    return [(f"{entry.name} · {entry.card.task}", entry.name) for entry in entries if entry.card]
 
 
 def entry_card(entry: CatalogEntry) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 Kind = Literal["info", "good", "warning", "error"]
 
 # A shape beside each colour, so that the meaning never rests on colour alone.
+TAIL = 10  # letters at the end of a long name that are always seen
 MARKS: dict[Kind, str] = {"info": "i", "good": "✓", "warning": "!", "error": "×"}
 
 
@@ -75,10 +76,24 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], *,
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     kind = "ms-table ms-words" if words else "ms-table"
     body = "".join(f"<tr>{_row(cells)}</tr>" for cells in rows)
+    table = f'<table class="{kind}"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+    return scroll(caption, f"{table}<tbody>{body}</tbody></table>")
+
+
+def scroll(name: str, table: str, *, classes: str = "") -> str:
+    """The frame in which a table scrolls, by keys too; its edges show where it goes on."""
     return (
-        f'<div class="ms-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table class="{kind}">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="ms-scroll {classes}" tabindex="0" role="region" aria-label="{escape(name, quote=True)}">'
+        f"{table}</div>"
     )
+
+
+def name(text: str) -> str:
+    """A name that ends in the middle where there is no room for it, so that what follows a common start is seen."""
+    if len(text) <= 2 * TAIL - 4:
+        return escape(text)
+    head, tail = escape(text[:-TAIL]), escape(text[-TAIL:])
+    return f'<span class="ms-name" title="{escape(text, quote=True)}"><span>{head}</span><span>{tail}</span></span>'
 
 
 def card(title: str, *parts: str, note: str = "") -> str:
@@ -89,4 +104,4 @@ def card(title: str, *parts: str, note: str = "") -> str:
 
 def _row(cells: Sequence[str]) -> str:
     first, *rest = cells
-    return f'<th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+    return f'<th scope="row">{name(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest)

@@ -70,8 +70,8 @@ FOLDER = "Add a folder"
 LOOKING = "Looking at {count} files …"
 READING = "Reading {name} …"
 TOO_MANY_IMAGES = (
-    "The upload holds {count} images, and {most} are taken at once (a DICOM series counts as one). Add fewer at once, "
-    "or raise MEDSEG_MAX_UPLOAD_FILES."
+    "The upload holds {count} images, and {most} are taken at once (a DICOM series counts as one). Add fewer at once; "
+    "who runs this page can raise the limit (MEDSEG_MAX_UPLOAD_FILES)."
 )
 READING_SLICES = "Reading {count} DICOM slices …"
 
@@ -151,7 +151,13 @@ def measurements_of(count: int) -> str:
 def file_limit(mib: int) -> str:
     """How large an uploaded file may be; the browser refuses a larger one before this program sees it."""
     most = f"{mib // 1024} GiB" if mib >= 1024 and mib % 1024 == 0 else f"{mib} MiB"
-    return f"At most {most} a file; MEDSEG_MAX_FILE_MB changes it."
+    return f"At most {most} a file."
+
+
+def queued(name: str, ahead: int, wait_s: float | None) -> str:
+    """Where a run stands in the queue."""
+    before = f"{ahead} before you" if ahead else "your turn is next"
+    return f"{name} waits: {before}" + ("" if wait_s is None else f", about {seconds(wait_s)}")
 
 
 def running(done: int, total: int, name: str) -> str:

@@ -89,7 +89,7 @@ def _buttons() -> dict[str, str]:
         "button_secondary_text_color": "#17212b",
         "button_secondary_background_fill_dark": "#222d35",
         "button_secondary_background_fill_hover_dark": "#2b3841",
-        "button_secondary_border_color_dark": "#5c6c78",
+        "button_secondary_border_color_dark": "#74838f",
         "button_secondary_text_color_dark": "#e6ecf0",
         "button_border_width": "1px",
     }
@@ -101,7 +101,7 @@ def _controls() -> dict[str, str]:
         "input_background_fill_dark": "#10171c",
         "input_border_width": "1px",
         "input_border_color": "#8593a0",  # 3:1 against the card: the edge of a control can be seen
-        "input_border_color_dark": "#5c6c78",
+        "input_border_color_dark": "#74838f",  # 4.4:1
         "input_border_color_focus": ACCENT,
         "input_border_color_focus_dark": ACCENT_DARK,
         "input_placeholder_color": "#5d6b78",

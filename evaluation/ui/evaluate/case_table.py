@@ -9,9 +9,12 @@ import pandas as pd
 
 from evaluation.metrics.table import METRICS
 from evaluation.results.answers import Answer, badness
+from evaluation.results.tables import unit_of
+from evaluation.results.terms import label
 from evaluation.results.words import metric_title, number
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import CaseKey, TableView
+from medseg_demo.ui import markup
 
 PAGE = 50
 NAMES = {"case_id": "Case", "checkpoint": "Checkpoint", "class_name": "Class", "status": "Status", "error": "Error"}
@@ -65,11 +68,12 @@ def table_html(found: Answer, view: TableView, chosen: CaseKey | None) -> str:
     body = "".join(_row(record, names, chosen) for record in part.to_dict("records"))
     if not len(rows):
         body = f'<tr><td colspan="{len(names)}">{escape(texts.NO_ROWS)}</td></tr>'
-    return (
-        '<div class="ms-scroll ev-pinned ev-cases" tabindex="0" role="region" aria-label="Cases">'
-        f'<table class="ms-table"><caption>Cases</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>" + _pager(page, pages, len(rows), len(found.table))
+    table = (
+        f'<table class="ms-table"><caption>{texts.CASES}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
     )
+    frame = markup.scroll(texts.CASES, table, classes="ev-pinned ev-cases")
+    return frame + _pager(page, pages, len(rows), len(found.table))
 
 
 def _heading(name: str, view: TableView, found: Answer) -> str:
@@ -77,7 +81,7 @@ def _heading(name: str, view: TableView, found: Answer) -> str:
     by_badness = not view.sort and name == found.question.metric
     mark = "▼" if (name == view.sort and view.descending) else "▲" if name == view.sort else "worst first" * by_badness
     state = {"▲": "ascending", "▼": "descending"}.get(mark, "other" if mark else "none")
-    short = name if name in METRICS else title
+    short = label(name, unit=unit_of(found, name)) if name in METRICS else title
     words = "" if pd.api.types.is_float_dtype(found.table[name]) else ' class="ev-words"'
     return (
         f'<th scope="col" aria-sort="{state}"{words}><button type="button" data-sort="{escape(name, quote=True)}" '
@@ -88,7 +92,7 @@ def _heading(name: str, view: TableView, found: Answer) -> str:
 def _row(record: dict[str, object], names: Sequence[str], chosen: CaseKey | None) -> str:
     key = (str(record["test_set"]), str(record["checkpoint"]), str(record["case_id"]), str(record["class_name"]))
     is_open = chosen is not None and key[:3] == (chosen.test_set, chosen.checkpoint, chosen.case_id)
-    first = f'<button type="button" {pick(key)}>{escape(key[2])}</button>'
+    first = f'<button type="button" {pick(key)}>{markup.name(key[2])}</button>'
     cells = "".join(f"<td{_align(record[name])}>{_cell(record[name])}</td>" for name in names[1:])
     state = ' class="ev-open" aria-current="true"' if is_open else ""
     return f'<tr {pick(key)}{state}><th scope="row">{first}</th>{cells}</tr>'
@@ -100,7 +104,7 @@ def pick(key: Sequence[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    return escape(number(value) if isinstance(value, float) else str(value))
+    return escape(number(value)) if isinstance(value, float) else markup.name(str(value))
 
 
 def _align(value: object) -> str:

@@ -7,6 +7,7 @@ from html import escape
 from evaluation.results import tables
 from evaluation.results.answers import Answer, Standing
 from evaluation.results.origins import is_simulated
+from evaluation.results.terms import TERMS
 from evaluation.results.words import comparison_sentence, summary_caption
 from evaluation.statistics import PairComparison
 from evaluation.ui.evaluate import texts
@@ -15,6 +16,13 @@ from medseg_demo.ui import markup
 
 BAR_WIDTH = 110
 INTERVAL, MISSES, FAILED = 2, 6, 7  # columns of the leaderboard
+TERM_OF_COLUMN = {
+    "Median": "Median, quartiles",
+    "Quartiles": "Median, quartiles",
+    "Rank of means": "Ranks",
+    "Mean rank": "Ranks",
+    "Rank by tests": "Ranks",
+}
 
 
 def leaderboard(found: Answer) -> str:
@@ -29,7 +37,7 @@ def leaderboard(found: Answer) -> str:
 def _standing(cells: Sequence[str], standing: Standing, found: Answer) -> list[str]:
     """A line's cells as HTML: the interval with its picture, misses and failures in bold."""
     shown = [escape(cell) for cell in cells]
-    shown[0] = f'<span title="{escape(summary_caption(standing.summary), quote=True)}">{shown[0]}</span>'
+    shown[0] = f'<span title="{escape(summary_caption(standing.summary), quote=True)}">{markup.name(cells[0])}</span>'
     shown[INTERVAL] += _bar(standing, found)
     for place in (MISSES, FAILED):
         if cells[place] != "0":
@@ -104,12 +112,24 @@ def progress(words: str, done: int, total: int, left: str, subject: str) -> str:
 
 def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Like ``markup.table``, but its cells are HTML already, and its first column stays in sight."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    head = "".join(f'<th scope="col"{_meaning(name)}>{escape(name)}</th>' for name in header)
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
     )
-    return (
-        f'<div class="ms-scroll ev-pinned" tabindex="0" role="region" aria-label="{escape(caption)}">'
+    table = (
         f'<table class="ms-table"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f"<tbody>{body}</tbody></table>"
     )
+    return markup.scroll(caption, table, classes="ev-pinned")
+
+
+def _meaning(column: str) -> str:
+    """What a column's word means, as an attribute; nothing for a word that says it itself."""
+    meaning = TERMS.get(TERM_OF_COLUMN.get(column, column), "")
+    return f' title="{escape(meaning, quote=True)}"' if meaning else ""
+
+
+def terms() -> str:
+    """What the words of this tab mean, as a list of definitions."""
+    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(meaning)}</dd></div>" for term, meaning in TERMS.items())
+    return f'<dl class="ev-terms">{rows}</dl>'

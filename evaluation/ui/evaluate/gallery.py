@@ -8,6 +8,7 @@ from html import escape
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.results.answers import Answer
 from evaluation.results.origins import OpenedCase, open_case
+from evaluation.results.terms import label
 from evaluation.results.words import number
 from evaluation.statistics import metric_values
 from evaluation.ui.evaluate import texts
@@ -39,22 +40,34 @@ class Picture:
 
 
 def tiles(found: Answer, worst: Sequence[Names], pictures: Mapping[Names, Picture]) -> str:
-    """The worst cases as tiles, each with its score, and with its picture where there is one.
+    """The worst cases, each with its score: those with a picture as tiles, the others as lines of text.
 
     The legend stands below where a picture shows outcomes; what a click does, where one shows none.
     """
-    parts = []
-    for case_id, checkpoint in worst:
-        key = (found.question.test_set, checkpoint, case_id, found.question.class_name)
-        picture = _image(pictures.get((case_id, checkpoint)), f"{case_id}, {checkpoint}")
-        score = score_of(found, case_id, checkpoint)
-        parts.append(
-            f'<button type="button" class="ev-tile" {pick(key)}>{picture}<strong>{escape(case_id)}</strong>'
-            f"<span>{escape(checkpoint)}: {escape(score)}</span></button>"
-        )
+    drawn = [_tile(found, names, pictures[names]) for names in worst if names in pictures]
+    lines = [_tile(found, names, None) for names in worst if names not in pictures]
     kinds = {picture.outcomes for picture in pictures.values()}
-    notes = f"{legend() if True in kinds else ''}{markup.hint(texts.BARE_TILES) if False in kinds else ''}"
-    return f'<div class="ev-tiles">{"".join(parts)}</div>{notes}' if parts else ""
+    return "".join(
+        [
+            f'<div class="ev-tiles">{"".join(drawn)}</div>' if drawn else "",
+            f'<div class="ev-lines">{"".join(lines)}</div>' if lines else "",
+            legend() if True in kinds else "",
+            markup.hint(texts.BARE_TILES) if False in kinds else "",
+        ]
+    )
+
+
+def _tile(found: Answer, names: Names, picture: Picture | None) -> str:
+    case_id, checkpoint = names
+    key = (found.question.test_set, checkpoint, case_id, found.question.class_name)
+    what = texts.WITH_OUTCOMES if picture and picture.outcomes else texts.BARE
+    alt = escape(f"{case_id}, {checkpoint}: {what}", quote=True)
+    image = f'<img src="{picture.url}" alt="{alt}" loading="lazy">' if picture else ""
+    score = score_of(found, case_id, checkpoint)
+    return (
+        f'<button type="button" class="{"ev-tile" if picture else "ev-line"}" {pick(key)}>{image}'
+        f"<strong>{escape(case_id)}</strong><span>{markup.name(checkpoint)}: {escape(score)}</span></button>"
+    )
 
 
 def pictures(found: Answer, opened: Opened, worst: Sequence[Names], settings: Settings) -> dict[Names, Picture]:
@@ -100,7 +113,7 @@ def score_of(found: Answer, case_id: str, checkpoint: str) -> str:
     if (rows["status"] == "failed").any():
         return "failed"
     values = metric_values(rows, found.question.metric, found.question.policy)
-    return f"{found.question.metric} {' / '.join(number(value) for value in values)}"
+    return f"{label(found.question.metric)} {' / '.join(number(value) for value in values)}"
 
 
 @cache
@@ -111,10 +124,3 @@ def legend() -> str:
         for place, name in enumerate(OUTCOMES)
     )
     return f'<ul class="ev-legend" aria-label="Legend">{items}</ul>'
-
-
-def _image(picture: Picture | None, name: str) -> str:
-    if picture is None:
-        return '<div class="ev-blank">no picture here</div>'
-    what = texts.WITH_OUTCOMES if picture.outcomes else texts.BARE
-    return f'<img src="{picture.url}" alt="{escape(f"{name}: {what}", quote=True)}" loading="lazy">'

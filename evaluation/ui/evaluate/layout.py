@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from evaluation.metrics import METRICS
-from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate import fragments, texts
 from evaluation.ui.evaluate.board import Board
 from evaluation.ui.evaluate.components import Pickable, Plot, html
 from medseg_demo.settings import Settings
@@ -16,12 +16,6 @@ from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Any]  # components, whose events Gradio adds at run time
-
-# In the order of ``board.Asked`` and of ``board.Choices``.
-ASKED = (
-    "test_set", "class_name", "metric", "compared", "empty", "failed", "order", "first", "second", "plot", "column"
-)  # fmt: skip
-CHOICES = ("test_sets", "split", "checkpoints", "upload", "upload_name", "metrics", "tolerance")
 
 DEFAULT_METRICS = [name for name, metric in METRICS.items() if metric.default]
 
@@ -137,6 +131,8 @@ def _cases() -> Parts:
         label=texts.FILTER, placeholder=texts.FILTER_PLACEHOLDER, max_lines=1, elem_id="ev-filter"
     )
     parts["cases"] = Pickable(elem_id="ev-cases")
+    with gr.Accordion(texts.TERMS, open=False, elem_classes="ms-accordion"):
+        html(fragments.terms())
     return parts
 
 

@@ -61,6 +61,7 @@ BARE_TILES = (
     "Tiles without colours show the image alone: the prediction was not kept. A click opens the case, and makes the "
     "prediction again where its checkpoint is here."
 )
+TERMS = "What the words mean"
 NO_ROWS = "No row fits the filter."
 
 PREVIOUS = "Previous"

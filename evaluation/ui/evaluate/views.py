@@ -25,7 +25,7 @@ PAIRED = "pairs"
 
 def start_choices(engine: Engine, visitor: str, chosen: tuple[RunFolder, ...]) -> Updates:
     """What can be evaluated and opened, as it is now."""
-    checkpoints = [(f"{entry.card.task} · {entry.name}", entry.name) for entry in engine.usable() if entry.card]
+    checkpoints = [(f"{entry.name} · {entry.card.task}", entry.name) for entry in engine.usable() if entry.card]
     test_sets = [(texts.marked(name), name) for name in available_test_sets(engine.settings)]
     return {
         "runs": run_choices(engine.settings, visitor, chosen),

@@ -30,8 +30,8 @@ def test_what_was_not_checked_is_said(card, tmp_path):
     assert "<p>A .pth is checked on loading.</p>" in html
 
 
-def test_choices_lead_with_the_task(card, tmp_path):
-    assert checkpoint_view.choices([entry(card, tmp_path)]) == [("bright things · lungs", "lungs")]
+def test_choices_lead_with_the_name(card, tmp_path):
+    assert checkpoint_view.choices([entry(card, tmp_path)]) == [("lungs · bright things", "lungs")]
 
 
 def test_notes_leave_the_front_matter_out(card, tmp_path):

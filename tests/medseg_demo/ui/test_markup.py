@@ -37,3 +37,10 @@ def test_the_first_cell_names_its_row():
     assert '<th scope="row">lung</th><td>12 px</td>' in markup.table(
         "Measurements", ["Class", "Area"], [["lung", "12 px"]]
     )
+
+
+def test_a_long_name_keeps_its_end_and_says_itself_whole():
+    assert markup.name("lungs-unet") == "lungs-unet"
+    assert markup.name("hippocampus-unet3d") == (
+        '<span class="ms-name" title="hippocampus-unet3d"><span>hippocam</span><span>pus-unet3d</span></span>'
+    )

@@ -4,8 +4,8 @@ from medseg_demo.ui import texts
 
 
 @pytest.mark.parametrize(("mib", "most"), [(1024, "1 GiB"), (100, "100 MiB"), (1500, "1500 MiB"), (4096, "4 GiB")])
-def test_the_largest_file_and_how_to_change_it(mib, most):
-    assert texts.file_limit(mib) == f"At most {most} a file; MEDSEG_MAX_FILE_MB changes it."
+def test_the_largest_file(mib, most):
+    assert texts.file_limit(mib) == f"At most {most} a file."
 
 
 def test_nothing_found_names_the_threshold_and_the_highest_probability():

@@ -33,7 +33,7 @@ def test_the_picked_case_is_shown_with_reference_and_prediction(engine, board):
     assert [one["name"] for one in value["predictions"]] == ["net"]
     assert unpack(value["slices"][0]["predictions"][0]["labels"]).sum() == 32 * 64
     assert unpack(value["slices"][0]["reference"]).sum() == 32 * 32
-    assert value["regions"][0]["size"] == "2,048 px"  # 16 rows too many, 16 rows of the square missed: they touch
+    assert value["regions"][0]["size"] == "2\u202f048 px"  # 16 rows too many, 16 rows of the square missed: they touch
     assert found["others"] == ""
     assert 'aria-current="true"' in found["cases"]
     assert "0.700" in found["case_scores"]
