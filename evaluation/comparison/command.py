@@ -23,7 +23,7 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "files", nargs="+", type=Path, metavar="FILE",
         help="an image, a volume, a folder or zip of one series; several with --channels alone",
     )  # fmt: skip
-    compare.add_argument("--checkpoint", nargs="+", action="extend", default=[], metavar="NAME", help="up to four")
+    compare.add_argument("--checkpoint", nargs="+", action="extend", default=[], metavar="NAME", help="up to six")
     compare.add_argument("--reference", type=Path, metavar="FILE", help="the expert's label map")
     compare.add_argument("--label-map", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
     compare.add_argument("--consensus", choices=["majority", "staple"], help="add what they say together")
@@ -70,8 +70,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
 
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         image = _read_only(options, settings, Path(unpacked))
-        classes = next((card.class_names for card in cards.values()), None)
-        given = read_members(image, options.label_map, reference=options.reference, class_names=classes, taken=names)
+        given = read_members(image, options.label_map, reference=options.reference, taken=names)
         *_, found = run_comparison(image, cards, given, run)
         found = with_consensus(found, options.consensus)
         write_comparison(found, options.output)

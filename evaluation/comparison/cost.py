@@ -1,18 +1,38 @@
-"""What a checkpoint costs: how many weights it has, and how much memory its network takes beside them."""
+"""What a checkpoint costs: its weights, the memory that its network takes beside them, and its time.
 
+The first segmentation by a network that was just loaded says little of its speed: weights are read, and the network is
+converted and compiled for the device. So a network is timed once it has segmented the image, and what the first time
+took longer counts as loading.
+"""
+
+import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from evaluation.comparison.members import Cost
+from evaluation.comparison.members import Comparison, Cost
+from medseg_demo.image import MedicalImage
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.segmenting.pipeline import Segmentation
+from medseg_demo.segmenting.turns import Job
 from medseg_demo.segmenting.windows import Compute, choose_compute, predict
 from medseg_demo.settings import Settings
+
+if TYPE_CHECKING:
+    from medseg_demo.segmenting.engine import Engine
+
+PASSES = 3  # that are timed, of which the median counts
+SLOW_S = 5.0  # what takes longer is timed once
+
+# (checkpoint, share in [0, 1] of its segmentation or of its timing)
+Progress = Callable[[str, float], None]
 
 _measured: WeakKeyDictionary[Checkpoint, tuple[Compute, int]] = WeakKeyDictionary()
 
@@ -32,6 +52,90 @@ def find_cost(checkpoint: Checkpoint, settings: Settings) -> Cost:
         predict(checkpoint, example, compute)
         _measured[checkpoint] = compute, peak_bytes(lambda: predict(checkpoint, example, compute), compute.device)
     return Cost(checkpoint.parameters, _measured[checkpoint][1])
+
+
+def segment_each(
+    engine: "Engine", image: MedicalImage, names: Sequence[str], job: Job, progress: Progress | None = None
+) -> Iterator[tuple[Segmentation, Cost]]:
+    """Segment an image with each checkpoint; the cost is without time, but for the loading so far.
+
+    Args:
+        engine: Runs the networks.
+        image: The image.
+        names: The checkpoints.
+        job: What it is a part of.
+        progress: Told how far each is.
+
+    Raises:
+        MedsegError: A checkpoint or the image cannot be used.
+        Cancelled: The job was cancelled.
+    """
+    if engine.runs_elsewhere:  # and is lent for all of them at once
+        for result in engine.segment_each(image, names, job=job):
+            yield result, Cost(engine.loaded(result.checkpoint).parameters)
+        return
+    for name in names:
+        loaded, result, seconds = _segment(engine, image, name, job, progress)
+        with job.turn():
+            cost = find_cost(loaded, engine.settings)
+        yield result, replace(cost, first_seconds=seconds)
+
+
+def with_times(
+    engine: "Engine",
+    comparison: Comparison,
+    job: Job,
+    progress: Progress | None = None,
+    *,
+    warm: bool = False,
+) -> Comparison:
+    """The comparison with the time of each checkpoint, whose networks have segmented the image just now.
+
+    Args:
+        engine: What ran them.
+        comparison: Of what ``segment_each`` gave.
+        job: What it is a part of.
+        progress: Told how far each is.
+        warm: Whether the networks had been timed on another image before, so that the pass on this one is their time.
+
+    Raises:
+        Cancelled: The job was cancelled.
+    """
+    members = []
+    for member in comparison.members:
+        cost = member.cost
+        if cost is not None and cost.first_seconds is not None:
+            if warm:
+                cost = replace(cost, first_seconds=None, seconds=cost.first_seconds, passes=1)
+            else:
+                cost = _timed(engine, comparison.image, member.name, cost, job, progress)
+        members.append(replace(member, cost=cost))
+    return replace(comparison, members=tuple(members))
+
+
+def _timed(engine: "Engine", image: MedicalImage, name: str, cost: Cost, job: Job, progress: Progress | None) -> Cost:
+    passes = PASSES if (cost.first_seconds or 0.0) <= SLOW_S else 1
+    taken = []
+    for place in range(passes):
+        engine.loaded(name)  # it may have made room for another one meanwhile
+        tell = progress and partial(_part, progress, place, passes)
+        taken.append(_segment(engine, image, name, job, tell)[2])
+    return replace(cost, seconds=median(taken), passes=passes)
+
+
+def _part(progress: Progress, place: int, passes: int, name: str, share: float) -> None:
+    progress(name, (place + share) / passes)
+
+
+def _segment(
+    engine: "Engine", image: MedicalImage, name: str, job: Job, progress: Progress | None
+) -> tuple[Checkpoint, Segmentation, float]:
+    """A checkpoint, its result, and the seconds that both took without the turns of others."""
+    waited, start = job.waited_s, time.perf_counter()
+    loaded = engine.loaded(name)
+    tell = None if progress is None else (lambda done, total: progress(name, done / total))
+    result = engine.segment(image, name, progress=tell, job=job)
+    return loaded, result, time.perf_counter() - start - (job.waited_s - waited)
 
 
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int:

@@ -1,4 +1,4 @@
-"""A comparison → files: every label map, the consensus, the tables as CSV, all of it as JSON, and a zip."""
+"""Comparisons → files: every label map, the consensus, the tables as CSV, all of it as JSON, and a zip."""
 
 import csv
 import json
@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.comparison.agreement import agreement
-from evaluation.comparison.members import Comparison
+from evaluation.comparison.members import Comparison, Cost
+from evaluation.comparison.several import Figures, summarise
 from evaluation.results.table import json_ready
 from medseg_demo import names
 from medseg_demo.errors import OutputError
@@ -72,62 +73,135 @@ def write_comparison(
         pairs=folder / f"{stem}_pairs.csv",
         document=folder / f"{stem}_comparison.json",
     )
-    _write_csv(member_rows(comparison), files.members)
-    _write_csv(pair_rows(comparison), files.pairs)
-    text = json.dumps(json_ready(to_document(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(files.document, text + "\n")
+    figures = Figures.of(comparison)
+    _write_csv(member_rows(figures), files.members)
+    _write_csv(pair_rows(figures), files.pairs)
+    _write_json(to_document(comparison), files.document)
     return files
 
 
-def zip_files(files: ComparisonFiles, path: Path) -> Path:
-    """Put every file into one zip; label maps are compressed as they are.
+@dataclass(frozen=True)
+class RunFiles:
+    """What was written of all images of a run together.
+
+    Attributes:
+        members: One row for each image, label map and class, as CSV.
+        pairs: One row for each image, two label maps and class, as CSV.
+        document: Everything that is no picture, as JSON.
+        everything: All files as a zip.
+        means: One row for each label map and class, over the images, as CSV; None of one image.
+    """
+
+    members: Path
+    pairs: Path
+    document: Path
+    everything: Path
+    means: Path | None = None
+
+
+def write_run(figures: Sequence[Figures], written: Sequence[ComparisonFiles], folder: Path) -> RunFiles:
+    """Put the files of one image into a zip; of several images write the tables of all beside it.
+
+    Args:
+        figures: One an image.
+        written: From ``write_comparison``, in the same order.
+        folder: Made already.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    if len(figures) == 1:
+        (one,) = written
+        archive = zip_files(one.paths, one.document.with_suffix(".zip"))
+        return RunFiles(one.members, one.pairs, one.document, archive)
+    members, pairs, means = (folder / f"all_{name}.csv" for name in ("members", "pairs", "means"))
+    document = folder / "all_comparisons.json"
+    _write_csv([row for one in figures for row in member_rows(one)], members)
+    _write_csv([row for one in figures for row in pair_rows(one)], pairs)
+    _write_csv(mean_rows(figures), means)
+    images = [json.loads(one.document.read_text(encoding="utf-8")) for one in written]
+    _write_json({"format_version": FORMAT_VERSION, "images": images, "means": mean_rows(figures)}, document)
+    every = [members, pairs, means, document, *(path for one in written for path in one.paths)]
+    return RunFiles(members, pairs, document, zip_files(every, folder / "all_comparisons.zip"), means)
+
+
+def zip_files(files: Sequence[Path], path: Path) -> Path:
+    """Put files into one zip; label maps are compressed as they are.
 
     Raises:
         OutputError: It cannot be written.
     """
     with whole_file(path) as draft, zipfile.ZipFile(draft, "w") as archive:
-        for file in files.paths:
+        for file in files:
             packed = zipfile.ZIP_DEFLATED if file.suffix in (".csv", ".json") else zipfile.ZIP_STORED
             archive.write(file, file.name, packed)
     return path
 
 
-def member_rows(comparison: Comparison) -> list[dict[str, object]]:
+def member_rows(figures: Figures) -> list[dict[str, object]]:
     """One row for each label map and class: what it is, how large, how near to the reference, what it cost."""
-    scores = {(score.name, score.class_name): score for score in comparison.scores}
-    members = {member.name: member for member in comparison.shown}
+    scores = {(score.name, score.class_name): score for score in figures.scores}
     rows = []
-    for size in comparison.sizes:
-        member, score = members[size.name], scores.get((size.name, size.class_name))
-        cost = member.cost
+    for size in figures.sizes:
+        score = scores.get((size.name, size.class_name))
         rows.append(
             {
-                "image": comparison.image.name,
-                "name": member.name,
-                "kind": member.kind,
+                "image": figures.image,
+                "name": size.name,
+                "kind": figures.kinds[size.name],
                 "class_name": size.class_name,
                 "size": size.size,
                 "size_unit": size.unit,
                 "dice": score.dice if score else None,
                 "hd95": score.hd95 if score else None,
                 "distance_unit": score.distance_unit if score else "",
-                "seconds": None if member.seconds is None else round(member.seconds, 4),
-                "parameters": cost.parameters if cost else None,
-                "weights_mb": cost.weights_mb if cost else None,
-                "memory_mb": cost.memory_mb if cost else None,
+                **_cost_columns(figures.costs.get(size.name)),
             }
         )
     return rows
 
 
-def pair_rows(comparison: Comparison) -> list[dict[str, object]]:
+def pair_rows(figures: Figures) -> list[dict[str, object]]:
     """One row for each two label maps and class."""
-    return [{"image": comparison.image.name, **asdict(pair)} for pair in comparison.pairs]
+    return [{"image": figures.image, **asdict(pair)} for pair in figures.pairs]
+
+
+def mean_rows(figures: Sequence[Figures]) -> list[dict[str, object]]:
+    """One row for each label map and class: the means over the images, and over how many."""
+    return [
+        {
+            "name": mean.name,
+            "class_name": mean.class_name,
+            "images": mean.images,
+            "mean_dice": mean.dice,
+            "images_with_dice": mean.scored,
+            "mean_agreement": mean.agreement,
+            "images_with_agreement": mean.agreed,
+            "mean_size": mean.size,
+            "size_unit": mean.unit,
+            **_cost_columns(mean.cost),
+        }
+        for mean in summarise(figures)
+    ]
+
+
+def _cost_columns(cost: Cost | None) -> dict[str, object]:
+    """What a checkpoint costs; nothing for what is none."""
+    if cost is None:
+        return dict.fromkeys(("seconds", "timed_passes", "load_seconds", "parameters", "weights_mb", "memory_mb"))
+    return {
+        "seconds": None if cost.seconds is None else round(cost.seconds, 4),
+        "timed_passes": cost.passes,
+        "load_seconds": None if cost.load_seconds is None else round(cost.load_seconds, 4),
+        "parameters": cost.parameters,
+        "weights_mb": cost.weights_mb,
+        "memory_mb": cost.memory_mb,
+    }
 
 
 def to_document(comparison: Comparison) -> dict[str, object]:
     """Everything that is no picture, as plain values; infinity and NaN are among them."""
-    image, found = comparison.image, comparison.disagreement
+    image, found, figures = comparison.image, comparison.disagreement, Figures.of(comparison)
     spacing = image.geometry.spacing_mm
     return {
         "format_version": FORMAT_VERSION,
@@ -144,8 +218,8 @@ def to_document(comparison: Comparison) -> dict[str, object]:
             }
             for member in comparison.shown
         ],
-        "sizes_and_scores": member_rows(comparison),
-        "pairs": pair_rows(comparison),
+        "sizes_and_scores": member_rows(figures),
+        "pairs": pair_rows(figures),
         "consensus": None
         if comparison.consensus is None
         else {"method": comparison.method, "name": comparison.consensus.name, "tied_pixels": comparison.tied},
@@ -179,6 +253,10 @@ def _write_label_maps(comparison: Comparison, folder: Path, stem: str, stay: Map
         else:
             files[member.name] = stay[member.name]
     return files
+
+
+def _write_json(document: Mapping[str, object], path: Path) -> None:
+    write_text(path, json.dumps(json_ready(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:

@@ -13,13 +13,12 @@ from evaluation.comparison.agreement import (
     Disagreement,
     Method,
     PairAgreement,
-    check_comparable,
     class_sizes,
     compare_pairs,
-    different_classes,
     find_consensus,
     find_disagreement,
 )
+from evaluation.comparison.classes import ClassMatch, Stated, match_classes
 from evaluation.metrics.score import score_case
 from medseg_demo import names
 from medseg_demo.errors import InputMismatchError, OptionError
@@ -35,7 +34,7 @@ Kind = Literal["checkpoint", "label map", "reference", "consensus"]
 # The image and the checkpoints' names → each one's result, in that order, with what it costs.
 Segment = Callable[[MedicalImage, Sequence[str]], "Iterator[tuple[Segmentation, Cost]]"]
 
-MOST = 4
+MOST = 6
 REFERENCE = "reference"
 METRICS = ("dice", "hd95")
 CONSENSUS_NAMES: dict[Method, str] = {"majority": "majority", "staple": "STAPLE"}
@@ -49,10 +48,24 @@ class Cost:
         parameters: How many weights its network has.
         network_bytes: The most that the network's tensors take at once, beside the weights, for one input of its
             size; None where it could not be measured.
+        first_seconds: Time of the first segmentation of this image, with the loading of a network that was not loaded;
+            None where it was not measured.
+        seconds: The same of the warmed-up network: the median of so many passes.
+        passes: How many were timed.
     """
 
     parameters: int
     network_bytes: int | None = None
+    first_seconds: float | None = None
+    seconds: float | None = None
+    passes: int = 0
+
+    @property
+    def load_seconds(self) -> float | None:
+        """What the network took to be ready (read, converted, compiled); None where it was ready, or not measured."""
+        if self.first_seconds is None or self.seconds is None:
+            return None
+        return max(0.0, self.first_seconds - self.seconds)
 
     @property
     def weights_mb(self) -> float:
@@ -75,7 +88,6 @@ class Member:
         label_map: In the image's own size.
         probabilities: As in Segmentation; None where it was no checkpoint.
         threshold: What a checkpoint of one class applied.
-        seconds: How long the checkpoint took.
         cost: Of the checkpoint.
         digest: The checkpoint's hash.
         warnings: What a person should know before trusting it.
@@ -86,7 +98,6 @@ class Member:
     label_map: LabelMap
     probabilities: np.ndarray | None = None
     threshold: float | None = None
-    seconds: float | None = None
     cost: Cost | None = None
     digest: str = ""
     warnings: tuple[str, ...] = ()
@@ -167,7 +178,12 @@ class Comparison:
 
 
 def run_comparison(
-    image: MedicalImage, cards: Mapping[str, ModelCard], given: Sequence[Member], segment: Segment
+    image: MedicalImage,
+    cards: Mapping[str, ModelCard],
+    given: Sequence[Member],
+    segment: Segment,
+    *,
+    stated: Sequence[Stated] = (),
 ) -> Iterator[Comparison]:
     """Segment an image with each checkpoint and compare the results.
 
@@ -176,6 +192,7 @@ def run_comparison(
         cards: Checkpoints by name, in the order in which they are shown.
         given: Label maps and a reference, from ``read_members``.
         segment: Runs the checkpoints.
+        stated: What a person says of classes that are called differently.
 
     Yields:
         A comparison of what is there after each checkpoint; the last one is of all.
@@ -184,11 +201,15 @@ def run_comparison(
         MedsegError: What was chosen does not go together, before anything is segmented; or what ``segment`` raises.
     """
     check_choice(image, cards, given)
+    own = {name: card.class_names for name, card in cards.items()}
+    own |= {member.name: member.label_map.class_names for member in given}
+    matches = match_classes(own, stated, files=[member.name for member in given])
+    given = [_translated(member, matches[member.name]) for member in given]
     done: list[Member] = []
     if not cards:
         yield Comparison(image, tuple(given))
     for segmentation, cost in segment(image, list(cards)) if cards else ():
-        done.append(checkpoint_member(segmentation, cost))
+        done.append(_translated(checkpoint_member(segmentation, cost), matches[segmentation.checkpoint]))
         yield Comparison(image, (*done, *given))
 
 
@@ -196,27 +217,24 @@ def check_choice(image: MedicalImage, cards: Mapping[str, ModelCard], given: Seq
     """Refuse what cannot be compared.
 
     Raises:
-        OptionError: There are fewer than two label maps, or more than four.
-        InputMismatchError: They are of different classes or shapes, or a checkpoint cannot take the image.
+        OptionError: There are fewer than two label maps, or more than six beside the reference.
+        InputMismatchError: A checkpoint cannot take the image.
     """
     count = len(cards) + len(given)
     if count < 2:
         raise OptionError("There is only one label map. Choose a second checkpoint, or add a reference or a label map.")
+    count -= sum(member.kind == REFERENCE for member in given)
     if count > MOST:
-        raise OptionError(f"There are {count} label maps, and at most {MOST} are compared at once. Take some out.")
-    classes = {name: card.class_names for name, card in cards.items()}
-    classes |= {member.name: member.label_map.class_names for member in given}
-    (first, of_first), *others = classes.items()
-    for name, of_other in others:
-        if of_other != of_first:
-            raise InputMismatchError(different_classes(first, of_first, name, of_other))
+        raise OptionError(
+            f"There are {count} label maps beside the reference, and at most {MOST} are compared at once. Take some "
+            "out."
+        )
     for name, card in cards.items():
         if card.is_3d and not image.is_volume:
             raise InputMismatchError(
                 f"Checkpoint {name!r} is of a 3-D network, but {image.name} is a 2-D image. Choose a volume, or "
                 "checkpoints of 2-D networks."
             )
-    check_comparable({member.name: member.label_map for member in given})
 
 
 def checkpoint_member(segmentation: "Segmentation", cost: Cost) -> Member:
@@ -227,7 +245,6 @@ def checkpoint_member(segmentation: "Segmentation", cost: Cost) -> Member:
         label_map=segmentation.label_map,
         probabilities=segmentation.probabilities,
         threshold=segmentation.threshold,
-        seconds=sum(segmentation.seconds.values()),
         cost=cost,
         digest=segmentation.digest,
         warnings=segmentation.warnings,
@@ -236,41 +253,50 @@ def checkpoint_member(segmentation: "Segmentation", cost: Cost) -> Member:
 
 def read_members(
     image: MedicalImage,
-    label_maps: Sequence[Path],
+    label_maps: Mapping[str, Path] | Sequence[Path],
     *,
     reference: Path | None = None,
-    class_names: Sequence[str] | None = None,
+    reference_name: str = "",
     taken: Sequence[str] = (),
 ) -> tuple[Member, ...]:
-    """Read label maps that were made elsewhere, the reference last.
+    """Read label maps that were made elsewhere, the reference last, each with its own classes.
 
     Args:
         image: What they must lie on.
-        label_maps: Their files.
+        label_maps: Their files, by name where they are not called as their files.
         reference: The expert's.
-        class_names: Of the checkpoints; None, where there are none, takes those of the file with most labels.
+        reference_name: What it is called; its file's name where nothing is given.
         taken: Names that are not free any more.
 
     Raises:
-        ReadError: One cannot be read, or has labels beyond the classes.
+        ReadError: One cannot be read.
         InputMismatchError: One is of another shape, or lies elsewhere.
     """
-    paths = [*label_maps, *([reference] if reference else [])]
-    found = [read_label_map(path, class_names=class_names, image=image) for path in paths]
-    for path, label_map in zip(paths, found, strict=True):
+    named = label_maps if isinstance(label_maps, Mapping) else None
+    files = list(named.items()) if named is not None else [(names.stem(path), path) for path in label_maps]
+    members: list[Member] = []
+    for called, path in [*files, *([(reference_name or names.stem(reference), reference)] if reference else [])]:
+        label_map = read_label_map(path, image=image)
         faults = compare_geometry(image, label_map, role="it")
         if faults:
             raise InputMismatchError(
                 f"{names.shown(path.name)}: {' and '.join(faults)}. Export it in the image's own geometry."
             )
-    classes = class_names or max((one.class_names for one in found), key=len, default=())
-    members: list[Member] = []
-    for path, label_map in zip(paths, found, strict=True):
         kind: Kind = "reference" if path is reference else "label map"
-        name = names.free_name(names.stem(path), [*taken, *(member.name for member in members)])
-        own = LabelMap(label_map.labels, tuple(classes), image.geometry)
+        name = names.free_name(called, [*taken, *(member.name for member in members)])
+        own = LabelMap(label_map.labels, label_map.class_names, image.geometry)
         members.append(Member(name, kind, own, warnings=label_map.notes))
     return tuple(members)
+
+
+def _translated(member: Member, match: ClassMatch) -> Member:
+    return replace(
+        member,
+        label_map=match.translate(member.name, member.label_map),
+        probabilities=match.translate_probabilities(member.probabilities),
+        threshold=member.threshold if match.is_plain else None,
+        warnings=(*member.warnings, *match.notes),
+    )
 
 
 def with_consensus(comparison: Comparison, method: Method | None) -> Comparison:

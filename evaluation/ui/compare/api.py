@@ -107,7 +107,7 @@ def compare_on_file(
     *_, found = compare(engine, image, request, engine_segment(engine))
     found = with_consensus(found, request.method)
     files = write_comparison(found, folder)
-    archive = zip_files(files, folder / f"{files.document.stem}.zip")
+    archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")
     return str(archive), json_ready(to_document(found))  # type: ignore[return-value]
 
 

@@ -59,7 +59,7 @@ class ComparisonExample:
         comparison = Comparison(finished.image, tuple(members))
         folder = Path(self._folder.name)
         files = write_comparison(comparison, folder)
-        archive = zip_files(files, folder / f"{files.document.stem}.zip")
+        archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")
         return Result(finished.studies[0], Request(tuple(names)), comparison, files, archive)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from evaluation.comparison.files import member_rows, to_document, write_comparison, zip_files
 from evaluation.comparison.members import Comparison, Cost, Member, with_consensus
+from evaluation.comparison.several import Figures
 from medseg_demo.errors import OutputError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 
@@ -24,7 +25,7 @@ def comparison(*maps, image_shape=(2, 2), spacing=None, reference=None):
     image = MedicalImage(np.zeros(image_shape, np.uint8), axes, geometry, "my scan", "PNG", 8, (0.0, 255.0))
     members = [
         Member(
-            f"net {place}", "checkpoint", LabelMap(labels, ("one",), geometry), seconds=0.12345, cost=Cost(1000, 6000)
+            f"net {place}", "checkpoint", LabelMap(labels, ("one",), geometry), cost=Cost(1000, 6000, 0.5, 0.12345, 3)
         )
         for place, labels in enumerate(maps)
     ]
@@ -50,7 +51,8 @@ def test_label_maps_and_tables_come_back(tmp_path):
         ("expert", "reference", "2.0", ""),
         ("majority", "consensus", "1.0", str(2 / 3)),
     ]
-    assert (rows[0]["seconds"], rows[0]["parameters"], rows[0]["weights_mb"]) == ("0.1235", "1000", "0.004")
+    assert (rows[0]["seconds"], rows[0]["timed_passes"], rows[0]["load_seconds"]) == ("0.1235", "3", "0.3765")
+    assert (rows[0]["parameters"], rows[0]["weights_mb"]) == ("1000", "0.004")
     assert (rows[0]["memory_mb"], rows[2]["memory_mb"]) == ("0.01", "")
     assert len(list(csv.DictReader(files.pairs.open()))) == 6
     document = json.loads(files.document.read_text())
@@ -83,7 +85,7 @@ def test_files_that_were_written_stay_where_they_are(tmp_path):
     assert both.label_maps["net 0"] == first.label_maps["net 0"]
     assert both.label_maps["STAPLE"].parent.name == "second"
     assert not (tmp_path / "second" / "my_scan_net_0.png").exists()
-    archive = zip_files(both, tmp_path / "all.zip")
+    archive = zip_files(both.paths, tmp_path / "all.zip")
     assert zipfile.ZipFile(archive).namelist() == [path.name for path in both.paths]
 
 
@@ -107,7 +109,7 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
 def test_one_label_map_alone_is_written_too(tmp_path):
     found = comparison(LEFT)
     assert write_comparison(found, tmp_path).pairs.read_text().strip() == ""
-    assert len(member_rows(found)) == 1
+    assert len(member_rows(Figures.of(found))) == 1
     assert to_document(found)["pairs"] == []
 
 

@@ -1,6 +1,7 @@
 """Who takes part in a comparison, and what it says about them."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,7 +45,6 @@ def results(image, names):
                 label_map=LabelMap(np.array(labels, np.uint8), ("one",), image.geometry),
                 probabilities=np.zeros((1, 3, 4), np.float16),
                 threshold=0.5,
-                seconds={"network": 0.2, "postprocess": 0.1},
                 digest="0" * 64,
                 warnings=("Small.",),
             ),
@@ -58,7 +58,6 @@ def test_each_checkpoint_is_there_as_soon_as_it_is_done(image):
     first = steps[-1].members[0]
     assert (first.kind, first.threshold, first.cost.parameters) == ("checkpoint", 0.5, 250_000)
     assert (first.cost.weights_mb, first.cost.memory_mb) == (1.0, 1.5)
-    assert first.seconds == pytest.approx(0.3)
     assert first.warnings == ("Small.",)
 
 
@@ -105,7 +104,7 @@ def test_a_consensus_needs_two(image):
 
 def test_files_become_members(image, write):
     paths = [write("scan.png", np.array(SQUARE) * 255), write("a.png", ROW)]
-    members = read_members(image, paths, reference=write("scan.bmp", SQUARE), class_names=("one",), taken=["a"])
+    members = read_members(image, paths, reference=write("scan.bmp", SQUARE), taken=["a"])
     assert [(one.name, one.kind) for one in members] == [
         ("scan", "label map"), ("a-2", "label map"), ("scan-2", "reference"),
     ]  # fmt: skip
@@ -117,19 +116,36 @@ def test_without_checkpoints_the_files_say_how_many_classes_there_are(image, wri
     two = np.array(SQUARE)
     two[2, 2] = 2
     members = read_members(image, [write("a.png", ROW), write("b.png", two)])
-    assert {one.label_map.class_names for one in members} == {("class_1", "class_2")}
     (only,) = run_comparison(image, {}, members, results)
     assert [one.name for one in only.members] == ["a", "b"]
+    assert {one.label_map.class_names for one in only.members} == {("class_1", "class_2")}
+
+
+def test_files_take_the_classes_of_the_checkpoints(image, write):
+    members = read_members(image, [], reference=write("expert.png", SQUARE))
+    (found,) = run_comparison(image, {"a": CARD}, members, results)
+    assert [score.class_name for score in found.scores] == ["one"]
+    assert found.scores[0].dice == 1.0
+
+
+def test_classes_that_are_called_differently_are_matched_and_said(image):
+    card = CARD.model_copy(update={"class_names": ("one",)})
+    other = member("seg", SQUARE, "reference")
+    other = replace(other, label_map=LabelMap(other.label_map.labels * 2, ("spare", "ones"), image.geometry))
+    (found,) = run_comparison(image, {"a": card}, (other,), results)
+    assert found.scores[0].dice == 1.0
+    assert found.reference.warnings == ("Not compared: spare, which the others do not find.",)
 
 
 def test_another_shape_is_refused(image, write):
     with pytest.raises(InputMismatchError, match=r"b\.png: it has shape \(2, 2\) but image has \(3, 4\)\. Export"):
-        read_members(image, [write("b.png", [[1, 0], [0, 0]])], class_names=("one",))
+        read_members(image, [write("b.png", [[1, 0], [0, 0]])])
 
 
 def test_labels_beyond_the_classes_are_refused(image, write):
-    with pytest.raises(MedsegError, match=r"b\.png holds the label 3"):
-        read_members(image, [write("b.png", np.array(SQUARE) * 3)], class_names=("one",))
+    members = read_members(image, [write("b.png", np.array(SQUARE) * 3)])
+    with pytest.raises(MedsegError, match=r"b holds the label 3.*“b: class_3 = one”"):
+        list(run_comparison(image, {"a": CARD}, members, results))
 
 
 @pytest.mark.parametrize(
@@ -137,11 +153,11 @@ def test_labels_beyond_the_classes_are_refused(image, write):
     [
         ({"a": CARD}, (), "only one label map"),
         ({}, (), "only one label map"),
-        (dict.fromkeys("abcde", CARD), (), "5 label maps, and at most 4"),
+        (dict.fromkeys("abcdefg", CARD), (), "7 label maps beside the reference, and at most 6"),
         (
             {"a": CARD, "b": CARD.model_copy(update={"class_names": ("lung", "heart")})},
             (),
-            "a finds one, but b finds lung, heart",
+            "a finds one, but b finds lung, heart: they share no class",
         ),
         ({"a": CARD, "b": CARD.model_copy(update={"input_size": (32, 64, 64)})}, (), "'b' is of a 3-D network"),
     ],
@@ -152,6 +168,12 @@ def test_what_does_not_go_together_is_refused_before_anything_is_segmented(image
 
     with pytest.raises(MedsegError, match=words):
         list(run_comparison(image, cards, given, fail))
+
+
+def test_the_reference_is_none_of_the_six(image):
+    given = (*(member(name, SQUARE, "label map") for name in "bcdef"), member("r", SQUARE, "reference"))
+    (found,) = run_comparison(image, {"a": CARD}, given, results)
+    assert len(found.members) == 7
 
 
 def test_two_empty_label_maps_are_compared_too(image):
