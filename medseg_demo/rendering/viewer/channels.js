@@ -40,6 +40,14 @@ function missingChannels({ value, state }, slice) {
   return shownChannels(state).filter((i) => !slice.images[i]).map((i) => value.channels[i].name).join(", ");
 }
 
+// A stored number as an intensity; with no more digits than it has where it only lies near.
+function intensityText({ scale, offset, is_exact: isExact }, stored) {
+  const number = stored * scale + offset;
+  if (isExact) return String(Number(number.toPrecision(9)));
+  const places = Math.ceil(-Math.log10(scale));
+  return `≈ ${Math.abs(places) > 8 ? number.toExponential(3) : number.toFixed(Math.max(places, 0))}`;
+}
+
 // Stored numbers to shades of one colour, between the window's ends.
 function shadeTable(size, intensity, [low, high]) {
   return Uint8Array.from({ length: size }, (_, i) => {

@@ -1,14 +1,41 @@
 // What the current mask amounts to: counts by class, and overlap with a reference, at any threshold.
 
+const QUIET = 300;
+
 // Probabilities come in whole steps of 1 / levels, rounded up, so that "above t" is exact for every threshold t on a step.
 function thresholdStep(threshold, levels) {
   return Math.round(threshold * levels);
+}
+
+// Where the sliders stand: where the value says, else at the thresholds of the results.
+function openThresholds({ predictions, thresholds }) {
+  return predictions.map(({ threshold }, i) => (threshold === null ? null : thresholds?.[i] ?? threshold));
 }
 
 // Whether a prediction is shown at another threshold than that of its result.
 function isLive(value, state, prediction) {
   const { threshold } = value.predictions[prediction];
   return threshold !== null && state.thresholds[prediction] !== threshold;
+}
+
+// Tells the page a threshold that a person let go of; a slider that is held, or a key that is pressed again, goes on.
+class ThresholdReport {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.timers = new Map();
+  }
+
+  later(prediction, key = this.viewer.value.key) {
+    clearTimeout(this.timers.get(prediction));
+    this.timers.set(prediction, setTimeout(() => this.tell(prediction, key), QUIET));
+  }
+
+  tell(prediction, key) {
+    const { value, state, host, isHeld } = this.viewer;
+    if (value?.key !== key) return;
+    if (isHeld) this.later(prediction, key);
+    else host.emit("threshold", { prediction, value: state.thresholds[prediction], key, point: state.point });
+  }
 }
 
 // Labels after the live threshold, before class switches.

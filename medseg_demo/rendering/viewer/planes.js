@@ -7,9 +7,9 @@ function axisAcross(plane) {
   return PLANES.indexOf(plane);
 }
 
-// In the order in which they are offered: axial, coronal, sagittal in the patient.
+// In the order in which they are offered: axial, coronal, sagittal in the patient, else z, y, x in the array.
 function orderedPlanes(value) {
-  if (!value?.is_volume) return PLANES;
+  if (!value?.is_volume || !value.affine) return PLANES;
   return [...PLANES].sort((one, other) => value.planes[one].name.localeCompare(value.planes[other].name));
 }
 

@@ -20,9 +20,9 @@ function intensityAt(value, state, slice, i) {
   const { data, channels } = slice.image;
   if (channels === 3) return `RGB ${data[3 * i]} ${data[3 * i + 1]} ${data[3 * i + 2]}`;
   return shownChannels(state).filter((channel) => slice.images[channel]).map((channel) => {
-    const { name, intensity: { scale, offset, unit } } = value.channels[channel];
-    const number = formatNumber(slice.images[channel].data[i] * scale + offset, 5);
-    return [hasChannels(value) ? name : "", number, unit].filter(Boolean).join(" ");
+    const { name, intensity } = value.channels[channel];
+    const number = intensityText(intensity, slice.images[channel].data[i]);
+    return [hasChannels(value) ? name : "", number, intensity.unit].filter(Boolean).join(" ");
   }).join("  ");
 }
 

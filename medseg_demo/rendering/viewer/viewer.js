@@ -9,6 +9,7 @@ class Viewer {
     this.pointer = null;
     this.direction = 1;
     this.rulersOf = new Map(); // by image, so that flipping back through cases finds them again
+    this.thresholdReport = new ThresholdReport(this);
     this.panes = [];
     this.state = {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], pair: [0, 1], front: 0, divider: 0.5,
@@ -71,11 +72,12 @@ class Viewer {
     // More slices must not take the place of a value that is still being unpacked.
     const shown = value?.adds_slices ? this.showing : (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
-    const adds = value && value.key === this.value?.key;
+    const adds = value && this.value && (value.key === this.value.key || (value.adds_slices && value.key === ""));
     const strange = value?.adds_slices && this.value && !(adds && showsTheSame(value, this.value));
     if (strange || (this.showing !== shown && !adds)) return;
     this.store.waitingSince = 0;
     if (!adds) this.replaceValue(value);
+    else if (value.thresholds && !this.isHeld) this.state.thresholds = openThresholds({ ...this.value, thresholds: value.thresholds });
     for (const slice of slices) this.store.add(slice);
     this.refresh();
   }
@@ -92,6 +94,7 @@ class Viewer {
     if (!value) return;
     if (before) this.rulersOf.set(before.image_key, state.rulers);
     if (!sameImage) this.openImage(value);
+    else if (value.classes.length && !before.classes.length) state.point = value.point; // to what was found in the image
     const several = value.predictions.length > 1;
     if (!sameImage || several !== before.predictions.length > 1) state.layout = value.layout;
     if (!several) state.layout = "single";
@@ -99,7 +102,7 @@ class Viewer {
     const last = value.predictions.length - 1;
     const kept = state.pair[0] !== state.pair[1] && state.pair.every((i) => i <= last);
     if (!kept) state.pair = [0, Math.min(1, last)];
-    state.thresholds = value.predictions.map((one) => one.threshold);
+    state.thresholds = openThresholds(value);
     state.region = null;
     state.probabilityClass = 0;
     state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true }));
@@ -232,8 +235,15 @@ class Viewer {
   }
 
   setThreshold(prediction, threshold) {
-    const thresholds = this.state.thresholds.map((one, i) => (i === prediction ? Math.min(Math.max(threshold, 0), 1) : one));
-    if (this.hasThreshold(prediction)) this.set({ thresholds });
+    const wanted = Number(Math.min(Math.max(threshold, 0), 1).toFixed(6));
+    if (!this.hasThreshold(prediction) || wanted === this.state.thresholds[prediction]) return;
+    this.set({ thresholds: this.state.thresholds.map((one, i) => (i === prediction ? wanted : one)) });
+    this.thresholdReport.later(prediction);
+  }
+
+  // Whether a slider is under a finger or a pressed button.
+  get isHeld() {
+    return Boolean(this.root.querySelector("input[type=range]:active"));
   }
 
   resetThreshold(prediction) {
