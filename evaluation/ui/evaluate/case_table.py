@@ -9,11 +9,13 @@ import pandas as pd
 
 from evaluation.metrics.table import METRICS
 from evaluation.results.answers import Answer, badness
+from evaluation.results.filters import matching_rows
 from evaluation.results.tables import unit_of
 from evaluation.results.terms import label
 from evaluation.results.words import metric_title, number
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import CaseKey, TableView
+from medseg_demo.errors import OptionError
 from medseg_demo.ui import markup
 
 PAGE = 50
@@ -30,8 +32,12 @@ def columns(found: Answer) -> list[str]:
 
 
 def shown_rows(found: Answer, view: TableView) -> np.ndarray:
-    """The rows that the filter keeps, in the order that is asked for; of the answer's table, as places."""
-    kept = _matching(found, view.text)
+    """The rows that the filter keeps, in the order that is asked for; of the answer's table, as places.
+
+    Raises:
+        OptionError: The filter names no column, or compares it with nothing that is comparable.
+    """
+    kept = matching_rows(found.table, view.text, (*SEARCHED, *found.metadata))
     if view.sort not in found.table:
         bad = badness(found.table, found.question.metric, found.question.policy)[kept]
         return kept[np.argsort(-np.where(np.isnan(bad), -np.inf, bad), kind="stable")]
@@ -45,21 +51,12 @@ def shown_rows(found: Answer, view: TableView) -> np.ndarray:
     return kept[order[::-1] if view.descending else order]
 
 
-def _matching(found: Answer, text: str) -> np.ndarray:
-    wanted = text.strip().lower()
-    if not wanted:
-        return np.arange(len(found.table))
-    keep = np.zeros(len(found.table), dtype=bool)
-    for name in (*SEARCHED, *found.metadata):
-        codes, values = pd.factorize(found.table[name])  # few values stand in many rows
-        hits = np.array([wanted in str(value).lower() for value in values], dtype=bool)
-        keep |= hits[codes] if len(hits) else False
-    return np.flatnonzero(keep)
-
-
 def table_html(found: Answer, view: TableView, chosen: CaseKey | None) -> str:
     """One page of rows, with the buttons that sort, turn pages and open cases."""
-    rows = shown_rows(found, view)
+    try:
+        rows, empty = shown_rows(found, view), texts.NO_ROWS
+    except OptionError as error:
+        rows, empty = np.arange(0), str(error)
     pages = max(1, -(-len(rows) // PAGE))
     page = min(max(view.page, 0), pages - 1)
     names = columns(found)
@@ -67,7 +64,7 @@ def table_html(found: Answer, view: TableView, chosen: CaseKey | None) -> str:
     part = found.table.iloc[rows[page * PAGE : (page + 1) * PAGE]]
     body = "".join(_row(record, names, chosen) for record in part.to_dict("records"))
     if not len(rows):
-        body = f'<tr><td colspan="{len(names)}">{escape(texts.NO_ROWS)}</td></tr>'
+        body = f'<tr><td colspan="{len(names)}">{escape(empty)}</td></tr>'
     table = (
         f'<table class="ms-table"><caption>{texts.CASES}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"

@@ -64,3 +64,9 @@ def test_many_rows_come_in_pages(found):
     last = table_html(cases, TableView(page=99), None)
     assert last.count("<tr data-pick") == 1
     assert "page 2 of 2" in last
+
+
+def test_a_filter_that_names_no_column_says_so_in_place_of_rows(found):
+    html = table_html(found({"a": [0.5]}), TableView(text="dise < 1"), None)
+    assert "no column &#x27;dise&#x27;" in html
+    assert "data-pick" not in html
