@@ -84,7 +84,7 @@ function createFlickerControl(viewer) {
     started = !node.hidden;
     play.setAttribute("aria-pressed", String(Boolean(timer)));
     speed.update(seconds, `${formatNumber(seconds)} s`);
-    if (!node.hidden) front.textContent = value.predictions[state.pair[state.front]].name;
+    if (!node.hidden) setName(front, value.predictions[state.pair[state.front]].name);
   };
   viewer.flicker = { swap, toggle: () => run(!timer) };
   return { node, update };

@@ -121,6 +121,7 @@ function useKey(viewer, event) {
 
 function attachKeys(viewer, root) {
   root.addEventListener("keydown", (event) => {
+    if (event.target.closest("dialog")) return;
     const elsewhere = event.target.closest("input, select") && event.key !== "Escape";
     if (event.key === " " && event.target.closest("button")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
@@ -130,21 +131,17 @@ function attachKeys(viewer, root) {
   });
 }
 
-function createHelp(stageFocus) {
+// A modal dialog: the browser keeps the focus in it, closes it by Esc, and gives the focus back.
+function createHelp() {
   const rows = KEY_CARD.flatMap(([keys, meaning]) => [build("dt", {}, keys), build("dd", {}, meaning)]);
-  const toggle = (open = node.hidden) => {
-    node.hidden = !open;
-    if (open) node.querySelector("button").focus();
-    else stageFocus();
-  };
+  const toggle = () => (node.open ? node.close() : node.showModal());
   const node = build(
-    "div",
-    { class: "mv-help", role: "dialog", "aria-label": "Keys" },
-    build("div", { class: "mv-help-head" }, build("strong", {}, "Keys"), iconButton("close", "Close (Esc)", () => toggle(false))),
+    "dialog",
+    { class: "mv-help", "aria-label": "Keys", onclick: (event) => event.target === node && node.close() },
+    build("div", { class: "mv-help-head" }, build("strong", {}, "Keys"), iconButton("close", "Close (Esc)", toggle)),
     build("p", {}, "They work while the picture or one of its buttons has the focus."),
     build("dl", {}, ...rows),
     build("p", { class: "mv-help-touch" }, TOUCH_CARD),
   );
-  node.hidden = true;
   return { node, toggle };
 }

@@ -29,8 +29,8 @@ function createStage(viewer, pane) {
     const { state, value } = viewer;
     const swipes = pane.content.kind === "swipe";
     const [first, second] = paneTitles(viewer, pane);
-    title.textContent = first;
-    other.textContent = second;
+    setName(title, first);
+    setName(other, second);
     divider.hidden = !swipes || !pane.slice;
     if (swipes) divider.style.left = `${100 * state.divider}%`;
     const names = [value?.title, first, second].filter((name, i, all) => name && all.indexOf(name) === i);

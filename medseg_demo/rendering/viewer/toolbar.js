@@ -69,6 +69,7 @@ function createToolbar(viewer) {
       button.setAttribute("aria-pressed", String(tool === state.tool));
       button.hidden = !offersTool(viewer, tool);
     }
+    percent.hidden = !viewer.slice;
     percent.textContent = `${Math.round((100 * viewer.camera.scale) / (value?.planes[state.plane].reduction || 1))} %`;
   };
   return { node, update };
@@ -94,6 +95,12 @@ function createPlaneChoice(viewer) {
   return { node: buttons.node, update };
 }
 
+function createChip(viewer, name, i) {
+  const chip = build("button", { type: "button", class: "mv-chip", onclick: () => choosePrediction(viewer, i) });
+  setName(chip, name);
+  return chip;
+}
+
 // How several predictions are shown, and which two of them where it is about two.
 function createLayoutBar(viewer) {
   const layouts = segmented("Layout", LAYOUTS, (layout) => viewer.set({ layout }));
@@ -106,7 +113,8 @@ function createLayoutBar(viewer) {
   };
   const selects = ["First", "Second"].map((name, place) => build("select", { "aria-label": `${name} prediction`, onchange: pick(place) }));
   const pair = build("div", { class: "mv-pair" }, selects[0], build("span", {}, "and"), selects[1]);
-  const node = build("div", { class: "mv-bar mv-layouts" }, layouts.node, pair);
+  const chips = build("div", { class: "mv-chips", role: "group", "aria-label": "Predictions shown" });
+  const node = build("div", { class: "mv-bar mv-layouts" }, layouts.node, pair, chips);
   let listed = null;
   const update = () => {
     const { value, state } = viewer;
@@ -115,8 +123,14 @@ function createLayoutBar(viewer) {
     if (node.hidden) return;
     layouts.update(state.layout);
     pair.hidden = names.length < 3 || !["swipe", "flicker"].includes(state.layout);
-    if (listed !== value) for (const select of selects) select.replaceChildren(...names.map((name) => build("option", {}, name)));
+    if (listed !== value) {
+      for (const select of selects) select.replaceChildren(...names.map(nameOption));
+      chips.replaceChildren(...names.map((name, i) => createChip(viewer, name, i)));
+    }
     listed = value;
+    chips.hidden = names.length < 3 || state.layout !== "side";
+    const chosen = chosenPredictions(viewer);
+    [...chips.children].forEach((chip, i) => chip.setAttribute("aria-pressed", String(chosen.includes(i))));
     selects.forEach((select, place) => {
       select.selectedIndex = state.pair[place];
     });

@@ -12,7 +12,7 @@ class Viewer {
     this.thresholdReport = new ThresholdReport(this);
     this.panes = [];
     this.state = {
-      layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], pair: [0, 1], front: 0, divider: 0.5,
+      layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], chosen: [0], pair: [0, 1], front: 0, divider: 0.5,
       view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, thresholds: [], probabilityClass: 0,
       classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", rulers: [], ruler: null, measuring: null,
       region: null,
@@ -22,21 +22,31 @@ class Viewer {
   }
 
   buildPage(element) {
-    this.help = createHelp(() => this.activePane.stage.node.focus({ preventScroll: true }));
+    this.help = createHelp();
     this.stages = build("div", { class: "mv-stages" });
+    this.stageSize = { width: 3, height: 2 };
+    new ResizeObserver(([{ contentRect: { width, height } }]) => {
+      if (!width || !height) return;
+      this.stageSize = { width, height };
+      layOutPanes(this);
+    }).observe(this.stages);
     this.readout = createReadout(this);
-    const [top, middle, panel] = [
+    const [top, middle, below, panel] = [
       [createToolbar, createLayoutBar],
       [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
-      [createChannelControl, createOverlayControl, createThresholdControl, createWindowControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createNotes],
+      [createNotes],
+      [createChannelControl, createOverlayControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createWindowControl],
     ].map((makers) => makers.map((make) => make(this)));
     const nodes = (parts) => parts.map((part) => part.node);
     this.root = build(
       "div", { class: "mv" },
-      ...nodes(top), build("div", { class: "mv-stage-box" }, this.stages, this.help.node), ...nodes(middle),
-      this.readout.node, build("div", { class: "mv-panel" }, ...nodes(panel)),
+      ...nodes(top), build(
+        "div", { class: "mv-body" },
+        build("div", { class: "mv-main" }, this.stages, ...nodes(middle), this.readout.node, ...nodes(below)),
+        build("div", { class: "mv-panel" }, ...nodes(panel)),
+      ), this.help.node,
     );
-    this.parts = [...top, ...middle, ...panel];
+    this.parts = [...top, ...middle, ...below, ...panel];
     this.arrange();
     attachKeys(this, this.root);
     element.replaceChildren(this.root);
@@ -47,23 +57,15 @@ class Viewer {
     const contents = contentsOf(this);
     const wanted = this.visiblePlanes.flatMap((plane) => contents.map((content) => ({ plane, content })));
     const key = wanted.map(({ plane, content }) => `${plane} ${content.name}`).join();
-    if (this.arranged === key) return;
+    if (this.arranged === key) return layOutPanes(this);
     this.arranged = key;
     const hadFocus = this.stages.contains(document.activeElement);
     for (const pane of this.panes) pane.remove();
     this.panes = wanted.map(({ plane, content }) => new Pane(this, plane, content));
     this.activePane = this.panes.find((pane) => pane.plane === this.state.plane) || this.panes[0];
     this.pointer = null;
-    const columns = contents.length > 1 ? (contents.length === 4 && !this.state.threePlanes ? 2 : contents.length) : 1;
-    this.stages.style.setProperty("--mv-columns", columns);
-    // On a phone, too, a row holds one plane alone.
-    const few = this.visiblePlanes.length > 1 && columns === 3 ? 3 : Math.min(columns, 2);
-    this.stages.style.setProperty("--mv-few-columns", few);
-    this.stages.style.setProperty("--mv-few-rows", Math.ceil(this.panes.length / few));
-    this.stages.dataset.arrangement = this.visiblePlanes.length > 1 && contents.length === 1 ? "planes" : "grid";
-    this.stages.dataset.rows = this.panes.length / columns;
-    this.stages.dataset.many = String(this.panes.length > 2);
     this.stages.replaceChildren(...this.panes.map((pane) => pane.stage.node));
+    layOutPanes(this);
     if (hadFocus) this.activePane.stage.node.focus({ preventScroll: true });
   }
 
@@ -102,6 +104,7 @@ class Viewer {
     const last = value.predictions.length - 1;
     const kept = state.pair[0] !== state.pair[1] && state.pair.every((i) => i <= last);
     if (!kept) state.pair = [0, Math.min(1, last)];
+    if (value.predictions.length !== before?.predictions.length) state.chosen = choiceOfAll(value);
     state.thresholds = openThresholds(value);
     state.region = null;
     state.probabilityClass = 0;
@@ -316,8 +319,7 @@ class Viewer {
   }
 
   escape() {
-    if (!this.help.node.hidden) this.help.toggle(false);
-    else if (this.state.tool !== "pan" || this.state.region) this.set({ tool: "pan", measuring: null, region: null });
+    if (this.state.tool !== "pan" || this.state.region) this.set({ tool: "pan", measuring: null, region: null });
     else return false;
     return true;
   }
