@@ -84,7 +84,7 @@ def _lines(scores: Scores, left: np.ndarray, right: np.ndarray, outcome: str, am
 
 
 def significance_map(comparisons: Sequence[PairComparison], *, theme: Theme = "light") -> go.Figure:
-    """Which checkpoint (row) is significantly better than which (column), after Holm's adjustment.
+    """Which checkpoint (row) is better than which (column) by the adjusted test and by the interval.
 
     Each cell says so in words and with its p-value: ▲ better, ▼ worse, ○ no difference shown, "too few".
     """
@@ -98,7 +98,7 @@ def significance_map(comparisons: Sequence[PairComparison], *, theme: Theme = "l
             hovers[row][column] = _hover(comparison, names[row], names[column], sign)
     metric = comparisons[0].metric if comparisons else ""
     title = f"{metric_title(metric)}: is the row better than the column?"
-    note = f"Signed-rank tests, Holm over {len(comparisons)} pairs, level 0.05"
+    note = f"Signed-rank tests (Holm over {len(comparisons)} pairs, level 0.05) and 95 % intervals, which must agree"
     figure = base_figure(title, theme=theme, note=note, height=190 + 64 * max(3, len(names)))
     worse, none, better = ("#F3C9AE", "#E9EDF0", "#B9D7EC") if theme == "light" else ("#7A3E14", "#323B44", "#12557F")
     figure.add_trace(
@@ -123,11 +123,9 @@ def _verdict(comparison: PairComparison, row: str) -> tuple[float, str]:
 
 
 def _hover(comparison: PairComparison, row: str, column: str, sign: float) -> str:
-    mean = comparison.interval_of == "mean"
-    value = comparison.difference if mean else comparison.median_difference
     low, high = sorted((sign * comparison.low, sign * comparison.high))
     interval = "too few for an interval" if comparison.too_few else f"{number(low)} to {number(high)}"
     return (
-        f"{row} − {column}<br>{comparison.interval_of} difference {number(sign * value)} "
+        f"{row} − {column}<br>{comparison.interval_of} difference {number(sign * comparison.centre)} "
         f"({interval})<br>{comparison.pairs} cases"
     )

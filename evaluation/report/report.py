@@ -18,7 +18,7 @@ from evaluation.results.answers import Answer, Question, answer, badness, names_
 from evaluation.results.figures import FIGURES, View, draw_figure
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
 from evaluation.results.table import Results, Run, merge, read_results
-from evaluation.results.words import comparison_sentence, metric_title, number, policy_caption
+from evaluation.results.words import comparison_sentence, metric_title, number
 from evaluation.statistics import AS_MEASURED, Order, Policy
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
@@ -224,7 +224,7 @@ def _rows(found: Answer, metrics: tuple[str, ...]) -> page.CaseRows:
     names = ["case_id", "checkpoint", "class_name", "status", "error", *metrics]
     part = found.table.iloc[order]
     cells = [[_text(row[name]) for name in names] for row in part.to_dict("records")]
-    note = policy_caption(found.question.policy, found.question.order)
+    note = tables.convention(found.question)
     if len(order) < len(found.table):
         note = f"The {len(order):,} worst of {len(found.table):,} rows; all of them stand in scores.csv. {note}"
     return page.CaseRows(names, cells, note)

@@ -16,11 +16,12 @@ from evaluation.statistics import (
     PolicyEffect,
     Ranking,
     Summary,
-    compare_pairs,
+    compare_matrix,
+    compared_matrix,
     goodness,
     metric_values,
     policy_effects,
-    rank_checkpoints,
+    rank_matrix,
     summarise,
 )
 from medseg_demo.errors import OptionError
@@ -56,14 +57,16 @@ class Standing:
     Attributes:
         checkpoint: Its name.
         summary: Of the metric over the cases.
-        ranks: Under each scheme; empty where there is no ranking.
+        ranks: Under each scheme; empty where there is no ranking, or where it has too few of the others' cases.
         stability: The share of resamples in which it had that rank, under each scheme.
+        mean_rank: Its mean rank in the cases; NaN likewise.
     """
 
     checkpoint: str
     summary: Summary
     ranks: tuple[int, ...] = ()
     stability: tuple[float, ...] = ()
+    mean_rank: float = np.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,8 @@ def _turned(one: PairComparison) -> PairComparison:
         second=one.first,
         first_failed=one.second_failed,
         second_failed=one.first_failed,
+        first_misses=one.second_misses,
+        second_misses=one.first_misses,
         difference=-one.difference,
         median_difference=-one.median_difference,
         low=-one.high,
@@ -202,35 +207,35 @@ def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...
 
 
 def _compare(table: pd.DataFrame, question: Question) -> tuple[Ranking | None, tuple[PairComparison, ...], str]:
+    """Pairs and ranks from the same matrix and the same tests."""
     if table["checkpoint"].nunique() < 2:
         return None, (), ""
-    ranking: Ranking | None = None
     comparisons: tuple[PairComparison, ...] = ()
-    problem = ""
     try:  # pairs can have cases in common where not all checkpoints together have one
-        comparisons = compare_pairs(table, question.metric, policy=question.policy)
-        ranking = rank_checkpoints(table, question.metric, policy=question.policy)
+        matrix = compared_matrix(table, question.metric, policy=question.policy)
+        comparisons = compare_matrix(matrix, question.metric, policy=question.policy)
+        return rank_matrix(matrix, question.metric, comparisons), comparisons, ""
     except OptionError as error:
-        problem = f"There is no ranking: {error}"
-    return ranking, comparisons, problem
+        return None, comparisons, f"There is no ranking: {error}"
 
 
 def _standings(table: pd.DataFrame, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:
+    """The best first; those that are not ranked last."""
     summaries = summarise(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
     standings = [_standing(summary, ranking) for summary in summaries]
     if ranking is None:
         return tuple(standings)
-    return tuple(sorted(standings, key=lambda one: (one.ranks, one.checkpoint)))
+    return tuple(sorted(standings, key=lambda one: (not one.ranks, one.ranks, one.checkpoint)))
 
 
 def _standing(summary: Summary, ranking: Ranking | None) -> Standing:
     name = summary.group[0]
-    if ranking is None:
+    if ranking is None or name not in ranking.checkpoints:
         return Standing(name, summary)
     place = ranking.checkpoints.index(name)
     ranks = tuple(int(scheme.ranks[place]) for scheme in ranking.schemes)
     shares = [float(scheme.frequencies[place, rank - 1]) for scheme, rank in zip(ranking.schemes, ranks, strict=True)]
-    return Standing(name, summary, ranks, tuple(shares))
+    return Standing(name, summary, ranks, tuple(shares), float(ranking.schemes[1].scores[place]))
 
 
 def metric_choices(results: Results) -> tuple[str, ...]:

@@ -5,15 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evaluation.metrics import METRICS
-from evaluation.results.answers import Answer, Standing
-from evaluation.results.words import EMPTY_POLICIES, metric_title, number, policy_caption, ranking_caption, units_of
+from evaluation.results.answers import Answer, Question, Standing
+from evaluation.results.words import (
+    EMPTY_POLICIES,
+    metric_title,
+    number,
+    policy_caption,
+    ranking_caption,
+    turning_sentence,
+    units_of,
+)
 from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, Summary, summarise
 
 COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
 SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
 STABILITY_NOTE = (
     "Ranks under three schemes, each with the share of resamples in which the checkpoint had that rank: means ranked; "
-    "ranks in every case averaged; number of others it beats in a signed-rank test."
+    "ranks in every case averaged; number of others than which it is better by the adjusted test and the interval."
 )
 NOTHING_MOVES = "No case has both masks empty, so the policy moves nothing here."
 
@@ -38,7 +46,7 @@ class Table:
 def leaderboard(found: Answer) -> Table:
     """One row a checkpoint, the best first, with everything that is not in its mean."""
     question, ranking = found.question, found.ranking
-    notes = [f"{title_of(found, question.metric)}. {policy_caption(question.policy, question.order)}"]
+    notes = [f"{title_of(found, question.metric)}. {convention(question)}"]
     if question.metric in METRICS:
         record = METRICS[question.metric]
         notes.append(f"Definition: {record.definition.removesuffix('.')}. Empty masks: {record.empty_rule}")
@@ -46,10 +54,17 @@ def leaderboard(found: Answer) -> Table:
         notes.append("Where there are misses (∞) no mean is shown, and the interval is that of the median.")
     notes += _too_few([standing.summary for standing in found.standings])
     if ranking is not None:
-        notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)}")
+        notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)} {turning_sentence(ranking)}".strip())
     notes += [found.problem] if found.problem else []
     header = (*COLUMNS, *(SCHEME_COLUMNS if ranking is not None else ()))
     return Table("Leaderboard", header, tuple(map(_standing, found.standings)), tuple(notes))
+
+
+def convention(question: Question) -> str:
+    """The conventions of the question's means."""
+    record = METRICS.get(question.metric)
+    distances = record is not None and record.unit == "distance"
+    return policy_caption(question.policy, question.order, distances=distances)
 
 
 def _standing(standing: Standing) -> tuple[str, ...]:

@@ -18,6 +18,11 @@ EMPTY_POLICIES = {
     "one": "cases whose masks are both empty count 1",
     "zero": "cases whose masks are both empty count 0",
 }
+MISS_POLICIES = {
+    "apart": "a miss (∞) stays infinite, and outweighs every other difference",
+    "median": "a miss (∞) stays infinite, and medians are compared",
+    "diagonal": "a miss (∞) counts the diagonal of the image",
+}
 SCHEMES = {
     "aggregate_then_rank": "aggregate, then rank",
     "rank_then_aggregate": "rank, then aggregate",
@@ -59,14 +64,25 @@ def _verdict(comparison: PairComparison) -> str:
         )
         need = f"{FEWEST_CASES} pairs" if comparison.groups is None else f"{FEWEST_GROUPS} groups"
         return f"Too few to tell {first} and {second} apart: {have}, and a claim needs at least {need}."
-    if comparison.better is None:
-        return f"No real difference between {first} and {second} was shown in {metric}."
-    other = second if comparison.better == first else first
-    return f"{comparison.better} is better than {other} in {metric}, and that is unlikely to be chance."
+    if comparison.better is not None:
+        other = second if comparison.better == first else first
+        return f"{comparison.better} is better than {other} in {metric}, and that is unlikely to be chance."
+    return f"No real difference between {first} and {second} was shown in {metric}{_disagreement(comparison)}."
+
+
+def _disagreement(comparison: PairComparison) -> str:
+    """What the two witnesses of a verdict say, where only one of them speaks."""
+    tested, side, average = comparison.test_favours, comparison.interval_favours, comparison.interval_of
+    if tested is not None:
+        other = comparison.mean_favours
+        if other is not None and other != tested:
+            return f": {tested} is better in most cases, {other} on average: a few cases decide"
+        return f": {tested} is better in most cases, but the {average} difference may as well be zero"
+    return f": {side} is better on average, but the test over all cases does not confirm it" if side else ""
 
 
 def _evidence(comparison: PairComparison, unit: str) -> str:
-    value = comparison.difference if comparison.interval_of == "mean" else comparison.median_difference
+    value = comparison.centre
     interval = f" ({_interval(comparison)})"
     counts = (
         f"{comparison.first} is better in {comparison.wins}, equal in {comparison.ties} and worse in "
@@ -94,6 +110,9 @@ def _exceptions(comparison: PairComparison) -> str:
     for name, failed in ((comparison.first, comparison.first_failed), (comparison.second, comparison.second_failed)):
         if failed:
             notes.append(f"{_count(failed, 'failed case')} of {name} counted as the worst value")
+    missed = ((comparison.first, comparison.first_misses), (comparison.second, comparison.second_misses))
+    if any(misses for _, misses in missed):
+        notes.append("misses (∞) " + ", ".join(f"of {name} alone: {misses}" for name, misses in missed))
     text = "; ".join(notes)
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
@@ -119,12 +138,14 @@ def units_of(summary: Summary) -> str:
     return _count(summary.units, "group" if summary.clustered else "case")
 
 
-def policy_caption(policy: Policy, order: Order) -> str:
-    """The conventions of a mean, printed beside it."""
+def policy_caption(policy: Policy, order: Order, *, distances: bool = False) -> str:
+    """The conventions of a mean, printed beside it; what a miss counts only where there are distances."""
     parts = [ORDERS[order], EMPTY_POLICIES[policy.empty]]
     parts.append(
         "failed cases count the worst value" if policy.failed == "worst" else "failed cases are counted beside"
     )
+    if distances:
+        parts.append(MISS_POLICIES.get(str(policy.miss)) or f"a miss (∞) counts {policy.miss:g}")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -139,14 +160,26 @@ def policy_effect_sentence(effect: PolicyEffect) -> str:
 
 def ranking_caption(ranking: Ranking) -> str:
     """What a ranking rests on."""
-    notes = [f"{_count(ranking.cases, 'case')} that every checkpoint has", f"{ranking.resamples} resamples"]
+    notes = [f"{_count(ranking.cases, 'case')} that every ranked checkpoint has", f"{ranking.resamples} resamples"]
     if ranking.groups is not None:
         notes.append(f"drawn as {_count(ranking.groups, 'group')}")
     if ranking.left_out:
         notes.append(f"{ranking.left_out} left out")
     if ranking.too_few:
         notes.append("too few for a claim")
+    if ranking.not_ranked:
+        notes.append(f"not ranked, with too few of these cases: {', '.join(ranking.not_ranked)}")
     return ", ".join(notes) + "."
+
+
+def turning_sentence(ranking: Ranking) -> str:
+    """How sure the first place is; empty where there are too few cases to say."""
+    if math.isnan(ranking.turned):
+        return ""
+    return (
+        f"Another draw of as many {'cases' if ranking.groups is None else 'groups'} would turn the first two by "
+        f"{ranking.aggregate} round with a probability of {ranking.turned:.0%}."
+    )
 
 
 def _count(amount: int, one: str, many: str = "") -> str:

@@ -1,9 +1,10 @@
 """Summaries, intervals, paired tests and rankings of the tidy table: numbers only, wording is elsewhere."""
 
 from evaluation.statistics.grouping import FEWEST_CASES, FEWEST_GROUPS, Order
-from evaluation.statistics.pairs import PairComparison, ScoreMatrix, compare_pairs, score_matrix
+from evaluation.statistics.matrix import ScoreMatrix, compared_matrix, score_matrix
+from evaluation.statistics.pairs import PairComparison, compare_matrix, compare_pairs
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
-from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints
+from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints, rank_matrix
 from evaluation.statistics.resampling import bca_interval
 from evaluation.statistics.signed_rank import holm, signed_rank_p
 from evaluation.statistics.strata import banded, stratum_columns, summarise_by
@@ -26,13 +27,16 @@ __all__ = [
     "bca_interval",
     "better",
     "both_empty",
+    "compare_matrix",
     "compare_pairs",
+    "compared_matrix",
     "failed_rows",
     "goodness",
     "holm",
     "metric_values",
     "policy_effects",
     "rank_checkpoints",
+    "rank_matrix",
     "score_matrix",
     "signed_rank_p",
     "stratum_columns",

@@ -43,14 +43,17 @@ def unit_codes(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         (case codes, unit codes): integers from 0 on, (rows,). Units are the values of ``group`` within a test set; a
-        case without one is a unit of its own.
+        case without one is a unit of its own. A case belongs to the group that any of its rows names: results that
+        were scored elsewhere often do not know it.
     """
     cases = codes_of(table, ["test_set", "case_id"])
-    if "group" not in table:
+    if "group" not in table or table.empty:
         return cases, cases
-    named = (table["group"] != "").to_numpy(dtype=bool)
+    named = np.flatnonzero((table["group"] != "").to_numpy(dtype=bool))[::-1]  # the first row that names one counts
     groups = codes_of(table, ["test_set", "group"])
-    return cases, dense(np.where(named, groups, groups.max(initial=0) + 1 + cases))
+    of_case = groups.max() + 1 + np.arange(cases.max() + 1)
+    of_case[cases[named]] = groups[named]
+    return cases, dense(of_case)[cases]
 
 
 def codes_of(table: pd.DataFrame, columns: list[str]) -> np.ndarray:

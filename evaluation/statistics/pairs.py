@@ -1,11 +1,17 @@
 """Two checkpoints on the same cases: is one better, and is that more than chance?
 
-The unit is the case: a case's difference is the mean over its classes of the classes' differences. A failed case
-counts the metric's worst value. A case of which one checkpoint has no applicable value is left out and counted.
-Where ``group`` repeats, whole groups are resampled, and the test ranks the groups' mean differences.
+The unit is the case: a case's difference is the mean over its classes of the classes' differences. What counts as a
+value is `compared_matrix`'s matter: healthy cases count, failed ones are the worst. A case of which one checkpoint
+has no applicable value is left out and counted. Where ``group`` repeats, whole groups are resampled, and the test
+ranks the groups' mean differences.
+
+A checkpoint is called better only where two witnesses say so: the adjusted test, and the interval of the mean
+difference. The test asks whether more cases, by ranks, favour the one; the interval whether the mean does. A miss
+outweighs every finite difference: the mean difference is then infinite, towards the one with fewer misses, and its
+interval holds infinite ends; it is what a penalty for misses gives in the limit of a large penalty.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, NamedTuple
@@ -13,45 +19,25 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import codes_of, dense, number_of, too_few, unit_codes
-from evaluation.statistics.policy import AS_MEASURED, Policy, better, failed_rows, goodness, metric_values
+from evaluation.statistics.grouping import dense, too_few
+from evaluation.statistics.matrix import ScoreMatrix, compared_matrix
+from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
 from evaluation.statistics.resampling import (
+    FEWEST_RESAMPLES,
     SEED,
     bca_interval,
     jackknife_means,
     median_interval,
     quantile,
     resampled_means,
+    resamples_for,
 )
-from evaluation.statistics.signed_rank import DECIMALS, EXACT_UP_TO, holm, signed_rank_lean, signed_rank_p
+from evaluation.statistics.signed_rank import DECIMALS, EXACT_UP_TO, holm, signed_rank_test
 from medseg_demo.errors import OptionError
 
 ALPHA = 0.05
-
-
-class ScoreMatrix(NamedTuple):
-    """A metric as an array, cases × classes × checkpoints.
-
-    Attributes:
-        checkpoints: In order of appearance.
-        cases: (test set, case id), in order of appearance.
-        values: float64; NaN where not applicable, or where ``present`` is false.
-        present: Whether the table has the row.
-        failed: Whether the case failed.
-        units: What is resampled as one, a whole number for each case.
-    """
-
-    checkpoints: tuple[str, ...]
-    cases: tuple[tuple[str, str], ...]
-    values: np.ndarray
-    present: np.ndarray
-    failed: np.ndarray
-    units: np.ndarray
-
-    @property
-    def clustered(self) -> bool:
-        """Whether a unit stands for several cases."""
-        return number_of(self.units) < len(self.units)
+PAIRS_AT_ONCE = 256
+MOST_PRODUCTS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -68,12 +54,15 @@ class PairComparison:
         unpaired: Cases that only one of the two was given.
         first_failed: Cases that failed for the first; they count the worst value.
         second_failed: Likewise for the second.
-        difference: Mean of first − second; of the distances from zero for metrics that are best at zero. NaN where
-            a difference is infinite (a miss of one of them).
+        first_misses: Compared cases in which the first has an infinite value and the second none.
+        second_misses: Likewise for the second.
+        difference: Mean of first − second; of the distances from zero for metrics that are best at zero. Infinite
+            where one has more misses; see the module.
         median_difference: Its median.
-        low: Lower end of the 95 % BCa interval; NaN where ``too_few``.
+        low: Lower end of the 95 % interval; NaN where ``too_few``.
         high: Upper end.
-        interval_of: What the interval is of: the mean difference, or the median one where there are misses.
+        interval_of: What the interval is of: the mean difference, or the median one where the policy asks for medians
+            and there are misses.
         wins: Cases in which the first is better.
         ties: Cases in which both are equal.
         losses: Cases in which the second is better.
@@ -81,7 +70,9 @@ class PairComparison:
         p_adjusted: After Holm, over all pairs of checkpoints that were asked for together.
         exact: Whether the p-value is exact.
         too_few: Whether there are too few pairs, or groups, for an interval or a claim.
-        better: The checkpoint that is significantly better, or None.
+        test_favours: The checkpoint that the adjusted test finds better, or None.
+        interval_favours: The checkpoint on whose side of zero the whole interval lies, or None.
+        better: The checkpoint that both find better, or None.
     """
 
     metric: str
@@ -93,6 +84,8 @@ class PairComparison:
     unpaired: int
     first_failed: int
     second_failed: int
+    first_misses: int
+    second_misses: int
     difference: float
     median_difference: float
     low: float
@@ -105,7 +98,19 @@ class PairComparison:
     p_adjusted: float
     exact: bool
     too_few: bool
+    test_favours: str | None
+    interval_favours: str | None
     better: str | None
+
+    @property
+    def centre(self) -> float:
+        """What the interval is of."""
+        return self.difference if self.interval_of == "mean" else self.median_difference
+
+    @property
+    def mean_favours(self) -> str | None:
+        """The checkpoint on whose side of zero the difference itself lies, or None."""
+        return _side(self, self.centre, self.centre)
 
 
 class _Pair(NamedTuple):
@@ -115,28 +120,6 @@ class _Pair(NamedTuple):
     used: np.ndarray
     differences: np.ndarray
     gains: np.ndarray
-
-
-def score_matrix(table: pd.DataFrame, metric: str, *, policy: Policy = AS_MEASURED) -> ScoreMatrix:
-    """Arrange a metric of the table by case, class and checkpoint.
-
-    Raises:
-        OptionError: The table has no such metric, or two rows for one case, class and checkpoint.
-    """
-    checkpoint, checkpoints = pd.factorize(table["checkpoint"])
-    case, unit = unit_codes(table)
-    label = codes_of(table, ["class_name"])
-    firsts = np.unique(case, return_index=True)[1]
-    shape = (len(firsts), label.max(initial=-1) + 1, len(checkpoints))
-    present = np.zeros(shape, dtype=bool)
-    present[case, label, checkpoint] = True
-    if present.sum() < len(table):
-        raise OptionError("The table has two rows for one case, class and checkpoint. Choose each run only once.")
-    values, failed = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    values[case, label, checkpoint] = metric_values(table, metric, policy)
-    failed[case, label, checkpoint] = failed_rows(table)
-    names = table[["test_set", "case_id"]].iloc[firsts].itertuples(index=False, name=None)
-    return ScoreMatrix(tuple(map(str, checkpoints)), tuple(names), values, present, failed, unit[firsts])
 
 
 def compare_pairs(
@@ -155,21 +138,48 @@ def compare_pairs(
         metric: A metric with a better direction.
         checkpoints: Which ones, and in which order; None takes all.
         policy: Of empty masks and misses. Failed cases always count the worst value.
-        resamples: 0 takes 2000, and fewer for many thousand units.
+        resamples: 0 takes 2000, and fewer for many thousand units or pairs.
         seed: Of the resampling.
 
     Raises:
         OptionError: The metric has no better direction, or a checkpoint is not in the table.
     """
-    matrix = score_matrix(table, metric, policy=replace(policy, failed="worst"))
+    return compare_matrix(
+        compared_matrix(table, metric, policy=policy), metric,
+        checkpoints=checkpoints, policy=policy, resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def compare_matrix(
+    matrix: ScoreMatrix,
+    metric: str,
+    *,
+    checkpoints: Sequence[str] | None = None,
+    policy: Policy = AS_MEASURED,
+    resamples: int = 0,
+    seed: int = SEED,
+) -> tuple[PairComparison, ...]:
+    """`compare_pairs` of a `compared_matrix` that is there already."""
     chosen = [_position(matrix, name) for name in (matrix.checkpoints if checkpoints is None else checkpoints)]
-    found = [_pair(matrix, metric, first, second) for first, second in combinations(chosen, 2)]
-    bounds = _mean_bounds(matrix, found, resamples, seed)
-    compared = [
-        _compare(matrix, metric, pair, bound, resamples, seed) for pair, bound in zip(found, bounds, strict=True)
-    ]
+    couples = list(combinations(chosen, 2))
+    good = goodness(matrix.values, metric)
+    sign = 1 if better(metric) == "higher" else -1
+    number = resamples or resamples_for_pairs(len(matrix.cases), len(couples))
+    compared: list[PairComparison] = []
+    for start in range(0, len(couples), PAIRS_AT_ONCE):
+        found = [_pair(good, sign, *couple) for couple in couples[start : start + PAIRS_AT_ONCE]]
+        bounds = _mean_bounds(matrix, found, number, seed)
+        compared += (
+            _compare(matrix, metric, pair, bound, policy, number, seed)
+            for pair, bound in zip(found, bounds, strict=True)
+        )
     adjusted = holm([comparison.p for comparison in compared])
     return tuple(_judge(one, float(p)) for one, p in zip(compared, adjusted, strict=True))
+
+
+def resamples_for_pairs(cases: int, pairs: int) -> int:
+    """How many resamples are drawn: fewer where many pairs share them."""
+    return int(min(resamples_for(cases), max(FEWEST_RESAMPLES, MOST_PRODUCTS // max(1, cases * pairs))))
 
 
 def _position(matrix: ScoreMatrix, name: str) -> int:
@@ -178,15 +188,14 @@ def _position(matrix: ScoreMatrix, name: str) -> int:
     return matrix.checkpoints.index(name)
 
 
-def _pair(matrix: ScoreMatrix, metric: str, first: int, second: int) -> _Pair:
-    one, other = matrix.values[:, :, first], matrix.values[:, :, second]
-    gains = _case_means(_minus(goodness(one, metric), goodness(other, metric)))
+def _pair(good: np.ndarray, sign: int, first: int, second: int) -> _Pair:
+    gains = _case_means(difference_of(good[:, :, first], good[:, :, second]))
     used = np.flatnonzero(~np.isnan(gains))
     gains = np.round(gains[used], DECIMALS)
-    return _Pair((first, second), used, gains if better(metric) == "higher" else -gains, gains)
+    return _Pair((first, second), used, sign * gains, gains)
 
 
-def _minus(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def difference_of(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The difference, where two misses are equal."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(one) & (one == other), 0.0, one - other)
@@ -194,52 +203,76 @@ def _minus(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def _case_means(differences: np.ndarray) -> np.ndarray:
     """Mean over classes, (cases,). A case that each of the two missed once, in different classes, is a tie."""
+    if differences.shape[1] == 1:
+        return differences[:, 0]
     number = (~np.isnan(differences)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         sums = np.nansum(differences, axis=1)
         return np.where(number > 0, np.where(np.isnan(sums), 0.0, sums / number), np.nan)
 
 
-def _mean_bounds(matrix: ScoreMatrix, found: list[_Pair], resamples: int, seed: int) -> list[tuple[float, float]]:
+def _mean_bounds(matrix: ScoreMatrix, found: list[_Pair], resamples: int, seed: int) -> Iterator[tuple[float, float]]:
     """The intervals of the mean differences, all from the same resamples of the units."""
-    units = dense(matrix.units)
-    width = units.max(initial=-1) + 1
-    if not width or not found:
-        return [(np.nan, np.nan)] * len(found)
-    sums, counts = np.zeros((width, len(found), 1)), np.zeros((width, len(found), 1))
+    units = dense(matrix.units) if len(matrix.units) else matrix.units
+    shape = (units.max(initial=-1) + 1, len(found), 1)
+    sums, counts, misses = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for column, pair in enumerate(found):
-        finite = np.where(np.isfinite(pair.differences), pair.differences, 0.0)
-        sums[:, column, 0] = np.bincount(units[pair.used], finite, minlength=width)
-        counts[:, column, 0] = np.bincount(units[pair.used], minlength=width)
-    replicates = resampled_means(sums, counts, resamples=resamples, seed=seed)
-    left_out = jackknife_means(sums, counts)
+        here = units[pair.used]
+        infinite = np.isinf(pair.differences)
+        sums[:, column, 0] = np.bincount(here, np.where(infinite, 0.0, pair.differences), minlength=shape[0])
+        counts[:, column, 0] = np.bincount(here, minlength=shape[0])
+        misses[:, column, 0] = np.bincount(here, infinite * np.sign(pair.differences), minlength=shape[0])
+    if not shape[0]:
+        yield from [(np.nan, np.nan)] * len(found)
+        return
+    both = np.concatenate([sums, misses], axis=1) if misses.any() else sums
+    twice = np.concatenate([counts, counts], axis=1) if misses.any() else counts
+    replicates = _in_the_limit(resampled_means(both, twice, resamples=resamples, seed=seed), len(found))
+    left_out = _in_the_limit(jackknife_means(both, twice), len(found))
     informed = counts[:, :, 0] > 0
-    return [
-        bca_interval(replicates[:, column], _mean(pair.differences), left_out[informed[:, column], column])
-        for column, pair in enumerate(found)
-    ]
+    for column, pair in enumerate(found):
+        yield bca_interval(replicates[:, column], _mean(pair.differences), left_out[informed[:, column], column])
+
+
+def _in_the_limit(means: np.ndarray, pairs: int) -> np.ndarray:
+    """The means, (rows, pairs); infinite, with its sign, where the mean of the misses behind them is not zero."""
+    if means.shape[1] == pairs:
+        return means
+    finite, missed = means[:, :pairs], means[:, pairs:]
+    return np.where(np.abs(missed) > 1e-12, np.copysign(np.inf, missed), finite)
 
 
 def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) and np.isfinite(values).all() else np.nan
+    """The mean; infinite towards the side with more infinite values."""
+    if not len(values):
+        return np.nan
+    infinite = np.isinf(values)
+    balance = np.sign(values[infinite]).sum()
+    return float(np.copysign(np.inf, balance)) if balance else float(np.where(infinite, 0.0, values).mean())
 
 
 def _compare(
-    matrix: ScoreMatrix, metric: str, pair: _Pair, bound: tuple[float, float], resamples: int, seed: int
+    matrix: ScoreMatrix,
+    metric: str,
+    pair: _Pair,
+    bound: tuple[float, float],
+    policy: Policy,
+    resamples: int,
+    seed: int,
 ) -> PairComparison:
     first, second = pair.columns
     units = matrix.units[pair.used]
-    median = float(quantile(pair.differences, 0.5))
-    misses = bool(np.isinf(pair.differences).any())
+    medians = policy.miss == "median" and bool(np.isinf(pair.differences).any())
     tested = _unit_gains(pair.gains, units) if matrix.clustered else pair.gains
     few = too_few(len(tested), clustered=matrix.clustered)
     if few:
         bound = np.nan, np.nan
-    elif misses:
+    elif medians:
         bound = median_interval([(pair.differences, dense(units))], resamples=resamples, seed=seed)
-    given: np.ndarray = np.any(matrix.present, axis=1)
-    both = given[:, first] & given[:, second]
-    failed: np.ndarray = np.any(matrix.failed, axis=1) & both[:, np.newaxis]
+    given: np.ndarray = np.any(matrix.present[:, :, [first, second]], axis=1)
+    both = given[:, 0] & given[:, 1]
+    failed: np.ndarray = np.any(matrix.failed[:, :, [first, second]], axis=1) & both[:, np.newaxis]
+    p, lean = signed_rank_test(tested)
     return PairComparison(
         metric=metric,
         first=matrix.checkpoints[first],
@@ -247,34 +280,49 @@ def _compare(
         pairs=len(pair.used),
         groups=len(tested) if matrix.clustered else None,
         left_out=int(both.sum()) - len(pair.used),
-        unpaired=int((given[:, first] ^ given[:, second]).sum()),
-        first_failed=int(failed[:, first].sum()),
-        second_failed=int(failed[:, second].sum()),
+        unpaired=int((given[:, 0] ^ given[:, 1]).sum()),
+        first_failed=int(failed[:, 0].sum()),
+        second_failed=int(failed[:, 1].sum()),
+        first_misses=int(np.isneginf(pair.gains).sum()),
+        second_misses=int(np.isposinf(pair.gains).sum()),
         difference=_mean(pair.differences),
-        median_difference=median,
+        median_difference=float(quantile(pair.differences, 0.5)),
         low=bound[0],
         high=bound[1],
-        interval_of="median" if misses else "mean",
+        interval_of="median" if medians else "mean",
         wins=int((pair.gains > 0).sum()),
         ties=int((pair.gains == 0).sum()),
         losses=int((pair.gains < 0).sum()),
-        p=np.nan if few else signed_rank_p(tested),
+        p=np.nan if few else p,
         p_adjusted=np.nan,
         exact=int(np.count_nonzero(tested)) <= EXACT_UP_TO,
         too_few=few,
-        better=matrix.checkpoints[first if signed_rank_lean(tested) > 0 else second],
+        test_favours=matrix.checkpoints[first if lean > 0 else second] if lean else None,
+        interval_favours=None,
+        better=None,
     )
 
 
 def _unit_gains(gains: np.ndarray, units: np.ndarray) -> np.ndarray:
     """The mean of each group; a group with a miss on either side counts as tied."""
+    if not len(gains):
+        return gains
     codes = dense(units)
     with np.errstate(invalid="ignore"):
         group_means = np.bincount(codes, gains) / np.bincount(codes)
     return np.where(np.isnan(group_means), 0.0, group_means)
 
 
-def _judge(comparison: PairComparison, adjusted: float) -> PairComparison:
-    """Add the adjusted p-value, and keep the better one only where that is significant."""
-    significant = not comparison.too_few and adjusted < ALPHA
-    return replace(comparison, p_adjusted=adjusted, better=comparison.better if significant else None)
+def _judge(one: PairComparison, adjusted: float) -> PairComparison:
+    """Add the adjusted p-value and hear the two witnesses."""
+    tested = one.test_favours if adjusted < ALPHA else None
+    side = _side(one, one.low, one.high)
+    agreed = tested if tested == side else None
+    return replace(one, p_adjusted=adjusted, test_favours=tested, interval_favours=side, better=agreed)
+
+
+def _side(one: PairComparison, low: float, high: float) -> str | None:
+    """The checkpoint on whose side of zero all of an interval of differences lies."""
+    if not (low > 0 or high < 0):
+        return None
+    return one.first if (low > 0) == (better(one.metric) == "higher") else one.second

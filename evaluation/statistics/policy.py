@@ -11,20 +11,27 @@ from medseg_demo.errors import OptionError
 
 EmptyPolicy = Literal["skip", "one", "zero"]
 FailedPolicy = Literal["apart", "worst"]
+MissPolicy = Literal["apart", "median", "diagonal"] | float
+
+DIAGONAL = "image_diagonal"  # the column of the image's diagonals, in the unit of the distances
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The viewer's choice, printed beside every mean. A miss always stays infinite: no mean is shown over one.
+    """The viewer's choice, printed beside every mean.
 
     Attributes:
         empty: What a case counts whose reference and prediction are both empty: "skip" leaves it out, "one" and
             "zero" count it as that. Applies to metrics whose best value is 1; others stay not applicable.
         failed: "apart" counts failed cases beside the summary; "worst" gives them the metric's worst value.
+        miss: What an infinite distance counts in a mean. "apart": it stays infinite, so that no mean is shown, and
+            outweighs everything else in a comparison. "median": it stays infinite, and medians are compared.
+            "diagonal": the image's diagonal. A number: that, in the distances' unit.
     """
 
     empty: EmptyPolicy = "skip"
     failed: FailedPolicy = "apart"
+    miss: MissPolicy = "apart"
 
 
 AS_MEASURED = Policy()
@@ -63,7 +70,7 @@ def metric_values(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED
         float64 (rows,). NaN is a failed case or a value that is not applicable, infinity a miss.
 
     Raises:
-        OptionError: The table has no such metric.
+        OptionError: The table has no such metric, or not the diagonals that the policy asks for.
     """
     if metric not in table or not pd.api.types.is_float_dtype(table[metric]):
         raise OptionError(f"The table has no metric {metric!r}. Choose one that was scored.")
@@ -73,12 +80,31 @@ def metric_values(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED
         values[both_empty(table) & np.isnan(values)] = float(policy.empty == "one")
     if policy.failed == "worst":
         values[failed_rows(table)] = worst(metric)
+    if record is not None and record.unit == "distance" and policy.miss not in ("apart", "median"):
+        missed = np.isposinf(values)
+        values[missed] = _penalty(table, policy.miss)[missed]
     return values
+
+
+def _penalty(table: pd.DataFrame, miss: MissPolicy) -> np.ndarray:
+    """What an infinite distance counts in each row, (rows,)."""
+    if miss != "diagonal":
+        return np.full(len(table), float(miss))
+    if DIAGONAL not in table:
+        raise OptionError("The results hold no image diagonals. Score again, or give the penalty as a number.")
+    # A failed row has none; another method's row of the same case has it.
+    by_case = table.groupby(["test_set", "case_id"], sort=False, observed=True)[DIAGONAL]
+    return table[DIAGONAL].fillna(by_case.transform("max")).fillna(np.inf).to_numpy(dtype=float)
 
 
 def worst(metric: str) -> float:
     """The value that a failed case counts: the lower end of the range, or infinity where less is better."""
     return float(METRICS[metric].range[0]) if better(metric) == "higher" else np.inf
+
+
+def best(metric: str) -> float:
+    """The value that a correctly empty prediction counts where methods are compared."""
+    return float(METRICS[metric].range[1]) if better(metric) == "higher" else 0.0
 
 
 def both_empty(table: pd.DataFrame) -> np.ndarray:

@@ -2,29 +2,33 @@
 
 The schemes: *aggregate then rank* ranks the checkpoints' means (medians, where there are misses); *rank then
 aggregate* ranks them in every case and then ranks their mean ranks; *test-based* ranks by the number of others over
-which a one-sided signed-rank test (level 0.05, not adjusted) finds an advantage. Equal checkpoints share the better
-rank. In resamples the test takes the normal approximation, and beyond 500 cases its first-order expansion. Failed
-cases count the metric's worst value; cases with a value that is not applicable for one of the checkpoints, or that
-one of them was not given, are left out and counted.
+which a checkpoint is better by `compare_pairs`, so that ranks and sentences rest on the same adjusted tests and
+intervals. Equal checkpoints share the better rank.
+
+Ranked are the cases that all of the ranked checkpoints share. A checkpoint that has values in less than 80 % as many
+cases as the others is not ranked, and named: otherwise it would take most of the cases from everybody's ranking.
+
+In resamples the tests take the normal approximation (for much work its first-order expansion) with Holm's adjustment,
+and the interval of the mean difference is the mean ± 1.96 standard errors.
 
 Source: Wiesenfarth et al., Scientific Reports 11, 2369, 2021, doi:10.1038/s41598-021-82017-6 (challengeR).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from evaluation.statistics.grouping import dense, too_few
-from evaluation.statistics.pairs import ALPHA, score_matrix
+from evaluation.statistics.matrix import ScoreMatrix, compared_matrix
+from evaluation.statistics.pairs import ALPHA, PairComparison, compare_matrix, difference_of
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
 from evaluation.statistics.resampling import SEED, draw_counts, resamples_for, weighted_medians
-from evaluation.statistics.signed_rank import DECIMALS, LinearLean, resampled_leans, signed_rank_tails
+from evaluation.statistics.signed_rank import DECIMALS, LinearLeans, resampled_leans
 from medseg_demo.errors import OptionError
 
 Scheme = Literal["aggregate_then_rank", "rank_then_aggregate", "test_based"]
@@ -32,7 +36,9 @@ Scheme = Literal["aggregate_then_rank", "rank_then_aggregate", "test_based"]
 SCHEMES: tuple[Scheme, ...] = ("aggregate_then_rank", "rank_then_aggregate", "test_based")
 RESAMPLES = 1000
 MOST_RANKED = 5_000_000
-RANKED_AGAIN_UP_TO = 500
+RANKED_AGAIN_UP_TO = 10_000_000  # resamples × units × pairs
+AT_ONCE = 4_000_000
+ENOUGH_OF_THE_CASES = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +71,20 @@ class Ranking:
     Attributes:
         metric: The metric.
         checkpoints: The order of all arrays.
+        not_ranked: Checkpoints that have values in too few of the others' cases.
         schemes: One for each scheme.
         aggregate: What "aggregate" was: the mean, or the median where there are misses.
         cases: How many cases were ranked.
-        left_out: How many were left out, since not every checkpoint has a value.
+        left_out: How many were left out, since not every ranked checkpoint has a value.
         groups: How many groups of cases were resampled, where ``group`` repeats; None otherwise.
         resamples: How many resamples there were: 1000, or fewer for many thousand cases.
         too_few: Whether there are too few cases, or groups, for any claim.
+        turned: The share of resamples in which the second by means comes before the first; NaN where ``too_few``.
     """
 
     metric: str
     checkpoints: tuple[str, ...]
+    not_ranked: tuple[str, ...]
     schemes: tuple[SchemeRanking, ...]
     aggregate: Literal["mean", "median"]
     cases: int
@@ -83,6 +92,7 @@ class Ranking:
     groups: int | None
     resamples: int
     too_few: bool
+    turned: float
 
 
 def rank_checkpoints(
@@ -96,10 +106,25 @@ def rank_checkpoints(
     """Rank the checkpoints of a table; a case's score is the mean over its classes.
 
     Raises:
-        OptionError: The metric has no better direction, or no case has a value for every checkpoint.
+        OptionError: The metric has no better direction, or no case has a value for every ranked checkpoint.
     """
-    matrix = score_matrix(table, metric, policy=replace(policy, failed="worst"))
-    values, complete = _case_values(goodness(matrix.values, metric), matrix.present)
+    matrix = compared_matrix(table, metric, policy=policy)
+    comparisons = compare_matrix(matrix, metric, policy=policy)
+    return rank_matrix(matrix, metric, comparisons, resamples=resamples, seed=seed)
+
+
+def rank_matrix(
+    matrix: ScoreMatrix,
+    metric: str,
+    comparisons: Sequence[PairComparison],
+    *,
+    resamples: int = 0,
+    seed: int = SEED,
+) -> Ranking:
+    """`rank_checkpoints` of a `compared_matrix` whose pairs are compared already."""
+    ranked = _ranked(matrix)
+    names = tuple(matrix.checkpoints[place] for place in ranked)
+    values, complete = _case_values(goodness(matrix.values[:, :, ranked], metric), matrix.present[:, :, ranked])
     if not complete.any():
         raise OptionError(f"No case has a value of {metric!r} for every checkpoint. Choose fewer checkpoints.")
     values, units = values[complete], dense(matrix.units[complete])
@@ -107,19 +132,29 @@ def rank_checkpoints(
     groups = int(units.max()) + 1
     clustered = groups < len(values)
     number = resamples or resamples_for(len(values) * values.shape[1], wanted=RESAMPLES, most=MOST_RANKED)
-    scored = _scores(values, aggregate)
+    scored = _scores(values, aggregate, names, comparisons)
     redrawn = _resampled_scores(values, units, aggregate, number, seed)
+    few = too_few(groups, clustered=clustered)
     return Ranking(
         metric=metric,
-        checkpoints=matrix.checkpoints,
+        checkpoints=names,
+        not_ranked=tuple(name for name in matrix.checkpoints if name not in names),
         schemes=tuple(_scheme(scheme, metric, scored[scheme], redrawn[scheme]) for scheme in SCHEMES),
         aggregate=aggregate,
         cases=len(values),
         left_out=len(complete) - len(values),
         groups=groups if clustered else None,
         resamples=number,
-        too_few=too_few(groups, clustered=clustered),
+        too_few=few,
+        turned=np.nan if few else _turned(scored["aggregate_then_rank"], redrawn["aggregate_then_rank"]),
     )
+
+
+def _ranked(matrix: ScoreMatrix) -> np.ndarray:
+    """The positions of the checkpoints that have values in about as many cases as at least one other."""
+    numbers = (~np.isnan(matrix.values)).any(axis=1).sum(axis=0)
+    second = np.sort(numbers)[-2:][0] if len(numbers) else 0
+    return np.flatnonzero(numbers >= ENOUGH_OF_THE_CASES * second)
 
 
 def _case_values(good: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,13 +166,15 @@ def _case_values(good: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.
     return sums / np.maximum(number, 1)[:, np.newaxis], (number > 0) & given_to_all
 
 
-def _scores(values: np.ndarray, aggregate: str) -> dict[Scheme, np.ndarray]:
+def _scores(
+    values: np.ndarray, aggregate: str, names: Sequence[str], comparisons: Sequence[PairComparison]
+) -> dict[Scheme, np.ndarray]:
     """What each scheme ranks, (checkpoints,); more is better."""
-    advantages = np.zeros(values.shape[1])
-    for first, second in combinations(range(values.shape[1]), 2):
-        above, below = signed_rank_tails(_differences(values, first, second))
-        advantages[first] += above < ALPHA
-        advantages[second] += below < ALPHA
+    places = {name: place for place, name in enumerate(names)}
+    advantages = np.zeros(len(names))
+    for one in comparisons:
+        if one.better in places and one.first in places and one.second in places:
+            advantages[places[one.better]] += 1
     return {
         "aggregate_then_rank": values.mean(axis=0) if aggregate == "mean" else np.median(values, axis=0),
         "rank_then_aggregate": -_ranks(values).mean(axis=0),
@@ -150,45 +187,76 @@ def _resampled_scores(
 ) -> dict[Scheme, np.ndarray]:
     """What each scheme ranks in each resample, (resamples, checkpoints); the schemes see the same resamples."""
     blocks: dict[Scheme, list[np.ndarray]] = {scheme: [] for scheme in SCHEMES}
-    ranks, leans = _ranks(values), _leans(values)
-    for drawn_units in draw_counts(int(units.max()) + 1, resamples, seed):
-        counted = drawn_units[:, units]
-        drawn = counted.astype(float)
-        total = drawn.sum(axis=1, keepdims=True)
-        if aggregate == "mean":
-            blocks["aggregate_then_rank"].append(drawn @ values / total)
-        else:
-            medians = [weighted_medians(column, counted) for column in values.T]
-            blocks["aggregate_then_rank"].append(np.stack(medians, axis=1))
-        blocks["rank_then_aggregate"].append(-(drawn @ ranks) / total)
-        blocks["test_based"].append(_resampled_advantages(leans, drawn))
+    ranks, advantages = _ranks(values), _resampled_tests(values, units, resamples)
+    width = max(1, AT_ONCE // max(1, len(values) + values.shape[1] ** 2))
+    for block in draw_counts(int(units.max()) + 1, resamples, seed):
+        for start in range(0, len(block), width):
+            drawn_units = block[start : start + width]
+            counted = drawn_units[:, units]
+            drawn = counted.astype(float)
+            total = drawn.sum(axis=1, keepdims=True)
+            if aggregate == "mean":
+                blocks["aggregate_then_rank"].append(drawn @ values / total)
+            else:
+                medians = [weighted_medians(column, counted) for column in values.T]
+                blocks["aggregate_then_rank"].append(np.stack(medians, axis=1))
+            blocks["rank_then_aggregate"].append(-(drawn @ ranks) / total)
+            blocks["test_based"].append(advantages(drawn_units.astype(float)))
     return {scheme: np.concatenate(found) for scheme, found in blocks.items()}
 
 
-def _leans(values: np.ndarray) -> list[Callable[[np.ndarray], np.ndarray]]:
-    """For each two checkpoints, what takes resamples to the score of their test."""
-    pairs = [_differences(values, *pair) for pair in combinations(range(values.shape[1]), 2)]
-    if len(values) > RANKED_AGAIN_UP_TO:
-        return [LinearLean(differences) for differences in pairs]
-    return [partial(resampled_leans, differences) for differences in pairs]
+def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What takes resamples of units to the number of others over which each checkpoint has both witnesses."""
+    pairs = list(combinations(range(values.shape[1]), 2))
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
+    differences = _unit_means(difference_of(values[:, first], values[:, second]), units)
+    if differences.size * resamples > RANKED_AGAIN_UP_TO:
+        leans: Callable[[np.ndarray], np.ndarray] = LinearLeans(differences)
+    else:
+        leans = lambda drawn: np.stack([resampled_leans(one, drawn) for one in differences.T], axis=1)  # noqa: E731
+    # A miss outweighs every finite difference, here as in `compare_pairs`.
+    large = 1e3 * (np.abs(differences[np.isfinite(differences)]).max(initial=0.0) or 1.0)
+    sizes = np.clip(differences, -large, large)
 
+    def advantages(drawn: np.ndarray) -> np.ndarray:
+        scores = leans(drawn)
+        claimed = _holm_significant(2 * ndtr(-np.abs(scores))) & _interval_agrees(scores, sizes, drawn)
+        found = np.zeros((len(drawn), values.shape[1]))
+        for side, wins in ((first, claimed & (scores > 0)), (second, claimed & (scores < 0))):
+            to_side = np.zeros((len(pairs), values.shape[1]))
+            to_side[np.arange(len(pairs)), side] = 1
+            found += wins @ to_side
+        return found
 
-def _resampled_advantages(leans: list[Callable[[np.ndarray], np.ndarray]], drawn: np.ndarray) -> np.ndarray:
-    width = round((1 + (1 + 8 * len(leans)) ** 0.5) / 2)
-    needed = -ndtri(ALPHA)
-    advantages = np.zeros((len(drawn), width))
-    for (first, second), lean in zip(combinations(range(width), 2), leans, strict=True):
-        scores = lean(drawn)
-        advantages[:, first] += scores > needed
-        advantages[:, second] += scores < -needed
     return advantages
 
 
-def _differences(values: np.ndarray, first: int, second: int) -> np.ndarray:
-    """The first's advantage in each case; two misses are equal."""
-    one, other = values[:, first], values[:, second]
+def _unit_means(differences: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The mean difference of each unit, (units, pairs); a unit with misses on both sides is tied."""
+    number = np.bincount(units)
+    if len(number) == len(units):
+        return differences[np.argsort(units, kind="stable")]
     with np.errstate(invalid="ignore"):
-        return np.where(np.isinf(one) & (one == other), 0.0, one - other)
+        sums = np.stack([np.bincount(units, column) for column in differences.T], axis=1)
+    return np.where(np.isnan(sums), 0.0, sums / number[:, np.newaxis])
+
+
+def _holm_significant(p: np.ndarray) -> np.ndarray:
+    """Which tests of each row are significant after Holm over the row, (resamples, pairs)."""
+    order = np.argsort(p, axis=1)
+    steps = ALPHA / np.arange(p.shape[1], 0, -1)
+    passed = np.logical_and.accumulate(np.take_along_axis(p, order, axis=1) < steps, axis=1)
+    significant = np.empty_like(passed)
+    np.put_along_axis(significant, order, passed, axis=1)
+    return significant
+
+
+def _interval_agrees(scores: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Whether the interval of the mean difference lies on the side of the test's score, (resamples, pairs)."""
+    total = drawn.sum(axis=1, keepdims=True)
+    mean = drawn @ sizes / total
+    error = np.sqrt(np.maximum(drawn @ sizes**2 / total - mean**2, 0) / total)
+    return np.sign(scores) * mean > -ndtri(0.025) * error
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
@@ -197,6 +265,14 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
     return 1 + np.stack(
         [(rounded > column[..., np.newaxis]).sum(axis=-1) for column in np.moveaxis(rounded, -1, 0)], axis=-1
     )
+
+
+def _turned(scores: np.ndarray, redrawn: np.ndarray) -> float:
+    """How often the second comes before the first in resamples; equals count half."""
+    if len(scores) < 2:
+        return np.nan
+    first, second = np.argsort(-scores, kind="stable")[:2]
+    return float(((redrawn[:, second] > redrawn[:, first]) + 0.5 * (redrawn[:, second] == redrawn[:, first])).mean())
 
 
 def _scheme(scheme: Scheme, metric: str, scores: np.ndarray, redrawn: np.ndarray) -> SchemeRanking:

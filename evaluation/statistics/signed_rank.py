@@ -10,6 +10,7 @@ Source: Wilcoxon, Biometrics Bulletin 1(6), 1945, doi:10.2307/3001968; Holm, Sca
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr
@@ -27,44 +28,52 @@ def signed_rank_p(differences: np.ndarray) -> float:
     Returns:
         1 where no difference is other than zero.
     """
-    return min(1.0, 2 * min(signed_rank_tails(differences)))
+    return signed_rank_test(differences)[0]
 
 
-def signed_rank_tails(differences: np.ndarray) -> tuple[float, float]:
-    """The one-sided p-values: that the differences lie above zero, and that they lie below."""
+def signed_rank_test(differences: np.ndarray) -> tuple[float, float]:
+    """The two-sided p-value, and which way the test leans.
+
+    Args:
+        differences: As in `signed_rank_p`.
+
+    Returns:
+        (p, the ranks of the positive differences less those of the negative ones).
+    """
     ranks, positive = _ranked(differences)
     if not len(ranks):
-        return 1.0, 1.0
+        return 1.0, 0.0
     tail = _exact_tail if len(ranks) <= EXACT_UP_TO else _normal_tail
-    return tail(ranks, positive), tail(ranks, float(ranks.sum()) - positive)
-
-
-def signed_rank_lean(differences: np.ndarray) -> float:
-    """The ranks of the positive differences less those of the negative ones: which way the test leans."""
-    ranks, positive = _ranked(differences)
-    return float(2 * positive - ranks.sum())
+    total = float(ranks.sum())
+    return min(1.0, 2 * tail(ranks, max(positive, total - positive))), 2 * positive - total
 
 
 def _ranked(differences: np.ndarray) -> tuple[np.ndarray, float]:
     """The ranks of the differences other than zero, and the sum of those of the positive ones."""
-    from scipy.stats import rankdata  # takes half a second, and a run without a comparison has no use for it
-
     differences = np.round(differences, DECIMALS)
     differences = differences[differences != 0]
-    ranks = rankdata(np.abs(differences))
+    _, sizes, numbers = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(numbers) - (numbers - 1) / 2)[sizes]
     return ranks, float(ranks[differences > 0].sum())
 
 
 def _exact_tail(ranks: np.ndarray, at_least: float) -> float:
     """The probability that the ranks with a positive sign sum up to at least this much."""
-    doubled = np.rint(2 * ranks).astype(int)  # mean ranks are halves
-    ways = np.zeros(doubled.sum() + 1)
+    doubled = np.sort(np.rint(2 * ranks).astype(np.int64))  # mean ranks are halves
+    return float(_upper_tails(doubled.tobytes())[round(2 * at_least)])
+
+
+@lru_cache(maxsize=256)  # without ties all pairs of a table have the same ranks
+def _upper_tails(doubled: bytes) -> np.ndarray:
+    """For each number up to the sum of these (doubled) ranks, the probability that the positive ones reach it."""
+    ranks = np.frombuffer(doubled, dtype=np.int64)
+    ways = np.zeros(ranks.sum() + 1)
     ways[0] = 1.0
-    for rank in doubled:
+    for rank in ranks:
         shifted = np.zeros_like(ways)
         shifted[rank:] = ways[:-rank]
         ways = (ways + shifted) / 2
-    return float(ways[round(2 * at_least) :].sum())
+    return np.cumsum(ways[::-1])[::-1]
 
 
 def _normal_tail(ranks: np.ndarray, at_least: float) -> float:
@@ -96,11 +105,14 @@ def resampled_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return _score((leaning * ranks).sum(axis=1) / 2, (tied * ranks**2).sum(axis=1))
 
 
-class LinearLean:
-    """`resampled_leans` for many units, to first order: no resample is ranked again.
+class LinearLeans:
+    """`resampled_leans` of many units or many pairs, to first order: no resample is ranked again.
 
     The rank sum counts the pairs of differences with a positive sum; a resample moves that count by how much each
     drawn unit takes part in it (Hájek's projection). The error is of the order of one over the number of units.
+
+    Args:
+        differences: (units, pairs).
 
     Source: van der Vaart, Asymptotic Statistics, 1998, section 12.1.
     """
@@ -108,27 +120,38 @@ class LinearLean:
     def __init__(self, differences: np.ndarray) -> None:
         differences = np.round(differences, DECIMALS)
         self._used = (differences != 0).astype(float)
-        self._number = max(1.0, self._used.sum())
-        ranks, positive = _ranked(differences)
-        self._excess, self._squared_ranks = positive - ranks.sum() / 2, (ranks**2).sum()
-        order = np.argsort(differences)
-        ordered = differences[order][differences[order] != 0]
-        not_above = np.searchsorted(ordered, -ordered[::-1], "left") + np.searchsorted(ordered, -ordered[::-1], "right")
-        above = self._number - not_above[::-1] / 2
-        self._influence = np.zeros(len(differences))
-        self._influence[order[differences[order] != 0]] = above - above.mean() if len(above) else above
+        self._number = np.maximum(1.0, self._used.sum(axis=0))
+        pairs = differences.shape[1]
+        self._excess, self._squared_ranks = np.zeros(pairs), np.zeros(pairs)
+        self._influence = np.zeros(differences.shape)
+        for pair, column in enumerate(differences.T):
+            ranks, positive = _ranked(column)
+            self._excess[pair], self._squared_ranks[pair] = positive - ranks.sum() / 2, (ranks**2).sum()
+            self._influence[:, pair] = _influence(column)
 
     def __call__(self, drawn: np.ndarray) -> np.ndarray:
-        """The standard normal score in each resample; ``drawn`` is float64 (resamples, units)."""
+        """The standard normal scores, (resamples, pairs); ``drawn`` is float64 (resamples, units)."""
         scale = drawn @ self._used / self._number
         moved = drawn @ self._influence
         return _score(self._excess * scale**2 + moved * scale, self._squared_ranks * scale**3)
 
 
+def _influence(differences: np.ndarray) -> np.ndarray:
+    """How much each unit's being drawn once more moves the rank sum, (units,)."""
+    order = np.argsort(differences)
+    order = order[differences[order] != 0]
+    ordered = differences[order]
+    not_above = np.searchsorted(ordered, -ordered[::-1], "left") + np.searchsorted(ordered, -ordered[::-1], "right")
+    above = len(ordered) - not_above[::-1] / 2
+    influence = np.zeros(len(differences))
+    influence[order] = above - above.mean() if len(above) else above
+    return influence
+
+
 def _score(excess: np.ndarray, squared_ranks: np.ndarray) -> np.ndarray:
     """Excess of the positive rank sum over its expectation, half a rank nearer to zero, in standard deviations."""
     corrected = np.sign(excess) * np.maximum(np.abs(excess) - 0.5, 0)
-    return corrected / np.maximum(np.sqrt(squared_ranks) / 2, 1e-300)
+    return corrected / np.maximum(np.sqrt(np.maximum(squared_ranks, 0)) / 2, 1e-300)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:

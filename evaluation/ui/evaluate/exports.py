@@ -10,7 +10,6 @@ from evaluation.metrics import METRICS
 from evaluation.results import tables
 from evaluation.results.answers import Answer, answer
 from evaluation.results.table import Results, json_ready
-from evaluation.results.words import policy_caption
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_handlers import segment_with
 from evaluation.ui.evaluate.run_folders import Opened
@@ -56,7 +55,7 @@ def _json(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     path = folder / "scores.json"
     document = {
         "question": asdict(found.question),
-        "convention": policy_caption(found.question.policy, found.question.order),
+        "convention": tables.convention(found.question),
         "summaries": [asdict(standing.summary) | {"ranks": standing.ranks} for standing in found.standings],
         "comparisons": [asdict(one) for one in found.comparisons],
         "runs": [asdict(run) for run in opened.results.runs if run.test_set == found.question.test_set],

@@ -1,5 +1,7 @@
 import math
 
+import numpy as np
+
 from evaluation.results import words
 from evaluation.statistics import Policy, compare_pairs, policy_effects, rank_checkpoints, summarise
 
@@ -14,11 +16,53 @@ def test_a_difference_that_is_real(table_of):
 
 
 def test_a_difference_that_was_not_shown_and_what_was_left_out(table_of):
-    table = table_of({"a": [0.5] * 6 + [math.nan, 0.5], "b": [0.6, 0.4] * 3 + [0.5, "failed"]})
+    table = table_of({"a": [0.5] * 6 + [math.nan, 0.5], "b": [0.6, 0.4] * 3 + [math.nan, "failed"]})
     (found,) = compare_pairs(table, "dice")
     text = words.comparison_sentence(found)
     assert text.startswith("No real difference between a and b was shown in Dice coefficient.")
     assert text.endswith("1 case left out as not applicable; 1 failed case of b counted as the worst value.")
+
+
+def test_witnesses_that_differ_name_nobody(table_of):
+    base = np.linspace(0.8, 0.9, 40)
+    decided, unsure = base + 0.005, base + 0.005
+    decided[:5] -= 0.6
+    unsure[0] -= 0.1
+    (found,) = compare_pairs(table_of({"a": decided, "b": base}), "dice")
+    assert words.comparison_sentence(found).startswith(
+        "No real difference between a and b was shown in Dice coefficient: a is better in most cases, b on average: "
+        "a few cases decide. Mean difference −0.070"
+    )
+    (found,) = compare_pairs(table_of({"a": unsure, "b": base}), "dice")
+    assert "a is better in most cases, but the mean difference may as well be zero." in words.comparison_sentence(found)
+    one_case = np.repeat(0.5, 12)
+    one_case[:4] += 0.3
+    (found,) = compare_pairs(table_of({"a": one_case, "b": [0.5] * 12}), "dice")
+    assert "a is better on average, but the test over all cases does not confirm it." in words.comparison_sentence(
+        found
+    )
+
+
+def test_misses_stand_in_the_sentence(table_of):
+    (found,) = compare_pairs(table_of({"a": [1.0] * 7, "b": [math.inf] * 6 + [2.0]}, metric="hd95"), "hd95")
+    text = words.comparison_sentence(found, unit="mm")
+    assert "Mean difference −∞ mm (95 % interval −∞ to −∞)" in text
+    assert text.endswith("Misses (∞) of a alone: 0, of b alone: 6.")
+
+
+def test_how_sure_the_first_place_is(table_of):
+    scores = {"a": np.linspace(0.5, 0.9, 20), "b": np.linspace(0.5, 0.9, 20)[::-1] + 0.01}
+    assert words.turning_sentence(rank_checkpoints(table_of(scores), "dice")).startswith(
+        "Another draw of as many cases would turn the first two by mean round with a probability of 4"
+    )
+    assert words.turning_sentence(rank_checkpoints(table_of({"a": [0.5], "b": [0.6]}), "dice")) == ""
+
+
+def test_what_a_miss_counts_is_printed():
+    assert words.policy_caption(Policy(), "class", distances=True).endswith("outweighs every other difference.")
+    assert words.policy_caption(Policy(miss="diagonal"), "class", distances=True).endswith("the diagonal of the image.")
+    assert words.policy_caption(Policy(miss=50.0), "class", distances=True).endswith("a miss (∞) counts 50.")
+    assert "miss" not in words.policy_caption(Policy(miss=50.0), "class")
 
 
 def test_too_few_pairs_or_groups_make_no_claim(table_of):
@@ -42,7 +86,8 @@ def test_a_difference_has_the_unit_of_its_metric(table_of):
 
 
 def test_no_common_case(table_of):
-    table = table_of({"a": [0.5, math.nan], "b": [math.nan, 0.5]})
+    table = table_of({"a": [0.5], "b": [0.5]})
+    table["case_id"] = ["one", "other"]
     (found,) = compare_pairs(table, "dice")
     assert "no case in common" in words.comparison_sentence(found)
 
@@ -70,7 +115,9 @@ def test_policy_effect_says_how_far_it_moves(table_of):
 
 def test_ranking_caption(table_of):
     ranking = rank_checkpoints(table_of({"a": [0.8] * 3, "b": [0.7] * 3}), "dice")
-    assert words.ranking_caption(ranking) == "3 cases that every checkpoint has, 1000 resamples, too few for a claim."
+    assert words.ranking_caption(ranking) == (
+        "3 cases that every ranked checkpoint has, 1000 resamples, too few for a claim."
+    )
 
 
 def test_units_stand_in_titles():

@@ -2,8 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from evaluation.statistics import Policy, rank_checkpoints
+from evaluation.statistics import Policy, compare_pairs, rank_checkpoints
 from medseg_demo.errors import OptionError
 
 NA, MISS = math.nan, math.inf
@@ -71,9 +72,45 @@ def test_misses_turn_the_mean_into_the_median(table_of):
 
 
 def test_cases_without_a_value_for_all_are_left_out_and_counted(table_of):
-    table = table_of({"a": [0.5] * 6 + [NA], "b": [0.6] * 7})
+    table = table_of({"a": [0.5] * 6 + [NA], "b": [0.6] * 6 + [NA]})
     assert (rank_checkpoints(table, "dice").cases, rank_checkpoints(table, "dice").left_out) == (6, 1)
     assert rank_checkpoints(table, "dice", policy=Policy(empty="one")).cases == 7
+
+
+def test_a_method_with_few_cases_does_not_shrink_the_ranking_of_the_others(table_of):
+    table = table_of({"a": [0.5] * 20, "few": [0.9] * 20, "b": [0.6] * 19 + ["failed"]})
+    table = table[(table["checkpoint"] != "few") | (table["case_id"] < "case_010")].reset_index(drop=True)
+    ranking = rank_checkpoints(table, "dice")
+    assert (ranking.checkpoints, ranking.not_ranked, ranking.cases) == (("a", "b"), ("few",), 20)
+    alone = rank_checkpoints(table[table["checkpoint"] != "b"], "dice")  # of two methods both are ranked
+    assert (alone.checkpoints, alone.not_ranked, alone.cases) == (("a", "few"), (), 10)
+
+
+def test_ranks_by_tests_are_the_sentences(simulated):
+    """Each checkpoint's advantages are the pairs in which it is called better, not unadjusted one-sided tests."""
+    table = simulated(cases=14, checkpoints=5, failures=0, empty=0)
+    comparisons = compare_pairs(table, "dice")
+    tested = rank_checkpoints(table, "dice").schemes[2]
+    assert tested.scores.tolist() == [sum(one.better == f"net{place}" for one in comparisons) for place in range(5)]
+    assert any(one.better is None for one in comparisons)
+    assert any(one.better for one in comparisons)
+
+
+def test_false_alarms_in_healthy_cases_cost_the_rank(table_of):
+    table = table_of({"alarms": [0.8] * 10 + [0.0] * 10, "right": [0.79] * 10 + [NA] * 10})
+    aggregate, ranked, _ = rank_checkpoints(table, "dice").schemes
+    assert (aggregate.ranks.tolist(), ranked.ranks.tolist()) == ([2, 1], [1, 1])
+    np.testing.assert_allclose(aggregate.scores, [0.4, (0.79 + 1) / 2])
+
+
+def test_how_often_another_draw_turns_the_first_two_round(table_of):
+    generator = np.random.default_rng(5)
+    base = generator.uniform(0.6, 0.9, 40)
+    differences = generator.normal(0.01, 0.05, 40)
+    ranking = rank_checkpoints(table_of({"a": base + differences, "b": base}), "dice")
+    expected = stats.norm.sf(abs(differences.mean()) / (differences.std() / 40**0.5))
+    assert ranking.turned == pytest.approx(expected, abs=0.03)
+    assert math.isnan(rank_checkpoints(table_of({"a": base[:4], "b": base[:4]}), "dice").turned)
 
 
 def test_too_few_cases_or_groups_are_flagged(table_of):
@@ -85,18 +122,25 @@ def test_too_few_cases_or_groups_are_flagged(table_of):
 
 
 def test_nothing_in_common_is_an_error(table_of):
-    table = table_of({"a": [0.5, NA], "b": [NA, 0.5]})
+    table = table_of({"a": [0.5], "b": [0.6]})
+    table["case_id"] = ["one", "other"]
     with pytest.raises(OptionError, match="dice"):
         rank_checkpoints(table, "dice")
 
 
 def test_many_cases_give_the_ranking_of_the_few(simulated):
-    """Beyond 500 cases the resampled tests are not ranked again; the stability has to stay the same."""
+    """Where there is much work the resampled tests are not ranked again; the stability has to stay the same."""
     import evaluation.statistics.ranking as module
 
     table = simulated(cases=600, checkpoints=3, classes=1, seed=2)
-    linear = rank_checkpoints(table, "dice").schemes[2]
+    again = rank_checkpoints(table, "dice").schemes[2]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "RANKED_AGAIN_UP_TO", 10_000)
-        again = rank_checkpoints(table, "dice").schemes[2]
+        patch.setattr(module, "RANKED_AGAIN_UP_TO", 0)
+        linear = rank_checkpoints(table, "dice").schemes[2]
     np.testing.assert_allclose(linear.frequencies, again.frequencies, atol=0.03)
+
+
+def test_many_methods_are_ranked(simulated):
+    ranking = rank_checkpoints(simulated(cases=30, checkpoints=60, classes=1, failures=0), "dice")
+    assert len(ranking.checkpoints) == 60
+    assert ranking.schemes[2].scores.max() > 20
