@@ -44,7 +44,7 @@ function missingChannels({ value, state }, slice) {
 function intensityText({ scale, offset, is_exact: isExact }, stored) {
   const number = stored * scale + offset;
   if (isExact) return String(Number(number.toPrecision(9)));
-  const places = Math.ceil(-Math.log10(scale));
+  const places = Math.floor(-Math.log10(scale));
   return `≈ ${Math.abs(places) > 8 ? number.toExponential(3) : number.toFixed(Math.max(places, 0))}`;
 }
 
