@@ -31,6 +31,7 @@ from evaluation.ui.evaluate.texts import TAB as EVALUATE_TAB
 from evaluation.ui.link_events import Links
 from medseg_demo.errors import MedsegError
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
@@ -38,8 +39,11 @@ from medseg_demo.ui.header import header
 from medseg_demo.ui.models_tab import ModelsTab
 from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.tab import SegmentTab
-from medseg_demo.ui.session import LIFETIME_S, end_session
+from medseg_demo.ui.session import LIFETIME_S, Sessions
+from medseg_demo.ui.tab import PROGRESS_EVERY_S, THREADS
 from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
+
+EVALUATIONS_AT_ONCE = 2  # each has processes that score
 
 
 def build_app(
@@ -55,28 +59,31 @@ def build_app(
     example = example or Example(Engine(settings))
     comparison = comparison or ComparisonExample(example)
     engine = example.engine
+    evaluations = Turns(small=EVALUATIONS_AT_ONCE)
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
+        page.sessions = sessions = Sessions()
         header(engine)
         links = Links(engine)
         with gr.Tabs() as tabs:
             with gr.Tab(texts.SEGMENT_TAB, id="segment"):
-                segment_tab = SegmentTab(engine, example)
+                segment_tab = SegmentTab(engine, sessions, example)
             with gr.Tab(COMPARE_TAB, id="compare") as compare:
-                compare_tab = CompareTab(engine, comparison)
+                compare_tab = CompareTab(engine, sessions, comparison)
             with gr.Tab(EVALUATE_TAB, id="evaluate"):
-                evaluate_tab = EvaluateTab(engine)
+                evaluate_tab = EvaluateTab(engine, sessions, evaluations)
             with gr.Tab(texts.MODELS_TAB, id="models"):
                 models_tab = ModelsTab(engine)
         # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
-        add_endpoints(engine)
-        add_compare_endpoint(engine)
-        add_evaluate_endpoint(engine)
+        add_endpoints(engine, sessions)
+        add_compare_endpoint(engine, sessions)
+        add_evaluate_endpoint(engine, sessions, evaluations)
         segment_tab.connect(page)
         compare_tab.connect(compare)
         evaluate_tab.connect(page)
         models_tab.connect(page)
         links.connect(tabs, segment_tab, compare_tab, evaluate_tab)
-        page.unload(end_session)
+        page.unload(sessions.end)
+    page._queue.progress_update_sleep_when_free = PROGRESS_EVERY_S
     return page
 
 
@@ -95,6 +102,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "max_file_size": f"{settings.max_file_mb}mb",
         "ssr_mode": False,
         "pwa": False,
+        "max_threads": THREADS,
     }
 
 

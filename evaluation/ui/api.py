@@ -12,7 +12,11 @@ from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.turns import Turns
 from medseg_demo.test_sets.test_set import read_test_set
+from medseg_demo.ui.api import client_run
+from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.tab import RUNS_AT_ONCE
 
 if TYPE_CHECKING:
     from evaluation.results.table import Results
@@ -22,15 +26,15 @@ Answer = tuple[dict[str, object], str]
 MARKS = ("images", "imagesTr", "imagesTs", "dataset.json")
 
 
-def add_evaluate_endpoint(engine: Engine) -> None:
-    """Add the endpoint to the open block; nothing of it shows on the page."""
+def add_evaluate_endpoint(engine: Engine, sessions: Sessions, turns: Turns) -> None:
+    """Add the endpoint to the open block; nothing of it shows on the page. ``turns`` lets evaluations in."""
 
-    def evaluate(checkpoints: list[str], test_set: str = "", file: str | None = None, split: str = "") -> Answer:
+    def evaluate(
+        request: gr.Request, checkpoints: list[str], test_set: str = "", file: str | None = None, split: str = ""
+    ) -> Answer:
         """Score checkpoints on a test set of this server, by its name, or on one in a zip: a table, and as CSV."""
-        try:
-            return evaluate_test_set(engine, checkpoints, test_set=test_set, file=file, split=split)
-        except Exception as error:
-            raise gr.Error(message(error), print_exception=False) from None
+        with client_run(sessions, request, message) as running, running.job(turns):
+            return evaluate_test_set(engine, checkpoints, test_set=test_set, file=file, split=split, running=running)
 
     names, test_set = gr.JSON(label="checkpoints", visible=False), gr.Textbox("", label="test_set", visible=False)
     file, split = gr.File(label="file", visible=False), gr.Textbox("", label="split", visible=False)
@@ -41,7 +45,7 @@ def add_evaluate_endpoint(engine: Engine) -> None:
         [table, csv],
         api_name="evaluate",
         concurrency_id="evaluate",
-        concurrency_limit=1,
+        concurrency_limit=RUNS_AT_ONCE,
     )
 
 
@@ -53,6 +57,7 @@ def evaluate_test_set(
     file: str | None = None,
     split: str = "",
     workers: int | None = None,
+    running: Running | None = None,
 ) -> Answer:
     """Score checkpoints of the checkpoints folder.
 
@@ -63,27 +68,31 @@ def evaluate_test_set(
         file: A zip of a test-set folder, instead of a name.
         split: Only the cases of this split; empty takes every case.
         workers: Processes that score; None chooses by the processor.
+        running: Ends it early, which keeps nothing.
 
     Returns:
         ``{"rows": [...], "runs": [...], "failures": [...]}`` with "inf" and "nan" as strings, and ``scores.csv``.
 
     Raises:
         MedsegError: A name, the zip or the test set cannot be used.
+        Cancelled: Its client has gone.
     """
     from gradio.utils import get_upload_folder
 
     from evaluation.runs.request import RunOptions
     from evaluation.runs.runner import run
-    from medseg_demo.models.catalog import load_checkpoint
 
     settings, names = engine.settings, _names(checkpoints)
-    entries = [engine.entry(name) for name in names]
+    loaded = [engine.loaded(name) for name in names]
     folder = Path(tempfile.mkdtemp(prefix="medseg-evaluate-", dir=_made(get_upload_folder())))
     try:
         source = _test_set_folder(engine, test_set, file, folder / "test_set")
         found = read_test_set(source, split=split or None)
-        loaded = [load_checkpoint(entry.name, settings.checkpoints_dir) for entry in entries]
-        outcome = run([found], loaded, folder / "run", options=RunOptions(workers=workers), settings=settings)
+        running = running or Running("api", "")
+        outcome = run(
+            [found], loaded, folder / "run", options=RunOptions(workers=workers), settings=settings,
+            progress=lambda _: running.check(), stop=running.stopped, engine=engine, owner=running.owner,
+        )  # fmt: skip
         table = folder / "scores.csv"
         shutil.copyfile(folder / "run" / "scores.csv", table)
     finally:  # the scores stay; images and predictions do not

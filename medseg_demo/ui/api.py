@@ -1,6 +1,8 @@
 """The web API: ``/segment`` and ``/checkpoints``, thin over the same functions as the page."""
 
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -12,18 +14,36 @@ from medseg_demo.names import safe_stem
 from medseg_demo.reading import read_image
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.ui import texts
 from medseg_demo.ui.faults import explain
+from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.tab import RUNS_AT_ONCE
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary
 
 Answer = tuple[str, dict[str, object]]
 
 
-def add_endpoints(engine: Engine) -> None:
+@contextmanager
+def client_run(
+    sessions: Sessions, request: gr.Request, explain: Callable[[Exception], str] = explain
+) -> Iterator[Running]:
+    """The run of one call, which ends when its client goes away; what goes wrong is told in words."""
+    try:
+        with sessions.of_client(request).running("api") as running:
+            yield running
+    except Cancelled:
+        raise gr.Error(texts.CANCELLED, print_exception=False) from None
+    except Exception as error:
+        raise gr.Error(explain(error), print_exception=False) from None
+
+
+def add_endpoints(engine: Engine, sessions: Sessions) -> None:
     """Add both endpoints to the open block; nothing of them shows on the page."""
 
     def segment(
+        request: gr.Request,
         file: str,
         checkpoint: str,
         threshold: float | None = None,
@@ -36,11 +56,9 @@ def add_endpoints(engine: Engine) -> None:
         crop: object = None,
     ) -> Answer:
         """Segment one image or volume: its label map as a file, and its measurements."""
-        try:
+        with client_run(sessions, request) as running:
             options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
-            return segment_file(engine, file, checkpoint, options, volume=volume, channels=channels)
-        except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from None
+            return segment_file(engine, file, checkpoint, options, volume=volume, channels=channels, running=running)
 
     def checkpoints() -> list[dict[str, object]]:
         """Every checkpoint of this server, and why an unusable one cannot be used."""
@@ -64,8 +82,8 @@ def add_endpoints(engine: Engine) -> None:
         inputs,
         [label_map, measurements],
         api_name="segment",
-        concurrency_id="gpu",
-        concurrency_limit=1,
+        concurrency_id="api",
+        concurrency_limit=RUNS_AT_ONCE,
     )
     listing = gr.JSON(label="checkpoints", visible=False)
     gr.Button(visible=False).click(checkpoints, None, listing, api_name="checkpoints", concurrency_limit=None)
@@ -118,6 +136,7 @@ def segment_file(
     *,
     volume: int | None = None,
     channels: bool = False,
+    running: Running | None = None,
 ) -> Answer:
     """Segment one file.
 
@@ -128,12 +147,14 @@ def segment_file(
         options: The threshold may be None, which takes the card's.
         volume: Which volume of a 4-D file, from 1.
         channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
+        running: Ends it early.
 
     Returns:
         The path of the label map (PNG, or NIfTI of a volume) at the image's own size, and the measurements.
 
     Raises:
         MedsegError: The file, the checkpoint or an option cannot be used.
+        Cancelled: Its client has gone.
     """
     if not file:
         raise OptionError(texts.ONE_FILE_ONLY)
@@ -142,7 +163,9 @@ def segment_file(
     check_channels(channels, volume)
     engine.entry(checkpoint)
     image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
-    result = engine.segment(image, checkpoint, options=options)
+    running = running or Running("api", "")
+    with running.job(engine, is_large=image.is_volume) as job:
+        result = engine.segment(image, checkpoint, options=options, progress=lambda *_: running.check(), job=job)
     # Inside Gradio's own folder the file is served as it is, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-", dir=get_upload_folder()))
     return str(write_label_map(result.label_map, image, folder / safe_stem(image.name))), summary(result)

@@ -6,7 +6,7 @@ from importlib import resources
 import gradio as gr
 
 from medseg_demo.ui.code import Code, segment_code, source_of
-from medseg_demo.ui.session import Run
+from medseg_demo.ui.segment.state import Run
 
 TITLE = "Copy as code"
 COMMAND = "Command line"

@@ -1,151 +1,205 @@
-"""What the app remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
+"""One visitor's session: what was given and what came out, tab by tab, the folder, and the runs that go on.
+
+It lives in ``gr.State``, so nothing here is shared between visitors. It ends when the page is closed or the state
+expires: its runs are cancelled within a batch, and its folder is deleted.
+"""
 
 import re
 import shutil
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
-from medseg_demo.image import MedicalImage
-from medseg_demo.reading.studies import Study
-from medseg_demo.segmenting.measure import ClassMeasurement
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
-from medseg_demo.segmenting.prepare import Denoise
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.turns import Cancelled, Job, Turns, Waiting
 
 LIFETIME_S = 3600
 SESSIONS = "medseg-sessions"
 
-
-@dataclass(frozen=True)
-class Choices:
-    """What the controls say, in the order in which they stand on the page."""
-
-    checkpoint: str | None = None
-    threshold: float = 0.5
-    flips: bool = False
-    denoise: Denoise = "none"
-    smallest_component: int = 0
-    fill_holes: bool = False
-
-    def options(self, *, multiclass: bool) -> SegmentOptions:
-        """As options of one segmentation; a checkpoint of several classes has no threshold."""
-        return SegmentOptions(
-            threshold=None if multiclass else self.threshold,
-            flips=self.flips,
-            denoise=self.denoise,
-            smallest_component=int(self.smallest_component or 0),
-            fill_holes=self.fill_holes,
-        )
+Part = TypeVar("Part")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one study.
+class Running:
+    """A run that goes on, queued or computing; made by ``Session.running``.
 
     Attributes:
-        source: What was read.
-        name: Its stem, made unique among the files of the run.
-        error: Why it could not be segmented; None where it could.
-        checkpoint: What segmented it.
-        options: How.
-        summary: What is written to JSON.
-        measurements: One a class.
-        label_map: The written label map.
-        overlay: The written overlay picture.
-        thumbnail: A small one for the gallery.
+        tab: Where it was started.
+        owner: Whose jobs it has at the networks.
+        visitor_left: Whether it ended because nobody waits for it any more. Nothing is written then.
     """
 
-    source: Study
-    name: str
-    error: str | None = None
-    checkpoint: str = ""
-    options: SegmentOptions | None = None
-    summary: dict[str, object] = field(default_factory=dict)
-    measurements: tuple[ClassMeasurement, ...] = ()
-    label_map: Path | None = None
-    overlay: Path | None = None
-    thumbnail: Path | None = None
+    def __init__(self, tab: str, owner: str) -> None:
+        self.tab, self.owner = tab, owner
+        self.visitor_left = False
+        self.stopped = threading.Event()
+        self._jobs: list[Job] = []
+
+    @contextmanager
+    def job(self, turns: Engine | Turns, *, is_large: bool = False, waiting: Waiting | None = None) -> Iterator[Job]:
+        """A job that was let in, and ends with this run.
+
+        Args:
+            turns: Lets it in.
+            is_large: Whether it holds a volume in memory.
+            waiting: Told again and again how many jobs are before this one, and for how long.
+
+        Raises:
+            Cancelled: The run was cancelled.
+        """
+
+        def wait(ahead: int, seconds: float | None) -> None:
+            self.check()
+            if waiting is not None:
+                waiting(ahead, seconds)
+
+        with turns.job(self.owner, is_large=is_large, waiting=wait) as job:
+            self._jobs.append(job)
+            try:
+                self.check()
+                yield job
+            finally:
+                self._jobs.remove(job)
+
+    def cancel(self) -> None:
+        """End it within a batch, or at once while it is queued. A second time does nothing."""
+        self.stopped.set()
+        for job in tuple(self._jobs):
+            job.cancel()
+
+    def check(self) -> None:
+        """Go on, unless the run was cancelled or its client has gone; asked after each batch and while it waits.
+
+        Raises:
+            Cancelled: It was.
+        """
+        if client_has_gone():
+            self.visitor_left = True
+            self.cancel()
+        if self.stopped.is_set():
+            raise Cancelled
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """The result on the page.
-
-    Attributes:
-        choices: What it was made with.
-        studies: What it was made of.
-        outcomes: One a study, in their order; fewer where it is partial.
-        shown: The segmentation in the viewer.
-        position: Its place among ``succeeded``.
-        partial: Whether it was stopped before its end.
-        folder: Where its files lie; None for the example, whose files are everybody's.
-    """
-
-    choices: Choices
-    studies: tuple[Study, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
-    shown: Segmentation | None = None
-    position: int = 0
-    partial: bool = False
-    folder: Path | None = None
-
-    @property
-    def succeeded(self) -> tuple[Outcome, ...]:
-        """The outcomes that are results, in the order of the gallery."""
-        return tuple(outcome for outcome in self.outcomes if outcome.error is None)
-
-
-class StopRequest:
-    """A flag that the Stop button raises while another handler runs."""
-
-    def __init__(self) -> None:
-        self.raised = False
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """What a visitor chose or uploaded.
-
-    Attributes:
-        offered: All of it.
-        studies: What the Segment button would segment: all that is offered, or the one that was chosen.
-        image: The only study's image, once it was read; None for several.
-    """
-
-    offered: tuple[Study, ...] = ()
-    studies: tuple[Study, ...] = ()
-    image: MedicalImage | None = None
-
-
-@dataclass(eq=False, kw_only=True)
-class SessionWork:
-    """One visitor's work: one object for the whole session, which the handlers change in place.
+@dataclass(eq=False)
+class Session:
+    """One visitor's session, which the handlers change in place.
 
     Handlers overlap: a file may be added while a run goes on. Each replaces only the part that it made, so that none
     brings back an older part of another's; a run keeps to what was given when it began.
 
     Attributes:
-        folder: Where the visitor's files lie; None until there are some.
-        stop: Raised to end a run early.
+        owner: The hash under which Gradio knows the page; two browser tabs have two.
     """
 
-    folder: Path | None = None
-    stop: StopRequest = field(default_factory=StopRequest)
+    owner: str = ""
+    _parts: dict[type, Any] = field(default_factory=dict)
+    _running: list[Running] = field(default_factory=list)
+
+    def part(self, kind: type[Part]) -> Part:
+        """What one tab remembers, made when it is first asked for."""
+        return self._parts.setdefault(kind, kind())
+
+    @property
+    def folder(self) -> Path:
+        """The visitor's folder for files, made if missing.
+
+        It lies in Gradio's own temporary folder, from where Gradio serves files without another copy.
+        """
+        folder = self._place
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextmanager
+    def running(self, tab: str) -> Iterator[Running]:
+        """A run, from the press of its button to its end."""
+        running = Running(tab, self.owner)
+        self._running.append(running)
+        try:
+            yield running
+        finally:
+            self._running.remove(running)
+            if running.visitor_left and not self._running:
+                self._delete_files()  # what it wrote while the session ended
+
+    def stop(self, tab: str) -> None:
+        """End what one tab runs; the other tabs' runs go on."""
+        for running in tuple(self._running):
+            if running.tab == tab:
+                running.cancel()
+
+    def end(self) -> None:
+        """Cancel every run and delete the files."""
+        for running in tuple(self._running):
+            running.visitor_left = True
+            running.cancel()
+        self._delete_files()
+
+    @property
+    def _place(self) -> Path:
+        return Path(get_upload_folder()) / SESSIONS / (re.sub(r"[^A-Za-z0-9]", "", self.owner) or "none")
+
+    def _delete_files(self) -> None:
+        shutil.rmtree(self._place, ignore_errors=True)
 
 
-@dataclass(eq=False, kw_only=True)
-class Work(SessionWork):
-    """That of the Segment tab.
+class Sessions:
+    """Finds the sessions of a page by their hashes, when Gradio says that a page was closed or the server ends.
+
+    Make it inside the open page.
 
     Attributes:
-        given: What the next run is of.
-        run: The result on the page.
+        state: Holds each visitor's session.
     """
 
-    given: Given = field(default_factory=Given)
-    run: Run | None = None
+    def __init__(self) -> None:
+        self.state = gr.State(Session(), time_to_live=LIFETIME_S, delete_callback=Session.end)
+        self._open: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def opened(self, session: Session, request: gr.Request) -> Session:
+        """The session of an event, with its hash."""
+        if not session.owner:
+            session.owner = request.session_hash or ""
+            with self._lock:
+                self._open.add(session)
+        return session
+
+    def of_client(self, request: gr.Request | None) -> Session:
+        """A session for one call of the web API."""
+        return self.opened(Session(), request) if request else Session()
+
+    def end(self, request: gr.Request) -> None:
+        """End those of a page that was closed."""
+        self._end(lambda session: session.owner == request.session_hash)
+
+    def end_all(self) -> None:
+        """End every session, since the server ends."""
+        self._end(lambda session: True)
+
+    def _end(self, wanted: Callable[[Session], bool]) -> None:
+        with self._lock:
+            sessions = [session for session in self._open if wanted(session)]
+        for session in sessions:
+            session.end()
+
+
+def client_has_gone() -> bool:
+    """Whether the client of the event that is handled here has closed its connection, as Gradio's queue notes it.
+
+    A closed page ends its session, which is quicker; of a client of the web API only the connection is known.
+    """
+    page, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    if page is None or event_id is None:
+        return False
+    event = page._queue.event_ids_to_events.get(event_id)
+    return event is not None and not event.alive
 
 
 def known_folder(folder: Path) -> PurePath:
@@ -158,29 +212,3 @@ def known_folder(folder: Path) -> PurePath:
         return PurePath()
     parts = folder.relative_to(uploads).parts
     return PurePath(*parts[3:]) if parts[:1] == (SESSIONS,) else PurePath()
-
-
-def session_folder(session: str | None) -> Path:
-    """The visitor's folder for results, made if missing.
-
-    It lies in Gradio's own temporary folder, from where Gradio serves files without another copy.
-    """
-    folder = _folder(session)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def forget(work: SessionWork) -> None:
-    """Delete a visitor's files when Gradio drops the visitor's state."""
-    if work.folder is not None:
-        shutil.rmtree(work.folder, ignore_errors=True)
-
-
-def end_session(request: gr.Request) -> None:
-    """Delete a visitor's files once the page is closed."""
-    shutil.rmtree(_folder(request.session_hash), ignore_errors=True)
-
-
-def _folder(session: str | None) -> Path:
-    name = re.sub(r"[^A-Za-z0-9]", "", session or "") or "none"
-    return Path(get_upload_folder()) / SESSIONS / name

@@ -116,6 +116,7 @@ NO_COUNT = "The smallest component is {value!r}. Give a whole number of pixels, 
 NO_VOLUME = "The volume is {value!r}. Give a whole number from 1, or leave it out."
 NO_CHANNELS = "channels is {value!r}. Give true or false, or leave it out."
 VOLUME_OR_CHANNELS = "Both a volume and channels were asked for. Give one of them."
+CANCELLED = "This run was ended early."
 ONE_FILE_ONLY = "The endpoint takes exactly one file. Call it once for each file."
 
 MODELS_INTRO = (

@@ -10,15 +10,18 @@ from gradio.utils import get_upload_folder
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.ui.api import check_channels
+from medseg_demo.ui.api import check_channels, client_run
+from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.tab import RUNS_AT_ONCE
 
 Answer = tuple[str, dict[str, object]]
 
 
-def add_compare_endpoint(engine: Engine) -> None:
+def add_compare_endpoint(engine: Engine, sessions: Sessions) -> None:
     """Add the endpoint to the open block; nothing of it shows on the page."""
 
     def compare(
+        request: gr.Request,
         file: str,
         checkpoints: list[str],
         reference: str | None = None,
@@ -28,7 +31,7 @@ def add_compare_endpoint(engine: Engine) -> None:
         channels: bool = False,
     ) -> Answer:
         """Compare checkpoints, label maps and a reference on one image: a zip of all files, and the figures."""
-        try:
+        with client_run(sessions, request, message) as running:
             return compare_on_file(
                 engine,
                 file,
@@ -38,9 +41,8 @@ def add_compare_endpoint(engine: Engine) -> None:
                 consensus=consensus,
                 volume=volume,
                 channels=channels,
+                running=running,
             )
-        except Exception as error:
-            raise gr.Error(message(error), print_exception=False) from None
 
     inputs = [
         gr.File(label="file", visible=False),
@@ -53,7 +55,7 @@ def add_compare_endpoint(engine: Engine) -> None:
     ]
     outputs = [gr.File(label="archive", visible=False), gr.JSON(label="comparison", visible=False)]
     gr.Button(visible=False).click(
-        compare, inputs, outputs, api_name="compare", concurrency_id="gpu", concurrency_limit=1
+        compare, inputs, outputs, api_name="compare", concurrency_id="api", concurrency_limit=RUNS_AT_ONCE
     )
 
 
@@ -67,6 +69,7 @@ def compare_on_file(
     consensus: str | None = None,
     volume: int | None = None,
     channels: bool = False,
+    running: Running | None = None,
 ) -> Answer:
     """Compare on one image or volume.
 
@@ -79,12 +82,14 @@ def compare_on_file(
         consensus: "majority" or "staple"; None for none.
         volume: Which volume of a 4-D file, from 1.
         channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
+        running: Ends it early.
 
     Returns:
         The path of a zip with every label map and table, and all figures, "inf" and "nan" as strings.
 
     Raises:
         MedsegError: A file, a checkpoint or an option cannot be used, or they do not go together.
+        Cancelled: Its client has gone.
     """
     from evaluation.comparison.files import to_document, write_comparison, zip_files
     from evaluation.comparison.members import with_consensus
@@ -104,7 +109,9 @@ def compare_on_file(
     # Inside Gradio's own folder files are served as they are, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-compare-", dir=get_upload_folder()))
     image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
-    *_, found = compare(engine, image, request, engine_segment(engine))
+    running = running or Running("api", "")
+    with running.job(engine, is_large=image.is_volume) as job:
+        *_, found = compare(engine, image, request, engine_segment(engine, job, lambda *_: running.check()))
     found = with_consensus(found, request.method)
     files = write_comparison(found, folder)
     archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")

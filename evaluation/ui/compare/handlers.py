@@ -1,6 +1,6 @@
 """What happens on the Compare tab before a run: opening it, samples, uploads and controls.
 
-Each handler returns the parts of the page that change, by the names of ``compare_layout.lay_out``.
+Each handler returns the parts of the page that change, by the names of ``layout.lay_out``.
 """
 
 import secrets
@@ -53,7 +53,6 @@ def choose_sample(engine: Engine, work: Work, sample: Sample, checkpoints: tuple
 
 def take_files(engine: Engine, work: Work, paths: list[Path], folder: Path) -> Updates:
     """Read what was uploaded and show what it is; nothing is segmented yet."""
-    work.folder = folder
     try:
         unpack_to = folder / f"compare-{secrets.token_hex(4)}"
         offered = studies.offer(paths, engine.settings, unpack_to=unpack_to) if paths else ()
@@ -92,7 +91,6 @@ def _take(engine: Engine, work: Work, offered: tuple[Study, ...], study: Study) 
         return _nothing(work, offered, problem(work.result, error)) | {"study": _study_choice(offered, study)}
     work.given = Given(offered, study, image)
     return {
-        "work": work,
         "preflight": preflight_card(work),
         "study": _study_choice(offered, study),
         "status": "",
@@ -106,4 +104,4 @@ def _study_choice(offered: tuple[Study, ...], study: Study) -> object:
 
 def _nothing(work: Work, offered: tuple[Study, ...], shown: str) -> Updates:
     work.given = Given(offered)
-    return {"work": work, "preflight": shown, "study": gr.update(visible=False), "status": ""}
+    return {"preflight": shown, "study": gr.update(visible=False), "status": ""}

@@ -6,24 +6,20 @@ from typing import Any
 import gradio as gr
 
 from evaluation.ui.compare import texts
-from evaluation.ui.compare.state import Work
 from evaluation.ui.evaluate.components import html
 from medseg_demo.samples import Sample
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.segment.layout import lay_out_samples
-from medseg_demo.ui.session import LIFETIME_S, forget
 from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Any]  # components, whose events Gradio adds at run time
 
 STYLESHEET = Path(__file__).parent / "compare.css"
-MOST = 4
+MOST = 6
 
-# In the order of ``compare_state.Request``.
-CONTROLS = ("checkpoints", "reference", "label_maps", "method")
 DOWNLOADS = {
     "members_csv": texts.MEMBERS_CSV,
     "pairs_csv": texts.PAIRS_CSV,
@@ -41,7 +37,7 @@ def lay_out(settings: Settings) -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     Returns:
         Its components by name, and each sample with its button.
     """
-    parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S, delete_callback=forget)}
+    parts: Parts = {}
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
             samples = lay_out_samples()

@@ -1,4 +1,4 @@
-"""From a comparison to the changed parts of the Compare tab, by the names of ``compare_layout.lay_out``."""
+"""From a comparison to the changed parts of the Compare tab, by the names of ``layout.lay_out``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,6 @@ def whole_result(work: Work, result: Result, total: int, address: str) -> Update
     """
     comparison = result.comparison
     return {
-        "work": work,
         "status": view.verdict(comparison, total),
         "stale": stale_mark(work.given, result, result.request),
         **_shown(comparison),
@@ -40,12 +39,8 @@ def whole_result(work: Work, result: Result, total: int, address: str) -> Update
 
 
 def partial_result(work: Work, result: Result) -> Updates:
-    """What is there of a comparison while it goes on: no consensus and nothing to download.
-
-    The work is part of it, since the viewer asks for slices of a volume as soon as it shows the volume.
-    """
+    """What is there of a comparison while it goes on: no consensus and nothing to download."""
     return {
-        "work": work,
         "stale": stale_mark(work.given, result, result.request),
         **_shown(result.comparison),
         "method": gr.update(interactive=False),

@@ -1,6 +1,6 @@
-"""What happens on the Compare tab from the Compare button on: the run, Stop, the consensus, slices of a volume.
+"""What happens on the Compare tab from the Compare button on: the run, the consensus, slices of a volume.
 
-Each handler returns the parts of the page that change, by the names of ``compare_layout.lay_out``.
+Each handler returns the parts of the page that change, by the names of ``layout.lay_out``.
 """
 
 import secrets
@@ -26,44 +26,45 @@ from medseg_demo.reading import lay_together
 from medseg_demo.rendering import Plane
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation
+from medseg_demo.segmenting.turns import Cancelled, Job
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
-from medseg_demo.ui.segment.updates import busy, idle
-from medseg_demo.ui.segment.work import Stopped
+from medseg_demo.ui.session import Running
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
+from medseg_demo.ui.tab import Call
 
 RESULTS = "comparisons"
 
 
-def run(
-    engine: Engine, work: Work, request: Request, folder: Path, address: str, progress: gr.Progress
-) -> Iterator[Updates]:
+def run(engine: Engine, call: Call, running: Running, request: Request) -> Iterator[Updates]:
     """Compare, showing each result as soon as it is there; after an error the previous result is there again."""
+    work = call.session.part(Work)
     total = len(request.checkpoints) + len(request.label_maps) + bool(request.reference)
     given, before = work.given, work.result
     found: Comparison | None = None
-    work.folder = folder
     try:
         if given.source is None or given.image is None:
             raise OptionError(texts.NO_IMAGE)
-        yield busy("compare")
-        work.stop.raised = False
+        image = given.image
         try:
-            for found in compare(engine, given.image, request, _segment(engine, work, progress)):
-                if len(found.members) < total:
-                    result = Result(given.source, request, found)
-                    yield _put(work, result, partial_result(work, result))
-        except Stopped:
+            with running.job(engine, is_large=image.is_volume, waiting=call.waiting(image.name)) as job:
+                for found in compare(engine, image, request, _segment(engine, call, running, job)):
+                    if len(found.members) < total:
+                        result = Result(given.source, request, found)
+                        yield _put(work, result, partial_result(work, result))
+        except Cancelled:
+            if running.visitor_left:
+                return
             found = found and replace(found, partial=True)
         if found is None:
-            yield idle("compare") | {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
+            yield {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
             return
         method = request.method if len(found.predictions) > 1 else None
-        result = _written(folder, Result(given.source, request, with_consensus(found, method)))
-        yield idle("compare") | _put(work, result, whole_result(work, result, total, address))
+        result = _written(call.session.folder, Result(given.source, request, with_consensus(found, method)))
+        yield _put(work, result, whole_result(work, result, total, call.address))
     except Exception as error:
-        back = _put(work, before, whole_result(work, before, total, address)) if found and before else {}
-        yield idle("compare") | back | {"status": problem(before, error)}
+        back = _put(work, before, whole_result(work, before, total, call.address)) if found and before else {}
+        yield back | {"status": problem(before, error)}
 
 
 def _put(work: Work, result: Result, updates: Updates) -> Updates:
@@ -85,7 +86,6 @@ def compare(engine: Engine, image: MedicalImage, request: Request, segment: Segm
             image,
             label_maps,
             reference=reference,
-            class_names=next((card.class_names for card in cards.values()), None),
             taken=list(cards),
         )
     return run_comparison(image, cards, given, segment)
@@ -109,12 +109,6 @@ def usable_cards(engine: Engine, names: Sequence[str]) -> dict[str, ModelCard]:
     return {name: card for name in names if (card := engine.entry(name).card) is not None}
 
 
-def request_stop(work: Work) -> object:
-    """Ask this visitor's running handler to end after the present batch; the button is disabled."""
-    work.stop.raised = True
-    return gr.update(interactive=False)
-
-
 def choose_consensus(work: Work, method: Method | None, folder: Path, address: str) -> Updates:
     """Add the consensus to the result, make it otherwise, or take it away."""
     before = work.result
@@ -122,7 +116,6 @@ def choose_consensus(work: Work, method: Method | None, folder: Path, address: s
         return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
     if before.comparison.method == method:
         return {}
-    work.folder = folder
     try:
         found = with_consensus(before.comparison, method)
         result = replace(before, request=replace(before.request, method=method), comparison=found)
@@ -142,11 +135,13 @@ def send_slices(work: Work, plane: Plane, slices: list[int], key: str, channels:
     return view.viewer_value(comparison, plane=plane, slices=wanted, channels=of, key=key)
 
 
-def engine_segment(engine: Engine, progress: Callable[[str, int, int], None] | None = None) -> Segment:
+def engine_segment(
+    engine: Engine, job: Job | None = None, progress: Callable[[str, int, int], None] | None = None
+) -> Segment:
     """The engine as what runs the checkpoints of a comparison."""
 
     def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, Cost]]:
-        for result in engine.segment_each(image, names, progress=progress):
+        for result in engine.segment_each(image, names, progress=progress, job=job):
             yield result, engine_cost(engine, result.checkpoint)
 
     return segment
@@ -158,20 +153,16 @@ def engine_cost(engine: Engine, checkpoint: str) -> Cost:
     return Cost(loaded.parameters) if engine.runs_elsewhere else find_cost(loaded, engine.settings)
 
 
-def _segment(engine: Engine, work: Work, progress: gr.Progress) -> Segment:
+def _segment(engine: Engine, call: Call, running: Running, job: Job) -> Segment:
     def segment(image: MedicalImage, names: Sequence[str]) -> Iterator[tuple[Segmentation, Cost]]:
         def tell(name: str, done: int, total: int) -> None:
-            if work.stop.raised:
-                raise Stopped
+            running.check()
             share = (names.index(name) + done / total) / len(names)
-            progress(share, desc=texts.SEGMENTING.format(name=image.name, checkpoint=name))
+            call.say(share, texts.SEGMENTING.format(name=image.name, checkpoint=name))
 
         if names:
             tell(names[0], 0, 1)
-        for result in engine_segment(engine, tell)(image, names):
-            yield result
-            if work.stop.raised and result[0].checkpoint != names[-1]:
-                raise Stopped
+        yield from engine_segment(engine, job, tell)(image, names)
 
     return segment
 
@@ -181,7 +172,7 @@ def _written(visitor: Path, result: Result, written: Mapping[str, Path] | None =
     root = visitor / RESULTS
     folder = root / secrets.token_hex(4)
     files = write_comparison(result.comparison, folder, written=written)
-    archive = zip_files(files, folder / f"{files.document.stem}.zip")
+    archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")
     for old in root.iterdir() if written is None else ():
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)

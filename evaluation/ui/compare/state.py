@@ -1,4 +1,4 @@
-"""What the Compare tab remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
+"""What the Compare tab remembers of one visitor, in the session."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, cast
 
 from evaluation.comparison.agreement import Method
 from medseg_demo.image import MedicalImage
-from medseg_demo.ui.session import SessionWork
 
 if TYPE_CHECKING:
     from evaluation.comparison.files import ComparisonFiles
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What the controls say, in the order in which they stand on the page.
+    """What the controls say; each field is called like its control.
 
     Attributes:
         checkpoints: Names.
@@ -76,9 +75,9 @@ class Result:
     archive: Path | None = None
 
 
-@dataclass(eq=False, kw_only=True)
-class Work(SessionWork):
-    """That of the Compare tab.
+@dataclass(eq=False)
+class Work:
+    """One visitor's work on the tab.
 
     Attributes:
         given: What the next run is of.

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from medseg_demo.ui.session import StopRequest
-
 if TYPE_CHECKING:  # start-up does not wait for pandas and plotly
     from evaluation.results.answers import Answer, Question
     from evaluation.results.figures import View
@@ -15,12 +13,12 @@ Theme = Literal["light", "dark"]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the controls above the results say, in the order in which they stand on the page."""
+    """What the controls above the results say; each field is called like its control, or names it."""
 
     test_set: str | None = None
     class_name: str = ""
     metric: str = "dice"
-    checkpoints: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = field(default=(), metadata={"part": "compared"})
     empty: Literal["skip", "one", "zero"] = "skip"
     failed: Literal["apart", "worst"] = "apart"
     order: Literal["class", "case", "pooled"] = "class"
@@ -53,13 +51,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the controls of an evaluation say, in the order in which they stand on the page."""
+    """What the controls of an evaluation say; each field is called like its control, or names it."""
 
     test_sets: tuple[str, ...] = ()
     split: str = ""
     checkpoints: tuple[str, ...] = ()
     upload: tuple[str, ...] = ()
-    name: str = ""
+    name: str = field(default="", metadata={"part": "upload_name"})
     metrics: tuple[str, ...] = ()
     tolerance: float = 1.0
 
@@ -133,7 +131,6 @@ class Board:
         table: Which rows of the table are shown.
         case: The case that is open.
         choices: What the visitor's last evaluation was started with.
-        stop: Raised to end an evaluation early.
         latest: One for all boards of the visitor.
     """
 
@@ -143,7 +140,6 @@ class Board:
     table: TableView = TableView()
     case: CaseKey | None = None
     choices: Choices | None = None
-    stop: StopRequest = field(default_factory=StopRequest)
     latest: Latest = field(default_factory=Latest)
 
     @property

@@ -1,4 +1,4 @@
-"""What happens on the Evaluate tab from the Evaluate button on: the run, Stop, and imports.
+"""What happens on the Evaluate tab from the Evaluate button on: the run, and imports.
 
 Each handler returns the parts of the page that change, by the names of ``layout.lay_out``.
 """
@@ -6,48 +6,62 @@ Each handler returns the parts of the page that change, by the names of ``layout
 from collections.abc import Iterator
 from dataclasses import replace
 
-import gradio as gr
-
 from evaluation.results.origins import find_test_set
 from evaluation.runs.request import RunOutcome, RunProgress
 from evaluation.ui.evaluate import fragments, result_handlers, run_job, texts, views
 from evaluation.ui.evaluate.board import Asked, Board, Choices
 from evaluation.ui.evaluate.messages import message
 from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, forget_old_visitors, visitor_folder
+from evaluation.ui.evaluate.run_job import Queued
 from evaluation.ui.evaluate.views import Updates
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.turns import Cancelled, Turns
 from medseg_demo.ui import markup
-from medseg_demo.ui.segment.updates import busy, idle
+from medseg_demo.ui.session import Running
+from medseg_demo.ui.texts import queued
 
 MOST_FAILURES = 6
 
 
 def evaluate(
-    engine: Engine, board: Board, choices: Choices, asked: Asked, *, workers: int | None = None
+    engine: Engine,
+    turns: Turns,
+    running: Running,
+    board: Board,
+    choices: Choices,
+    asked: Asked,
+    *,
+    workers: int | None = None,
 ) -> Iterator[Updates]:
-    """Evaluate, streaming how far it is; an error leaves the results on the page in place."""
+    """Evaluate, streaming how far it is; an error leaves the results on the page in place.
+
+    Args:
+        engine: Runs the checkpoints.
+        turns: Lets evaluations in.
+        running: The visitor's run.
+        board: What is on the page.
+        choices: What to evaluate.
+        asked: What the controls above the results say.
+        workers: Processes that score; None chooses by the processor.
+    """
     try:
         if choices.upload and run_job.is_results_file(choices):
             yield _imported(engine, board, choices, asked)
             return
         run_job.check(choices)
-        board.stop.raised = False
         folder = visitor_folder(engine.settings, board.visitor)
-        yield busy("evaluate", texts.STARTING)
         forget_old_visitors(engine.settings)
-        for said in run_job.Job(engine, choices, folder, board.stop, workers).run():
-            if isinstance(said, RunProgress):
+        for said in run_job.Job(engine, turns, choices, folder, running, workers).run():
+            if isinstance(said, Queued):
+                yield {"status": markup.busy(queued(texts.THIS_EVALUATION, said.ahead, said.seconds_left))}
+            elif isinstance(said, RunProgress):
                 yield {"status": _progress(said)}
             else:
-                yield idle("evaluate") | _finished(engine, board, choices, asked, said)
+                yield _finished(engine, board, choices, asked, said)
+    except Cancelled:
+        yield {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_QUEUED])}
     except Exception as error:
-        yield idle("evaluate") | {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
-
-
-def request_stop(board: Board) -> object:
-    """Ask this visitor's running evaluation to end; the button is disabled."""
-    board.stop.raised = True
-    return gr.update(interactive=False)
+        yield {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
 
 
 def stale_mark(board: Board, choices: Choices) -> str:

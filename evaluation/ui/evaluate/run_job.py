@@ -20,12 +20,26 @@ from medseg_demo.errors import OptionError
 from medseg_demo.names import shown
 from medseg_demo.reading import collect_files, data_files_beside
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
-from medseg_demo.ui.session import StopRequest
+from medseg_demo.ui.session import Running
 
 POLL_S = 0.4
 RESULT_SUFFIXES = (".json", ".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Where an evaluation stands before it begins.
+
+    Attributes:
+        ahead: Evaluations before it.
+        seconds_left: Until it begins; None where unknown.
+    """
+
+    ahead: int
+    seconds_left: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,38 +48,39 @@ class Job:
 
     Attributes:
         engine: Knows the checkpoints.
+        turns: Lets evaluations in, a few at once.
         choices: What to evaluate.
         folder: The visitor's folder.
-        stop: Ends it early; what is done is kept.
+        running: Ends it early; what is done is kept.
         workers: Processes that score; None chooses by the processor.
     """
 
     engine: Engine
+    turns: Turns
     choices: Choices
     folder: Path
-    stop: StopRequest
+    running: Running
     workers: int | None = None
 
-    def run(self) -> Iterator[RunProgress | RunOutcome]:
+    def run(self) -> Iterator["Queued | RunProgress | RunOutcome"]:
         """Work in a thread of its own: how far it is, now and then, and at the end what came out.
 
         Raises:
             MedsegError: A choice cannot be used, or results cannot be written.
+            Cancelled: It was stopped while it was queued.
         """
         state = _State()
         thread = threading.Thread(target=self._work, args=(state,), name="evaluation", daemon=True)
         thread.start()
         try:
-            last: RunProgress | None = None
+            last: Queued | RunProgress | None = None
             while thread.is_alive():
                 thread.join(POLL_S)
-                if self.stop.raised:
-                    state.stop.set()
                 if state.progress is not None and state.progress is not last:
                     last = state.progress
                     yield last
         finally:  # also where the visitor has gone: what is done is kept
-            state.stop.set()
+            self.running.cancel()
         if state.error is not None:
             raise state.error
         assert state.outcome is not None
@@ -73,20 +88,18 @@ class Job:
 
     def _work(self, state: "_State") -> None:
         try:
-            state.outcome = self._evaluate(state)
+            with self.running.job(self.turns, waiting=lambda *place: setattr(state, "progress", Queued(*place))):
+                state.outcome = self._evaluate(state)
         except BaseException as error:
             state.error = error
 
     def _evaluate(self, state: "_State") -> RunOutcome:
         from evaluation.runs.runner import run
-        from medseg_demo.models.catalog import load_checkpoint
 
         choices, settings = self.choices, self.engine.settings
         folders = [find_test_set(name, settings).folder for name in choices.test_sets]
         test_sets = [read_test_set(folder, split=choices.split or None) for folder in folders]
-        checkpoints = [
-            load_checkpoint(self.engine.entry(name).name, settings.checkpoints_dir) for name in choices.checkpoints
-        ]
+        checkpoints = [self.engine.loaded(name) for name in choices.checkpoints]
         with _unpacked(choices, self.folder, settings) as predictions:
             outcome = run(
                 test_sets,
@@ -98,7 +111,9 @@ class Job:
                 ),
                 settings=settings,
                 progress=lambda progress: setattr(state, "progress", progress),
-                stop=state.stop,
+                stop=self.running.stopped,
+                engine=self.engine,
+                owner=self.running.owner,
             )
         notes = [note for test_set in test_sets for note in test_set.notes]
         return replace(outcome, notes=(*notes, *outcome.notes))
@@ -108,8 +123,7 @@ class _State:
     """What the thread tells."""
 
     def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.progress: RunProgress | None = None
+        self.progress: Queued | RunProgress | None = None
         self.outcome: RunOutcome | None = None
         self.error: BaseException | None = None
 

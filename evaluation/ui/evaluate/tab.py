@@ -1,30 +1,23 @@
 """Events of the Evaluate tab: which one calls which handler, with which parts of the page."""
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
+from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Asked, Board, Choices
-from evaluation.ui.evaluate.layout import ASKED, CHOICES, lay_out
+from evaluation.ui.evaluate.layout import lay_out
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.ui.code import page_address
+from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui.code_view import CODE_PARTS
-from medseg_demo.ui.session import session_folder
+from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.tab import QUICK, READING, Call, Tab, Updates, controls
 
-Changes = dict[Component, object]
-Updates = dict[str, object]
-
-# One evaluation at a time; the others see their place in the queue. It is not the turn of the Segment tab.
-RUNNING: dict[str, Any] = {"concurrency_id": "evaluate", "concurrency_limit": 1, "api_visibility": "private"}
-OPENING: dict[str, Any] = {"concurrency_id": "open", "concurrency_limit": 4, "api_visibility": "private"}
-QUICK: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+OPENING: dict[str, Any] = READING | {"concurrency_id": "open"}
 
 # What the browser alone knows: the visitor's own name, kept there, and whether the page is dark.
-ON_LOAD = """() => {
+ON_LOAD = """(session) => {
   const numbers = Array.from(crypto.getRandomValues(new Uint8Array(16)));
   let visitor = numbers.map((number) => number.toString(16).padStart(2, "0")).join("");
   try {
@@ -32,32 +25,25 @@ ON_LOAD = """() => {
     if (/^[0-9a-f]{32}$/.test(kept || "")) visitor = kept;
     else localStorage.setItem("medseg-visitor", visitor);
   } catch {}
-  return [visitor, document.body.classList.contains("dark") ? "dark" : "light"];
+  return [session, visitor, document.body.classList.contains("dark") ? "dark" : "light"];
 }"""
 
 
 TO_STATUS = """() => document.querySelector("#ev-status")?.scrollIntoView({ block: "start" })"""
 
 
-def _handlers(kind: str) -> ModuleType:
-    """A module of handlers, imported when it is first needed: start-up does not wait for pandas and plotly."""
-    return import_module(f"evaluation.ui.evaluate.{kind}_handlers")
-
-
-class EvaluateTab:
+class EvaluateTab(Tab):
     """The Evaluate tab. Make it inside the open tab; then ``connect`` it to the page.
 
     Args:
         engine: Runs the checkpoints; its settings name the folders.
+        sessions: Of the page.
+        turns: Lets evaluations in.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.parts = lay_out(engine.settings)
-        self.outputs = list(self.parts.values())
-        self._board = self.parts["board"]
-        self._asked = [self.parts[name] for name in ASKED]
-        self._choices = [self.parts[name] for name in CHOICES]
+    def __init__(self, engine: Engine, sessions: Sessions, turns: Turns) -> None:
+        super().__init__(engine, sessions, lay_out(engine.settings), button="evaluate", record=Choices)
+        self._turns = turns
 
     def connect(self, page: gr.Blocks) -> None:
         """Give every event of the tab its handler."""
@@ -65,39 +51,34 @@ class EvaluateTab:
         self._on_question()
         self._on_table()
         self._on_case()
+        self._on_figure()
         self._on_run()
         self._on_export()
         self._on_code()
 
     def _on_start(self, page: gr.Blocks) -> None:
-        def open_tab(visitor: str, theme: str) -> Changes:
-            return self.changes(_handlers("result").open_tab(self._engine, visitor, theme))
+        def open_tab(call: Call, visitor: str, theme: str) -> Updates:
+            return self.handlers("result_handlers").open_tab(self.engine, visitor, theme)
 
-        inputs = [self.parts["visitor"], self.parts["theme"]]
-        self.loaded = page.load(open_tab, inputs, self.outputs, js=ON_LOAD, show_progress="hidden", **OPENING)
+        options = OPENING | {"show_progress": "hidden", "js": ON_LOAD}
+        self.loaded = self.on(page.load, open_tab, "visitor", "theme", **options)
         self.then_pictures(self.loaded)
 
-        def choose(board: Board, keys: list[str], *asked: object) -> Changes:
-            return self.changes(_handlers("result").choose_runs(self._engine, board, keys, Asked.of(*asked)))
+        def choose(call: Call, board: Board, keys: list[str], asked: Asked) -> Updates:
+            return self.handlers("result_handlers").choose_runs(self.engine, board, keys, asked)
 
-        runs = self.parts["runs"]
-        self.then_pictures(runs.input(choose, [self._board, runs, *self._asked], self.outputs, **QUICK))
+        self.then_pictures(self.on(self.parts["runs"].input, choose, "board", "runs", Asked, **QUICK))
 
     def _on_question(self) -> None:
         for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order"):
-            event = self.parts[name].input(self._asker("ask"), [self._board, *self._asked], self.outputs, **QUICK)
-            self.then_pictures(event)
-        outputs = [self.parts[name] for name in ("difference", "figure", "no_figure", "column")]
-        for names, handler in (
-            (("first", "second"), "compare"),
-            (("plot", "column"), "draw"),
-        ):
-            for name in names:
-                self.parts[name].input(self._asker(handler), [self._board, *self._asked], outputs, **QUICK)
+            self.then_pictures(self.on(self.parts[name].input, self._asker("ask"), "board", Asked, **QUICK))
+        outputs = ("difference", "figure", "no_figure", "column")
+        for name, handler in (("first", "compare"), ("second", "compare"), ("plot", "draw"), ("column", "draw")):
+            self.on(self.parts[name].input, self._asker(handler), "board", Asked, outputs=outputs, **QUICK)
 
-    def _asker(self, name: str) -> Callable[..., Changes]:
-        def ask(board: Board, *asked: object) -> Changes:
-            return self.changes(getattr(_handlers("result"), name)(board, Asked.of(*asked)))
+    def _asker(self, name: str) -> Callable[..., Updates]:
+        def ask(call: Call, board: Board, asked: Asked) -> Updates:
+            return getattr(self.handlers("result_handlers"), name)(board, asked)
 
         return ask
 
@@ -109,110 +90,93 @@ class EvaluateTab:
             parameter: Do so only where the page's address has it.
         """
 
-        def add_pictures(request: gr.Request, board: Board) -> Changes:
-            if parameter and parameter not in request.query_params:
-                return gr.skip()
-            return self.changes(_handlers("result").add_pictures(self._engine, board))
+        def add_pictures(call: Call, board: Board) -> Updates:
+            if parameter and parameter not in call.request.query_params:
+                return {}
+            return self.handlers("result_handlers").add_pictures(self.engine, board)
 
-        event.then(add_pictures, self._board, self.parts["gallery"], show_progress="hidden", **OPENING)
+        options = OPENING | {"show_progress": "hidden"}
+        self.on(event.then, add_pictures, "board", outputs=("gallery",), **options)
 
     def _on_table(self) -> None:
-        def sort(board: Board, event: gr.EventData) -> Changes:
-            return self.changes(_handlers("result").sort_table(board, str(event.column)))
+        def sort(call: Call, board: Board) -> Updates:
+            return self.handlers("result_handlers").sort_table(board, str(call.event.column))
 
-        def turn(board: Board, event: gr.EventData) -> Changes:
-            return self.changes(_handlers("result").turn_page(board, int(event.page)))
+        def turn(call: Call, board: Board) -> Updates:
+            return self.handlers("result_handlers").turn_page(board, int(call.event.page))
 
-        def keep(board: Board, text: str) -> Changes:
-            return self.changes(_handlers("result").filter_table(board, text))
+        def keep(call: Call, board: Board, text: str) -> Updates:
+            return self.handlers("result_handlers").filter_table(board, text)
 
-        cases, outputs = self.parts["cases"], [self._board, self.parts["cases"]]
-        cases.sort(sort, self._board, outputs, **QUICK)
-        cases.turn_page(turn, self._board, outputs, **QUICK)
-        self.parts["filter"].input(
-            keep, [self._board, self.parts["filter"]], outputs, trigger_mode="always_last", **QUICK
-        )
+        cases, outputs = self.parts["cases"], ("board", "cases")
+        self.on(cases.sort, sort, "board", outputs=outputs, **QUICK)
+        self.on(cases.turn_page, turn, "board", outputs=outputs, **QUICK)
+        latest = QUICK | {"trigger_mode": "always_last"}
+        self.on(self.parts["filter"].input, keep, "board", "filter", outputs=outputs, **latest)
 
     def _on_case(self) -> None:
-        shown = self.parts["shown"]
+        def open_picked(call: Call, board: Board, shown: Any) -> Updates:
+            return self.handlers("case_handlers").open_picked(self.engine, board, list(call.event.pick), shown)
 
-        def open_picked(board: Board, case: object, event: gr.EventData) -> Changes:
-            return self.changes(_handlers("case").open_picked(self._engine, board, list(event.pick), case))
+        def open_neighbour(call: Call, board: Board, shown: Any) -> Updates:
+            return self.handlers("case_handlers").open_neighbour(self.engine, board, int(call.event.step), shown)
 
-        def open_neighbour(board: Board, case: object, event: gr.EventData) -> Changes:
-            return self.changes(_handlers("case").open_neighbour(self._engine, board, int(event.step), case))
+        def close(call: Call, board: Board) -> Updates:
+            return self.handlers("case_handlers").close(board)
 
-        def close(board: Board) -> Changes:
-            return self.changes(_handlers("case").close(board))
+        def send_slices(call: Call, shown: Any) -> Updates:
+            asked, handlers = call.event, self.handlers("case_handlers")
+            return {"viewer": handlers.send_slices(shown, asked.plane, asked.slices, asked.key, asked.channels)}
 
-        def send_slices(case: object, event: gr.EventData) -> object:
-            return _handlers("case").send_slices(case, event.plane, event.slices, event.key, event.channels)
-
-        names = ("board", "shown", "drawer", "case_head", "case_note", "viewer", "others", "case_scores", "cases")
-        outputs = [self.parts[name] for name in names]
-        options = OPENING | {"show_progress": "hidden", "trigger_mode": "once"}
+        outputs = ("board", "shown", "drawer", "case_head", "case_note", "viewer", "others", "case_scores", "cases")
+        options = OPENING | {"show_progress": "hidden", "trigger_mode": "once", "outputs": outputs}
         for name in ("figure", "cases", "gallery", "others"):
-            self.parts[name].pick(open_picked, [self._board, shown], outputs, **options)
+            self.on(self.parts[name].pick, open_picked, "board", "shown", **options)
         for name in ("case_head", "viewer"):
-            self.parts[name].navigate(open_neighbour, [self._board, shown], outputs, **options)
-        self.parts["case_head"].close(close, self._board, outputs, **QUICK)
-        self.parts["viewer"].change_slice(send_slices, shown, self.parts["viewer"], **QUICK)
+            self.on(self.parts[name].navigate, open_neighbour, "board", "shown", **options)
+        self.on(self.parts["case_head"].close, close, "board", **QUICK)
+        self.on(self.parts["viewer"].change_slice, send_slices, "shown", outputs=("viewer",), **QUICK)
 
-        # Gradio finds its own argument by its place, so it stands before the inputs.
-        def turn(event: gr.EventData, board: Board, *asked: object) -> Changes:
-            return self.changes(_handlers("result").turn(board, event.theme, Asked.of(*asked)))
+    def _on_figure(self) -> None:
+        def turn(call: Call, board: Board, asked: Asked) -> Updates:
+            return self.handlers("result_handlers").turn(board, call.event.theme, asked)
 
-        self.parts["figure"].theme(
-            turn, [self._board, *self._asked], [self.parts[name] for name in ("figure", "no_figure")], **QUICK
-        )
+        self.on(self.parts["figure"].theme, turn, "board", Asked, outputs=("figure", "no_figure"), **QUICK)
 
     def _on_run(self) -> None:
-        split = len(CHOICES)
+        def evaluate(call: Call, running: Running, board: Board, choices: Choices, asked: Asked) -> Iterator[Updates]:
+            handlers = self.handlers("run_handlers")
+            return handlers.evaluate(self.engine, self._turns, running, board, choices, asked)
 
-        def evaluate(board: Board, *values: object) -> Iterator[Changes]:
-            choices, asked = Choices.of(*values[:split]), Asked.of(*values[split:])
-            for updates in _handlers("run").evaluate(self._engine, board, choices, asked):
-                yield self.changes(updates)
+        def compare(call: Call, board: Board, choices: Choices) -> str:
+            return self.handlers("run_handlers").stale_mark(board, choices)
 
-        def compare(board: Board, *values: object) -> str:
-            return _handlers("run").stale_mark(board, Choices.of(*values))
-
-        inputs = [self._board, *self._choices, *self._asked]
-        event = self.parts["evaluate"].click(evaluate, inputs, self.outputs, show_progress="hidden", **RUNNING)
+        inputs = ("board", Choices, Asked)
+        event = self.run_after(
+            self.parts["evaluate"].click, evaluate, *inputs, words=texts.STARTING, show_progress="hidden"
+        )
         event.then(None, None, None, js=TO_STATUS, api_visibility="private")
         self.then_pictures(event)
-        stop = self.parts["stop"]
-        stop.click(self._stop, self._board, stop, **QUICK)
-        for component in self._choices:
-            component.change(compare, [self._board, *self._choices], self.parts["stale"], **QUICK)
+        self.on_stop()
+        for name in controls(Choices):
+            self.mark_stale(self.parts[name].change, compare, "board")
 
-        def choose_test_sets(names: list[str]) -> Changes:
-            return self.changes(_handlers("result").choose_test_sets(self._engine, names))
+        def choose_test_sets(call: Call, names: list[str]) -> Updates:
+            return self.handlers("result_handlers").choose_test_sets(self.engine, names)
 
-        outputs = [self.parts["split"], self.parts["status"]]
-        self.parts["test_sets"].input(choose_test_sets, self.parts["test_sets"], outputs, **OPENING)
-
-    @staticmethod
-    def _stop(board: Board) -> object:
-        return _handlers("run").request_stop(board)
+        chosen = self.parts["test_sets"].input
+        self.on(chosen, choose_test_sets, "test_sets", outputs=("split", "status"), **OPENING)
 
     def _on_export(self) -> None:
-        def export(request: gr.Request, board: Board, kind: str) -> Changes:
-            folder = session_folder(request.session_hash)
-            return self.changes(_handlers("result").export(self._engine, board, kind, folder))
+        def export(call: Call, board: Board, kind: str) -> Updates:
+            return self.handlers("result_handlers").export(self.engine, board, kind, call.session.folder)
 
-        outputs = [self.parts["files"], self.parts["export_note"]]
-        self.parts["prepare"].click(export, [self._board, self.parts["format"]], outputs, **OPENING)
+        outputs = ("files", "export_note")
+        self.on(self.parts["prepare"].click, export, "board", "format", outputs=outputs, **OPENING)
 
     def _on_code(self) -> None:
-        def write(request: gr.Request, board: Board) -> Changes:
-            board_code = import_module("evaluation.ui.evaluate.code").board_code
-            return self.changes(board_code(board, self._engine.settings, page_address(request)))
+        def write(call: Call, board: Board) -> Updates:
+            return self.handlers("code").board_code(board, self.engine.settings, call.address)
 
-        code = [self.parts[name] for name in CODE_PARTS]
         for name in ("leaderboard", "case_head"):
-            self.parts[name].change(write, self._board, code, **QUICK)
-
-    def changes(self, updates: Updates) -> Changes:
-        """Updates by name as updates by component; none at all in the form that Gradio takes for it."""
-        return {self.parts[name]: value for name, value in updates.items()} or gr.skip()
+            self.on(self.parts[name].change, write, "board", outputs=CODE_PARTS, **QUICK)

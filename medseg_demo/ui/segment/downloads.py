@@ -10,7 +10,7 @@ from PIL import Image
 from medseg_demo.reading.studies import Study
 from medseg_demo.rendering import most_labelled_slice, overlay_picture
 from medseg_demo.segmenting.pipeline import Segmentation
-from medseg_demo.ui.session import Outcome
+from medseg_demo.ui.segment.state import Outcome
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary, write_csv, write_json
 from medseg_demo.writing.whole import whole_file

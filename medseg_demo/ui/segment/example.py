@@ -12,7 +12,7 @@ from medseg_demo.reading.studies import Study
 from medseg_demo.samples import list_samples
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.segment.downloads import RunFiles, write_outcome, write_run
-from medseg_demo.ui.session import Choices, Run
+from medseg_demo.ui.segment.state import Choices, Run
 
 logger = logging.getLogger(__name__)
 

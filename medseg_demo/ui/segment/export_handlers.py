@@ -14,9 +14,9 @@ from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment import exports
+from medseg_demo.ui.segment.state import Work
 from medseg_demo.ui.segment.surface_view import surface_value
 from medseg_demo.ui.segment.updates import Updates
-from medseg_demo.ui.session import Work
 from medseg_demo.writing.label_map import DICOM_SEG_NOTE
 
 

@@ -1,6 +1,6 @@
 """What happens on the Segment tab before a run: opening the page, samples, uploads and controls.
 
-Each handler returns the parts of the page that change, by the names of ``segment_layout.lay_out``.
+Each handler returns the parts of the page that change, by the names of ``layout.lay_out``.
 """
 
 import secrets
@@ -18,8 +18,8 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import checkpoint_view, markup, studies, texts, upload_card
 from medseg_demo.ui.segment import updates
 from medseg_demo.ui.segment.example import FinishedExample
+from medseg_demo.ui.segment.state import Choices, Given, Work
 from medseg_demo.ui.segment.updates import Updates
-from medseg_demo.ui.session import Choices, Given, Work
 
 # The hidden list keeps its entries: what it held may still be on its way here, and Gradio refuses what is in no list.
 NO_CHOICE = gr.update(value=None, visible=False)
@@ -71,13 +71,12 @@ def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, 
     """
     if len(paths) > 1:
         yield {"preflight": markup.busy(texts.LOOKING.format(count=len(paths)))}
-    work.folder = folder
     try:
         unpack_to = folder / f"upload-{secrets.token_hex(4)}"
         offered = studies.offer(paths, engine.settings, unpack_to=unpack_to) if paths else ()
     except Exception as error:
         work.given = Given()
-        yield {"work": work, "preflight": updates.problem(work, error), "status": "", "study": NO_CHOICE}
+        yield {"preflight": updates.problem(work, error), "status": "", "study": NO_CHOICE}
         return
     first, offer = studies.first_choice(offered), studies.choices(offered)
     choice = gr.update(choices=offer, value=first, visible=True) if offer else NO_CHOICE
@@ -109,9 +108,9 @@ def _read(engine: Engine, work: Work, given: Given, choices: Choices) -> Updates
         image = read_image(given.studies[0], settings=engine.settings) if len(given.studies) == 1 else None
     except Exception as error:
         work.given = Given(given.offered)
-        return {"work": work, "preflight": updates.problem(work, error), "status": ""}
+        return {"preflight": updates.problem(work, error), "status": ""}
     work.given = replace(given, image=image)
-    return {"work": work, "preflight": preflight_card(engine, work, choices), "status": ""}
+    return {"preflight": preflight_card(engine, work, choices), "status": ""}
 
 
 def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:

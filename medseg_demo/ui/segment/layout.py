@@ -10,15 +10,12 @@ from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.segment.surface_view import SurfaceView
-from medseg_demo.ui.session import LIFETIME_S, Work, forget
 from medseg_demo.ui.viewer import Viewer
 
 Parts = dict[str, Any]  # components; which events each has, only Gradio knows
 
 html = partial(gr.HTML, apply_default_css=False)
 
-# In the order of ``state.Choices``.
-CONTROLS = ("checkpoint", "threshold", "flips", "denoise", "smallest_component", "fill_holes")
 DOWNLOADS = {
     "label_map": texts.LABEL_MAP,
     "overlay": texts.OVERLAY,
@@ -37,7 +34,7 @@ def lay_out(settings: Settings) -> tuple[Parts, list[tuple[Sample, gr.Button]]]:
     Returns:
         Its components by name, and each sample with its button.
     """
-    parts: Parts = {"work": gr.State(Work(), time_to_live=LIFETIME_S, delete_callback=forget)}
+    parts: Parts = {}
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
             samples = lay_out_samples()

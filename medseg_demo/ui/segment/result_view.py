@@ -7,7 +7,7 @@ from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup, texts
-from medseg_demo.ui.session import Outcome, Run
+from medseg_demo.ui.segment.state import Outcome, Run
 from medseg_demo.ui.upload_card import size
 
 CLASS_COLUMNS = ("Class", "Size", "Share", "Components", "Mean confidence", "Largest diameter")

@@ -1,4 +1,4 @@
-"""From what happened to the changed parts of the Segment tab, by the names of ``segment_layout.lay_out``."""
+"""From what happened to the changed parts of the Segment tab, by the names of ``layout.lay_out``."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment import result_view
 from medseg_demo.ui.segment.downloads import RunFiles
 from medseg_demo.ui.segment.exports import format_choices
-from medseg_demo.ui.session import Choices, Given, Run, Work
+from medseg_demo.ui.segment.state import Choices, Given, Run, Work
 from medseg_demo.ui.viewer import segmentation_value
 
 Updates = dict[str, object]
@@ -21,7 +21,6 @@ def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
     """Everything about a finished run, which need not be the work's yet."""
     first = run.succeeded[0]
     return {
-        "work": work,
         "status": result_view.verdict(run),
         "stale": stale_mark(work.given, run, run.choices),
         **view(run.shown),
@@ -92,21 +91,6 @@ def checkpoint(entry: CatalogEntry | None) -> Updates:
         "weaknesses": checkpoint_view.weaknesses(entry),
         "threshold": slider,
     }
-
-
-def busy(button: str = "segment", words: str = texts.WORKING) -> Updates:
-    """While a run goes on that the button of this name began."""
-    return {
-        button: gr.update(interactive=False),
-        "stop": gr.update(interactive=True),
-        "status": markup.busy(words),
-        "stale": "",
-    }
-
-
-def idle(button: str = "segment") -> Updates:
-    """After a run."""
-    return {button: gr.update(interactive=True), "stop": gr.update(interactive=False)}
 
 
 def problem(work: Work, error: Exception) -> str:

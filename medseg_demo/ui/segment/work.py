@@ -10,39 +10,39 @@ from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study, result_stems
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.turns import Cancelled, Waiting
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment.downloads import write_outcome
-from medseg_demo.ui.session import Choices, Given, Outcome, Run, StopRequest, known_folder
+from medseg_demo.ui.segment.state import Choices, Given, Outcome, Run
+from medseg_demo.ui.session import Running, known_folder
 
 # (studies done, studies in all, name of the present one, its steps that are done, its steps in all)
 Report = Callable[[int, int, str, int, int], None]
 
 
-class Stopped(Exception):  # noqa: N818 (nothing went wrong)
-    """The visitor pressed Stop."""
-
-
 @dataclass(frozen=True, eq=False)
-class Job:
-    """One run over studies, ready to start.
+class Studies:
+    """What is segmented one after the other, ready to start.
 
     Attributes:
         engine: Runs the network.
+        running: Its jobs, one a study, end with it.
         choices: What the controls said.
         options: The same, for one segmentation.
         folder: Where the files of the run are written.
-        stop: Ends the run early.
         report: Told about the progress.
+        waiting: By the name of a study, what is told while it is queued.
     """
 
     engine: Engine
+    running: Running
     choices: Choices
     options: SegmentOptions
     folder: Path
-    stop: StopRequest
     report: Report
+    waiting: Callable[[str], Waiting]
 
-    def run(self, given: Given) -> Iterator[Run]:
+    def segment(self, given: Given) -> Iterator[Run]:
         """Segment every study; a Run after each. The last one is whole, or marked as partial."""
         run = Run(self.choices, given.studies, folder=self.folder)
         stems: list[str] = []
@@ -51,7 +51,7 @@ class Job:
         for index, study in enumerate(given.studies):
             try:
                 outcome, segmentation = self._one(study, stems[index], given.image, index, run)
-            except Stopped:
+            except Cancelled:
                 yield replace(run, partial=True)
                 return
             run = replace(run, outcomes=(*run.outcomes, outcome), shown=run.shown or segmentation)
@@ -61,18 +61,18 @@ class Job:
         self, study: Study, name: str, image: MedicalImage | None, index: int, run: Run
     ) -> tuple[Outcome, Segmentation | None]:
         def progress(done: int, of: int) -> None:
-            if self.stop.raised:
-                raise Stopped
+            self.running.check()
             self.report(index, len(run.studies), name, done, of)
 
         progress(0, 1)
         try:
             image = called(image or read_image(study, settings=self.engine.settings), study, name, run.studies)
-            segmentation = self.engine.segment(
-                image, self.choices.checkpoint or "", options=self.options, progress=progress
-            )
+            with self.running.job(self.engine, is_large=image.is_volume, waiting=self.waiting(name)) as job:
+                segmentation = self.engine.segment(
+                    image, self.choices.checkpoint or "", options=self.options, progress=progress, job=job
+                )
             return write_outcome(segmentation, study, name, self.folder), segmentation
-        except Stopped:
+        except Cancelled:
             raise
         except Exception as error:
             return Outcome(study, name, error=explain(error)), None

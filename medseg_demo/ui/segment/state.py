@@ -1,0 +1,117 @@
+"""What the Segment tab remembers of one visitor, in the session."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medseg_demo.image import MedicalImage
+from medseg_demo.reading.studies import Study
+from medseg_demo.segmenting.measure import ClassMeasurement
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.prepare import Denoise
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the controls say; each field is called like its control."""
+
+    checkpoint: str | None = None
+    threshold: float = 0.5
+    flips: bool = False
+    denoise: Denoise = "none"
+    smallest_component: int = 0
+    fill_holes: bool = False
+
+    def options(self, *, multiclass: bool) -> SegmentOptions:
+        """As options of one segmentation; a checkpoint of several classes has no threshold."""
+        return SegmentOptions(
+            threshold=None if multiclass else self.threshold,
+            flips=self.flips,
+            denoise=self.denoise,
+            smallest_component=int(self.smallest_component or 0),
+            fill_holes=self.fill_holes,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one study.
+
+    Attributes:
+        source: What was read.
+        name: Its stem, made unique among the files of the run.
+        error: Why it could not be segmented; None where it could.
+        checkpoint: What segmented it.
+        options: How.
+        summary: What is written to JSON.
+        measurements: One a class.
+        label_map: The written label map.
+        overlay: The written overlay picture.
+        thumbnail: A small one for the gallery.
+    """
+
+    source: Study
+    name: str
+    error: str | None = None
+    checkpoint: str = ""
+    options: SegmentOptions | None = None
+    summary: dict[str, object] = field(default_factory=dict)
+    measurements: tuple[ClassMeasurement, ...] = ()
+    label_map: Path | None = None
+    overlay: Path | None = None
+    thumbnail: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The result on the page.
+
+    Attributes:
+        choices: What it was made with.
+        studies: What it was made of.
+        outcomes: One a study, in their order; fewer where it is partial.
+        shown: The segmentation in the viewer.
+        position: Its place among ``succeeded``.
+        partial: Whether it was stopped before its end.
+        folder: Where its files lie; None for the example, whose files are everybody's.
+    """
+
+    choices: Choices
+    studies: tuple[Study, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    shown: Segmentation | None = None
+    position: int = 0
+    partial: bool = False
+    folder: Path | None = None
+
+    @property
+    def succeeded(self) -> tuple[Outcome, ...]:
+        """The outcomes that are results, in the order of the gallery."""
+        return tuple(outcome for outcome in self.outcomes if outcome.error is None)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a visitor chose or uploaded.
+
+    Attributes:
+        offered: All of it.
+        studies: What the Segment button would segment: all that is offered, or the one that was chosen.
+        image: The only study's image, once it was read; None for several.
+    """
+
+    offered: tuple[Study, ...] = ()
+    studies: tuple[Study, ...] = ()
+    image: MedicalImage | None = None
+
+
+@dataclass(eq=False)
+class Work:
+    """One visitor's work on the tab.
+
+    Attributes:
+        given: What the next run is of.
+        run: The result on the page.
+    """
+
+    given: Given = field(default_factory=Given)
+    run: Run | None = None
