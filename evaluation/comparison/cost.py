@@ -7,7 +7,7 @@ took longer counts as loading.
 
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -55,14 +55,18 @@ def find_cost(checkpoint: Checkpoint, settings: Settings) -> Cost:
 
 
 def segment_each(
-    engine: "Engine", image: MedicalImage, names: Sequence[str], job: Job, progress: Progress | None = None
+    engine: "Engine",
+    image: MedicalImage,
+    checkpoints: Sequence[str | Checkpoint],
+    job: Job,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[Segmentation, Cost]]:
     """Segment an image with each checkpoint; the cost is without time, but for the loading so far.
 
     Args:
         engine: Runs the networks.
         image: The image.
-        names: The checkpoints.
+        checkpoints: Names, or loaded ones.
         job: What it is a part of.
         progress: Told how far each is.
 
@@ -71,11 +75,11 @@ def segment_each(
         Cancelled: The job was cancelled.
     """
     if engine.runs_elsewhere:  # and is lent for all of them at once
-        for result in engine.segment_each(image, names, job=job):
+        for result in engine.segment_each(image, checkpoints, job=job):
             yield result, Cost(engine.loaded(result.checkpoint).parameters)
         return
-    for name in names:
-        loaded, result, seconds = _segment(engine, image, name, job, progress)
+    for checkpoint in checkpoints:
+        loaded, result, seconds = _segment(engine, image, checkpoint, job, progress)
         with job.turn():
             cost = find_cost(loaded, engine.settings)
         yield result, replace(cost, first_seconds=seconds)
@@ -84,6 +88,7 @@ def segment_each(
 def with_times(
     engine: "Engine",
     comparison: Comparison,
+    checkpoints: Mapping[str, str | Checkpoint],
     job: Job,
     progress: Progress | None = None,
     *,
@@ -94,6 +99,7 @@ def with_times(
     Args:
         engine: What ran them.
         comparison: Of what ``segment_each`` gave.
+        checkpoints: What it ran, by name.
         job: What it is a part of.
         progress: Told how far each is.
         warm: Whether the networks had been timed on another image before, so that the pass on this one is their time.
@@ -108,18 +114,25 @@ def with_times(
             if warm:
                 cost = replace(cost, first_seconds=None, seconds=cost.first_seconds, passes=1)
             else:
-                cost = _timed(engine, comparison.image, member.name, cost, job, progress)
+                cost = _timed(engine, comparison.image, checkpoints[member.name], cost, job, progress)
         members.append(replace(member, cost=cost))
     return replace(comparison, members=tuple(members))
 
 
-def _timed(engine: "Engine", image: MedicalImage, name: str, cost: Cost, job: Job, progress: Progress | None) -> Cost:
+def _timed(
+    engine: "Engine",
+    image: MedicalImage,
+    checkpoint: str | Checkpoint,
+    cost: Cost,
+    job: Job,
+    progress: Progress | None,
+) -> Cost:
     passes = PASSES if (cost.first_seconds or 0.0) <= SLOW_S else 1
     taken = []
     for place in range(passes):
-        engine.loaded(name)  # it may have made room for another one meanwhile
+        engine.loaded(checkpoint)  # it may have made room for another one meanwhile
         tell = progress and partial(_part, progress, place, passes)
-        taken.append(_segment(engine, image, name, job, tell)[2])
+        taken.append(_segment(engine, image, checkpoint, job, tell)[2])
     return replace(cost, seconds=median(taken), passes=passes)
 
 
@@ -128,13 +141,13 @@ def _part(progress: Progress, place: int, passes: int, name: str, share: float) 
 
 
 def _segment(
-    engine: "Engine", image: MedicalImage, name: str, job: Job, progress: Progress | None
+    engine: "Engine", image: MedicalImage, checkpoint: str | Checkpoint, job: Job, progress: Progress | None
 ) -> tuple[Checkpoint, Segmentation, float]:
     """A checkpoint, its result, and the seconds that both took without the turns of others."""
     waited, start = job.waited_s, time.perf_counter()
-    loaded = engine.loaded(name)
-    tell = None if progress is None else (lambda done, total: progress(name, done / total))
-    result = engine.segment(image, name, progress=tell, job=job)
+    loaded = engine.loaded(checkpoint)
+    tell = None if progress is None else (lambda done, total: progress(loaded.name, done / total))
+    result = engine.segment(image, checkpoint, progress=tell, job=job)
     return loaded, result, time.perf_counter() - start - (job.waited_s - waited)
 
 

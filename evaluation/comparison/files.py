@@ -81,26 +81,29 @@ def write_comparison(
 
 
 @dataclass(frozen=True)
-class RunFiles:
-    """What was written of all images of a run together.
+class RunTables:
+    """The tables of all images of a run; of a single one they are its own.
 
     Attributes:
         members: One row for each image, label map and class, as CSV.
         pairs: One row for each image, two label maps and class, as CSV.
         document: Everything that is no picture, as JSON.
-        everything: All files as a zip.
         means: One row for each label map and class, over the images, as CSV; None of one image.
     """
 
     members: Path
     pairs: Path
     document: Path
-    everything: Path
     means: Path | None = None
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file."""
+        return tuple(path for path in (self.means, self.members, self.pairs, self.document) if path is not None)
 
-def write_run(figures: Sequence[Figures], written: Sequence[ComparisonFiles], folder: Path) -> RunFiles:
-    """Put the files of one image into a zip; of several images write the tables of all beside it.
+
+def write_tables(figures: Sequence[Figures], written: Sequence[ComparisonFiles], folder: Path) -> RunTables:
+    """Write the tables of all images of a run.
 
     Args:
         figures: One an image.
@@ -112,17 +115,16 @@ def write_run(figures: Sequence[Figures], written: Sequence[ComparisonFiles], fo
     """
     if len(figures) == 1:
         (one,) = written
-        archive = zip_files(one.paths, one.document.with_suffix(".zip"))
-        return RunFiles(one.members, one.pairs, one.document, archive)
-    members, pairs, means = (folder / f"all_{name}.csv" for name in ("members", "pairs", "means"))
-    document = folder / "all_comparisons.json"
-    _write_csv([row for one in figures for row in member_rows(one)], members)
-    _write_csv([row for one in figures for row in pair_rows(one)], pairs)
-    _write_csv(mean_rows(figures), means)
+        return RunTables(one.members, one.pairs, one.document)
+    tables = RunTables(
+        folder / "all_members.csv", folder / "all_pairs.csv", folder / "all_comparisons.json", folder / "all_means.csv"
+    )
+    _write_csv([row for one in figures for row in member_rows(one)], tables.members)
+    _write_csv([row for one in figures for row in pair_rows(one)], tables.pairs)
+    _write_csv(mean_rows(figures), folder / "all_means.csv")
     images = [json.loads(one.document.read_text(encoding="utf-8")) for one in written]
-    _write_json({"format_version": FORMAT_VERSION, "images": images, "means": mean_rows(figures)}, document)
-    every = [members, pairs, means, document, *(path for one in written for path in one.paths)]
-    return RunFiles(members, pairs, document, zip_files(every, folder / "all_comparisons.zip"), means)
+    _write_json({"format_version": FORMAT_VERSION, "images": images, "means": mean_rows(figures)}, tables.document)
+    return tables
 
 
 def zip_files(files: Sequence[Path], path: Path) -> Path:

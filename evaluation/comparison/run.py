@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from evaluation.comparison.classes import Stated
 from evaluation.comparison.cost import Progress, segment_each, with_times
-from evaluation.comparison.members import Comparison, read_members, run_comparison
+from evaluation.comparison.members import Comparison, Cost, read_members, run_comparison
 from medseg_demo import names
 from medseg_demo.errors import OptionError
+from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.reading.studies import NNUNET_CHANNEL
 
 if TYPE_CHECKING:
     from medseg_demo.image import MedicalImage
     from medseg_demo.segmenting.engine import Engine
+    from medseg_demo.segmenting.pipeline import Segmentation
     from medseg_demo.segmenting.turns import Job
 
 UNNAMED = "label map"  # of several images, those that are called as the images themselves
@@ -28,14 +31,14 @@ class Asked:
     """What is compared on one image.
 
     Attributes:
-        checkpoints: Names.
+        checkpoints: Names, or loaded ones.
         label_maps: Files by their names in the comparison.
         reference: The expert's label map.
         reference_name: What it is called; empty for its file's name.
         stated: What a person says of classes that are called differently.
     """
 
-    checkpoints: tuple[str, ...] = ()
+    checkpoints: tuple[str | Checkpoint, ...] = ()
     label_maps: Mapping[str, Path] = field(default_factory=dict)
     reference: Path | None = None
     reference_name: str = ""
@@ -44,7 +47,7 @@ class Asked:
 
 def assign(
     stems: Sequence[str],
-    checkpoints: Sequence[str],
+    checkpoints: Sequence[str | Checkpoint],
     *,
     label_maps: Sequence[Path] = (),
     references: Sequence[Path] = (),
@@ -54,7 +57,7 @@ def assign(
 
     Args:
         stems: What the images are called, no two alike.
-        checkpoints: Names.
+        checkpoints: Names, or loaded ones.
         label_maps: Files that were made elsewhere.
         references: The experts'.
         stated: What a person says of classes.
@@ -66,7 +69,7 @@ def assign(
     if len(stems) == 1:
         called: dict[str, Path] = {}
         for path in label_maps:
-            called[names.free_name(names.stem(path), [*every, *called])] = path
+            called[names.free_name(names.stem(path), [*map(_name, every), *called])] = path
         if len(references) > 1:
             raise OptionError(f"There are {len(references)} references for one image. Give one of them.")
         return [Asked(every, called, references[0] if references else None, stated=said)]
@@ -107,7 +110,8 @@ def compare_image(
         MedsegError: A checkpoint or a file cannot be used, or they do not go together.
         Cancelled: The job was cancelled.
     """
-    cards = {name: card for name in asked.checkpoints if (card := engine.entry(name).card) is not None}
+    chosen = {_name(one): one for one in asked.checkpoints}
+    cards = {name: card for name, one in chosen.items() if (card := _card(engine, one)) is not None}
     given = read_members(
         image,
         asked.label_maps,
@@ -115,11 +119,30 @@ def compare_image(
         reference_name=asked.reference_name,
         taken=list(cards),
     )
-    segment = partial(segment_each, engine, job=job, progress=progress)
+    segment = partial(_segment_each, engine, chosen, job, progress)
     for found in run_comparison(image, cards, given, segment, stated=asked.stated):
         yield found
     if cards:
-        yield with_times(engine, found, job, progress, warm=warm)
+        yield with_times(engine, found, chosen, job, progress, warm=warm)
+
+
+def _segment_each(
+    engine: "Engine",
+    chosen: Mapping[str, str | Checkpoint],
+    job: "Job",
+    progress: Progress | None,
+    image: "MedicalImage",
+    called: Sequence[str],
+) -> "Iterator[tuple[Segmentation, Cost]]":
+    return segment_each(engine, image, [chosen[name] for name in called], job, progress)
+
+
+def _name(checkpoint: str | Checkpoint) -> str:
+    return checkpoint if isinstance(checkpoint, str) else checkpoint.name
+
+
+def _card(engine: "Engine", checkpoint: str | Checkpoint) -> ModelCard | None:
+    return engine.entry(checkpoint).card if isinstance(checkpoint, str) else checkpoint.card
 
 
 def match_files(stems: Sequence[str], files: Iterable[Path]) -> list[dict[str, Path]]:

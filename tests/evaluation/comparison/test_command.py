@@ -78,6 +78,39 @@ def test_the_channel_files_of_a_case_are_one_image(files, capsys):
     assert "moved against the reference" in capsys.readouterr().out
     assert (files / "out" / "case_comparison.json").exists()
     assert main(["compare", *map(str, [*paths, *words])]) == 2
-    assert "2 files are 2 images" in capsys.readouterr().err
+    assert "reference.png belongs to none of the images" in capsys.readouterr().err
     assert main(["compare", *map(str, [*paths, "--channels", "--checkpoint", "small", *words])]) == 2
     assert "has 2 channels (0000, 0001), and the checkpoint takes one" in capsys.readouterr().err
+
+
+def test_several_images_have_their_own_references_and_means(files, capsys):
+    for number in range(2):
+        shutil.copyfile(files / "scan.png", files / f"case_{number}.png")
+        shutil.copyfile(files / ("moved.png" if number else "reference.png"), files / f"case_{number}_expert.png")
+    shutil.copyfile(files / "reference.png", files / "case_0_rater.png")
+    (files / "case_2.png").write_text("x")
+    images = [files / f"case_{number}.png" for number in range(3)]
+    words = [
+        "--reference",
+        *(files / f"case_{n}_expert.png" for n in range(2)),
+        "--label-map",
+        files / "case_0_rater.png",
+    ]
+    code = main(["compare", *map(str, [*images, "--checkpoint", "small", *words, "--output", files / "out"])])
+    printed = capsys.readouterr()
+    assert code == 1
+    assert "case_2.png" in printed.err
+    assert "rater, bright: Dice against the reference 1.000 (n = 1)" in printed.out.split("Means over 2 images")[1]
+    document = json.loads((files / "out" / "all_comparisons.json").read_text())
+    assert [one["image"] for one in document["images"]] == ["case_0", "case_1"]
+    assert (files / "out" / "case_1_small.png").is_file()
+
+
+def test_classes_are_said_to_be_the_same(files, capsys):
+    other = np.asarray(Image.open(files / "reference.png")) * 3
+    Image.fromarray(other).save(files / "three.png")
+    words = ["--checkpoint", "small", "--label-map", files / "three.png"]
+    assert run(files, *words) == 2
+    assert "three: class_3 = bright" in capsys.readouterr().err
+    assert run(files, *words, "--classes", "three: class_3 = bright") == 0
+    assert "three, bright: 1024 px" in capsys.readouterr().out.replace("\u202f", "")

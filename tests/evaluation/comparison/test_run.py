@@ -97,7 +97,12 @@ def timed(monkeypatch):
         ((_, cost),) = costs.segment_each(engine, IMAGE, ["net"], job)
         member = Member("net", "checkpoint", LabelMap(np.zeros((2, 2), np.uint8), ("one",)), cost=cost)
         found = costs.with_times(
-            engine, Comparison(IMAGE, (member,)), job, lambda name, share: shares.append(share), warm=warm
+            engine,
+            Comparison(IMAGE, (member,)),
+            {"net": "net"},
+            job,
+            lambda name, share: shares.append(share),
+            warm=warm,
         )
         return found.members[0].cost, engine.calls, shares
 

@@ -3,12 +3,11 @@
 import csv
 import json
 import math
-import zipfile
 
 import numpy as np
 import pytest
 
-from evaluation.comparison.files import write_comparison, write_run
+from evaluation.comparison.files import write_comparison, write_tables
 from evaluation.comparison.members import Comparison, Cost, Member, with_consensus
 from evaluation.comparison.several import Figures, summarise
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
@@ -72,27 +71,28 @@ def test_the_time_is_the_median_and_loading_that_of_the_first():
     assert found.load_seconds == pytest.approx(1.5)
 
 
-def test_the_files_of_all_images_are_in_one_zip(tmp_path):
+def test_the_tables_of_all_images(tmp_path):
     found = [comparison(name, FULL, HALF, reference=FULL) for name in ("a", "b")]
     written = [write_comparison(one, tmp_path) for one in found]
-    run = write_run([Figures.of(one) for one in found], written, tmp_path)
-    inside = zipfile.ZipFile(run.everything).namelist()
-    assert {"all_means.csv", "all_members.csv", "a_net_0.png", "b_expert.png", "b_comparison.json"} <= set(inside)
-    rows = list(csv.DictReader(run.means.open()))
+    tables = write_tables([Figures.of(one) for one in found], written, tmp_path)
+    rows = list(csv.DictReader(tables.means.open()))
     assert [(row["name"], row["mean_dice"], row["images_with_dice"]) for row in rows] == [
         ("net 0", "1.0", "2"), ("net 1", str(2 / 3), "2"), ("expert", "", "0"),
     ]  # fmt: skip
-    assert [row["image"] for row in csv.DictReader(run.members.open())] == ["a"] * 3 + ["b"] * 3
-    document = json.loads(run.document.read_text())
+    assert [row["image"] for row in csv.DictReader(tables.members.open())] == ["a"] * 3 + ["b"] * 3
+    document = json.loads(tables.document.read_text())
     assert [one["image"] for one in document["images"]] == ["a", "b"]
     assert document["means"][2]["mean_dice"] == "nan"
+    assert [path.name for path in tables.paths] == [
+        "all_means.csv", "all_members.csv", "all_pairs.csv", "all_comparisons.json",
+    ]  # fmt: skip
 
 
-def test_the_files_of_one_image_are_its_own(tmp_path):
+def test_the_tables_of_one_image_are_its_own(tmp_path):
     found = comparison("a", FULL, HALF)
     written = write_comparison(found, tmp_path)
-    run = write_run([Figures.of(found)], [written], tmp_path)
-    assert (run.members, run.means, run.everything.name) == (written.members, None, "a_comparison.zip")
+    tables = write_tables([Figures.of(found)], [written], tmp_path)
+    assert (tables.paths, tables.means) == ((written.members, written.pairs, written.document), None)
 
 
 def test_figures_hold_no_pictures():
