@@ -159,7 +159,17 @@ def merge(results: Sequence[Results]) -> Results:
     metadata = dict.fromkeys(name for result in results for name in result.metadata)
     metrics = dict.fromkeys(name for result in results for name in result.metrics)
     kept = tuple(name for name in metadata if name not in metrics)
-    return _arranged(pd.concat(tables, ignore_index=True), tuple(runs), kept, tuple(metrics))
+    merged = _arranged(pd.concat(tables, ignore_index=True), tuple(runs), kept, tuple(metrics))
+    for name in kept if len(runs) > 1 else ():
+        _fill_by_case(merged.table, name)
+    return merged
+
+
+def _fill_by_case(table: pd.DataFrame, column: str) -> None:
+    """A case's metadata are the case's: rows that do not know them, such as imported ones, take them from others."""
+    known = table[column].where(table[column] != "")
+    if known.isna().any() and known.notna().any():
+        table[column] = known.fillna(known.groupby([table["test_set"], table["case_id"]]).transform("first")).fillna("")
 
 
 def _rows_of(result: Results, run: Run) -> pd.DataFrame:
