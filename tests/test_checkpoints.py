@@ -17,7 +17,7 @@ VOLUMES = ("hippocampus-unet2d", "hippocampus-unet3d")
 NAMES = [*(f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")), *VOLUMES]
 SIBLINGS = tuple(f"{task}-unet-tiny-int8" for task in TASKS)
 LIMIT_MIB = {"tiny": 2}
-FILES = {"README.md", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
+FILES = {"README.md", "appearance.json", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
 
 
 def size_of(name: str) -> str:
@@ -86,7 +86,8 @@ def test_every_task_has_two_to_compare():
 @pytest.mark.parametrize("name", SIBLINGS)
 def test_int8_siblings_are_as_good_as_their_originals(name):
     folder, original = CHECKPOINTS / name, load_folder(CHECKPOINTS / name.removesuffix("-int8"))
-    assert {path.name for path in folder.iterdir()} == {"README.md", "medseg.json", "openvino.bin", "openvino.xml"}
+    files = {"README.md", "appearance.json", "medseg.json", "openvino.bin", "openvino.xml"}
+    assert {path.name for path in folder.iterdir()} == files
     sibling = load_folder(folder)
     made, scores = sibling.card.exported, sibling.card.scores
     assert (made.original, made.digest, made.parameters) == (original.name, original.digest, original.parameters)

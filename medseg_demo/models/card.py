@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from medseg_demo.errors import InvalidCheckpointError
 
 FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
+APPEARANCE_FILE = "appearance.json"
 
 
 def _in_order(window: tuple[float, float]) -> tuple[float, float]:
@@ -19,6 +20,7 @@ def _in_order(window: tuple[float, float]) -> tuple[float, float]:
 
 
 Window = Annotated[tuple[float, float], AfterValidator(_in_order)]
+Range = tuple[float, float]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -100,6 +102,9 @@ class ModelCard(_Record):
         training: How it was trained: free figures such as seed, epochs and data hash.
         scores: Figures that were measured, by split.
         exported: What it was converted from; None where it was trained.
+        appearance: Between which values the figures of ``segmenting.appearance`` lay in the training images; empty
+            where that was not kept. It lies in a file of its own (``appearance.json``), since it decides no result and
+            must not change the checkpoint's hash.
     """
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -117,6 +122,7 @@ class ModelCard(_Record):
     training: dict[str, object] = {}
     scores: dict[str, object] = {}
     exported: Exported | None = None
+    appearance: dict[str, Range] = Field(default={}, exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelCard":
@@ -153,6 +159,9 @@ class ModelCard(_Record):
         return len(self.input_size) == 3
 
 
+APPEARANCE = TypeAdapter(dict[str, Range])
+
+
 def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
     """The card of a checkpoint folder; None where it has none.
 
@@ -166,17 +175,24 @@ def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
     path = folder / CARD_FILE
     if not path.exists():
         return None
+    file = CARD_FILE
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        card = ModelCard.model_validate_json(path.read_bytes())
+        file = APPEARANCE_FILE
+        if (folder / file).exists():
+            card = card.model_copy(update={"appearance": APPEARANCE.validate_json((folder / file).read_bytes())})
+        return card
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise InvalidCheckpointError(
-            f"Checkpoint {name or folder.name!r}: {CARD_FILE} is not a valid model card ({faults}). "
+            f"Checkpoint {name or folder.name!r}: {file} is not a valid model card ({faults}). "
             "Correct these keys; docs/checkpoints.md lists them."
         ) from None
 
 
 def write_card(card: ModelCard, folder: Path) -> None:
-    """Write a card into a checkpoint folder."""
+    """Write a card into a checkpoint folder, and beside it what its training images looked like, where that is known."""
     text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+    if card.appearance:
+        (folder / APPEARANCE_FILE).write_text(json.dumps(card.appearance) + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ import numpy as np
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
+from medseg_demo.segmenting.appearance import unlike
 
 MUCH_LARGER = 2
 
@@ -53,6 +54,7 @@ def _all(image: MedicalImage, card: ModelCard) -> list[str]:
         *_intensities(image, card),
         *shape,
         *_extent(image, card),
+        *unlike(image, card),
     ]
 
 

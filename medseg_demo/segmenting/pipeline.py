@@ -11,6 +11,7 @@ import torch
 
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.orientation import Orientation, network_orientation
@@ -81,7 +82,7 @@ class Segmentation:
         threshold: What was applied; None where several classes competed.
         seconds: Time of each step.
         compute: Device and precision, in words.
-        warnings: What a person should know before trusting it.
+        has_card: Whether the checkpoint came with a model card.
     """
 
     image: MedicalImage
@@ -94,12 +95,17 @@ class Segmentation:
     threshold: float | None
     seconds: dict[str, float]
     compute: str
-    warnings: tuple[str, ...]
+    has_card: bool = True
 
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
         """One record a class. Made when asked for."""
         return measure(self.label_map, self.probabilities, self.image)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before trusting it. Found when asked for."""
+        return tuple(check_fit(cropped(self.image, self.options.crop), self.card, has_card=self.has_card))
 
     def model_input(self, index: int) -> np.ndarray:
         """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, C) of several channels.
@@ -262,8 +268,8 @@ class _Work:
             options=options,
             threshold=self.threshold,
             seconds=self.seconds,
-            compute=self.compute.name,
-            warnings=tuple(check_fit(self.part, card, has_card=self.checkpoint.has_card)),
+            compute=prepare(self.checkpoint, self.compute).name,
+            has_card=self.checkpoint.has_card,
         )
 
     @contextmanager

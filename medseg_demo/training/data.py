@@ -1,7 +1,7 @@
 """Test set → what a training holds in memory: placed inputs with their labels, and batches drawn from them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.orientation import network_orientation
 from medseg_demo.reading.labels import compare_geometry, read_label_map
+from medseg_demo.segmenting.appearance import appearance
 from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_tensor
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image
@@ -32,6 +33,7 @@ class LoadedCase:
         placement: How to bring a result back to the image's own size.
         labels: uint8 (Z, Y, X), in the image's own size; for a 3-D network turned as the inputs are.
         extent_mm: Length of the image's axes; None for a single image, and where the spacing is unknown.
+        seen: What it looks like, from ``appearance``.
     """
 
     case: Case
@@ -39,6 +41,7 @@ class LoadedCase:
     placement: Placement
     labels: np.ndarray
     extent_mm: tuple[float, ...] | None = None
+    seen: dict[str, float] = field(default_factory=dict)
 
 
 def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None = None) -> tuple[LoadedCase, ...]:
@@ -79,7 +82,8 @@ def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> L
         labels = np.ascontiguousarray(orientation.turn(labels))
         spacing_mm = orientation.turn_spacing(spacing_mm)
     inputs, placement = place(to_tensor(image, card), card, spacing_mm=spacing_mm)
-    return LoadedCase(case, inputs.half(), placement, labels, image.extent_mm if image.is_volume else None)
+    extent_mm = image.extent_mm if image.is_volume else None
+    return LoadedCase(case, inputs.half(), placement, labels, extent_mm, appearance(image))
 
 
 def largest_mm(cases: Sequence[LoadedCase]) -> tuple[float, ...] | None:

@@ -23,6 +23,7 @@ from medseg_demo.errors import TestSetError, TrainingError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
+from medseg_demo.segmenting.appearance import spread
 from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import Case, TestSet, data_hash, read_test_set
@@ -68,7 +69,8 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     }
     if largest := largest_mm(parts[0]):
         facts["largest_mm"] = largest
-    card = card.model_copy(update={"training": facts})
+    looks = spread([case.seen for case in parts[0] if case.seen])
+    card = card.model_copy(update={"training": facts, "appearance": looks})
     with _writing(output):
         write_config(config, output / CONFIG_COPY)
     _fit(config, card, parts, compute, output, resume=resume)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.card import CARD_FILE, ModelCard, read_card, write_card
+from medseg_demo.models.card import APPEARANCE_FILE, CARD_FILE, ModelCard, read_card, write_card
 
 
 def test_a_written_card_is_read_back_unchanged(tmp_path):
@@ -53,3 +53,15 @@ def test_values_that_contradict_each_other_are_refused(tmp_path, change, message
 def test_several_classes_have_a_background_channel():
     assert ModelCard(class_names=("a",)).output_channels == 1
     assert ModelCard(class_names=("a", "b")).output_channels == 3
+
+
+def test_what_training_images_looked_like_lies_beside_the_card_and_not_in_it(tmp_path, card):
+    write_card(card, tmp_path)
+    plain = (tmp_path / CARD_FILE).read_bytes()
+    assert not (tmp_path / APPEARANCE_FILE).exists()
+    write_card(card.model_copy(update={"appearance": {"black": (0.1, 0.2)}}), tmp_path)
+    assert (tmp_path / CARD_FILE).read_bytes() == plain
+    assert read_card(tmp_path).appearance == {"black": (0.1, 0.2)}
+    (tmp_path / APPEARANCE_FILE).write_text('{"black": "much"}')
+    with pytest.raises(InvalidCheckpointError, match=r"appearance\.json"):
+        read_card(tmp_path)

@@ -24,7 +24,7 @@ from medseg_demo.training import loop, run, train
 from medseg_demo.training.config import read_config
 
 SETTINGS = Settings(device="cpu", precision="float32")
-FILES = {"README.md", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
+FILES = {"README.md", "appearance.json", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
 
 
 class CrashError(Exception):

@@ -23,7 +23,6 @@ def segmentation_of(options: SegmentOptions) -> Segmentation:
         threshold=0.5,
         seconds={},
         compute="CPU",
-        warnings=(),
     )
 
 
