@@ -118,6 +118,7 @@ function createOverlayControl(viewer) {
 
 // One slider for each prediction whose threshold can be changed, and a word on those that have none.
 function createThresholdControl(viewer) {
+  const head = build("span", { class: "mv-label" }, "Thresholds");
   const none = build("p", { class: "mv-no-threshold" });
   const node = build("div", { class: "mv-thresholds" });
   let rows = [];
@@ -126,7 +127,7 @@ function createThresholdControl(viewer) {
     const { value, state } = viewer;
     if (listed !== value) {
       rows = (value?.predictions || []).map((_, i) => createThresholdRow(viewer, i));
-      node.replaceChildren(...rows.map((row) => row.node), none);
+      node.replaceChildren(head, ...rows.map((row) => row.node), none);
     }
     listed = value;
     const shown = state.view === "overlay" && state.mode !== "off";
@@ -134,6 +135,7 @@ function createThresholdControl(viewer) {
     const why = shown ? whyNoThreshold(viewer) : "";
     if (none.textContent !== why) none.textContent = why;
     none.hidden = !why;
+    head.hidden = rows.length < 2 || rows.every((row) => row.node.hidden);
     node.hidden = none.hidden && rows.every((row) => row.node.hidden);
   };
   return { node, update };
@@ -149,10 +151,10 @@ function whyNoThreshold({ value, slice, seenPredictions }) {
 
 function createThresholdRow(viewer, i) {
   const { predictions } = viewer.value;
-  const label = predictions.length > 1 ? `Threshold of ${predictions[i].name}` : "Threshold";
-  const control = slider(label, { min: 0, max: 1, step: 0.005 }, (threshold) => viewer.setThreshold(i, threshold));
+  const control = slider("Threshold", { min: 0, max: 1, step: 0.005 }, (threshold) => viewer.setThreshold(i, threshold));
   const reset = iconButton("reset", "Back to the threshold of the result (T)", () => viewer.resetThreshold(i));
   const node = build("div", { class: "mv-row mv-threshold" }, control.node, reset);
+  if (predictions.length > 1) control.nameAfter(predictions[i].name);
   const update = (shown) => {
     node.hidden = !shown;
     if (!shown) return;

@@ -18,7 +18,7 @@ function setName(node, text) {
   if (node.title === text && node.textContent === text) return;
   node.title = text;
   node.classList.add("mv-middle");
-  const parts = text.length > TAIL ? [text.slice(0, -TAIL), text.slice(-TAIL)] : [text];
+  const parts = text.length > TAIL + 3 ? [text.slice(0, -TAIL), text.slice(-TAIL)] : [text];
   node.replaceChildren(...parts.map((part) => build("span", {}, part)));
 }
 
@@ -103,7 +103,12 @@ function slider(label, attributes, onchange) {
     name.textContent = text;
     input.setAttribute("aria-label", text);
   };
-  return { node, input, update, rename };
+  // One of several sliders of the same kind: seen by the name of what it belongs to, read out with both.
+  const nameAfter = (owner) => {
+    setName(name, owner);
+    input.setAttribute("aria-label", `${label} of ${owner}`);
+  };
+  return { node, input, update, rename, nameAfter };
 }
 
 function formatCount(number) {

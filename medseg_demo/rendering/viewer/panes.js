@@ -86,6 +86,7 @@ function layOutPanes({ value, stages, panes, visiblePlanes, stageSize }) {
   const count = panes.length / visiblePlanes.length;
   const inPlanes = visiblePlanes.length > 1 && count === 1;
   stages.dataset.arrangement = inPlanes ? "planes" : "grid";
+  stages.dataset.many = String(!inPlanes && count > 2);
   stages.dataset.tall = String(visiblePlanes.length > 1 && count > 1);
   const tracks = (shares) => shares.map((share) => `minmax(0, ${share.toFixed(3)}fr)`).join(" ");
   const grid = value && !inPlanes ? bestGrid(visiblePlanes.map((plane) => pictureSize(value, plane)), count, stageSize) : null;

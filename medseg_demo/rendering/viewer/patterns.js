@@ -58,7 +58,9 @@ function patternLegend(categories, tiles, label) {
   const node = build("ul", { class: "mv-outcomes", "aria-label": label });
   const rows = categories.map(({ name }, i) => {
     const size = build("span", { class: "mv-number" });
-    const row = build("li", {}, patternSwatch(tiles, i + 1), build("span", {}, name), size);
+    const word = build("span", {});
+    setName(word, name);
+    const row = build("li", {}, patternSwatch(tiles, i + 1), word, size);
     node.append(row);
     return { size, row };
   });

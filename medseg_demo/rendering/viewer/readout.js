@@ -57,7 +57,7 @@ function describePoint(viewer, slice, position, predictions) {
     const texts = [["label", labels ? nameOf(labels[i]) : null], ["probability", probabilityAt(value, view, i, labels?.[i], state)]];
     if (!several) return texts;
     const text = texts.map(([, one]) => one).filter((one) => one !== null).join(" ");
-    return [[`label of ${value.predictions[index].name}`, text ? `${value.predictions[index].name}: ${text}` : null]];
+    return [[`label of ${value.predictions[index].name}`, text ? `${shortened(value.predictions[index].name)}: ${text}` : null]];
   });
   const reference = ["reference", slice.reference ? `ref. ${nameOf(slice.reference.data[i])}` : null];
   return [
