@@ -90,6 +90,36 @@ def serious_faults(page) -> Callable[[], dict[str, list[str]]]:
     return find
 
 
+class Visitor:
+    """Somebody who has the page open, for handlers as plain functions."""
+
+    def __init__(self, name: str = "visitor") -> None:
+        from medseg_demo.ui.session import Session
+
+        self.session = Session(name)
+
+    def work(self, kind: type) -> object:
+        """What a tab remembers of the visitor."""
+        return self.session.part(kind)
+
+    def run(self, handler: Callable, *values: object, tab: str = "", say: Callable | None = None) -> Iterator[dict]:
+        """What a run shows, step by step; ``say`` stands in place of gr.Progress."""
+        from types import SimpleNamespace
+
+        from medseg_demo.ui.tab import Call
+
+        request = SimpleNamespace(headers={}, query_params={}, session_hash=self.session.owner)
+        with self.session.running(tab) as running:
+            yield from handler(Call(self.session, request, None, say), running, *values)
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Visitor:
+    """A visitor whose files lie in the test's folder."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    return Visitor()
+
+
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
     """Starts the app as a user does, with these arguments, for as long as a ``with`` block; gives its address."""

@@ -356,7 +356,7 @@ def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path):
     from evaluation.ui.compare.state import Request
     from evaluation.ui.compare.state import Work as ComparedWork
     from medseg_demo.ui.segment import handlers
-    from medseg_demo.ui.session import Choices, Work
+    from medseg_demo.ui.segment.state import Choices, Work
 
     engine = Engine(settings)
     for path in [*given[::3], *zips[::7]]:

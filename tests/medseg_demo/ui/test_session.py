@@ -4,9 +4,9 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from medseg_demo.segmenting.pipeline import SegmentOptions
-from medseg_demo.ui.session import Choices, Outcome, Run, Work, end_session, forget, session_folder
-from medseg_demo.ui.studies import Study
+from medseg_demo.segmenting.turns import Cancelled, Turns
+from medseg_demo.ui.segment.state import Choices, Work
+from medseg_demo.ui.session import Running, Session, Sessions
 
 
 @pytest.fixture(autouse=True)
@@ -14,48 +14,109 @@ def upload_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
 
 
-def test_choices_become_options():
-    choices = Choices("c", 0.3, True, "median", 20.0, True)
-    assert choices.options(multiclass=False) == SegmentOptions(0.3, True, "median", 20, True)
-    assert choices.options(multiclass=True).threshold is None
+def request(name: str) -> SimpleNamespace:
+    return SimpleNamespace(session_hash=name)
 
 
-def test_an_emptied_number_keeps_all_components():
-    assert Choices("c", smallest_component=None).options(multiclass=False).smallest_component == 0
+@pytest.fixture
+def sessions():
+    with gr.Blocks():
+        return Sessions()
 
 
-def test_every_visitor_gets_an_own_work():
+def test_every_visitor_gets_a_session_of_his_own():
     with gr.Blocks() as page:
-        state = gr.State(Work())
+        state = Sessions().state
     first, second = SessionState(page)[state._id], SessionState(page)[state._id]
-    first.stop.raised, first.given = True, "mine"
-    assert not second.stop.raised
-    assert second.given != "mine"
-    assert state.value.given != "mine"
+    first.part(Work).given = "mine"
+    assert first.part(Work).given == "mine"
+    assert second.part(Work).given != "mine"
+    assert state.value.part(Work).given != "mine"
 
 
-def test_succeeded_leaves_failures_out(tmp_path):
-    good, bad = Outcome(Study(tmp_path), "good"), Outcome(Study(tmp_path), "bad", error="no")
-    assert Run(Choices(), outcomes=(bad, good)).succeeded == (good,)
+def test_each_tab_remembers_its_own():
+    session = Session()
+    assert session.part(Work) is session.part(Work)
+    assert session.part(Choices) is not session.part(Work)
 
 
-def test_visitors_have_folders_of_their_own(tmp_path):
-    first, second = session_folder("abc123"), session_folder("def456")
-    (first / "mine.png").write_bytes(b"x")
-    end_session(SimpleNamespace(session_hash="def456"))
-    assert (first / "mine.png").exists()
-    assert not second.exists()
-    end_session(SimpleNamespace(session_hash="abc123"))
-    assert not first.exists()
+def test_a_closed_page_ends_its_session_and_no_other(sessions):
+    first, second = (sessions.opened(Session(), request(name)) for name in ("abc123", "def456"))
+    for session in (first, second):
+        (session.folder / "mine.png").write_bytes(b"x")
+    with first.running("segment") as going, second.running("segment") as ending:
+        sessions.end(request("def456"))
+        going.check()
+        with pytest.raises(Cancelled):
+            ending.check()
+        assert (going.visitor_left, ending.visitor_left) == (False, True)
+    assert [path.name for path in first.folder.iterdir()] == ["mine.png"]
+    assert list(second.folder.iterdir()) == []
+
+
+def test_what_a_run_wrote_after_its_session_ended_is_deleted():
+    session = Session("abc123")
+    with session.running("segment"):
+        session.end()
+        (session.folder / "late.png").write_bytes(b"x")
+    assert list(session.folder.iterdir()) == []
+
+
+def test_the_end_of_the_server_ends_all(sessions):
+    opened = [sessions.opened(Session(), request(name)) for name in ("abc123", "def456")]
+    with opened[0].running("segment") as first, opened[1].running("compare") as second:
+        sessions.end_all()
+        assert first.stopped.is_set()
+        assert second.stopped.is_set()
 
 
 def test_a_session_name_cannot_leave_the_folder(tmp_path):
-    assert session_folder("../../etc").parent == session_folder("abc").parent
-    assert session_folder(None).is_relative_to(tmp_path / "gradio")
+    assert Session("../../etc").folder.parent == Session("abc").folder.parent
+    assert Session("").folder.is_relative_to(tmp_path / "gradio")
 
 
-def test_forgetting_deletes_the_files():
-    folder = session_folder("abc")
-    forget(Work(folder=folder))
-    assert not folder.exists()
-    forget(Work())
+def test_an_expired_state_takes_its_files_along(sessions):
+    session = Session("abc")
+    (session.folder / "mine.png").write_bytes(b"x")
+    sessions.state.delete_callback(session)
+    assert list(session.folder.iterdir()) == []
+
+
+def test_stop_ends_the_runs_of_one_tab_and_a_second_press_changes_nothing():
+    session = Session("abc")
+    with session.running("segment") as segment, session.running("evaluate") as evaluate:
+        session.stop("segment")
+        session.stop("segment")
+        with pytest.raises(Cancelled):
+            segment.check()
+        evaluate.check()
+    with session.running("segment") as again:
+        again.check()
+
+
+def test_a_queued_run_is_told_its_place_and_leaves_the_queue_at_stop():
+    turns, told, session = Turns(small=1), [], Session("abc")
+
+    def stop_soon(ahead: int, seconds: float | None) -> None:
+        told.append((ahead, seconds))
+        session.stop("segment")
+
+    with (
+        turns.job("someone"),
+        session.running("segment") as running,
+        pytest.raises(Cancelled),
+        running.job(turns, waiting=stop_soon),
+    ):
+        pytest.fail("it was let in")
+    assert told == [(1, None)]
+    with turns.job("next"):
+        pass  # nobody is before it
+
+
+def test_stop_cancels_the_job_that_computes():
+    running = Running("segment", "abc")
+    with running.job(Turns()) as job:
+        assert job.owner == "abc"
+        running.cancel()
+        with pytest.raises(Cancelled):
+            job.check()

@@ -9,7 +9,7 @@ from medseg_demo.errors import DamagedFileError, OptionError
 from medseg_demo.reading import Series, Study, read_image
 from medseg_demo.settings import Settings
 from medseg_demo.ui import studies
-from medseg_demo.ui.session import session_folder
+from medseg_demo.ui.session import Session
 from medseg_demo.ui.studies import EVERY, chosen, first_choice, offer
 
 
@@ -144,7 +144,7 @@ def test_equal_names_get_the_folders_that_a_zip_had(picture, tmp_path, monkeypat
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         for inside in ("S1/scan.png", "S2/scan.png", "S2/other.png"):
             archive.write(picture("a"), inside)
-    unpack_to = session_folder("visitor") / "upload-1"
+    unpack_to = Session("visitor").folder / "upload-1"
     found = offer([tmp_path / "export.zip"], Settings(), unpack_to=unpack_to)
     assert studies.item_names(found) == ["S1_scan", "other.png", "S2_scan"]
 

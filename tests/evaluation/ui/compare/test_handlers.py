@@ -3,10 +3,8 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
-from gradio.state_holder import SessionState
 
 from evaluation.ui.compare import handlers, texts
 from evaluation.ui.compare.example import ComparisonExample, peers
@@ -14,9 +12,13 @@ from evaluation.ui.compare.results import stale_mark
 from evaluation.ui.compare.state import Given, Request, Work
 from medseg_demo.samples import SAMPLES
 from medseg_demo.ui.segment.example import Example
-from medseg_demo.ui.session import forget
 
 ADDRESS = "http://127.0.0.1:7860/"
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
 
 
 @pytest.fixture
@@ -41,14 +43,13 @@ def example(known_engine, sample, monkeypatch):
     return ComparisonExample(Example(known_engine))
 
 
-def test_the_tab_opens_on_a_finished_comparison(known_engine, example):
-    updates = handlers.open_tab(known_engine, Work(), example.get(), ADDRESS)
+def test_the_tab_opens_on_a_finished_comparison(known_engine, example, work):
+    updates = handlers.open_tab(known_engine, work, example.get(), ADDRESS)
     assert updates["checkpoints"]["value"] == ["half", "strict"]
     assert [one["name"] for one in updates["viewer"]["predictions"]] == ["half", "strict"]
     assert "256 px" in updates["where"]
     assert updates["downloads"]["visible"]
     assert "sample=chest-xray&amp;compare=half,strict" in updates["code_link"]
-    work = updates["work"]
     assert handlers.open_tab(known_engine, work, example.get(), ADDRESS) == {}
 
 
@@ -85,12 +86,12 @@ def test_a_2d_checkpoint_goes_beside_a_3d_one_but_not_the_reverse():
     assert peers(engine, "flat") == ["flat"]
 
 
-def test_a_sample_comes_with_its_checkpoints(known_engine, sample):
-    updates = handlers.choose_sample(known_engine, Work(), sample)
+def test_a_sample_comes_with_its_checkpoints(known_engine, sample, work):
+    updates = handlers.choose_sample(known_engine, work, sample)
     assert updates["checkpoints"]["value"] == ["half", "strict"]
-    assert updates["work"].given.image.name == "scan"
+    assert work.given.image.name == "scan"
     assert (updates["reference"], updates["label_maps"], updates["upload"]) == (None, None, None)
-    named = handlers.choose_sample(known_engine, Work(), sample, ("strict", "half"))
+    named = handlers.choose_sample(known_engine, work, sample, ("strict", "half"))
     assert named["checkpoints"]["value"] == ["strict", "half"]
 
 
@@ -100,33 +101,34 @@ def test_an_upload_is_described(known_engine, picture, tmp_path):
     assert not updates["study"]["visible"]
 
 
-def test_one_of_several_is_chosen(known_engine, picture, tmp_path):
-    updates = handlers.take_files(known_engine, Work(), [picture("a.png"), picture("b.png")], tmp_path)
+def test_one_of_several_is_chosen(known_engine, picture, tmp_path, work):
+    updates = handlers.take_files(known_engine, work, [picture("a.png"), picture("b.png")], tmp_path)
     assert [name for name, _ in updates["study"]["choices"]] == ["a.png", "b.png"]
-    assert updates["work"].given.image.name == "a"
-    other = handlers.choose_study(known_engine, updates["work"], "1")
-    assert other["work"].given.image.name == "b"
+    assert work.given.image.name == "a"
+    handlers.choose_study(known_engine, work, "1")
+    assert work.given.image.name == "b"
     for odd in ("2", "x", None, "-1"):
-        assert handlers.choose_study(known_engine, updates["work"], odd) == {}
+        assert handlers.choose_study(known_engine, work, odd) == {}
 
 
-def test_an_unreadable_upload_is_explained(known_engine, tmp_path):
+def test_an_unreadable_upload_is_explained(known_engine, tmp_path, work):
     (tmp_path / "notes.png").write_text("no picture")
-    updates = handlers.take_files(known_engine, Work(), [tmp_path / "notes.png"], tmp_path)
+    updates = handlers.take_files(known_engine, work, [tmp_path / "notes.png"], tmp_path)
     assert 'role="alert"' in updates["preflight"]
     assert "notes.png" in updates["preflight"]
     assert str(tmp_path) not in updates["preflight"]
-    assert updates["work"].given.image is None
+    assert work.given.image is None
 
 
-def test_no_files_empty_the_card(known_engine, tmp_path):
-    updates = handlers.take_files(known_engine, Work(given=Given(image=np.zeros(1))), [], tmp_path)
+def test_no_files_empty_the_card(known_engine, tmp_path, work):
+    work.given = Given(image=np.zeros(1))
+    updates = handlers.take_files(known_engine, work, [], tmp_path)
     assert updates["preflight"] == ""
-    assert updates["work"].given.image is None
+    assert work.given.image is None
 
 
-def test_changed_controls_are_marked(known_engine, example):
-    work = handlers.open_tab(known_engine, Work(), example.get(), ADDRESS)["work"]
+def test_changed_controls_are_marked(known_engine, example, work):
+    handlers.open_tab(known_engine, work, example.get(), ADDRESS)
     same = Request(("half", "strict"))
     assert stale_mark(work.given, work.result, same) == ""
     assert stale_mark(work.given, work.result, replace(same, method="staple")) == ""
@@ -140,26 +142,9 @@ def test_controls_become_a_request():
     assert Request.of([], "", [], "anything").method is None
 
 
-def test_a_dropped_state_takes_its_files_along(tmp_path):
-    (tmp_path / "mine").mkdir()
-    forget(Work(folder=tmp_path / "mine"))
-    assert not (tmp_path / "mine").exists()
-    forget(Work())
-
-
-def test_every_visitor_gets_an_own_work():
-    with gr.Blocks() as page:
-        state = gr.State(Work())
-    first, second = SessionState(page)[state._id], SessionState(page)[state._id]
-    first.stop.raised, first.given = True, "mine"
-    assert not second.stop.raised
-    assert second.given != "mine"
-    assert state.value.given != "mine"
-
-
-def test_a_cleared_upload_does_not_bring_the_example_back(known_engine, example, picture, tmp_path):
-    work = handlers.open_tab(known_engine, Work(), example.get(), ADDRESS)["work"]
-    work = handlers.take_files(known_engine, work, [], tmp_path)["work"]
+def test_a_cleared_upload_does_not_bring_the_example_back(known_engine, example, picture, tmp_path, work):
+    handlers.open_tab(known_engine, work, example.get(), ADDRESS)
+    handlers.take_files(known_engine, work, [], tmp_path)
     assert handlers.open_tab(known_engine, work, example.get(), ADDRESS) == {}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,23 @@ def mark_of(work: Work) -> str:
 
 
 @pytest.fixture
-def run(known_engine, tmp_path):
-    def go(work, request=BOTH, progress=lambda share, desc: None):
-        return list(compare_run.run(known_engine, work, request, tmp_path / "session", ADDRESS, progress))
+def run(known_engine, visitor):
+    def go(request=BOTH, say=None):
+        return list(steps(known_engine, visitor, request, say))
 
     return go
 
 
+def steps(engine, visitor, request=BOTH, say=None):
+    return visitor.run(partial(compare_run.run, engine), request, tab="compare", say=say)
+
+
 @pytest.fixture
-def ready(known_engine, picture, tmp_path):
+def ready(known_engine, visitor, picture) -> Work:
     """Work with the picture read."""
-    return take_files(known_engine, Work(), [picture()], tmp_path / "session")["work"]
+    work = visitor.work(Work)
+    take_files(known_engine, work, [picture()], visitor.session.folder)
+    return work
 
 
 @pytest.fixture
@@ -51,13 +58,11 @@ def mask(tmp_path):
 
 
 def test_each_result_appears_and_the_last_is_whole(run, ready):
-    busy, first, last = run(ready)
-    assert (busy["compare"]["interactive"], busy["stop"]["interactive"]) == (False, True)
+    first, last = run()
     assert [one["name"] for one in first["viewer"]["predictions"]] == ["half"]
     assert not first["downloads"]["visible"]
     assert not first["method"]["interactive"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict"]
-    assert (last["compare"]["interactive"], last["stop"]["interactive"]) == (True, False)
     assert last["status"] == ""
     (region,) = last["viewer"]["regions"]
     y0, x0, _, y1, x1 = region["box"][1:]
@@ -68,9 +73,9 @@ def test_each_result_appears_and_the_last_is_whole(run, ready):
 
 
 def test_the_table_says_what_each_checkpoint_costs(run, ready):
-    last = run(ready)[-1]
+    last = run()[-1]
     assert "<th>Memory</th>" in last["tables"].replace(' scope="col"', "")
-    memory = [member.cost.memory_mb for member in last["work"].result.comparison.members]
+    memory = [member.cost.memory_mb for member in ready.result.comparison.members]
     assert all(f"{one:.1f} MB" in last["tables"] for one in memory)
     assert min(memory) > 64 * 64 * 4 / 1e6  # the picture alone, in single precision
 
@@ -82,7 +87,7 @@ def test_what_runs_elsewhere_is_not_measured_here(known_engine, monkeypatch):
 
 
 def test_downloads_hold_what_they_say(run, ready):
-    last = run(ready)[-1]
+    last = run()[-1]
     labels = np.asarray(Image.open(last["label_map_1"]["value"]))
     assert last["label_map_1"]["label"] == "strict"
     assert labels[:, :30].all()
@@ -95,7 +100,7 @@ def test_downloads_hold_what_they_say(run, ready):
 
 
 def test_one_checkpoint_and_a_reference(run, ready, mask):
-    last = run(ready, Request(("half",), reference=mask()))[-1]
+    last = run(Request(("half",), reference=mask()))[-1]
     assert "HD95" in last["tables"]
     assert "against the reference, reference" in last["tables"]
     assert not last["method"]["interactive"]
@@ -119,28 +124,28 @@ def detached(tmp_path):
 def test_a_header_finds_its_data_wherever_both_were_added(run, ready, mask, detached):
     header, data = detached
     for label_maps, reference in (((header, data), mask()), ((data, header), mask()), ((data,), header)):
-        last = run(ready, Request(("half",), reference=reference, label_maps=label_maps))[-1]
+        last = run(Request(("half",), reference=reference, label_maps=label_maps))[-1]
         assert last["status"] == ""
         assert "map" in [one["name"] for one in last["viewer"]["predictions"]]
-    alone = run(ready, Request(("half",), reference=header))[-1]
+    alone = run(Request(("half",), reference=header))[-1]
     assert "map.raw is not beside it" in alone["status"]
     assert "2c3d" not in alone["status"]
 
 
 def test_what_was_noted_of_a_label_map_is_said(run, ready, tmp_path):
     Image.fromarray(np.repeat(np.uint8([0, 255]), 32)[None].repeat(64, 0)).save(tmp_path / "far.png")
-    last = run(ready, Request(("half",), label_maps=(str(tmp_path / "far.png"),)))[-1]
+    last = run(Request(("half",), label_maps=(str(tmp_path / "far.png"),)))[-1]
     assert "far: It holds 0 and 255, which were read as 0 and 1." in last["tables"]
 
 
 def test_a_distance_that_is_not_applicable_has_no_unit(run, ready, mask):
-    last = run(ready, Request((), reference=mask("none.png", 0), label_maps=(mask("nothing.png", 0),)))[-1]
+    last = run(Request((), reference=mask("none.png", 0), label_maps=(mask("nothing.png", 0),)))[-1]
     assert "<td>n/a</td><td>n/a</td>" in last["tables"]
     assert "n/a px" not in last["tables"]
 
 
 def test_label_maps_alone_need_no_network(run, ready, mask):
-    last = run(ready, Request((), label_maps=(mask("a.png"), mask("b.png", 20)), method="majority"))[-1]
+    last = run(Request((), label_maps=(mask("a.png"), mask("b.png", 20)), method="majority"))[-1]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["a", "b", "majority"]
     assert last["consensus_file"]["visible"]
     assert "--label-map a.png b.png" in last["code_command"]
@@ -148,35 +153,38 @@ def test_label_maps_alone_need_no_network(run, ready, mask):
 
 
 def test_the_consensus_is_added_changed_and_taken_away(known_engine, run, ready, tmp_path):
-    done = run(ready)[-1]
+    done = run()[-1]
     folder = tmp_path / "session"
-    both = compare_run.choose_consensus(done["work"], "majority", folder, ADDRESS)
+    both = compare_run.choose_consensus(ready, "majority", folder, ADDRESS)
     assert [one["name"] for one in both["viewer"]["predictions"]] == ["half", "strict", "majority"]
     assert texts.MAJORITY_NOTE[:20] in both["tables"]
     assert both["label_map_0"]["value"] == done["label_map_0"]["value"]
     assert "--consensus majority" in both["code_command"]
     consensus = np.asarray(Image.open(both["consensus_file"]["value"]))
     assert not consensus[20:28, 44:52].any()  # a tie is background
-    staple = compare_run.choose_consensus(both["work"], "staple", folder, ADDRESS)
-    assert staple["work"].result.comparison.consensus.name == "STAPLE"
-    none = compare_run.choose_consensus(staple["work"], None, folder, ADDRESS)
+    compare_run.choose_consensus(ready, "staple", folder, ADDRESS)
+    assert ready.result.comparison.consensus.name == "STAPLE"
+    none = compare_run.choose_consensus(ready, None, folder, ADDRESS)
     assert len(none["viewer"]["predictions"]) == 2
-    assert compare_run.choose_consensus(none["work"], None, folder, ADDRESS) == {}
+    assert compare_run.choose_consensus(ready, None, folder, ADDRESS) == {}
     assert texts.EXPIRED_TITLE in compare_run.choose_consensus(Work(), "staple", folder, ADDRESS)["status"]
 
 
 def test_another_upload_leaves_the_result_what_it_is(known_engine, run, ready, picture, tmp_path):
-    done, folder = run(ready)[-1]["work"], tmp_path / "session"
-    other = take_files(known_engine, done, [picture("other.png")], folder)["work"]
+    run()
+    other, folder = ready, tmp_path / "session"
+    take_files(known_engine, other, [picture("other.png")], folder)
     code = compare_run.choose_consensus(other, "majority", folder, ADDRESS)
     assert "evaluation compare scan.png " in code["code_command"]
     assert "scan.png" in code["code_python"]
     assert "other" not in code["code_command"] + code["code_python"]
     assert OTHER_IMAGE_TITLE.format(name="scan") in mark_of(other)
-    assert mark_of(take_files(known_engine, other, [], folder)["work"]) == ""
-    again = run(take_files(known_engine, other, [picture("other.png")], folder)["work"])[-1]
+    take_files(known_engine, other, [], folder)
+    assert mark_of(other) == ""
+    take_files(known_engine, other, [picture("other.png")], folder)
+    again = run()[-1]
     assert "evaluation compare other.png " in again["code_command"]
-    assert mark_of(again["work"]) == ""
+    assert mark_of(other) == ""
 
 
 @pytest.mark.parametrize(
@@ -189,16 +197,15 @@ def test_another_upload_leaves_the_result_what_it_is(known_engine, run, ready, p
     ],
 )
 def test_an_error_is_shown_and_the_previous_result_stays(run, ready, request_, words):
-    before = run(ready)[-1]["work"]
-    last = run(before, request_)[-1]
+    run()
+    last = run(request_)[-1]
     assert words in last["status"]
     assert texts.KEPT.format(name="scan") in last["status"]
-    assert "work" not in last
-    assert last["compare"]["interactive"]
 
 
 def test_after_an_error_the_previous_result_is_there_again(run, ready, known_engine, monkeypatch):
-    before = run(ready)[-1]["work"]
+    run()
+    before = ready.result
     segment = known_engine.segment
 
     def fail_at_the_second(image, name, **options):
@@ -207,105 +214,94 @@ def test_after_an_error_the_previous_result_is_there_again(run, ready, known_eng
         return segment(image, name, **options)
 
     monkeypatch.setattr(known_engine, "segment", fail_at_the_second)
-    _, first, last = run(before, Request(("strict", "half")))
+    first, last = run(Request(("strict", "half")))
     assert [one["name"] for one in first["viewer"]["predictions"]] == ["strict"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict"]
-    assert last["work"] is before
+    assert ready.result is before
     assert Path(last["everything"]).exists()
     assert "The memory does not suffice" in last["status"]
-    assert last["compare"]["interactive"]
 
 
 def test_a_label_map_of_another_shape_is_refused(run, ready, tmp_path):
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / "small.png")
-    status = run(ready, Request(("half",), reference=str(tmp_path / "small.png")))[-1]["status"]
+    status = run(Request(("half",), reference=str(tmp_path / "small.png")))[-1]["status"]
     assert "small.png: it has shape (10, 10) but image has (64, 64)" in status
     assert str(tmp_path) not in status
 
 
 def test_an_unreadable_label_map_is_explained(run, ready, tmp_path):
     (tmp_path / "bad.png").write_text("x")
-    assert "bad.png" in run(ready, Request(("half",), label_maps=(str(tmp_path / "bad.png"),)))[-1]["status"]
+    assert "bad.png" in run(Request(("half",), label_maps=(str(tmp_path / "bad.png"),)))[-1]["status"]
 
 
 def test_without_an_image_it_asks_for_one(run):
-    assert texts.NO_IMAGE in run(Work())[-1]["status"]
+    assert texts.NO_IMAGE in run()[-1]["status"]
 
 
 def test_an_unexpected_error_is_a_reference(run, ready, known_engine, monkeypatch):
     monkeypatch.setattr(known_engine, "segment_each", lambda *arguments, **options: 1 / 0)
-    status = run(ready)[-1]["status"]
+    status = run()[-1]["status"]
     assert "reference" in status
     assert "ZeroDivisionError" not in status
 
 
-def test_stop_keeps_what_is_done(run, ready):
+def test_stop_keeps_what_is_done(run, ready, visitor):
     def stop_after_the_first(share, desc):
         if share == 0.5:
-            assert compare_run.request_stop(ready)["interactive"] is False
+            visitor.session.stop("compare")
 
-    last = run(ready, progress=stop_after_the_first)[-1]
+    last = run(say=stop_after_the_first)[-1]
     assert texts.STOPPED_TITLE in last["status"]
     assert "1 of 2 label maps" in last["status"]
-    assert last["work"].result.comparison.partial
+    assert ready.result.comparison.partial
     assert last["downloads"]["visible"]
-    again = run(last["work"])[-1]
+    again = run()[-1]
     assert again["status"] == ""
 
 
-def test_stop_before_the_first_result_changes_nothing(run, ready):
-    last = run(ready, progress=lambda share, desc: compare_run.request_stop(ready))[-1]
+def test_stop_before_the_first_result_changes_nothing(run, ready, visitor):
+    last = run(say=lambda share, desc: visitor.session.stop("compare"))[-1]
     assert texts.STOPPED_NONE in last["status"]
-    assert "work" not in last
 
 
 def test_a_new_run_replaces_the_files_of_the_old(run, ready):
-    old = run(ready)[-1]
-    new = run(old["work"])[-1]
+    old = run()[-1]
+    new = run()[-1]
     assert not Path(old["everything"]).exists()
     assert Path(new["everything"]).exists()
 
 
-def test_a_volume_sends_the_slices_that_are_asked_for(known_engine, run, tmp_path):
+def test_a_volume_sends_the_slices_that_are_asked_for(known_engine, visitor, tmp_path):
     volume = np.zeros((5, 64, 64), np.uint8)
     volume[3, :, :32] = 255
     volume[4, 5, 5] = 1
     np.save(tmp_path / "volume.npy", volume)
-    work = take_files(known_engine, Work(), [tmp_path / "volume.npy"], tmp_path / "session")["work"]
-    steps = compare_run.run(known_engine, work, BOTH, tmp_path / "session", ADDRESS, lambda share, desc: None)
-    _, first = next(steps), next(steps)
-    value = compare_run.send_slices(first["work"], "axial", [1], first["viewer"]["key"])
+    work = visitor.work(Work)
+    take_files(known_engine, work, [tmp_path / "volume.npy"], tmp_path / "session")
+    run = steps(known_engine, visitor)
+    first = next(run)
+    value = compare_run.send_slices(work, "axial", [1], first["viewer"]["key"])
     assert [one["name"] for one in value["predictions"]] == ["half"]
     assert [part["index"] for part in value["slices"]] == [1]
-    (last,) = steps
+    (last,) = run
     key = last["viewer"]["key"]
-    value = compare_run.send_slices(last["work"], "coronal", [4, 2, 99, -1], key)
+    value = compare_run.send_slices(work, "coronal", [4, 2, 99, -1], key)
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 4), ("coronal", 2)]
     assert value["key"] == key
     assert all(len(part["predictions"]) == 2 for part in value["slices"])
 
 
-class Session:
-    """What Gradio keeps of one visitor: the last work that a handler brought back."""
-
-    def __init__(self, work: Work) -> None:
-        self.work = work
-
-    def take(self, updates: dict[str, object]) -> dict[str, object]:
-        self.work = updates.get("work", self.work)
-        return updates
-
-
 def test_a_consensus_that_is_made_while_a_run_ends_does_not_undo_its_result(
     known_engine, run, ready, picture, tmp_path, monkeypatch
 ):
-    work, folder = run(ready)[-1]["work"], tmp_path / "session"
+    work, folder = ready, tmp_path / "session"
+    run()
     take_files(known_engine, work, [picture("other.png")], folder)
     consensus = compare_run.with_consensus
 
     def end_a_run_first(found, method):
         monkeypatch.setattr(compare_run, "with_consensus", consensus)
-        run(work)
+        run()
         return consensus(found, method)
 
     monkeypatch.setattr(compare_run, "with_consensus", end_a_run_first)
@@ -313,33 +309,16 @@ def test_a_consensus_that_is_made_while_a_run_ends_does_not_undo_its_result(
     assert work.result.comparison.image.name == "other"
 
 
-@pytest.mark.parametrize("after", [1, 2])
-def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_compared(
-    known_engine, run, ready, picture, tmp_path, after
-):
-    session, folder = Session(ready), tmp_path / "session"
-    steps = compare_run.run(known_engine, session.work, BOTH, folder, ADDRESS, lambda share, desc: None)
-    for _ in range(after):
-        session.take(next(steps))
-    session.take(take_files(known_engine, session.work, [picture("other.png")], folder))
-    for step in steps:
-        last = session.take(step)
+def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_compared(known_engine, run, ready, visitor, picture):
+    going = steps(known_engine, visitor)
+    next(going)
+    take_files(known_engine, ready, [picture("other.png")], visitor.session.folder)
+    *_, last = going
     assert OTHER_IMAGE_TITLE.format(name="scan") in last["stale"]
     assert "evaluation compare scan.png " in last["code_command"]
     assert last["viewer"]["title"] == "scan"
     assert json.loads(Path(last["document"]).read_text())["image"] == "scan"
-    again = run(session.work)[-1]
+    again = run()[-1]
     assert again["viewer"]["title"] == "other"
     assert "evaluation compare other.png " in again["code_command"]
     assert again["stale"] == ""
-
-
-def test_a_file_that_is_read_while_a_run_ends_does_not_undo_its_result(known_engine, ready, picture, tmp_path):
-    session, folder = Session(ready), tmp_path / "session"
-    held = session.work  # what the reading began with
-    for step in compare_run.run(known_engine, held, BOTH, folder, ADDRESS, lambda share, desc: None):
-        last = session.take(step)
-    session.take(take_files(known_engine, held, [picture("other.png")], folder))
-    value = compare_run.send_slices(session.work, "axial", [0], last["viewer"]["key"])
-    assert [one["name"] for one in value["predictions"]] == ["half", "strict"]
-    assert OTHER_IMAGE_TITLE.format(name="scan") in mark_of(session.work)

@@ -6,16 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.ui.evaluate import run_handlers
+from evaluation.ui.evaluate import run_handlers, texts
 from evaluation.ui.evaluate.board import Asked, Choices
+from medseg_demo.segmenting.turns import Turns
+from medseg_demo.ui.session import Running
 
 CHOICES = Choices(test_sets=("squares",), checkpoints=("small",))
+
+
+def steps(engine, board, choices, running=None, turns=None):
+    running = running or Running("evaluate", "abc")
+    return run_handlers.evaluate(engine, turns or Turns(), running, board, choices, Asked(), workers=0)
 
 
 def evaluate(engine, board, choices):
     """The last update of each part, and all statuses."""
     last, said = {}, []
-    for updates in run_handlers.evaluate(engine, board, choices, Asked(), workers=0):
+    for updates in steps(engine, board, choices):
         last |= updates
         said.append(updates.get("status", ""))
     return last, said
@@ -27,8 +34,6 @@ def test_an_evaluation_says_how_far_it_is_and_opens_its_results(engine, first_pa
     assert "4 cases are scored" in found["status"]
     assert found["test_set"]["value"] == "squares"
     assert found["runs"]["value"][0] == "mine/evaluation"
-    assert found["evaluate"]["interactive"]
-    assert not found["stop"]["interactive"]
     assert found["board"].choices == CHOICES
 
 
@@ -41,12 +46,23 @@ def test_the_same_choices_again_repeat_nothing(engine, first_paint, settings):
 
 
 def test_stop_keeps_what_is_done_and_marks_it_partial(engine, first_paint, monkeypatch):
-    board = first_paint["board"]
+    board, running = first_paint["board"], Running("evaluate", "abc")
     monkeypatch.setattr("evaluation.ui.evaluate.run_job.POLL_S", 0.001)
-    for updates in run_handlers.evaluate(engine, board, CHOICES, Asked(), workers=0):
+    for updates in steps(engine, board, CHOICES, running):
         if "Scored" in updates.get("status", ""):
-            run_handlers.request_stop(board)
+            running.cancel()
     assert "Stopped" in updates["status"] or "cases are scored" in updates["status"]
+
+
+def test_a_queued_evaluation_says_its_place_and_leaves_at_stop(engine, first_paint, monkeypatch):
+    monkeypatch.setattr("evaluation.ui.evaluate.run_job.POLL_S", 0.001)
+    turns, running = Turns(small=1), Running("evaluate", "abc")
+    with turns.job("someone"):
+        going = steps(engine, first_paint["board"], CHOICES, running, turns)
+        assert "1 before you" in next(going)["status"]
+        running.cancel()
+        *_, last = going
+    assert texts.STOPPED_QUEUED in last["status"]
 
 
 def test_no_visitor_sees_what_another_evaluated(engine, first_paint):

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -5,21 +6,21 @@ import pytest
 
 from medseg_demo.ui import texts
 from medseg_demo.ui.segment import export_handlers, handlers, run_handlers
-from medseg_demo.ui.session import Choices, Work
+from medseg_demo.ui.segment.state import Choices, Work
 
 
 @pytest.fixture
-def work(engine, tmp_path) -> Work:
+def work(engine, visitor, tmp_path) -> Work:
     """With the result of a volume."""
     volume = np.zeros((5, 64, 64), np.uint8)
     volume[1:4, 10:30, 10:30] = 255
     np.save(tmp_path / "volume.npy", volume)
-    choices, folder = Choices("bright"), tmp_path / "visitor"
-    *_, taken = handlers.take_files(engine, Work(), [tmp_path / "volume.npy"], choices, folder)
-    *_, last = run_handlers.run(engine, taken["work"], choices, folder, lambda share, desc: None)
+    choices, work = Choices("bright"), visitor.work(Work)
+    list(handlers.take_files(engine, work, [tmp_path / "volume.npy"], choices, visitor.session.folder))
+    *_, last = visitor.run(partial(run_handlers.run, engine), choices)
     assert last["surface_panel"]["visible"]
     assert ("NRRD", "nrrd") in last["format"]["choices"]
-    return last["work"]
+    return work
 
 
 def test_the_shown_result_is_written(work, tmp_path):

@@ -10,7 +10,7 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import texts
 from medseg_demo.ui.segment import handlers, updates
 from medseg_demo.ui.segment.example import Example
-from medseg_demo.ui.session import Choices, Given, Run, Work
+from medseg_demo.ui.segment.state import Choices, Given, Run, Work
 from medseg_demo.ui.studies import Study
 
 CHOICES = Choices("bright")
@@ -20,6 +20,11 @@ def take(*arguments) -> dict[str, object]:
     """What the page shows once files were read."""
     *_, last = handlers.take_files(*arguments)
     return last
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
 
 
 @pytest.fixture
@@ -38,24 +43,16 @@ def sample(monkeypatch, picture):
     return sample
 
 
-def test_the_page_opens_with_a_finished_example(engine, sample):
+def test_the_page_opens_with_a_finished_example(engine, sample, work):
     example = Example(engine).get()
-    shown = handlers.open_page(engine, Work(), example)
+    shown = handlers.open_page(engine, work, example)
     assert shown["viewer"]["title"] == "chest"
     assert "bright" in shown["measurements"]
     assert "chest" in shown["preflight"]
     assert shown["checkpoint"]["value"] == "bright"
     assert shown["downloads"]["visible"]
     assert shown["label_map"].endswith("chest.png")
-    assert updates.stale_mark(shown["work"].given, shown["work"].run, CHOICES) == ""
-
-
-def test_visitors_share_the_example_but_no_stop(engine, sample):
-    example = Example(engine).get()
-    first = handlers.open_page(engine, Work(), example)["work"]
-    second = handlers.open_page(engine, Work(), example)["work"]
-    assert first.run is second.run
-    assert first.stop is not second.stop
+    assert updates.stale_mark(work.given, work.run, CHOICES) == ""
 
 
 def test_without_its_checkpoint_there_is_no_example(engine, sample, monkeypatch):
@@ -79,10 +76,10 @@ def test_without_any_checkpoint_the_page_says_what_to_do(settings):
     assert shown["checkpoint"]["value"] is None
 
 
-def test_a_sample_brings_its_checkpoint(engine, sample):
-    shown = handlers.choose_sample(engine, Work(), sample, Choices("bands"))
+def test_a_sample_brings_its_checkpoint(engine, sample, work):
+    shown = handlers.choose_sample(engine, work, sample, Choices("bands"))
     assert shown["checkpoint"] == "bright"
-    assert shown["work"].given.image.name == "chest"
+    assert work.given.image.name == "chest"
     assert shown["upload"] is None
 
 
@@ -91,18 +88,18 @@ def test_a_sample_without_its_checkpoint_keeps_the_chosen_one(engine, sample):
     assert shown["checkpoint"] == "bands"
 
 
-def test_one_upload_is_read_and_described(engine, picture, tmp_path):
-    shown = take(engine, Work(), [picture()], CHOICES, tmp_path)
-    assert shown["work"].given.image.name == "scan"
+def test_one_upload_is_read_and_described(engine, picture, tmp_path, work):
+    shown = take(engine, work, [picture()], CHOICES, tmp_path)
+    assert work.given.image.name == "scan"
     assert "64 × 64 px" in shown["preflight"]
     assert shown["status"] == ""
 
 
-def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path):
+def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path, work):
     files = [picture("a"), picture("b")]
-    shown = take(engine, Work(), files, CHOICES, tmp_path)
-    assert [study.item for study in shown["work"].given.studies] == files
-    assert shown["work"].given.image is None
+    shown = take(engine, work, files, CHOICES, tmp_path)
+    assert [study.item for study in work.given.studies] == files
+    assert work.given.image is None
     assert "2 files" in shown["preflight"]
 
 
@@ -117,38 +114,40 @@ def test_the_list_of_what_was_uploaded_comes_with_every_step(engine, two_volumes
     assert "Intensities</dt><dd>0 to 2<" in shown["preflight"]
 
 
-def test_a_choice_from_a_list_that_is_gone_changes_nothing(engine, picture, tmp_path):
-    work = take(engine, Work(), [picture("a"), picture("b")], CHOICES, tmp_path)["work"]
+def test_a_choice_from_a_list_that_is_gone_changes_nothing(engine, picture, tmp_path, work):
+    take(engine, work, [picture("a"), picture("b")], CHOICES, tmp_path)
     assert list(handlers.choose_study(engine, work, "1", CHOICES)) == [{}]
     assert len(work.given.studies) == 2
 
 
-def test_a_zip_is_unpacked_into_the_visitors_folder(engine, picture, tmp_path):
+def test_a_zip_is_unpacked_into_the_visitors_folder(engine, picture, tmp_path, work):
     archive = tmp_path / "scans.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.write(picture("a"), "inside/a.png")
         file.write(picture("b"), "inside/b.png")
     folder = tmp_path / "visitor"
-    shown = take(engine, Work(), [archive], CHOICES, folder)
-    assert [study.name for study in shown["work"].given.studies] == ["a.png", "b.png"]
-    assert all(study.item.is_relative_to(folder) for study in shown["work"].given.studies)
+    take(engine, work, [archive], CHOICES, folder)
+    assert [study.name for study in work.given.studies] == ["a.png", "b.png"]
+    assert all(study.item.is_relative_to(folder) for study in work.given.studies)
 
 
 def test_a_bad_upload_is_explained_and_the_result_is_kept(engine, picture, tmp_path):
     run, given = Run(CHOICES), Given(studies=(Study(picture()),))
     bad = tmp_path / "notes.png"
     bad.write_text("no picture")
-    shown = take(engine, Work(given=given, run=run), [bad], CHOICES, tmp_path)
+    work = Work(given=given, run=run)
+    shown = take(engine, work, [bad], CHOICES, tmp_path)
     assert 'role="alert"' in shown["preflight"]
     assert "notes.png" in shown["preflight"]
-    assert shown["work"].given.studies == ()
-    assert shown["work"].run is run
+    assert work.given.studies == ()
+    assert work.run is run
 
 
 def test_taking_the_upload_away_empties_the_card(engine, picture, tmp_path):
-    shown = take(engine, Work(given=Given(studies=(Study(picture()),))), [], CHOICES, tmp_path)
+    work = Work(given=Given(studies=(Study(picture()),)))
+    shown = take(engine, work, [], CHOICES, tmp_path)
     assert shown["preflight"] == ""
-    assert shown["work"].given.studies == ()
+    assert work.given.studies == ()
 
 
 def test_another_checkpoint_brings_card_and_threshold(engine):
@@ -174,12 +173,12 @@ def test_another_upload_makes_a_result_stale(picture):
     assert updates.stale_mark(Given(studies=(a,)), Run(CHOICES, (a,)), CHOICES) == ""
 
 
-def test_a_file_that_was_added_before_the_page_was_complete_stays(engine, sample, picture, tmp_path):
-    work = take(engine, Work(), [picture()], CHOICES, tmp_path)["work"]
+def test_a_file_that_was_added_before_the_page_was_complete_stays(engine, sample, picture, tmp_path, work):
+    take(engine, work, [picture()], CHOICES, tmp_path)
     shown = handlers.open_page(engine, work, Example(engine).get())
     assert "64 × 64 px" in shown["preflight"]
     assert "This result is of chest<" in shown["stale"]
-    assert shown["work"].given.image.name == "scan"
+    assert work.given.image.name == "scan"
 
 
 def test_a_result_that_is_there_before_the_page_is_complete_stays(engine, sample):

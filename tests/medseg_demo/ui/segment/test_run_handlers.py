@@ -1,6 +1,7 @@
 import json
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,32 +10,34 @@ from PIL import Image
 
 from medseg_demo.ui import texts
 from medseg_demo.ui.segment import handlers, run_handlers
-from medseg_demo.ui.session import Choices, Work, session_folder
+from medseg_demo.ui.segment.state import Choices, Work
 from medseg_demo.writing import label_map
 
 CHOICES = Choices("bright")
 
 
-def no_progress(share: float, desc: str) -> None:
-    """In place of gr.Progress."""
-
-
 @pytest.fixture
-def run(engine, tmp_path):
+def run(engine, visitor):
     """Takes files, runs them, and returns every update in order."""
 
-    def run_files(files: list[Path], *, work: Work = Work(), choices: Choices = CHOICES, progress=no_progress):  # noqa: B008
-        *_, taken = handlers.take_files(engine, work, files, choices, tmp_path / "visitor")
-        work = taken["work"]
-        return list(run_handlers.run(engine, work, choices, tmp_path / "visitor", progress))
+    def run_files(files: list[Path], *, choices: Choices = CHOICES, say=None):
+        list(handlers.take_files(engine, visitor.work(Work), files, choices, visitor.session.folder))
+        return list(steps(engine, visitor, choices, say))
 
     return run_files
 
 
+def steps(engine, visitor, choices=CHOICES, say=None):
+    return visitor.run(partial(run_handlers.run, engine), choices, tab="segment", say=say)
+
+
+def open_result(engine, visitor, index: int) -> dict[str, object]:
+    (shown,) = visitor.run(partial(run_handlers.open_result, engine), index)
+    return shown
+
+
 def test_one_file(run, picture):
-    first, *_, last = run([picture()])
-    assert (first["segment"]["interactive"], first["stop"]["interactive"]) == (False, True)
-    assert (last["segment"]["interactive"], last["stop"]["interactive"]) == (True, False)
+    last = run([picture()])[-1]
     assert last["status"] == ""
     assert last["viewer"]["title"] == "scan"
     assert "50.0%" in last["measurements"]
@@ -64,44 +67,35 @@ def test_nothing_found_says_how_far_it_was(run, picture):
     assert "No pixel lies above 0.50. Highest probability: bright: 0.0" in last["status"]
 
 
-def test_equal_names_of_a_zip_get_its_folders_and_none_of_the_server(engine, picture, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    session = session_folder("abc123")
+def test_equal_names_of_a_zip_get_its_folders_and_none_of_the_server(engine, run, visitor, picture, tmp_path):
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         for name in ("PA 1/CT/IM1", "PA 2/CT/IM1", "PA 2/CT/K\u00f6"):
             archive.write(picture(), f"{name}.png")
-    *_, taken = handlers.take_files(engine, Work(), [tmp_path / "export.zip"], CHOICES, session)
-    *_, last = run_handlers.run(engine, taken["work"], CHOICES, session, no_progress)
+    last = run([tmp_path / "export.zip"])[-1]
     assert [name for _, name in last["gallery"]["value"]] == ["PA_1_CT_IM1", "PA_2_CT_IM1", "K\u00f6"]
     images = json.loads(Path(last["measurements_json"]).read_text())["images"]
     assert [image["name"] for image in images] == ["PA_1_CT_IM1", "PA_2_CT_IM1", "K\u00f6"]
     assert last["viewer"]["title"] == "PA_1_CT_IM1"
-    opened = run_handlers.open_result(engine, last["work"], 1)
+    opened = open_result(engine, visitor, 1)
     assert opened["viewer"]["title"] == "PA_2_CT_IM1"
     assert "PA_2_CT_IM1" in opened["heading"]
 
 
-def test_errors_of_equal_names_say_which_file(engine, picture, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    session = session_folder("abc123")
+def test_errors_of_equal_names_say_which_file(run, picture, tmp_path):
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         archive.write(picture(), "S1/IM1.png")
         archive.writestr("S2/IM1.png", picture().read_bytes()[:60])
-    *_, taken = handlers.take_files(engine, Work(), [tmp_path / "export.zip"], CHOICES, session)
-    *_, last = run_handlers.run(engine, taken["work"], CHOICES, session, no_progress)
+    last = run([tmp_path / "export.zip"])[-1]
     assert "<p>S2_IM1: " in last["status"]
     assert "Measurements of 1 image<" in last["measurements"]
 
 
-def test_equal_names_of_uploads_are_numbered(engine, picture, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+def test_equal_names_of_uploads_are_numbered(run, picture, tmp_path):
     uploads = [tmp_path / "gradio" / digest / "IM1.png" for digest in ("0a1b", "2c3d")]
     for path in uploads:  # Gradio's own folders, called by hashes
         path.parent.mkdir(parents=True)
         shutil.copy(picture(), path)
-    session = session_folder("abc123")
-    *_, taken = handlers.take_files(engine, Work(), uploads, CHOICES, session)
-    *_, last = run_handlers.run(engine, taken["work"], CHOICES, session, no_progress)
+    last = run(uploads)[-1]
     assert [name for _, name in last["gallery"]["value"]] == ["IM1", "IM1-2"]
 
 
@@ -126,14 +120,14 @@ def test_several_files_with_a_bad_one(run, picture, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     told = []
-    *steps, last = run([picture("a"), bad, picture("b")], progress=lambda share, desc: told.append(desc))
+    *steps, last = run([picture("a"), bad, picture("b")], say=lambda share, desc: told.append(desc))
     assert "1 of 3 files could not be segmented" in last["status"]
     assert last["status"].count("bad.png") == 1
     assert [name for _, name in last["gallery"]["value"]] == ["a", "b"]
     assert last["viewer"]["title"] == "a"
-    assert [step["measurements"].count("<tr>") for step in steps[1:]] == [2, 2, 3]  # with the row of the headings
-    assert "viewer" in steps[1]
-    assert "viewer" not in steps[3]
+    assert [step["measurements"].count("<tr>") for step in steps] == [2, 2, 3]  # with the row of the headings
+    assert "viewer" in steps[0]
+    assert "viewer" not in steps[2]
     assert told[0] == "Segmenting 1 of 3: a"
     names = zipfile.ZipFile(last["everything"]).namelist()
     assert [name for name in names if name.startswith("label_maps/")] == ["label_maps/a.png", "label_maps/b.png"]
@@ -146,32 +140,39 @@ def test_files_of_one_name_do_not_replace_each_other(run, picture, tmp_path):
     assert [name for _, name in last["gallery"]["value"]] == ["scan", "scan-2"]
 
 
-def test_stop_keeps_what_is_done(engine, run, picture):
-    work = Work()
-
+def test_stop_keeps_what_is_done(run, visitor, picture):
     def stop_at_the_second(share: float, desc: str) -> None:
         if "2 of 3" in desc:
-            assert run_handlers.request_stop(work)["interactive"] is False
+            visitor.session.stop("segment")
+            visitor.session.stop("segment")  # a second press changes nothing
 
-    last = run([picture("a"), picture("b"), picture("c")], work=work, progress=stop_at_the_second)[-1]
+    last = run([picture("a"), picture("b"), picture("c")], say=stop_at_the_second)[-1]
     assert texts.STOPPED_TITLE in last["status"]
     assert "1 of 3 files are done" in last["status"]
-    assert last["work"].run.partial
+    assert visitor.work(Work).run.partial
     assert last["viewer"]["title"] == "a"
-    assert last["segment"]["interactive"]
+    assert run([picture()])[-1]["status"] == ""
 
 
-def test_stop_before_the_first_result_changes_nothing(run, picture):
-    work = Work()
-    last = run([picture()], work=work, progress=lambda share, desc: run_handlers.request_stop(work))[-1]
+def test_stop_before_the_first_result_changes_nothing(run, visitor, picture):
+    last = run([picture()], say=lambda share, desc: visitor.session.stop("segment"))[-1]
     assert texts.STOPPED_NONE in last["status"]
     assert "viewer" not in last
 
 
-def test_a_stopped_run_can_be_started_again(engine, run, picture):
-    work = Work()
-    work.stop.raised = True
-    assert run([picture()], work=work)[-1]["status"] == ""
+def test_stop_of_another_tab_does_not_end_it(run, visitor, picture):
+    assert run([picture()], say=lambda share, desc: visitor.session.stop("evaluate"))[-1]["status"] == ""
+
+
+def test_a_run_whose_visitor_left_ends_and_leaves_no_files(run, visitor, picture):
+    def leave_at_the_second(share: float, desc: str) -> None:
+        if "2 of 2" in desc:
+            visitor.session.end()
+
+    said = run([picture("a"), picture("b")], say=leave_at_the_second)
+    assert len(said) == 2
+    assert not any("status" in updates for updates in said)
+    assert list(visitor.session.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -184,14 +185,12 @@ def test_a_stopped_run_can_be_started_again(engine, run, picture):
     ],
 )
 def test_an_error_is_shown_and_the_previous_result_stays(run, picture, choices, words):
-    before = run([picture("before")])[-1]["work"]
-    last = run([picture("after")], work=before, choices=choices)[-1]
+    run([picture("before")])
+    last = run([picture("after")], choices=choices)[-1]
     assert 'role="alert"' in last["status"]
     assert words in last["status"]
     assert texts.ERROR_KEPT.format(name="before") in last["status"]
     assert "viewer" not in last
-    assert "work" not in last
-    assert last["segment"]["interactive"]
 
 
 def test_without_a_file_it_asks_for_one(run):
@@ -207,36 +206,38 @@ def test_an_unexpected_error_is_a_reference(run, picture, engine, monkeypatch):
 
 def test_a_new_run_replaces_the_files_of_the_old(run, picture):
     old = run([picture()])[-1]
-    new = run([picture()], work=old["work"])[-1]
+    new = run([picture()])[-1]
     assert not Path(old["label_map"]).exists()
     assert Path(new["label_map"]).exists()
 
 
-def test_a_result_of_the_gallery_opens(engine, run, picture):
-    work = run([picture("a"), picture("b")])[-1]["work"]
-    opened = run_handlers.open_result(engine, work, 1)
+def test_a_result_of_the_gallery_opens(engine, run, visitor, picture):
+    run([picture("a"), picture("b")])
+    opened = open_result(engine, visitor, 1)
     assert opened["viewer"]["title"] == "b"
     assert opened["label_map"].endswith("b.png")
-    assert opened["work"].run.position == 1
-    assert run_handlers.open_neighbour(engine, opened["work"], 1)["viewer"]["title"] == "a"
-    assert run_handlers.open_neighbour(engine, opened["work"], -1)["viewer"]["title"] == "b"
+    assert visitor.work(Work).run.position == 1
+    for step, title in ((1, "a"), (-1, "b")):
+        (opened,) = visitor.run(partial(run_handlers.open_neighbour, engine), step)
+        assert opened["viewer"]["title"] == title
 
 
-def test_a_result_whose_file_is_gone_is_explained(engine, run, picture, tmp_path):
-    work = run([picture("a"), picture("b")])[-1]["work"]
+def test_a_result_whose_file_is_gone_is_explained(engine, run, visitor, picture, tmp_path):
+    run([picture("a"), picture("b")])
     (tmp_path / "b.png").unlink()
-    assert 'role="alert"' in run_handlers.open_result(engine, work, 1)["status"]
+    assert 'role="alert"' in open_result(engine, visitor, 1)["status"]
 
 
-def test_an_expired_session_says_so(engine):
-    assert texts.EXPIRED_TITLE in run_handlers.open_result(engine, Work(), 0)["status"]
+def test_an_expired_session_says_so(engine, visitor):
+    assert texts.EXPIRED_TITLE in open_result(engine, visitor, 0)["status"]
 
 
-def test_one_result_has_no_neighbour(engine, run, picture):
-    assert run_handlers.open_neighbour(engine, run([picture()])[-1]["work"], 1) == {}
+def test_one_result_has_no_neighbour(engine, run, visitor, picture):
+    run([picture()])
+    assert list(visitor.run(partial(run_handlers.open_neighbour, engine), 1)) == []
 
 
-def test_a_volume_sends_the_slices_that_are_asked_for(run, tmp_path):
+def test_a_volume_sends_the_slices_that_are_asked_for(run, visitor, tmp_path):
     volume = np.zeros((5, 64, 64), np.uint8)
     volume[3, :, :32] = 255
     np.save(tmp_path / "volume.npy", volume)
@@ -244,74 +245,46 @@ def test_a_volume_sends_the_slices_that_are_asked_for(run, tmp_path):
     assert ("axial", 3) in [(part["plane"], part["index"]) for part in last["viewer"]["slices"]]
     assert {part["plane"] for part in last["viewer"]["slices"]} == {"axial", "coronal", "sagittal"}
     assert last["label_map"].endswith("volume.nii.gz")
-    value = run_handlers.send_slices(last["work"], "axial", [4, 2, 99, -1], last["viewer"]["key"])
+    value = run_handlers.send_slices(visitor.work(Work), "axial", [4, 2, 99, -1], last["viewer"]["key"])
     assert [part["index"] for part in value["slices"]] == [4, 2]
-    value = run_handlers.send_slices(last["work"], "coronal", [63, 64], last["viewer"]["key"])
+    value = run_handlers.send_slices(visitor.work(Work), "coronal", [63, 64], last["viewer"]["key"])
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 63)]
     assert value["key"] == last["viewer"]["key"]
 
 
-class Session:
-    """What Gradio keeps of one visitor: the last work that a handler brought back."""
-
-    def __init__(self, engine, folder: Path) -> None:
-        self.work = Work()
-        self._engine = engine
-        self._folder = folder
-
-    def take(self, updates: dict[str, object]) -> dict[str, object]:
-        self.work = updates.get("work", self.work)
-        return updates
-
-    def upload(self, *files: Path, work: Work | None = None) -> None:
-        for step in handlers.take_files(self._engine, work or self.work, files, CHOICES, self._folder):
-            self.take(step)
-
-    def run(self):
-        for step in run_handlers.run(self._engine, self.work, CHOICES, self._folder, no_progress):
-            yield self.take(step)
-
-
 @pytest.fixture
-def session(engine, tmp_path) -> Session:
-    return Session(engine, tmp_path / "visitor")
+def upload(engine, visitor):
+    def take(*files: Path) -> None:
+        list(handlers.take_files(engine, visitor.work(Work), files, CHOICES, visitor.session.folder))
+
+    return take
 
 
-@pytest.mark.parametrize("after", [1, 2])
 @pytest.mark.parametrize("names", [["scan"], ["scan", "twin"]])
-def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(session, picture, names, after):
-    session.upload(*map(picture, names))
-    steps = session.run()
-    for _ in range(after):
-        next(steps)
-    session.upload(picture("other", brightness=200))
-    *_, last = steps
+def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(engine, visitor, upload, picture, names):
+    upload(*map(picture, names))
+    run = steps(engine, visitor)
+    next(run)
+    upload(picture("other", brightness=200))
+    *_, last = run
     assert "This result is of" in last["stale"]
     assert last["viewer"]["title"] == "scan"
     assert Path(last["label_map"]).stem == "scan"
     images = json.loads(Path(last["measurements_json"]).read_text())["images"]
     assert [image["name"] for image in images] == names
-    assert [outcome.name for outcome in session.work.run.outcomes] == names
-    *_, last = session.run()
+    assert [outcome.name for outcome in visitor.work(Work).run.outcomes] == names
+    *_, last = steps(engine, visitor)
     assert last["viewer"]["title"] == "other"
     assert last["stale"] == ""
 
 
-def test_a_file_that_is_read_while_a_run_ends_does_not_undo_its_result(session, picture):
-    session.upload(picture())
-    held = session.work  # what the reading began with
-    *_, last = session.run()
-    session.upload(picture("other"), work=held)
-    assert session.work.run.shown.image.name == last["viewer"]["title"] == "scan"
-
-
-def test_stop_ends_a_run_that_a_file_was_added_to(session, picture):
-    session.upload(picture("a"), picture("b"), picture("c"))
-    steps = session.run()
-    next(steps), next(steps)
-    session.upload(picture("other"))
-    run_handlers.request_stop(session.work)
-    *_, last = steps
+def test_stop_ends_a_run_that_a_file_was_added_to(engine, visitor, upload, picture):
+    upload(picture("a"), picture("b"), picture("c"))
+    run = steps(engine, visitor)
+    next(run)
+    upload(picture("other"))
+    visitor.session.stop("segment")
+    *_, last = run
     assert "1 of 3 files are done" in last["status"]
-    *_, last = session.run()
+    *_, last = steps(engine, visitor)
     assert last["viewer"]["title"] == "other"
