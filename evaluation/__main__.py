@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.comparison.command import add_compare
 from evaluation.report.command import add_report
+from evaluation.results.command import add_summary
 from medseg_demo.__main__ import complain, run_command
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     take.set_defaults(run=_import)
 
+    add_summary(commands)
     add_report(commands)
     add_compare(commands)
     return parser

@@ -10,6 +10,7 @@ from evaluation.metrics.table import METRICS
 from evaluation.results.table import Results
 from evaluation.statistics import (
     AS_MEASURED,
+    GroupGap,
     Order,
     PairComparison,
     Policy,
@@ -19,10 +20,13 @@ from evaluation.statistics import (
     compare_matrix,
     compared_matrix,
     goodness,
+    group_gaps,
     metric_values,
     policy_effects,
     rank_matrix,
+    stratum_columns,
     summarise,
+    summarise_by,
 )
 from medseg_demo.errors import OptionError
 
@@ -150,6 +154,22 @@ def answer(results: Results, question: Question) -> Answer:
 def _tolerances(results: Results, test_set: str, checkpoints: set[str]) -> tuple[float, ...]:
     runs = (run for run in results.runs if run.test_set == test_set and run.checkpoint in checkpoints)
     return tuple(sorted({float(run.settings["nsd_tolerance"]) for run in runs if "nsd_tolerance" in run.settings}))  # type: ignore[arg-type]
+
+
+def group_gaps_of(found: Answer, column: str) -> tuple[GroupGap, ...]:
+    """How far apart the groups of a metadata column are for each checkpoint, tested.
+
+    Raises:
+        OptionError: The column does not divide the cases.
+    """
+    if column not in found.metadata or found.table[column].nunique() < 2:
+        columns = ", ".join(stratum_columns(found.table, found.metadata)) or "none"
+        raise OptionError(f"The column {column!r} does not divide the cases into groups. Columns that do: {columns}.")
+    question = found.question
+    summaries = summarise_by(
+        found.table, question.metric, column, order=question.order, policy=question.policy, intervals=False
+    )
+    return group_gaps(found.table, question.metric, column, summaries, policy=question.policy)
 
 
 def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:

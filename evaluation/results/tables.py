@@ -139,16 +139,8 @@ def policies(found: Answer) -> Table | None:
 
 def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:
     """Each checkpoint's mean of every metric; the median, marked, where a miss stands."""
-    question = found.question
     names = [name for name in metrics if name in METRICS and not found.table[name].isna().all()]
-    columns = []
-    for name in names:
-        # What has no better direction, such as a volume, has no worst value that could stand in for a failed case.
-        policy = question.policy if METRICS[name].better else replace(question.policy, failed="apart")
-        summaries = summarise(
-            found.table, name, by=("checkpoint",), order=question.order, policy=policy, intervals=False
-        )
-        columns.append({one.group[0]: _centre(one) for one in summaries})
+    columns = [{one.group[0]: centre(one) for one in _summaries(found, name, ("checkpoint",))} for name in names]
     rows = tuple(
         (standing.checkpoint, *(column[standing.checkpoint] for column in columns)) for standing in found.standings
     )
@@ -157,8 +149,26 @@ def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:
     return Table("Every metric", header, rows, (note,))
 
 
-def _centre(summary: Summary) -> str:
-    return f"{number(summary.median)}* ({summary.misses})" if summary.misses else number(summary.mean)
+def by_class(found: Answer, metric: str) -> dict[tuple[str, ...], Summary]:
+    """A metric's summary for each (checkpoint, class), without intervals."""
+    return {one.group: one for one in _summaries(found, metric, ("checkpoint", "class_name"))}
+
+
+def _summaries(found: Answer, metric: str, by: Sequence[str]) -> Sequence[Summary]:
+    question, record = found.question, METRICS.get(metric)
+    # What has no better direction, such as a volume, has no worst value that could stand in for a failed case.
+    scored = record is not None and record.better is not None
+    policy = question.policy if scored else replace(question.policy, failed="apart")
+    return summarise(found.table, metric, by=by, order=question.order, policy=policy, intervals=False)
+
+
+def centre(summary: Summary) -> str:
+    """Its mean; the median, marked, with the number of misses, where one stands."""
+    return (
+        f"{number(summary.median)}* ({summary.misses})"
+        if math.isnan(summary.mean) and summary.misses
+        else (number(summary.mean))
+    )
 
 
 def conventions(metrics: tuple[str, ...]) -> Table:

@@ -3,8 +3,21 @@
 import math
 
 from evaluation.metrics import METRICS
-from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, PairComparison, Policy, PolicyEffect, Ranking, Summary
-from evaluation.statistics.grouping import Order
+from evaluation.statistics import (
+    FEWEST_CASES,
+    FEWEST_GROUPS,
+    GroupGap,
+    Order,
+    PairComparison,
+    Policy,
+    PolicyEffect,
+    Published,
+    Ranking,
+    Summary,
+    turned_from_published,
+)
+from evaluation.statistics.pairs import ALPHA
+from evaluation.statistics.strata import PERMUTATIONS
 from medseg_demo.numbers import p_value
 from medseg_demo.numbers import score as number
 
@@ -178,8 +191,41 @@ def turning_sentence(ranking: Ranking) -> str:
         return ""
     return (
         f"Another draw of as many {'cases' if ranking.groups is None else 'groups'} would turn the first two by "
-        f"{ranking.aggregate} round with a probability of {ranking.turned:.0%}."
+        f"{ranking.aggregate} round with a probability of {_percent(ranking.turned)}."
     )
+
+
+def gap_sentence(gap: GroupGap, *, unit: str = "") -> str:
+    """How far apart a method's groups of cases are, with the test and its name."""
+    if not gap.highest or gap.highest == gap.lowest:
+        return f"{gap.checkpoint}: there is only one group with values in {gap.column}."
+    apart = f"{number(gap.gap)}{f' {unit}' if unit else ''} between {gap.lowest} (lowest) and {gap.highest} (highest)"
+    if math.isnan(gap.p):
+        return (
+            f"{gap.checkpoint}: {apart}; not tested, since fewer than two groups have {FEWEST_CASES} cases or "
+            f"{FEWEST_GROUPS} patients."
+        )
+    verdict = "the groups differ by more than chance" if gap.p_adjusted < ALPHA else "no real difference was shown"
+    how = f"{PERMUTATIONS:,} permutations" if gap.permuted else "chi-square"
+    return (
+        f"{gap.checkpoint}: {apart}; {verdict} ({p_value(gap.p_adjusted)} after Holm over the methods, Kruskal–Wallis "
+        f"test of {_count(gap.tested, 'group')}, {how})."
+    )
+
+
+def published_sentence(first: Published, second: Published, correlation: float) -> str:
+    """How sure a published ranking is."""
+    turned = turned_from_published(first, second, correlation=correlation)
+    return (
+        f"Over {_count(first.cases, 'case')} {first.name} has {first.mean:g} ± {first.deviation:g} and {second.name} "
+        f"{second.mean:g} ± {second.deviation:g}: with a probability of {_percent(turned)} the order of the two is "
+        f"wrong, if their scores correlate with r = {correlation:g} over the cases."
+    )
+
+
+def _percent(share: float) -> str:
+    """Such as "12 %"; below one percent only that, since no more is known."""
+    return "below 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def _count(amount: int, one: str, many: str = "") -> str:

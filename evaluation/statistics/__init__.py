@@ -4,21 +4,25 @@ from evaluation.statistics.grouping import FEWEST_CASES, FEWEST_GROUPS, Order
 from evaluation.statistics.matrix import ScoreMatrix, compared_matrix, score_matrix
 from evaluation.statistics.pairs import PairComparison, compare_matrix, compare_pairs
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
+from evaluation.statistics.published import CORRELATION, Published, read_published, turned_from_published
 from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints, rank_matrix
 from evaluation.statistics.resampling import bca_interval
 from evaluation.statistics.signed_rank import holm, signed_rank_p
-from evaluation.statistics.strata import banded, stratum_columns, summarise_by
+from evaluation.statistics.strata import GroupGap, banded, group_gaps, stratum_columns, summarise_by
 from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects, summarise, to_frame
 
 __all__ = [
     "AS_MEASURED",
+    "CORRELATION",
     "FEWEST_CASES",
     "FEWEST_GROUPS",
     "SCHEMES",
+    "GroupGap",
     "Order",
     "PairComparison",
     "Policy",
     "PolicyEffect",
+    "Published",
     "Ranking",
     "SchemeRanking",
     "ScoreMatrix",
@@ -32,15 +36,18 @@ __all__ = [
     "compared_matrix",
     "failed_rows",
     "goodness",
+    "group_gaps",
     "holm",
     "metric_values",
     "policy_effects",
     "rank_checkpoints",
     "rank_matrix",
+    "read_published",
     "score_matrix",
     "signed_rank_p",
     "stratum_columns",
     "summarise",
     "summarise_by",
     "to_frame",
+    "turned_from_published",
 ]

@@ -6,9 +6,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from evaluation.metrics.table import METRICS, Better
+from evaluation.metrics.table import METRICS
 from medseg_demo.errors import OptionError
 
+Better = Literal["higher", "lower", "zero"]
 EmptyPolicy = Literal["skip", "one", "zero"]
 FailedPolicy = Literal["apart", "worst"]
 MissPolicy = Literal["apart", "median", "diagonal"] | float

@@ -52,9 +52,14 @@ def _ranked(differences: np.ndarray) -> tuple[np.ndarray, float]:
     """The ranks of the differences other than zero, and the sum of those of the positive ones."""
     differences = np.round(differences, DECIMALS)
     differences = differences[differences != 0]
-    _, sizes, numbers = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(numbers) - (numbers - 1) / 2)[sizes]
+    ranks = mean_ranks(np.abs(differences))
     return ranks, float(ranks[differences > 0].sum())
+
+
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1 on, (values,); equal values share their mean rank."""
+    _, places, numbers = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(numbers) - (numbers - 1) / 2)[places]
 
 
 def _exact_tail(ranks: np.ndarray, at_least: float) -> float:

@@ -1,19 +1,24 @@
-"""Results by a metadata column: names as they are, numbers in bands of about equal size."""
+"""Results by a metadata column, and whether its groups differ: names as they are, numbers in bands of equal size."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
-from evaluation.statistics.grouping import Order
+from evaluation.statistics.grouping import Order, Rows, dense, split, too_few
 from evaluation.statistics.policy import AS_MEASURED, Policy
 from evaluation.statistics.resampling import SEED
+from evaluation.statistics.signed_rank import DECIMALS, holm, mean_ranks
 from evaluation.statistics.summary import Summary, summarise
 
 MOST_VALUES = 12
 BANDS = 4
 NO_VALUE = "(no value)"
+PERMUTATIONS = 9999
+PERMUTED_UP_TO = 200
 
 
 def stratum_columns(table: pd.DataFrame, metadata: Sequence[str]) -> tuple[str, ...]:
@@ -45,6 +50,7 @@ def summarise_by(
     *,
     order: Order = "class",
     policy: Policy = AS_MEASURED,
+    intervals: bool = True,
     resamples: int = 0,
     seed: int = SEED,
 ) -> tuple[Summary, ...]:
@@ -64,10 +70,116 @@ def summarise_by(
         by=(column, "checkpoint"),
         order=order,
         policy=policy,
+        intervals=intervals,
         resamples=resamples,
         seed=seed,
     )
     return tuple(sorted(found, key=lambda summary: _natural(summary.group[0])))
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """How far apart a method's strata are, and whether that is more than chance.
+
+    Attributes:
+        checkpoint: The method.
+        column: The metadata column.
+        highest: The stratum with the highest mean (median, where there are misses).
+        lowest: The one with the lowest.
+        gap: Their difference.
+        tested: How many strata are tested: those with enough cases, or groups of cases, for a claim.
+        p: Of the Kruskal-Wallis test; NaN where fewer than two strata can be tested, or groups lie in several.
+        p_adjusted: After Holm, over the methods.
+        permuted: Whether p comes from permutations; otherwise from the chi-square distribution.
+    """
+
+    checkpoint: str
+    column: str
+    highest: str
+    lowest: str
+    gap: float
+    tested: int
+    p: float
+    p_adjusted: float
+    permuted: bool
+
+
+def group_gaps(
+    table: pd.DataFrame, metric: str, column: str, summaries: Sequence[Summary], *, policy: Policy = AS_MEASURED
+) -> tuple[GroupGap, ...]:
+    """The gap between the strata of each method, with Holm's adjustment over the methods.
+
+    Tested are the cases' means over classes, or their means over each group of cases.
+
+    Args:
+        table: The tidy table, or a selection.
+        metric: The metric.
+        column: The metadata column.
+        summaries: From `summarise_by` of the same.
+        policy: As there.
+
+    Source: Kruskal and Wallis, Journal of the American Statistical Association 47, 1952, doi:10.2307/2280779.
+    """
+    rows = split(table.assign(**{column: banded(table[column])}), metric, ("checkpoint", column), policy)
+    names = dict.fromkeys(one.key[0] for one in rows)
+    units = {name: [one for one in rows if one.key[0] == name] for name in names}
+    gaps = [_gap(name, column, units[name], [one for one in summaries if one.group[1] == name]) for name in names]
+    adjusted = holm([one.p for one in gaps])
+    return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(gaps, adjusted, strict=True))
+
+
+def _gap(name: str, column: str, strata: list[Rows], summaries: list[Summary]) -> GroupGap:
+    medians = any(one.interval_of == "median" for one in summaries)
+    centres = {one.group[0]: one.median if medians else one.mean for one in summaries}
+    centres = {stratum: centre for stratum, centre in centres.items() if not np.isnan(centre)}
+    highest = max(centres, key=lambda one: centres[one], default="")
+    lowest = min(centres, key=lambda one: centres[one], default="")
+    samples = [_unit_values(rows) for rows in strata]
+    samples = [
+        one for one, rows in zip(samples, strata, strict=True) if not too_few(len(one), clustered=rows.clustered)
+    ]
+    p, permuted = kruskal_wallis(samples) if len(samples) > 1 else (np.nan, False)
+    with np.errstate(invalid="ignore"):
+        gap = centres[highest] - centres[lowest] if centres else np.nan
+    return GroupGap(name, column, highest, lowest, float(gap), len(samples), p, np.nan, permuted)
+
+
+def _unit_values(rows: Rows) -> np.ndarray:
+    """The mean of each case over its classes, or of each group of cases over its cases."""
+    usable = ~np.isnan(rows.values)
+    if not usable.any():
+        return np.empty(0)
+    _, first, case = np.unique(rows.cases[usable], return_index=True, return_inverse=True)
+    of_case = np.bincount(case, rows.values[usable]) / np.bincount(case)
+    unit = dense(rows.units[usable][first])
+    return np.bincount(unit, of_case) / np.bincount(unit)
+
+
+def kruskal_wallis(samples: Sequence[np.ndarray], *, seed: int = SEED) -> tuple[float, bool]:
+    """Do several independent samples differ by the ranks of their values?
+
+    Args:
+        samples: Values; may be infinite, not NaN.
+        seed: Of the permutations.
+
+    Returns:
+        (p, whether it comes from permutations): up to 200 values from 9,999 of them, beyond from chi-square.
+    """
+    sizes = np.array([len(one) for one in samples])
+    ranks = mean_ranks(np.round(np.concatenate(samples), DECIMALS))
+    member = np.repeat(np.eye(len(sizes)), sizes, axis=0)
+    n = len(ranks)
+
+    def statistic(orders: np.ndarray) -> np.ndarray:
+        return ((orders @ member) ** 2 / sizes).sum(axis=-1)
+
+    found = float(statistic(ranks))
+    if n <= PERMUTED_UP_TO:
+        shuffled = np.random.default_rng(seed).permuted(np.tile(ranks, (PERMUTATIONS, 1)), axis=1)
+        return float((1 + (statistic(shuffled) >= found - 1e-9).sum()) / (1 + PERMUTATIONS)), True
+    spread = ((ranks - ranks.mean()) ** 2).sum() / (n - 1)  # ties included
+    h = (found - n * ranks.mean() ** 2) / spread if spread else 0.0
+    return float(chdtrc(len(sizes) - 1, h)), False
 
 
 def _natural(name: str) -> tuple[bool, float, str]:

@@ -1,7 +1,6 @@
 """Folds are pooled, seeds are averaged case by case, and what is odd about them is said."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd

@@ -1,0 +1,195 @@
+"""The command ``python -m evaluation summary``, and the options that it shares with ``report``."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg_demo.__main__ import complain
+from medseg_demo.errors import OptionError
+from medseg_demo.settings import Settings
+
+if TYPE_CHECKING:
+    from evaluation.results.answers import Answer
+    from evaluation.results.table import Results
+    from evaluation.statistics import GroupGap, Policy
+
+MOST_FAULTS = 20
+
+
+def add_summary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to a parser."""
+    summary = commands.add_parser("summary", help="leaderboard, classes and comparisons of results, as text or JSON")
+    summary.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="output folders of earlier runs")
+    summary.add_argument("--test-set", default="", metavar="NAME", help="needed where the folders hold several")
+    summary.add_argument("--class", default="", dest="class_name", metavar="NAME", help="only this one; default: all")
+    add_question(summary)
+    summary.add_argument("--json", action="store_true", help="one JSON document on the standard output")
+    summary.add_argument(
+        "--published", nargs=2, metavar="NAME:MEAN±SD/N",
+        help="how sure a published ranking of two methods is, from their means, standard deviations and cases alone",
+    )  # fmt: skip
+    summary.add_argument(
+        "--correlation", type=float, metavar="R", help="of two published methods' scores over the cases; default: 0.5"
+    )
+    summary.set_defaults(run=_summarise)
+
+
+def add_question(parser: argparse.ArgumentParser) -> None:
+    """Add what is asked of results: metric, conventions, methods and groups."""
+    parser.add_argument("--metric", default="", metavar="NAME", help="what ranks; default: dice")
+    parser.add_argument(
+        "--empty", choices=["skip", "one", "zero"], default="skip", help="what two empty masks count; default: skip"
+    )
+    parser.add_argument(
+        "--failed", choices=["apart", "worst"], default="apart", help="what failed cases count; default: apart"
+    )
+    parser.add_argument(
+        "--miss", default="apart", metavar="CHOICE",
+        help="what an infinite distance counts: apart (no mean is shown), median (of medians), diagonal (of the image) "
+        "or a number in the distances' unit; default: apart",
+    )  # fmt: skip
+    parser.add_argument(
+        "--order", choices=["class", "case", "pooled"], default="class", help="of a mean; default: class"
+    )
+    parser.add_argument(
+        "--method", nargs="+", action="extend", metavar="NAME=RUN,RUN",
+        help="runs that are one method: folds are pooled, seeds averaged case by case; a run by its name, a pattern or "
+        "its DIR; default: what the names tell (fold_0, seed_0), or a column 'method'",
+    )  # fmt: skip
+    parser.add_argument("--no-methods", action="store_true", help="compare every run as it is")
+    parser.add_argument("--by", default="", metavar="COLUMN", help="test the gap between the groups of this column")
+
+
+def policy_of(options: argparse.Namespace) -> "Policy":
+    """The conventions that the options name.
+
+    Raises:
+        OptionError: ``--miss`` is not understood.
+    """
+    from evaluation.statistics import Policy
+
+    if options.miss in ("apart", "median", "diagonal"):
+        return Policy(empty=options.empty, failed=options.failed, miss=options.miss)
+    try:
+        penalty = float(options.miss)
+    except ValueError:
+        penalty = math.nan
+    if not 0 <= penalty < math.inf:
+        raise OptionError(f"--miss {options.miss} is not understood. Give apart, median, diagonal or a distance.")
+    return Policy(empty=options.empty, failed=options.failed, miss=penalty)
+
+
+def methods_of(
+    options: argparse.Namespace, runs: "Results", folders: dict[str, list[str]]
+) -> dict[str, tuple[str, ...]]:
+    """The methods that the options name, or that the runs tell of."""
+    from evaluation.results.methods import guess_methods, parse_methods
+
+    if options.no_methods:
+        return {}
+    return parse_methods(options.method, runs, folders) if options.method else guess_methods(runs)
+
+
+def _summarise(options: argparse.Namespace, settings: Settings) -> int:
+    if options.published:
+        return _published(options)
+    if not options.folders:
+        raise OptionError("Give the output folder of at least one run, or --published with two methods.")
+    from evaluation.results.summary import as_text, document
+
+    found, gaps, notes, metrics = _answer(options)
+    if options.json:
+        print(json.dumps(document(found, metrics, gaps=gaps, notes=notes), indent=1, ensure_ascii=False))
+    else:
+        print(as_text(found, metrics, gaps=gaps, notes=notes))
+    return _failures(found)
+
+
+def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...], list[str], list[str]]":
+    """The answer, the gaps between groups, what to know about the methods, and the metrics there are."""
+    from evaluation.results.answers import Question, answer
+    from evaluation.results.methods import as_methods, method_notes
+
+    runs, folders = _read(options.folders)
+    methods = methods_of(options, runs, folders)
+    results, made = as_methods(runs, methods)
+    test_set = _test_set(options.test_set, results)
+    metric = _metric(options.metric, results)
+    question = Question(
+        test_set, class_name=options.class_name, metric=metric, policy=policy_of(options), order=options.order
+    )
+    found = answer(results, question)
+    notes = method_notes(runs, [one for one in made if one.test_set == test_set], metric)
+    metrics = [name for name in results.metrics if not found.table[name].isna().all()]
+    return found, _gaps(found, options.by), notes, metrics
+
+
+def _read(paths: list[Path]) -> "tuple[Results, dict[str, list[str]]]":
+    """The folders' results as one table, and the names that each folder's runs have in it."""
+    from evaluation.results.table import merge, read_results
+
+    read = [read_results(path) for path in paths]
+    merged = merge(read)
+    found = [(run, str(path)) for path, one in zip(paths, read, strict=True) for run in one.runs]
+    folders: dict[str, list[str]] = {}
+    left = list(found)
+    for run in merged.runs:
+        same = [one for one in left if (one[0].test_set, one[0].moment) == (run.test_set, run.moment)
+                and run.checkpoint.startswith(one[0].checkpoint)]  # fmt: skip
+        if same:
+            left.remove(same[0])
+            folders.setdefault(same[0][1], []).append(run.checkpoint)
+    return merged, folders
+
+
+def _test_set(wanted: str, results: "Results") -> str:
+    present = list(dict.fromkeys(map(str, results.table["test_set"])))
+    if wanted and wanted not in present:
+        raise OptionError(f"The results hold no test set {wanted!r}. They have: {', '.join(present)}.")
+    if not wanted and len(present) > 1:
+        raise OptionError(
+            f"The results are of {len(present)} test sets. Name one with --test-set: {', '.join(present)}."
+        )
+    return wanted or present[0]
+
+
+def _metric(wanted: str, results: "Results") -> str:
+    from evaluation.results.answers import metric_choices
+
+    present = metric_choices(results)
+    if wanted and wanted not in present:
+        raise OptionError(f"The results hold no metric {wanted!r}. They have: {', '.join(present)}.")
+    return wanted or ("dice" if "dice" in present else present[0])
+
+
+def _gaps(found: "Answer", column: str) -> "tuple[GroupGap, ...]":
+    from evaluation.results.answers import group_gaps_of
+
+    return group_gaps_of(found, column) if column else ()
+
+
+def _failures(found: "Answer") -> int:
+    """Name the failed cases; the exit code."""
+    failed = found.table.loc[found.table["status"] == "failed", ["checkpoint", "case_id", "error"]].drop_duplicates()
+    for checkpoint, case_id, reason in failed.head(MOST_FAULTS).itertuples(index=False, name=None):
+        complain(f"{checkpoint}, case {case_id!r}: {reason or 'failed'}")
+    if len(failed) > MOST_FAULTS:
+        complain(f"and {len(failed) - MOST_FAULTS} more cases; see scores.csv")
+    return int(len(failed) > 0)
+
+
+def _published(options: argparse.Namespace) -> int:
+    from evaluation.results.words import published_sentence
+    from evaluation.statistics import CORRELATION, read_published, turned_from_published
+
+    first, second = map(read_published, options.published)
+    correlation = CORRELATION if options.correlation is None else options.correlation
+    sentence = published_sentence(first, second, correlation)
+    if options.json:
+        turned = turned_from_published(first, second, correlation=correlation)
+        print(json.dumps({"turned": turned, "correlation": correlation, "sentence": sentence}, ensure_ascii=False))
+    else:
+        print(sentence)
+    return 0

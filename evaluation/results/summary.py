@@ -1,0 +1,159 @@
+"""What ``python -m evaluation summary`` says: one document for programs, the same as tables for people."""
+
+import math
+from collections.abc import Sequence
+
+from evaluation.results import tables
+from evaluation.results.answers import Answer, Standing
+from evaluation.results.words import comparison_sentence, gap_sentence, metric_title
+from evaluation.statistics import GroupGap, PairComparison, Summary, summarise
+
+Value = str | int | float | None
+
+
+def document(
+    found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] = (), notes: Sequence[str] = ()
+) -> dict:
+    """An answer as the contract of ``summary --json`` has it: plain values, None for what is not applicable.
+
+    Args:
+        found: The answer.
+        metrics: Which metrics each class is summarised by.
+        gaps: Between groups of cases.
+        notes: What is to be known about the methods.
+    """
+    unit = tables.unit_of(found, found.question.metric)
+    return {
+        "metric": found.question.metric,
+        "test_set": found.question.test_set,
+        "convention": tables.convention(found.question),
+        "leaderboard": [_line(standing) for standing in found.standings],
+        "classes": _classes(found, metrics),
+        "pairs": [_pair(one, comparison_sentence(one, unit=unit)) for one in found.comparisons],
+        "turned": _plain(found.ranking.turned) if found.ranking is not None else None,
+        "gaps": [_gap(one, gap_sentence(one, unit=unit)) for one in gaps],
+        "notes": [*notes, *([found.problem] if found.problem else [])],
+    }
+
+
+def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] = (), notes: Sequence[str] = ()) -> str:
+    """The same as tables of plain text, with the sentences below."""
+    unit = tables.unit_of(found, found.question.metric)
+    board, classes = tables.leaderboard(found), _class_table(found, metrics)
+    sentences = [comparison_sentence(one, unit=unit) for one in found.comparisons]
+    parts = [
+        *notes,
+        f"{board.title}: {found.question.test_set}\n{_grid(board)}",
+        "\n".join(board.notes),
+        f"{classes.title}\n{_grid(classes)}",
+        _listed("Is the difference real?", sentences),
+        _listed("Do the groups of cases differ?", [gap_sentence(one, unit=unit) for one in gaps]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _line(standing: Standing) -> dict[str, Value]:
+    ranks = standing.ranks or (None, None, None)
+    return {
+        "name": standing.checkpoint,
+        **_numbers(standing.summary),
+        "rank_of_means": ranks[0],
+        "mean_rank": _plain(standing.mean_rank),
+        "rank_by_tests": ranks[2],
+    }
+
+
+def _numbers(summary: Summary) -> dict[str, Value]:
+    names = ("mean", "low", "high", "median", "n", "misses", "failed", "not_applicable")
+    return {name: _plain(getattr(summary, name)) for name in names}
+
+
+def _classes(found: Answer, metrics: Sequence[str]) -> list[dict]:
+    """Each class of each method: the asked metric with its interval, and the centre of every other one."""
+    question = found.question
+    every = {metric: tables.by_class(found, metric) for metric in metrics}
+    own = summarise(found.table, question.metric, by=("checkpoint", "class_name"), policy=question.policy)
+    places = {standing.checkpoint: place for place, standing in enumerate(found.standings)}
+    return [
+        {
+            "name": summary.group[0],
+            "class_name": summary.group[1],
+            **_numbers(summary),
+            "metrics": {metric: _centres(every[metric][summary.group]) for metric in metrics},
+        }
+        for summary in sorted(own, key=lambda one: places[one.group[0]])
+    ]
+
+
+def _centres(summary: Summary) -> dict[str, Value]:
+    return {name: _plain(getattr(summary, name)) for name in ("mean", "median", "n", "misses")}
+
+
+def _pair(one: PairComparison, sentence: str) -> dict[str, Value]:
+    return {
+        "first": one.first,
+        "second": one.second,
+        "difference": _plain(one.centre),
+        "low": _plain(one.low),
+        "high": _plain(one.high),
+        "p": _plain(one.p),
+        "p_adjusted": _plain(one.p_adjusted),
+        "wins": one.wins,
+        "ties": one.ties,
+        "losses": one.losses,
+        "cases": one.pairs,
+        "groups": one.groups,
+        "better": one.better,
+        "sentence": sentence,
+    }
+
+
+def _gap(one: GroupGap, sentence: str) -> dict[str, Value]:
+    return {
+        "name": one.checkpoint,
+        "column": one.column,
+        "lowest": one.lowest,
+        "highest": one.highest,
+        "gap": _plain(one.gap),
+        "p": _plain(one.p),
+        "p_adjusted": _plain(one.p_adjusted),
+        "sentence": sentence,
+    }
+
+
+def _plain(value: float) -> Value:
+    """A number that JSON can hold: None for NaN, the strings "inf" and "-inf" for infinite ones."""
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value)
+
+
+def _class_table(found: Answer, metrics: Sequence[str]) -> tables.Table:
+    """One row for each method and class, one column for each metric."""
+    every = {metric: tables.by_class(found, metric) for metric in metrics}
+    classes = list(dict.fromkeys(map(str, found.table["class_name"])))
+    groups = [(standing.checkpoint, label) for standing in found.standings for label in classes]
+    rows = [
+        (*group, *(tables.centre(every[metric][group]) if group in every[metric] else "" for metric in metrics))
+        for group in groups
+    ]
+    header = ("Checkpoint", "Class", *(metric_title(metric, unit=tables.unit_of(found, metric)) for metric in metrics))
+    title = "Every metric per class (means; * marks a median, with the number of misses)"
+    return tables.Table(title, header, tuple(rows))
+
+
+def _grid(table: tables.Table) -> str:
+    """A table as aligned lines of text."""
+    lines = [table.header, *table.rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _listed(title: str, sentences: Sequence[str]) -> str:
+    return "\n".join([title, *(f"- {sentence}" for sentence in sentences)]) if sentences else ""
