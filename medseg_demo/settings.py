@@ -50,7 +50,7 @@ class Settings:
         cache_dir: Where networks are kept as OpenVINO takes them, so that they are converted once.
         threads: Threads of one network on a CPU; 0 takes one for each processor of this process.
         batch_size: Tiles or slices that go through a network at once; 0 chooses by device.
-        cached_models: Loaded checkpoints kept in memory.
+        cached_mb: Memory for checkpoints that are kept loaded, in MiB; the one in use is kept however large it is.
         max_file_mb: Largest file that is read, in MiB.
         max_megapixels: Largest 2-D image, in millions of pixels.
         max_megavoxels: Largest volume, in millions of voxels.
@@ -67,7 +67,7 @@ class Settings:
     cache_dir: Path = CACHE
     threads: int = 0
     batch_size: int = 0
-    cached_models: int = 4
+    cached_mb: int = 1024
     max_file_mb: int = 1024
     max_megapixels: int = 100
     max_megavoxels: int = 512

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from medseg_demo.models.checkpoint import Checkpoint
+    from medseg_demo.segmenting.engine import Engine
 
 NOT_HERE = "The prediction was not kept with these results, and checkpoint {name!r} is not here to make it again."
 OTHER_VERSION = (
@@ -40,24 +40,18 @@ def segment_as_scored(runs: Iterable[Run], settings: Settings) -> Segment:
     for run in runs:
         scored[run.checkpoint].add(run.checkpoint_hash)
 
-    @lru_cache(maxsize=max(1, settings.cached_models))
-    def loaded(name: str) -> "Checkpoint":
-        from medseg_demo.models.catalog import load_checkpoint
+    @cache
+    def engine() -> "Engine":
+        from medseg_demo.segmenting.engine import Engine
 
-        return load_checkpoint(name, settings.checkpoints_dir)
+        return Engine(settings)
 
     def segment(image: MedicalImage, name: str) -> tuple[np.ndarray, str]:
-        from medseg_demo.models.catalog import list_checkpoints
-        from medseg_demo.models.checkpoint import digest
-        from medseg_demo.segmenting.pipeline import segment as segment_image
-
-        entries = list_checkpoints(settings.checkpoints_dir)
-        entry = next((entry for entry in entries if entry.name == name and entry.problem is None), None)
-        if entry is None:
+        if engine().find(name) is None:
             raise UnknownCheckpointError(NOT_HERE.format(name=name))
-        if not scored[name] & {"", digest(entry.folder)}:
+        checkpoint = engine().loaded(name)
+        if not scored[name] & {"", checkpoint.digest}:
             raise InvalidCheckpointError(OTHER_VERSION.format(name=name))
-        result = segment_image(image, loaded(name), settings=settings)
-        return result.label_map.labels, result.digest
+        return engine().segment(image, checkpoint).label_map.labels, checkpoint.digest
 
     return segment

@@ -1,7 +1,7 @@
 """Cases worked on beside each other: each by one thread from its files to its scores, a few at once.
 
-While STREAMS threads are in the network, the others read the next cases, write predictions and wait for scores, so
-that the network is never idle. Only the cases in work are in memory.
+While some are in the network, others read the next cases, write predictions and wait for scores, so that the network
+is never idle. Only the cases in work are in memory.
 """
 
 import threading
@@ -16,7 +16,12 @@ STOP_CHECK_S = 0.2
 
 
 def work_off(
-    tasks: Iterable[Task], work: Callable[[Task], Outcome], *, at_once: int, stop: threading.Event
+    tasks: Iterable[Task],
+    work: Callable[[Task], Outcome],
+    *,
+    at_once: int,
+    stop: threading.Event,
+    initializer: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Task, Outcome]]:
     """Work on tasks, at most ``at_once`` beside each other.
 
@@ -25,12 +30,13 @@ def work_off(
         work: Called in a thread. What it raises is raised here, after the other tasks in work have ended.
         at_once: How many.
         stop: When it is set, by anybody, no further task is begun. It is set here when a task raises.
+        initializer: Called by each thread when it begins.
 
     Yields:
         Each task with its outcome, in the order in which they end.
     """
     upcoming = iter(tasks)
-    with ThreadPoolExecutor(at_once, thread_name_prefix="case") as pool:
+    with ThreadPoolExecutor(at_once, "case", initializer) as pool:
         running: dict[Future[Outcome], Task] = {}
         try:
             while True:

@@ -9,13 +9,13 @@ was ended, want of memory) is a failed row too, but is tried again by the next `
 """
 
 import threading
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.results.table import write_results
-from evaluation.runs.predictors import STREAMS, CheckpointPredictor, FolderPredictor, Predictor, keep_threads
+from evaluation.runs.prediction_folder import FolderPredictor
+from evaluation.runs.predictors import CheckpointPredictor, Predictor
 from evaluation.runs.request import (
     CheckedRequest,
     Predictions,
@@ -32,6 +32,7 @@ from medseg_demo.test_sets.test_set import TestSet
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
+    from medseg_demo.segmenting.engine import Engine
 
 
 def run(
@@ -44,6 +45,8 @@ def run(
     settings: Settings | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    engine: "Engine | None" = None,
+    owner: str = "",
 ) -> RunOutcome:
     """Score checkpoints and prediction folders on test sets, and write ``scores.csv`` and ``run.json``.
 
@@ -59,6 +62,8 @@ def run(
         progress: Called after each case, in the caller's thread.
         stop: Set it to stop: what is done is kept, and the runs are marked partial. Earlier scores stay in the table
             until the run has scored their cases again.
+        engine: Runs the checkpoints, fair with others, with its own settings; None makes one for this run alone.
+        owner: Whose run it is, as for ``Engine.job``; ``Engine.cancel`` stops it too.
 
     Raises:
         TestSetError: A test set has a class that a checkpoint lacks.
@@ -68,16 +73,23 @@ def run(
     """
     options, settings, stop = options or RunOptions(), settings or Settings(), stop or threading.Event()
     request = check_request(test_sets, checkpoints, predictions, options)
-    session = RunSession(output, options=options, settings=settings, progress=progress, stop=stop)
-    with session, keep_threads() if checkpoints else nullcontext():
-        parts = _parts(session, request, test_sets, checkpoints, settings)
+    if checkpoints and engine is None:
+        engine = _own_engine(settings, sum(len(test_set.cases) for test_set in test_sets))
+    session = RunSession(output, options=options, settings=settings, progress=progress, stop=stop, engine=engine)
+    with session:
+        parts = _parts(session, request, test_sets, checkpoints, owner)
         session.work_off(parts)
         table = put_together(parts, session.scores_of, output)
         write_results(table.results, output)
         session.log.write("stopped" if table.stopped else "finished")
-    examined = dict.fromkeys(note for part in parts for note in part.examined.notes)
-    failures, notes = tuple(session.failures.values()), (*request.notes, *examined, *table.notes)
-    return RunOutcome(table.results, failures, notes, table.stopped)
+    notes = dict.fromkeys(note for part in parts for note in (*part.predictor.notes, *part.examined.notes))
+    return RunOutcome(table.results, tuple(session.failures.values()), (*notes, *table.notes), table.stopped)
+
+
+def _own_engine(settings: Settings, cases: int) -> "Engine":
+    from medseg_demo.segmenting.engine import Engine
+
+    return Engine.for_many(settings, cases)
 
 
 def _parts(
@@ -85,19 +97,21 @@ def _parts(
     request: CheckedRequest,
     test_sets: Sequence[TestSet],
     checkpoints: "Sequence[Checkpoint]",
-    settings: Settings,
+    owner: str,
 ) -> list[Part]:
     """Look at all cases, then pair every test set with everything that predicts."""
-    turns = threading.BoundedSemaphore(STREAMS)
     parts = []
     for test_set, matches in zip(test_sets, request.matches, strict=True):
         examined = session.examine(test_set)
         predictors: list[Predictor] = [
-            CheckpointPredictor(checkpoint, match, settings=settings, turns=turns)
+            CheckpointPredictor(checkpoint, match, engine=session.engine, owner=owner)  # type: ignore[arg-type]
             for checkpoint, match in zip(checkpoints, matches, strict=True)
         ]
         predictors += [
-            FolderPredictor(files, name, examined.class_names, settings) for name, files in request.files.items()
+            FolderPredictor(
+                files, name, examined.labels, session.settings, request.own_labels[name] if test_set.labels else None
+            )
+            for name, files in request.files.items()
         ]
         parts += [Part(examined, predictor, session.options) for predictor in predictors]
     return parts
@@ -109,6 +123,7 @@ def score(
     output: Path,
     *,
     name: str | None = None,
+    classes: Mapping[str, str] | None = None,
     options: RunOptions | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
@@ -116,9 +131,10 @@ def score(
 ) -> RunOutcome:
     """Score a folder of label maps; a case without one is a failed row.
 
-    Arguments and errors are those of ``run``; ``name`` is the folder's by default.
+    Arguments and errors are those of ``run``; ``name`` is the folder's by default, and ``classes`` is their name or value
+    of a class → the test set's, where these differ.
     """
-    given = Predictions(folder, name or shown(folder.resolve().name))
+    given = Predictions(folder, name or shown(folder.resolve().name), classes or {})
     return run(
         [test_set], [], output, predictions=[given], options=options, settings=settings, progress=progress, stop=stop
     )

@@ -4,18 +4,21 @@ import os
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.runs.cases import read_case
 from evaluation.runs.log import RunLog
 from evaluation.runs.loop import work_off
 from evaluation.runs.predictions import copy_prediction, keep_prediction
-from evaluation.runs.predictors import STREAMS, Stopped
+from evaluation.runs.predictors import Stopped
 from evaluation.runs.preflight import ExaminedCase, ExaminedTestSet, examine
 from evaluation.runs.request import Progress, RunOptions, RunProgress
 from evaluation.runs.scoring import ScoringPool, default_workers
@@ -26,6 +29,11 @@ from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.image import LabelMap
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import TestSet
+
+if TYPE_CHECKING:
+    from medseg_demo.segmenting.engine import Engine
+
+READERS = 2  # of predictions, where no network runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +67,12 @@ class RunSession:
         settings: The limits of the readers count.
         progress: Called after each case.
         stop: Ends the work when it is set.
+        engine: Runs the checkpoints; None where there are only predictions.
 
     Attributes:
         options: As given.
+        settings: As given.
+        engine: As given.
         log: Of the output folder.
         failures: Why a case could not be scored, by test set, checkpoint and case.
 
@@ -72,10 +83,17 @@ class RunSession:
     """
 
     def __init__(
-        self, output: Path, *, options: RunOptions, settings: Settings, progress: Progress | None, stop: threading.Event
+        self,
+        output: Path,
+        *,
+        options: RunOptions,
+        settings: Settings,
+        progress: Progress | None,
+        stop: threading.Event,
+        engine: "Engine | None" = None,
     ) -> None:
         self.options, self.failures = options, dict[tuple[str, str, str], str]()
-        self._output, self._settings, self._stop = output, settings, stop
+        self.settings, self.engine, self._output, self._stop = settings, engine, output, stop
         self._progress = progress or (lambda progress: None)
         self._keys: dict[tuple[str, str, str], ScoreKey | None] = {}
         self._passing: dict[tuple[str, str, str], CaseScores] = {}
@@ -106,7 +124,7 @@ class RunSession:
         def tell(done: int, total: int) -> None:
             self._progress(RunProgress("examine", done, total, subject=test_set.name))
 
-        return examine(test_set, settings=self._settings, progress=tell, stop=self._stop)
+        return examine(test_set, settings=self.settings, progress=tell, stop=self._stop, pixels=self.engine is not None)
 
     def work_off(self, parts: list[Part]) -> None:
         """Score every case that is not in the store yet."""
@@ -116,11 +134,24 @@ class RunSession:
         left = [task for task in tasks if not self._is_done(task)]
         pace = _Pace(len(tasks), len(left))
         self._progress(pace.after(0, len(self.failures), ""))
-        at_once = 2 * STREAMS + max(1, self._workers)
-        for number, (task, scored) in enumerate(work_off(left, self._work, at_once=at_once, stop=self._stop), 1):
+        done = work_off(left, self._work, at_once=self._at_once, stop=self._stop, initializer=self._initializer())
+        for number, (task, scored) in enumerate(done, 1):
             if scored is not None:
                 self._accept(task, scored)
                 self._progress(pace.after(number, len(self.failures), " · ".join(task.names)))
+
+    @property
+    def _at_once(self) -> int:
+        """Cases in the network, as many that are read or written meanwhile, and those that are scored."""
+        return 2 * (self.engine.slots if self.engine else READERS) + max(1, self._workers)
+
+    def _initializer(self) -> Callable[[], object] | None:
+        """A case is prepared by one thread: several would take each other's processors, and the network's."""
+        if self.engine is None:
+            return None
+        from medseg_demo.models.compute import ThreadLimit
+
+        return ThreadLimit(1).apply
 
     def scores_of(self, part: Part, examined: ExaminedCase) -> CaseScores | None:
         """The scores of a case; None where it was not scored."""
@@ -174,24 +205,40 @@ class RunSession:
 
     def _score(self, task: _Task) -> list[dict[str, object]]:
         case, predictor = task.examined.case, task.part.predictor
-        fault = task.examined.fault_for(predictor.class_names)
+        fault = task.examined.fault_for(predictor.labels.piece_names)
         if fault:
             raise CaseError(fault)
-        data = read_case(case, class_names=predictor.class_names, settings=self._settings)
-        labels = predictor.predict(case, data, self._stop)
-        prediction = LabelMap(labels, predictor.class_names, data.image.geometry)
+        data = task.examined.data or read_case(
+            case,
+            class_names=predictor.labels.piece_names,
+            settings=self.settings,
+            pixels=predictor.source == "run",
+        )
+        predicted, reference = predictor.predict(case, data, self._stop), data.reference
+        labels = predicted if reference.instances is None else (predicted > 0).astype(np.uint8)
+        prediction = LabelMap(labels, predictor.labels.piece_names, data.image.geometry)
         keep_prediction(prediction, self._output, *task.names)
         return self._pool.score(
             ScoringTask(
                 case_id=case.case_id,
-                reference=data.reference.labels,
+                reference=reference.labels,
                 prediction=labels,
-                labels=dict(enumerate(predictor.class_names, start=1)),
+                labels=predictor.labels.scored,
+                ignored=reference.ignored,
+                instances=(reference.instances, _numbered(predicted))
+                if reference.instances is not None
+                else (None, None),
                 spacing=data.spacing_mm,
                 metrics=self.options.metrics,
                 tolerance=self.options.tolerance,
+                matching=self.options.matching,
             )
         )
+
+
+def _numbered(predicted: np.ndarray) -> np.ndarray | None:
+    """The numbers of predicted objects; None where they are all 1, as in a mask, whose components are the objects."""
+    return predicted if predicted.max(initial=0) > 1 else None
 
 
 class _Pace:

@@ -1,6 +1,7 @@
 """A checkpoint's network made fast on a device: by OpenVINO on the CPU, by PyTorch on CUDA, MPS and the CPU."""
 
 import copy
+import logging
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -15,7 +16,7 @@ from torch import nn
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.models.compute import Compute, choose_compute, processors
+from medseg_demo.models.compute import Compute, ThreadLimit, choose_compute, processors
 from medseg_demo.models.conversion import ConversionError, import_openvino, to_openvino
 from medseg_demo.models.intermediate import IntermediateNetwork
 from medseg_demo.models.network import Network, bytes_of, pad_where_needed, parameters_of
@@ -23,6 +24,8 @@ from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
     import openvino
+
+logger = logging.getLogger(__name__)
 
 Mode = Literal["latency", "throughput"]
 
@@ -56,6 +59,7 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
             return OpenVinoNetwork(model, card, compute, parameters=checkpoint.parameters)
         except ConversionError as error:
             note = f"PyTorch runs {checkpoint.name!r} in place of OpenVINO: {error}."
+            logger.warning(note)
     return TorchNetwork(padded, card, compute, note=note)
 
 
@@ -86,13 +90,13 @@ class TorchNetwork:
         self.channels: int = card.in_channels
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
         self.parameters, self.device, self.note = parameters_of(network), compute.device, note
-        self.name = replace(compute, backend="torch").name
+        self.compute = replace(compute, backend="torch")
+        self.name = self.compute.name
         self._layout = channels_last(self.dimensions)
-        self._compute = compute
         # A copy, where it leaves the CPU: somebody else may want it there.
         moved = network if compute.device.type == "cpu" else copy.deepcopy(network).to(compute.device)
         self._network = moved.to(memory_format=self._layout)
-        self._threads = _ThreadLimit(compute.threads) if compute.device.type == "cpu" and compute.threads else None
+        self._threads = ThreadLimit(compute.threads) if compute.device.type == "cpu" and compute.threads else None
 
     @property
     def bytes(self) -> int:
@@ -101,30 +105,17 @@ class TorchNetwork:
 
     def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
         """See Network. On CUDA a batch is computed while the next one is put together."""
-        reduced = self._compute.precision != torch.float32
+        reduced = self.compute.precision != torch.float32
         for batch in batches:
-            limit: AbstractContextManager = self._threads.applied() if self._threads else nullcontext()
+            limit: AbstractContextManager = self._threads.apply() if self._threads else nullcontext()
             with limit, torch.inference_mode(), torch.autocast(
-                self.device.type, dtype=self._compute.precision, enabled=reduced
+                self.device.type, dtype=self.compute.precision, enabled=reduced
             ):  # fmt: skip
                 images = batch.to(self.device, non_blocking=self.device.type == "cuda").contiguous(
                     memory_format=self._layout
                 )
                 result = self._network(images).float()
             yield result
-
-
-class _ThreadLimit:
-    """PyTorch's threads for what the calling thread runs; ``torch.set_num_threads`` would be for the whole process."""
-
-    def __init__(self, threads: int) -> None:
-        from threadpoolctl import ThreadpoolController
-
-        self._threads, self._controller = threads, ThreadpoolController()
-
-    def applied(self) -> AbstractContextManager:
-        torch.get_num_threads()  # PyTorch sets the number itself when a thread asks for the first time
-        return self._controller.limit(limits=self._threads, user_api="openmp")
 
 
 class OpenVinoNetwork:
@@ -143,8 +134,8 @@ class OpenVinoNetwork:
     def __init__(self, model: "openvino.Model", card: ModelCard, compute: Compute, *, parameters: int) -> None:
         self.channels: int = card.in_channels
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
-        self.parameters, self.name = parameters, replace(compute, backend="openvino").name
-        self._model, self._compute = model, compute
+        self.parameters, self.compute = parameters, replace(compute, backend="openvino")
+        self.name, self._model = self.compute.name, model
         self._compiled: dict[Mode, _Compiled] = {}
         self._lock = threading.Lock()
         self._weights = sum(one.get_byte_size() for one in model.get_ops() if one.get_type_name() == "Constant")
@@ -157,7 +148,7 @@ class OpenVinoNetwork:
 
     def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
         """See Network. Each image is a request of its own, and a batch is what comes back together."""
-        threads = self._compute.threads_of_a_call
+        threads = self.compute.threads_of_a_call
         compiled = self._ready("throughput" if threads > 1 and expected >= FEW * threads else "latency")
         waiting: deque[tuple[openvino.InferRequest, torch.Tensor, torch.Tensor | None]] = deque()
         try:
@@ -176,7 +167,7 @@ class OpenVinoNetwork:
     def _ready(self, mode: Mode) -> "_Compiled":
         with self._lock:
             if mode not in self._compiled:
-                self._compiled[mode] = _Compiled(self._model, self._compute, mode)
+                self._compiled[mode] = _Compiled(self._model, self.compute, mode)
             return self._compiled[mode]
 
 

@@ -13,6 +13,7 @@ from medseg_demo.models.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     Checkpoint,
+    FileStates,
     describe,
     file_states,
     find_weights,
@@ -59,10 +60,7 @@ def list_checkpoints(directory: Path) -> list[CatalogEntry]:
     Configuration and card are checked, and that a safetensors file is whole. Weights are not loaded: whether they fit
     the network shows when they are.
     """
-    if not directory.is_dir():
-        return []
-    folders = (path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [_inspect(folder) for folder in sorted(folders)]
+    return [_inspect(folder) for folder in _folders(directory)]
 
 
 def to_records(entries: Iterable[CatalogEntry]) -> list[dict[str, object]]:
@@ -89,17 +87,7 @@ def find_checkpoint(name: str, directory: Path) -> tuple[str, Path]:
         UnknownCheckpointError: There is none of that name; the valid ones are listed.
         InvalidCheckpointError: The checkpoint exists, but cannot be used.
     """
-    for entry in list_checkpoints(directory):
-        if entry.name == name:
-            if entry.problem:
-                raise InvalidCheckpointError(entry.problem)
-            return entry.name, entry.folder
-    folder = Path(name)
-    if _is_checkpoint(folder):
-        return (folder.resolve() if folder.name in ("", "..") else folder).name, folder
-    if _may_be_on_the_hub(name, directory):
-        return name, _fetch(name, directory)
-    raise UnknownCheckpointError(f"Checkpoint {name!r} does not exist. {_choice(directory)}")
+    return _find(name, directory, list_checkpoints(directory))
 
 
 def load_checkpoint(name: str | Path, directory: Path = ROOT / "checkpoints") -> Checkpoint:
@@ -113,36 +101,99 @@ def load_checkpoint(name: str | Path, directory: Path = ROOT / "checkpoints") ->
     return load_folder(folder, name=found)
 
 
-class CheckpointCache:
-    """Loaded checkpoints, the most recently used ones kept. Safe to use from several threads.
+class Catalog:
+    """The checkpoints of a folder, listed and loaded once a change. Safe to use from several threads.
 
     Args:
         directory: The checkpoints folder.
-        capacity: How many are kept at most.
+        most_bytes: Of memory that the kept ones may take, the networks made ready from them included. The ones that
+            were not used for longest go; the last one stays however large it is.
     """
 
-    def __init__(self, directory: Path, *, capacity: int = 4) -> None:
+    def __init__(self, directory: Path, *, most_bytes: int = 2**30) -> None:
         self.directory = directory
-        self._capacity = max(1, capacity)
-        self._kept: OrderedDict[Path, tuple[object, Checkpoint]] = OrderedDict()
+        self._most_bytes = most_bytes
+        self._listed: dict[Path, tuple[FileStates, CatalogEntry]] = {}
+        self._kept: OrderedDict[Path, _Kept] = OrderedDict()
         self._lock = threading.Lock()
+
+    def entries(self) -> list[CatalogEntry]:
+        """As ``list_checkpoints``; only folders whose files changed are looked at again."""
+        before = self._listed  # replaced as a whole, so that no thread sees a half
+        listed = {}
+        for folder in _folders(self.directory):
+            states = file_states(folder)
+            known = before.get(folder)
+            listed[folder] = known if known and known[0] == states else (states, _inspect(folder))
+        self._listed = listed
+        return [entry for _, entry in listed.values()]
 
     def load(self, name: str) -> Checkpoint:
         """The checkpoint of that name, loaded once while it is kept and its files stay the same.
+
+        Who uses one that was replaced meanwhile goes on with what was loaded.
+
+        Args:
+            name: As for ``load_checkpoint``.
 
         Raises:
             UnknownCheckpointError: There is none of that name.
             InvalidCheckpointError: It cannot be used.
         """
-        found, folder = find_checkpoint(name, self.directory)
+        found, folder = _find(name, self.directory, self.entries())
         with self._lock:
-            states = file_states(folder)  # before loading, so that a change meanwhile is noticed the next time
-            if folder not in self._kept or self._kept[folder][0] != states:
-                self._kept[folder] = states, load_folder(folder, name=found)
+            kept = self._kept.setdefault(folder, _Kept())
             self._kept.move_to_end(folder)
-            while len(self._kept) > self._capacity:
+        with kept.lock:  # others load other checkpoints meanwhile
+            states = file_states(folder)
+            while kept.states != states:
+                loaded = load_folder(folder, name=found)
+                states, before = file_states(folder), states
+                if states == before:  # else it was replaced while it was read
+                    kept.states, kept.checkpoint = states, loaded
+            checkpoint = kept.checkpoint
+        assert checkpoint is not None
+        self._make_room()
+        return checkpoint
+
+    def _make_room(self) -> None:
+        with self._lock:
+            sizes = {folder: kept.bytes for folder, kept in self._kept.items()}
+            while len(self._kept) > 1 and sum(sizes[folder] for folder in self._kept) > self._most_bytes:
                 self._kept.popitem(last=False)
-            return self._kept[folder][1]
+
+
+class _Kept:
+    """A loaded checkpoint, and the files that it came from."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.states: FileStates | None = None
+        self.checkpoint: Checkpoint | None = None
+
+    @property
+    def bytes(self) -> int:
+        return self.checkpoint.bytes if self.checkpoint else 0
+
+
+def _folders(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _find(name: str, directory: Path, entries: list[CatalogEntry]) -> tuple[str, Path]:
+    for entry in entries:
+        if entry.name == name:
+            if entry.problem:
+                raise InvalidCheckpointError(entry.problem)
+            return entry.name, entry.folder
+    folder = Path(name)
+    if _is_checkpoint(folder):
+        return (folder.resolve() if folder.name in ("", "..") else folder).name, folder
+    if _may_be_on_the_hub(name, directory):
+        return name, _fetch(name, _choice(directory, entries))
+    raise UnknownCheckpointError(f"Checkpoint {name!r} does not exist. {_choice(directory, entries)}")
 
 
 def _inspect(folder: Path) -> CatalogEntry:
@@ -182,7 +233,7 @@ def _may_be_on_the_hub(name: str, directory: Path) -> bool:
     return owner not in (".", "..", directory.name) and not Path(owner).is_dir()
 
 
-def _fetch(repository: str, directory: Path) -> Path:
+def _fetch(repository: str, choice: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -191,12 +242,12 @@ def _fetch(repository: str, directory: Path) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise UnknownCheckpointError(
             f"Checkpoint {repository!r} is no local folder, and the Hub did not give it "
-            f"({type(error).__name__}). Check the name and the network. {_choice(directory)}"
+            f"({type(error).__name__}). Check the name and the network. {choice}"
         ) from None
 
 
-def _choice(directory: Path) -> str:
-    usable = [entry.name for entry in list_checkpoints(directory) if not entry.problem]
+def _choice(directory: Path, entries: Iterable[CatalogEntry]) -> str:
+    usable = [entry.name for entry in entries if not entry.problem]
     if usable:
         return f"Choose one of: {', '.join(usable)}."
     return f"{directory.name}/ holds no usable one; train or copy one there."

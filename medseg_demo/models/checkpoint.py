@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from medseg_demo.models.soundness import damaged_weights, is_known_encoder
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 TORCH_WEIGHTS = ("model.pth", "model.pt", "pytorch_model.bin")
+FileStates = tuple[tuple[str, int, int], ...]
 DECIDING_FILES = (CONFIG_FILE, CARD_FILE, WEIGHTS_FILE, *TORCH_WEIGHTS, GRAPH_FILE, GRAPH_WEIGHTS_FILE)
 
 
@@ -228,11 +230,14 @@ def digest(folder: Path) -> str:
     return sha.hexdigest()
 
 
-def file_states(folder: Path) -> tuple[tuple[str, int, int], ...]:
+def file_states(folder: Path) -> FileStates:
     """Name, time of the last change (ns) and size of each file that may decide a result."""
-    paths = (folder / name for name in DECIDING_FILES)
-    states = ((path.name, path.stat()) for path in paths if path.exists())
-    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)
+    states = []
+    for name in DECIDING_FILES:
+        with suppress(OSError):
+            state = (folder / name).stat()
+            states.append((name, state.st_mtime_ns, state.st_size))
+    return tuple(states)
 
 
 def _default_card(name: str, channels: object, classes: object) -> ModelCard:

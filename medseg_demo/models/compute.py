@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,6 +75,20 @@ def choose_compute(settings: Settings) -> Compute:
     precision = _PRECISIONS.get(settings.precision) or _native_precision(device, backend)
     note = "" if installed or not wanted else "OpenVINO is not installed; networks are faster with it on this CPU."
     return Compute(device, precision, backend, settings.threads, settings.cache_dir, note)
+
+
+class ThreadLimit:
+    """PyTorch's threads for what the calling thread runs; ``torch.set_num_threads`` would be for the whole process."""
+
+    def __init__(self, threads: int) -> None:
+        from threadpoolctl import ThreadpoolController
+
+        self._threads, self._controller = threads, ThreadpoolController()
+
+    def apply(self) -> AbstractContextManager:
+        """Limit them from now on, or, as a context manager, until its end."""
+        torch.get_num_threads()  # PyTorch sets the number itself when a thread asks for the first time
+        return self._controller.limit(limits=self._threads, user_api="openmp")
 
 
 def processors() -> int:

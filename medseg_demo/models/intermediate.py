@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +70,12 @@ def read_intermediate_card(folder: Path, *, name: str = "") -> ModelCard:
             "classes. Add one; docs/checkpoints.md lists its keys."
         )
     try:
-        graph, weights = ((folder / file).stat() for file in (GRAPH_FILE, GRAPH_WEIGHTS_FILE))
+        least, size = _end_of_weights(folder / GRAPH_FILE), (folder / GRAPH_WEIGHTS_FILE).stat().st_size
     except OSError:
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: {GRAPH_FILE} has no {GRAPH_WEIGHTS_FILE} beside it. Copy both files of the network."
         ) from None
-    if weights.st_size < _end_of_weights(folder / GRAPH_FILE, graph.st_mtime_ns, graph.st_size):
+    if size < least:
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: {GRAPH_WEIGHTS_FILE} is damaged (it is shorter than {GRAPH_FILE} says). Copy or "
             "export it again."
@@ -126,7 +125,6 @@ def _text(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-@lru_cache(maxsize=256)
-def _end_of_weights(path: Path, mtime_ns: int, size: int) -> int:
+def _end_of_weights(path: Path) -> int:
     places = _PLACES.findall(path.read_bytes())
     return max((int(offset) + int(length) for offset, length in places), default=0)

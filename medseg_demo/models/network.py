@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from medseg_demo.models.compute import Compute
+
 
 class Network(Protocol):
     """A network that is ready to run. Safe to use from several threads.
@@ -18,7 +20,8 @@ class Network(Protocol):
         parameters: How many weights it has.
         bytes: Memory that its weights take.
         device: Where its inputs are wanted, and where its logits are.
-        name: What runs it, for people.
+        compute: How it runs, which may be otherwise than was asked for.
+        name: The same, for people.
         note: Why it is not run by what was asked for; empty where it is.
     """
 
@@ -27,6 +30,7 @@ class Network(Protocol):
     dimensions: int
     parameters: int
     device: torch.device
+    compute: Compute
     name: str
     note: str
 

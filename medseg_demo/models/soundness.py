@@ -1,6 +1,5 @@
 """What can be told of a checkpoint's parts without building its network: cheap enough for every listing."""
 
-from functools import lru_cache
 from pathlib import Path
 
 import timm
@@ -29,15 +28,18 @@ def check_weights(path: Path, name: str) -> None:
     """Check the header of a safetensors file, and that its tensors fill the file exactly; no tensor is read.
 
     Args:
-        path: The file. The outcome is kept for as long as its time and size stay the same.
+        path: The file.
         name: The checkpoint's, for the message.
 
     Raises:
         InvalidCheckpointError: The file is damaged, cut off, empty or cannot be opened.
     """
     try:
-        state = path.stat()
-        fault = _header_fault(path, state.st_mtime_ns, state.st_size)
+        path.stat()  # safetensors says less of why a file cannot be opened
+        with safe_open(path, "pt") as file:
+            fault = "" if file.keys() else "it holds no tensor"
+    except SafetensorError as error:
+        fault = str(error)
     except OSError as error:
         fault = error.strerror or type(error).__name__
     if fault:
@@ -48,12 +50,3 @@ def damaged_weights(path: Path, name: str, reason: str) -> InvalidCheckpointErro
     """The error of a checkpoint whose weights cannot be read; the reason's first line is shown."""
     first = reason.partition("\n")[0]
     return InvalidCheckpointError(f"Checkpoint {name!r}: {path.name} is damaged ({first}). Copy or download it again.")
-
-
-@lru_cache(maxsize=256)
-def _header_fault(path: Path, mtime_ns: int, size: int) -> str:
-    try:
-        with safe_open(path, "pt") as file:
-            return "" if file.keys() else "it holds no tensor"
-    except SafetensorError as error:
-        return str(error)

@@ -6,15 +6,18 @@ The only way to a network: page, web API and command lines run checkpoints throu
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cached_property, partial
+from typing import Self
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.image import MedicalImage
-from medseg_demo.models.catalog import CatalogEntry, CheckpointCache, list_checkpoints
+from medseg_demo.models.backends import prepare
+from medseg_demo.models.catalog import Catalog, CatalogEntry
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
+from medseg_demo.models.compute import Compute, choose_compute, processors
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment, segment_batch
 from medseg_demo.segmenting.turns import Job, Turns, Waiting
-from medseg_demo.segmenting.windows import choose_compute
 from medseg_demo.settings import Settings
 
 
@@ -35,6 +38,8 @@ else:
 
 Progress = Callable[[int, int], None]
 
+MOST_AT_ONCE = 8  # batches that a command line computes at once, so that memory stays bounded
+
 
 class Engine:
     """Runs checkpoints of one folder for many visitors. Safe to use from several threads.
@@ -43,13 +48,31 @@ class Engine:
         settings: Paths, device and limits.
         slots: Batches that are computed at once: one for a page, whose batches take all processors; more where each
             call has a share of them.
+
+    Attributes:
+        settings: As given.
+        slots: As given.
     """
 
     def __init__(self, settings: Settings, *, slots: int = 1) -> None:
-        self.settings = settings
-        self._cache = CheckpointCache(settings.checkpoints_dir, capacity=settings.cached_models)
-        self._turns = Turns(slots=slots)
+        self.settings, self.slots = settings, slots
+        self._catalog = Catalog(settings.checkpoints_dir, most_bytes=settings.cached_mb * 2**20)
+        self._turns = Turns(slots=slots, large=max(2, slots))
         self._calls = itertools.count(1)
+
+    @classmethod
+    def for_many(cls, settings: Settings, images: int) -> Self:
+        """An engine for a command line, which knows how many images there are.
+
+        On a CPU as many are computed at once as there are threads, each by its share of them: threads that work on one
+        small network together spend much of their time waiting for each other. On a GPU one batch is put together
+        while another is computed.
+        """
+        if choose_compute(settings).device.type != "cpu":
+            return cls(settings, slots=2)
+        threads = settings.threads or processors()
+        slots = max(1, min(threads, MOST_AT_ONCE, images))
+        return cls(replace(settings, threads=threads // slots), slots=slots)
 
     def job(
         self, owner: str = "", *, is_large: bool = False, waiting: Waiting | None = None
@@ -77,7 +100,7 @@ class Engine:
 
     def entries(self) -> list[CatalogEntry]:
         """Every checkpoint folder, usable or not, as it is now."""
-        return list_checkpoints(self.settings.checkpoints_dir)
+        return self._catalog.entries()
 
     def usable(self) -> list[CatalogEntry]:
         """The usable checkpoints, grouped by task."""
@@ -106,17 +129,17 @@ class Engine:
     def segment(
         self,
         image: MedicalImage,
-        checkpoint: str,
+        checkpoint: str | Checkpoint,
         *,
         options: SegmentOptions | None = None,
         progress: Progress | None = None,
         job: Job | None = None,
     ) -> Segmentation:
-        """Segment one image with a checkpoint of the folder.
+        """Segment one image.
 
         Args:
             image: From ``read_image``.
-            checkpoint: Name of a checkpoint folder.
+            checkpoint: Name of a checkpoint folder, or one that was loaded.
             options: The defaults are the card's.
             progress: Called with (done, total); what it raises ends the work.
             job: What it is a part of, from ``job``; None makes one for it alone.
@@ -125,17 +148,30 @@ class Engine:
             MedsegError: The checkpoint, an option or the image cannot be used.
             Cancelled: The job was cancelled.
         """
-        self.entry(checkpoint)
-        with nullcontext(job) if job else self.job(is_large=image.is_volume) as own:
+        return self.segment_batch([image], checkpoint, options=options, progress=progress, job=job)[0]
+
+    def segment_batch(
+        self,
+        images: Sequence[MedicalImage],
+        checkpoint: str | Checkpoint,
+        *,
+        options: SegmentOptions | None = None,
+        progress: Progress | None = None,
+        job: Job | None = None,
+    ) -> list[Segmentation]:
+        """Segment several images, together where that is faster; otherwise as ``segment``."""
+        options = options or SegmentOptions()
+        large = any(image.is_volume for image in images)
+        with nullcontext(job) if job else self.job(is_large=large) as own:
             own.check()
-            loaded = self._cache.load(checkpoint)
+            loaded = self.loaded(checkpoint)
             if _segment is not segment:  # it runs in another process, which cannot call back
                 with own.turn():
-                    return _segment(image, loaded, options=options or SegmentOptions(), settings=self.settings)
-            return segment(
-                image,
+                    return [_segment(image, loaded, options=options, settings=self.settings) for image in images]
+            return segment_batch(
+                images,
                 loaded,
-                options=options or SegmentOptions(),
+                options=options,
                 settings=self.settings,
                 progress=partial(_step, own, progress),
                 turn=own.turn,
@@ -144,7 +180,7 @@ class Engine:
     def segment_each(
         self,
         image: MedicalImage,
-        checkpoints: Sequence[str],
+        checkpoints: Sequence[str | Checkpoint],
         *,
         options: SegmentOptions | None = None,
         progress: Callable[[str, int, int], None] | None = None,
@@ -156,7 +192,7 @@ class Engine:
 
         Args:
             image: From ``read_image``.
-            checkpoints: Names of checkpoint folders.
+            checkpoints: Names of checkpoint folders, or loaded ones.
             options: Of every one of them.
             progress: Called with (checkpoint, done, total); what it raises ends the work.
             job: As for ``segment``.
@@ -167,25 +203,34 @@ class Engine:
         """
         if _segment_in_one_call is not None:
             with nullcontext(job) if job else self.job(is_large=image.is_volume) as own, own.turn():
-                loaded = [self._cache.load(self.entry(name).name) for name in checkpoints]
+                loaded = [self.loaded(checkpoint) for checkpoint in checkpoints]
                 yield from _segment_in_one_call(image, loaded, options or SegmentOptions(), self.settings)
             return
-        for name in checkpoints:
+        for checkpoint in checkpoints:
+            name = checkpoint if isinstance(checkpoint, str) else checkpoint.name
             tell = None if progress is None else partial(progress, name)
-            yield self.segment(image, name, options=options, progress=tell, job=job)
+            yield self.segment(image, checkpoint, options=options, progress=tell, job=job)
+
+    def compute_of(self, checkpoint: str | Checkpoint) -> Compute:
+        """Where and by what a checkpoint's network runs, which is made ready for it.
+
+        Raises:
+            MedsegError: It cannot be used.
+        """
+        return prepare(self.loaded(checkpoint), choose_compute(self.settings)).compute
 
     @property
     def runs_elsewhere(self) -> bool:
         """Whether networks run in another process: on a Space that lends its GPU by the call."""
         return _segment_in_one_call is not None
 
-    def loaded(self, checkpoint: str) -> Checkpoint:
-        """A checkpoint of the folder, loaded at most once while it is kept.
+    def loaded(self, checkpoint: str | Checkpoint) -> Checkpoint:
+        """A checkpoint of the folder, loaded at most once while it is kept; a loaded one is what it is.
 
         Raises:
             MedsegError: It cannot be used.
         """
-        return self._cache.load(self.entry(checkpoint).name)
+        return checkpoint if isinstance(checkpoint, Checkpoint) else self._catalog.load(self.entry(checkpoint).name)
 
 
 def _step(job: Job, progress: Progress | None, done: int, total: int) -> None:

@@ -1,36 +1,36 @@
 """Many files → many segmentations, several files at once: some are read while others are in the network."""
 
 import logging
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from medseg_demo.errors import DeviceMemoryError, MedsegError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.compute import ThreadLimit
 from medseg_demo.names import shown
 from medseg_demo.reading import Channels, Series, Study, read_image
 from medseg_demo.reading.studies import size_on_disk
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment, segment_batch
-from medseg_demo.segmenting.windows import choose_compute
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.turns import Cancelled, Job
 from medseg_demo.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 GROUP = 8  # files that go through the network together
 GROUP_BYTES = 32 * 2**20  # and no more than this on disk, so that volumes go alone
-MOST_WORKERS = 8
+OWNER = "files"
 
 Item = Path | Series | Channels | Study
 Outcome = Segmentation | MedsegError
 
 
 def segment_files(
-    files: Iterable[Item],
+    files: Sequence[Item],
     checkpoint: Checkpoint,
     *,
     options: SegmentOptions | None = None,
@@ -38,9 +38,6 @@ def segment_files(
     volume: int | None = None,
 ) -> Iterator[tuple[Item, Outcome]]:
     """Segment files in their order; one that fails yields its error, and the others go on.
-
-    On a CPU as many groups of files as there are threads are worked on at once, each by one thread: threads that
-    share one small network spend much of their time waiting for each other.
 
     Args:
         files: Of any format that ``read_image`` knows, and what ``find_studies`` or ``collect_images`` found.
@@ -52,32 +49,27 @@ def segment_files(
     Yields:
         The file or series, and its segmentation or the error.
     """
-    settings = settings or Settings()
-    workers, threads = _share(settings)
-    settings = replace(settings, threads=threads)
-    pool = ThreadPoolExecutor(workers, "segment", initializer=torch.set_num_threads, initargs=(threads,))
+    engine = Engine.for_many(settings or Settings(), len(files))
+    options = options or SegmentOptions()
+    # One more than compute, which reads and prepares what comes next. Each has a thread for that alone.
+    workers = engine.slots + 1
+    pool = ThreadPoolExecutor(workers, "segment", initializer=ThreadLimit(1).apply)
     waiting: deque[Future[list[tuple[Item, Outcome]]]] = deque()
+    ended = threading.Event()
     try:
         for group in _groups(files):
-            waiting.append(pool.submit(_segment_group, group, checkpoint, options, settings, volume))
+            waiting.append(pool.submit(_segment_group, group, checkpoint, engine, options, volume, ended))
             if len(waiting) > workers:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
     finally:
+        ended.set()  # for what has no job yet
+        engine.cancel(OWNER)
         pool.shutdown(cancel_futures=True)
 
 
-def _share(settings: Settings) -> tuple[int, int]:
-    """How many workers there are, and how many of torch's threads each has."""
-    if choose_compute(settings).device.type != "cpu":
-        return 2, settings.threads  # one reads while the other computes
-    threads = torch.get_num_threads()
-    workers = min(threads, MOST_WORKERS)
-    return workers, threads // workers
-
-
-def _groups(files: Iterable[Item]) -> Iterator[list[Item]]:
+def _groups(files: Sequence[Item]) -> Iterator[list[Item]]:
     group: list[Item] = []
     size = 0
     for path in files:
@@ -94,17 +86,22 @@ def _groups(files: Iterable[Item]) -> Iterator[list[Item]]:
 def _segment_group(
     files: Sequence[Item],
     checkpoint: Checkpoint,
-    options: SegmentOptions | None,
-    settings: Settings,
+    engine: Engine,
+    options: SegmentOptions,
     volume: int | None,
+    ended: threading.Event,
 ) -> list[tuple[Item, Outcome]]:
-    images = [_read(path, settings, volume) for path in files]
+    images = [_read(path, engine.settings, volume) for path in files]
     sound = [image for image in images if isinstance(image, MedicalImage)]
     done: Iterator[Outcome]
-    try:
-        done = iter(segment_batch(sound, checkpoint, options=options, settings=settings))
-    except Exception:  # find out which one it was
-        done = (_alone(image, checkpoint, options, settings) for image in sound)
+    with engine.job(OWNER, is_large=any(image.is_volume for image in sound)) as job:
+        if ended.is_set():
+            raise Cancelled
+        try:
+            done = iter(engine.segment_batch(sound, checkpoint, options=options, job=job))
+        except Exception:  # find out which one it was
+            job.check()
+            done = iter([_alone(image, checkpoint, engine, options, job) for image in sound])
     return [
         (path, image if isinstance(image, MedsegError) else next(done))
         for path, image in zip(files, images, strict=True)
@@ -118,10 +115,11 @@ def _read(path: Item, settings: Settings, volume: int | None) -> MedicalImage | 
         return _told(path.name, error)
 
 
-def _alone(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions | None, settings: Settings) -> Outcome:
+def _alone(image: MedicalImage, checkpoint: Checkpoint, engine: Engine, options: SegmentOptions, job: Job) -> Outcome:
     try:
-        return segment(image, checkpoint, options=options, settings=settings)
+        return engine.segment(image, checkpoint, options=options, job=job)
     except Exception as error:
+        job.check()
         return _told(image.name, error)
 
 

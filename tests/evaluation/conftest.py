@@ -82,7 +82,7 @@ def known_engine(tmp_path: Path, brightness, monkeypatch):
     import torch
     from torch import nn
 
-    from medseg_demo.models.catalog import CheckpointCache
+    from medseg_demo.models.catalog import Catalog
     from medseg_demo.models.checkpoint import save_checkpoint
     from medseg_demo.segmenting.engine import Engine
     from medseg_demo.settings import Settings
@@ -108,7 +108,7 @@ def known_engine(tmp_path: Path, brightness, monkeypatch):
     for name, checkpoint in known.items():
         save_checkpoint(folder / name, network, checkpoint.card)
     (folder / "broken").mkdir()
-    monkeypatch.setattr(CheckpointCache, "load", lambda self, name: known[name])
+    monkeypatch.setattr(Catalog, "load", lambda self, name: known[name])
     return Engine(Settings(checkpoints_dir=folder, results_dir=tmp_path / "results", device="cpu", precision="float32"))
 
 

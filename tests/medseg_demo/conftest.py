@@ -12,7 +12,7 @@ from torch import nn
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
-from medseg_demo.models.catalog import CheckpointCache
+from medseg_demo.models.catalog import Catalog
 from medseg_demo.models.checkpoint import Checkpoint, save_checkpoint
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
@@ -123,7 +123,7 @@ def engine(settings: Settings, brightness, bands, small_network, card, monkeypat
     save_checkpoint(settings.checkpoints_dir / "bands", _network(outputs=3), two)
     (settings.checkpoints_dir / "broken").mkdir()
     known = {"bright": replace(brightness, name="bright"), "bands": bands}
-    monkeypatch.setattr(CheckpointCache, "load", lambda self, name: known[name])
+    monkeypatch.setattr(Catalog, "load", lambda self, name: known[name])
     return Engine(settings)
 
 

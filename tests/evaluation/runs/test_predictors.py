@@ -1,5 +1,6 @@
 import threading
 from dataclasses import replace
+from importlib.metadata import version
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +13,7 @@ from evaluation.runs.cases import read_case
 from evaluation.runs.classes import ClassMatch, match_classes
 from evaluation.runs.predictors import CheckpointPredictor, FolderPredictor, Stopped, label_maps_in
 from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
 
@@ -28,9 +30,9 @@ def data(case):
     return read_case(case, class_names=("square",), settings=SETTINGS)
 
 
-def make_predictor(checkpoint, match=None):
+def make_predictor(checkpoint, match=None, engine=None):
     match = match or match_classes("set", ("square",), checkpoint.name, checkpoint.card.class_names)
-    return CheckpointPredictor(checkpoint, match, settings=SETTINGS, turns=threading.BoundedSemaphore(1))
+    return CheckpointPredictor(checkpoint, match, engine=engine or Engine(SETTINGS), owner="me")
 
 
 def test_a_checkpoint_predicts_in_the_test_sets_labels(brightness, case, data):
@@ -47,6 +49,15 @@ def test_a_checkpoint_stops_and_lets_the_next_one_in(brightness, case, data):
         with pytest.raises(Stopped):
             predictor.predict(case, data, stop)
     assert predictor.predict(case, data, threading.Event()).any()
+
+
+def test_whoever_cancels_the_owner_stops_the_run(brightness, case, data, monkeypatch):
+    engine, stop = Engine(SETTINGS), threading.Event()
+    segment = engine.segment
+    monkeypatch.setattr(engine, "segment", lambda *given, **rest: engine.cancel("me") and segment(*given, **rest))
+    with pytest.raises(Stopped):
+        make_predictor(brightness, engine=engine).predict(case, data, stop)
+    assert stop.is_set()
 
 
 def test_a_3d_checkpoint_predicts_volumes_and_refuses_images(brightness, card, case, data, tmp_path):
@@ -72,6 +83,8 @@ def test_what_moves_a_score_is_among_the_settings(brightness):
         "class_lookup": [0, 1],
         "device": "cpu",
         "precision": "float32",
+        "backend": "openvino",
+        "backend_version": version("openvino"),
         "batch_size": 0,
         "threshold": 0.5,
     }

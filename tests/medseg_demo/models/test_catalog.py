@@ -8,8 +8,10 @@ import torch
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.models import catalog
-from medseg_demo.models.catalog import CheckpointCache, find_checkpoint, list_checkpoints, load_checkpoint, to_records
+from medseg_demo.models.backends import prepare
+from medseg_demo.models.catalog import Catalog, find_checkpoint, list_checkpoints, load_checkpoint, to_records
 from medseg_demo.models.checkpoint import save_checkpoint
+from medseg_demo.models.compute import Compute
 
 
 def test_usable_and_unusable_entries_are_listed(checkpoints):
@@ -113,7 +115,7 @@ def hub(checkpoints, monkeypatch):
 def test_an_owner_and_name_is_fetched_from_the_hub(checkpoints, hub):
     asked, _ = hub
     assert load_checkpoint("someone/model", checkpoints).name == "someone/model"
-    assert CheckpointCache(checkpoints).load("someone/model").name == "someone/model"
+    assert Catalog(checkpoints).load("someone/model").name == "someone/model"
     assert asked[0][0] == "someone/model"
     assert not {"pytorch_model.bin", "model.pth", "model.pt"} & set(asked[0][1])
 
@@ -128,7 +130,7 @@ def test_what_is_wrong_with_a_checkpoint_of_the_hub_is_told_by_its_name(checkpoi
     (snapshot / file).unlink()
     if content is not None:
         (snapshot / file).write_text(content)
-    for load in (load_checkpoint, lambda name, directory: CheckpointCache(directory).load(name)):
+    for load in (load_checkpoint, lambda name, directory: Catalog(directory).load(name)):
         with pytest.raises(InvalidCheckpointError, match=r"^Checkpoint 'someone/model'"):
             load("someone/model", checkpoints)
 
@@ -157,16 +159,55 @@ def test_a_hub_without_network_says_so(checkpoints, monkeypatch):
         find_checkpoint("someone/model", checkpoints)
 
 
-def test_the_cache_keeps_the_most_recent(checkpoints):
-    cache = CheckpointCache(checkpoints, capacity=1)
+def test_the_most_recent_stay_as_far_as_memory_goes(checkpoints):
+    cache = Catalog(checkpoints, most_bytes=1)
     first = cache.load("small")
     assert cache.load("small") is first
     cache.load("other")
     assert cache.load("small") is not first
+    cache = Catalog(checkpoints, most_bytes=3 * first.bytes)
+    both = cache.load("small"), cache.load("other")
+    assert (cache.load("small"), cache.load("other")) == both
+
+
+def test_networks_made_ready_count_as_memory(checkpoints):
+    first = Catalog(checkpoints).load("small")
+    cache = Catalog(checkpoints, most_bytes=3 * first.bytes)
+    first = cache.load("small")
+    prepare(first, Compute(torch.device("cpu"), torch.float32, "openvino"))
+    cache.load("other")
+    assert cache.load("small") is not first
+
+
+def test_a_folder_is_looked_at_again_only_when_it_changed(checkpoints, small_network, card, monkeypatch):
+    looked = []
+    inspect = catalog._inspect
+    monkeypatch.setattr(catalog, "_inspect", lambda folder: looked.append(folder.name) or inspect(folder))
+    cache = Catalog(checkpoints)
+    assert cache.entries() == cache.entries() == list_checkpoints(checkpoints)
+    looked.clear()
+    save_checkpoint(checkpoints / "small", small_network, card.model_copy(update={"threshold": 0.25}))
+    save_checkpoint(checkpoints / "third", small_network, card)
+    shutil.rmtree(checkpoints / "other")
+    assert [entry.name for entry in cache.entries()] == ["small", "third"]
+    assert looked == ["small", "third"]
+
+
+def test_a_checkpoint_replaced_while_it_is_read_is_read_again(checkpoints, small_network, card, monkeypatch):
+    load = catalog.load_folder
+
+    def replaced_meanwhile(folder, **rest):
+        monkeypatch.setattr(catalog, "load_folder", load)
+        loaded = load(folder, **rest)
+        save_checkpoint(folder, small_network, card.model_copy(update={"threshold": 0.25}))
+        return loaded
+
+    monkeypatch.setattr(catalog, "load_folder", replaced_meanwhile)
+    assert Catalog(checkpoints).load("small").card.threshold == 0.25
 
 
 def test_the_cache_notices_a_changed_checkpoint(checkpoints, small_network, card):
-    cache = CheckpointCache(checkpoints, capacity=2)
+    cache = Catalog(checkpoints)
     first, other = cache.load("small"), cache.load("other")
     save_checkpoint(checkpoints / "small", small_network, card.model_copy(update={"threshold": 0.25}))
     second = cache.load("small")
@@ -178,7 +219,7 @@ def test_the_cache_notices_a_changed_checkpoint(checkpoints, small_network, card
 
 @pytest.mark.parametrize("name", ["config.json", "medseg.json", "model.safetensors"])
 def test_the_cache_looks_at_every_file_that_decides(checkpoints, name):
-    cache = CheckpointCache(checkpoints)
+    cache = Catalog(checkpoints)
     first = cache.load("small")
     state = (checkpoints / "small" / name).stat()
     os.utime(checkpoints / "small" / name, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
@@ -189,7 +230,7 @@ def test_the_cache_loads_once_for_many_threads(checkpoints, monkeypatch):
     loads = []
     load = catalog.load_folder
     monkeypatch.setattr(catalog, "load_folder", lambda folder, **rest: (loads.append(folder), load(folder, **rest))[1])
-    cache = CheckpointCache(checkpoints, capacity=2)
+    cache = Catalog(checkpoints)
     threads = [threading.Thread(target=cache.load, args=("small",)) for _ in range(6)]
     for thread in threads:
         thread.start()

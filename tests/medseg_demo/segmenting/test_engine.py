@@ -1,7 +1,9 @@
 import threading
 import time
+from dataclasses import replace
 
 import pytest
+import torch
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.segmenting import engine as module
@@ -64,6 +66,23 @@ def test_one_image_at_a_time(engine, square, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_a_loaded_checkpoint_need_not_lie_in_the_folder(engine, square, brightness):
+    assert engine.segment(square, brightness).checkpoint == brightness.name
+    assert [one.image for one in engine.segment_batch([square, square], "bright")] == [square, square]
+
+
+@pytest.mark.parametrize(
+    ("threads", "images", "slots", "each"), [(1, 9, 1, 1), (2, 9, 2, 1), (20, 9, 8, 2), (6, 1, 1, 6)]
+)
+def test_a_command_line_shares_all_threads_out(settings, threads, images, slots, each):
+    engine = module.Engine.for_many(replace(settings, threads=threads), images)
+    assert (engine.slots, engine.settings.threads) == (slots, each)
+
+
+def test_what_runs_a_checkpoint_is_known(engine):
+    assert engine.compute_of("bright").precision == torch.float32
 
 
 def test_several_checkpoints_come_one_after_the_other(engine, square):

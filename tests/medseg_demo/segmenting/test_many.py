@@ -5,6 +5,7 @@ from PIL import Image
 
 from medseg_demo.errors import InputMismatchError, ReadError
 from medseg_demo.reading import read_image
+from medseg_demo.segmenting import engine
 from medseg_demo.segmenting import many as batch
 from medseg_demo.segmenting.many import segment_files
 from medseg_demo.segmenting.pipeline import Segmentation
@@ -43,15 +44,14 @@ def test_a_missing_file_is_an_error_of_its_own(files, brightness, settings, tmp_
 
 
 def test_an_image_that_the_network_refuses_does_not_stop_the_others(files, brightness, settings, monkeypatch):
-    whole = batch.segment_batch
+    whole = engine.segment_batch
 
     def refuse(images, *rest, **options):
         if any(image.name == "image_2" for image in images):
             raise InputMismatchError("image_2: too much")
         return whole(images, *rest, **options)
 
-    monkeypatch.setattr(batch, "segment_batch", refuse)
-    monkeypatch.setattr(batch, "segment", lambda image, *rest, **options: refuse([image], *rest, **options)[0])
+    monkeypatch.setattr(engine, "segment_batch", refuse)
     results = [result for _, result in segment_files(files, brightness, settings=settings)]
     assert [isinstance(result, Segmentation) for result in results] == [True, True, False, True, True]
 
@@ -65,25 +65,29 @@ def test_large_files_are_read_one_at_a_time(files, brightness, settings, monkeyp
 def test_files_are_read_only_as_they_are_needed(files, brightness, settings, monkeypatch):
     read = []
     monkeypatch.setattr(batch, "GROUP", 1)
-    monkeypatch.setattr(batch, "_share", lambda settings: (1, 1))
     monkeypatch.setattr(batch, "read_image", lambda path, **_: read.append(path) or read_image(path))
     results = segment_files(files, brightness, settings=settings)
     next(results)
     results.close()
-    assert len(read) <= 3
+    assert len(read) <= 4
 
 
-def test_all_threads_are_shared_out(settings):
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 2, 20):
-            torch.set_num_threads(threads)
-            workers, each = batch._share(settings)
-            assert workers <= batch.MOST_WORKERS
-            assert workers * each <= threads
-            assert each >= 1
-    finally:
-        torch.set_num_threads(before)
+def test_nothing_goes_on_once_nobody_wants_it(files, brightness, settings, monkeypatch):
+    monkeypatch.setattr(batch, "GROUP", 1)
+    begun = []
+
+    def held(images, *rest, turn, **options):
+        begun.append(images[0].name)
+        while images[0].name != "image_0":
+            with turn():
+                pass
+        return ["done"]
+
+    monkeypatch.setattr(engine, "segment_batch", held)
+    results = segment_files(files, brightness, settings=settings)
+    next(results)
+    results.close()  # ends, since the others are cancelled
+    assert len(begun) < len(files)
 
 
 def test_the_callers_threads_are_left_alone(files, brightness, settings):
