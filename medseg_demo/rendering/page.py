@@ -34,6 +34,7 @@ SCRIPTS = (
     "stage.js",
     "panes.js",
     "rulers.js",
+    "crop.js",
     "pointer.js",
     "keys.js",
     "viewer.js",

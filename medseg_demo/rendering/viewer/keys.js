@@ -19,6 +19,7 @@ const KEY_CARD = [
   ["1 … 9", "Class on or off"],
   ["<  >", "Previous, next channel; the colour blend"],
   ["W  R", "Window tool, ruler"],
+  ["G, Delete", "Crop box; away with it"],
   ["Enter, Delete", "Ruler by keys: start and end by the arrows; away with it"],
   ["L", "Next layout"],
   ["{  }", "Divider to the left, right"],
@@ -83,6 +84,7 @@ const WITHOUT_SHIFT = {
   "<": (viewer) => stepChannel(viewer, -1),
   ">": (viewer) => stepChannel(viewer, 1),
   w: (viewer) => canWindow(viewer) && viewer.toggleTool("window"),
+  g: (viewer) => offersTool(viewer, "crop") && viewer.toggleTool("crop"),
   r: (viewer) => offersTool(viewer, "ruler") && viewer.toggleTool("ruler"),
   n: (viewer) => viewer.nextRegion(1),
   p: (viewer) => viewer.nextRegion(-1),
@@ -107,7 +109,7 @@ function useKey(viewer, event) {
   const { key } = event;
   if (key === "Escape") return viewer.escape();
   if (!viewer.slice) return false;
-  if (useRulerKey(viewer, event)) return true;
+  if (useCropKey(viewer, event) || useRulerKey(viewer, event)) return true;
   if (key in ARROWS) useArrow(viewer, key, event.shiftKey);
   else if (event.shiftKey && key.toLowerCase() === "f") viewer.toggleFullScreen();
   else if (/^[1-9]$/.test(key) && viewer.state.classes[key - 1]) viewer.setClass(key - 1, { shown: !viewer.state.classes[key - 1].shown });

@@ -166,6 +166,7 @@ class Pane {
       const across = axisAcross(plane);
       const passes = region && slice.index >= region.box[across] && slice.index < region.box[across + 3];
       if (passes) painter.drawRegion(boxIn(value, plane, region.box));
+      if (state.crop) drawCrop(painter, value, state, slice);
       drawRulers(painter, value, state, slice);
     }
     this.stage.update();

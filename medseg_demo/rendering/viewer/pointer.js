@@ -20,10 +20,13 @@ function attachPointer(viewer, pane) {
     pointers.set(event.pointerId, at);
     stage.setPointerCapture(event.pointerId);
     if (drag?.ruler?.isNew && !drag.moved) deleteRuler(viewer, drag.ruler.number);
+    if (drag?.crop && drag.moved) setCrop(viewer, viewer.state.crop);
     drag = { pane, tool: toolFor(viewer, pane, event), start: at, last: at, moved: false, window: viewer.state.window, turned: 0 };
     if (pointers.size > 1) return;
     const point = pane.camera.toPicture(at.x, at.y);
-    if (drag.tool === "ruler") drag.ruler = takeRuler(viewer, pane, at, event.pointerType === "touch" ? 22 : 8);
+    const reach = event.pointerType === "touch" ? 22 : 8;
+    if (drag.tool === "ruler") drag.ruler = takeRuler(viewer, pane, at, reach);
+    if (drag.tool === "crop") drag.crop = takeCrop(viewer, pane, at, reach);
     if (drag.tool === "point") movePoint(viewer, pane, point);
   });
 
@@ -39,8 +42,9 @@ function attachPointer(viewer, pane) {
   const release = (event) => {
     if (!pointers.delete(event.pointerId) || !drag) return;
     const clicked = event.type === "pointerup" && !drag.moved && event.button === 0;
-    if (clicked && drag.tool !== "ruler" && drag.tool !== "divider") viewer.select(pane, pane.camera.toPicture(drag.start.x, drag.start.y));
+    if (clicked && !["ruler", "divider", "crop"].includes(drag.tool)) viewer.select(pane, pane.camera.toPicture(drag.start.x, drag.start.y));
     if (!drag.moved && drag.ruler?.isNew) deleteRuler(viewer, drag.ruler.number);
+    if (drag.moved && drag.crop) setCrop(viewer, viewer.state.crop);
     drag = pointers.size ? { ...drag, tool: "pan", moved: true, last: [...pointers.values()][0] } : null;
   };
   stage.addEventListener("pointerup", release);
@@ -57,7 +61,7 @@ function toolFor(viewer, pane, event) {
   if (event.target === pane.stage.divider) return "divider";
   if (event.button === 1) return "pan";
   if (event.button === 2 || state.tool === "window") return canWindow(viewer) ? "window" : "pan";
-  if (state.tool === "ruler" && state.view === "model") return "pan";
+  if (!offersTool(viewer, state.tool)) return "pan";
   if (state.tool === "pan" && event.pointerType === "touch" && value.is_volume && pane.camera.fitted) return "slices";
   return state.tool;
 }
@@ -71,6 +75,7 @@ function dragOn(viewer, drag, at) {
   if (tool === "pan") viewer.moveCamera((camera) => camera.move(at.x - last.x, at.y - last.y));
   if (tool === "window") dragWindow(viewer, drag, at);
   if (tool === "ruler" && drag.ruler) changeRuler(viewer, drag.ruler.number, { [drag.ruler.end]: place });
+  if (tool === "crop" && drag.crop) dragCrop(viewer, drag, at);
   if (tool === "point") movePoint(viewer, pane, place);
   if (tool === "divider") viewer.set({ divider: Math.min(Math.max(at.x / pane.camera.stage.width, 0), 1) });
   if (tool === "slices") dragSlices(viewer, drag, at);

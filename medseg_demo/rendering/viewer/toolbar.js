@@ -11,6 +11,7 @@ const TOOLS = [
   ["pan", "Pan by dragging"],
   ["point", "Crosshair: a click or drag moves the other planes (X)"],
   ["window", "Window and level by dragging (W, or drag with the right button)"],
+  ["crop", "Crop box: drag on a plane, then its handles (G)"],
   ["ruler", "Measure distances by dragging; drag an end to move it (R)"],
 ];
 
@@ -31,7 +32,8 @@ function canWindow(viewer) {
 function offersTool(viewer, tool) {
   if (tool === "window") return canWindow(viewer);
   if (tool === "point") return viewer.visiblePlanes.length > 1;
-  return tool !== "ruler" || viewer.state.view !== "model";
+  if (tool === "crop" && !viewer.value?.can_crop) return false;
+  return !["ruler", "crop"].includes(tool) || viewer.state.view !== "model";
 }
 
 function createToolbar(viewer) {

@@ -15,7 +15,7 @@ class Viewer {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], chosen: [0], pair: [0, 1], front: 0, divider: 0.5,
       view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, thresholds: [], probabilityClass: 0,
       classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", rulers: [], ruler: null, measuring: null,
-      region: null,
+      region: null, crop: null,
     };
     this.buildPage(element);
     this.redraw();
@@ -35,7 +35,7 @@ class Viewer {
       [createToolbar, createLayoutBar],
       [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
       [createNotes],
-      [createChannelControl, createOverlayControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createWindowControl],
+      [createChannelControl, createOverlayControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createCropControl, createWindowControl],
     ].map((makers) => makers.map((make) => make(this)));
     const nodes = (parts) => parts.map((part) => part.node);
     this.root = build(
@@ -106,6 +106,8 @@ class Viewer {
     if (!kept) state.pair = [0, Math.min(1, last)];
     if (value.predictions.length !== before?.predictions.length) state.chosen = choiceOfAll(value);
     state.thresholds = openThresholds(value);
+    state.crop = value.crop;
+    if (!value.can_crop && state.tool === "crop") state.tool = "pan";
     state.region = null;
     state.probabilityClass = 0;
     state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true }));

@@ -33,7 +33,7 @@ def test_a_small_volume_is_embedded_whole(case):
     assert note == ""
     planes = [one["plane"] for one in value["slices"]]
     assert {plane: planes.count(plane) for plane in planes} == {"axial": 30, "coronal": 64, "sagittal": 64}
-    assert value["slice_index"] == 20
+    assert value["point"][0] == 20
 
 
 def test_a_volume_opens_where_most_is_wrong(case, monkeypatch):
@@ -43,7 +43,7 @@ def test_a_volume_opens_where_most_is_wrong(case, monkeypatch):
     assert opening_slice(case.reference, None) == 8
     value, note = embedded_value(case, case.predictions[0], title="case")
     assert axial(value) == list(range(16, 25))
-    assert value["slice_index"] == 20
+    assert value["point"][0] == 20
     assert note.startswith("Slices 17 to 25 of 30")
     assert [one["size"] for one in value["regions"]] == ["0.064 ml"]
     shown = next(one for one in value["slices"] if one["index"] == 20)

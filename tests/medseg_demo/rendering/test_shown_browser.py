@@ -23,7 +23,8 @@ def record_events(shown) -> None:
         """() => {
           const { viewer } = document.querySelector('.mv-host');
           window.told = [];
-          viewer.host = viewer.store.host = { offersSlices: true, emit: (name, data) => window.told.push([name, data]) };
+          const emit = (name, data) => window.told.push([name, data]);
+          viewer.host = viewer.store.host = { offersSlices: true, emit };
         }"""
     )
 
