@@ -6,11 +6,13 @@ from html import escape
 
 from evaluation.results import tables
 from evaluation.results.answers import Answer, Standing
+from evaluation.results.gaps import Gap, largest_gaps
 from evaluation.results.origins import is_simulated
 from evaluation.results.terms import TERMS
-from evaluation.results.words import comparison_sentence, summary_caption
+from evaluation.results.words import comparison_sentence, number, summary_caption
 from evaluation.statistics import PairComparison
 from evaluation.ui.evaluate import texts
+from evaluation.ui.evaluate.case_table import pick
 from evaluation.ui.evaluate.run_folders import Opened
 from medseg_demo.ui import markup
 
@@ -70,6 +72,26 @@ def difference(found: Answer, comparison: PairComparison | None) -> str:
     unit = tables.unit_of(found, found.question.metric)
     where = f"On {texts.marked(found.question.test_set)}, {found.question.class_name or texts.ALL_CLASSES}."
     return markup.panel(kind, texts.DIFFERENCE, [comparison_sentence(comparison, unit=unit), where])
+
+
+def gaps(found: Answer, first: str, second: str) -> str:
+    """The cases in which either of two is better by most, as buttons that open them."""
+    sides = []
+    for names, cases in zip(((first, second), (second, first)), largest_gaps(found, first, second), strict=True):
+        items = "".join(_gap(found, first, second, gap) for gap in cases)
+        title = texts.BEATS.format(first=names[0], second=names[1])
+        sides.append(f"<div><h4>{escape(title)}</h4>{items}</div>" if items else "")
+    return f'<div class="ev-gaps">{"".join(sides)}</div>' if any(sides) else ""
+
+
+def _gap(found: Answer, first: str, second: str, gap: Gap) -> str:
+    worse = second if gap.by > 0 else first
+    key = (found.question.test_set, worse, gap.case_id, found.question.class_name)
+    values = f"{number(gap.first)} {texts.AGAINST} {number(gap.second)}"
+    return (
+        f'<button type="button" class="ev-line" {pick(key)}><strong>{markup.name(gap.case_id)}</strong>'
+        f"<span>{escape(values)}</span></button>"
+    )
 
 
 def policy(found: Answer) -> str:

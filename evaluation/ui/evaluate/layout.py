@@ -115,6 +115,7 @@ def _results() -> Parts:
         parts["first"] = gr.Dropdown([], label=texts.FIRST, min_width=160, elem_id="ev-first")
         parts["second"] = gr.Dropdown([], label=texts.SECOND, min_width=160, elem_id="ev-second")
     parts["difference"] = html(elem_id="ev-difference", elem_classes="ev-note")
+    parts["gaps"] = Pickable(elem_id="ev-gaps")
     with gr.Row(elem_classes="ev-question"):
         parts["plot"] = gr.Dropdown([], label=texts.PLOT, min_width=220, elem_id="ev-plot-name")
         parts["column"] = gr.Dropdown([], label=texts.GROUP_BY, min_width=140, visible=False, elem_id="ev-column")

@@ -71,7 +71,7 @@ def compare(board: Board, asked: Asked) -> Updates:
     if board.answer is None:
         return {}
     return {
-        "difference": views.comparison(board.answer, asked),
+        **views.comparison(board.answer, asked),
         **(views.figure(board, asked) if asked.plot == views.PAIRED else {}),
     }
 

@@ -72,7 +72,7 @@ class EvaluateTab(Tab):
     def _on_question(self) -> None:
         for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order"):
             self.then_pictures(self.on(self.parts[name].input, self._asker("ask"), "board", Asked, **QUICK))
-        outputs = ("difference", "figure", "no_figure", "column")
+        outputs = ("difference", "gaps", "figure", "no_figure", "column")
         for name, handler in (("first", "compare"), ("second", "compare"), ("plot", "draw"), ("column", "draw")):
             self.on(self.parts[name].input, self._asker(handler), "board", Asked, outputs=outputs, **QUICK)
 
@@ -130,7 +130,7 @@ class EvaluateTab(Tab):
 
         outputs = ("board", "shown", "drawer", "case_head", "case_note", "viewer", "others", "case_scores", "cases")
         options = OPENING | {"show_progress": "hidden", "trigger_mode": "once", "outputs": outputs}
-        for name in ("figure", "cases", "gallery", "others"):
+        for name in ("figure", "cases", "gallery", "gaps", "others"):
             self.on(self.parts[name].pick, open_picked, "board", "shown", **options)
         for name in ("case_head", "viewer"):
             self.on(self.parts[name].navigate, open_neighbour, "board", "shown", **options)

@@ -46,6 +46,8 @@ ORDER_CHOICES = [("cases, then classes", "class"), ("classes, then cases", "case
 DIFFERENCE = "Is the difference real?"
 FIRST = "First"
 SECOND = "Second"
+BEATS = "Where {first} beats {second} most"
+AGAINST = "against"
 ONE_CHECKPOINT = "Only one checkpoint was scored on this test set, so there is nothing to compare it with."
 
 PLOT = "Plot"

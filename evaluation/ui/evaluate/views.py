@@ -83,8 +83,8 @@ def nothing_yet() -> Updates:
     folder = "test_sets/"
     return {
         "status": markup.panel("info", texts.EMPTY_TITLE, [texts.EMPTY_TEXT.format(folder=folder)]),
-        "leaderboard": "", "difference": "", "policy": "", "figure": None, "no_figure": "", "gallery": "", "cases": "",
-        "marks": "",
+        "leaderboard": "", "difference": "", "gaps": "", "policy": "", "figure": None, "no_figure": "", "gallery": "",
+        "cases": "", "marks": "",
     }  # fmt: skip
 
 
@@ -96,14 +96,17 @@ def numbers(board: Board, asked: Asked) -> Updates:
     return {
         "marks": fragments.marks(opened, found.question.test_set),
         "leaderboard": fragments.leaderboard(found),
-        "difference": comparison(found, asked),
+        **comparison(found, asked),
         "policy": fragments.policy(found),
     }
 
 
-def comparison(found: Answer, asked: Asked) -> str:
-    """The sentence about the chosen pair."""
-    return fragments.difference(found, found.comparison(asked.first or "", asked.second or ""))
+def comparison(found: Answer, asked: Asked) -> Updates:
+    """The sentence about the chosen pair, and the cases in which the two differ most."""
+    first, second = asked.first or "", asked.second or ""
+    compared = found.comparison(first, second)
+    gaps = fragments.gaps(found, first, second) if compared is not None else ""
+    return {"difference": fragments.difference(found, compared), "gaps": gaps}
 
 
 def figure(board: Board, asked: Asked) -> Updates:
