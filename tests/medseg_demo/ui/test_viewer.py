@@ -4,10 +4,10 @@ import pytest
 
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
-from medseg_demo.rendering import viewer_value
+from medseg_demo.rendering import NamedPrediction, viewer_value
 from medseg_demo.rendering.packing import unpack
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
-from medseg_demo.ui.viewer import Viewer, segmentation_value
+from medseg_demo.ui.viewer import Viewer, image_value, segmentation_value
 
 
 def segmentation_of(options: SegmentOptions) -> Segmentation:
@@ -34,14 +34,33 @@ def test_a_segmentation_becomes_a_value():
     assert segmentation_value(segmentation_of(SegmentOptions()))["predictions"][0]["postprocessing"] == ""
 
 
+def test_a_segmentation_shows_its_crop_box_and_follows_a_threshold():
+    segmentation = segmentation_of(SegmentOptions(crop=(0, 1, 1, 1, 3, 4)))
+    value = segmentation_value(segmentation)
+    assert (value["can_crop"], value["crop"]) == (True, [0, 1, 1, 1, 3, 4])
+    followed = segmentation_value(segmentation, thresholds=[0.25], slice_indices=[], key="")
+    assert (followed["adds_slices"], followed["thresholds"], followed["slices"]) == (True, [0.25], [])
+
+
+def test_an_image_is_shown_without_a_network_alone_or_with_label_maps():
+    image, label_map = segmentation_of(SegmentOptions()).image, segmentation_of(SegmentOptions()).label_map
+    alone = image_value(image, crop=[0, 1, 1, 1, 3, 4])
+    assert (alone["classes"], alone["can_crop"], alone["crop"]) == ([], True, [0, 1, 1, 1, 3, 4])
+    several = image_value(image, {"reference": label_map, "mine": label_map})
+    assert [one["name"] for one in several["predictions"]] == ["reference", "mine"]
+    assert [one["name"] for one in several["classes"]] == ["lungs"]
+
+
 def test_its_events_can_be_listened_to():
     with gr.Blocks() as blocks:
         viewer = Viewer(elem_id="v")
         viewer.select(lambda: None)
         viewer.change_slice(lambda: None)
         viewer.navigate(lambda: None)
+        viewer.threshold(lambda: None)
+        viewer.crop(lambda: None)
     targets = [event for fn in blocks.fns.values() for _, event in fn.targets]
-    assert targets == ["select", "change_slice", "navigate"]
+    assert targets == ["select", "change_slice", "navigate", "threshold", "crop"]
 
 
 def test_the_page_receives_the_value_as_it_is():
@@ -57,18 +76,28 @@ def volume_app():
     """An app with a viewer of a volume, whose slices are sent on demand, and a text of the last click."""
     pixels = np.stack([np.full((8, 8), 100 * z, np.int16) for z in range(30)])
     image = MedicalImage(pixels, "ZYX", Geometry(), "volume", "NRRD", 16, (0.0, 3000.0))
+    probabilities = np.full((1, 30, 8, 8), 0.25, np.float16)
+    prediction = NamedPrediction("net", LabelMap(np.zeros((30, 8, 8), np.uint8), ("core",)), probabilities, 0.5)
 
     def send(event: gr.EventData) -> dict[str, object]:
-        return viewer_value(image, plane=event.plane, slice_indices=event.slices, key=event.key)
+        return viewer_value(image, [prediction], plane=event.plane, slice_indices=event.slices, key=event.key)
 
     def click(event: gr.EventData) -> str:
         return f"{event.x} {event.y} {event.slice}"
 
+    def move(event: gr.EventData) -> str:
+        return f"{event.prediction} {event.value} {event.point}"
+
+    def crop(event: gr.EventData) -> str:
+        return str(event.box)
+
     with gr.Blocks(analytics_enabled=False) as blocks:
-        viewer = Viewer(viewer_value(image, slice_index=10))
+        viewer = Viewer(viewer_value(image, [prediction], slice_index=10, can_crop=True))
         text = gr.Textbox(label="Click")
         viewer.change_slice(send, None, viewer, queue=False, show_progress="hidden")
         viewer.select(click, None, text)
+        viewer.threshold(move, None, text)
+        viewer.crop(crop, None, text)
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, enable_monitoring=False)
     yield url
     blocks.close()
@@ -88,3 +117,9 @@ def test_slices_come_on_demand_and_clicks_reach_python(page, volume_app):
     page.wait_for_function("document.querySelector('.mv-message').hidden")
     expect(page.locator(".mv-slices .mv-number").first).to_have_text("18 / 30")
     expect(page.locator(".mv-readout")).to_contain_text("1700")
+    page.keyboard.press(",")
+    page.wait_for_function("document.querySelector('textarea').value === '0 0.49 [17, 4, 4]'")
+    page.keyboard.press("g")
+    page.get_by_label("Crop box starts at z").fill("3")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('textarea').value === '[3, 0, 0, 30, 8, 8]'")
