@@ -118,15 +118,30 @@ def _intensities(image: MedicalImage, mask: np.ndarray) -> tuple[Intensities, ..
     return tuple(
         Intensities(
             channel=name,
-            mean=float(values.mean(dtype=np.float64)),
-            sd=float(values.std(dtype=np.float64)),
-            median=float(np.median(values)),
-            minimum=float(values.min()),
-            maximum=float(values.max()),
+            **_statistics(values),
             unit=image.unit,
         )
         for name, values in zip(names, inside, strict=True)
     )
+
+
+def _statistics(values: np.ndarray) -> dict[str, float]:
+    if values.dtype != np.uint8:
+        mean, sd = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+        return {"mean": mean, "sd": sd, "median": float(np.median(values)),
+                "minimum": float(values.min()), "maximum": float(values.max())}  # fmt: skip
+    # Counting 256 levels takes a fifth of the time.
+    counts, levels = np.bincount(values, minlength=256), np.arange(256)
+    mean = float(counts @ levels / len(values))
+    middle = np.searchsorted(counts.cumsum(), [(len(values) - 1) // 2, len(values) // 2], side="right")
+    found = np.flatnonzero(counts)
+    return {
+        "mean": mean,
+        "sd": float(np.sqrt(counts @ (levels - mean) ** 2 / len(values))),
+        "median": float(middle.mean()),
+        "minimum": float(found[0]),
+        "maximum": float(found[-1]),
+    }
 
 
 def _components(mask: np.ndarray) -> tuple[int, np.ndarray]:
@@ -136,8 +151,7 @@ def _components(mask: np.ndarray) -> tuple[int, np.ndarray]:
     labels, count = cc3d.connected_components(mask, connectivity=4 if mask.ndim == 2 else 6, return_N=True)
     if count <= 1:
         return count, mask
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    sizes = np.bincount(labels[mask])
     return count, labels == sizes.argmax()
 
 

@@ -85,7 +85,10 @@ def predict(
             with turn():
                 results = next(computed)
             for (index, *window), result in zip(batch, results.to(place), strict=True):
-                total[index, :, *window] += result if single else result * weight
+                if single:
+                    total[index] = result
+                else:
+                    total[index, :, *window] += result * weight
             done += len(batch)
             if progress:
                 progress(done, len(jobs))
@@ -106,12 +109,12 @@ def _probabilities(
     with _told(checkpoint, compute), closing(network.logits(views, expected=expected * len(axes))) as logits:
         while True:
             turned = zip(axes, islice(logits, len(axes)))  # noqa: B905 (nothing is left at the end)
-            results = [_activated(one, checkpoint.card.is_multiclass).flip(axis) for axis, one in turned]
+            results = [_flipped(_activated(one, checkpoint.card.is_multiclass), axis) for axis, one in turned]
             if not results:
                 return
             if network.device.type == "cuda":
                 _keep_pace(begun)
-            yield sum(results[1:], start=results[0]) / len(axes)
+            yield results[0] if len(axes) == 1 else sum(results[1:], start=results[0]) / len(axes)
 
 
 @contextmanager
@@ -152,7 +155,11 @@ def _views(tensor: torch.Tensor, batch: list[Job], axes: Axes, device: torch.dev
     if device.type == "cuda" and crops.device.type == "cpu":
         crops = crops.pin_memory()  # so that it is copied while the batch before it is computed
     for axis in axes:
-        yield crops.flip(axis) if axis else crops
+        yield _flipped(crops, axis)
+
+
+def _flipped(tensor: torch.Tensor, axis: tuple[int, ...]) -> torch.Tensor:
+    return tensor.flip(axis) if axis else tensor  # which would be copied
 
 
 def _keep_pace(begun: "deque[torch.cuda.Event]") -> None:
