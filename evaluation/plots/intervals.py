@@ -10,19 +10,29 @@ from evaluation.plots.style import INKS, Theme, base_figure, colour, positions, 
 from evaluation.results.words import SCHEMES, metric_title, number, ranking_caption, summary_caption
 from evaluation.statistics import Ranking, SchemeRanking, Summary
 
+LINE = 16  # height of a line below a title
+
 
 def group_intervals(
-    summaries: Sequence[Summary], metric: str, column: str, *, unit: str = "", theme: Theme = "light"
+    summaries: Sequence[Summary],
+    metric: str,
+    column: str,
+    *,
+    notes: Sequence[str] = (),
+    unit: str = "",
+    theme: Theme = "light",
 ) -> go.Figure:
     """Mean (or median) and 95 % interval for each stratum and checkpoint, from `summarise_by`.
 
-    Small groups are hollow and have no interval; n stands beside each. ``unit`` is that of the metric.
+    Small groups are hollow and have no interval; n stands beside each. ``unit`` is that of the metric, and ``notes``
+    stand below the title, a line each.
     """
     strata = positions(summary.group[0] for summary in summaries)
     names = positions(summary.group[1] for summary in summaries)
     title = f"{metric_title(metric)} by {column}"
-    note = "Mean with 95 % interval (median where there are misses); hollow: too few for an interval"
-    figure = base_figure(title, theme=theme, note=note, height=190 + (26 * len(names) + 14) * max(1, len(strata)))
+    lines = ["Mean with 95 % interval (median where there are misses); hollow: too few for an interval", *notes]
+    height = 190 + LINE * len(notes) + (26 * len(names) + 14) * max(1, len(strata))
+    figure = base_figure(title, theme=theme, note="<br>".join(lines), height=height)
     for name, place in names.items():
         chosen = [summary for summary in summaries if summary.group[1] == name]
         intervals = _interval_points(chosen, strata, names, name, place, theme)
@@ -30,8 +40,13 @@ def group_intervals(
     figure.update_yaxes(
         tickvals=list(strata.values()), ticktext=list(strata), autorange="reversed", showgrid=False, zeroline=False
     )
-    for place in range(len(strata) - 1):
-        figure.add_hline(y=place + 0.5, line={"color": INKS[theme].grid, "width": 1})
+    line = {"color": INKS[theme].grid, "width": 1}
+    between = [place + 0.5 for place in range(len(strata) - 1)]
+    # All at once: each call of add_hline looks at every line before it.
+    figure.update_layout(
+        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": line} for y in between],
+        margin={"t": 90 + LINE * len(notes)},
+    )
     return figure.update_xaxes(title=metric_title(metric, unit=unit))
 
 

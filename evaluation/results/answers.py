@@ -26,7 +26,6 @@ from evaluation.statistics import (
     rank_matrix,
     stratum_columns,
     summarise,
-    summarise_by,
 )
 from medseg_demo.errors import OptionError
 
@@ -165,11 +164,7 @@ def group_gaps_of(found: Answer, column: str) -> tuple[GroupGap, ...]:
     if column not in found.metadata or found.table[column].nunique() < 2:
         columns = ", ".join(stratum_columns(found.table, found.metadata)) or "none"
         raise OptionError(f"The column {column!r} does not divide the cases into groups. Columns that do: {columns}.")
-    question = found.question
-    summaries = summarise_by(
-        found.table, question.metric, column, order=question.order, policy=question.policy, intervals=False
-    )
-    return group_gaps(found.table, question.metric, column, summaries, policy=question.policy)
+    return group_gaps(found.table, found.question.metric, column, policy=found.question.policy)
 
 
 def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:

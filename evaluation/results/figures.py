@@ -8,12 +8,16 @@ import plotly.graph_objects as go
 from evaluation import plots
 from evaluation.plots import Theme
 from evaluation.results import tables
-from evaluation.results.answers import Answer
-from evaluation.statistics import stratum_columns, summarise_by
+from evaluation.results.answers import Answer, group_gaps_of
+from evaluation.results.words import gap_sentence
+from evaluation.statistics import strata_apart, stratum_columns, summarise_by
 from medseg_demo.errors import OptionError
 
 TWO_NEEDED = "This plot compares checkpoints. Choose at least two that were scored on this test set."
 NO_COLUMN = "The cases of this test set have no column to group by. Add one to its cases.csv."
+
+MOST_GAPS = 3  # whose sentences stand below a plot's title
+MOST_STRATA = 30
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,16 @@ def _groups(found: Answer, view: View) -> go.Figure:
     if not columns:
         raise OptionError(NO_COLUMN)
     column = view.column if view.column in columns else columns[0]
-    question = found.question
-    summaries = summarise_by(found.table, question.metric, column, order=question.order, policy=question.policy)
-    unit = tables.unit_of(found, question.metric)
-    return plots.group_intervals(summaries, question.metric, column, unit=unit, theme=view.theme)
+    question, unit = found.question, tables.unit_of(found, found.question.metric)
+    gaps = group_gaps_of(found, column)
+    notes = [gap_sentence(gap, unit=unit) for gap in gaps[:MOST_GAPS]]
+    strata, number = strata_apart(found.table, question.metric, column, policy=question.policy, most=MOST_STRATA)
+    if len(strata) < number:
+        notes.append(f"{len(strata)} of {number:,} groups are drawn: those with the lowest and the highest means.")
+    summaries = summarise_by(
+        found.table, question.metric, column, order=question.order, policy=question.policy, strata=strata
+    )
+    return plots.group_intervals(summaries, question.metric, column, notes=notes, unit=unit, theme=view.theme)
 
 
 FIGURES: tuple[Figure, ...] = (

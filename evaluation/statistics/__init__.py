@@ -8,7 +8,7 @@ from evaluation.statistics.published import CORRELATION, Published, read_publish
 from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints, rank_matrix
 from evaluation.statistics.resampling import bca_interval
 from evaluation.statistics.signed_rank import holm, signed_rank_p
-from evaluation.statistics.strata import GroupGap, banded, group_gaps, stratum_columns, summarise_by
+from evaluation.statistics.strata import GroupGap, banded, group_gaps, strata_apart, stratum_columns, summarise_by
 from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects, summarise, to_frame
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "read_published",
     "score_matrix",
     "signed_rank_p",
+    "strata_apart",
     "stratum_columns",
     "summarise",
     "summarise_by",

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from evaluation.statistics.grouping import Order, Rows, dense, split, too_few
-from evaluation.statistics.policy import AS_MEASURED, Policy
+from evaluation.statistics.policy import AS_MEASURED, Policy, metric_values
 from evaluation.statistics.resampling import SEED
 from evaluation.statistics.signed_rank import DECIMALS, holm, mean_ranks
 from evaluation.statistics.summary import Summary, summarise
@@ -50,11 +50,11 @@ def summarise_by(
     *,
     order: Order = "class",
     policy: Policy = AS_MEASURED,
-    intervals: bool = True,
+    strata: Sequence[str] | None = None,
     resamples: int = 0,
     seed: int = SEED,
 ) -> tuple[Summary, ...]:
-    """Summarise a metric for each checkpoint in each stratum of a metadata column.
+    """Summarise a metric for each checkpoint in each stratum of a metadata column, or only in the strata named.
 
     Returns:
         Summaries whose ``group`` is (stratum, checkpoint), strata in their natural order; ``small`` flags those with
@@ -63,14 +63,13 @@ def summarise_by(
     Raises:
         OptionError: The table has no such metric, or the policy cannot be applied to it.
     """
-    strata = banded(table[column])
+    named = table.assign(**{column: banded(table[column])})
     found = summarise(
-        table.assign(**{column: strata}),
+        named if strata is None else named[named[column].isin(strata)].reset_index(drop=True),
         metric,
         by=(column, "checkpoint"),
         order=order,
         policy=policy,
-        intervals=intervals,
         resamples=resamples,
         seed=seed,
     )
@@ -84,7 +83,7 @@ class GroupGap:
     Attributes:
         checkpoint: The method.
         column: The metadata column.
-        highest: The stratum with the highest mean (median, where there are misses).
+        highest: The stratum with the highest mean over its cases, or groups of cases (median, where there are misses).
         lowest: The one with the lowest.
         gap: Their difference.
         tested: How many strata are tested: those with enough cases, or groups of cases, for a claim.
@@ -104,9 +103,7 @@ class GroupGap:
     permuted: bool
 
 
-def group_gaps(
-    table: pd.DataFrame, metric: str, column: str, summaries: Sequence[Summary], *, policy: Policy = AS_MEASURED
-) -> tuple[GroupGap, ...]:
+def group_gaps(table: pd.DataFrame, metric: str, column: str, *, policy: Policy = AS_MEASURED) -> tuple[GroupGap, ...]:
     """The gap between the strata of each method, with Holm's adjustment over the methods.
 
     Tested are the cases' means over classes, or their means over each group of cases.
@@ -115,33 +112,43 @@ def group_gaps(
         table: The tidy table, or a selection.
         metric: The metric.
         column: The metadata column.
-        summaries: From `summarise_by` of the same.
-        policy: As there.
+        policy: Of empty masks, misses and failed cases.
 
     Source: Kruskal and Wallis, Journal of the American Statistical Association 47, 1952, doi:10.2307/2280779.
     """
     rows = split(table.assign(**{column: banded(table[column])}), metric, ("checkpoint", column), policy)
     names = dict.fromkeys(one.key[0] for one in rows)
-    units = {name: [one for one in rows if one.key[0] == name] for name in names}
-    gaps = [_gap(name, column, units[name], [one for one in summaries if one.group[1] == name]) for name in names]
+    gaps = [_gap(name, column, [one for one in rows if one.key[0] == name]) for name in names]
     adjusted = holm([one.p for one in gaps])
     return tuple(replace(one, p_adjusted=float(p)) for one, p in zip(gaps, adjusted, strict=True))
 
 
-def _gap(name: str, column: str, strata: list[Rows], summaries: list[Summary]) -> GroupGap:
-    medians = any(one.interval_of == "median" for one in summaries)
-    centres = {one.group[0]: one.median if medians else one.mean for one in summaries}
-    centres = {stratum: centre for stratum, centre in centres.items() if not np.isnan(centre)}
+def strata_apart(
+    table: pd.DataFrame, metric: str, column: str, *, policy: Policy = AS_MEASURED, most: int
+) -> tuple[tuple[str, ...], int]:
+    """The strata with the lowest and the highest means of their values, at most so many, and how many there are."""
+    values = pd.Series(metric_values(table, metric, policy))
+    centres = values.groupby(banded(table[column]).astype(str).to_numpy()).mean().sort_values(kind="stable")
+    names = list(centres.index)
+    if len(names) <= most:
+        return tuple(names), len(names)
+    return (*names[: most - most // 2], *names[len(names) - most // 2 :]), len(names)
+
+
+def _gap(name: str, column: str, strata: list[Rows]) -> GroupGap:
+    samples = {rows.key[1]: _unit_values(rows) for rows in strata}
+    medians = any(np.isinf(one).any() for one in samples.values())
+    centres = {
+        stratum: float(np.median(one) if medians else one.mean()) for stratum, one in samples.items() if len(one)
+    }
     highest = max(centres, key=lambda one: centres[one], default="")
     lowest = min(centres, key=lambda one: centres[one], default="")
-    samples = [_unit_values(rows) for rows in strata]
-    samples = [
-        one for one, rows in zip(samples, strata, strict=True) if not too_few(len(one), clustered=rows.clustered)
-    ]
-    p, permuted = kruskal_wallis(samples) if len(samples) > 1 else (np.nan, False)
+    enough = [samples[rows.key[1]] for rows in strata
+              if not too_few(len(samples[rows.key[1]]), clustered=rows.clustered)]  # fmt: skip
+    p, permuted = kruskal_wallis(enough) if len(enough) > 1 else (np.nan, False)
     with np.errstate(invalid="ignore"):
         gap = centres[highest] - centres[lowest] if centres else np.nan
-    return GroupGap(name, column, highest, lowest, float(gap), len(samples), p, np.nan, permuted)
+    return GroupGap(name, column, highest, lowest, gap, len(enough), p, np.nan, permuted)
 
 
 def _unit_values(rows: Rows) -> np.ndarray:

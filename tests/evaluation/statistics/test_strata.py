@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evaluation.statistics import banded, group_gaps, stratum_columns, summarise_by
+from evaluation.statistics import banded, group_gaps, strata_apart, stratum_columns, summarise_by
 from evaluation.statistics.strata import kruskal_wallis
 
 
@@ -46,7 +46,7 @@ def test_columns_that_divide_nothing_are_not_offered(table_of):
 
 
 def gaps_of(table, column="site", **options):
-    return group_gaps(table, "dice", column, summarise_by(table, "dice", column, **options), **options)
+    return group_gaps(table, "dice", column, **options)
 
 
 def test_kruskal_wallis_of_few_values_is_that_of_all_their_orders():
@@ -86,3 +86,10 @@ def test_groups_of_cases_are_tested_by_their_means(table_of):
     values = np.repeat(np.linspace(0.5, 0.9, 12), 4)
     (gap,) = gaps_of(table_of({"a": values}, groups=patients, site=["N"] * 24 + ["S"] * 24))
     assert gap.p == pytest.approx(2 / 924, abs=0.002)  # all six patients of S above all of N: 2 of 12 over 6 orders
+
+
+def test_of_many_groups_the_lowest_and_the_highest_are_chosen(table_of):
+    table = table_of({"a": np.linspace(0.1, 0.9, 50)}, site=[f"s{place:02d}" for place in range(50)])
+    assert strata_apart(table, "dice", "site", most=4) == (("s00", "s01", "s48", "s49"), 50)
+    found = summarise_by(table, "dice", "site", strata=("s01", "s48"))
+    assert [one.group[0] for one in found] == ["s01", "s48"]
