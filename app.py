@@ -2,13 +2,16 @@
 
 import argparse
 import contextlib
+import multiprocessing
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Read by gradio when it is imported: nothing is reported, and no table of all requests is computed after each.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -44,6 +47,7 @@ from medseg_demo.ui.tab import PROGRESS_EVERY_S, THREADS
 from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
 
 EVALUATIONS_AT_ONCE = 2  # each has processes that score
+PATIENCE_S = 2.0  # what runs have to end in when the server ends
 
 
 def build_app(
@@ -107,17 +111,16 @@ def launch_options(settings: Settings) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the page until it is interrupted.
+    """Serve the page until it is interrupted, by Ctrl-C or as services are ended.
 
     Returns:
         The exit code: 2 where a setting cannot be used.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = _parser().parse_args(arguments)
         settings = _settings(options)
-        # Uploads and results lie in a folder of their own, closed to other users and deleted at the end.
-        with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
-            os.environ["GRADIO_TEMP_DIR"] = folder
+        with _temporary_folder():
             example = Example(Engine(settings))
             comparison = ComparisonExample(example)
             page = build_app(settings, example=example, comparison=comparison)
@@ -125,11 +128,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(settings)
             )
             comparison.start()  # which waits for the example first
-            page.block_thread()
+            _wait_for_the_end(page)
+    except KeyboardInterrupt:
+        pass
     except (MedsegError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """Uploads, results and whatever is unpacked lie in one folder, closed to other users and deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="medseg-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+
+
+def _wait_for_the_end(page: gr.Blocks) -> None:
+    """Return a moment after an interrupt, when no run writes any more."""
+    try:
+        while page.is_running:
+            time.sleep(0.1)
+    finally:
+        page.sessions.end_all(patience_s=PATIENCE_S)
+        page.close(verbose=False)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -153,5 +179,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process without waiting for threads that a network computes in: nothing is left to clean up."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

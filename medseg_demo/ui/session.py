@@ -7,6 +7,7 @@ expires: its runs are cancelled within a batch, and its folder is deleted.
 import re
 import shutil
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,6 +129,11 @@ class Session:
             if running.visitor_left and not self._running:
                 self._delete_files()  # what it wrote while the session ended
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        return bool(self._running)
+
     def stop(self, tab: str) -> None:
         """End what one tab runs; the other tabs' runs go on."""
         for running in tuple(self._running):
@@ -179,15 +185,19 @@ class Sessions:
         """End those of a page that was closed."""
         self._end(lambda session: session.owner == request.session_hash)
 
-    def end_all(self) -> None:
-        """End every session, since the server ends."""
-        self._end(lambda session: True)
+    def end_all(self, *, patience_s: float = 0.0) -> None:
+        """End every session, since the server ends, and wait so long for their runs to be over."""
+        ended = self._end(lambda session: True)
+        deadline = time.monotonic() + patience_s
+        while any(session.is_running for session in ended) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
-    def _end(self, wanted: Callable[[Session], bool]) -> None:
+    def _end(self, wanted: Callable[[Session], bool]) -> list[Session]:
         with self._lock:
             sessions = [session for session in self._open if wanted(session)]
         for session in sessions:
             session.end()
+        return sessions
 
 
 def client_has_gone() -> bool:
