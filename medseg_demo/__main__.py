@@ -140,7 +140,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.writing.label_map import DICOM_SEG_NOTE
     from medseg_demo.writing.measurements import summary, write_json
 
-    checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir)
+    checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir, cache_dir=settings.cache_dir)
     chosen = SegmentOptions(
         threshold=options.threshold,
         flips=options.flips,
@@ -184,7 +184,13 @@ def _studies(options: argparse.Namespace, settings: Settings, unpacked: Path) ->
     def known(folder: Path) -> PurePath:
         return folder.relative_to(unpacked) if folder.is_relative_to(unpacked) else folder
 
-    found = find_studies(options.files, settings=settings, unpack_to=unpacked, channels=options.channels)
+    found = find_studies(
+        options.files,
+        settings=settings,
+        unpack_to=unpacked,
+        channels=options.channels,
+        say=lambda text: complain(text, kind="note"),
+    )
     # Of a file with several volumes one is segmented, which --volume says, or reading it asks for.
     studies = list(dict.fromkeys(replace(one, volume=one.volume if options.channels else None) for one in found))
     return studies, result_stems(studies, known)
@@ -290,7 +296,7 @@ def _size(measured: dict[str, Any]) -> str:
 def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.models.catalog import list_checkpoints, to_records
 
-    entries = list_checkpoints(settings.checkpoints_dir)
+    entries = list_checkpoints(settings.checkpoints_dir, settings.cache_dir)
     if options.json:
         _print_json(to_records(entries))
         return 0

@@ -191,7 +191,7 @@ def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
 
 
 def write_card(card: ModelCard, folder: Path) -> None:
-    """Write a card into a checkpoint folder, and beside it what its training images looked like, where that is known."""
+    """Write a card into a checkpoint folder, and what its training images looked like beside it, if that is known."""
     text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
     if card.appearance:

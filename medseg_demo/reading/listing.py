@@ -17,6 +17,7 @@ from medseg_demo.reading.formats import Found, find_format, inspect
 from medseg_demo.reading.source import Source, as_source, open_source
 from medseg_demo.settings import Settings
 
+MEDIA_DIRECTORY = "DICOMDIR"  # belongs to the images beside it
 TOGETHER = "together-"  # what the folders of files that were given together begin with
 
 
@@ -43,11 +44,15 @@ class Looked:
 
 @dataclass(frozen=True)
 class Batch:
-    """The image files of one folder or zip, or one file that was named directly."""
+    """The image files of one folder or zip, or one file that was named directly.
+
+    ``left_out`` names what else the folder or zip holds, but for what its headers need.
+    """
 
     files: list[Looked]
     root: Path | None = None
     name: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def list_files(
@@ -80,14 +85,15 @@ def list_files(
 def _batch(path: Path, settings: Settings, unpack_to: Path, *, already: int) -> Batch:
     if path.is_dir():
         inside = [look(file, settings) for file in _visible_files(path)]
-        return Batch(_images(inside, path), path, path.resolve().name)
+        return Batch(_images(inside, path), path, path.resolve().name, _left_out(inside))
     looked = look(path, settings)
     if not looked.is_zip:
         return Batch([looked])
     with open_source(path, settings) as source:
         members = [_look_at_member(*member, settings) for member in archive.unpack(source, unpack_to, already=already)]
     folder = _folder_of(members, unpack_to)
-    return Batch(_images(sorted(members, key=lambda looked: looked.path.parts), path), folder, path.stem)
+    members.sort(key=lambda looked: looked.path.parts)
+    return Batch(_images(members, path), folder, path.stem, _left_out(members))
 
 
 def _folder_of(members: Sequence[Looked], unpack_to: Path) -> Path:
@@ -146,6 +152,12 @@ def _images(looked: Iterable[Looked], shown: Path) -> list[Looked]:
             "NIfTI, NRRD, MHA or NPY files into it; zips inside it are not opened."
         )
     return images
+
+
+def _left_out(looked: Sequence[Looked]) -> tuple[str, ...]:
+    needed = {name for one in looked for name in one.needs}
+    others = [one.path.name for one in looked if not one.is_image and one.path.name not in needed]
+    return tuple(name for name in others if name != MEDIA_DIRECTORY)
 
 
 def _visible_files(folder: Path) -> list[Path]:

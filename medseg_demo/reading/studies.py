@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from medseg_demo import names
 from medseg_demo.errors import ReadError
@@ -22,6 +23,7 @@ from medseg_demo.reading.source import open_source
 from medseg_demo.settings import Settings
 
 MOST_MODALITIES = 8
+MOST_LEFT_OUT = 5  # of which the names are told
 # nnU-Net's name of one channel of a case: <case>_0000.
 NNUNET_CHANNEL = re.compile(r"(.+)_(\d{4})")
 
@@ -159,12 +161,16 @@ def collect_images(
     Raises:
         ReadError: As ``collect_files``, where there is only one input.
     """
-    items, _ = _collect(paths, settings or Settings(), unpack_to)
-    return items
+    return _collect(paths, settings or Settings(), unpack_to).items
 
 
 def find_studies(
-    paths: Iterable[str | Path], *, settings: Settings | None = None, unpack_to: Path, channels: bool = False
+    paths: Iterable[str | Path],
+    *,
+    settings: Settings | None = None,
+    unpack_to: Path,
+    channels: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[Study, ...]:
     """Everything that can be segmented in files, folders and zips, each file opened once.
 
@@ -174,6 +180,7 @@ def find_studies(
         unpack_to: As for ``collect_files``.
         channels: Whether the volumes of a file, nnU-Net's channel files (``<case>_0000``, …) and other files of one
             case (``<case>_t1``, ``<case>_flair``) are the channels of one image.
+        say: Told in a sentence which files in folders and zips are no images, where there are some.
 
     Returns:
         A study for each file, series, or volume of a file; for each case where ``channels`` is set.
@@ -181,9 +188,12 @@ def find_studies(
     Raises:
         ReadError: As ``collect_images``.
     """
-    items, found = _collect(paths, settings or Settings(), unpack_to)
+    collected = _collect(paths, settings or Settings(), unpack_to)
+    found = collected.found
+    if say is not None and collected.left_out:
+        say(_left_out(collected.left_out))
     studies: list[Study] = []
-    for item in items:
+    for item in collected.items:
         layout = found[item].layout if isinstance(item, Path) and item in found else None
         if layout is None or layout.volumes == 1:
             studies.append(Study(item, found=found.get(item) if isinstance(item, Path) else None))
@@ -191,6 +201,13 @@ def find_studies(
         every: list[Choice] = ["channels"] if channels else list(range(1, layout.volumes + 1))
         studies += [Study(item, one, layout.volumes, layout.volume_names, found[item]) for one in every]  # type: ignore[index]
     return _joined(studies) if channels else tuple(studies)
+
+
+def _left_out(files: Sequence[str]) -> str:
+    """Which files are no images."""
+    count = len(files)
+    named = ", ".join(names.shown(name) for name in files[:MOST_LEFT_OUT]) + (", …" if count > MOST_LEFT_OUT else "")
+    return f"{count} file{'' if count == 1 else 's'} left out, being no image{'' if count == 1 else 's'}: {named}."
 
 
 def channel_groups(studies: Sequence[Study]) -> tuple[Study, ...]:
@@ -246,10 +263,15 @@ def is_zip(path: Path, settings: Settings | None = None) -> bool:
         return False
 
 
-def _collect(
-    paths: Iterable[str | Path], settings: Settings, unpack_to: Path
-) -> tuple[list[Path | Series], dict[Path, Found]]:
-    """The items, and what is known of the files among them."""
+class _Collected(NamedTuple):
+    """The items, what is known of the files among them, and what is no image."""
+
+    items: list[Path | Series]
+    found: dict[Path, Found]
+    left_out: tuple[str, ...]
+
+
+def _collect(paths: Iterable[str | Path], settings: Settings, unpack_to: Path) -> _Collected:
     paths = list(paths)
     batches = list(list_files(paths, settings, unpack_to, keep_unusable=len(paths) > 1))
     named = [batch for batch in batches if batch.root is None]
@@ -261,9 +283,10 @@ def _collect(
         elif batch is named[0]:
             items += _grouped(together)
     looked_at = (looked for batch in batches for looked in batch.files)
-    return _named_apart(items, unpack_to), {
-        looked.path: looked.found for looked in looked_at if looked.found is not None
-    }
+    found = {looked.path: looked.found for looked in looked_at if looked.found is not None}
+    return _Collected(
+        _named_apart(items, unpack_to), found, tuple(name for batch in batches for name in batch.left_out)
+    )
 
 
 def _named_apart(items: Sequence[Path | Series], unpack_to: Path) -> list[Path | Series]:

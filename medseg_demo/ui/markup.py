@@ -54,6 +54,11 @@ def small(text: str) -> str:
     return f'<p class="ms-small">{escape(text)}</p>'
 
 
+def details(title: str, *parts: str) -> str:
+    """Parts, already HTML from this module, that are opened by their title."""
+    return f'<details class="ms-details"><summary>{escape(title)}</summary>{"".join(parts)}</details>'
+
+
 def heading(text: str) -> str:
     """The heading of a step."""
     return f'<h2 class="ms-step">{escape(text)}</h2>'

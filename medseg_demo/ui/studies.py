@@ -1,7 +1,7 @@
 """What was uploaded, as a list to choose from: files, series, volumes, and several of them as channels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medseg_demo import names
@@ -17,16 +17,19 @@ MOST_NAMES = 6
 Choice = tuple[str, str]
 
 
-def offer(paths: Sequence[Path], settings: Settings, *, unpack_to: Path) -> tuple[Study, ...]:
+def offer(
+    paths: Sequence[Path], settings: Settings, *, unpack_to: Path, say: Callable[[str], None] | None = None
+) -> tuple[Study, ...]:
     """Everything that can be segmented in files, folders and zips; last what several volumes or files make together.
 
-    Among several, a zip that cannot be opened is a study as well, and reading it says why.
+    Among several, a zip that cannot be opened is a study as well, and reading it says why; ``say`` is told what zips
+    and folders hold beside images.
 
     Raises:
         ReadError: The only one is a zip that cannot be unpacked or holds no image.
         OptionError: There are more images than one upload may hold.
     """
-    found = find_studies(paths, settings=settings, unpack_to=unpack_to)
+    found = find_studies(paths, settings=settings, unpack_to=unpack_to, say=say)
     count = len({study.item for study in found})
     if count > settings.max_upload_files:
         raise OptionError(texts.TOO_MANY_IMAGES.format(count=count, most=settings.max_upload_files))

@@ -33,6 +33,10 @@ DENOISE_CHOICES = [("No filter", "none"), ("Mean", "mean"), ("Gaussian", "gaussi
 SMALLEST = "Smallest component (pixels or voxels)"
 SMALLEST_HINT = "Smaller separate pieces are removed; 0 keeps all."
 HOLES = "Fill holes"
+CROP = "Crop box"
+CROP_HINT = (
+    "Only this box is segmented: z0, y0, x0, z1, y1, x1 in voxels, without the ends. Draw it in the viewer, or type it."
+)
 SEGMENT = "Segment"
 STOP = "Stop"
 
@@ -41,6 +45,7 @@ DOWNLOADS = "Download"
 LABEL_MAP = "Label map"
 OVERLAY = "Overlay"
 MEASUREMENTS = "Measurements"
+INSIDE = "Intensities inside each class"
 MEASUREMENTS_JSON = "Measurements, JSON"
 MEASUREMENTS_CSV = "Measurements, CSV"
 ALL_FILES = "Everything, zip"
@@ -59,6 +64,13 @@ SURFACE_NOTE = "Drag to turn, scroll to zoom; a click on a name in the legend hi
 SURFACE_EMPTY = "No voxel belongs to a class, so there is no surface."
 SURFACE_AXES = ("right – left (mm)", "front – back (mm)", "feet – head (mm)")
 SURFACE_AXES_VOXELS = ("x (voxels)", "y (voxels)", "z (voxels)")
+
+OVER = "Lay over it: label map or reference"
+LAID_OVER = "Laid over: {name}"
+NO_IMAGE_BELOW = "There is no image to lay a label map over. Add the image first, one alone."
+NOT_OF_THE_IMAGE = "{name}: {why}. Choose the label map of this image."
+TURN_OVER = "Image {number} of {count}. The keys J and K, pressed in the viewer, show the others."
+HEADER_FACTS = "From the DICOM header"
 
 STUDY = "Which one to segment"
 STUDY_HINT = "The upload holds more than one."

@@ -43,23 +43,37 @@ class Glance:
     warnings: tuple[str, ...] = ()
 
 
-def image_card(image: MedicalImage, card: ModelCard | None) -> str:
-    """The facts of one image, what the reader noted, and how it differs from what the checkpoint expects."""
-    warnings = check_fit(image, card) if card else []
+def image_card(image: MedicalImage, warnings: Sequence[str] = (), *, notes: Sequence[str] = ()) -> str:
+    """The facts of one image, those of its DICOM header, and what should be known before it is segmented.
+
+    Args:
+        image: As read.
+        warnings: How it differs from what the checkpoint expects.
+        notes: Of the upload; those of the reader follow.
+    """
     return markup.card(
         image.name,
         markup.facts(describe(image)),
         channel_table(image),
-        markup.bullets(image.notes),
+        markup.details(texts.HEADER_FACTS, markup.facts(image.header_facts)) if image.header_facts else "",
+        markup.bullets((*notes, *image.notes)),
         markup.bullets(warnings, kind="warning"),
         note=texts.PREFLIGHT,
     )
 
 
-def studies_card(studies: Sequence[Study], card: ModelCard | None, settings: Settings) -> str:
+def studies_card(
+    studies: Sequence[Study], card: ModelCard | None, settings: Settings, *, notes: Sequence[str] = ()
+) -> str:
     """The facts of several files side by side; a note or warning that holds for many of them is said once.
 
     Those that cannot be read are named with the reason. What is large or beyond the first is not read yet.
+
+    Args:
+        studies: The files.
+        card: Of the chosen checkpoint, to compare them with.
+        settings: The limits.
+        notes: Of the upload.
     """
     now, later = _turns(studies)
     called = dict(zip(studies, _names(studies), strict=True))
@@ -73,7 +87,7 @@ def studies_card(studies: Sequence[Study], card: ModelCard | None, settings: Set
         markup.table("Files", ("File", *COLUMNS), rows, words=True) if rows else "",
         markup.small(texts.MORE_FILES.format(count=left)) if left else "",
         markup.bullets(_once((one.name, one.problem) for one in glances if one.problem), kind="error"),
-        markup.bullets(_once((one.name, note) for one in glances for note in one.notes)),
+        markup.bullets([*notes, *_once((one.name, note) for one in glances for note in one.notes)]),
         markup.bullets(_once((one.name, warning) for one in glances for warning in one.warnings), kind="warning"),
         note=texts.PREFLIGHT if rows or left else "",
     )
@@ -130,7 +144,7 @@ def describe(image: MedicalImage) -> list[tuple[str, str]]:
         ("Format", image.file_format),
         ("Size", size(image)),
         ("Bit depth", f"{image.bit_depth} bit"),
-        ("Intensities", _span(image.intensity_range)),
+        ("Intensities", _span(image.intensity_range) + (f" {image.unit}" if image.unit else "")),
         ("Spacing", spacing(image)),
         *([("Orientation", orientation(image))] if image.is_volume else []),
         ("Channels", _channels(image)),

@@ -61,6 +61,8 @@ def _upload(settings: Settings) -> Parts:
             [], label=texts.STUDY, info=texts.STUDY_HINT, visible=False, interactive=True, elem_id="ms-study"
         ),
         "preflight": html(elem_id="ms-preflight"),
+        "over": gr.File(label=texts.OVER, file_count="single", height=110, visible=False, elem_id="ms-over"),
+        "over_note": html(elem_id="ms-over-note"),
     }
 
 
@@ -84,6 +86,7 @@ def _options() -> Parts:
             "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
             "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0, minimum=0),
             "fill_holes": gr.Checkbox(label=texts.HOLES),
+            "crop": gr.Textbox(label=texts.CROP, info=texts.CROP_HINT, max_lines=1, elem_id="ms-crop"),
         }
 
 
@@ -112,6 +115,7 @@ def _result() -> Parts:
         ),
         "heading": html(elem_id="ms-heading"),
         "measurements": html(elem_id="ms-measurements"),
+        "over_table": html(elem_id="ms-over-table"),
     }
 
 

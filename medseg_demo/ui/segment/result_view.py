@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from medseg_demo import names
+from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.reading.studies import Study
-from medseg_demo.segmenting.measure import ClassMeasurement
+from medseg_demo.segmenting.measure import ClassMeasurement, Intensities, measure
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.segment.state import Outcome, Run
 from medseg_demo.ui.upload_card import size
 
+INSIDE_COLUMNS = ("Mean intensity", "Deviation", "Median", "Least", "Greatest")
 CLASS_COLUMNS = ("Class", "Size", "Share", "Components", "Mean confidence", "Largest diameter")
 
 
@@ -34,14 +36,19 @@ def heading(segmentation: Segmentation) -> str:
 
 
 def measurements(outcomes: Sequence[Outcome]) -> str:
-    """The table of one image's classes, or of several images' with the image's name first."""
+    """The tables of one image's classes, or of several images' with the image's name first."""
     done = [outcome for outcome in outcomes if outcome.error is None]
-    if len(outcomes) == 1 and done:
-        rows = [_cells(row) for row in done[0].measurements]
-        return markup.card(texts.MEASUREMENTS, markup.table(texts.MEASUREMENTS, CLASS_COLUMNS, rows))
-    rows = [[outcome.name, *_cells(row)] for outcome in done for row in outcome.measurements]
-    title = texts.measurements_of(len(done))
-    return markup.card(title, markup.table(title, ("Image", *CLASS_COLUMNS), rows)) if rows else ""
+    if not done:
+        return ""
+    several = len(outcomes) > 1
+    title = texts.measurements_of(len(done)) if several else texts.MEASUREMENTS
+    return _tables(title, [([outcome.name] * several, row) for outcome in done for row in outcome.measurements])
+
+
+def laid_over(label_map: LabelMap, name: str, image: MedicalImage) -> str:
+    """The tables of a label map that no network made."""
+    title = texts.LAID_OVER.format(name=name)
+    return _tables(title, [([], row) for row in measure(label_map, None, image)], notes=label_map.notes)
 
 
 def verdict(run: Run) -> str:
@@ -80,6 +87,32 @@ def _why_empty(segmentation: Segmentation) -> str:
     ]
     unit = "voxel" if segmentation.label_map.is_volume else "pixel"
     return texts.nothing_found(segmentation.threshold, highest, unit=unit)
+
+
+def _tables(title: str, rows: Sequence[tuple[list[str], ClassMeasurement]], *, notes: Sequence[str] = ()) -> str:
+    """What each class measures, and the intensities inside it; before each row the image's name, or nothing."""
+    lead = ["Image"] if any(image for image, _ in rows) else []
+    inside = [([*image, row.class_name], one) for image, row in rows for one in row.intensities]
+    units = {one.unit for _, one in inside}
+    unit = f" ({inside[0][1].unit})" if len(units) == 1 and None not in units else ""
+    channel = ["Channel"] if any(one.channel for _, one in inside) else []
+    return markup.card(
+        title,
+        markup.table(title, [*lead, *CLASS_COLUMNS], [[*image, *_cells(row)] for image, row in rows]),
+        markup.table(
+            texts.INSIDE + unit,
+            [*lead, "Class", *channel, *(f"{column}{unit}" for column in INSIDE_COLUMNS)],
+            [[*called, *_inside(one, has_channel=bool(channel))] for called, one in inside],
+        )
+        if inside
+        else "",
+        markup.bullets(notes),
+    )
+
+
+def _inside(one: Intensities, *, has_channel: bool) -> list[str]:
+    figures = [texts.number(value, 4) for value in (one.mean, one.sd, one.median, one.minimum, one.maximum)]
+    return [*([one.channel or "–"] if has_channel else []), *figures]
 
 
 def _cells(row: ClassMeasurement) -> list[str]:

@@ -5,26 +5,22 @@ Each handler returns the parts of the page that change, by the names of ``layout
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-
-import gradio as gr
+from pathlib import Path
 
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.reading import read_image
-from medseg_demo.rendering import Plane
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.ui import markup, texts
-from medseg_demo.ui.segment import result_view, updates
-from medseg_demo.ui.segment.downloads import write_run
+from medseg_demo.ui.segment import given_view, result_view, updates
+from medseg_demo.ui.segment.downloads import write_outcome, write_run
 from medseg_demo.ui.segment.state import Choices, Given, Run, Work
 from medseg_demo.ui.segment.updates import Updates
 from medseg_demo.ui.segment.work import Studies, called
 from medseg_demo.ui.session import Running
-from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.tab import Call
-from medseg_demo.ui.viewer import segmentation_value
 
 
 def run(engine: Engine, call: Call, running: Running, choices: Choices) -> Iterator[Updates]:
@@ -62,25 +58,48 @@ def open_result(engine: Engine, call: Call, running: Running, index: int) -> Ite
         yield {"status": updates.problem(work, error)}
         return
     work.run = replace(work.run, shown=segmentation, position=index)
-    yield {**updates.view(segmentation), **updates.chosen_files(outcome.label_map, outcome.overlay)}
+    yield {**updates.view(work, segmentation), **updates.chosen_files(outcome.label_map, outcome.overlay)}
 
 
 def open_neighbour(engine: Engine, call: Call, running: Running, step: int) -> Iterator[Updates]:
-    """The next (1) or previous (-1) of several results, round from the last to the first."""
-    shown = call.session.part(Work).run
+    """The next (1) or previous (-1) of several results, or of several images that were given, round and round."""
+    work = call.session.part(Work)
+    shown = work.run
     if shown is not None and len(shown.succeeded) > 1:
         yield from open_result(engine, call, running, (shown.position + step) % len(shown.succeeded))
+    elif shown is None and len(work.given.studies) > 1:
+        try:
+            yield given_view.show_neighbour(engine.settings, work, step) | {"status": ""}
+        except Exception as error:
+            yield given_view.show(work) | {"status": updates.problem(work, error)}
 
 
-def send_slices(work: Work, plane: Plane, slices: list[int], key: str, channels: object = None) -> object:
-    """Slices of the volume in the viewer that the browser does not have yet."""
-    if work.run is None or work.run.shown is None:
-        return gr.skip()
-    image = work.run.shown.image
-    wanted = wanted_slices(image, plane, slices)
-    return segmentation_value(
-        work.run.shown, plane=plane, slice_indices=wanted, channels=wanted_channels(image, channels), key=key
-    )
+def decide(work: Work, folder: Path, threshold: float, point: Sequence[int] | None = None) -> Updates:
+    """The result in the viewer at another threshold, from its probabilities: no network runs.
+
+    Its label map, measurements and downloads are made again, so that what is seen is what is downloaded. Of several
+    images the others keep theirs, which the mark of a stale result then says.
+
+    Args:
+        work: Of this visitor.
+        folder: Of the visitor, for files of the example, which are everybody's.
+        threshold: As the viewer or the control of the page says.
+        point: [z, y, x] where the planes cross in the viewer.
+    """
+    run = work.run
+    if run is None or run.shown is None or run.shown.threshold in (None, threshold):
+        return {}
+    try:
+        segmentation = run.shown.at_threshold(threshold)
+        folder, before = run.folder or folder / secrets.token_hex(4), run.succeeded[run.position]
+        outcome = write_outcome(segmentation, before.source, before.name, folder)
+        outcomes = tuple(outcome if one is before else one for one in run.outcomes)
+        written = write_run(outcomes, folder)
+    except Exception as error:
+        return {"status": updates.problem(work, error)}
+    choices = replace(run.choices, threshold=threshold) if len(run.studies) == 1 else run.choices
+    work.run = replace(run, shown=segmentation, outcomes=outcomes, choices=choices, folder=folder)
+    return updates.whole_result(work, work.run, written, point=point) | {"threshold": threshold}
 
 
 def _studies(engine: Engine, call: Call, running: Running, given: Given, choices: Choices) -> Studies:
@@ -104,15 +123,17 @@ def _streamed(work: Work, run: Run) -> Updates:
     if len(run.studies) == 1 or run.shown is None:
         return {}
     is_first = len(run.succeeded) == 1 and run.outcomes[-1].error is None
-    shown = {**(updates.view(run.shown) if is_first else {}), **updates.listing(run)}
+    shown = {**(updates.view(work, run.shown) if is_first else {}), **updates.listing(run)}
     work.run = run
     return shown
 
 
 def _finished(work: Work, before: Run | None, run: Run) -> Updates:
     if run.shown is not None and run.folder is not None:
-        if before is not None and before.folder is not None:
-            shutil.rmtree(before.folder, ignore_errors=True)
+        for folder in (*work.outdated, before.folder if before else None):
+            if folder not in (None, run.folder):
+                shutil.rmtree(folder, ignore_errors=True)
+        work.outdated.clear()
         shown = updates.whole_result(work, run, write_run(run.outcomes, run.folder))
         work.run = run
         return shown

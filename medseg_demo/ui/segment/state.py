@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medseg_demo.image import MedicalImage
+from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
@@ -20,6 +20,7 @@ class Choices:
     denoise: Denoise = "none"
     smallest_component: int = 0
     fill_holes: bool = False
+    crop: str = ""
 
     def options(self, *, multiclass: bool) -> SegmentOptions:
         """As options of one segmentation; a checkpoint of several classes has no threshold."""
@@ -29,6 +30,7 @@ class Choices:
             denoise=self.denoise,
             smallest_component=int(self.smallest_component or 0),
             fill_holes=self.fill_holes,
+            crop=self.crop or None,  # type: ignore[arg-type]  # which reads the text
         )
 
 
@@ -96,12 +98,24 @@ class Given:
     Attributes:
         offered: All of it.
         studies: What the Segment button would segment: all that is offered, or the one that was chosen.
-        image: The only study's image, once it was read; None for several.
+        position: Which of the studies is in the viewer before a run.
+        image: That study's image; None where it could not be read.
+        over: A label map that is laid over it.
+        over_name: The name of the label map's file.
+        crop: The crop box that the viewer shows over it, as on the page.
+        key: Of the viewer's value that shows the image; empty until one did.
+        notes: What was found beside images, in sentences.
     """
 
     offered: tuple[Study, ...] = ()
     studies: tuple[Study, ...] = ()
+    position: int = 0
     image: MedicalImage | None = None
+    over: LabelMap | None = None
+    over_name: str = ""
+    crop: str = ""
+    key: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -111,7 +125,9 @@ class Work:
     Attributes:
         given: What the next run is of.
         run: The result on the page.
+        outdated: Folders of results that left the page; they go when the next run is done.
     """
 
     given: Given = field(default_factory=Given)
     run: Run | None = None
+    outdated: list[Path] = field(default_factory=list)

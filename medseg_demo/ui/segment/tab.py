@@ -10,7 +10,7 @@ import gradio as gr
 from medseg_demo.samples import Sample
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.code_view import CODE_PARTS, run_code
-from medseg_demo.ui.segment import export_handlers, handlers, run_handlers, updates
+from medseg_demo.ui.segment import export_handlers, given_view, handlers, run_handlers, updates
 from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.layout import lay_out
 from medseg_demo.ui.segment.state import Choices, Work
@@ -67,12 +67,19 @@ class SegmentTab(Tab):
             return handlers.choose_study(self.engine, call.session.part(Work), choice, choices)
 
         upload, folder, study = (self.parts[name] for name in ("upload", "folder", "study"))
-        options = READING | {"show_progress": "hidden", "outputs": ("preflight", "status", "study")}
+        options = READING | {"show_progress": "hidden"}
         for event in (upload.upload, upload.clear, upload.delete):
             self._mark_stale(self.stream(event, read, "upload", Choices, **options).then)
         self._mark_stale(self.stream(folder.upload, read, "folder", Choices, **options).then)
         folder.upload(None, None, upload, js="() => null", api_visibility="private")
         self._mark_stale(self.stream(study.input, choose, "study", Choices, **options).then)
+
+        def lay_over(call: Call, path: str | None) -> Updates:
+            return handlers.lay_over(self.engine, call.session.part(Work), path)
+
+        over = self.parts["over"]
+        for event in (over.upload, over.clear, over.delete):
+            self.on(event, lay_over, "over", **options)
 
     def _on_controls(self) -> None:
         def choose(call: Call, choices: Choices) -> Updates:
@@ -82,6 +89,33 @@ class SegmentTab(Tab):
         self.on(self.parts["checkpoint"].input, choose, Choices, outputs=chosen, **QUICK)
         for field in fields(Choices)[1:]:
             self._mark_stale(self.parts[field.name].change)
+        self._on_threshold()
+        self._on_crop()
+
+    def _on_threshold(self) -> None:
+        """The viewer's threshold and the control of the page are one: moving either decides the result again."""
+
+        def let_go(call: Call) -> Updates:
+            value, point = call.event.value, call.event.point
+            return run_handlers.decide(call.session.part(Work), call.session.folder, round(float(value), 2), point)
+
+        def typed(call: Call, value: float) -> Updates:
+            return run_handlers.decide(call.session.part(Work), call.session.folder, value)
+
+        options = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
+        self.then_code(self.on(self.parts["viewer"].threshold, let_go, **options))
+        self.then_code(self.on(self.parts["threshold"].input, typed, "threshold", **options))
+
+    def _on_crop(self) -> None:
+        def drawn(call: Call, choices: Choices) -> Updates:
+            return handlers.set_crop(self.engine, call.session.part(Work), call.event.box, choices)
+
+        def typed(call: Call, choices: Choices) -> Updates:
+            return handlers.show_crop(self.engine, call.session.part(Work), choices)
+
+        self.on(self.parts["viewer"].crop, drawn, Choices, outputs=("crop", "preflight"), **QUICK)
+        for event in (self.parts["crop"].submit, self.parts["crop"].blur):
+            self.on(event, typed, Choices, **READING | {"show_progress": "hidden"})
 
     def _mark_stale(self, event: Any) -> None:
         def compare(call: Call, choices: Choices) -> str:
@@ -115,7 +149,7 @@ class SegmentTab(Tab):
 
         def send_slices(call: Call) -> Updates:
             asked, work = call.event, call.session.part(Work)
-            return {"viewer": run_handlers.send_slices(work, asked.plane, asked.slices, asked.key, asked.channels)}
+            return {"viewer": given_view.slices(work, asked.plane, asked.slices, asked.key, asked.channels)}
 
         gallery, viewer = self.parts["gallery"], self.parts["viewer"]
         for event, handler in ((gallery.select, open_result), (viewer.navigate, open_neighbour)):

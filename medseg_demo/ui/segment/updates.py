@@ -1,5 +1,6 @@
 """From what happened to the changed parts of the Segment tab, by the names of ``layout.lay_out``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -8,24 +9,30 @@ from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import checkpoint_view, markup, texts
 from medseg_demo.ui.faults import explain
-from medseg_demo.ui.segment import result_view
+from medseg_demo.ui.segment import given_view, result_view
 from medseg_demo.ui.segment.downloads import RunFiles
 from medseg_demo.ui.segment.exports import format_choices
 from medseg_demo.ui.segment.state import Choices, Given, Run, Work
-from medseg_demo.ui.viewer import segmentation_value
 
 Updates = dict[str, object]
 
 
-def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
-    """Everything about a finished run, which need not be the work's yet."""
-    first = run.succeeded[0]
+def whole_result(work: Work, run: Run, files: RunFiles, *, point: Sequence[int] | None = None) -> Updates:
+    """Everything about a finished run, which need not be the work's yet.
+
+    Args:
+        work: Of this visitor.
+        run: What was finished.
+        files: What it wrote.
+        point: [z, y, x] where the planes cross in the viewer.
+    """
+    shown = run.succeeded[run.position]
     return {
         "status": result_view.verdict(run),
         "stale": stale_mark(work.given, run, run.choices),
-        **view(run.shown),
+        **view(work, run.shown, point=point),
         **listing(run),
-        **chosen_files(first.label_map, first.overlay),
+        **chosen_files(shown.label_map, shown.overlay),
         "measurements_json": str(files.measurements_json),
         "measurements_csv": str(files.measurements_csv),
         "everything": str(files.everything),
@@ -33,13 +40,13 @@ def whole_result(work: Work, run: Run, files: RunFiles) -> Updates:
     }
 
 
-def view(segmentation: Segmentation | None) -> Updates:
+def view(work: Work, segmentation: Segmentation | None, *, point: Sequence[int] | None = None) -> Updates:
     """One segmentation in the viewer, what made it, and what else can be made of it."""
     if segmentation is None:
         return {}
     formats = format_choices(segmentation)
     return {
-        "viewer": segmentation_value(segmentation),
+        "viewer": given_view.result_value(work, segmentation, point=point),
         "heading": result_view.heading(segmentation),
         "format": gr.update(choices=formats, value=formats[0][1]),
         "export": gr.update(value=None, visible=False),

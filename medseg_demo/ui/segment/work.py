@@ -50,7 +50,8 @@ class Studies:
             stems.append(safe_stem(stem, stems))
         for index, study in enumerate(given.studies):
             try:
-                outcome, segmentation = self._one(study, stems[index], given.image, index, run)
+                image = given.image if index == given.position else None
+                outcome, segmentation = self._one(study, stems[index], image, index, run)
             except Cancelled:
                 yield replace(run, partial=True)
                 return

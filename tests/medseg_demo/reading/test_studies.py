@@ -216,3 +216,22 @@ def test_a_folder_a_patient_is_an_image_of_several_channels_each(tmp_path, stems
     studies = find_studies([tmp_path], unpack_to=tmp_path / "unpacked", channels=True)
     assert [[path.parent.name for path in study.paths] for study in studies] == [["p1", "p1"], ["p2", "p2"]]
     assert len(set(result_stems(studies))) == 2
+
+
+def test_files_that_are_no_images_are_told_of(tmp_path):
+    header = b"ObjectType = Image\nNDims = 2\nDimSize = 2 2\nElementType = MET_UCHAR\nElementDataFile = a.raw\n"
+    beside = {"a.mhd": header, "a.raw": bytes(range(4)), "x.png": png(), "._x.png": b"", "deep/notes.txt": b"n"}
+    told = []
+    folder = tmp_path / "folder"
+    many = {"x.png": png()} | {f"{number}.txt": b"" for number in range(7)}
+    for number, members in enumerate((beside, {"x.png": png()}, many)):
+        path = pack(tmp_path / f"{number}.zip", members)
+        find_studies([path], unpack_to=tmp_path / "unpacked", say=told.append)
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder / str(number))
+    assert told == [
+        "1 file left out, being no image: notes.txt.",
+        "7 files left out, being no images: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt, ….",
+    ]
+    find_studies([folder], unpack_to=tmp_path / "unpacked", say=told.append)
+    assert told[-1].startswith("8 files left out")

@@ -11,6 +11,7 @@ from pydicom.data import get_testdata_file
 
 from medseg_demo.image import Geometry
 from medseg_demo.reading import Study, find_series, read_image
+from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.settings import Settings
 from medseg_demo.ui import upload_card
 
@@ -36,7 +37,7 @@ def test_channels_that_are_no_colours_are_listed_by_name_range_and_depth(make_im
     pixels = np.stack([np.arange(12).reshape(3, 4) * 100 * index for index in (1, 2)], axis=-1).astype(np.uint16)
     image = replace(make_image(pixels, "YXC"), channel_names=("T1", "<T2>"), channel_bit_depths=(12, 16), bit_depth=16)
     assert dict(upload_card.describe(image))["Channels"] == "2, no colours"
-    cells = text_of(upload_card.image_card(image, None))
+    cells = text_of(upload_card.image_card(image))
     first = cells.index("T1")
     assert [cell.strip() for cell in cells[first : first + 6]] == [
         "T1", "0 to 1\N{NARROW NO-BREAK SPACE}100", "12 bit", "<T2>", "0 to 2\N{NARROW NO-BREAK SPACE}200", "16 bit",
@@ -55,11 +56,11 @@ def test_a_volume_says_which_way_it_was_cut(make_image):
 
 def test_notes_and_warnings_stand_on_the_card(make_image, card):
     image = make_image(np.zeros((8, 8), np.uint8)).with_note("The <i>polarity</i> was turned.")
-    html = upload_card.image_card(image, card)
+    html = upload_card.image_card(image, check_fit(image, card))
     assert "The &lt;i&gt;polarity&lt;/i&gt; was turned." in html
     assert "ms-warning" in html
     assert "small (8 × 8 px)" in html
-    assert "ms-warning" not in upload_card.image_card(image, None)
+    assert "ms-warning" not in upload_card.image_card(image)
 
 
 def text_of(html: str) -> list[str]:

@@ -95,11 +95,12 @@ def test_one_upload_is_read_and_described(engine, picture, tmp_path, work):
     assert shown["status"] == ""
 
 
-def test_several_uploads_wait_for_their_turn(engine, picture, tmp_path, work):
+def test_of_several_uploads_the_first_is_shown(engine, picture, tmp_path, work):
     files = [picture("a"), picture("b")]
     shown = take(engine, work, files, CHOICES, tmp_path)
     assert [study.item for study in work.given.studies] == files
-    assert work.given.image is None
+    assert shown["viewer"]["title"] == "a"
+    assert "Image 1 of 2" in shown["heading"]
     assert "2 files" in shown["preflight"]
 
 
@@ -177,7 +178,8 @@ def test_a_file_that_was_added_before_the_page_was_complete_stays(engine, sample
     take(engine, work, [picture()], CHOICES, tmp_path)
     shown = handlers.open_page(engine, work, Example(engine).get())
     assert "64 × 64 px" in shown["preflight"]
-    assert "This result is of chest<" in shown["stale"]
+    assert shown["checkpoint"]["value"] == "bright"
+    assert "viewer" not in shown
     assert work.given.image.name == "scan"
 
 

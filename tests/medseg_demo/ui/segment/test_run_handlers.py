@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from medseg_demo.ui import texts
-from medseg_demo.ui.segment import handlers, run_handlers
+from medseg_demo.ui.segment import given_view, handlers, run_handlers
 from medseg_demo.ui.segment.state import Choices, Work
 from medseg_demo.writing import label_map
 
@@ -125,7 +125,7 @@ def test_several_files_with_a_bad_one(run, picture, tmp_path):
     assert last["status"].count("bad.png") == 1
     assert [name for _, name in last["gallery"]["value"]] == ["a", "b"]
     assert last["viewer"]["title"] == "a"
-    assert [step["measurements"].count("<tr>") for step in steps] == [2, 2, 3]  # with the row of the headings
+    assert [step["measurements"].count("<tr>") for step in steps] == [4, 4, 6]  # two tables with headings
     assert "viewer" in steps[0]
     assert "viewer" not in steps[2]
     assert told[0] == "Segmenting 1 of 3: a"
@@ -184,9 +184,9 @@ def test_a_run_whose_visitor_left_ends_and_leaves_no_files(run, visitor, picture
         (Choices("bright", threshold=2), "The threshold is 2."),
     ],
 )
-def test_an_error_is_shown_and_the_previous_result_stays(run, picture, choices, words):
+def test_an_error_is_shown_and_the_previous_result_stays(engine, visitor, run, picture, choices, words):
     run([picture("before")])
-    last = run([picture("after")], choices=choices)[-1]
+    *_, last = steps(engine, visitor, choices)
     assert 'role="alert"' in last["status"]
     assert words in last["status"]
     assert texts.ERROR_KEPT.format(name="before") in last["status"]
@@ -245,9 +245,9 @@ def test_a_volume_sends_the_slices_that_are_asked_for(run, visitor, tmp_path):
     assert ("axial", 3) in [(part["plane"], part["index"]) for part in last["viewer"]["slices"]]
     assert {part["plane"] for part in last["viewer"]["slices"]} == {"axial", "coronal", "sagittal"}
     assert last["label_map"].endswith("volume.nii.gz")
-    value = run_handlers.send_slices(visitor.work(Work), "axial", [4, 2, 99, -1], last["viewer"]["key"])
+    value = given_view.slices(visitor.work(Work), "axial", [4, 2, 99, -1], last["viewer"]["key"], None)
     assert [part["index"] for part in value["slices"]] == [4, 2]
-    value = run_handlers.send_slices(visitor.work(Work), "coronal", [63, 64], last["viewer"]["key"])
+    value = given_view.slices(visitor.work(Work), "coronal", [63, 64], last["viewer"]["key"], None)
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 63)]
     assert value["key"] == last["viewer"]["key"]
 
