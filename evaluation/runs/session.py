@@ -4,9 +4,10 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -128,7 +129,7 @@ class RunSession:
 
     def work_off(self, parts: list[Part]) -> None:
         """Score every case that is not in the store yet."""
-        tasks = [_Task(part, case, part.key(case)) for part in parts for case in part.examined.cases]
+        tasks = [_Task(part, case, part.key(case)) for part, case in _case_by_case(parts)]
         self._keys = {task.names: task.key for task in tasks}
         self.log.write("started", f"{len(tasks)} cases", f"process {os.getpid()}")
         left = [task for task in tasks if not self._is_done(task)]
@@ -234,6 +235,14 @@ class RunSession:
                 matching=self.options.matching,
             )
         )
+
+
+def _case_by_case(parts: list[Part]) -> Iterator[tuple[Part, ExaminedCase]]:
+    """A case for all that predict it before the next one, so that what is stopped half way can be compared."""
+    for _, together in groupby(parts, lambda part: id(part.examined)):
+        on_one_test_set = list(together)
+        for case in on_one_test_set[0].examined.cases:
+            yield from ((part, case) for part in on_one_test_set)
 
 
 def _numbered(predicted: np.ndarray) -> np.ndarray | None:

@@ -138,6 +138,21 @@ def test_a_stopped_run_is_partial_and_continues(make_test_set, brightness, tmp_p
     assert len(scored) == len(set(scored)) == 30
 
 
+def test_what_is_stopped_half_way_can_be_compared(make_test_set, brightness, tmp_path):
+    folder, stop = make_test_set(cases=30), threading.Event()
+    others = [Predictions(folder / "masks", name) for name in ("one", "two")]
+    (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1}}')
+
+    def stop_after_nine(progress):
+        if progress.stage == "score" and progress.done == 9:
+            stop.set()
+
+    options = {"predictions": others, "progress": stop_after_nine, "stop": stop}
+    table = run(folder, [brightness], tmp_path / "out", **options).results.table
+    by_method = [set(rows["case_id"]) for _, rows in table.groupby("checkpoint")]
+    assert len(set.intersection(*by_method)) >= 2
+
+
 def test_a_run_stopped_before_its_first_case_is_an_empty_table(make_test_set, brightness, tmp_path):
     stop = threading.Event()
     stop.set()
@@ -308,7 +323,7 @@ def test_a_white_mask_is_not_taken_for_the_first_of_several_classes(make_test_se
     outcome = runner.score(read_test_set(folder), folder / "masks", tmp_path / "out", options=RunOptions(workers=0))
     table = outcome.results.table
     assert table.groupby("case_id")["status"].unique().map(list).to_dict() == {"case_00": ["failed"], "case_01": ["ok"]}
-    assert "holds the label 255, but labels here are 0 to 2" in outcome.failures[0]
+    assert "holds the label 255, which is none of the classes" in outcome.failures[0]
 
 
 def test_a_prediction_that_was_missing_is_scored_when_it_is_there(make_test_set, tmp_path):
