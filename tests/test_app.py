@@ -345,8 +345,8 @@ def test_copied_code_of_a_segmentation_gives_the_same_as_its_command_line(url, c
 def test_copied_code_of_a_comparison_gives_the_same_as_its_command_line(url, chest, tmp_path, monkeypatch):
     shutil.copy(chest, tmp_path)
     Image.fromarray(np.eye(96, 128, dtype=np.uint8)).save(tmp_path / "reference.png")
-    request = Request((CHECKPOINT,), "elsewhere/reference.png")
-    code = to_code(Source(chest.name), request, url)
+    request = Request((CHECKPOINT,), ("elsewhere/reference.png",))
+    code = to_code([Source(chest.name)], request, url)
     names = run_program(code.python, tmp_path, monkeypatch)
     monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
     assert evaluation_command(shlex.split(code.command)[3:]) == 0

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -350,7 +351,7 @@ def assert_nothing_scored(output: Path, capsys) -> None:
                 assert [row["case_id"] for row in csv.DictReader(file) if row["status"] == "ok"] == []
 
 
-def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path):
+def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path, visitor):
     from evaluation.ui.compare import handlers as compare_handlers
     from evaluation.ui.compare import run as compare_run
     from evaluation.ui.compare.state import Request
@@ -367,12 +368,13 @@ def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path):
         compared = ComparedWork()
         compare_handlers.take_files(engine, compared, [path], tmp_path / "visitor")
         assert compared.given.image is None, path.name
-    image = read_image(image_file)
-    for field in ("reference", "label_maps"):
+    compare_handlers.take_files(engine, visitor.work(ComparedWork), [image_file], tmp_path / "visitor")
+    for field in ("references", "label_maps"):
         for path in given[::3]:
-            given_to = {field: str(path) if field == "reference" else (str(path),)}
-            with pytest.raises(MedsegError):
-                list(compare_run.compare(engine, image, Request((), **given_to), lambda *_: iter(())))
+            asked = Request((CHECKPOINT,), **{field: (str(path),)})
+            (shown,) = visitor.run(partial(compare_run.run, engine), asked, tab="compare")
+            assert 'role="alert"' in shown["status"], path.name
+            assert not holds_secret(repr(shown)), path.name
     assert not holds_secret(tmp_path)
 
 

@@ -58,7 +58,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     """
     from evaluation.comparison.classes import parse_stated
     from evaluation.comparison.files import write_tables
-    from evaluation.comparison.run import assign
+    from evaluation.comparison.run import assign, file_names
     from medseg_demo.models.catalog import load_checkpoint
     from medseg_demo.reading.studies import result_stems
 
@@ -71,14 +71,14 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
         asked = assign(stems, loaded, label_maps=options.label_map, references=options.reference, stated=stated)
         run = _Run(options, settings, Path(unpacked))
         failed = 0
-        for item, stem, one in zip(found, stems, asked, strict=True):
+        for item, name, one in zip(found, file_names(stems), asked, strict=True):
             try:
-                run.compare(item, stem if len(found) > 1 else "", one)
+                run.compare(item, name if len(found) > 1 else "", one)
             except MedsegError as error:
                 if len(found) == 1:
                     raise
                 failed += 1
-                print(f"error: {stem}: {error}", file=sys.stderr)
+                print(f"error: {name}: {error}", file=sys.stderr)
         if len(run.figures) > 1:
             write_tables(run.figures, run.written, options.output)
             _print_means(run.figures)

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 PASSES = 3  # that are timed, of which the median counts
 SLOW_S = 5.0  # what takes longer is timed once
 
-# (checkpoint, share in [0, 1] of its segmentation or of its timing)
-Progress = Callable[[str, float], None]
+# (checkpoint, share in [0, 1], whether it is of the timing and not of the segmentation)
+Progress = Callable[[str, float, bool], None]
+# (checkpoint, share in [0, 1])
+Share = Callable[[str, float], None]
 
 _measured: WeakKeyDictionary[Checkpoint, tuple[Compute, int]] = WeakKeyDictionary()
 
@@ -79,7 +81,8 @@ def segment_each(
             yield result, Cost(engine.loaded(result.checkpoint).parameters)
         return
     for checkpoint in checkpoints:
-        loaded, result, seconds = _segment(engine, image, checkpoint, job, progress)
+        tell = progress and partial(_as_share, progress)
+        loaded, result, seconds = _segment(engine, image, checkpoint, job, tell)
         with job.turn():
             cost = find_cost(loaded, engine.settings)
         yield result, replace(cost, first_seconds=seconds)
@@ -136,12 +139,16 @@ def _timed(
     return replace(cost, seconds=median(taken), passes=passes)
 
 
+def _as_share(progress: Progress, name: str, share: float) -> None:
+    progress(name, share, False)
+
+
 def _part(progress: Progress, place: int, passes: int, name: str, share: float) -> None:
-    progress(name, (place + share) / passes)
+    progress(name, (place + share) / passes, True)
 
 
 def _segment(
-    engine: "Engine", image: MedicalImage, checkpoint: str | Checkpoint, job: Job, progress: Progress | None
+    engine: "Engine", image: MedicalImage, checkpoint: str | Checkpoint, job: Job, progress: Share | None
 ) -> tuple[Checkpoint, Segmentation, float]:
     """A checkpoint, its result, and the seconds that both took without the turns of others."""
     waited, start = job.waited_s, time.perf_counter()

@@ -315,6 +315,6 @@ def with_consensus(comparison: Comparison, method: Method | None) -> Comparison:
 
 
 def _score(reference: LabelMap, prediction: LabelMap) -> list[dict[str, Any]]:
-    labels = dict(enumerate(reference.class_names, start=1))
+    labels: dict[int | tuple[int, ...], str] = dict(enumerate(reference.class_names, start=1))
     spacing = reference.geometry.spacing_mm
     return score_case(reference.labels, prediction.labels, labels=labels, spacing=spacing, metrics=METRICS)

@@ -84,6 +84,14 @@ def assign(
     ]
 
 
+def file_names(stems: Sequence[str]) -> list[str]:
+    """What the files of each image begin with, no two alike."""
+    found: list[str] = []
+    for stem in stems:
+        found.append(names.safe_stem(stem, found))
+    return found
+
+
 def compare_image(
     engine: "Engine",
     image: "MedicalImage",

@@ -29,6 +29,7 @@ def add_compare_endpoint(engine: Engine, sessions: Sessions) -> None:
         consensus: str | None = None,
         volume: int | None = None,
         channels: bool = False,
+        classes: str | None = None,
     ) -> Answer:
         """Compare checkpoints, label maps and a reference on one image: a zip of all files, and the figures."""
         with client_run(sessions, request, message) as running:
@@ -41,6 +42,7 @@ def add_compare_endpoint(engine: Engine, sessions: Sessions) -> None:
                 consensus=consensus,
                 volume=volume,
                 channels=channels,
+                classes=classes,
                 running=running,
             )
 
@@ -52,6 +54,7 @@ def add_compare_endpoint(engine: Engine, sessions: Sessions) -> None:
         gr.Textbox(label="consensus", value=None, visible=False),
         gr.Number(label="volume", value=None, visible=False),
         gr.Checkbox(label="channels", visible=False),
+        gr.Textbox(label="classes", value=None, visible=False),
     ]
     outputs = [gr.File(label="archive", visible=False), gr.JSON(label="comparison", visible=False)]
     gr.Button(visible=False).click(
@@ -69,6 +72,7 @@ def compare_on_file(
     consensus: str | None = None,
     volume: int | None = None,
     channels: bool = False,
+    classes: str | None = None,
     running: Running | None = None,
 ) -> Answer:
     """Compare on one image or volume.
@@ -82,6 +86,7 @@ def compare_on_file(
         consensus: "majority" or "staple"; None for none.
         volume: Which volume of a 4-D file, from 1.
         channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
+        classes: Classes that are called differently, one a line: ``class_1 = lung``, ``expert: class_1 = lung``.
         running: Ends it early.
 
     Returns:
@@ -93,10 +98,11 @@ def compare_on_file(
     """
     from evaluation.comparison.files import to_document, write_comparison, zip_files
     from evaluation.comparison.members import with_consensus
+    from evaluation.comparison.run import compare_image
     from evaluation.results.table import json_ready
-    from evaluation.ui.compare.run import compare, engine_segment
-    from evaluation.ui.compare.state import Request
-    from medseg_demo.reading import read_image
+    from evaluation.ui.compare.run import assigned
+    from evaluation.ui.compare.state import Given, Request
+    from medseg_demo.reading import Study, read_image
 
     if not file or not isinstance(file, str):
         raise OptionError("The endpoint takes exactly one file. Call it once for each file.")
@@ -105,16 +111,22 @@ def compare_on_file(
     check_channels(channels, volume)
     if consensus not in (None, "", "majority", "staple"):
         raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
-    request = Request.of(_names(checkpoints), reference, label_maps, consensus)
+    if not isinstance(classes, str | None):
+        raise OptionError(f"The classes are {classes!r}. Give one line a class, such as class_1 = lung.")
+    request = Request.of(_names(checkpoints), [reference] if reference else [], label_maps, classes, consensus)
     # Inside Gradio's own folder files are served as they are, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-compare-", dir=get_upload_folder()))
     image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
     running = running or Running("api", "")
-    with running.job(engine, is_large=image.is_volume) as job:
-        *_, found = compare(engine, image, request, engine_segment(engine, job, lambda *_: running.check()))
+    study = (Study(Path(file)),)
+    with (
+        assigned(Given(study, study), request, engine.settings) as (_, (asked,)),
+        running.job(engine, is_large=image.is_volume) as job,
+    ):
+        *_, found = compare_image(engine, image, asked, job, lambda *_: running.check())
     found = with_consensus(found, request.method)
     files = write_comparison(found, folder)
-    archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")
+    archive = zip_files(files.paths, files.document.with_suffix(".zip"))
     return str(archive), json_ready(to_document(found))  # type: ignore[return-value]
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.ui.compare.state import Request, Result
+from evaluation.ui.compare.state import Compared, Request, Result
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.segment.example import Example
 
@@ -19,7 +19,7 @@ class ComparisonExample:
     Safe to use from several threads.
 
     Args:
-        example: The Segment tab's; its segmentation is not made a second time.
+        example: The Segment tab's, whose image is compared on.
     """
 
     def __init__(self, example: Example) -> None:
@@ -43,24 +43,26 @@ class ComparisonExample:
             return self._finished
 
     def _compute(self) -> Result | None:
-        from evaluation.comparison.files import write_comparison, zip_files
-        from evaluation.comparison.members import Comparison, checkpoint_member
-        from evaluation.ui.compare.run import engine_cost
+        from evaluation.comparison.files import write_comparison, write_tables, zip_files
+        from evaluation.comparison.run import Asked, compare_image
+        from evaluation.comparison.several import Figures
 
         engine, finished = self._example.engine, self._example.get()
         shown = finished.run.shown if finished else None
         if finished is None or shown is None:
             return None
-        names = peers(engine, shown.checkpoint)
+        names = tuple(peers(engine, shown.checkpoint))
         if len(names) < 2:
             return None
-        segmentations = [shown, *engine.segment_each(finished.image, names[1:])]
-        members = [checkpoint_member(one, engine_cost(engine, one.checkpoint)) for one in segmentations]
-        comparison = Comparison(finished.image, tuple(members))
-        folder = Path(self._folder.name)
-        files = write_comparison(comparison, folder)
-        archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")
-        return Result(finished.studies[0], Request(tuple(names)), comparison, files, archive)
+        asked = Asked(names)
+        with engine.job(is_large=finished.image.is_volume) as job:
+            *_, found = compare_image(engine, finished.image, asked, job)
+        folder, figures = Path(self._folder.name), Figures.of(found)
+        files = write_comparison(found, folder)
+        one = Compared(finished.studies[0], finished.image.name, asked, figures, files)
+        tables = write_tables([figures], [files], folder)
+        archive = zip_files(files.paths, files.document.with_suffix(".zip"))
+        return Result(finished.studies, Request(names), found, 0, (one,), tables, archive)
 
 
 def peers(engine: Engine, checkpoint: str, *, most: int = 2) -> list[str]:

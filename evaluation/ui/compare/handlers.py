@@ -4,6 +4,7 @@ Each handler returns the parts of the page that change, by the names of ``layout
 """
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -16,24 +17,28 @@ from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study
 from medseg_demo.samples import Sample
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.settings import Settings
 from medseg_demo.ui import checkpoint_view, markup, studies, upload_card
 
 Updates = dict[str, object]
 
+# The hidden list keeps its entries: what it held may still be on its way here, and Gradio refuses what is in no list.
+NO_CHOICE = gr.update(value=None, visible=False)
+
 
 def open_tab(engine: Engine, work: Work, finished: Result | None, address: str) -> Updates:
     """The tab as a visitor finds it: on the finished example, or what is missing for one; later as it was left."""
-    if work.given.studies or work.result is not None:
+    if work.given.offered or work.result is not None:
         return {}
     names = checkpoint_view.choices(engine.usable())
-    if finished is None:
-        empty = markup.panel("info", texts.NO_CHECKPOINT_TITLE, [texts.NO_CHECKPOINT])
+    if finished is None or finished.comparison is None:
+        empty = markup.panel("info", texts.EMPTY_TITLE, [texts.EMPTY, texts.NO_CHECKPOINT])
         return {"checkpoints": gr.update(choices=names), "status": empty}
-    work.given = Given((finished.source,), finished.source, finished.comparison.image)
+    work.given = Given(finished.studies, finished.studies, finished.comparison.image)
     work.result = finished
     return {
         "checkpoints": gr.update(choices=names, value=list(finished.request.checkpoints)),
-        "preflight": preflight_card(work),
+        "preflight": preflight_card(work, engine.settings),
         **whole_result(work, finished, len(finished.comparison.members), address),
     }
 
@@ -41,13 +46,15 @@ def open_tab(engine: Engine, work: Work, finished: Result | None, address: str) 
 def choose_sample(engine: Engine, work: Work, sample: Sample, checkpoints: tuple[str, ...] = ()) -> Updates:
     """Take a bundled sample, with the checkpoints that suit it (or those that are named) and nothing else."""
     names = list(checkpoints) or peers(engine, sample.checkpoint)
-    study = Study(sample.path)
+    found = (Study(sample.path),)
     return {
         "checkpoints": gr.update(choices=checkpoint_view.choices(engine.usable()), value=names),
         "upload": None,
-        "reference": None,
+        "references": None,
         "label_maps": None,
-        **_take(engine, work, (study,), study),
+        "classes": "",
+        "study": NO_CHOICE,
+        **_take(engine, work, Given(found, found)),
     }
 
 
@@ -57,51 +64,51 @@ def take_files(engine: Engine, work: Work, paths: list[Path], folder: Path) -> U
         unpack_to = folder / f"compare-{secrets.token_hex(4)}"
         offered = studies.offer(paths, engine.settings, unpack_to=unpack_to) if paths else ()
     except Exception as error:
-        return _nothing(work, (), problem(work.result, error))
+        work.given = Given()
+        return {"preflight": problem(work.result, error), "study": NO_CHOICE, "status": ""}
     if not offered:
-        return _nothing(work, (), "")
-    first = studies.first_choice(offered)
-    return _take(engine, work, offered, offered[int(first) if first.isdecimal() else 0])
+        work.given = Given()
+        return {"preflight": "", "study": NO_CHOICE, "status": ""}
+    first, offer = studies.first_choice(offered), _choices(offered)
+    choice = gr.update(choices=offer, value=first, visible=True) if offer else NO_CHOICE
+    return {"study": choice, **_take(engine, work, Given(offered, studies.chosen(offered, first)))}
 
 
-def choose_study(engine: Engine, work: Work, place: str | None) -> Updates:
-    """Another one of what was uploaded."""
-    offered = work.given.studies
-    if place is None or not place.isdecimal() or int(place) >= len(offered):
+def choose_study(engine: Engine, work: Work, choice: str | None) -> Updates:
+    """Take one of several studies of an upload, or all of them."""
+    offered = work.given.offered
+    if choice not in {key for _, key in _choices(offered)}:
         return {}
-    if offered[int(place)] == work.given.source:
+    chosen = studies.chosen(offered, choice)
+    if chosen == work.given.studies:
         return {}  # Gradio tells of every list that is left, whether something was chosen in it or not
-    return _take(engine, work, offered, offered[int(place)])
+    return _take(engine, work, Given(offered, chosen))
 
 
-def preflight_card(work: Work) -> str:
+def _choices(offered: tuple[Study, ...]) -> list[studies.Choice]:
+    """Each study, and all of them apart: one of several ordinary files may be meant as well."""
+    if len(offered) < 2:
+        return []
+    every = (texts.EVERY_STUDY.format(count=len(studies.apart(offered))), studies.EVERY)
+    return [*((label, str(place)) for place, label in enumerate(studies.labels(offered))), every]
+
+
+def preflight_card(work: Work, settings: Settings) -> str:
     """What is about to be compared on; empty where there is nothing."""
-    image = work.given.image
-    if image is None:
-        return ""
-    facts = markup.facts(upload_card.describe(image))
-    channels = upload_card.channel_table(image)
-    return markup.card(image.name, facts, channels, markup.bullets(image.notes), note=texts.READY)
+    given = work.given
+    if given.image is None:
+        return upload_card.studies_card(given.studies, None, settings) if given.studies else ""
+    facts = markup.facts(upload_card.describe(given.image))
+    channels = upload_card.channel_table(given.image)
+    return markup.card(given.image.name, facts, channels, markup.bullets(given.image.notes), note=texts.READY)
 
 
-def _take(engine: Engine, work: Work, offered: tuple[Study, ...], study: Study) -> Updates:
+def _take(engine: Engine, work: Work, given: Given) -> Updates:
+    """Read the study if it is the only one, and show what is about to be compared on."""
     try:
-        image = read_image(study, settings=engine.settings)
+        image = read_image(given.studies[0], settings=engine.settings) if len(given.studies) == 1 else None
     except Exception as error:
-        return _nothing(work, offered, problem(work.result, error)) | {"study": _study_choice(offered, study)}
-    work.given = Given(offered, study, image)
-    return {
-        "preflight": preflight_card(work),
-        "study": _study_choice(offered, study),
-        "status": "",
-    }
-
-
-def _study_choice(offered: tuple[Study, ...], study: Study) -> object:
-    names = [(label, str(place)) for place, label in enumerate(studies.labels(offered))]
-    return gr.update(choices=names, value=str(offered.index(study)), visible=len(offered) > 1)
-
-
-def _nothing(work: Work, offered: tuple[Study, ...], shown: str) -> Updates:
-    work.given = Given(offered)
-    return {"preflight": shown, "study": gr.update(visible=False), "status": ""}
+        work.given = Given(given.offered)
+        return {"preflight": problem(work.result, error), "status": ""}
+    work.given = replace(given, image=image)
+    return {"preflight": preflight_card(work, engine.settings), "status": ""}

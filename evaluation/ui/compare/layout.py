@@ -18,7 +18,7 @@ from medseg_demo.ui.viewer import Viewer
 Parts = dict[str, Any]  # components, whose events Gradio adds at run time
 
 STYLESHEET = Path(__file__).parent / "compare.css"
-MOST = 6
+MOST_SHOWN = 7  # six label maps and the reference
 
 DOWNLOADS = {
     "members_csv": texts.MEMBERS_CSV,
@@ -64,15 +64,23 @@ def _checkpoints() -> Parts:
             label=texts.CHECKPOINTS,
             info=texts.CHECKPOINTS_HINT,
             multiselect=True,
-            max_choices=MOST,
+            max_choices=MOST_SHOWN - 1,
             interactive=True,
             elem_id="cp-checkpoints",
         )
     }
     with gr.Accordion(texts.MORE, open=False, elem_classes="ms-accordion"):
         html(markup.hint(texts.MORE_HINT))
-        parts["reference"] = gr.File(label=texts.REFERENCE, height=96, elem_id="cp-reference")
+        parts["references"] = gr.File(label=texts.REFERENCES, file_count="multiple", height=96, elem_id="cp-reference")
         parts["label_maps"] = gr.File(label=texts.LABEL_MAPS, file_count="multiple", height=96, elem_id="cp-label-maps")
+        parts["classes"] = gr.Textbox(
+            label=texts.CLASSES,
+            info=texts.CLASSES_HINT,
+            placeholder=texts.CLASSES_EXAMPLE,
+            lines=2,
+            max_lines=12,
+            elem_id="cp-classes",
+        )
     return parts
 
 
@@ -85,24 +93,32 @@ def _buttons() -> Parts:
 
 
 def _result() -> Parts:
-    return {
+    parts = {
         "status": html(elem_id="cp-status"),
         "stale": html(elem_id="cp-stale", elem_classes="ev-note"),
+        "image": gr.Dropdown(
+            [], label=texts.IMAGE, info=texts.IMAGE_HINT, visible=False, interactive=True, elem_id="cp-image"
+        ),
         "viewer": Viewer(elem_id="cp-viewer"),
         "where": html(elem_id="cp-where", elem_classes="ev-note"),
         "method": gr.Radio(
             texts.CONSENSUS_CHOICES, value="", label=texts.CONSENSUS, info=texts.CONSENSUS_HINT, elem_id="cp-consensus"
         ),
+        "means": html(elem_id="cp-means", elem_classes="ev-note"),
         "tables": html(elem_id="cp-tables", elem_classes="ev-note"),
     }
+    with gr.Accordion(texts.WORDS, open=False, elem_classes="ms-accordion"):
+        html(markup.facts(texts.TERMS.items()), elem_id="cp-words")
+    return parts
 
 
 def _downloads() -> Parts:
     with gr.Column(visible=False, elem_id="cp-downloads") as group:
         html(markup.heading(texts.DOWNLOADS))
         with gr.Row(elem_classes="ms-buttons"):
-            buttons = {f"label_map_{place}": _button("", f"label-map-{place}") for place in range(MOST)}
+            buttons = {f"label_map_{place}": _button("", f"label-map-{place}") for place in range(MOST_SHOWN)}
             buttons["consensus_file"] = _button(texts.CONSENSUS_FILE, "consensus")
+            buttons["means_csv"] = _button(texts.MEANS_CSV, "means_csv")
         with gr.Row(elem_classes="ms-buttons"):
             buttons |= {name: _button(label, name) for name, label in DOWNLOADS.items()}
         code = lay_out_code("cp")

@@ -8,8 +8,10 @@ from evaluation.comparison.agreement import Method
 from medseg_demo.image import MedicalImage
 
 if TYPE_CHECKING:
-    from evaluation.comparison.files import ComparisonFiles
+    from evaluation.comparison.files import ComparisonFiles, RunTables
     from evaluation.comparison.members import Comparison
+    from evaluation.comparison.run import Asked
+    from evaluation.comparison.several import Figures
     from medseg_demo.reading.studies import Study
 
 
@@ -19,24 +21,27 @@ class Request:
 
     Attributes:
         checkpoints: Names.
-        reference: The file of the reference.
+        references: Files of the references.
         label_maps: Files of label maps.
+        classes: What is said of classes that are called differently, line by line.
         method: How the consensus is made; None for no consensus.
     """
 
     checkpoints: tuple[str, ...] = ()
-    reference: str | None = None
+    references: tuple[str, ...] = ()
     label_maps: tuple[str, ...] = ()
+    classes: str = ""
     method: Method | None = None
 
     @classmethod
     def of(cls, *values: object) -> "Request":
         """From the values of the controls."""
-        checkpoints, reference, label_maps, method = values
+        checkpoints, references, label_maps, classes, method = values
         return cls(
             tuple(dict.fromkeys(cast("list[str]", checkpoints or ()))),
-            cast("str | None", reference or None),
+            tuple(cast("list[str]", references or ())),
             tuple(cast("list[str]", label_maps or ())),
+            str(classes or "").strip(),
             cast("Method", method) if method in ("majority", "staple") else None,
         )
 
@@ -46,33 +51,77 @@ class Given:
     """What a visitor chose or uploaded.
 
     Attributes:
-        studies: All of it.
-        source: The one of them that is compared on.
-        image: That one, read.
+        offered: All of it.
+        studies: What is compared on: all that is offered, or the one that was chosen.
+        image: The only study's image, once it was read; None for several.
     """
 
+    offered: "tuple[Study, ...]" = ()
     studies: "tuple[Study, ...]" = ()
-    source: "Study | None" = None
     image: MedicalImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
-    """A comparison on the page.
+class Compared:
+    """What became of one image.
 
     Attributes:
-        source: What it is of.
-        request: What it was made with.
-        comparison: The comparison itself.
-        files: Those of it; None while it is not finished.
-        archive: The zip of them.
+        study: What was read.
+        name: Its stem, made unique among the images of the run.
+        asked: What was compared on it.
+        figures: What came out.
+        files: Those that were written of it.
+        error: Why it could not be compared; empty where it could.
     """
 
-    source: "Study"
-    request: Request
-    comparison: "Comparison"
+    study: "Study"
+    name: str
+    asked: "Asked | None" = None
+    figures: "Figures | None" = None
     files: "ComparisonFiles | None" = None
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What is on the page.
+
+    Attributes:
+        studies: What it is of.
+        request: What it was made with.
+        comparison: That of the image in the viewer; None before there is one.
+        position: The place of that image among ``succeeded``.
+        outcomes: One an image, in their order; fewer while it goes on and where it is partial.
+        tables: The tables of all images; None while it goes on.
+        archive: The zip of all files.
+        partial: Whether it was stopped before its end.
+        folder: Where the files lie; None for the example, whose files are everybody's.
+    """
+
+    studies: "tuple[Study, ...]"
+    request: Request
+    comparison: "Comparison | None" = None
+    position: int = 0
+    outcomes: tuple[Compared, ...] = ()
+    tables: "RunTables | None" = None
     archive: Path | None = None
+    partial: bool = False
+    folder: Path | None = None
+
+    @property
+    def succeeded(self) -> tuple[Compared, ...]:
+        """The images that could be compared on."""
+        return tuple(one for one in self.outcomes if not one.error)
+
+    @property
+    def figures(self) -> "tuple[Figures, ...]":
+        """Their figures."""
+        return tuple(one.figures for one in self.succeeded if one.figures is not None)
+
+    @property
+    def shown(self) -> Compared | None:
+        """The image in the viewer, once it is done."""
+        return self.succeeded[self.position] if self.succeeded else None
 
 
 @dataclass(eq=False)

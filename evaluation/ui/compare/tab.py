@@ -102,4 +102,13 @@ class CompareTab(Tab):
             slices = self.handlers("run").send_slices(work, asked.plane, asked.slices, asked.key, asked.channels)
             return {"viewer": slices}
 
-        self.on(self.parts["viewer"].change_slice, send_slices, outputs=("viewer",), **QUICK)
+        def open_neighbour(call: Call, running: Running) -> Iterator[Updates]:
+            return self.handlers("run").open_neighbour(self.engine, call, running, call.event.step)
+
+        def open_image(call: Call, running: Running, place: str | None) -> Iterator[Updates]:
+            return self.handlers("run").open_image(self.engine, call, running, int(place) if place else -1)
+
+        viewer, image = self.parts["viewer"], self.parts["image"]
+        self.on(viewer.change_slice, send_slices, outputs=("viewer",), **QUICK)
+        self.run_after(viewer.navigate, open_neighbour, words=None, show_on="viewer")
+        self.run_after(image.input, open_image, "image", words=None, show_on="viewer")

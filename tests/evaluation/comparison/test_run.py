@@ -101,7 +101,7 @@ def timed(monkeypatch):
             Comparison(IMAGE, (member,)),
             {"net": "net"},
             job,
-            lambda name, share: shares.append(share),
+            lambda name, share, is_timing: shares.append(share),
             warm=warm,
         )
         return found.members[0].cost, engine.calls, shares

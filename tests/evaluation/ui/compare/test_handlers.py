@@ -53,18 +53,14 @@ def test_the_tab_opens_on_a_finished_comparison(known_engine, example, work):
     assert handlers.open_tab(known_engine, work, example.get(), ADDRESS) == {}
 
 
-def test_the_example_is_computed_once_and_uses_what_the_segment_tab_has(known_engine, example, monkeypatch):
-    seen = []
-    segment = known_engine.segment
-    monkeypatch.setattr(
-        known_engine, "segment", lambda image, name, **rest: seen.append(name) or segment(image, name, **rest)
-    )
+def test_the_example_is_computed_once(known_engine, example, monkeypatch):
     assert example.get() is example.get()
-    assert seen == ["half", "strict"]
+    assert [cost.passes for cost in example.get().figures[0].costs.values()] == [3, 3]
 
 
 def test_without_an_example_the_tab_says_what_to_do(known_engine):
     updates = handlers.open_tab(known_engine, Work(), None, ADDRESS)
+    assert texts.EMPTY_TITLE in updates["status"]
     assert texts.NO_CHECKPOINT in updates["status"]
     assert "viewer" not in updates
 
@@ -90,7 +86,12 @@ def test_a_sample_comes_with_its_checkpoints(known_engine, sample, work):
     updates = handlers.choose_sample(known_engine, work, sample)
     assert updates["checkpoints"]["value"] == ["half", "strict"]
     assert work.given.image.name == "scan"
-    assert (updates["reference"], updates["label_maps"], updates["upload"]) == (None, None, None)
+    assert (updates["references"], updates["label_maps"], updates["classes"], updates["upload"]) == (
+        None,
+        None,
+        "",
+        None,
+    )
     named = handlers.choose_sample(known_engine, work, sample, ("strict", "half"))
     assert named["checkpoints"]["value"] == ["strict", "half"]
 
@@ -103,8 +104,9 @@ def test_an_upload_is_described(known_engine, picture, tmp_path):
 
 def test_one_of_several_is_chosen(known_engine, picture, tmp_path, work):
     updates = handlers.take_files(known_engine, work, [picture("a.png"), picture("b.png")], tmp_path)
-    assert [name for name, _ in updates["study"]["choices"]] == ["a.png", "b.png"]
-    assert work.given.image.name == "a"
+    assert [name for name, _ in updates["study"]["choices"]] == ["a.png", "b.png", "All 2, one after the other"]
+    assert len(work.given.studies) == 2
+    assert "2 files" in updates["preflight"]
     handlers.choose_study(known_engine, work, "1")
     assert work.given.image.name == "b"
     for odd in ("2", "x", None, "-1"):
@@ -137,9 +139,11 @@ def test_changed_controls_are_marked(known_engine, example, work):
 
 
 def test_controls_become_a_request():
-    assert Request.of(["a", "b", "a"], None, None, "") == Request(("a", "b"))
-    assert Request.of(None, "r.png", ["m.png"], "staple") == Request((), "r.png", ("m.png",), "staple")
-    assert Request.of([], "", [], "anything").method is None
+    assert Request.of(["a", "b", "a"], None, None, None, "") == Request(("a", "b"))
+    assert Request.of(None, ["r.png"], ["m.png"], " x = y ", "staple") == Request(
+        (), ("r.png",), ("m.png",), "x = y", "staple"
+    )
+    assert Request.of([], [], [], "", "anything").method is None
 
 
 def test_a_cleared_upload_does_not_bring_the_example_back(known_engine, example, picture, tmp_path, work):

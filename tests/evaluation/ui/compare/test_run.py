@@ -2,7 +2,9 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from functools import partial
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from evaluation.ui.compare.handlers import take_files
 from evaluation.ui.compare.results import stale_mark
 from evaluation.ui.compare.state import Request, Work
 from medseg_demo.errors import DeviceMemoryError
+from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.ui.texts import OTHER_IMAGE_TITLE
 
 ADDRESS = "http://127.0.0.1:7860/"
@@ -58,8 +61,9 @@ def mask(tmp_path):
 
 
 def test_each_result_appears_and_the_last_is_whole(run, ready):
-    first, last = run()
+    first, timing, last = run()
     assert [one["name"] for one in first["viewer"]["predictions"]] == ["half"]
+    assert [one["name"] for one in timing["viewer"]["predictions"]] == ["half", "strict"]
     assert not first["downloads"]["visible"]
     assert not first["method"]["interactive"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict"]
@@ -80,12 +84,6 @@ def test_the_table_says_what_each_checkpoint_costs(run, ready):
     assert min(memory) > 64 * 64 * 4 / 1e6  # the picture alone, in single precision
 
 
-def test_what_runs_elsewhere_is_not_measured_here(known_engine, monkeypatch):
-    monkeypatch.setattr("medseg_demo.segmenting.engine._segment_in_one_call", lambda *arguments: ())
-    cost = compare_run.engine_cost(known_engine, "half")
-    assert (cost.parameters, cost.memory_mb) == (1, None)
-
-
 def test_downloads_hold_what_they_say(run, ready):
     last = run()[-1]
     labels = np.asarray(Image.open(last["label_map_1"]["value"]))
@@ -100,7 +98,7 @@ def test_downloads_hold_what_they_say(run, ready):
 
 
 def test_one_checkpoint_and_a_reference(run, ready, mask):
-    last = run(Request(("half",), reference=mask()))[-1]
+    last = run(Request(("half",), references=(mask(),)))[-1]
     assert "HD95" in last["tables"]
     assert "against the reference, reference" in last["tables"]
     assert not last["method"]["interactive"]
@@ -124,10 +122,10 @@ def detached(tmp_path):
 def test_a_header_finds_its_data_wherever_both_were_added(run, ready, mask, detached):
     header, data = detached
     for label_maps, reference in (((header, data), mask()), ((data, header), mask()), ((data,), header)):
-        last = run(Request(("half",), reference=reference, label_maps=label_maps))[-1]
+        last = run(Request(("half",), references=(reference,), label_maps=label_maps))[-1]
         assert last["status"] == ""
         assert "map" in [one["name"] for one in last["viewer"]["predictions"]]
-    alone = run(Request(("half",), reference=header))[-1]
+    alone = run(Request(("half",), references=(header,)))[-1]
     assert "map.raw is not beside it" in alone["status"]
     assert "2c3d" not in alone["status"]
 
@@ -139,7 +137,7 @@ def test_what_was_noted_of_a_label_map_is_said(run, ready, tmp_path):
 
 
 def test_a_distance_that_is_not_applicable_has_no_unit(run, ready, mask):
-    last = run(Request((), reference=mask("none.png", 0), label_maps=(mask("nothing.png", 0),)))[-1]
+    last = run(Request((), references=(mask("none.png", 0),), label_maps=(mask("nothing.png", 0),)))[-1]
     assert "<td>n/a</td><td>n/a</td>" in last["tables"]
     assert "n/a px" not in last["tables"]
 
@@ -224,7 +222,7 @@ def test_after_an_error_the_previous_result_is_there_again(run, ready, known_eng
 
 def test_a_label_map_of_another_shape_is_refused(run, ready, tmp_path):
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / "small.png")
-    status = run(Request(("half",), reference=str(tmp_path / "small.png")))[-1]["status"]
+    status = run(Request(("half",), references=(str(tmp_path / "small.png"),)))[-1]["status"]
     assert "small.png: it has shape (10, 10) but image has (64, 64)" in status
     assert str(tmp_path) not in status
 
@@ -239,7 +237,7 @@ def test_without_an_image_it_asks_for_one(run):
 
 
 def test_an_unexpected_error_is_a_reference(run, ready, known_engine, monkeypatch):
-    monkeypatch.setattr(known_engine, "segment_each", lambda *arguments, **options: 1 / 0)
+    monkeypatch.setattr(known_engine, "segment", lambda *arguments, **options: 1 / 0)
     status = run()[-1]["status"]
     assert "reference" in status
     assert "ZeroDivisionError" not in status
@@ -283,7 +281,7 @@ def test_a_volume_sends_the_slices_that_are_asked_for(known_engine, visitor, tmp
     value = compare_run.send_slices(work, "axial", [1], first["viewer"]["key"])
     assert [one["name"] for one in value["predictions"]] == ["half"]
     assert [part["index"] for part in value["slices"]] == [1]
-    (last,) = run
+    *_, last = run
     key = last["viewer"]["key"]
     value = compare_run.send_slices(work, "coronal", [4, 2, 99, -1], key)
     assert [(part["plane"], part["index"]) for part in value["slices"]] == [("coronal", 4), ("coronal", 2)]
@@ -322,3 +320,117 @@ def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_compared(known_engin
     assert again["viewer"]["title"] == "other"
     assert "evaluation compare other.png " in again["code_command"]
     assert again["stale"] == ""
+
+
+@pytest.fixture
+def three(known_engine, visitor, picture) -> Work:
+    """Work with three pictures, of which the second cannot be read any more."""
+    work = visitor.work(Work)
+    paths = [picture(f"{name}.png") for name in ("a", "b", "c")]
+    take_files(known_engine, work, paths, visitor.session.folder)
+    paths[1].write_text("x")
+    return work
+
+
+def test_several_images_are_compared_one_after_the_other(run, three, mask):
+    request = Request(("half", "strict"), references=(mask("c_expert.png"), mask("a.png")), method="majority")
+    *steps, last = run(request)
+    assert "b: b.png" in last["status"]
+    assert [name for name, _ in last["image"]["choices"]] == ["a", "c"]
+    assert last["viewer"]["title"] == "a"
+    assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "strict", "reference", "majority"]
+    assert texts.MEANS.format(count=2) in last["means"]
+    assert "(n = 2)" in last["means"]
+    names = set(zipfile.ZipFile(last["everything"]).namelist())
+    assert {"all_means.csv", "all_comparisons.json", "a_half.png", "c_majority.png", "c_comparison.json"} <= names
+    assert last["means_csv"]["visible"]
+    assert ["viewer" in step for step in steps] == [True, True, True, False]  # of the first image, and once more whole
+    passes = {name: cost.passes for name, cost in three.result.figures[1].costs.items()}
+    assert passes == {"half": 1, "strict": 1}
+
+
+def test_only_the_pictures_of_one_image_are_kept(run, three):
+    run()
+    held = [value for one in three.result.outcomes for value in vars(one.figures or one).values()]
+    assert not any(isinstance(value, np.ndarray | LabelMap | MedicalImage) for value in held)
+
+
+def test_images_are_flipped_through(known_engine, run, three, visitor, mask):
+    run(Request(("half", "strict"), references=(mask("c.png", 10),)))
+    before = three.result.figures[1].costs["half"]
+    (last,) = visitor.run(partial(compare_run.open_neighbour, known_engine), 1, tab="compare")
+    assert (last["viewer"]["title"], last["image"]["value"]) == ("c", "1")
+    assert "reference" in [one["name"] for one in last["viewer"]["predictions"]]
+    assert last["label_map_0"]["value"].endswith("c_half.png")
+    assert three.result.comparison.members[0].cost == before
+    assert "a.png b.png c.png" in last["code_command"]
+    assert 'file=handle_file("c.png")' in unescape(last["code_python"])
+    (back,) = visitor.run(partial(compare_run.open_image, known_engine), 0, tab="compare")
+    assert back["viewer"]["title"] == "a"
+    for odd in (-1, 0, 2):
+        assert list(visitor.run(partial(compare_run.open_image, known_engine), odd, tab="compare")) == []
+
+
+def test_an_image_that_is_gone_is_explained_and_the_shown_one_stays(known_engine, run, three, visitor, picture):
+    run()
+    picture("c.png").write_text("x")
+    (last,) = visitor.run(partial(compare_run.open_neighbour, known_engine), 1, tab="compare")
+    assert "c.png" in last["status"]
+    assert (last["viewer"]["title"], last["image"]["value"]) == ("a", "0")
+
+
+def test_the_consensus_of_several_images_is_made_by_a_run(run, three):
+    run()
+    assert compare_run.choose_consensus(three, "majority", Path("unused"), ADDRESS) == {}
+    changed = stale_mark(three.given, three.result, Request(("half", "strict"), method="majority"))
+    assert texts.STALE_TITLE in changed
+    assert mark_of(three) == ""
+
+
+def test_stop_keeps_the_images_that_are_done(run, three, visitor):
+    def stop_at_the_third(share, desc):
+        if desc and desc.startswith("3 of 3"):
+            visitor.session.stop("compare")
+
+    last = run(say=stop_at_the_third)[-1]
+    assert texts.STOPPED_IMAGES.format(done=2, total=3) in last["status"]
+    assert [one.name for one in three.result.succeeded] == ["a"]
+    assert last["downloads"]["visible"]
+
+
+def test_files_of_no_image_are_refused_before_anything_runs(run, three, mask):
+    (last,) = run(Request(("half", "strict"), references=(mask("d.png"),)))
+    assert "d.png belongs to none of the images (a, b, c)" in last["status"]
+
+
+def test_images_that_would_be_one_file_are_told_apart(known_engine, visitor, run, picture):
+    work = visitor.work(Work)
+    take_files(known_engine, work, [picture("a b.png"), picture("a_b.png")], visitor.session.folder)
+    last = run()[-1]
+    assert {"a_b_half.png", "a_b-2_half.png"} <= set(zipfile.ZipFile(last["everything"]).namelist())
+
+
+def test_classes_are_said_to_be_the_same(run, ready, mask, tmp_path):
+    labels = np.asarray(Image.open(mask())) * 3
+    Image.fromarray(labels).save(tmp_path / "three.png")
+    request = Request(("half",), label_maps=(str(tmp_path / "three.png"),))
+    assert "“three: class_3 = bright”" in run(request)[-1]["status"]
+    last = run(replace(request, classes="three: class_3 = bright"))[-1]
+    assert "three: class_3 is compared as bright." in last["tables"]
+    assert "--classes 'three: class_3 = bright'" in unescape(last["code_command"])
+
+
+def test_seven_label_maps_and_a_reference_are_too_many_by_one(run, ready, mask):
+    maps = tuple(mask(f"{name}.png") for name in "abcdef")
+    last = run(Request((), references=(mask(),), label_maps=maps))[-1]
+    assert len(last["viewer"]["predictions"]) == 7
+    assert last["label_map_6"]["label"] == "reference"
+    assert "7 label maps beside the reference" in run(Request(("half",), label_maps=maps))[-1]["status"]
+
+
+def test_label_maps_of_one_name_are_told_apart(run, ready, mask, tmp_path):
+    (tmp_path / "other").mkdir()
+    twin = tmp_path / "other" / "half.png"
+    twin.write_bytes(Path(mask("half.png")).read_bytes())
+    last = run(Request(("half",), label_maps=(str(tmp_path / "half.png"), str(twin))))[-1]
+    assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "half-2", "half-3"]
