@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.results.command import add_question, method_texts, policy_of
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
@@ -23,16 +24,7 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-set", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
     parser.add_argument("--checkpoint", nargs="+", action="extend", metavar="NAME", help="only these; default: all")
-    parser.add_argument("--metric", default="", metavar="NAME", help="what ranks; default: dice")
-    parser.add_argument(
-        "--empty", choices=["skip", "one", "zero"], default="skip", help="what two empty masks count; default: skip"
-    )
-    parser.add_argument(
-        "--failed", choices=["apart", "worst"], default="apart", help="what failed cases count; default: apart"
-    )
-    parser.add_argument(
-        "--order", choices=["class", "case", "pooled"], default="class", help="of a mean; default: class"
-    )
+    add_question(parser)
     parser.add_argument("--worst", type=int, metavar="N", help="worst cases with pictures, for each test set")
     parser.add_argument("--title", help="of the page")
 
@@ -50,7 +42,6 @@ def _write_report(options: argparse.Namespace, settings: Settings) -> int:
 
 def _report_options(options: argparse.Namespace) -> "ReportOptions":
     from evaluation.report.report import ReportOptions
-    from evaluation.statistics import Policy
 
     if options.worst is not None and options.worst < 0:
         raise OptionError(f"--worst is {options.worst}. Give 0 or more.")
@@ -59,7 +50,9 @@ def _report_options(options: argparse.Namespace) -> "ReportOptions":
         test_sets=tuple(options.test_set or ()),
         checkpoints=tuple(options.checkpoint or ()),
         metric=options.metric,
-        policy=Policy(empty=options.empty, failed=options.failed),
+        policy=policy_of(options),
         order=options.order,
+        methods=method_texts(options),
+        column=options.by,
         **{name: value for name, value in given.items() if value is not None},
     )

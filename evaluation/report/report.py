@@ -16,6 +16,7 @@ from evaluation.report.viewer import embedded_value, opening_slice
 from evaluation.results import tables
 from evaluation.results.answers import Answer, Question, answer, badness, names_in, worst_cases
 from evaluation.results.figures import FIGURES, View, draw_figure
+from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
 from evaluation.results.table import Results, Run, merge, read_results
 from evaluation.results.words import comparison_sentence, metric_title, number
@@ -38,6 +39,21 @@ NOTES = (
 RunsHere = dict[str, tuple[Run, Path | None]]
 
 
+@dataclass(frozen=True, eq=False)
+class _Sources:
+    """What a report is made from: the runs, the methods that they are compared as, and where pictures come from."""
+
+    runs: Results
+    results: Results
+    methods: tuple[Method, ...]
+    origins: Origins
+    settings: Settings
+    segment: Segment | None
+
+    def runs_on(self, test_set: str) -> RunsHere:
+        return {name: origin for (where, name), origin in self.origins.items() if where == test_set}
+
+
 @dataclass(frozen=True)
 class ReportOptions:
     """What a report shows.
@@ -48,6 +64,9 @@ class ReportOptions:
         metric: The one that checkpoints are ranked by; empty takes Dice, or the first one where Dice is missing.
         policy: Of empty masks, misses and failed cases.
         order: Of a mean over several classes.
+        methods: Which runs are one method, as ``NAME=RUN,RUN``; None takes what their names tell, nothing keeps every
+            run apart.
+        column: The metadata column whose groups are compared; empty takes the first that divides the cases.
         worst: How many of the worst cases are shown as pictures, for each test set.
         title: Of the page.
     """
@@ -57,6 +76,8 @@ class ReportOptions:
     metric: str = ""
     policy: Policy = AS_MEASURED
     order: Order = "class"
+    methods: tuple[str, ...] | None = None
+    column: str = ""
     worst: int = WORST
     title: str = "Segmentation scores"
 
@@ -88,13 +109,13 @@ def write_report(
     """
     options, settings = options or ReportOptions(), settings or Settings()
     read = [read_results(Path(folder)) for folder in folders]
-    results = merge(read)
+    runs = merge(read)
     found = [(run, Path(folder)) for folder, one in zip(folders, read, strict=True) for run in one.runs]
-    origins, numbers = trace_runs(results, found), count(1)
-    sections = [
-        _section(name, results, _runs_on(origins, name), options, settings, segment, numbers)
-        for name in _chosen(results, options)
-    ]
+    origins = trace_runs(runs, found)
+    results, methods = as_methods(runs, chosen_methods(options.methods, runs, runs_by_folder(origins)))
+    sources = _Sources(runs, results, methods, origins, settings, segment)
+    numbers = count(1)
+    sections = [_section(name, sources, options, numbers) for name in _chosen(results, options)]
     metrics = tuple(results.metrics)
     sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
     write_text(Path(output), page.whole(options.title, [*map(page.note, NOTES)], sections))
@@ -107,6 +128,7 @@ def _chosen(results: Results, options: ReportOptions) -> tuple[str, ...]:
     _check("test set", options.test_sets, test_sets)
     _check("checkpoint", options.checkpoints, names_in(results.table["checkpoint"]))
     _check("metric", (options.metric,) if options.metric else (), tuple(results.metrics))
+    _check("column", (options.column,) if options.column else (), results.metadata)
     return options.test_sets or test_sets
 
 
@@ -116,50 +138,41 @@ def _check(kind: str, wanted: Sequence[str], present: Sequence[str]) -> None:
         raise OptionError(f"The results hold no {kind} {', '.join(missing)}. They have: {', '.join(present)}.")
 
 
-def _runs_on(origins: Origins, test_set: str) -> RunsHere:
-    return {name: origin for (where, name), origin in origins.items() if where == test_set}
-
-
-def _section(
-    name: str,
-    results: Results,
-    origins: RunsHere,
-    options: ReportOptions,
-    settings: Settings,
-    segment: Segment | None,
-    numbers: "count[int]",
-) -> str:
+def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "count[int]") -> str:
     """Everything about one test set."""
+    results, origins = sources.results, sources.runs_on(name)
     metric = options.metric or ("dice" if "dice" in results.metrics else results.metrics[0])
-    checkpoints = tuple(one for one in options.checkpoints if one in origins)
+    present = names_in(results.table.loc[results.table["test_set"] == name, "checkpoint"])
+    checkpoints = tuple(one for one in options.checkpoints if one in present)
     found = answer(results, Question(name, checkpoints, "", metric, options.policy, options.order))
-    cases = _worst(found, origins, options, settings, segment)
+    here = [one for one in sources.methods if one.test_set == name]
     parts = [
         *([page.note(SIMULATED_NOTE, alarm=True)] if is_simulated(name) else []),
-        page.table(_runs(found, origins)),
+        page.table(_runs(sources.runs, found, origins)),
+        *([page.sentences("Methods", method_notes(sources.runs, here, metric))] if here else []),
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
         page.sentences("Is the difference real?", _sentences(found)),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),
-        page.figures([_figure(figure.name, figure.title, found, numbers) for figure in FIGURES]),
-        page.worst(cases, _legend()),
+        page.figures([_figure(figure.name, figure.title, found, options.column, numbers) for figure in FIGURES]),
+        page.worst(_worst(found, sources, options.worst), _legend()),
         page.rows(_rows(found, results.metrics)),
     ]
     title = f"{name} (simulated)" if is_simulated(name) else name
     return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
 
 
-def _runs(found: Answer, origins: RunsHere) -> tables.Table:
+def _runs(runs: Results, found: Answer, origins: RunsHere) -> tables.Table:
     """What was run, when, and with which settings."""
     rows, unit = [], tables.units_in(found, "distance_unit")
-    for standing in found.standings:
-        run = origins[standing.checkpoint][0]
-        settings = run.settings
-        tolerance = settings.get("nsd_tolerance")
+    here = runs.table[runs.table["test_set"] == found.question.test_set]
+    cases = here.drop_duplicates(["checkpoint", "case_id"])["checkpoint"].value_counts()
+    for name, (run, _) in origins.items():
+        tolerance = run.settings.get("nsd_tolerance")
         state = "stopped before the last case" if run.partial else "whole"
         rows.append(
             (
-                standing.checkpoint, run.source, f"{standing.summary.cases:,}", state, run.moment or "not known",
+                name, run.source, f"{cases[name]:,}", state, run.moment or "not known",
                 run.checkpoint_hash[:12] or "not known", run.test_set_hash[:12] or "not known",
                 "not known" if tolerance is None else f"{tolerance:g} {unit}".strip(),
             )
@@ -177,31 +190,33 @@ def _sentences(found: Answer) -> list[str]:
     return sentences or [found.problem or "Only one checkpoint was scored here, so there is nothing to compare."]
 
 
-def _figure(name: str, title: str, found: Answer, numbers: "count[int]") -> page.Plot:
+def _figure(name: str, title: str, found: Answer, column: str, numbers: "count[int]") -> page.Plot:
     try:
-        return page.Plot(f"plot-{next(numbers)}", title, draw_figure(name, found, View()).to_json())
+        drawn = draw_figure(name, found, View(column=column))
     except OptionError as error:
         return page.Plot("", title, "", str(error))
+    return page.Plot(f"plot-{next(numbers)}", title, drawn.to_json())
 
 
-def _worst(
-    found: Answer, origins: RunsHere, options: ReportOptions, settings: Settings, segment: Segment | None
-) -> list[page.WorstCase]:
+def _worst(found: Answer, sources: _Sources, most: int) -> list[page.WorstCase]:
     question = found.question
-    order = worst_cases(found.table, question.metric, policy=question.policy, most=options.worst)
-    return [_worst_case(found, case_id, name, origins, settings, segment) for case_id, name in order]
+    order = worst_cases(found.table, question.metric, policy=question.policy, most=most)
+    return [_worst_case(found, case_id, name, sources) for case_id, name in order]
 
 
-def _worst_case(
-    found: Answer, case_id: str, checkpoint: str, origins: RunsHere, settings: Settings, segment: Segment | None
-) -> page.WorstCase:
+def _worst_case(found: Answer, case_id: str, checkpoint: str, sources: _Sources) -> page.WorstCase:
     """One case with its picture and viewer, or why there is none."""
     rows = found.table[(found.table["case_id"] == case_id) & (found.table["checkpoint"] == checkpoint)]
     values = ", ".join(f"{one['class_name']} {_value(one, found.question.metric)}" for one in rows.to_dict("records"))
-    caption = f"{metric_title(found.question.metric)}: {values}"
     test_set = found.question.test_set
+    run = run_of(sources.runs, sources.methods, test_set, checkpoint, case_id)
+    shown = f"; shown: {run}" if run != checkpoint else ""
+    caption = f"{metric_title(found.question.metric)}: {values}{shown}"
     try:
-        case = open_case(test_set, case_id, [checkpoint], runs=origins, settings=settings, segment=segment)
+        case = open_case(
+            test_set, case_id, [run],
+            runs=sources.runs_on(test_set), settings=sources.settings, segment=sources.segment,
+        )  # fmt: skip
     except MedsegError as error:
         return page.WorstCase(test_set, case_id, checkpoint, caption, note=str(error))
     prediction = case.predictions[0]

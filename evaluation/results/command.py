@@ -81,15 +81,11 @@ def policy_of(options: argparse.Namespace) -> "Policy":
     return Policy(empty=options.empty, failed=options.failed, miss=penalty)
 
 
-def methods_of(
-    options: argparse.Namespace, runs: "Results", folders: dict[str, list[str]]
-) -> dict[str, tuple[str, ...]]:
-    """The methods that the options name, or that the runs tell of."""
-    from evaluation.results.methods import guess_methods, parse_methods
-
-    if options.no_methods:
-        return {}
-    return parse_methods(options.method, runs, folders) if options.method else guess_methods(runs)
+def method_texts(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """The methods as they were named; None where the runs' own names decide."""
+    if options.no_methods and options.method:
+        raise OptionError("--no-methods and --method exclude each other. Leave one out.")
+    return () if options.no_methods else tuple(options.method) if options.method else None
 
 
 def _summarise(options: argparse.Namespace, settings: Settings) -> int:
@@ -110,11 +106,10 @@ def _summarise(options: argparse.Namespace, settings: Settings) -> int:
 def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...], list[str], list[str]]":
     """The answer, the gaps between groups, what to know about the methods, and the metrics there are."""
     from evaluation.results.answers import Question, answer
-    from evaluation.results.methods import as_methods, method_notes
+    from evaluation.results.methods import as_methods, chosen_methods, method_notes
 
     runs, folders = _read(options.folders)
-    methods = methods_of(options, runs, folders)
-    results, made = as_methods(runs, methods)
+    results, made = as_methods(runs, chosen_methods(method_texts(options), runs, folders))
     test_set = _test_set(options.test_set, results)
     metric = _metric(options.metric, results)
     question = Question(
@@ -128,20 +123,14 @@ def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...],
 
 def _read(paths: list[Path]) -> "tuple[Results, dict[str, list[str]]]":
     """The folders' results as one table, and the names that each folder's runs have in it."""
+    from evaluation.results.methods import runs_by_folder
+    from evaluation.results.origins import trace_runs
     from evaluation.results.table import merge, read_results
 
     read = [read_results(path) for path in paths]
     merged = merge(read)
-    found = [(run, str(path)) for path, one in zip(paths, read, strict=True) for run in one.runs]
-    folders: dict[str, list[str]] = {}
-    left = list(found)
-    for run in merged.runs:
-        same = [one for one in left if (one[0].test_set, one[0].moment) == (run.test_set, run.moment)
-                and run.checkpoint.startswith(one[0].checkpoint)]  # fmt: skip
-        if same:
-            left.remove(same[0])
-            folders.setdefault(same[0][1], []).append(run.checkpoint)
-    return merged, folders
+    found = [(run, path) for path, one in zip(paths, read, strict=True) for run in one.runs]
+    return merged, runs_by_folder(trace_runs(merged, found))
 
 
 def _test_set(wanted: str, results: "Results") -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,22 @@ def _disjoint(table: pd.DataFrame, runs: Sequence[str]) -> bool:
     rows = table[table["checkpoint"].isin(runs)]
     cases = rows[["test_set", "case_id", "checkpoint"]].drop_duplicates()
     return not cases.duplicated(["test_set", "case_id"]).any()
+
+
+def chosen_methods(
+    given: Sequence[str] | None, runs: Results, folders: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """The methods that are named, or, where None is given, that the runs tell of; nothing keeps every run apart."""
+    return guess_methods(runs) if given is None else parse_methods(given, runs, folders)
+
+
+def runs_by_folder(origins: Mapping[tuple[str, str], tuple[Run, Path | None]]) -> dict[str, list[str]]:
+    """The names of each folder's runs, from `trace_runs`."""
+    folders: dict[str, list[str]] = {}
+    for (_, name), (_, path) in origins.items():
+        if path is not None and name not in folders.setdefault(str(path).rstrip("/"), []):
+            folders[str(path).rstrip("/")].append(name)
+    return folders
 
 
 def parse_methods(

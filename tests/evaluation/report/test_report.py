@@ -103,3 +103,35 @@ def test_it_opens_from_disk_without_a_network_and_a_click_finds_the_case(report,
     expect(page.locator("#case-squares-one-case-002[open] canvas").first).to_be_visible()
     expect(page.locator("#picked")).to_contain_text("case_002")
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="module")
+def of_methods(tmp_path_factory, table_of) -> str:
+    """A method of two folds, of which only the second one's predictions are kept, against one of two seeds."""
+    root = tmp_path_factory.mktemp("methods")
+    values = np.linspace(0.6, 0.9, 12)
+    table = table_of({name: values + shift for name, shift in
+                      (("A_fold_0", 0.05), ("A_fold_1", 0.05), ("B_seed0", 0.0), ("B_seed1", 0.01))},
+                     test_set="here", site=["N", "S"] * 6)  # fmt: skip
+    odd = table["case_id"].str[-1].astype(int) % 2
+    fold = table["checkpoint"].map({"A_fold_0": 0, "A_fold_1": 1})
+    table = table[fold.isna() | (fold == odd)].reset_index(drop=True)
+    runs = tuple(Run(name, "here") for name in dict.fromkeys(table["checkpoint"]))
+    write_results(Results(table, runs, ("site",), ("dice",)), root / "run")
+    options = ReportOptions(worst=1, column="site")
+    return write_report([root / "run"], root / "report.html", options=options).read_text(encoding="utf-8")
+
+
+def test_a_report_compares_methods_and_says_what_they_are_made_of(of_methods):
+    assert "A: 2 folds, pooled." in of_methods
+    assert "B: 2 seeds, averaged per case; means of the seeds 0.750, 0.760." in of_methods
+    assert "A is better than B in Dice coefficient" in of_methods
+    assert "between N (lowest) and S (highest)" in of_methods
+    assert '<th scope="row">A_fold_0</th><td>run</td><td>6</td>' in of_methods  # the runs stay named
+    assert "; shown: B_seed0" in of_methods
+
+
+def test_a_column_that_is_not_there_is_refused(tmp_path, table_of):
+    write_results(Results(table_of({"a": [0.5]}), (Run("a", "set"),), (), ("dice",)), tmp_path / "run")
+    with pytest.raises(OptionError, match="no column age"):
+        write_report([tmp_path / "run"], tmp_path / "r.html", options=ReportOptions(column="age"))
