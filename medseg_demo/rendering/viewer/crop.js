@@ -127,17 +127,17 @@ function describeBox(value, box) {
 // Two numbers for each axis beside every drag, and a button that takes the box away.
 function createCropControl(viewer) {
   const rows = ["z", "y", "x"].map((name, axis) => createCropAxis(viewer, name, axis));
-  const size = build("span", { class: "mv-number" });
+  const size = build("div", { class: "mv-number" });
   const remove = build("button", { type: "button", class: "mv-button", onclick: () => setCrop(viewer, null) }, "Remove box");
-  const head = build("div", { class: "mv-list-head" }, build("span", { class: "mv-label" }, "Crop box"), size, remove);
+  const head = build("div", { class: "mv-list-head" }, build("span", { class: "mv-label" }, "Crop box"), remove);
   const fields = build("div", { class: "mv-crop-axes" }, ...rows.map((row) => row.node).reverse());
-  const node = build("div", { class: "mv-crop", role: "group", "aria-label": "Crop box" }, head, fields);
+  const node = build("div", { class: "mv-crop", role: "group", "aria-label": "Crop box" }, head, fields, size);
   const update = () => {
     const { value, state, slice } = viewer;
     node.hidden = !slice || !offersTool(viewer, "crop") || (state.tool !== "crop" && !state.crop);
     if (node.hidden) return;
     remove.hidden = !state.crop;
-    size.textContent = state.crop ? describeBox(value, state.crop) : "Drag on the picture";
+    size.textContent = state.crop ? describeBox(value, state.crop) : "Drag on the picture, or type";
     for (const row of rows) row.update(state.crop || wholeBox(value));
   };
   return { node, update };

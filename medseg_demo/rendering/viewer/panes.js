@@ -161,12 +161,12 @@ class Pane {
     const { painter, slice, plane } = this;
     painter.draw(value, state, slice, this.content);
     if (slice && state.view !== "model") {
+      if (state.crop) drawCrop(painter, value, state, slice);
       if (visiblePlanes.length > 1) drawCrosshair(painter, value, state, plane);
       const { region } = state;
       const across = axisAcross(plane);
       const passes = region && slice.index >= region.box[across] && slice.index < region.box[across + 3];
       if (passes) painter.drawRegion(boxIn(value, plane, region.box));
-      if (state.crop) drawCrop(painter, value, state, slice);
       drawRulers(painter, value, state, slice);
     }
     this.stage.update();
