@@ -97,6 +97,7 @@ class Viewer {
     if (before) this.rulersOf.set(before.image_key, state.rulers);
     if (!sameImage) this.openImage(value);
     else if (value.classes.length && !before.classes.length) state.point = value.point; // to what was found in the image
+    if (value.classes.length && !before?.classes.length) state.view = "overlay";
     const several = value.predictions.length > 1;
     if (!sameImage || several !== before.predictions.length > 1) state.layout = value.layout;
     if (!several) state.layout = "single";

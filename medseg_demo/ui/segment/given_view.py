@@ -40,7 +40,7 @@ def show(work: Work) -> dict[str, object]:
         work.given = replace(given, key=str(value["key"]))
     return {
         "viewer": value,
-        "heading": markup.small(place) if several else "",
+        "heading": markup.card(place, markup.small(texts.TURN_OVER_KEYS)) if several else "",
         "measurements": "",
         "stale": "",
         "gallery": gr.update(value=None, visible=False),
