@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_test_sets(score, several=False)
     score.add_argument("--predictions", required=True, type=Path, metavar="DIR", help="label maps named by the cases")
     score.add_argument("--name", help="what the predictions are called; default: the folder's name")
+    _add_classes(
+        score, "LABEL=NAME", "what a label of the predictions, by its name or value, is called in the test set"
+    )
     _add_scoring(score)
     score.set_defaults(run=_score)
 
@@ -66,15 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument(
         "--test-set", metavar="NAME", help="what was scored: a name, or a folder whose classes name the file's"
     )
-    take.add_argument(
-        "--class",
-        nargs="+",
-        action="extend",
-        default=[],
-        dest="classes",
-        metavar="LABEL=NAME",
-        help="what a label or class of the file is called in the test set",
-    )
+    _add_classes(take, "LABEL=NAME", "what a label or class of the file is called in the test set")
     take.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     take.set_defaults(run=_import)
 
@@ -93,6 +88,10 @@ def _add_test_sets(parser: argparse.ArgumentParser, *, several: bool) -> None:
     parser.add_argument("--split", help="only the cases of this split; default: every case")
 
 
+def _add_classes(parser: argparse.ArgumentParser, form: str, words: str) -> None:
+    parser.add_argument("--class", nargs="+", action="extend", default=[], dest="classes", metavar=form, help=words)
+
+
 def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     parser.add_argument("--resume", action="store_true", help="continue what lies in the output folder")
@@ -100,7 +99,18 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes that score; 0 scores in this one")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="default: the usual ones; all: every one")
     parser.add_argument(
-        "--tolerance", type=float, default=1.0, help="of the surface Dice, mm (px without spacing); default 1"
+        "--tolerance",
+        nargs="+",
+        default=["1"],
+        metavar="MM",
+        help="of the surface Dice, mm (px without spacing); default 1; NAME=MM for one class",
+    )
+    parser.add_argument(
+        "--lesion-overlap", type=float, default=0.0, metavar="IOU", help="lesions match above it, 1 to 1"
+    )
+    parser.add_argument("--smallest-lesion", type=float, default=0.0, metavar="MM3", help="smaller ones do not count")
+    parser.add_argument(
+        "--lesion-sizes", type=float, nargs=2, metavar=("MM3", "MM3"), help="between small, medium and large lesions"
     )
 
 
@@ -111,7 +121,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
     scoring = _scoring(options)
     names = list(dict.fromkeys(options.checkpoint))
-    checkpoints = [load_checkpoint(name, settings.checkpoints_dir) for name in names]
+    checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
     folders = dict.fromkeys(_test_set_folder(name, settings) for name in options.test_set)
     test_sets = read_test_sets(folders, split=options.split)
     _say(note for test_set in test_sets for note in test_set.notes)
@@ -135,6 +145,7 @@ def _score(options: argparse.Namespace, settings: Settings) -> int:
             options.predictions,
             options.output,
             name=options.name,
+            classes=_class_names(options.classes),
             options=scoring,
             settings=settings,
             progress=tell,
@@ -184,6 +195,7 @@ def _class_names(pairs: Sequence[str]) -> dict[str, str]:
 
 def _scoring(options: argparse.Namespace) -> "RunOptions":
     from evaluation.metrics import METRICS
+    from evaluation.metrics.components import LesionMatching
     from evaluation.runs.request import RunOptions
 
     if options.workers is not None and options.workers < 0:
@@ -191,11 +203,27 @@ def _scoring(options: argparse.Namespace) -> "RunOptions":
     names = METRICS if options.metrics == ["all"] else options.metrics
     return RunOptions(
         metrics=tuple(names) if names else None,
-        tolerance=options.tolerance,
+        tolerance=_tolerance(options.tolerance),
+        matching=LesionMatching(
+            options.lesion_overlap,
+            options.smallest_lesion,
+            tuple(options.lesion_sizes) if options.lesion_sizes else None,
+        ),
         workers=options.workers,
         resume=options.resume,
         reuse=options.reuse,
     )
+
+
+def _tolerance(given: Sequence[str]) -> float | dict[str, float]:
+    """One number for all classes, or one a class; a number beside these is for the others."""
+    try:
+        by_class = {name: float(number) for name, _, number in (one.rpartition("=") for one in given)}
+    except ValueError:
+        raise OptionError(f"--tolerance {' '.join(given)} is not understood. Give 2, or tumour=2 vessel=0.5.") from None
+    if by_class.keys() == {""}:
+        return by_class[""]
+    return by_class
 
 
 def _test_set_folder(name: str, settings: Settings) -> Path:

@@ -242,6 +242,7 @@ class LabelMap:
         notes: What was found or done while it was read, in plain sentences.
         instances: Where the file numbers objects: the number of each pixel's object, 0 for background, in the shape of
             ``labels``; None otherwise.
+        ignored: Boolean, in the shape of ``labels``: where nobody annotated; None where all is.
     """
 
     labels: np.ndarray
@@ -249,6 +250,7 @@ class LabelMap:
     geometry: Geometry = field(default_factory=Geometry)
     notes: tuple[str, ...] = ()
     instances: np.ndarray | None = None
+    ignored: np.ndarray | None = None
 
     @property
     def is_volume(self) -> bool:

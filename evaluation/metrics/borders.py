@@ -82,8 +82,16 @@ def border(mask: np.ndarray) -> np.ndarray:
     return mask ^ interior
 
 
+def _known_border(mask: np.ndarray, ignored: np.ndarray | None) -> np.ndarray:
+    """The border as far as it is known: whether a mask goes on in what nobody annotated is not."""
+    return border(mask) if ignored is None else border(mask | ignored) & ~ignored
+
+
 def border_distances(
-    reference: np.ndarray, prediction: np.ndarray, spacing: tuple[float, ...]
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: tuple[float, ...],
+    ignored: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure the distances between the borders of two masks, in both directions.
 
@@ -91,6 +99,7 @@ def border_distances(
         reference: Boolean mask with at least one pixel.
         prediction: The same, of the same shape.
         spacing: Distance between pixel centres along each axis.
+        ignored: What nobody annotated: no border runs there, nor along it. None where all is annotated.
 
     Returns:
         Two float64 arrays in the unit of the spacing: one distance for each border pixel of the reference, to
@@ -98,8 +107,10 @@ def border_distances(
     """
     # With the margin a step to another row never leaves the array.
     margin = [(REACH, REACH)] * (reference.ndim - 1) + [(0, 0)]
-    borders = [np.pad(border(mask), margin) for mask in (reference, prediction)]
+    borders = [np.pad(_known_border(mask, ignored), margin) for mask in (reference, prediction)]
     pixels = [np.flatnonzero(each) for each in borders]
+    if not (pixels[0].size and pixels[1].size):  # all of a mask lies against what nobody annotated
+        return np.full(0, np.inf), np.full(0, np.inf)
     return (
         _distances(pixels[0], borders[1], pixels[1], spacing),
         _distances(pixels[1], borders[0], pixels[0], spacing),

@@ -1,14 +1,17 @@
 """All metrics of all classes of a case, with the work between them shared."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from evaluation.metrics.pair import check_arrays, check_spacing, check_tolerance, crop_pair
+from evaluation.metrics.components import ANY_OVERLAP, Instances, LesionMatching, check_matching
+from evaluation.metrics.pair import Boxes, check_arrays, check_spacing, check_tolerance, cut_pair
 from evaluation.metrics.table import METRICS, Metric
 from evaluation.metrics.volume import distance_unit, size_unit
 
+MOST_BOXES = 2**16  # label values up to which a list of them is no burden
 # A score is read against the size of what was to be found, so both sizes stand in every row.
 SIZES = ("reference_volume", "predicted_volume")
 
@@ -17,10 +20,13 @@ def score_case(
     reference: np.ndarray,
     prediction: np.ndarray,
     *,
-    labels: Mapping[int, str],
+    labels: Mapping[int | tuple[int, ...], str],
     spacing: Sequence[float] | None = None,
     metrics: Sequence[str] | None = None,
-    tolerance: float = 1.0,
+    tolerance: float | Mapping[str, float] = 1.0,
+    ignored: int | np.ndarray | None = None,
+    instances: Instances = (None, None),
+    matching: LesionMatching = ANY_OVERLAP,
 ) -> list[dict[str, Any]]:
     """Score each class of a case.
 
@@ -30,10 +36,15 @@ def score_case(
     Args:
         reference: Label map of integers, (Y, X) or (Z, Y, X).
         prediction: Label map of the same shape.
-        labels: Label value to class name. Other values in the maps are taken as background.
+        labels: Label value, or several for their union, to class name. Other values in the maps are background.
         spacing: Distance between pixel centres along each axis, in mm; None where it is unknown.
         metrics: Names of METRICS; None for the default ones, "all" for all.
-        tolerance: Of the surface Dice, in mm, or in px without a spacing.
+        tolerance: Of the surface Dice, in mm, or in px without a spacing; or one a class name, 1 for the others.
+        ignored: What nobody annotated, as a boolean mask or as a value of the reference: its pixels are in no count and
+            in no border.
+        instances: The object numbers of reference and prediction, where lesions are numbered; None for either takes
+            connected components.
+        matching: When lesions match, and which are too small to count.
 
     Returns:
         One dict for each class, in the order of ``labels``: ``class_name``, the metrics in the order of METRICS
@@ -47,12 +58,24 @@ def score_case(
     maps = np.asarray(reference), np.asarray(prediction)
     check_arrays(*maps, kinds="biu", expected="a label map of integers")
     steps = check_spacing(spacing, maps[0].ndim)
-    check_tolerance(tolerance)
+    tolerances = {
+        name: tolerance.get(name, 1.0) if isinstance(tolerance, Mapping) else tolerance for name in labels.values()
+    }
+    for each in tolerances.values():
+        check_tolerance(each)
+    check_matching(matching)
     chosen = choose_metrics(metrics)
     units = {"distance_unit": distance_unit(steps), "size_unit": size_unit(maps[0].ndim, steps)}
+    unknown = maps[0] == ignored if isinstance(ignored, int) else ignored
+    if unknown is not None and not unknown.any():
+        unknown = None
+    pixels = maps[0].size - (0 if unknown is None else int(np.count_nonzero(unknown)))
+    boxes = Boxes(*maps) if len(labels) > 2 and maps[0].size and max(map(np.max, maps)) <= MOST_BOXES else None
     rows = []
     for value, class_name in labels.items():
-        pair = crop_pair(maps[0] == value, maps[1] == value, spacing=steps, tolerance=tolerance)
+        values = value if isinstance(value, tuple) else (value,)
+        pair = cut_pair(*maps, values, boxes=boxes, ignored=unknown, instances=instances)
+        pair = replace(pair, spacing=steps, tolerance=tolerances[class_name], pixels=pixels, matching=matching)
         rows.append({"class_name": class_name, **{metric.name: metric.score(pair) for metric in chosen}, **units})
     return rows
 

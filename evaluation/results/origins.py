@@ -15,6 +15,7 @@ from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.names import shown
 from medseg_demo.reading.labels import compare_geometry, read_label_map
 from medseg_demo.settings import Settings
+from medseg_demo.test_sets.layouts import is_test_set
 from medseg_demo.test_sets.simulated import NAME as SIMULATED
 from medseg_demo.test_sets.simulated import ensure_simulated_nuclei
 from medseg_demo.test_sets.test_set import DATASET_FILE, TestSet, read_test_set
@@ -94,7 +95,7 @@ def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:
 def available_test_sets(settings: Settings) -> tuple[str, ...]:
     """The names of the test sets of the test-sets folder, the simulated one always among them."""
     root = settings.test_sets_dir
-    names = sorted(_name_of(path) for path in root.iterdir() if _is_test_set(path)) if root.is_dir() else []
+    names = sorted(_name_of(path) for path in root.iterdir() if is_test_set(path)) if root.is_dir() else []
     return tuple(dict.fromkeys([*names, *([] if any(map(is_simulated, names)) else [SIMULATED])]))
 
 
@@ -129,8 +130,8 @@ def open_case(
     case = next((case for case in test_set.cases if case.case_id == case_id), None)
     if case is None:
         raise TestSetError([f"Test set {name!r} of this computer has no case {case_id!r}. It is another version."])
-    names = test_set.class_names or _classes(runs)
-    data = read_case(case, class_names=names, settings=settings)
+    names = test_set.labels.piece_names if test_set.labels else _classes(runs)
+    data = read_case(case, class_names=names, settings=settings, pixels=bool(case.image_paths))
     predictions = []
     for checkpoint in checkpoints:
         run, folder = runs.get(checkpoint, (None, None))
@@ -189,13 +190,8 @@ def _folder_of(name: str, root: Path) -> Path | None:
     """The folder whose test set has that name: by ``dataset.json``, or by its own name."""
     if not root.is_dir():
         return None
-    folders = sorted(path for path in root.iterdir() if _is_test_set(path))
+    folders = sorted(path for path in root.iterdir() if is_test_set(path))
     return next((path for path in folders if _name_of(path) == name), None)
-
-
-def _is_test_set(path: Path) -> bool:
-    inside = ("images", "imagesTr", "imagesTs", DATASET_FILE)
-    return path.is_dir() and not path.name.startswith(".") and any((path / name).exists() for name in inside)
 
 
 def _name_of(folder: Path) -> str:

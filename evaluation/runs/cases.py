@@ -1,18 +1,25 @@
 """One case, from its files to arrays that can be scored."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from evaluation.errors import CaseError, PassingCaseError
 from medseg_demo.errors import ReadError
-from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.reading.labels import compare_geometry, read_label_map
+from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.names import suffix
+from medseg_demo.reading import inspect_file
+from medseg_demo.reading.labels import compare_geometry
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.case import Case, read_case_image
+from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
+
+PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
+OUTLINED = (*PICTURES, "NIfTI")
 
 Read = TypeVar("Read")
 
@@ -22,7 +29,7 @@ class CaseData:
     """A case that was read, its reference lying on its image.
 
     Attributes:
-        image: The image.
+        image: The image; its outline, all of one intensity, where no network needs it.
         reference: The expert's label map.
     """
 
@@ -35,21 +42,65 @@ class CaseData:
         return self.image.geometry.spacing_mm or self.reference.geometry.spacing_mm
 
 
-def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settings) -> CaseData:
+def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settings, pixels: bool = True) -> CaseData:
     """Read a case's image and reference.
+
+    Args:
+        case: The case.
+        class_names: Of the reference, where the test set does not say.
+        settings: The limits.
+        pixels: Whether the image itself is needed. Otherwise its outline will do, as far as the header says it; a case
+            without an image has that of its reference.
 
     Raises:
         CaseError: A file cannot be read, the reference holds values that are no labels of these classes, or it does
             not lie on the image. Nothing is resized.
     """
+    read = read_case_image if pixels else read_outline
 
     @cache
     def image() -> MedicalImage:
-        return attempt(case, "image", lambda: read_case_image(case, settings=settings))
+        return attempt(case, "image", lambda: read(case, settings=settings))
 
+    if not case.image_paths and not pixels:
+        reference = read_reference(case, class_names=class_names, settings=settings)
+        return CaseData(_flat_image(reference.labels.shape, reference.geometry, case.mask_path), reference)
     reference = read_reference(case, class_names=class_names, image=image, settings=settings)
     check_geometry(case, image(), reference)
     return CaseData(image(), reference)
+
+
+def read_outline(case: Case, *, settings: Settings, formats: Collection[str] = OUTLINED) -> MedicalImage:
+    """The size and the geometry of a case's image, by the header where that tells them.
+
+    Args:
+        case: The case.
+        settings: The limits.
+        formats: Of which the header will do. Images of others are read.
+
+    Raises:
+        ReadError: It cannot be read.
+    """
+    path = case.image_path
+    if not path.is_dir() and (len(case.image_paths) == 1 or suffix(path).lower().startswith(".nii")):
+        found = inspect_file(path, settings=settings)
+        layout, place = found.layout, getattr(found.layout.header, "place", None)
+        if (
+            found.format.name in PICTURES
+            and found.format.name in formats
+            and layout.volumes == 1
+            and len(layout.shape) == 2
+        ):
+            return _flat_image(layout.shape, Geometry(), path)
+        if found.format.name == "NIfTI" and "NIfTI" in formats and isinstance(place, Geometry):
+            return _flat_image(layout.shape, place, path)
+    return read_case_image(case, settings=settings)
+
+
+def _flat_image(shape: tuple[int, ...], geometry: Geometry, path: Path) -> MedicalImage:
+    """An image of one intensity, which takes one byte of memory."""
+    pixels = np.broadcast_to(np.uint8(0), shape)
+    return MedicalImage(pixels, "ZYX" if len(shape) == 3 else "YX", geometry, path.name, "outline", 8, (0.0, 255.0))
 
 
 def read_reference(
@@ -59,22 +110,14 @@ def read_reference(
     image: Callable[[], MedicalImage] | None = None,
     settings: Settings | None = None,
 ) -> LabelMap:
-    """Read a case's reference alone.
-
-    Args:
-        case: The case.
-        class_names: Item i names label value i + 1.
-        image: Reads the image that the reference lies on; called only where the reference states its place.
-        settings: The limits.
+    """Read a case's reference alone; see ``read_case_reference``.
 
     Raises:
         CaseError: It cannot be read, or holds values that are no labels of these classes.
     """
 
     def read() -> LabelMap:
-        return read_label_map(
-            case.mask_path, class_names=class_names, image=image, settings=settings, colours=case.colours
-        )
+        return read_case_reference(case, class_names=class_names, image=image, settings=settings)
 
     return attempt(case, "reference", read)
 
@@ -118,18 +161,34 @@ def attempt(case: Case, role: str, read: Callable[[], Read]) -> Read:
         ) from None
 
 
-def case_digest(case: Case) -> str:
-    """SHA-256 of a case's id and of the bytes of its image's files and its reference, hexadecimal.
+def file_digests(case: Case) -> tuple[bytes, ...]:
+    """SHA-256 of the bytes of each of a case's files, the reference last.
 
     Raises:
         CaseError: A file cannot be opened.
     """
-    sha = hashlib.sha256(f"{case.case_id}\0".encode())
-    for path in case.image_paths:
-        sha.update(attempt(case, "image", partial(file_digest, path)))
-    sha.update(attempt(case, "reference", partial(file_digest, case.mask_path)))
+    *images, reference = case.files
+    return (
+        *(attempt(case, "image", partial(file_digest, path)) for path in images),
+        attempt(case, "reference", partial(file_digest, reference)),
+    )
+
+
+def case_digest(case: Case, digests: Sequence[bytes] | None = None) -> str:
+    """SHA-256 of a case's id, of its files, and of what their values mean, hexadecimal.
+
+    Args:
+        case: The case.
+        digests: From ``file_digests``; None computes them.
+
+    Raises:
+        CaseError: A file cannot be opened.
+    """
+    sha = hashlib.sha256(b"".join([f"{case.case_id}\0".encode(), *(digests or file_digests(case))]))
     if case.colours:
         sha.update(repr(sorted(case.colours.items())).encode())
+    if case.instances or (case.labels and not case.labels.is_plain):
+        sha.update(repr((case.labels, case.instances)).encode())
     return sha.hexdigest()
 
 

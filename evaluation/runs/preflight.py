@@ -10,24 +10,33 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
-from evaluation.runs.cases import attempt, case_digest, check_geometry, read_reference
+from evaluation.runs.cases import (
+    PICTURES,
+    CaseData,
+    attempt,
+    case_digest,
+    check_geometry,
+    file_digests,
+    read_case,
+    read_outline,
+    read_reference,
+)
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
-from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.reading import inspect_file
 from medseg_demo.reading.labels import BINARY_NOTE
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image
+from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import TestSet, read_test_set
 
 READERS = 2
-PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
+KEPT_BYTES = 256 * 2**20  # of references that were read and are scored later
 MOST_UNNAMED = 32  # label values that nobody named; grey levels are mostly greater
 LARGEST_GAP = 8  # between label values that nobody named
 
@@ -40,17 +49,24 @@ class ExaminedCase:
 
     Attributes:
         case: The case.
-        digest: Of its id and files; empty where a file cannot be opened.
+        digests: Of its files, the reference last; empty where one cannot be opened.
         labels: The label values of its reference, in order and without the background.
         fault: Why it cannot be scored; None where nothing was found.
         stores_255: Whether its reference holds 0 and 255, which are read as 0 and 1.
+        data: What was read, where no network needs the image and memory allows to keep it; None otherwise.
     """
 
     case: Case
-    digest: str
+    digests: tuple[bytes, ...]
     labels: tuple[int, ...]
     fault: str | None
     stores_255: bool = False
+    data: CaseData | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its id and files; empty where a file cannot be opened."""
+        return case_digest(self.case, self.digests) if self.digests else ""
 
     def fault_for(self, class_names: Sequence[str]) -> str | None:
         """Why it cannot be scored for these classes; None where nothing was found."""
@@ -91,6 +107,11 @@ class ExaminedTestSet:
             f"Of the references of {self.test_set.name!r}, {len(of_255)} hold 0 and 255 and {len(of_1)} hold 0 and 1 "
             f"(such as case {of_1[0].case.case_id!r}): 255 and 1 were both taken for class 1.",
         )
+
+    @property
+    def labels(self) -> Labels:
+        """Its own labels, or those of ``class_names``."""
+        return self.test_set.labels or Labels.numbered(self.class_names)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -136,6 +157,7 @@ def examine(
     settings: Settings | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    pixels: bool = True,
 ) -> ExaminedTestSet:
     """Look at every case: references and volumes are read, of pictures the header (their size).
 
@@ -144,11 +166,14 @@ def examine(
         settings: The limits of the readers.
         progress: Called with (cases done, cases in all).
         stop: When it is set, the cases that are left are not looked at, and are missing from the result.
+        pixels: Whether the images themselves are needed. Otherwise their headers will do, and what is read is kept for
+            the scores, as far as memory allows.
     """
     settings = settings or Settings()
+    keep = None if pixels else _Keep(KEPT_BYTES)
     total = len(test_set.cases)
     examined: list[ExaminedCase] = []
-    for case in _mapped(lambda case: _examine_case(case, test_set.class_names, settings), test_set.cases):
+    for case in _mapped(lambda case: _examine_case(case, settings, keep), test_set.cases):
         examined.append(case)
         if progress:
             progress(len(examined), total)
@@ -169,21 +194,51 @@ def _mapped(work: Callable[[Case], ExaminedCase], cases: Iterable[Case]) -> Iter
             yield waiting.popleft().result()
 
 
-def _examine_case(case: Case, class_names: Sequence[str] | None, settings: Settings) -> ExaminedCase:
-    digest = ""
+class _Keep:
+    """How much of what was read is kept.
+
+    Args:
+        most: In bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left, self._lock = most, threading.Lock()
+
+    def takes(self, data: CaseData) -> bool:
+        """Whether there is room for a case, which then is taken."""
+        reference = data.reference
+        maps = (reference.labels, reference.instances, reference.ignored)
+        size = sum(each.nbytes for each in maps if each is not None)
+        with self._lock:
+            fits = size <= self._left
+            self._left -= size if fits else 0
+        return fits
+
+
+def _examine_case(case: Case, settings: Settings, keep: _Keep | None) -> ExaminedCase:
+    digests: tuple[bytes, ...] = ()
     labels: tuple[int, ...] = ()
     stores_255 = False
     try:
-        digest = case_digest(case)
-        image = cache(lambda: attempt(case, "image", lambda: _outline(case, settings)))
-        reference = read_reference(case, class_names=class_names, image=image, settings=settings)
+        digests = file_digests(case)
+        if keep is not None:
+            data = read_case(case, class_names=None, settings=settings, pixels=False)
+            reference = data.reference
+        else:
+            read = partial(read_outline, formats=PICTURES) if not case.channel_names else read_case_image
+            read = partial(read, case, settings=settings)
+            image = cache(lambda: attempt(case, "image", read))
+            reference = read_reference(case, class_names=None, image=image, settings=settings)
         labels, stores_255 = _values(reference.labels), BINARY_NOTE in reference.notes
+        if keep is not None:
+            kept = data if keep.takes(data) else None
+            return ExaminedCase(case, digests, labels, None, stores_255, kept)
         check_geometry(case, image(), reference)
     except PassingCaseError:  # its own turn decides
-        return ExaminedCase(case, digest, labels, None)
+        return ExaminedCase(case, digests, labels, None)
     except CaseError as error:
-        return ExaminedCase(case, digest, labels, str(error))
-    return ExaminedCase(case, digest, labels, None, stores_255)
+        return ExaminedCase(case, digests, labels, str(error))
+    return ExaminedCase(case, digests, labels, None, stores_255)
 
 
 def _values(labels: np.ndarray) -> tuple[int, ...]:
@@ -194,18 +249,3 @@ def _values(labels: np.ndarray) -> tuple[int, ...]:
     # Row by row, or slice by slice: counting takes eight bytes for each pixel that it is given.
     counts = sum(np.bincount(part.ravel(), minlength=highest + 1) for part in labels)
     return tuple(int(value) for value in np.flatnonzero(counts) if value)
-
-
-def _outline(case: Case, settings: Settings) -> MedicalImage:
-    """The image; of a picture only the size, since decoding it is what takes long.
-
-    Raises:
-        ReadError: It cannot be read.
-    """
-    if len(case.image_paths) == 1 and not case.channel_names:
-        found = inspect_file(case.image_path, settings=settings)
-        layout = found.layout
-        if found.format.name in PICTURES and layout.volumes == 1 and len(layout.shape) == 2:
-            pixels = np.broadcast_to(np.uint8(0), layout.shape)  # one byte of memory
-            return MedicalImage(pixels, "YX", Geometry(), case.image_path.name, "picture", 8, (0.0, 255.0))
-    return read_case_image(case, settings=settings)

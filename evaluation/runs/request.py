@@ -1,18 +1,20 @@
 """What a run is asked to do, what can be wrong with that, what it says meanwhile, and what comes out of it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from evaluation.metrics.components import ANY_OVERLAP, LesionMatching, check_matching
 from evaluation.metrics.pair import check_tolerance
 from evaluation.metrics.score import choose_metrics
 from evaluation.results.table import Results
 from evaluation.runs.classes import ClassMatch, match_classes
-from evaluation.runs.predictors import label_maps_in
+from evaluation.runs.prediction_folder import FolderPredictor, label_maps_in, own_labels
 from medseg_demo.errors import OptionError, TestSetError
 from medseg_demo.names import folder_name
+from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import TestSet
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ class Predictions:
     Attributes:
         folder: Where they lie, named by the cases.
         name: What they are called beside the checkpoints.
+        classes: Their name or value of a class → the test set's, where these differ.
     """
 
     folder: Path
     name: str
+    classes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,16 @@ class RunOptions:
 
     Attributes:
         metrics: Names of METRICS; None for the default ones.
-        tolerance: Of the surface Dice, in mm, or in px where no spacing is known.
+        tolerance: Of the surface Dice, in mm, or in px where no spacing is known; or one a class name.
+        matching: When lesions match, and which are too small to count.
         workers: Processes that score; 0 scores in threads, None chooses by the processor.
         resume: Continue what lies in the output folder.
         reuse: Another output folder, whose results are taken over where checkpoint, case and settings are the same.
     """
 
     metrics: tuple[str, ...] | None = None
-    tolerance: float = 1.0
+    tolerance: float | Mapping[str, float] = 1.0
+    matching: LesionMatching = ANY_OVERLAP
     workers: int | None = None
     resume: bool = False
     reuse: Path | None = None
@@ -99,15 +105,12 @@ class CheckedRequest:
     Attributes:
         matches: For each test set, how the classes of each checkpoint are read.
         files: For each prediction folder, by its name, the label maps by case.
+        own_labels: For each prediction folder, by its name, the labels that it states itself.
     """
 
     matches: tuple[tuple[ClassMatch, ...], ...]
     files: dict[str, dict[str, Path]]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know about how classes were matched."""
-        return tuple(note for row in self.matches for match in row for note in match.notes)
+    own_labels: dict[str, Labels | None]
 
 
 def check_request(
@@ -127,7 +130,10 @@ def check_request(
         raise OptionError("There is nothing to score. Choose at least one test set and one checkpoint.")
     try:
         choose_metrics(options.metrics)
-        check_tolerance(options.tolerance)
+        by_class = options.tolerance if isinstance(options.tolerance, Mapping) else {"": options.tolerance}
+        for tolerance in by_class.values():
+            check_tolerance(tolerance)
+        check_matching(options.matching)
     except ValueError as error:
         raise OptionError(str(error)) from None
     given = [*(checkpoint.name for checkpoint in checkpoints), *(item.name for item in predictions)]
@@ -137,8 +143,8 @@ def check_request(
         raise OptionError(f"Several checkpoints or prediction folders are called {', '.join(twice)}. Rename them.")
     faults: list[str] = []
     matches = tuple(_matches(test_set, checkpoints, faults) for test_set in test_sets)
-    files = {item.name: label_maps_in(item.folder) for item in predictions}
     case_ids = {case.case_id for test_set in test_sets for case in test_set.cases}
+    files = {item.name: label_maps_in(item.folder, case_ids) for item in predictions}
     faults += [
         f"Predictions {name!r}: no label map is named like a case (a case is {min(case_ids)!r}). "
         "Name each <case> and its suffix."
@@ -147,7 +153,12 @@ def check_request(
     ]
     if faults:
         raise TestSetError(faults)
-    return CheckedRequest(matches, files)
+    own = {item.name: own_labels(item.folder, item.classes) for item in predictions}
+    for name, labels in own.items():  # those that do not fit are said before a case is looked at
+        for test_set in test_sets if labels else ():
+            if test_set.labels is not None:
+                FolderPredictor(files[name], name, test_set.labels, own=labels)
+    return CheckedRequest(matches, files, own)
 
 
 def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: list[str]) -> tuple[ClassMatch, ...]:
@@ -158,7 +169,7 @@ def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: lis
             matches.append(
                 match_classes(
                     test_set.name,
-                    test_set.class_names,
+                    test_set.labels or test_set.class_names,
                     checkpoint.name,
                     checkpoint.card.class_names,
                     named=checkpoint.has_card,
@@ -170,7 +181,13 @@ def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: lis
 
 
 def _channel_faults(test_set: TestSet, checkpoint: "Checkpoint") -> list[str]:
-    """Where images are of several files, a channel each, and the checkpoint takes another number of them."""
+    """Where there are no images, or they are of several files, a channel each, and not as many as are taken."""
+    without = next((case.case_id for case in test_set.cases if not case.image_paths), None)
+    if without is not None:
+        return [
+            f"Test set {test_set.name!r} has no image of case {without!r}, which checkpoint {checkpoint.name!r} needs. "
+            "Add the images, or score predictions that were made elsewhere."
+        ]
     names = next((case.channel_names for case in test_set.cases if len(case.image_paths) > 1), ())
     takes = checkpoint.card.in_channels
     if len(names) in (0, takes):

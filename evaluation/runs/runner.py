@@ -131,8 +131,8 @@ def score(
 ) -> RunOutcome:
     """Score a folder of label maps; a case without one is a failed row.
 
-    Arguments and errors are those of ``run``; ``name`` is the folder's by default, and ``classes`` is their name or value
-    of a class → the test set's, where these differ.
+    Arguments and errors are those of ``run``; ``name`` is the folder's by default, and ``classes`` is their name or
+    value of a class → the test set's, where these differ.
     """
     given = Predictions(folder, name or shown(folder.resolve().name), classes or {})
     return run(

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from evaluation.metrics import score_case
+from evaluation.metrics.components import ANY_OVERLAP, Instances, LesionMatching
 
 PARENT_CHECK_S = 0.5
 
@@ -29,19 +30,25 @@ class ScoringTask:
         case_id: For messages.
         reference: Label map.
         prediction: Label map of the same shape.
-        labels: Label value to class name.
+        labels: Label value, or several for their union, to class name.
         spacing: Along each axis, in mm; None where it is unknown.
         metrics: Names of METRICS; None for the default ones.
         tolerance: Of the surface Dice.
+        ignored: What nobody annotated; None where all is.
+        instances: The object numbers of reference and prediction, where there are some.
+        matching: When lesions match.
     """
 
     case_id: str
     reference: np.ndarray
     prediction: np.ndarray
-    labels: Mapping[int, str]
+    labels: Mapping[int | tuple[int, ...], str]
     spacing: tuple[float, ...] | None
     metrics: tuple[str, ...] | None
-    tolerance: float
+    tolerance: float | Mapping[str, float]
+    ignored: np.ndarray | None = None
+    instances: Instances = (None, None)
+    matching: LesionMatching = ANY_OVERLAP
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,9 @@ def score_task(task: ScoringTask) -> Reply:
             spacing=task.spacing,
             metrics=task.metrics,
             tolerance=task.tolerance,
+            ignored=task.ignored,
+            instances=task.instances,
+            matching=task.matching,
         )
     except MemoryError:
         reason = f"Case {task.case_id!r}: memory does not suffice to score it. Free some, and go on with --resume."

@@ -5,13 +5,14 @@ import json
 import platform
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 from evaluation.errors import ResultsError
+from evaluation.metrics.components import ANY_OVERLAP
 from evaluation.metrics.score import choose_metrics
 from evaluation.results.table import CaseResult, Results, Run, collect, merge, read_results
 from evaluation.runs.predictors import Predictor
@@ -61,6 +62,7 @@ class Part:
             **self.predictor.settings,
             "metrics": [metric.name for metric in choose_metrics(self.options.metrics)],
             "nsd_tolerance": self.options.tolerance,
+            **({} if self.options.matching == ANY_OVERLAP else {"lesions": asdict(self.options.matching)}),
         }
 
     @cached_property
@@ -133,7 +135,10 @@ def _result(part: Part, examined: ExaminedCase, scores: CaseScores) -> CaseResul
 def _run(part: Part, *, partial: bool) -> Run:
     cases = part.test_set.cases
     try:
-        checkpoint_hash, test_set_hash = part.predictor.run_digest(cases), data_hash(part.test_set)
+        checkpoint_hash, test_set_hash = (
+            part.predictor.run_digest(cases),
+            data_hash(part.test_set, {case.case.case_id: case.digests for case in part.examined.cases if case.digests}),
+        )
     except (OSError, MedsegError):  # a file that cannot be opened is a failed row; the whole has no hash then
         checkpoint_hash = test_set_hash = ""
     return Run(

@@ -23,10 +23,9 @@ from medseg_demo.models.compute import Compute, choose_compute
 from medseg_demo.models.conversion import ConversionError, convert, to_files
 from medseg_demo.models.intermediate import GRAPH_FILE, GRAPH_WEIGHTS_FILE
 from medseg_demo.models.network import pad_where_needed
-from medseg_demo.reading import read_label_map
 from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.case import read_case_image
+from medseg_demo.test_sets.case import read_case_image, read_case_reference
 from medseg_demo.test_sets.test_set import read_test_set
 
 ONNX_FILE = "model.onnx"
@@ -152,9 +151,7 @@ def _scores(original: Checkpoint, exported: Checkpoint, test_set: Path, settings
     rows: list[tuple[float, float, float]] = []
     for case in found.cases:
         image = read_case_image(case, settings=settings)
-        mask = read_label_map(
-            case.mask_path, class_names=names, image=image, settings=settings, colours=case.colours
-        ).labels
+        mask = read_case_reference(case, class_names=names, image=image, settings=settings).labels
         first, second = (segment(image, one, settings=settings).label_map.labels for one in (original, exported))
         rows.append((dice(mask, second, len(names)), dice(mask, first, len(names)), dice(first, second, len(names))))
     titles = (SPLIT, f"{SPLIT}, original", f"{SPLIT}, beside the original's label maps")

@@ -7,6 +7,7 @@ axes with flips, and every voxel comes to lie on a voxel, the label map is the i
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -91,19 +92,19 @@ def lay_on(label_map: LabelMap, image: MedicalImage) -> LabelMap:
     if turn is None:
         return label_map
     notes = list(label_map.notes)
-    labels, instances = label_map.labels, label_map.instances
+    maps: list[Any] = [label_map.labels, label_map.instances, label_map.ignored]
     if turn.order != (0, 1, 2) or turn.flipped:
         notes.append(
             f"The label map is stored as {orientation_code(theirs.affine)} and was turned to the image's "
             f"{orientation_code(ours.affine)}, without loss."
         )
-        labels = turn.apply(labels.reshape(stored)).reshape(image.shape)
-        instances = None if instances is None else turn.apply(instances.reshape(stored)).reshape(image.shape)
+        maps = [None if each is None else turn.apply(each.reshape(stored)).reshape(image.shape) for each in maps]
     if turn.offset > NOTED:
         notes.append(
             f"The label map lies {turn.offset_mm:.2g} mm ({turn.offset:.2g} voxels) off the image by their affines."
         )
-    return LabelMap(labels, label_map.class_names, ours, tuple(notes), instances)
+    labels, instances, ignored = maps
+    return replace(label_map, labels=labels, geometry=ours, notes=tuple(notes), instances=instances, ignored=ignored)
 
 
 def orientation_code(affine: np.ndarray) -> str:
@@ -128,8 +129,12 @@ def _with_dimensions_of(image: MedicalImage, label_map: LabelMap) -> LabelMap:
     else:
         return label_map
     geometry = replace(label_map.geometry, spacing_mm=spacing)
-    instances = None if label_map.instances is None else label_map.instances.reshape(image.shape)
-    return replace(label_map, labels=labels.reshape(image.shape), geometry=geometry, instances=instances)
+    instances, ignored = (
+        None if each is None else each.reshape(image.shape) for each in (label_map.instances, label_map.ignored)
+    )
+    return replace(
+        label_map, labels=labels.reshape(image.shape), geometry=geometry, instances=instances, ignored=ignored
+    )
 
 
 def _in_three(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from medseg_demo.reading.source import Source, decoding, open_source
 from medseg_demo.settings import Settings
 
 MOST_LABELS = 255
+MOST_TABLE = 2**16  # entries of a table of values, beyond which they are searched for
 BINARY_NOTE = "It holds 0 and 255, which were read as 0 and 1."
 # A voxel of a float map may differ from a whole number by the rounding of single precision, and no more.
 WHOLE_TOLERANCE = 1e-6
@@ -35,7 +36,8 @@ def read_label_map(
     class_names: Sequence[str] | None = None,
     image: ImageSource = None,
     settings: Settings | None = None,
-    value_names: Mapping[int, str] | None = None,
+    values: Mapping[int, int] | None = None,
+    ignore: int | None = None,
     colours: Mapping[str, str] | None = None,
     instances: bool = False,
 ) -> LabelMap:
@@ -44,13 +46,14 @@ def read_label_map(
     Args:
         path: The file.
         class_names: Item i names label value i + 1, and greater values are refused; None takes any values up to
-            255 and names them class_1, class_2, …, or as the file or ``value_names`` does.
+            255 and names them class_1, class_2, …, or as the file does.
         image: The image it belongs to, or a function that reads it, called only where the file states its place. A
             label map that is stored in another order or direction of the image's axes is turned without loss; one
             that lies off it by more than a tenth of a voxel is refused. DICOM SEG and contours need it.
         settings: The limits; those of Settings() by default.
-        value_names: What the file's own values mean, such as those of a ``dataset.json`` beside it: matched with
-            ``class_names`` by name.
+        values: Stored value → value in the result, where they differ: several may become one, and one that is not
+            among them is refused. Files that name their labels themselves are matched by these names instead.
+        ignore: The stored value of what nobody annotated, which becomes ``LabelMap.ignored``; None where all is.
         colours: Class name → colour, such as ``{"tumour": "#ff0000"}``: a picture of these colours is a label map.
             Black, and what is fully transparent, is background.
         instances: Whether the values number objects: every one is of class 1, and ``LabelMap.instances`` keeps the
@@ -68,7 +71,7 @@ def read_label_map(
         if seg.is_segmentation(source) or rtstruct.is_rtstruct(source):
             label_map = _from_segments(source, class_names, _image_of(image))
         else:
-            label_map = _from_values(source, class_names, value_names, colours, instances=instances)
+            label_map = _from_values(source, class_names, values, ignore, colours, instances=instances)
         if image is None or not _has_place(label_map, image):
             return label_map
         return _placed(label_map, _image_of(image), source)
@@ -121,7 +124,8 @@ def _from_segments(source: Source, class_names: Sequence[str] | None, image: Med
 def _from_values(
     source: Source,
     class_names: Sequence[str] | None,
-    value_names: Mapping[int, str] | None,
+    lookup: Mapping[int, int] | None,
+    ignore: int | None,
     colours: Mapping[str, str] | None,
     *,
     instances: bool,
@@ -152,12 +156,11 @@ def _from_values(
     values = _one_sample(raw, source)
     if instances:
         return _from_instances(values, raw, class_names, source)
-    if value_names is not None:
+    if lookup is not None and class_names is not None:
         values = _whole(values, source)
-        if class_names is None:
-            class_names = tuple(value_names[value] for value in sorted(value_names) if value > 0)
-        labels, notes = _by_name(values, value_names, class_names, source)
-        return LabelMap(labels, tuple(class_names), raw.geometry, (*raw.notes, *notes))
+        labels, notes = _translate(values, {**lookup, **({} if ignore is None else {ignore: 0})}, class_names, source)
+        ignored = None if ignore is None else values == ignore
+        return LabelMap(labels, tuple(class_names), raw.geometry, (*raw.notes, *notes), ignored=ignored)
     labels, notes = _to_labels(values, source, None if class_names is None else len(class_names))
     names = tuple(class_names) if class_names is not None else _default_names(labels)
     return LabelMap(labels, names, raw.geometry, (*raw.notes, *notes))
@@ -250,7 +253,7 @@ def _by_name(
     name of a file stands for the only class, and a note says so.
     """
     exact = {name: place for place, name in enumerate(class_names, start=1)}
-    alike = {_plain(name): place for name, place in reversed(exact.items())}
+    alike = {plain_name(name): place for name, place in reversed(exact.items())}
     own = {value: name for value, name in own.items() if value != 0}
     present = set(_present(values).tolist()) - {0}
     unnamed = sorted(present - own.keys())
@@ -258,7 +261,7 @@ def _by_name(
         raise UnsupportedImageError(
             f"{source.label} holds the label {unnamed[0]:g}, which its own list of labels does not name. Correct one."
         )
-    places = {value: exact.get(name, alike.get(_plain(name), 0)) for value, name in own.items()}
+    places = {value: exact.get(name, alike.get(plain_name(name), 0)) for value, name in own.items()}
     if len(own) == len(class_names) == 1 and not any(places.values()):
         value, name = next(iter(own.items()))
         note = f"Its only label, {name!r}, was taken for the only class, {class_names[0]!r}."
@@ -278,8 +281,33 @@ def _by_name(
     return labels, (note,) if moved else ()
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """What the same names of labels have in common: no case, and one space for spaces, hyphens and underscores."""
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _translate(
+    values: np.ndarray, lookup: Mapping[int, int], class_names: Sequence[str], source: Source
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Stored values → label values, by a table."""
+    present = _present(values)
+    odd = [value for value in present.tolist() if value and value not in lookup]
+    if odd == [255] and len(class_names) == 1 and len(present) <= 2:
+        return (values == 255).astype(np.uint8), (BINARY_NOTE,)
+    if odd:
+        known = ", ".join(str(value) for value in sorted(lookup)[:20]) + (", …" if len(lookup) > 20 else "")
+        raise UnsupportedImageError(
+            f"{source.label} holds the label {odd[0]:g}, which is none of the classes (their values are {known}). "
+            "Correct it, or name it in dataset.json."
+        )
+    if all(lookup.get(value, 0) == value for value in present.tolist()):
+        return values.astype(np.uint8), ()
+    places = np.array([lookup.get(value, 0) for value in present.tolist()], np.uint8)
+    if present[0] >= 0 and present[-1] < MOST_TABLE:
+        table = np.zeros(present[-1] + 1, np.uint8)
+        table[present] = places
+        return table[values], ()
+    return places[np.searchsorted(present, values)], ()
 
 
 def _to_labels(values: np.ndarray, source: Source, classes: int | None) -> tuple[np.ndarray, tuple[str, ...]]:

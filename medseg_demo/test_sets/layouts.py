@@ -1,10 +1,14 @@
 """Folder → cases: image and mask files are found and matched, in each of the layouts that are read as they are.
 
-* plain: ``images/`` and ``masks/``, matched by stem (images, volumes or NumPy arrays);
+* plain: ``images/`` and ``masks/`` (or ``labels/``, …), matched by stem, ``<case>_mask`` and the like, too;
 * nnU-Net (1 and 2): ``imagesTr``, ``labelsTr`` (split "train") and ``imagesTs``, ``labelsTs`` (split "test"), with
   channel files ``<case>_0000``, ``<case>_0001``, …;
 * Medical Segmentation Decathlon: a ``dataset.json`` whose ``training`` lists pairs of image and label, an image being
-  one file, whose volumes are channels where ``modality`` names several, or a list of files, one a channel.
+  one file, whose volumes are channels where ``modality`` names several, or a list of files, one a channel;
+* a folder a patient, and one folder of all files, told apart by their names: see ``patients.py``.
+
+An image may be the folder or the zip of a DICOM series. References without any image make cases too: predictions are
+scored on them all the same.
 """
 
 from collections import defaultdict
@@ -15,15 +19,30 @@ from pathlib import Path
 from medseg_demo.names import stem
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import DATASET_FILE, channel_names_of
+from medseg_demo.test_sets.patients import (
+    case_files,
+    case_name,
+    case_of_image,
+    case_of_mask,
+    files_of,
+    find_patients,
+    match_names,
+    repeated,
+)
 
 NNUNET_FOLDERS = (("imagesTr", "labelsTr", "train"), ("imagesTs", "labelsTs", "test"))
-# The header of a detached format → what the files beside it are usually called that hold its data.
-DATA_OF = {
-    ".mhd": (".raw", ".zraw"),
-    ".nhdr": (".raw", ".raw.gz"),
-    ".hdr": (".img",),
-    ".hdr.gz": (".img.gz",),
-}
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+MASK_FOLDERS = (
+    *("masks", "mask", "labels", "label", "segmentations", "segmentation", "references", "annotations"),
+    *("ground_truth", "groundtruth", "gt"),
+)
+INSTANCES_FOLDER = "instances"
+
+
+def is_test_set(folder: Path) -> bool:
+    """Whether a folder looks like a test set, by the names inside."""
+    inside = (*IMAGE_FOLDERS, *MASK_FOLDERS, *(name for row in NNUNET_FOLDERS for name in row[:2]), DATASET_FILE)
+    return folder.is_dir() and not folder.name.startswith(".") and any((folder / name).exists() for name in inside)
 
 
 def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -> tuple[Case, ...]:
@@ -34,43 +53,52 @@ def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -
         dataset: Its ``dataset.json``.
         faults: One sentence each.
     """
+    names = channel_names_of(dataset)
     listed = dataset.get("training")
-    if isinstance(listed, list) and not _is_nnunet_1(folder, listed):
-        return _decathlon_cases(folder, listed, channel_names_of(dataset), faults)
-    if any((folder / images).is_dir() for images, _, _ in NNUNET_FOLDERS):
-        return _nnunet_cases(folder, channel_names_of(dataset), faults)
-    missing = [name for name in ("images", "masks") if not (folder / name).is_dir()]
-    if missing:
+    if isinstance(listed, list) and listed and not _is_nnunet(folder, listed):
+        return _decathlon_cases(folder, listed, names, faults)
+    if any((folder / masks).is_dir() for _, masks, _ in NNUNET_FOLDERS):
+        return _nnunet_cases(folder, names, faults)
+    image_folder, mask_folder = _first(folder, IMAGE_FOLDERS), _first(folder, MASK_FOLDERS)
+    instances = mask_folder is None and (folder / INSTANCES_FOLDER).is_dir()
+    mask_folder = folder / INSTANCES_FOLDER if instances else mask_folder
+    if mask_folder is not None:
+        cases = _plain_cases(image_folder, mask_folder, faults)
+        cases = [replace(case, instances=instances) for case in cases]
+        return tuple(replace(case, channel_names=names) for case in cases) if len(names) > 1 else tuple(cases)
+    found = () if image_folder else find_patients(folder, names, faults)
+    if not found and not faults:
+        missing = [name for name, is_there in (("images", image_folder), ("masks", mask_folder)) if not is_there]
         faults.append(
             f"Test set {folder.name!r} has no folder {' and no folder '.join(missing)}. Put the images into images/ "
-            "and their masks, of the same stems, into masks/ (nnU-Net and Decathlon folders are read as they are)."
+            "and their masks, of the same stems, into masks/ (nnU-Net and Decathlon folders are read as they are, and "
+            "so is a folder a patient with <case>_seg in it)."
         )
-        return ()
-    images = {name: (path,) for name, path in _by_stem(folder / "images", _files(folder / "images"), faults).items()}
-    cases = _pair(folder / "images", images, folder / "masks", None, faults)
-    names = channel_names_of(dataset)
-    return tuple(replace(case, channel_names=names) for case in cases) if len(names) > 1 else tuple(cases)
+    return found
 
 
-def _is_nnunet_1(folder: Path, listed: list[object]) -> bool:
-    """Whether channel files lie where Decathlon's listing names images: nnU-Net 1 kept the listing as it was."""
-    names = {
-        stem(Path(entry["image"]).name)
-        for entry in listed
-        if isinstance(entry, dict) and isinstance(entry.get("image"), str)
-    }
+def _first(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def _is_nnunet(folder: Path, listed: list[object]) -> bool:
+    """Whether channel files lie where Decathlon's listing names images: nnU-Net 1 kept the listing as it was.
+
+    Nor is it a listing for us where none of its images is there, but labels lie in nnU-Net's folders.
+    """
+    images = [entry["image"] for entry in listed if isinstance(entry, dict) and isinstance(entry.get("image"), str)]
     folders = [folder / images for images, _, _ in NNUNET_FOLDERS if (folder / images).is_dir()]
-    return any(f"{name}_0000" in stems for stems in map(_stems, folders) for name in names)
-
-
-def _stems(folder: Path) -> set[str]:
-    return {stem(path.name) for path in _files(folder)}
+    stems = {stem(path.name) for each in folders for path in files_of(each)}
+    if any(f"{stem(Path(image).name)}_0000" in stems for image in images):
+        return True
+    has_labels = any((folder / labels).is_dir() for _, labels, _ in NNUNET_FOLDERS)
+    return not stems and has_labels and not any(_inside(folder, image) for image in images)
 
 
 def _nnunet_cases(folder: Path, names: tuple[str, ...], faults: list[str]) -> tuple[Case, ...]:
     pairs = [(folder / images, folder / masks, split) for images, masks, split in NNUNET_FOLDERS]
-    pairs = [(images, masks, split) for images, masks, split in pairs if images.is_dir() and masks.is_dir()]
-    found = [_channel_files(images, faults) for images, _, _ in pairs]
+    pairs = [(images, masks, split) for images, masks, split in pairs if masks.is_dir()]
+    found = [_channel_files(images, faults) if images.is_dir() else {} for images, _, _ in pairs]
     channels = sorted({channel for files in found for paths in files.values() for channel in paths})
     if len(channels) > 1:  # with one file a case, such as a colour picture, names say nothing of files
         channels = sorted({*channels, *(f"{number:04}" for number in range(max(len(names), int(channels[-1]) + 1)))})
@@ -96,14 +124,14 @@ def _nnunet_cases(folder: Path, names: tuple[str, ...], faults: list[str]) -> tu
 def _channel_files(folder: Path, faults: list[str]) -> dict[str, dict[str, Path]]:
     """Case → channel, such as "0001" → file."""
     numbered = []
-    for path in _files(folder):
+    for path in files_of(folder):
         case_id, _, channel = stem(path.name).rpartition("_")
         if len(channel) != 4 or not channel.isdecimal() or not case_id:
             faults.append(f"{folder.name}/{path.name} has no channel number. Name it <case>_0000 and its suffix.")
         else:
             numbered.append(path)
     found: dict[str, dict[str, Path]] = defaultdict(dict)
-    for name, path in _by_stem(folder, numbered, faults).items():
+    for name, path in _by_name(folder, numbered, faults).items():
         found[name[: -len("_0000")]][name[-len("0000") :]] = path
     return found
 
@@ -125,20 +153,28 @@ def _decathlon_cases(
     folder: Path, entries: list[object], names: tuple[str, ...], faults: list[str]
 ) -> tuple[Case, ...]:
     cases = []
+    has_images = _has_images(folder, entries)
     for number, entry in enumerate(entries):
         files = _listed_files(entry)
         if files is None:
             faults.append(f"Entry {number} of training in {DATASET_FILE} has no image and label. Name both files.")
             continue
-        paths = [path for file in files if (path := _inside(folder, file)) is not None]
-        if len(paths) == len(files):
-            cases.append(_decathlon_case(tuple(paths[:-1]), paths[-1], names))
-        else:
-            lost = [file for file in files if _inside(folder, file) is None]
+        found = {file: _inside(folder, file) for file in files}
+        lost = [file for file in (files if has_images else files[-1:]) if found[file] is None]
+        if lost:
             faults += [f"{name} of training in {DATASET_FILE} does not exist in the folder." for name in lost]
+            continue
+        paths = [path for path in found.values() if path is not None]
+        cases.append(_decathlon_case(tuple(Path(file) for file in files[:-1]), tuple(paths[:-1]), paths[-1], names))
     twice = repeated(case.case_id for case in cases)
     faults += [f"Case {case_id!r} is listed twice in {DATASET_FILE}. Remove one entry." for case_id in twice]
     return tuple(cases)
+
+
+def _has_images(folder: Path, entries: list[object]) -> bool:
+    """Whether any listed image is there: references alone are enough to score predictions."""
+    listed = [files[:-1] for entry in entries if (files := _listed_files(entry))]
+    return any(_inside(folder, file) for files in listed for file in files) or not listed
 
 
 def _listed_files(entry: object) -> list[str] | None:
@@ -150,46 +186,46 @@ def _listed_files(entry: object) -> list[str] | None:
     return files if len(files) > 1 and all(isinstance(file, str) for file in files) else None
 
 
-def _decathlon_case(images: tuple[Path, ...], mask: Path, names: tuple[str, ...]) -> Case:
-    if len(images) == 1:
-        case_id = stem(images[0].name)
+def _decathlon_case(listed: tuple[Path, ...], images: tuple[Path, ...], mask: Path, names: tuple[str, ...]) -> Case:
+    if len(listed) == 1:
+        case_id = case_name(listed[0])
         return Case(case_id, images, mask, "train", case_id, channel_names=names if len(names) > 1 else ())
-    case_id = stem(mask.name)
-    own = names if len(names) == len(images) else tuple(stem(path.name) for path in images)
+    case_id = case_name(mask)
+    own = names if len(names) == len(listed) else tuple(stem(path.name) for path in listed)
     return Case(case_id, images, mask, "train", case_id, channel_names=own)
 
 
 def _inside(folder: Path, name: str) -> Path | None:
     path = folder / name
-    return path if path.is_file() and path.resolve().is_relative_to(folder.resolve()) else None
+    return path if path.exists() and path.resolve().is_relative_to(folder.resolve()) else None
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files of a folder, without those that a header beside them keeps its data in."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    data = {
-        path.name[: -len(header)] + ending
-        for path in files
-        for header, endings in DATA_OF.items()
-        if path.name.lower().endswith(header)
-        for ending in endings
-    }
-    return [path for path in files if path.name not in data]
-
-
-def _by_stem(folder: Path, paths: Iterable[Path], faults: list[str]) -> dict[str, Path]:
+def _by_name(folder: Path, paths: Iterable[Path], faults: list[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
-        first = found.setdefault(stem(path.name), path)
+        first = found.setdefault(case_name(path), path)
         if first is not path:
             faults.append(f"{folder.name}/ holds {first.name} and {path.name} of one stem. Keep one, or rename it.")
     return found
 
 
+def _plain_cases(image_folder: Path | None, mask_folder: Path, faults: list[str]) -> list[Case]:
+    if image_folder is None:
+        return _pair(mask_folder, {}, mask_folder, None, faults)
+    images = _by_name(image_folder, case_files(image_folder), faults)
+    return _pair(image_folder, {name: (path,) for name, path in images.items()}, mask_folder, None, faults)
+
+
 def _pair(
     image_folder: Path, images: Mapping[str, tuple[Path, ...]], mask_folder: Path, split: str | None, faults: list[str]
 ) -> list[Case]:
-    masks = _by_stem(mask_folder, _files(mask_folder), faults)
+    """Cases of images and masks of one name; where no image is there at all, of the masks alone."""
+    masks = _by_name(mask_folder, files_of(mask_folder), faults)
+    if not images:
+        masks = match_names(masks, (), case_of_mask)
+        return [Case(name, (), masks[name], split, name) for name in sorted(masks)]
+    masks = match_names(masks, {*images, *filter(None, map(case_of_image, images))}, case_of_mask)
+    images = match_names(images, masks, case_of_image)
     faults += [
         f"{image_folder.name}/{images[name][0].name} has no mask. Add {mask_folder.name}/{name} with its suffix, or "
         "remove the image."
@@ -201,14 +237,3 @@ def _pair(
         for name in sorted(masks.keys() - images.keys())
     ]
     return [Case(name, images[name], masks[name], split, name) for name in sorted(images.keys() & masks.keys())]
-
-
-def repeated(names: Iterable[str]) -> list[str]:
-    """The names that occur more than once, in their order."""
-    seen: set[str] = set()
-    twice: dict[str, None] = {}
-    for name in names:
-        if name in seen:
-            twice[name] = None
-        seen.add(name)
-    return list(twice)

@@ -1,24 +1,21 @@
 """Folder → test set: cases with image, mask, split, group and metadata, every fault reported at once.
 
-The layouts of ``layouts.py`` are read as they are, each of them also with a ``cases.csv`` (``case_id``, and optionally
-``split``, ``group`` and metadata columns). Where there is one, it says which cases belong: pairs of files that it
-leaves out are left out, and a note says so. What ``dataset.json`` may say is in ``labels.py``.
+The layouts of ``layouts.py`` are read as they are, each of them also with a ``cases.csv`` (see ``case_table.py``). What
+``dataset.json`` may say is in ``labels.py``; ``"instances": true`` in it says that masks number objects.
 """
 
-import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.test_sets.case import Case
-from medseg_demo.test_sets.labels import DATASET_FILE, class_names_of, colours_of
-from medseg_demo.test_sets.layouts import find_cases, repeated
-
-CASES_FILE = "cases.csv"
+from medseg_demo.test_sets.case_table import CASES_FILE, apply_table
+from medseg_demo.test_sets.labels import DATASET_FILE, Labels, colours_of, labels_of
+from medseg_demo.test_sets.layouts import find_cases
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,8 @@ class TestSet:
     Attributes:
         name: From ``dataset.json``, else the folder's name.
         folder: Where it lies.
-        class_names: Item i names label value i + 1; None where the test set does not say.
+        class_names: The classes that are scored; None where the test set does not say.
+        labels: What the values of its label maps mean; None likewise.
         colours: Class name → "#rrggbb" of label maps that are colour pictures; None where there is no such table.
         cases: In the order of ``cases.csv``, else of their ids.
         notes: What a person should know about how the folder was read, in plain sentences.
@@ -42,6 +40,12 @@ class TestSet:
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
     colours: Mapping[str, str] | None = None
+    labels: Labels | None = None
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there is an image of every case, as networks need; predictions are scored without."""
+        return all(case.image_paths for case in self.cases)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -68,18 +72,18 @@ def read_test_set(folder: Path | str, *, split: str | None = None) -> TestSet:
     cases = find_cases(folder, dataset, faults)
     notes: tuple[str, ...] = ()
     if (folder / CASES_FILE).exists():
-        cases, notes = _apply_table(folder, cases, faults)
+        cases, notes = apply_table(folder / CASES_FILE, cases, faults)
     elif not cases and not faults:
         faults.append(f"Test set {folder.name!r} holds no case. Put images and masks of the same stems into it.")
-    class_names = class_names_of(dataset, faults)
-    colours = colours_of(dataset, class_names, faults)
-    if colours and not class_names:
-        class_names = tuple(colours)
+    labels = labels_of(dataset, faults)
+    colours = colours_of(dataset, labels.class_names if labels else None, faults)
+    if colours and not labels:
+        labels = Labels.numbered(tuple(colours))
+    numbered = dataset.get("instances") is True
+    cases = tuple(replace(case, colours=colours, labels=labels, instances=case.instances or numbered) for case in cases)
     name = dataset.get("name")
-    if colours:
-        cases = tuple(replace(case, colours=colours) for case in cases)
     name = name if isinstance(name, str) and name else names.shown(folder.resolve().name)
-    test_set = TestSet(name, folder, class_names, cases, notes, colours)
+    test_set = TestSet(name, folder, labels.class_names if labels else None, cases, notes, colours, labels)
     if split is not None and not faults:
         test_set = _select(test_set, split, faults)
     if faults:
@@ -87,18 +91,26 @@ def read_test_set(folder: Path | str, *, split: str | None = None) -> TestSet:
     return test_set
 
 
-def data_hash(test_set: TestSet) -> str:
+def data_hash(test_set: TestSet, digests: Mapping[str, Sequence[bytes]] | None = None) -> str:
     """SHA-256 over case ids, splits and the bytes of all images and masks, hexadecimal.
 
     It does not depend on where the folder lies, nor on the order of the cases.
+
+    Args:
+        test_set: The test set.
+        digests: Case → SHA-256 of each of its files, where they are known.
     """
     sha = hashlib.sha256()
     for case in sorted(test_set.cases, key=lambda case: case.case_id):
         sha.update(f"{case.case_id}\0{case.split or ''}\0".encode())
-        for path in case.files:
-            with path.open("rb") as file:
-                sha.update(hashlib.file_digest(file, "sha256").digest())
+        for digest in (digests or {}).get(case.case_id) or map(_file_digest, case.files):
+            sha.update(digest)
     return sha.hexdigest()
+
+
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _read_dataset(folder: Path, faults: list[str]) -> Mapping[str, object]:
@@ -114,52 +126,6 @@ def _read_dataset(folder: Path, faults: list[str]) -> Mapping[str, object]:
         faults.append(f'{DATASET_FILE} is no JSON object. Write {{"labels": {{"background": 0, …}}}}, or remove it.')
         return {}
     return dataset
-
-
-def _apply_table(folder: Path, cases: tuple[Case, ...], faults: list[str]) -> tuple[tuple[Case, ...], tuple[str, ...]]:
-    by_id = {case.case_id: case for case in cases}
-    listed = []
-    for row in _read_table(folder, faults):
-        case = by_id.get(row["case_id"])
-        if case is None:
-            faults.append(
-                f"Case {row['case_id']!r} stands in {CASES_FILE} but lacks an image or a mask. Add the files, or "
-                "remove the row."
-            )
-            continue
-        metadata = {key: value for key, value in row.items() if key not in ("case_id", "split", "group")}
-        listed.append(
-            replace(case, split=row.get("split") or case.split, group=row.get("group") or case.group, metadata=metadata)
-        )
-    left_out = sorted(by_id.keys() - {case.case_id for case in listed})
-    if not left_out or faults:
-        return tuple(listed), ()
-    shown = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")
-    return tuple(listed), (f"{len(left_out)} case(s) do not stand in {CASES_FILE} and are left out: {shown}.",)
-
-
-def _read_table(folder: Path, faults: list[str]) -> list[dict[str, str]]:
-    try:
-        with (folder / CASES_FILE).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, ValueError, csv.Error) as error:
-        faults.append(f"{CASES_FILE} cannot be read ({error}). Save it as comma-separated text in UTF-8.")
-        return []
-    if "case_id" not in (reader.fieldnames or ()):
-        faults.append(f"{CASES_FILE} has no column case_id. Name the columns in its first line: case_id,split,group.")
-        return []
-    if not rows:
-        faults.append(f"{CASES_FILE} has no rows. List the cases in it, or remove it.")
-    sound = []
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values() or not row["case_id"]:
-            faults.append(f"Line {number} of {CASES_FILE} does not have one value for each column. Correct it.")
-        else:
-            sound.append(row)
-    twice = repeated(row["case_id"] for row in sound)
-    faults += [f"Case {case_id!r} stands twice in {CASES_FILE}. Remove one row." for case_id in twice]
-    return sound
 
 
 def _select(test_set: TestSet, split: str, faults: list[str]) -> TestSet:

@@ -12,11 +12,11 @@ from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.orientation import network_orientation
-from medseg_demo.reading.labels import compare_geometry, read_label_map
+from medseg_demo.reading.labels import compare_geometry
 from medseg_demo.segmenting.appearance import appearance
 from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_tensor
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.case import Case, read_case_image
+from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
 from medseg_demo.test_sets.test_set import TestSet
 from medseg_demo.training.augmentation import IMAGE, LABEL
 
@@ -55,9 +55,7 @@ def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None 
         try:
             image = read_case_image(case, settings=settings)
             check_channels(image, card)
-            mask = read_label_map(
-                case.mask_path, class_names=card.class_names, image=image, settings=settings, colours=case.colours
-            )
+            mask = read_case_reference(case, class_names=card.class_names, image=image, settings=settings)
         except MedsegError as error:
             faults.append(f"Case {case.case_id!r}: {error}")
             continue

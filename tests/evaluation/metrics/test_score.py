@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,8 +53,7 @@ def test_a_case_scores_as_the_single_functions_do(data):
     rows = score_case(reference, prediction, labels=LABELS, spacing=spacing, metrics="all", tolerance=0.7)
     for value, row in zip(LABELS, rows, strict=True):
         expected = single_functions(reference == value, prediction == value, spacing, 0.7)
-        sizes = {"reference_volume", "predicted_volume"}
-        assert {k: row[k] for k in METRICS.keys() - sizes} == pytest.approx(expected, nan_ok=True)
+        assert {name: row[name] for name in expected} == pytest.approx(expected, nan_ok=True)
 
 
 def test_one_row_a_class_in_the_order_of_the_labels(maps):
@@ -114,6 +115,48 @@ def test_any_integers(maps, dtype):
 def test_values_are_plain_floats(maps):
     for row in score_case(*maps, labels=LABELS, metrics="all"):
         assert {type(row[name]) for name in METRICS} == {float}
+
+
+def test_a_class_may_be_a_union_of_values_and_classes_may_overlap(maps):
+    union, part = score_case(*maps, labels={(1, 2, 3): "all", (2,): "b"})
+    assert union["dice"] == metrics_package.dice(maps[0] > 0, maps[1] > 0)
+    assert part["dice"] == score_case(*maps, labels={2: "b"})[0]["dice"]
+
+
+def test_what_nobody_annotated_is_in_no_count():
+    reference, prediction = np.array([[1, 1, 0, 0, 9, 9]]), np.array([[1, 0, 1, 0, 1, 0]])
+    (row,) = score_case(reference, prediction, labels={1: "x"}, ignored=9, metrics=["dice", "precision", "specificity"])
+    assert (row["dice"], row["precision"], row["specificity"]) == (0.5, 0.5, 0.5)
+    assert (row["reference_volume"], row["predicted_volume"]) == (2, 2)
+    (same,) = score_case(reference, prediction, labels={1: "x"}, ignored=reference == 9, metrics=["dice"])
+    assert same["dice"] == row["dice"]
+
+
+def test_no_border_runs_along_what_nobody_annotated():
+    reference, prediction = np.zeros((2, 7, 12), np.uint8)
+    reference[1:6, 1:], prediction[1:6, 3:] = 1, 1
+    reference[:, 8:] = 9
+    # The borders from column 8 on are unknown: there both masks may go on, and end nowhere.
+    known = score_case(reference, prediction, labels={1: "x"}, ignored=9, metrics=["hd", "nsd"], tolerance=0.0)[0]
+    assert known["hd"] == 2
+    ours = {(y, x) for y in range(1, 6) for x in range(1, 8) if y in (1, 5) or x == 1}
+    theirs = {(y, x) for y in range(1, 6) for x in range(3, 8) if y in (1, 5) or x == 3}
+    assert known["nsd"] == 2 * len(ours & theirs) / (len(ours) + len(theirs))
+
+
+def test_masks_that_touch_only_the_unknown_have_no_distance():
+    reference = np.array([[9, 9, 9], [9, 1, 9], [9, 9, 9]])
+    (row,) = score_case(reference, reference, labels={1: "x"}, ignored=9)
+    assert row["dice"] == 1
+    assert math.isnan(row["hd95"])
+
+
+def test_each_class_may_have_a_tolerance_of_its_own():
+    reference, prediction = np.zeros((2, 8, 8), np.uint8)
+    reference[2, 2] = prediction[2, 5] = 1
+    reference[6, 2] = prediction[6, 5] = 2
+    rows = score_case(reference, prediction, labels={1: "a", 2: "b"}, tolerance={"a": 3.0})
+    assert [row["nsd"] for row in rows] == [1, 0]
 
 
 def test_labels_that_the_dtype_cannot_hold_are_absent(maps):

@@ -5,14 +5,11 @@ from importlib.metadata import version
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_series import write_sparse_test_set
-from PIL import Image
 
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.runs.cases import read_case
 from evaluation.runs.classes import ClassMatch, match_classes
-from evaluation.runs.predictors import CheckpointPredictor, FolderPredictor, Stopped, label_maps_in
-from medseg_demo.errors import OptionError
+from evaluation.runs.predictors import CheckpointPredictor, Stopped
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
@@ -88,76 +85,3 @@ def test_what_moves_a_score_is_among_the_settings(brightness):
         "batch_size": 0,
         "threshold": 0.5,
     }
-
-
-def test_a_folder_gives_what_lies_in_it(case, data, tmp_path):
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    np.save(theirs / "case_00.npy", np.eye(64))
-    predictor = FolderPredictor(label_maps_in(theirs), "theirs", ("square",))
-    assert np.array_equal(predictor.predict(case, data, threading.Event()), np.eye(64))
-    first = predictor.run_digest([case])
-    np.save(theirs / "case_00.npy", np.eye(64) * 0.4)
-    assert predictor.run_digest([case]) != first
-    with pytest.raises(CaseError, match=r"Case 'case_00', prediction: .*value 0\.4"):
-        predictor.predict(case, data, threading.Event())
-
-
-def test_a_dicom_seg_without_empty_frames_is_placed_on_the_image(tmp_path):
-    labels = write_sparse_test_set(tmp_path)
-    volume = read_test_set(tmp_path).cases[0]
-    predictor = FolderPredictor(label_maps_in(tmp_path / "masks"), "theirs", ("thing",))
-    data = read_case(volume, class_names=("thing",), settings=SETTINGS)
-    assert np.array_equal(predictor.predict(volume, data, threading.Event()), labels)
-
-
-def test_a_prediction_of_another_size_is_not_resized(case, data, tmp_path):
-    Image.fromarray(np.zeros((64, 32), np.uint8)).save(tmp_path / "case_00.png")
-    predictor = FolderPredictor(label_maps_in(tmp_path), "theirs", ("square",))
-    with pytest.raises(CaseError, match=r"prediction has shape \(64, 32\) but image has \(64, 64\)"):
-        predictor.predict(case, data, threading.Event())
-
-
-def test_a_case_without_a_prediction_has_no_digest(case, data):
-    predictor = FolderPredictor({}, "theirs", ("square",))
-    assert predictor.digest(case) == ""
-    with pytest.raises(CaseError, match="'case_00' has no prediction"):
-        predictor.predict(case, data, threading.Event())
-
-
-def swapped_predictions(folder, labels):
-    """Predictions of case_01 that number two classes the other way round, with their own dataset.json."""
-    folder.mkdir()
-    Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(folder / "case_01.png")
-    (folder / "dataset.json").write_text(labels)
-    return FolderPredictor(label_maps_in(folder), "theirs", ("anterior", "posterior"))
-
-
-def two_class_case(folder):
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True)
-    Image.fromarray(np.array([[0, 100, 200]], np.uint8)).save(folder / "images" / "case_01.png")
-    Image.fromarray(np.array([[0, 2, 1]], np.uint8)).save(folder / "masks" / "case_01.png")
-    (case,) = read_test_set(folder).cases
-    return case, read_case(case, class_names=("anterior", "posterior"), settings=SETTINGS)
-
-
-def test_predictions_that_name_their_own_values_are_matched_by_name(tmp_path):
-    case, data = two_class_case(tmp_path / "set")
-    predictor = swapped_predictions(tmp_path / "a", '{"labels": {"background": 0, "posterior": 1, "anterior": 2}}')
-    assert predictor.predict(case, data, threading.Event()).tolist() == data.reference.labels.tolist() == [[0, 2, 1]]
-    strangers = swapped_predictions(tmp_path / "b", '{"labels": {"background": 0, "body": 1, "anterior": 2}}')
-    with pytest.raises(CaseError, match="'body' is none of them"):
-        strangers.predict(case, data, threading.Event())
-
-
-@pytest.mark.parametrize("content", ["{", '{"labels": {"a": "b"}}', '{"labels": {"a": 1, "b": 1}}', "[" * 100_000])
-def test_an_unusable_list_of_own_values_is_said(tmp_path, content):
-    with pytest.raises(OptionError, match=r"Predictions 'a': their dataset\.json cannot be used"):
-        swapped_predictions(tmp_path / "a", content)
-
-
-def test_regions_are_no_own_values(tmp_path):
-    case, data = two_class_case(tmp_path / "set")
-    regions = swapped_predictions(tmp_path / "a", '{"labels": {"background": 0, "whole": [1, 2], "core": [2]}}')
-    assert regions.predict(case, data, threading.Event()).tolist() == [[0, 1, 2]]

@@ -6,7 +6,8 @@ import pytest
 from dicom_series import write_sparse_test_set
 from PIL import Image
 
-from evaluation.runs.preflight import _outline, examine, read_test_sets
+from evaluation.runs.cases import PICTURES, read_outline
+from evaluation.runs.preflight import examine, read_test_sets
 from medseg_demo.errors import TestSetError
 from medseg_demo.reading import read_image
 from medseg_demo.settings import Settings
@@ -91,8 +92,8 @@ def test_a_case_that_cannot_be_opened_has_no_digest(make_test_set):
     assert "cannot be opened" in examined.fault
 
 
-def case_of(path):
-    return Case(path.stem, (path,), path)
+def outline_of(path):
+    return read_outline(Case(path.stem, (path,), path), settings=Settings(), formats=PICTURES)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -102,13 +103,13 @@ def test_the_header_of_a_picture_tells_what_reading_it_gives(tmp_path, orientati
     for suffix in ("png", "jpg", "tif"):
         path = tmp_path / f"turned.{suffix}"
         Image.fromarray(np.eye(40, 60, dtype=np.uint8) * 200).save(path, exif=exif)
-        assert _outline(case_of(path), Settings()).shape == read_image(path).shape, suffix
+        assert outline_of(path).shape == read_image(path).shape, suffix
 
 
 def test_pages_and_volumes_are_read(tmp_path):
     pages = [Image.fromarray(np.eye(40, 60, k=k, dtype=np.uint8)) for k in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
-    assert _outline(case_of(tmp_path / "pages.tif"), Settings()).shape == (3, 40, 60)
+    assert outline_of(tmp_path / "pages.tif").shape == (3, 40, 60)
 
 
 def test_a_dicom_seg_without_empty_frames_has_no_fault(tmp_path):
@@ -120,7 +121,7 @@ def test_pictures_are_not_decoded(make_test_set, monkeypatch):
     def refuse(*args, **named):
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr("evaluation.runs.preflight.read_case_image", refuse)
+    monkeypatch.setattr("evaluation.runs.cases.read_case_image", refuse)
     assert examine(read_test_set(make_test_set(cases=2))).faults == ()
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.runs.predictors import label_maps_in
+from evaluation.runs.prediction_folder import label_maps_in
 from evaluation.runs.request import Predictions, RunOptions, check_request
 from medseg_demo.errors import OptionError, TestSetError
 from medseg_demo.test_sets.test_set import read_test_set
@@ -37,7 +37,7 @@ def test_a_sound_request_knows_matches_and_files(test_set, brightness):
     request = check_request([test_set], [brightness], [given], RunOptions())
     assert request.matches[0][0].class_names == ("bright",)
     assert sorted(request.files["observer"]) == ["case_00", "case_01"]
-    assert request.notes == ()
+    assert request.own_labels == {"observer": None}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_two_of_one_name_are_refused(test_set, brightness):
 
 def test_predictions_of_no_case_are_refused(test_set, tmp_path):
     (tmp_path / "theirs").mkdir()
-    (tmp_path / "theirs" / "case_00_pred.png").write_bytes(b"")
+    (tmp_path / "theirs" / "case_07.png").write_bytes(b"")
     with pytest.raises(TestSetError, match=r"'theirs': no label map is named like a case \(a case is 'case_00'\)"):
         check_request([test_set], [], [Predictions(tmp_path / "theirs", "theirs")], RunOptions())
 

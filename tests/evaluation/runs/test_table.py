@@ -1,17 +1,21 @@
 from evaluation.results.table import read_results, write_results
-from evaluation.runs.predictors import FolderPredictor, label_maps_in
+from evaluation.runs.prediction_folder import FolderPredictor, label_maps_in
 from evaluation.runs.preflight import examine
 from evaluation.runs.request import RunOptions
 from evaluation.runs.store import CaseScores
 from evaluation.runs.table import Part, put_together
+from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import read_test_set
 
 SCORES = CaseScores("ok", "", ({"class_name": "square", "dice": 0.5, "distance_unit": "px", "size_unit": "px"},))
 
 
+def observer(folder, name="observer"):
+    return FolderPredictor(label_maps_in(folder / "masks"), name, Labels.numbered(["square"]))
+
+
 def make_part(folder, name="observer", **options):
-    predictor = FolderPredictor(label_maps_in(folder / "masks"), name, ("square",))
-    return Part(examine(read_test_set(folder)), predictor, RunOptions(**options))
+    return Part(examine(read_test_set(folder)), observer(folder, name), RunOptions(**options))
 
 
 def test_the_settings_hash_is_of_what_moves_a_score(make_test_set):
@@ -28,8 +32,9 @@ def test_the_key_is_of_prediction_case_and_settings(make_test_set):
     keys = [part.key(case) for case in part.examined.cases]
     assert keys[0].checkpoint_hash == keys[1].checkpoint_hash  # the same bytes
     assert keys[0].case_hash != keys[1].case_hash
+    examined = part.examined.cases[1]
     (folder / "masks" / "case_01.png").unlink()
-    assert part.key(part.examined.cases[1]) is None
+    assert Part(part.examined, observer(folder), part.options).key(examined) is None
 
 
 def test_cases_without_scores_make_a_run_partial(make_test_set, tmp_path):

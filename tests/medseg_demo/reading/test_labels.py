@@ -268,32 +268,28 @@ def test_0_and_255_are_said(tmp_path):
     assert read_label_map(tmp_path / "b.npy").notes == ()
 
 
-def test_own_names_are_matched_by_name_not_by_number(tmp_path):
-    np.save(tmp_path / "a.npy", LABELS)
-    own = {0: "background", 1: "Posterior", 2: "anterior"}
-    label_map = read_label_map(tmp_path / "a.npy", class_names=("anterior", "posterior"), value_names=own)
-    np.testing.assert_array_equal(label_map.labels, np.array([0, 2, 1])[LABELS])
-    assert "matched by name" in label_map.notes[0]
-    with pytest.raises(UnsupportedImageError, match=r"'kidney' is none of them"):
-        read_label_map(tmp_path / "a.npy", class_names=("anterior", "body"), value_names={1: "anterior", 2: "kidney"})
-    with pytest.raises(UnsupportedImageError, match="label 2, which its own list"):
-        read_label_map(tmp_path / "a.npy", class_names=("anterior", "posterior"), value_names={1: "anterior"})
+def test_stored_values_become_others_by_a_table(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0, 17, 53, 1035]], np.int32))
+    names, values = ("hippocampus", "insula"), {17: 1, 53: 1, 1035: 2}
+    assert read_label_map(tmp_path / "a.npy", class_names=names, values=values).labels.tolist() == [[0, 1, 1, 2]]
+    with pytest.raises(UnsupportedImageError, match="label 53, which is none of the classes"):
+        read_label_map(tmp_path / "a.npy", class_names=names, values={17: 1, 1035: 2})
+    np.save(tmp_path / "b.npy", np.array([[0, -5, 2**40]], np.int64))
+    assert read_label_map(tmp_path / "b.npy", class_names=names, values={-5: 2, 2**40: 1}).labels.tolist() == [
+        [0, 2, 1]
+    ]
 
 
-def test_a_name_that_is_the_same_wins_over_one_that_is_alike(tmp_path):
-    np.save(tmp_path / "a.npy", LABELS)
-    names = ("left lung", "left_lung")
-    label_map = read_label_map(tmp_path / "a.npy", class_names=names, value_names={1: "left_lung", 2: "left lung"})
-    np.testing.assert_array_equal(label_map.labels, np.array([0, 2, 1])[LABELS])
+def test_what_nobody_annotated_is_told_from_the_labels(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0, 1, 255]], np.uint8))
+    label_map = read_label_map(tmp_path / "a.npy", class_names=("tumour",), values={1: 1}, ignore=255)
+    assert (label_map.labels.tolist(), label_map.ignored.tolist()) == ([[0, 1, 0]], [[False, False, True]])
 
 
-def test_the_only_name_stands_for_the_only_class_and_says_so(tmp_path):
-    np.save(tmp_path / "a.npy", (LABELS == 1).astype(np.uint8) * 7)
-    label_map = read_label_map(tmp_path / "a.npy", class_names=("lung",), value_names={7: "Lungs"})
-    np.testing.assert_array_equal(label_map.labels, LABELS == 1)
-    assert label_map.notes == ("Its only label, 'Lungs', was taken for the only class, 'lung'.",)
-    with pytest.raises(UnsupportedImageError, match="label 7, which its own list"):
-        read_label_map(tmp_path / "a.npy", class_names=("lung",), value_names={1: "Lungs"})
+def test_0_and_255_are_a_mask_of_the_only_class(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[0, 255]], np.uint8))
+    label_map = read_label_map(tmp_path / "a.npy", class_names=("tumour",), values={1: 1})
+    assert (label_map.labels.tolist(), label_map.notes) == ([[0, 1]], (BINARY_NOTE,))
 
 
 COLOURS = {"tumour": "#ff0000", "liver": "00FF10"}

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from evaluation.results.table import Results, Run
-from evaluation.runs.predictors import label_maps_in
+from evaluation.runs.prediction_folder import label_maps_in
 from evaluation.ui.evaluate import run_job
 from evaluation.ui.evaluate.board import Choices
 from medseg_demo.errors import OptionError
