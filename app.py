@@ -44,6 +44,7 @@ from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.tab import SegmentTab
 from medseg_demo.ui.session import LIFETIME_S, Sessions
 from medseg_demo.ui.tab import PROGRESS_EVERY_S, THREADS
+from medseg_demo.ui.tab import STYLESHEET as BAR_STYLESHEET
 from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
 
 EVALUATIONS_AT_ONCE = 2  # each has processes that score
@@ -95,7 +96,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs."""
     return {
         "theme": make_theme(),
-        "css_paths": [STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
+        "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
         "js": PAGE_SCRIPT.read_text(encoding="utf-8"),
         "footer_links": ["api"],
         "run_history": False,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,8 @@ from medseg_demo.ui.session import Session, Sessions
 Updates = Mapping[str, object]  # by the names of parts
 Changes = dict[Component, object]
 Event = Callable[..., Any]  # such as ``button.click``
+
+STYLESHEET = Path(__file__).parent / "bar.css"
 
 # The engine gives runs their turns and tells each its place, so that Gradio's own queue must not hold them back.
 RUNS_AT_ONCE = 64
