@@ -13,13 +13,15 @@ function build(tag, attributes = {}, ...children) {
 // Letters at the end of a long name that are always seen: names of networks start alike. ui/markup.py does the same.
 const TAIL = 10;
 
-// A name that ends in the middle where there is no room for it; the whole of it is its title.
+// A name that ends in the middle where there is no room for it. What is seen are the style's pictures of head and tail;
+// the text itself stays whole, for its title, for screen readers, and for who copies it.
 function setName(node, text) {
   if (node.title === text && node.textContent === text) return;
+  const cut = text.length > TAIL + 3 ? -TAIL : text.length;
   node.title = text;
   node.classList.add("mv-middle");
-  const parts = text.length > TAIL + 3 ? [text.slice(0, -TAIL), text.slice(-TAIL)] : [text];
-  node.replaceChildren(...parts.map((part) => build("span", {}, part)));
+  Object.assign(node.dataset, { head: text.slice(0, cut), tail: cut < 0 ? text.slice(cut) : "" });
+  node.replaceChildren(build("span", {}, text));
 }
 
 // The same for what holds plain text only, such as the options of a menu: so many letters at most.

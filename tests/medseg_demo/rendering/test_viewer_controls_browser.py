@@ -135,7 +135,7 @@ def test_the_ruler_measures_millimetres(lungs):
     lungs.page.mouse.move(*lungs.place(0, 40, 50), steps=5)
     lungs.page.mouse.up()
     lungs.settle()
-    expect(lungs.page.locator(".mv-measured")).to_have_text("25.0 mm")  # 50 px of 0.5 mm
+    expect(lungs.page.locator(".mv-rulers li")).to_have_text("1: 25.0 mm")  # 50 px of 0.5 mm
 
 
 def test_control_and_wheel_zoom_about_the_pointer(lungs):
