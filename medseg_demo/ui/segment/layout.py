@@ -16,6 +16,7 @@ Parts = dict[str, Any]  # components; which events each has, only Gradio knows
 
 html = partial(gr.HTML, apply_default_css=False)
 
+LEAST_THRESHOLD = 0.005  # and the step, as in the viewer
 DOWNLOADS = {
     "label_map": texts.LABEL_MAP,
     "overlay": texts.OVERLAY,
@@ -81,7 +82,14 @@ def _checkpoint() -> Parts:
 def _options() -> Parts:
     with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):
         return {
-            "threshold": gr.Slider(0.01, 0.99, 0.5, step=0.01, label=texts.THRESHOLD, info=texts.THRESHOLD_HINT),
+            "threshold": gr.Slider(
+                LEAST_THRESHOLD,
+                1 - LEAST_THRESHOLD,
+                0.5,
+                step=LEAST_THRESHOLD,
+                label=texts.THRESHOLD,
+                info=texts.THRESHOLD_HINT,
+            ),
             "flips": gr.Checkbox(label=texts.FLIPS, info=texts.FLIPS_HINT),
             "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
             "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0, minimum=0),

@@ -12,7 +12,7 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.code_view import CODE_PARTS, run_code
 from medseg_demo.ui.segment import export_handlers, given_view, handlers, run_handlers, updates
 from medseg_demo.ui.segment.example import Example
-from medseg_demo.ui.segment.layout import lay_out
+from medseg_demo.ui.segment.layout import LEAST_THRESHOLD, lay_out
 from medseg_demo.ui.segment.state import Choices, Work
 from medseg_demo.ui.segment.updates import Updates
 from medseg_demo.ui.session import Running, Sessions
@@ -96,8 +96,8 @@ class SegmentTab(Tab):
         """The viewer's threshold and the control of the page are one: moving either decides the result again."""
 
         def let_go(call: Call) -> Updates:
-            value, point = call.event.value, call.event.point
-            return run_handlers.decide(call.session.part(Work), call.session.folder, round(float(value), 2), point)
+            value = min(max(round(float(call.event.value), 3), LEAST_THRESHOLD), 1 - LEAST_THRESHOLD)
+            return run_handlers.decide(call.session.part(Work), call.session.folder, value, call.event.point)
 
         def typed(call: Call, value: float) -> Updates:
             return run_handlers.decide(call.session.part(Work), call.session.folder, value)
