@@ -51,6 +51,9 @@ LATE = (
     "playwright",
     "trimesh",
     "openvino",
+    "segmentation_models_pytorch",
+    "timm",
+    "torchvision",
     "nncf",
     "onnx",
 )

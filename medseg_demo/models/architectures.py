@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
 Builder = Callable[..., nn.Module]
 
+# Those of segmentation-models-pytorch, whose import takes a second that a network converted before does not need.
+SMP_NETWORKS = (
+    "DPT", "DeepLabV3", "DeepLabV3Plus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "Segformer", "UPerNet", "Unet",
+    "UnetPlusPlus",
+)  # fmt: skip
 MONAI_NETWORKS = {
     "MonaiAttentionUnet": "AttentionUnet",
     "MonaiBasicUNet": "BasicUNet",
@@ -16,6 +20,12 @@ MONAI_NETWORKS = {
     "MonaiSegResNet": "SegResNet",
     "MonaiUNet": "UNet",
 }
+
+
+def _build_smp(architecture: str, /, **parameters: object) -> nn.Module:
+    import segmentation_models_pytorch as smp
+
+    return getattr(smp, architecture)(**parameters)
 
 
 def _build_monai(architecture: str, /, *, in_channels: int = 1, classes: int = 1, **parameters: object) -> nn.Module:
@@ -30,7 +40,7 @@ def _build_monai(architecture: str, /, *, in_channels: int = 1, classes: int = 1
 
 
 ARCHITECTURES: Mapping[str, Builder] = {
-    **{network.__name__: network for network in smp.MODEL_ARCHITECTURES_MAPPING.values()},
+    **{name: partial(_build_smp, name) for name in SMP_NETWORKS},
     **{name: partial(_build_monai, name) for name in MONAI_NETWORKS},
 }
 

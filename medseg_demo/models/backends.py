@@ -15,11 +15,11 @@ from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import ModelCard
-from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.checkpoint import SAVED, Checkpoint
 from medseg_demo.models.compute import Compute, ThreadLimit, choose_compute, processors
-from medseg_demo.models.conversion import ConversionError, import_openvino, to_openvino
+from medseg_demo.models.conversion import ConversionError, import_openvino, kept_model, parameters_in, to_openvino
 from medseg_demo.models.intermediate import IntermediateNetwork
-from medseg_demo.models.network import Network, bytes_of, pad_where_needed, parameters_of
+from medseg_demo.models.network import Network, SavedNetwork, bytes_of, pad_where_needed, parameters_of
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,16 +51,30 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
     card, network, note = checkpoint.card, checkpoint.network, compute.note
     if isinstance(network, IntermediateNetwork):
         return _make_intermediate(checkpoint, network, compute)
-    padded = pad_where_needed(network, card.input_size)
+    shape, kind = (1, card.in_channels, *card.input_size), ""
+    if isinstance(network, SavedNetwork):
+        kind = SAVED
+        ready = _make_kept(checkpoint, compute, shape) if compute.backend == "openvino" else None
+        if ready is not None:
+            return ready
+    padded = pad_where_needed(checkpoint.module, card.input_size)
     if compute.backend == "openvino":
-        shape = (1, card.in_channels, *card.input_size)
         try:
-            model = to_openvino(padded, shape, digest=checkpoint.digest, cache_dir=compute.cache_dir)
-            return OpenVinoNetwork(model, card, compute, parameters=checkpoint.parameters)
+            model = to_openvino(padded, shape, digest=checkpoint.digest, cache_dir=compute.cache_dir, kind=kind)
+            return OpenVinoNetwork(model, card, compute, parameters=parameters_of(padded))
         except ConversionError as error:
             note = f"PyTorch runs {checkpoint.name!r} in place of OpenVINO: {error}."
             logger.warning(note)
     return TorchNetwork(padded, card, compute, note=note)
+
+
+def _make_kept(checkpoint: Checkpoint, compute: Compute, shape: tuple[int, ...]) -> Network | None:
+    """From the cache folder, without the network of PyTorch; None where that is needed after all."""
+    with suppress(ConversionError):
+        model = kept_model(shape, digest=checkpoint.digest, cache_dir=compute.cache_dir, kind=SAVED)
+        if model is not None:
+            return OpenVinoNetwork(model, checkpoint.card, compute, parameters=parameters_in(model))
+    return None
 
 
 def _make_intermediate(checkpoint: Checkpoint, network: IntermediateNetwork, compute: Compute) -> Network:

@@ -3,8 +3,9 @@
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
@@ -14,9 +15,12 @@ from medseg_demo.models.checkpoint import (
     WEIGHTS_FILE,
     Checkpoint,
     FileStates,
+    check_encoder,
     describe,
+    digest,
     file_states,
     find_weights,
+    is_converted,
     load_folder,
     read_config,
 )
@@ -54,13 +58,17 @@ class CatalogEntry:
     note: str = ""
 
 
-def list_checkpoints(directory: Path) -> list[CatalogEntry]:
+def list_checkpoints(directory: Path, cache_dir: Path | None = None) -> list[CatalogEntry]:
     """Every checkpoint folder of a directory, by name.
 
     Configuration and card are checked, and that a safetensors file is whole. Weights are not loaded: whether they fit
     the network shows when they are.
+
+    Args:
+        directory: The checkpoints folder.
+        cache_dir: Of converted networks. What lies there was checked before, which spares the import of encoders.
     """
-    return [_inspect(folder) for folder in _folders(directory)]
+    return [_inspect(folder, cache_dir) for folder in _folders(directory)]
 
 
 def to_records(entries: Iterable[CatalogEntry]) -> list[dict[str, object]]:
@@ -87,18 +95,25 @@ def find_checkpoint(name: str, directory: Path) -> tuple[str, Path]:
         UnknownCheckpointError: There is none of that name; the valid ones are listed.
         InvalidCheckpointError: The checkpoint exists, but cannot be used.
     """
-    return _find(name, directory, list_checkpoints(directory))
+    return _find(name, directory, _inspect)
 
 
-def load_checkpoint(name: str | Path, directory: Path = ROOT / "checkpoints") -> Checkpoint:
+def load_checkpoint(
+    name: str | Path, directory: Path = ROOT / "checkpoints", *, cache_dir: Path | None = None
+) -> Checkpoint:
     """Load a checkpoint by the name of its folder in ``directory``, by its path, or from the Hub as ``owner/name``.
+
+    Args:
+        name: Of one of these kinds.
+        directory: The checkpoints folder.
+        cache_dir: Of converted networks; one that lies there is built for PyTorch only where somebody needs that.
 
     Raises:
         UnknownCheckpointError: There is none of that name; the valid ones are listed.
         InvalidCheckpointError: It cannot be used, and why.
     """
-    found, folder = find_checkpoint(str(name), directory)
-    return load_folder(folder, name=found)
+    found, folder = _find(str(name), directory, partial(_inspect, cache_dir=cache_dir))
+    return load_folder(folder, name=found, cache_dir=cache_dir)
 
 
 class Catalog:
@@ -106,12 +121,13 @@ class Catalog:
 
     Args:
         directory: The checkpoints folder.
+        cache_dir: As for ``load_checkpoint``.
         most_bytes: Of memory that the kept ones may take, the networks made ready from them included. The ones that
             were not used for longest go; the last one stays however large it is.
     """
 
-    def __init__(self, directory: Path, *, most_bytes: int = 2**30) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, *, cache_dir: Path | None = None, most_bytes: int = 2**30) -> None:
+        self.directory, self.cache_dir = directory, cache_dir
         self._most_bytes = most_bytes
         self._listed: dict[Path, tuple[FileStates, CatalogEntry]] = {}
         self._kept: OrderedDict[Path, _Kept] = OrderedDict()
@@ -119,14 +135,16 @@ class Catalog:
 
     def entries(self) -> list[CatalogEntry]:
         """As ``list_checkpoints``; only folders whose files changed are looked at again."""
-        before = self._listed  # replaced as a whole, so that no thread sees a half
-        listed = {}
-        for folder in _folders(self.directory):
-            states = file_states(folder)
-            known = before.get(folder)
-            listed[folder] = known if known and known[0] == states else (states, _inspect(folder))
-        self._listed = listed
-        return [entry for _, entry in listed.values()]
+        entries = [self._entry(folder) for folder in _folders(self.directory)]
+        for gone in self._listed.keys() - {entry.folder for entry in entries}:
+            self._listed.pop(gone, None)
+        return entries
+
+    def _entry(self, folder: Path) -> CatalogEntry:
+        states, known = file_states(folder), self._listed.get(folder)
+        if known is None or known[0] != states:
+            known = self._listed[folder] = states, _inspect(folder, self.cache_dir)
+        return known[1]
 
     def load(self, name: str) -> Checkpoint:
         """The checkpoint of that name, loaded once while it is kept and its files stay the same.
@@ -140,14 +158,14 @@ class Catalog:
             UnknownCheckpointError: There is none of that name.
             InvalidCheckpointError: It cannot be used.
         """
-        found, folder = _find(name, self.directory, self.entries())
+        found, folder = _find(name, self.directory, self._entry)
         with self._lock:
             kept = self._kept.setdefault(folder, _Kept())
             self._kept.move_to_end(folder)
         with kept.lock:  # others load other checkpoints meanwhile
             states = file_states(folder)
             while kept.states != states:
-                loaded = load_folder(folder, name=found)
+                loaded = load_folder(folder, name=found, cache_dir=self.cache_dir)
                 states, before = file_states(folder), states
                 if states == before:  # else it was replaced while it was read
                     kept.states, kept.checkpoint = states, loaded
@@ -182,21 +200,22 @@ def _folders(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _find(name: str, directory: Path, entries: list[CatalogEntry]) -> tuple[str, Path]:
-    for entry in entries:
-        if entry.name == name:
-            if entry.problem:
-                raise InvalidCheckpointError(entry.problem)
-            return entry.name, entry.folder
+def _find(name: str, directory: Path, inspect: Callable[[Path], CatalogEntry]) -> tuple[str, Path]:
+    for known in _folders(directory):
+        if known.name == name:  # the others are not looked at
+            problem = inspect(known).problem
+            if problem:
+                raise InvalidCheckpointError(problem)
+            return name, known
     folder = Path(name)
     if _is_checkpoint(folder):
         return (folder.resolve() if folder.name in ("", "..") else folder).name, folder
     if _may_be_on_the_hub(name, directory):
-        return name, _fetch(name, _choice(directory, entries))
-    raise UnknownCheckpointError(f"Checkpoint {name!r} does not exist. {_choice(directory, entries)}")
+        return name, _fetch(name, directory)
+    raise UnknownCheckpointError(f"Checkpoint {name!r} does not exist. {_choice(directory)}")
 
 
-def _inspect(folder: Path) -> CatalogEntry:
+def _inspect(folder: Path, cache_dir: Path | None = None) -> CatalogEntry:
     try:
         if is_intermediate(folder):
             card = read_intermediate_card(folder)
@@ -206,6 +225,8 @@ def _inspect(folder: Path) -> CatalogEntry:
         weights = find_weights(folder)
         if weights.name == WEIGHTS_FILE:
             check_weights(weights, folder.name)
+        if cache_dir is None or not is_converted(digest(folder), card, cache_dir):
+            check_encoder(parameters, folder.name)
     except InvalidCheckpointError as error:
         return CatalogEntry(folder.name, folder, None, "", str(error))
     encoder = parameters.get("encoder_name")
@@ -233,7 +254,7 @@ def _may_be_on_the_hub(name: str, directory: Path) -> bool:
     return owner not in (".", "..", directory.name) and not Path(owner).is_dir()
 
 
-def _fetch(repository: str, choice: str) -> Path:
+def _fetch(repository: str, directory: Path) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -242,12 +263,12 @@ def _fetch(repository: str, choice: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise UnknownCheckpointError(
             f"Checkpoint {repository!r} is no local folder, and the Hub did not give it "
-            f"({type(error).__name__}). Check the name and the network. {choice}"
+            f"({type(error).__name__}). Check the name and the network. {_choice(directory)}"
         ) from None
 
 
-def _choice(directory: Path, entries: Iterable[CatalogEntry]) -> str:
-    usable = [entry.name for entry in entries if not entry.problem]
+def _choice(directory: Path) -> str:
+    usable = [entry.name for entry in list_checkpoints(directory) if not entry.problem]
     if usable:
         return f"Choose one of: {', '.join(usable)}."
     return f"{directory.name}/ holds no usable one; train or copy one there."

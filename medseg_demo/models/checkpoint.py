@@ -6,16 +6,18 @@ import pickle
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
 from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card, write_card
+from medseg_demo.models.conversion import is_kept
 from medseg_demo.models.intermediate import (
     GRAPH_FILE,
     GRAPH_WEIGHTS_FILE,
@@ -24,10 +26,11 @@ from medseg_demo.models.intermediate import (
     load_intermediate,
     read_intermediate_card,
 )
-from medseg_demo.models.network import Prepared, bytes_of, parameters_of
+from medseg_demo.models.network import Prepared, SavedNetwork, bytes_of, parameters_of
 from medseg_demo.models.soundness import damaged_weights, is_known_encoder
 
 CONFIG_FILE = "config.json"
+SAVED = "saved"  # the kind of a converted network that came from a folder
 WEIGHTS_FILE = "model.safetensors"
 TORCH_WEIGHTS = ("model.pth", "model.pt", "pytorch_model.bin")
 FileStates = tuple[tuple[str, int, int], ...]
@@ -42,7 +45,8 @@ class Checkpoint:
         name: The folder's name, or ``owner/name`` of a repository of the Hub.
         card: What it was trained for and how an image must reach it.
         network: In evaluation mode, float32, on the CPU: logits (N, K, H, W) from (N, C, H, W), or in 3-D
-            (N, K, D, H, W) from (N, C, D, H, W). One that OpenVINO alone runs is no module of PyTorch.
+            (N, K, D, H, W) from (N, C, D, H, W). One that OpenVINO alone runs is no module of PyTorch, and one that it
+            has converted is built as such only when somebody asks for ``module``.
         digest: SHA-256 of weights, configuration and card, hexadecimal: what a result was made with.
         has_card: False where the folder had no ``medseg.json``, so that ``card`` holds stated defaults.
         prepared: What ``backends.prepare`` made of it.
@@ -50,7 +54,7 @@ class Checkpoint:
 
     name: str
     card: ModelCard
-    network: nn.Module | IntermediateNetwork
+    network: nn.Module | SavedNetwork | IntermediateNetwork
     digest: str
     has_card: bool = True
     prepared: Prepared = field(default_factory=Prepared, init=False, repr=False)
@@ -58,7 +62,7 @@ class Checkpoint:
     @property
     def parameters(self) -> int:
         """How many weights the network has."""
-        return parameters_of(self.network) if isinstance(self.network, nn.Module) else self.network.parameters
+        return self.network.parameters if isinstance(self.network, IntermediateNetwork) else parameters_of(self.module)
 
     @property
     def bytes(self) -> int:
@@ -75,18 +79,22 @@ class Checkpoint:
         """
         if isinstance(self.network, nn.Module):
             return self.network
+        if isinstance(self.network, SavedNetwork):
+            return self.network.module
         raise InvalidCheckpointError(
             f"Checkpoint {self.name!r} is of OpenVINO, and PyTorch cannot take it. Choose the checkpoint that it was "
             "exported from."
         )
 
 
-def load_folder(folder: Path, *, name: str = "") -> Checkpoint:
+def load_folder(folder: Path, *, name: str = "", cache_dir: Path | None = None) -> Checkpoint:
     """Load a checkpoint folder: smp's ``save_pretrained`` layout, with or without ``medseg.json``, or one of OpenVINO.
 
     Args:
         folder: Where it lies.
         name: What to call the checkpoint, in messages too; by default as the folder.
+        cache_dir: Of converted networks. One that lies there was built and checked from the same bytes before, and is
+            not built again.
 
     Raises:
         InvalidCheckpointError: A file is missing, damaged or a pickle with code in it, or configuration, card
@@ -98,13 +106,34 @@ def load_folder(folder: Path, *, name: str = "") -> Checkpoint:
         return Checkpoint(name, card, load_intermediate(folder, card, name=name), digest(folder))
     architecture, parameters = read_config(folder, name=name)
     card, has_card = describe(folder, architecture, parameters, name=name)
-    weights_path = find_weights(folder, name=name)
+    path = find_weights(folder, name=name)
+    found = digest(folder)
+    if cache_dir is None or path.name != WEIGHTS_FILE:
+        network = _build(architecture, parameters, _read_weights(path, name), name)
+        return Checkpoint(name, card, network, found, has_card)
+    content = path.read_bytes()  # so that nobody can change it until it is needed
+    weights = partial(_read_weights, path, name, content)
+    saved = SavedNetwork(lambda: _build(architecture, parameters, weights(), name), len(content))
+    if not is_converted(found, card, cache_dir):
+        _ = saved.module  # what is wrong with it shows now
+    return Checkpoint(name, card, saved, found, has_card)
+
+
+def is_converted(digest: str, card: ModelCard, cache_dir: Path | None) -> bool:
+    """Whether OpenVINO has a checkpoint's network converted in the cache folder."""
+    return is_kept((1, card.in_channels, *card.input_size), digest=digest, cache_dir=cache_dir, kind=SAVED)
+
+
+def _build(
+    architecture: str, parameters: Mapping[str, object], weights: dict[str, torch.Tensor], name: str
+) -> nn.Module:
+    check_encoder(parameters, name)
     try:
         network = build_network(architecture, parameters)
     except ValueError as error:
         raise InvalidCheckpointError(f"Checkpoint {name!r}: {error}. Correct {CONFIG_FILE}.") from error
-    _load_strictly(network, _read_weights(weights_path, name), name)
-    return Checkpoint(name, card, network.eval(), digest(folder), has_card)
+    _load_strictly(network, weights, name)
+    return network.eval()
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard, *, half: bool = True) -> None:
@@ -136,7 +165,7 @@ def read_config(folder: Path, *, name: str = "") -> tuple[str, dict[str, object]
     """The architecture's name and its keyword arguments, from ``config.json``.
 
     Raises:
-        InvalidCheckpointError: The file is missing, no JSON object, or names no known ``_model_class`` or encoder.
+        InvalidCheckpointError: The file is missing, no JSON object, or names no known ``_model_class``.
     """
     path, name = folder / CONFIG_FILE, name or folder.name
     try:
@@ -160,12 +189,20 @@ def read_config(folder: Path, *, name: str = "") -> tuple[str, dict[str, object]
             f"Checkpoint {name!r}: architecture {architecture!r} is unknown. "
             f"Valid ones are {', '.join(sorted(ARCHITECTURES))}."
         )
-    if "encoder_name" in config and not is_known_encoder(config["encoder_name"]):
+    return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def check_encoder(parameters: Mapping[str, object], name: str) -> None:
+    """Refuse an encoder that nobody has.
+
+    Raises:
+        InvalidCheckpointError: It is such a one.
+    """
+    if "encoder_name" in parameters and not is_known_encoder(parameters["encoder_name"]):
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: neither segmentation-models-pytorch nor, as tu-…, timm has the encoder "
-            f"{config['encoder_name']!r}. Correct encoder_name in {CONFIG_FILE}."
+            f"{parameters['encoder_name']!r}. Correct encoder_name in {CONFIG_FILE}."
         )
-    return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
 
 
 def describe(
@@ -256,10 +293,10 @@ def _default_card(name: str, channels: object, classes: object) -> ModelCard:
     )
 
 
-def _read_weights(path: Path, name: str) -> dict[str, torch.Tensor]:
+def _read_weights(path: Path, name: str, content: bytes | None = None) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return load_file(path) if content is None else load(content)
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InvalidCheckpointError(

@@ -19,10 +19,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from medseg_demo.models.network import parameters_of
+
 if TYPE_CHECKING:
     import openvino
 
 SUFFIX = ".openvino"
+FORMAT = 2  # of a file in the cache folder
+PARAMETERS = ["medseg", "parameters"]  # where a model says how many weights it came from
 MOST_BYTES = 2 * 2**30  # of the whole cache folder; the files that were not used for longest go
 TOLERANCE = 1e-3  # of logits in float32, absolute and relative; seen was 3e-4 in 3-D
 # Other versions of these may build another network from the same configuration.
@@ -50,7 +54,7 @@ def import_openvino() -> ModuleType:
 
 
 def to_openvino(
-    network: nn.Module, shape: Sequence[int], *, digest: str = "", cache_dir: Path | None = None
+    network: nn.Module, shape: Sequence[int], *, digest: str = "", cache_dir: Path | None = None, kind: str = ""
 ) -> "openvino.Model":
     """A network as OpenVINO takes it, from the cache folder where it is there.
 
@@ -59,18 +63,38 @@ def to_openvino(
         shape: (1, C, H, W) or (1, C, D, H, W) of its input.
         digest: Of the checkpoint; without one nothing is kept.
         cache_dir: Of converted networks. What is there but unusable is made again, and what cannot be written is not.
+        kind: What tells networks of one digest apart; by default the network's class.
 
     Raises:
         ConversionError: It cannot be converted, or computes something else then.
     """
-    path = cache_dir / f"{_key(network, shape, digest)}{SUFFIX}" if cache_dir and digest else None
-    kept = _read(path) if path else None
+    kind = kind or type(network).__qualname__
+    kept = kept_model(shape, digest=digest, cache_dir=cache_dir, kind=kind)
     if kept is not None:
         return kept
     model = convert(network, shape)
+    model.set_rt_info(str(parameters_of(network)), PARAMETERS)
+    path = _place(shape, digest, cache_dir, kind)
     if path:
         _write(model, path)
     return model
+
+
+def is_kept(shape: Sequence[int], *, digest: str, cache_dir: Path | None, kind: str) -> bool:
+    """Whether a network lies in the cache folder; see ``to_openvino``."""
+    path = _place(shape, digest, cache_dir, kind)
+    return path is not None and path.is_file()
+
+
+def kept_model(shape: Sequence[int], *, digest: str, cache_dir: Path | None, kind: str) -> "openvino.Model | None":
+    """A network from the cache folder; None where it is not there, or is damaged."""
+    path = _place(shape, digest, cache_dir, kind)
+    return _read(path) if path else None
+
+
+def parameters_in(model: "openvino.Model") -> int:
+    """How many weights the network had that a model was converted from."""
+    return int(model.get_rt_info(PARAMETERS).astype(str))
 
 
 def convert(network: nn.Module, shape: Sequence[int]) -> "openvino.Model":
@@ -127,13 +151,15 @@ def to_files(model: "openvino.Model", *, half: bool = False) -> tuple[bytes, byt
         return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
 
 
-def _key(network: nn.Module, shape: Sequence[int], digest: str) -> str:
+def _place(shape: Sequence[int], digest: str, cache_dir: Path | None, kind: str) -> Path | None:
+    if not cache_dir or not digest:
+        return None
     versions = {}
     for name in BUILDERS:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-    parts = [digest, type(network).__qualname__, list(shape), versions]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+    parts = [FORMAT, digest, kind, list(shape), versions]
+    return cache_dir / f"{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]}{SUFFIX}"
 
 
 def _read(path: Path) -> "openvino.Model | None":

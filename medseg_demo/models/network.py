@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Hashable, Iterable
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -48,6 +49,28 @@ class Network(Protocol):
         Yields:
             float32 (N, K, H, W) or (N, K, D, H, W).
         """
+
+
+class SavedNetwork:
+    """A network of PyTorch that is built when it is needed: where OpenVINO has it converted, it never is.
+
+    Args:
+        build: Gives the network, in evaluation mode, from what was read already.
+        size: Bytes of what was read.
+    """
+
+    def __init__(self, build: Callable[[], nn.Module], size: int) -> None:
+        self._build, self._size = build, size
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self._build()
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return self._size + (bytes_of(self.module) if "module" in self.__dict__ else 0)
 
 
 class Prepared:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import timm
 from safetensors import SafetensorError, safe_open
-from segmentation_models_pytorch.encoders import encoders, is_equivalent_to_timm_universal
 
 from medseg_demo.errors import InvalidCheckpointError
 
@@ -18,6 +16,9 @@ def is_known_encoder(encoder: object) -> bool:
     """
     if not isinstance(encoder, str):
         return False
+    import timm
+    from segmentation_models_pytorch.encoders import encoders, is_equivalent_to_timm_universal
+
     if encoder in encoders or is_equivalent_to_timm_universal(encoder):
         return True
     name = encoder.removeprefix(TIMM)

@@ -56,7 +56,9 @@ class Engine:
 
     def __init__(self, settings: Settings, *, slots: int = 1) -> None:
         self.settings, self.slots = settings, slots
-        self._catalog = Catalog(settings.checkpoints_dir, most_bytes=settings.cached_mb * 2**20)
+        self._catalog = Catalog(
+            settings.checkpoints_dir, cache_dir=settings.cache_dir, most_bytes=settings.cached_mb * 2**20
+        )
         self._turns = Turns(slots=slots, large=max(2, slots))
         self._calls = itertools.count(1)
 

@@ -182,7 +182,7 @@ def test_networks_made_ready_count_as_memory(checkpoints):
 def test_a_folder_is_looked_at_again_only_when_it_changed(checkpoints, small_network, card, monkeypatch):
     looked = []
     inspect = catalog._inspect
-    monkeypatch.setattr(catalog, "_inspect", lambda folder: looked.append(folder.name) or inspect(folder))
+    monkeypatch.setattr(catalog, "_inspect", lambda folder, _: looked.append(folder.name) or inspect(folder))
     cache = Catalog(checkpoints)
     assert cache.entries() == cache.entries() == list_checkpoints(checkpoints)
     looked.clear()

@@ -9,9 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.architectures import ARCHITECTURES, MONAI_NETWORKS, build_network
+from medseg_demo.models import checkpoint as module
+from medseg_demo.models.architectures import ARCHITECTURES, MONAI_NETWORKS, SMP_NETWORKS, build_network
+from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import write_card
 from medseg_demo.models.checkpoint import digest, load_folder, save_checkpoint
+from medseg_demo.models.compute import Compute
 
 
 class Payload:
@@ -246,3 +249,34 @@ def test_tensors_with_two_names_are_stored_once(tmp_path, volume_card):
     save_file(dict(list(stored.items())[1:]), path)
     with pytest.raises(InvalidCheckpointError, match="is missing"):
         load_folder(tmp_path / "c")
+
+
+def test_a_network_that_openvino_has_is_not_built(checkpoints, tmp_path, monkeypatch):
+    compute = Compute(torch.device("cpu"), torch.float32, "openvino", cache_dir=tmp_path / "cache")
+    image = torch.rand(1, 1, 64, 64)
+
+    def logits():
+        checkpoint = load_folder(checkpoints / "small", cache_dir=tmp_path / "cache")
+        return checkpoint, next(prepare(checkpoint, compute).logits([image]))
+
+    first, expected = logits()
+    monkeypatch.setattr(module, "build_network", lambda *_: pytest.fail("it was built"))
+    second, found = logits()
+    assert (second.digest, prepare(second, compute).parameters) == (first.digest, first.parameters)
+    torch.testing.assert_close(found, expected)
+    monkeypatch.undo()
+    (checkpoints / "small" / "model.safetensors").write_bytes(b"")  # what was read before counts
+    torch.testing.assert_close(second.module(image), first.module(image))
+
+
+def test_weights_that_do_not_fit_are_refused_before_the_network_is_asked_for(checkpoints, tmp_path):
+    path = checkpoints / "small" / "config.json"
+    path.write_text(path.read_text().replace('"classes": 1', '"classes": 2'))
+    card = checkpoints / "small" / "medseg.json"
+    card.unlink()
+    with pytest.raises(InvalidCheckpointError, match="do not fit"):
+        load_folder(checkpoints / "small", cache_dir=tmp_path / "cache")
+
+
+def test_every_network_of_smp_is_known():
+    assert set(SMP_NETWORKS) == {network.__name__ for network in smp.MODEL_ARCHITECTURES_MAPPING.values()}
