@@ -22,6 +22,7 @@ Changes = dict[Component, object]
 Event = Callable[..., Any]  # such as ``button.click``
 
 STYLESHEET = Path(__file__).parent / "bar.css"
+SERVER_SCRIPT = Path(__file__).parent / "browser" / "server.js"  # a function, run when the page is loaded
 
 # The engine gives runs their turns and tells each its place, so that Gradio's own queue must not hold them back.
 RUNS_AT_ONCE = 64
@@ -155,11 +156,14 @@ class Tab:
         def run(call: Call, *values: Any) -> Iterator[Updates]:
             with call.session.running(self._button) as running:
                 yield self._busy(words)
+                last: Updates = {}
                 try:
-                    yield from handler(call, running, *values)
+                    for last in handler(call, running, *values):
+                        yield last
                 finally:
                     running.cancel()  # where nobody waits for the rest
-                yield {self._button: gr.update(interactive=True), "stop": gr.update(interactive=False)}
+                # With the last updates again: the page may leave out the first of two at once.
+                yield {**last, self._button: gr.update(interactive=True), "stop": gr.update(interactive=False)}
 
         return self.stream(event, run, *given, show_progress_on=[self.parts[show_on]], **RUNNING | options)
 
