@@ -84,8 +84,8 @@ class Shown:
 
     Attributes:
         key: A new key is a new result. An added value may leave it empty to belong to whatever is shown, if that is the
-            same image with predictions of the same names.
-        adds_slices: Whether only the slices, and ``thresholds``, of this value count.
+            same image with predictions of the same names: then ``thresholds`` and ``crop`` count as well.
+        adds_slices: Whether only the slices of this value count.
         image_key: The same image keeps zoom, window, plane and slice.
         title: On the stage.
         alternative_text: For whoever does not see it.

@@ -44,15 +44,16 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
     * ``viewer.navigate(handler)``: the keys J and K; ``event.step`` is 1 or −1.
     * ``viewer.threshold(handler)``: a threshold was moved and let go; ``event.prediction`` is whose (from 0),
       ``event.value`` the threshold, ``event.key`` that of the value, ``event.point`` where the planes cross. Whoever
-      decides the result again gives its value that point, so that the slices come with it that are being looked at. A
-      control of the page moves the viewer's slider in turn by a value without slices, which is cheap::
-
-          def follow(segmentation, threshold: float):
-              return segmentation_value(segmentation, thresholds=[threshold], slice_indices=[], key="")
+      decides the result again gives its value that point, so that the slices come with it that are being looked at.
 
     * ``viewer.crop(handler)``: the crop box was drawn, moved or removed; ``event.box`` is [z0, y0, x0, z1, y1, x1] in
       voxels of the array, ends exclusive (z 0 and 1 of an image), as ``SegmentOptions.crop`` takes it, or None. Offered
       where the value says ``can_crop``; a value shows the box that it carries, and none where it carries none.
+
+    A control of the page moves the viewer's slider and box in turn by a value without slices and key, which is cheap::
+
+        def follow(segmentation, threshold: float, crop: list[int] | None):
+            return segmentation_value(segmentation, thresholds=[threshold], crop=crop, slice_indices=[], key="")
     """
     return gr.HTML(
         value,
@@ -105,10 +106,14 @@ def segmentation_value(
     slice_indices: Sequence[int] | None = None,
     channels: Sequence[int] = (0,),
     thresholds: Sequence[float | None] | None = None,
+    crop: Sequence[int] | None = None,
     key: str | None = None,
     reference: LabelMap | None = None,
 ) -> dict[str, object]:
-    """A finished segmentation as the viewer's value; the other arguments are those of ``viewer_value``."""
+    """A finished segmentation as the viewer's value; the arguments are those of ``viewer_value``.
+
+    The crop box is that of the page's control, which the result need not have been made with.
+    """
     prediction = NamedPrediction(
         segmentation.checkpoint,
         segmentation.label_map,
@@ -122,7 +127,7 @@ def segmentation_value(
         reference=reference,
         model_input=None if segmentation.card.is_3d else segmentation.model_input,  # a 3-D network saw no slices
         can_crop=True,
-        crop=segmentation.options.crop,
+        crop=crop,
         plane=plane,
         slice_index=slice_index,
         point=point,

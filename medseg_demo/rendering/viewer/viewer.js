@@ -79,9 +79,15 @@ class Viewer {
     if (strange || (this.showing !== shown && !adds)) return;
     this.store.waitingSince = 0;
     if (!adds) this.replaceValue(value);
-    else if (value.thresholds && !this.isHeld) this.state.thresholds = openThresholds({ ...this.value, thresholds: value.thresholds });
+    else if (value.key === "") this.follow(value);
     for (const slice of slices) this.store.add(slice);
     this.refresh();
+  }
+
+  // Controls of the page, where they are the viewer's too.
+  follow({ thresholds, crop }) {
+    if (thresholds && !this.isHeld) this.state.thresholds = openThresholds({ ...this.value, thresholds });
+    if (this.value.can_crop) this.state.crop = crop;
   }
 
   replaceValue(value) {

@@ -91,7 +91,26 @@ def lay_over(settings: Settings, work: Work, path: Path | None) -> dict[str, obj
 
 def result_value(work: Work, segmentation: Segmentation, *, point: Sequence[int] | None = None) -> dict[str, object]:
     """A result in the viewer, with its reference where one was laid over the image."""
-    return segmentation_value(segmentation, reference=reference_of(work, segmentation), point=point)
+    reference = reference_of(work, segmentation)
+    return segmentation_value(segmentation, reference=reference, point=point, crop=_box_over(work, segmentation))
+
+
+def follow_crop(work: Work) -> dict[str, object] | None:
+    """The crop box of the page over what is in the viewer, which stays; None where nothing is there."""
+    given, run = work.given, work.run
+    if run is not None and run.shown is not None:
+        return segmentation_value(run.shown, crop=_box_over(work, run.shown), slice_indices=[], key="")
+    if given.image is not None:
+        return image_value(given.image, _label_maps(work), crop=shown_box(work, given.crop), slice_indices=[], key="")
+    return None
+
+
+def _box_over(work: Work, segmentation: Segmentation) -> Box | None:
+    """The crop box of the page, or that of the result where it is another image's."""
+    given = work.given
+    if given.image is None or given.image.pixels is not segmentation.image.pixels:
+        return segmentation.options.crop
+    return shown_box(work, given.crop)
 
 
 def reference_of(work: Work, segmentation: Segmentation) -> LabelMap | None:

@@ -178,7 +178,8 @@ def show_crop(engine: Engine, work: Work, choices: Choices) -> Updates:
     except OptionError as error:
         return {"status": updates.problem(work, error)}
     work.given = replace(work.given, crop=choices.crop)
-    shown = given_view.show(work) if work.run is None and image is not None else {}
+    followed = given_view.follow_crop(work)
+    shown = {} if followed is None else {"viewer": followed}
     return {**shown, "status": "", "preflight": preflight_card(engine, work, choices)}
 
 

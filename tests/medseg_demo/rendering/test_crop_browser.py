@@ -150,6 +150,12 @@ def test_the_box_is_that_of_the_value(show):
         value = viewer_value(PICTURE, can_crop=True, crop=crop)
         shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", value)
         assert shown.ask("viewer.state.crop") == crop
+    followed = viewer_value(PICTURE, can_crop=True, crop=BOX, slice_indices=[], key="")  # typed on the page
+    shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", followed)
+    assert shown.ask("viewer.state.crop") == BOX
+    more = viewer_value(PICTURE, can_crop=True, slice_indices=[0], key=value["key"])
+    shown.page.evaluate("(value) => document.querySelector('.mv-host').viewer.show(value)", more)
+    assert shown.ask("viewer.state.crop") == BOX
     assert told(shown) == []
 
 

@@ -80,8 +80,14 @@ def test_a_result_opens_where_it_found_something_in_the_image_that_was_shown(sho
 
 def test_a_threshold_is_told_once_it_is_let_go(lungs):
     record_events(lungs)
-    for value in (0.3, 0.4, 0.45):
-        lungs.slide("Threshold", value)
+    lungs.page.get_by_role("slider", name="Threshold", exact=True).evaluate(
+        """(slider) => {
+          for (const value of [0.3, 0.4, 0.45]) {
+            slider.value = value;
+            slider.dispatchEvent(new Event('input'));
+          }
+        }"""
+    )
     lungs.page.wait_for_function("told.length > 0")
     ((name, told),) = lungs.page.evaluate("told")
     assert (name, told["prediction"], told["value"]) == ("threshold", 0, 0.45)

@@ -34,12 +34,12 @@ def test_a_segmentation_becomes_a_value():
     assert segmentation_value(segmentation_of(SegmentOptions()))["predictions"][0]["postprocessing"] == ""
 
 
-def test_a_segmentation_shows_its_crop_box_and_follows_a_threshold():
-    segmentation = segmentation_of(SegmentOptions(crop=(0, 1, 1, 1, 3, 4)))
-    value = segmentation_value(segmentation)
-    assert (value["can_crop"], value["crop"]) == (True, [0, 1, 1, 1, 3, 4])
-    followed = segmentation_value(segmentation, thresholds=[0.25], slice_indices=[], key="")
-    assert (followed["adds_slices"], followed["thresholds"], followed["slices"]) == (True, [0.25], [])
+def test_a_segmentation_follows_the_controls_of_the_page():
+    segmentation = segmentation_of(SegmentOptions())
+    assert segmentation_value(segmentation)["can_crop"]
+    followed = segmentation_value(segmentation, thresholds=[0.25], crop=[0, 1, 1, 1, 3, 4], slice_indices=[], key="")
+    assert (followed["adds_slices"], followed["slices"]) == (True, [])
+    assert (followed["thresholds"], followed["crop"]) == ([0.25], [0, 1, 1, 1, 3, 4])
 
 
 def test_an_image_is_shown_without_a_network_alone_or_with_label_maps():
