@@ -78,11 +78,9 @@ def image_value(
     channels: Sequence[int] = (0,),
     key: str | None = None,
 ) -> dict[str, object]:
-    """An image that no network has seen, as the viewer's value; the other arguments are those of ``viewer_value``.
+    """An image that no network has seen, as the viewer's value, with the label maps over it, by their names.
 
-    Args:
-        image: What was given.
-        label_maps: What lies over it, by name, such as a reference.
+    The other arguments are those of ``viewer_value``.
     """
     return viewer_value(
         image,

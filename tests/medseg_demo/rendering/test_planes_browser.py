@@ -145,7 +145,8 @@ def test_the_ruler_knows_the_spacing_of_each_plane(volume):
     volume.page.mouse.move(*volume.place(0, 5, 2), steps=4)
     volume.page.mouse.up()
     volume.settle()
-    expect(volume.page.locator(".mv-rulers li")).to_have_text("1: 5.0 mm · Coronal 7")  # 3 columns of 1 mm, 1 slice of 4 mm
+    # 3 columns of 1 mm, 1 slice of 4 mm
+    expect(volume.page.locator(".mv-rulers li")).to_have_text("1: 5.0 mm · Coronal 7")
 
 
 def test_a_page_without_a_server_says_which_slice_it_lacks(show):

@@ -199,7 +199,7 @@ def test_a_crop_box_goes_from_the_viewer_to_the_page_and_the_network(engine, tak
     assert labels.sum() == 30 * 30
     assert shown["viewer"]["crop"] == [0, 10, 0, 1, 40, 30]
     assert handlers.set_crop(engine, work, None, CHOICES)["crop"] == ""
-    assert given_view.result_value(work, work.run.shown)["crop"] is None  # the page's, whatever the result was made with
+    assert given_view.result_value(work, work.run.shown)["crop"] is None  # as on the page
     followed = handlers.show_crop(engine, work, Choices("bright", crop="0 0 0 1 9 9"))["viewer"]
     assert (followed["crop"], followed["key"], followed["slices"]) == ([0, 0, 0, 1, 9, 9], "", [])
     handlers.set_crop(engine, work, None, CHOICES)
