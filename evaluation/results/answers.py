@@ -86,6 +86,7 @@ class Answer:
         problem: Why there is no ranking although there are several checkpoints.
         metadata: The table's metadata columns.
         tolerances: Of the surface Dice, all different ones of the runs; empty where they are not known.
+        results: What was asked.
     """
 
     question: Question
@@ -97,6 +98,7 @@ class Answer:
     problem: str = ""
     metadata: tuple[str, ...] = ()
     tolerances: tuple[float, ...] = ()
+    results: Results | None = None
 
     def comparison(self, first: str, second: str) -> PairComparison | None:
         """The first checkpoint against the second; None where they were not compared."""
@@ -147,6 +149,7 @@ def answer(results: Results, question: Question) -> Answer:
         problem=problem,
         metadata=results.metadata,
         tolerances=_tolerances(results, question.test_set, set(names_in(table["checkpoint"]))),
+        results=results,
     )
 
 

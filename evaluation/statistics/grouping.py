@@ -1,6 +1,6 @@
 """The table's rows as groups of coded arrays: what summaries, intervals and comparisons work on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -82,9 +82,17 @@ def too_few(units: int, *, clustered: bool) -> bool:
 
 def split(table: pd.DataFrame, metric: str, by: Sequence[str], policy: Policy) -> list[Rows]:
     """The rows of each combination of values of the grouping columns, in order of appearance."""
-    values, failed = metric_values(table, metric, policy), failed_rows(table)
+    return next(split_by_policy(table, metric, by, [policy]))
+
+
+def split_by_policy(
+    table: pd.DataFrame, metric: str, by: Sequence[str], policies: Sequence[Policy]
+) -> Iterator[list[Rows]]:
+    """`split` under one policy after the other; the rows are coded once."""
+    values, failed = metric_values(table, metric, policies[0]), failed_rows(table)
     if table.empty:
-        return []
+        yield from ([] for _ in policies)
+        return
     cases, units = unit_codes(table)
     classes = codes_of(table, ["class_name"])
     keys = codes_of(table, list(by))
@@ -94,8 +102,11 @@ def split(table: pd.DataFrame, metric: str, by: Sequence[str], policy: Policy) -
     groups = []
     for label, rows in zip(labels, np.split(order, np.cumsum(np.bincount(keys))[:-1]), strict=True):
         inner = (dense(codes[rows]) for codes in (units, cases, classes))
-        groups.append(Rows(tuple(label), values[rows], failed[rows], *inner))
-    return groups
+        groups.append((rows, Rows(tuple(label), values[rows], failed[rows], *inner)))
+    yield [group for _, group in groups]
+    for policy in policies[1:]:
+        values = metric_values(table, metric, policy)
+        yield [group._replace(values=values[rows]) for rows, group in groups]
 
 
 def total_of(rows: Rows, order: Order) -> Totals:

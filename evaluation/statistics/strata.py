@@ -33,14 +33,17 @@ def banded(values: pd.Series) -> pd.Series:
     A column of numbers with more than twelve different ones is cut at its quartiles: "3 to 7.5", "7.5 to 12", …
     (each band with its upper end, the first with both). Empty cells are a stratum of their own.
     """
-    texts = values.where(values != "", NO_VALUE)
-    numbers = pd.to_numeric(values.where(values != ""), errors="coerce")
-    if numbers.nunique() <= MOST_VALUES or numbers.notna().sum() < (values != "").sum():
-        return texts
-    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, BANDS + 1)))
-    names = np.array([f"{low:g} to {high:g}" for low, high in pairwise(edges)] + [NO_VALUE])
-    band = np.where(numbers.notna(), np.clip(np.searchsorted(edges, numbers) - 1, 0, len(edges) - 2), len(edges) - 1)
-    return pd.Series(names[band], index=values.index)
+    codes, uniques = pd.factorize(values)
+    cells = pd.Series(uniques, dtype=object)
+    texts = cells.where(cells != "", NO_VALUE).astype(str).to_numpy(dtype=object)
+    parsed = pd.to_numeric(cells.where(cells != ""), errors="coerce").to_numpy(dtype=float)
+    empty = (cells == "").to_numpy(dtype=bool)
+    if (~np.isnan(parsed)).sum() <= MOST_VALUES or np.isnan(parsed[~empty]).any():
+        return pd.Series(texts[codes], index=values.index)
+    edges = np.unique(np.nanquantile(parsed[codes], np.linspace(0, 1, BANDS + 1)))
+    names = np.array([f"{low:g} to {high:g}" for low, high in pairwise(edges)] + [NO_VALUE], dtype=object)
+    band = np.where(empty, len(edges) - 1, np.clip(np.searchsorted(edges, parsed) - 1, 0, len(edges) - 2))
+    return pd.Series(names[band][codes], index=values.index)
 
 
 def summarise_by(

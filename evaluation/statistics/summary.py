@@ -7,7 +7,17 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import Order, Rows, Totals, number_of, parts, split, too_few, total_of
+from evaluation.statistics.grouping import (
+    Order,
+    Rows,
+    Totals,
+    number_of,
+    parts,
+    split,
+    split_by_policy,
+    too_few,
+    total_of,
+)
 from evaluation.statistics.policy import AS_MEASURED, EmptyPolicy, Policy
 from evaluation.statistics.resampling import (
     SEED,
@@ -134,16 +144,26 @@ def policy_effects(
 ) -> tuple[PolicyEffect, ...]:
     """How far each empty-mask policy moves each group's mean; arguments as in `summarise`."""
     choices: tuple[EmptyPolicy, ...] = ("skip", "one", "zero")
-    found = {}
-    for empty in choices:
-        chosen = replace(policy, empty=empty)
-        found[empty] = summarise(table, metric, by=by, order=order, policy=chosen, intervals=False)
-    return tuple(
-        PolicyEffect(here.group, empty, here.n, here.mean, here.mean - skipped.mean)
-        for position, skipped in enumerate(found["skip"])
-        for empty in choices
-        for here in (found[empty][position],)
-    )
+    policies = [replace(policy, empty=empty) for empty in choices]
+    found = dict(zip(choices, split_by_policy(table, metric, by, policies), strict=True))
+    effects = []
+    for place, skipped in enumerate(found["skip"]):
+        plain = _mean_of(skipped, order)
+        for empty in choices:
+            rows = found[empty][place]
+            mean = _mean_of(rows, order)
+            effects.append(
+                PolicyEffect(rows.key, empty, number_of(rows.cases[~np.isnan(rows.values)]), mean, mean - plain)
+            )
+    return tuple(effects)
+
+
+def _mean_of(rows: Rows, order: Order) -> float:
+    """NaN where a miss stands."""
+    if np.isinf(rows.values).any():
+        return np.nan
+    total = total_of(rows, order)
+    return float(means(total.sums.sum(axis=0), total.counts.sum(axis=0)))
 
 
 def _mean_intervals(totals: list[Totals], resamples: int, seed: int) -> list[tuple[float, float]]:

@@ -64,7 +64,9 @@ def page_of(board: Board, asked: Asked) -> tuple[Board, Updates]:
         return board, nothing_yet()
     asked = settle(opened, asked)
     try:
-        found = answer(opened.results, asked.question)
+        known = board.answer
+        same = known is not None and known.results is opened.results and known.question == asked.question
+        found = known if known is not None and same else answer(opened.results, asked.question)
     except MedsegError as error:
         shown = {"status": markup.panel("error", texts.ERROR_TITLE, [str(error)])}
         return board.with_answer(None), _controls(opened, asked, None) | shown
