@@ -1,4 +1,4 @@
-"""A volume on the Compare tab while its second checkpoint still runs, in a real browser."""
+"""The Compare tab while a run goes on, and right after it, in a real browser."""
 
 import threading
 
@@ -39,19 +39,24 @@ def address(known_engine, tmp_path, monkeypatch):
     blocks.close()
 
 
-def test_its_slices_come_before_the_run_is_over(page, address, second_may_run, tmp_path):
-    volume = np.zeros((30, 64, 64), np.uint8)
-    volume[3, :, :32] = 255
-    np.save(tmp_path / "volume.npy", volume)
+def compare(page, address, files, said):
+    """Compare two checkpoints on files, once the page says that it has read them."""
     page.goto(address)
     page.get_by_role("tab", name="Compare").click()
-    page.locator("#cp-upload input[type=file]").set_input_files(tmp_path / "volume.npy")
-    expect(page.locator("#cp-preflight")).to_contain_text("30 slices", timeout=60_000)
+    page.locator("#cp-upload input[type=file]").set_input_files(files)
+    expect(page.locator("#cp-preflight")).to_contain_text(said, timeout=60_000)
     page.locator("#cp-checkpoints input").click()
     for name in ("half", "strict"):
         page.get_by_role("option", name=name).click()
     page.keyboard.press("Escape")
     page.locator("#cp-run").click()
+
+
+def test_the_slices_of_a_volume_come_before_the_run_is_over(page, address, second_may_run, tmp_path):
+    volume = np.zeros((30, 64, 64), np.uint8)
+    volume[3, :, :32] = 255
+    np.save(tmp_path / "volume.npy", volume)
+    compare(page, address, [tmp_path / "volume.npy"], "30 slices")
     page.wait_for_function(f"{VIEWER}.panes[0]?.slice?.index === 3")
     viewer = page.locator("#cp-viewer")
     viewer.locator("canvas").first.click()
@@ -60,3 +65,14 @@ def test_its_slices_come_before_the_run_is_over(page, address, second_may_run, t
     assert page.evaluate(f"{VIEWER}.value.predictions.map((one) => one.name)") == ["half"]
     second_may_run.set()
     expect(page.locator("#cp-tables")).to_contain_text("strict", timeout=60_000)
+
+
+def test_several_images_are_flipped_through_and_downloaded(page, address, picture):
+    compare(page, address, [picture("a.png"), picture("b.png")], "2 files")
+    expect(page.locator("#cp-means")).to_contain_text("Means over 2 images", timeout=60_000)
+    expect(page.locator("#cp-get-everything")).to_be_visible()
+    expect(page.locator("#cp-image input")).to_have_value("a")
+    page.locator("#cp-viewer canvas").first.click()
+    page.keyboard.press("j")
+    expect(page.locator("#cp-image input")).to_have_value("b", timeout=20_000)
+    assert page.evaluate(f"{VIEWER}.value.title") == "b"
