@@ -10,19 +10,24 @@ const OUTCOMES = [
 const OUTCOME_TILES = patternTiles(OUTCOMES);
 const OTHER_CLASS = 4;
 
-// Which pattern means which outcome, with the size of each for each prediction that is shown.
+// Which pattern means which outcome, with the size of each for one or two predictions; of more for the one in front.
 function createOutcomeLegend(viewer) {
   const legend = patternLegend(OUTCOMES, OUTCOME_TILES, "Legend");
+  const whose = build("span", { class: "mv-label" });
+  const node = build("div", { class: "mv-outcome-legend" }, whose, legend.node);
   const update = () => {
     const { value, state, slice } = viewer;
     const shown = state.view === "overlay" && state.mode === "errors" && slice?.reference && state.layout !== "agreement";
-    legend.node.hidden = !shown;
+    node.hidden = !shown;
     if (!shown) return;
-    const views = viewer.seenPredictions.map((i) => slice.views[i]).filter((view) => view.labels);
+    const seen = viewer.seenPredictions;
+    whose.hidden = seen.length < 3;
+    setName(whose, value.predictions[viewer.view.prediction].name);
+    const views = (whose.hidden ? seen : [viewer.view.prediction]).map((i) => slice.views[i]).filter((view) => view.labels);
     legend.update(value, slice.plane, views.map((view) => outcomeCounts(viewer, view)));
     legend.rows[OTHER_CLASS - 1].row.hidden = value.classes.length < 2;
   };
-  return { node: legend.node, update };
+  return { node, update };
 }
 
 function outcomeCounts({ value, state, layers }, view) {
