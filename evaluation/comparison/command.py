@@ -143,7 +143,7 @@ class _Run:
             print(f"{name}:")
         _print(self.figures[-1])
         for member in found.members:
-            for warning in member.warnings:
+            for warning in (*member.notes, *member.warnings):
                 print(f"note: {member.name}: {warning}", file=sys.stderr)
 
     def _read(self, item: "Path | Study", name: str) -> "MedicalImage":

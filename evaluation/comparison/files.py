@@ -216,7 +216,7 @@ def to_document(comparison: Comparison) -> dict[str, object]:
                 "kind": member.kind,
                 "threshold": member.threshold,
                 "checkpoint_sha256": member.digest or None,
-                "warnings": list(member.warnings),
+                "warnings": [*member.notes, *member.warnings],
             }
             for member in comparison.shown
         ],

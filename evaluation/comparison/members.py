@@ -91,6 +91,7 @@ class Member:
         cost: Of the checkpoint.
         digest: The checkpoint's hash.
         warnings: What a person should know before trusting it.
+        notes: How its file was read.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Member:
     cost: Cost | None = None
     digest: str = ""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ def read_members(
         kind: Kind = "reference" if path is reference else "label map"
         name = names.free_name(called, [*taken, *(member.name for member in members)])
         own = LabelMap(label_map.labels, label_map.class_names, image.geometry)
-        members.append(Member(name, kind, own, warnings=label_map.notes))
+        members.append(Member(name, kind, own, notes=label_map.notes))
     return tuple(members)
 
 

@@ -63,7 +63,12 @@ def image_card(image: MedicalImage, warnings: Sequence[str] = (), *, notes: Sequ
 
 
 def studies_card(
-    studies: Sequence[Study], card: ModelCard | None, settings: Settings, *, notes: Sequence[str] = ()
+    studies: Sequence[Study],
+    card: ModelCard | None,
+    settings: Settings,
+    *,
+    notes: Sequence[str] = (),
+    ready: str = texts.PREFLIGHT,
 ) -> str:
     """The facts of several files side by side; a note or warning that holds for many of them is said once.
 
@@ -74,6 +79,7 @@ def studies_card(
         card: Of the chosen checkpoint, to compare them with.
         settings: The limits.
         notes: Of the upload.
+        ready: Said where there is anything to work on.
     """
     now, later = _turns(studies)
     called = dict(zip(studies, _names(studies), strict=True))
@@ -89,7 +95,7 @@ def studies_card(
         markup.bullets(_once((one.name, one.problem) for one in glances if one.problem), kind="error"),
         markup.bullets([*notes, *_once((one.name, note) for one in glances for note in one.notes)]),
         markup.bullets(_once((one.name, warning) for one in glances for warning in one.warnings), kind="warning"),
-        note=texts.PREFLIGHT if rows or left else "",
+        note=ready if rows or left else "",
     )
 
 

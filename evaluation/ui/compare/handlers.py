@@ -97,7 +97,7 @@ def preflight_card(work: Work, settings: Settings) -> str:
     """What is about to be compared on; empty where there is nothing."""
     given = work.given
     if given.image is None:
-        return upload_card.studies_card(given.studies, None, settings) if given.studies else ""
+        return upload_card.studies_card(given.studies, None, settings, ready=texts.READY) if given.studies else ""
     facts = markup.facts(upload_card.describe(given.image))
     channels = upload_card.channel_table(given.image)
     return markup.card(given.image.name, facts, channels, markup.bullets(given.image.notes), note=texts.READY)

@@ -79,7 +79,6 @@ EACH = "Image by image"
 EACH_COLUMNS = ("Image", "Class", "Differ on")
 EACH_DICE = "Dice of each label map against the reference of the image."
 EACH_AGREEMENT = "Without a reference: the mean Dice of each label map with the others."
-SCORES_NOTE = "Dice and HD95 are against the reference, {name}."
 NO_SCORES_NOTE = "Dice and HD95 need a reference; none was added."
 PAIRS_NOTE = "Difference in size: the second minus the first. Dice is n/a where neither holds the class."
 DISAGREEMENT = "Where they differ"
@@ -133,6 +132,11 @@ def difference(value: float, unit: SizeUnit) -> str:
 def region(found: Region) -> str:
     """A region's size, for the viewer."""
     return size(found.size, found.unit)
+
+
+def scores_note(reference: str) -> str:
+    """What the scores are against; a reference that is called so needs no name."""
+    return "Dice and HD95 are against the reference" + ("." if reference == "reference" else f", {reference}.")
 
 
 def timed(value: float | None, passes: int) -> str:

@@ -64,13 +64,15 @@ def where(comparison: Comparison) -> str:
 def tables(comparison: Comparison) -> str:
     """The label maps of one image one by one, and each two of them."""
     warnings = [f"{member.name}: {line}" for member in comparison.members for line in member.warnings]
+    notes = [f"{member.name}: {line}" for member in comparison.members for line in member.notes]
     reference, figures = comparison.reference, Figures.of(comparison)
-    scores_note = texts.SCORES_NOTE.format(name=reference.name) if reference else texts.NO_SCORES_NOTE
+    scores_note = texts.scores_note(reference.name) if reference else texts.NO_SCORES_NOTE
     columns = [*texts.MEMBER_COLUMNS, *(texts.SCORE_COLUMNS if reference else ()), *texts.COST_COLUMNS]
     members = markup.card(
         texts.MEMBERS,
         markup.table(texts.MEMBERS, columns, _member_rows(figures, is_scored=reference is not None)),
         markup.small(scores_note),
+        markup.bullets(notes),
         markup.bullets(warnings, kind="warning"),
         note=comparison.image.name,
     )

@@ -100,7 +100,7 @@ def test_downloads_hold_what_they_say(run, ready):
 def test_one_checkpoint_and_a_reference(run, ready, mask):
     last = run(Request(("half",), references=(mask(),)))[-1]
     assert "HD95" in last["tables"]
-    assert "against the reference, reference" in last["tables"]
+    assert "against the reference." in last["tables"]
     assert not last["method"]["interactive"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["half", "reference"]
     assert last["viewer"]["slices"][0]["reference"] is not None
