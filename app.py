@@ -43,11 +43,12 @@ from medseg_demo.ui.models_tab import ModelsTab
 from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.tab import SegmentTab
 from medseg_demo.ui.session import LIFETIME_S, Sessions
-from medseg_demo.ui.tab import PROGRESS_EVERY_S, THREADS
+from medseg_demo.ui.tab import PROGRESS_EVERY_S, SERVER_SCRIPT, THREADS
 from medseg_demo.ui.tab import STYLESHEET as BAR_STYLESHEET
 from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
 
 EVALUATIONS_AT_ONCE = 2  # each has processes that score
+SCRIPTS = (PAGE_SCRIPT, SERVER_SCRIPT)  # run when the page is there
 PATIENCE_S = 2.0  # what runs have to end in when the server ends
 
 
@@ -97,7 +98,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     return {
         "theme": make_theme(),
         "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
-        "js": PAGE_SCRIPT.read_text(encoding="utf-8"),
+        "js": "() => {" + "".join(f"({script.read_text(encoding='utf-8')})();" for script in SCRIPTS) + "}",
         "footer_links": ["api"],
         "run_history": False,
         "enable_monitoring": False,
