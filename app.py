@@ -38,7 +38,7 @@ from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
-from medseg_demo.ui.header import header
+from medseg_demo.ui.header import Header
 from medseg_demo.ui.models_tab import ModelsTab
 from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.tab import SegmentTab
@@ -68,7 +68,7 @@ def build_app(
     evaluations = Turns(small=EVALUATIONS_AT_ONCE)
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
         page.sessions = sessions = Sessions()
-        header(engine)
+        header = Header(engine, sessions)
         links = Links(engine)
         with gr.Tabs() as tabs:
             with gr.Tab(texts.SEGMENT_TAB, id="segment"):
@@ -87,6 +87,7 @@ def build_app(
         compare_tab.connect(compare)
         evaluate_tab.connect(page)
         models_tab.connect(page)
+        header.follow(segment_tab.parts["heading"].change)
         links.connect(tabs, segment_tab, compare_tab, evaluate_tab)
         page.unload(sessions.end)
     page._queue.progress_update_sleep_when_free = PROGRESS_EVERY_S

@@ -222,6 +222,19 @@ class Engine:
         return prepare(self.loaded(checkpoint), choose_compute(self.settings)).compute
 
     @property
+    def note(self) -> str:
+        """What is to be said of where networks run, such as that OpenVINO is missing; empty where there is nothing."""
+        return choose_compute(self.settings).note
+
+    def note_of(self, checkpoint: str) -> str:
+        """Why a checkpoint's network is not run by what others are run by; empty where it is, or is not known here.
+
+        Raises:
+            MedsegError: It cannot be used.
+        """
+        return "" if self.runs_elsewhere else prepare(self.loaded(checkpoint), choose_compute(self.settings)).note
+
+    @property
     def runs_elsewhere(self) -> bool:
         """Whether networks run in another process: on a Space that lends its GPU by the call."""
         return _segment_in_one_call is not None
