@@ -23,6 +23,8 @@ from medseg_demo.settings import Settings
 if TYPE_CHECKING:
     from evaluation.results.table import Results
     from evaluation.runs.request import RunOptions, RunOutcome, RunProgress
+    from medseg_demo.test_sets.case import Case
+    from medseg_demo.test_sets.labels import Labels
 
 MOST_FAULTS = 20  # that are printed one by one; all of them stand in scores.csv
 
@@ -62,9 +64,12 @@ def _parser() -> argparse.ArgumentParser:
 
     take = commands.add_parser("import", help="take results that another program scored")
     take.add_argument(
-        "file", type=Path, metavar="FILE", help="summary.json, a MONAI CSV or a folder of them, a long CSV"
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="summary.json or nnU-Net's folder, a MONAI CSV or a folder of them, a CSV",
     )
-    take.add_argument("--format", required=True, choices=["nnunet", "monai", "long"])
+    take.add_argument("--format", required=True, choices=["nnunet", "monai", "long", "wide"])
     take.add_argument("--name", help="the checkpoint's name; default: the folder's name")
     take.add_argument(
         "--test-set", metavar="NAME", help="what was scored: a name, or a folder whose classes name the file's"
@@ -161,29 +166,30 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
 
     if any((options.output / name).exists() for name in ("run.json", "scores.csv", "scores.sqlite")):
         raise OptionError(f"{options.output} already holds a run. Choose another --output.")
-    test_set, classes = _imported_test_set(options.test_set, settings)
+    test_set, labels, cases = _imported_test_set(options.test_set, settings)
     results = import_results(
-        options.file, options.format, name=options.name, test_set=test_set, classes=classes,
-        class_names=_class_names(options.classes),
+        options.file, options.format, name=options.name, test_set=test_set, classes=labels,
+        class_names=_class_names(options.classes), cases=cases,
     )  # fmt: skip
     write_results(results, options.output)
+    classes = labels.class_names if labels else None
     _say(class_notes((run for run in results.runs if run.test_set == test_set), classes))
     _print_summary(results)
     return int((results.table["status"] == "failed").any())
 
 
-def _imported_test_set(given: str | None, settings: Settings) -> tuple[str, tuple[str, ...] | None]:
-    """The name and the classes of what was scored elsewhere; a name without a folder here has no classes."""
+def _imported_test_set(given: str | None, settings: Settings) -> "tuple[str, Labels | None, tuple[Case, ...]]":
+    """The name, labels and cases of what was scored elsewhere; of a name without a folder here there is no more."""
     from evaluation.results.imports import NO_TEST_SET
     from evaluation.runs.preflight import read_test_sets
 
     if given is None:
-        return NO_TEST_SET, None
+        return NO_TEST_SET, None, ()
     folder = _test_set_folder(given, settings)
     if not folder.is_dir() and folder.name == given:
-        return given, None
+        return given, None, ()
     (test_set,) = read_test_sets([folder])
-    return test_set.name, test_set.class_names
+    return test_set.name, test_set.labels, test_set.cases
 
 
 def _class_names(pairs: Sequence[str]) -> dict[str, str]:

@@ -39,7 +39,8 @@ def score_case(
         labels: Label value, or several for their union, to class name. Other values in the maps are background.
         spacing: Distance between pixel centres along each axis, in mm; None where it is unknown.
         metrics: Names of METRICS; None for the default ones, "all" for all.
-        tolerance: Of the surface Dice, in mm, or in px without a spacing; or one a class name, 1 for the others.
+        tolerance: Of the surface Dice, in mm, or in px without a spacing; or one a class name, and that
+            of "" or 1 for the others.
         ignored: What nobody annotated, as a boolean mask or as a value of the reference: its pixels are in no count and
             in no border.
         instances: The object numbers of reference and prediction, where lesions are numbered; None for either takes
@@ -59,7 +60,8 @@ def score_case(
     check_arrays(*maps, kinds="biu", expected="a label map of integers")
     steps = check_spacing(spacing, maps[0].ndim)
     tolerances = {
-        name: tolerance.get(name, 1.0) if isinstance(tolerance, Mapping) else tolerance for name in labels.values()
+        name: tolerance.get(name, tolerance.get("", 1.0)) if isinstance(tolerance, Mapping) else tolerance
+        for name in labels.values()
     }
     for each in tolerances.values():
         check_tolerance(each)

@@ -127,9 +127,7 @@ def put_together(parts: Sequence[Part], scores_of: ScoresOf, output: Path) -> Ru
 
 def _result(part: Part, examined: ExaminedCase, scores: CaseScores) -> CaseResult:
     case = examined.case
-    own = {"split": case.split or "", "group": "" if case.group == case.case_id else case.group}
-    metadata = {**{key: value for key, value in own.items() if value}, **case.metadata}
-    return CaseResult(part.test_set.name, part.predictor.name, case.case_id, scores, metadata)
+    return CaseResult(part.test_set.name, part.predictor.name, case.case_id, scores, case.columns)
 
 
 def _run(part: Part, *, partial: bool) -> Run:

@@ -18,7 +18,7 @@ BOMS = (
 )
 
 
-def read_table(path: Path, faults: list[str] | None = None) -> list[tuple[int, list[str]]]:
+def read_table(path: Path, faults: list[str] | None = None, *, ragged: bool = False) -> list[tuple[int, list[str]]]:
     """The rows of a CSV with the number of the line that each ends in; cells stripped, blank rows left out.
 
     The delimiter is the one that the first row has most of. Columns without a heading, such as an index that pandas
@@ -27,6 +27,7 @@ def read_table(path: Path, faults: list[str] | None = None) -> list[tuple[int, l
     Args:
         path: The file. The first row is its heading.
         faults: Gets a sentence for each row of more or fewer cells than the heading; None refuses such a table.
+        ragged: Whether rows come as they are, of any number of cells.
 
     Raises:
         DamagedFileError: It cannot be opened or is no text, a quote is not closed, or a row has more or fewer cells
@@ -47,8 +48,8 @@ def read_table(path: Path, faults: list[str] | None = None) -> list[tuple[int, l
             f"{path.name}: line {reader.line_num + skipped} is no row of a table ({error})."
         ) from None
     rows = [(line, row) for line, row in rows if any(row)]
-    if not rows:
-        return []
+    if not rows or ragged:
+        return rows
     heading = rows[0][1]
     odd = [
         f"{path.name}: line {line} has {len(row)} cells, but the heading has {len(heading)}. Correct it."

@@ -53,6 +53,12 @@ class Case:
         """All of its files, the reference last; those of a series in the order of their names."""
         return tuple(file for path in (*self.image_paths, self.mask_path) for file in _files_of(path))
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """What a table of results says of it: split, group where it is another than the case itself, and metadata."""
+        own = {"split": self.split or "", "group": "" if self.group == self.case_id else self.group}
+        return {**{key: value for key, value in own.items() if value}, **self.metadata}
+
 
 def _files_of(path: Path) -> Iterator[Path]:
     if path.is_dir():

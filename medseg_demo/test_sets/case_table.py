@@ -42,7 +42,7 @@ def apply_table(path: Path, cases: tuple[Case, ...], faults: list[str]) -> tuple
         faults.append(f"{CASES_FILE} cannot be read ({error}) Save it as comma-separated text in UTF-8.")
         return cases, ()
     columns = heading[1]
-    finder = _Finder(cases)
+    finder = CaseFinder(cases)
     id_place = _place(columns, CASE_NAMES, lambda place: any(finder.find(row[place]) for _, row in rows))
     if id_place is None:
         faults.append(f"{CASES_FILE} has no column case_id. Name the columns in its first line: case_id,split,group.")
@@ -101,7 +101,7 @@ def _place(columns: Sequence[str], names: Sequence[str], fits: Callable[[int], b
     return None
 
 
-class _Finder:
+class CaseFinder:
     """Finds the case that a cell means.
 
     Args:

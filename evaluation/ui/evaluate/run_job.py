@@ -22,7 +22,8 @@ from medseg_demo.reading import collect_files, data_files_beside
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.test_set import read_test_set
+from medseg_demo.test_sets.labels import Labels
+from medseg_demo.test_sets.test_set import TestSet, read_test_set
 from medseg_demo.ui.session import Running
 
 POLL_S = 0.4
@@ -202,21 +203,24 @@ def import_upload(
     path = Path(choices.upload[0])
     name = plain_name(choices.name or path.stem.removesuffix("_raw"))
     test_set = choices.test_sets[0] if len(choices.test_sets) == 1 else NO_TEST_SET
-    classes = None if test_set == NO_TEST_SET else _classes(test_set, settings, beside)
-    results = import_results(path, _layout(path), name=name, test_set=test_set, classes=classes)
+    known = None if test_set == NO_TEST_SET else find_test_set(test_set, settings)
+    labels = _labels(known, beside) if known else None
+    cases = known.cases if known else ()
+    results = import_results(path, _layout(path), name=name, test_set=test_set, classes=labels, cases=cases)
     folder = visitor_folder(settings, visitor) / (name if name != OWN_RUN else f"{name}-import")
     write_results(results, folder)
+    classes = labels.class_names if labels else None
     notes = class_notes((run for run in results.runs if run.test_set == test_set), classes)
     return RunFolder(folder, "mine"), results, notes
 
 
-def _classes(test_set: str, settings: Settings, beside: Results | None) -> tuple[str, ...] | None:
-    """A test set's classes: from its folder, else from scores of checkpoints on it."""
-    named = find_test_set(test_set, settings).class_names
-    if named or beside is None:
-        return named
-    runs = (run.settings.get("classes") for run in beside.runs if run.test_set == test_set)
-    return next((tuple(map(str, names)) for names in runs if isinstance(names, (list, tuple)) and names), None)
+def _labels(known: TestSet, beside: Results | None) -> Labels | None:
+    """A test set's labels: its own, else the classes of scores of checkpoints on it."""
+    if known.labels or beside is None:
+        return known.labels
+    runs = (run.settings.get("classes") for run in beside.runs if run.test_set == known.name)
+    names = next((tuple(map(str, names)) for names in runs if isinstance(names, (list, tuple)) and names), None)
+    return Labels.numbered(names) if names else None
 
 
 def _layout(path: Path) -> Layout:

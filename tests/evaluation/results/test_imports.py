@@ -7,6 +7,8 @@ from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutEr
 from evaluation.results.imports import import_results
 from evaluation.results.table import read_results, write_results
 from medseg_demo.errors import OptionError
+from medseg_demo.test_sets.case import Case
+from medseg_demo.test_sets.labels import Labels
 
 
 def counts(tp, fp, fn, tn, **more):
@@ -184,12 +186,15 @@ def test_a_long_table_and_the_case_that_one_checkpoint_lacks(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "error", "message"),
     [
-        ("0.7", "good", DamagedResultsError, r"row 4.*'good'"),
-        ("1,b,lesion,dice,0.7", "1,a,lesion,dice,0.7", DamagedResultsError, "two values"),
-        ("0.7", "0.7,9", DamagedResultsError, "row 4"),
-        ("metric", "measure", UnknownLayoutError, "metric"),
+        ("0.7", "good", DamagedResultsError, r"line 4.*'good'"),
+        ("1,b,lesion,dice,0.7", "1,a,lesion,dice,0.7", DamagedResultsError, r"two values of dice .*line 2 and line 4"),
+        ("0.7", "0.7,9", DamagedResultsError, "line 4"),
+        ("0.7", "1.7", DamagedResultsError, "line 4: 1.7 is no dice"),
+        ("0.7", "117", DamagedResultsError, "line 4: 117 is no dice"),
+        ("1,b,", ",b,", DamagedResultsError, "line 4 names no case"),
+        ("metric", "quantity", UnknownLayoutError, "metric"),
         (LONG, "case,checkpoint,class,metric,value\n", ResultsError, "no case"),
-        (LONG, "", UnknownLayoutError, "case, checkpoint"),
+        (LONG, "", UnknownLayoutError, "no column case"),
     ],
 )
 def test_faults_of_a_long_table(tmp_path, old, new, error, message):
@@ -233,3 +238,131 @@ def test_classes_of_a_test_set_are_not_those_of_another_in_the_file(tmp_path):
     (tmp_path / "scores.csv").write_text("\n".join(lines))
     table = import_results(tmp_path / "scores.csv", "long", test_set="mine", classes=("tumour",)).table
     assert table[["test_set", "class_name"]].to_numpy().tolist() == [["mine", "tumour"], ["theirs", "lesion"]]
+
+
+def frame_of(tmp_path, text, encoding="utf-8", **options):
+    path = tmp_path / "results.csv"
+    path.write_bytes(text.encode(encoding))
+    return import_results(path, "long", **options).table
+
+
+WIDE = "case,checkpoint,class,dice,hd95\n1,a,tumour,0.5,3.5\n1,b,tumour,0.75,inf\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (WIDE, "utf-8"),
+        (WIDE, "utf-8-sig"),
+        (WIDE, "utf-16"),
+        (WIDE, "utf-16-le"),
+        (WIDE.replace(",", ", "), "utf-8"),
+        (WIDE.replace(",", "\t"), "utf-8"),
+        (WIDE.replace(",", ";").replace(".", ","), "utf-8"),
+        (WIDE.replace("\n", "\r\n"), "utf-8"),
+        ("sep=;\n" + WIDE.replace(",", ";"), "utf-8"),
+        ("Patient,Model,Structure,DSC,95% Hausdorff distance\n1,a,tumour,0.5,3.5\n1,b,tumour,0.75,∞\n", "utf-8"),
+        ("HD95 (mm);Class;Dice (%);Case;Checkpoint\n3,5;tumour;50;1;a\ninf;tumour;75;1;b\n", "utf-8"),
+        ("case,checkpoint,class,dice,hd95\n1,a,tumour,50 %,3.5\n1,b,tumour,75%,inf\n", "utf-8"),
+        ("case,checkpoint,class,dice,hd95\n1,a,tumour,50,3.5\n1,b,tumour,75,inf\n", "utf-8"),
+        ("case,checkpoint,tumour_dice,HD95 tumour\n1,a,0.5,3.5\n1,b,0.75,inf\n", "utf-8"),
+        (",case,checkpoint,class,dice,hd95\n0,1,a,tumour,0.5,3.5\n1,1,b,tumour,0.75,inf\n", "utf-8"),
+        ("case_id,test_set,checkpoint,class_name,status,error,dice,hd95\n1,,a,tumour,ok,,0.5,3.5\n"
+         "1,,b,tumour,ok,,0.75,inf\n", "utf-8"),
+        ("case,checkpoint,class,metric,value\n1,a,tumour,Dice,0.5\n1,a,tumour,HD95,3.5\n1,b,tumour,dsc,0.75\n"
+         "1,b,tumour,hd_95,inf\n", "utf-8"),
+    ],
+)  # fmt: skip
+def test_tables_as_people_have_them(tmp_path, text, encoding):
+    table = frame_of(tmp_path, text, encoding)
+    assert table[["case_id", "checkpoint", "class_name", "dice", "hd95"]].to_numpy().tolist() == [
+        ["1", "a", "tumour", 0.5, 3.5],
+        ["1", "b", "tumour", 0.75, math.inf],
+    ]
+
+
+def test_letters_of_windows(tmp_path):
+    table = frame_of(tmp_path, "case,model,class,dice,Klinik\n1,a,Körper,0.5,Zürich\n", "cp1252")
+    assert table[["class_name", "Klinik"]].to_numpy().tolist() == [["Körper", "Zürich"]]
+
+
+def test_groups_and_metadata_of_the_table_are_kept(tmp_path):
+    table = frame_of(tmp_path, "case,model,dice,patient,site\nscans/s1.nii.gz,a,0.5,p1,x\ns2,a,0.6,p1,y\n")
+    assert table[["case_id", "class_name", "group", "site"]].to_numpy().tolist() == [
+        ["s1", "class_1", "p1", "x"],
+        ["s2", "class_1", "p1", "y"],
+    ]
+
+
+def test_groups_and_metadata_of_the_test_set_are_kept_whatever_the_file_calls_the_cases(tmp_path):
+    cases = [Case(f"00{number}", (), tmp_path, "test", "p1", {"site": "x"}) for number in (1, 2)]
+    table = frame_of(tmp_path, "case,model,dice\n2,a,0.5\n1,a,0.6\n", test_set="set", cases=cases)
+    assert table[["case_id", "split", "group", "site"]].to_numpy().tolist() == [
+        ["002", "test", "p1", "x"],
+        ["001", "test", "p1", "x"],
+    ]
+
+
+def test_seeds_are_runs_of_one_method(tmp_path):
+    table = frame_of(tmp_path, "case,model,seed,fold,dice\n1,a,0,0,0.5\n1,a,1,0,0.6\n")
+    assert table[["checkpoint", "method", "fold", "dice"]].to_numpy().tolist() == [
+        ["a seed_0", "a", "0", 0.5],
+        ["a seed_1", "a", "0", 0.6],
+    ]
+
+
+def test_a_case_that_failed_elsewhere_fails_here(tmp_path):
+    text = "case_id,checkpoint,class_name,status,error,dice\n1,a,x,ok,,0.5\n2,a,x,failed,It was cut off.,\n"
+    table = frame_of(tmp_path, text)
+    assert table[["status", "error"]].to_numpy().tolist() == [["ok", ""], ["failed", "It was cut off."]]
+
+
+def test_shares_and_per_cent_are_told_apart_for_each_checkpoint(tmp_path):
+    results = import_results(write_csv(tmp_path, "case,model,dice\n1,a,0.9\n1,b,91\n2,a,1.0\n2,b,0.5\n"), "wide")
+    assert results.table.groupby("checkpoint")["dice"].apply(list).to_dict() == {"a": [0.9, 1.0], "b": [0.91, 0.005]}
+    assert "per cent" in results.runs[0].settings["notes"][0]
+
+
+def write_csv(folder, text):
+    path = folder / "results.csv"
+    path.write_text(text)
+    return path
+
+
+def test_monai_1_5_repeats_the_mean_in_the_heading(tmp_path):
+    (tmp_path / "hausdorff_raw.csv").write_text("filename\tliver\tmean\n/data/a.nii.gz\t3\t3\n")
+    (tmp_path / "mean_dice_raw.csv").write_text("filename\tliver\tmean\tmean\n/data/a.nii.gz\t0.9\t0.9\n")
+    table = import_results(tmp_path, "monai").table
+    assert table[["class_name", "hausdorff", "dice"]].to_numpy().tolist() == [["liver", 3.0, 0.9]]
+
+
+def summary_of(path, *cases):
+    per_case = [
+        {"metrics": {"1": counts(8, 2, 2, 88), "(1, 2)": counts(1, 0, 0, 9)}, "prediction_file": f"/x/{case}.nii.gz"}
+        for case in cases
+    ]
+    return write_json(path, {"metric_per_case": per_case})
+
+
+def test_the_folds_of_a_trainer_are_one_checkpoint(tmp_path):
+    trainer = tmp_path / "nnUNetTrainer__nnUNetPlans__2d"
+    for fold in range(2):
+        summary_of(trainer / f"fold_{fold}" / "validation" / "summary.json", f"c{fold}")
+    results = import_results(trainer, "nnunet")
+    assert results.table[["checkpoint", "case_id", "fold"]].drop_duplicates().to_numpy().tolist() == [
+        ["nnUNetTrainer__nnUNetPlans__2d", "c0", "fold_0"],
+        ["nnUNetTrainer__nnUNetPlans__2d", "c1", "fold_1"],
+    ]
+    assert {run.checkpoint for run in import_results(tmp_path, "nnunet").runs} == {trainer.name}
+    one = import_results(trainer / "fold_1" / "validation" / "summary.json", "nnunet")
+    assert one.runs[0].checkpoint == "nnUNetTrainer__nnUNetPlans__2d fold_1"
+    summary_of(trainer / "fold_1" / "validation" / "summary.json", "c0", "c1")
+    with pytest.raises(DamagedResultsError, match=r"fold_0 and fold_1 .* share 1 case\(s\): c0"):
+        import_results(trainer, "nnunet")
+
+
+def test_regions_of_the_test_set_name_those_of_the_file(tmp_path):
+    path = summary_of(tmp_path / "summary.json", "a")
+    labels = Labels(("whole", "core"), ((1, 2), (1,)))
+    table = import_results(path, "nnunet", classes=labels).table
+    assert table["class_name"].tolist() == ["core", "whole"]

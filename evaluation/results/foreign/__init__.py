@@ -1,0 +1,1 @@
+"""Files of results that other programs wrote → values."""
