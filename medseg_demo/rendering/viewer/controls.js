@@ -125,11 +125,12 @@ function createThresholdControl(viewer) {
   let listed = null;
   const update = () => {
     const { value, state } = viewer;
-    if (listed !== value) {
+    const names = JSON.stringify(value?.predictions.map((one) => one.name));
+    if (listed !== names) { // a result that a slider made leaves it the focus
       rows = (value?.predictions || []).map((_, i) => createThresholdRow(viewer, i));
       node.replaceChildren(head, ...rows.map((row) => row.node), none);
     }
-    listed = value;
+    listed = names;
     const shown = state.view === "overlay" && state.mode !== "off";
     rows.forEach((row, i) => row.update(shown && viewer.seenPredictions.includes(i) && viewer.hasThreshold(i)));
     const why = shown ? whyNoThreshold(viewer) : "";

@@ -25,16 +25,28 @@ class ThresholdReport {
     this.timers = new Map();
   }
 
-  later(prediction, key = this.viewer.value.key) {
+  later(prediction) {
     clearTimeout(this.timers.get(prediction));
-    this.timers.set(prediction, setTimeout(() => this.tell(prediction, key), QUIET));
+    this.timers.set(prediction, setTimeout(() => this.tell(prediction), QUIET));
   }
 
-  tell(prediction, key) {
-    const { value, state, host, isHeld } = this.viewer;
-    if (value?.key !== key) return;
-    if (isHeld) this.later(prediction, key);
-    else host.emit("threshold", { prediction, value: state.thresholds[prediction], key, point: state.point });
+  tell(prediction) {
+    const { viewer } = this;
+    if (viewer.isHeld) return this.later(prediction);
+    this.timers.delete(prediction);
+    const { value, state, host } = viewer;
+    const threshold = state.thresholds[prediction];
+    if (Number.isFinite(threshold)) host.emit("threshold", { prediction, value: threshold, key: value.key, point: state.point });
+  }
+
+  // A result that was made at an earlier threshold does not take back one that is still to be told.
+  kept(thresholds) {
+    return thresholds.map((one, i) => (this.timers.has(i) && one !== null ? this.viewer.state.thresholds[i] : one));
+  }
+
+  forget() {
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
   }
 }
 

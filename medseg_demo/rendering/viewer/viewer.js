@@ -74,6 +74,8 @@ class Viewer {
     // More slices must not take the place of a value that is still being unpacked.
     const shown = value?.adds_slices ? this.showing : (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
+    // A new result would take the slider from under the finger.
+    while (this.isHeld && !value?.adds_slices) await new Promise((done) => setTimeout(done, 50));
     const adds = value && this.value && (value.key === this.value.key || (value.adds_slices && value.key === ""));
     const strange = value?.adds_slices && this.value && !(adds && showsTheSame(value, this.value));
     if (strange || (this.showing !== shown && !adds)) return;
@@ -99,6 +101,7 @@ class Viewer {
       plane.slice = null;
     }
     this.value = value;
+    if (!value || !before || !showsTheSame(value, before)) this.thresholdReport.forget();
     if (!value) return;
     if (before) this.rulersOf.set(before.image_key, state.rulers);
     if (!sameImage) this.openImage(value);
@@ -112,7 +115,7 @@ class Viewer {
     const kept = state.pair[0] !== state.pair[1] && state.pair.every((i) => i <= last);
     if (!kept) state.pair = [0, Math.min(1, last)];
     if (value.predictions.length !== before?.predictions.length) state.chosen = choiceOfAll(value);
-    state.thresholds = openThresholds(value);
+    state.thresholds = this.thresholdReport.kept(openThresholds(value));
     state.crop = value.crop;
     if (!value.can_crop && state.tool === "crop") state.tool = "pan";
     state.region = null;

@@ -119,3 +119,36 @@ def test_the_viewer_follows_the_threshold_of_the_page(lungs):
     assert lungs.ask("viewer.state.thresholds") == [0.25]
     lungs.page.wait_for_timeout(600)
     assert lungs.page.evaluate("told") == []  # what the page said is not told back
+
+
+def test_a_result_on_its_way_takes_back_neither_threshold_nor_focus(lungs):
+    """What came of an earlier threshold arrives while the next one is chosen."""
+    record_events(lungs)
+    result = viewer_value(RADIOGRAPH, predicted(MASK, PROBABILITY[np.newaxis], 0.3), reference=REFERENCE)
+    slider = lungs.page.get_by_role("slider", name="Threshold", exact=True)
+    slider.focus()
+    lungs.page.evaluate(
+        """(value) => {
+          const { viewer } = document.querySelector('.mv-host');
+          viewer.setThreshold(0, 0.35);
+          return viewer.show(value);
+        }""",
+        result,
+    )
+    assert lungs.ask("[viewer.state.thresholds[0], viewer.value.predictions[0].threshold]") == [0.35, 0.3]
+    expect(slider).to_be_focused()
+    lungs.page.wait_for_function("told.length > 0")
+    assert lungs.page.evaluate("told.map(([, data]) => [data.value, data.key])") == [[0.35, result["key"]]]
+
+
+def test_a_result_waits_for_the_slider_that_is_held(lungs):
+    record_events(lungs)
+    box = lungs.page.get_by_role("slider", name="Opacity", exact=True).bounding_box()
+    lungs.page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+    lungs.page.mouse.down()
+    result = viewer_value(RADIOGRAPH, predicted(MASK), reference=REFERENCE)
+    lungs.page.evaluate("(value) => { document.querySelector('.mv-host').viewer.show(value); }", result)
+    lungs.page.wait_for_timeout(300)
+    assert lungs.ask("viewer.value.key") != result["key"]
+    lungs.page.mouse.up()
+    lungs.page.wait_for_function(f"document.querySelector('.mv-host').viewer.value.key === '{result['key']}'")
