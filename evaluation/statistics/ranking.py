@@ -27,7 +27,7 @@ from evaluation.statistics.grouping import dense, too_few
 from evaluation.statistics.matrix import ScoreMatrix, compared_matrix
 from evaluation.statistics.pairs import ALPHA, PairComparison, compare_matrix, difference_of
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
-from evaluation.statistics.resampling import SEED, draw_counts, resamples_for, weighted_medians
+from evaluation.statistics.resampling import SEED, draw_counts, precision_for, resamples_for, weighted_medians
 from evaluation.statistics.signed_rank import DECIMALS, LinearLeans, resampled_leans
 from medseg_demo.errors import OptionError
 
@@ -187,21 +187,23 @@ def _resampled_scores(
 ) -> dict[Scheme, np.ndarray]:
     """What each scheme ranks in each resample, (resamples, checkpoints); the schemes see the same resamples."""
     blocks: dict[Scheme, list[np.ndarray]] = {scheme: [] for scheme in SCHEMES}
-    ranks, advantages = _ranks(values), _resampled_tests(values, units, resamples)
+    advantages = _resampled_tests(values, units, resamples)
+    precision = precision_for(len(values))
+    ranks, summed = _ranks(values).astype(precision), values.astype(precision)
     width = max(1, AT_ONCE // max(1, len(values) + values.shape[1] ** 2))
     for block in draw_counts(int(units.max()) + 1, resamples, seed):
         for start in range(0, len(block), width):
             drawn_units = block[start : start + width]
             counted = drawn_units[:, units]
-            drawn = counted.astype(float)
+            drawn = counted.astype(precision)
             total = drawn.sum(axis=1, keepdims=True)
             if aggregate == "mean":
-                blocks["aggregate_then_rank"].append(drawn @ values / total)
+                blocks["aggregate_then_rank"].append(drawn @ summed / total)
             else:
                 medians = [weighted_medians(column, counted) for column in values.T]
                 blocks["aggregate_then_rank"].append(np.stack(medians, axis=1))
             blocks["rank_then_aggregate"].append(-(drawn @ ranks) / total)
-            blocks["test_based"].append(advantages(drawn_units.astype(float)))
+            blocks["test_based"].append(advantages(drawn_units.astype(precision)))
     return {scheme: np.concatenate(found) for scheme, found in blocks.items()}
 
 
@@ -216,7 +218,7 @@ def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> C
         leans = lambda drawn: np.stack([resampled_leans(one, drawn) for one in differences.T], axis=1)  # noqa: E731
     # A miss outweighs every finite difference, here as in `compare_pairs`.
     large = 1e3 * (np.abs(differences[np.isfinite(differences)]).max(initial=0.0) or 1.0)
-    sizes = np.clip(differences, -large, large)
+    sizes = np.clip(differences, -large, large).astype(precision_for(len(values)))
 
     def advantages(drawn: np.ndarray) -> np.ndarray:
         scores = leans(drawn)

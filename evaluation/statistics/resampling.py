@@ -20,6 +20,7 @@ MOST_DRAWS = 4_000_000
 MOST_SORTED = 1_000_000
 SEED = 20210127
 CHUNK = 500_000
+SINGLE_FROM = 20_000
 
 
 def resamples_for(units: int, *, wanted: int = RESAMPLES, most: int = MOST_DRAWS) -> int:
@@ -48,6 +49,11 @@ def _drawn(units: int, resamples: int, seed: int) -> np.ndarray:
         drawn += np.arange(rows, dtype=np.int32)[:, np.newaxis] * np.int32(units)
         counts[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units)
     return counts
+
+
+def precision_for(units: int) -> type[np.floating]:
+    """Of the products with resamples: single where there are so many units that their noise is far above its error."""
+    return np.float32 if units > SINGLE_FROM else np.float64
 
 
 def means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -83,9 +89,11 @@ def resampled_means(sums: np.ndarray, counts: np.ndarray, *, resamples: int = 0,
     complete = bool((flat_counts == flat_counts[:, :1]).all())
     if complete:
         flat_counts = flat_counts[:, :1]
+    precision = precision_for(units)
+    flat_sums, flat_counts = flat_sums.astype(precision), flat_counts.astype(precision)
     blocks = []
     for counted in draw_counts(units, resamples or resamples_for(units), seed):
-        drawn = counted.astype(float)
+        drawn = counted.astype(precision)
         totals = np.broadcast_to(drawn @ flat_counts, (len(drawn), columns * classes))
         shape = (len(drawn), columns, classes)
         blocks.append(means((drawn @ flat_sums).reshape(shape), totals.reshape(shape)))

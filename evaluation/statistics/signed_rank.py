@@ -135,9 +135,9 @@ class LinearLeans:
             self._influence[:, pair] = _influence(column)
 
     def __call__(self, drawn: np.ndarray) -> np.ndarray:
-        """The standard normal scores, (resamples, pairs); ``drawn`` is float64 (resamples, units)."""
-        scale = drawn @ self._used / self._number
-        moved = drawn @ self._influence
+        """The standard normal scores, (resamples, pairs); ``drawn`` is floating (resamples, units)."""
+        scale = (drawn @ self._used.astype(drawn.dtype)).astype(float) / self._number
+        moved = (drawn @ self._influence.astype(drawn.dtype)).astype(float)
         return _score(self._excess * scale**2 + moved * scale, self._squared_ranks * scale**3)
 
 
