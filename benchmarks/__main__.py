@@ -2,18 +2,29 @@
 
 import argparse
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
-from benchmarks import batch, dashboard, evaluation_run, metrics, ratio, request, start_up, viewer
+from benchmarks import batch, dashboard, evaluation_run, metrics, ratio, request, start_up, versions, viewer, visitors
 
-PARTS = ("segment", "evaluation", "viewer")
+PARTS = ("segment", "versions", "evaluation", "visitors", "viewer")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
     yield request.measure(rounds=5 * rounds)
     yield start_up.measure(rounds=rounds)
     yield batch.measure(rounds=rounds)
+
+
+def other_version(rounds: int, other: Path | None, test_sets: Path | None) -> Iterator[ratio.Ratio]:
+    if other is not None:
+        yield from versions.measure(other.resolve(), test_sets=test_sets, rounds=max(1, rounds // 2))
+
+
+def many_visitors(rounds: int) -> Iterator[ratio.Ratio]:
+    yield visitors.beside_a_volume(rounds=2 * rounds)
+    yield from visitors.many_visitors()
 
 
 def evaluation(rounds: int, options: dict) -> Iterator[ratio.Ratio]:
@@ -23,10 +34,15 @@ def evaluation(rounds: int, options: dict) -> Iterator[ratio.Ratio]:
     yield from metrics.measure(rounds=max(1, rounds // 2))
 
 
-def parts(rounds: int, options: dict) -> dict[str, Callable[[], Iterator[ratio.Ratio]]]:
+Part = Callable[[], Iterator[ratio.Ratio]]
+
+
+def parts(rounds: int, options: dict, other: Path | None, test_sets: Path | None) -> dict[str, Part]:
     return {
         "segment": lambda: segment(rounds),
+        "versions": lambda: other_version(rounds, other, test_sets),
         "evaluation": lambda: evaluation(rounds, options),
+        "visitors": lambda: many_visitors(rounds),
         "viewer": lambda: viewer.measure(rounds=rounds),
     }
 
@@ -35,13 +51,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="how often each ratio is measured (medians are shown)")
     parser.add_argument("--only", choices=PARTS, help="one part alone")
+    parser.add_argument("--other", type=Path, metavar="DIR", help="a checkout of version 0.1, to compare with")
+    parser.add_argument("--test-sets", type=Path, metavar="DIR", help="what both versions evaluate")
     evaluation_run.add_arguments(parser)
     options = vars(parser.parse_args())
     rounds, only = options.pop("rounds"), options.pop("only")
+    other, test_sets = options.pop("other"), options.pop("test_sets")
     print(ratio.machine(), flush=True)
     ratios = []
     for part in PARTS if only is None else (only,):
-        for measured in parts(rounds, options)[part]():
+        for measured in parts(rounds, options, other, test_sets)[part]():
             ratios.append(measured)
             print(f"{measured.name}: {measured.value:.2f}", flush=True)
     print(ratio.table(ratios))

@@ -1,11 +1,13 @@
 """``python -m benchmarks.evaluation_run``: ``evaluation run`` as a whole program, per image, and its memory.
 
-(b) against a plain loop (float32, MONAI's metrics), both as whole processes; (c) images per second against the bare
-forward pass of what the network was given, in the same precision; (e) growth of memory over many generated cases.
+(d) against a plain loop (float32, MONAI's metrics), both as whole processes, and without their start-up; (c) images per
+second against the bare forward pass of what the network was given, in the same precision; growth of memory over many
+generated cases.
 """
 
 import argparse
 import csv
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from unittest import mock
 import torch
 
 from benchmarks.forward import bare_network
+from benchmarks.programs import seconds_of
 from benchmarks.ratio import Ratio, machine, table
 from evaluation.runs.request import RunOptions
 from evaluation.runs.runner import run
@@ -36,31 +39,55 @@ MEMORY_CASES = 5000
 MOST_DIFFERENCE = 0.01  # of the mean Dice of the two sides, whose precision differs
 
 
-def whole_program(test_set: Path, split: str | None, checkpoint: Path, *, rounds: int) -> Ratio:
-    """(b).
+def whole_program(test_set: Path, split: str | None, checkpoint: Path, *, rounds: int) -> Iterator[Ratio]:
+    """(d).
 
     Raises:
         AssertionError: If the two sides disagree on the cases or on their Dice.
     """
-    chosen = [] if split is None else ["--split", split]
-    seconds = []
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds + 1):  # the first fills disk caches
-            output, plain = Path(folder) / f"run_{number}", Path(folder) / f"plain_{number}.csv"
-            ours = ["-m", "evaluation", "run", "--test-set", test_set, *chosen, "--checkpoint", checkpoint]
-            loop = ["-m", "benchmarks.plain_evaluation", test_set, checkpoint, plain, *([split] if split else [])]
-            seconds.append((_seconds([*ours, "--output", output]), _seconds(loop)))
+        output, plain = Path(folder) / "run", Path(folder) / "plain.csv"
+        one = first_case(read_test_set(test_set, split=split), Path(folder) / "one" / test_set.name)
+        seconds = [
+            (
+                run_program(test_set, split, checkpoint, output),
+                _loop(test_set, split, checkpoint, plain),
+                run_program(one, None, checkpoint, Path(folder) / "run_of_one"),
+                _loop(one, None, checkpoint, Path(folder) / "one.csv"),
+            )
+            for _ in range(rounds + 1)  # the first fills disk caches
+        ]
         _check_equal(_dice(output / "scores.csv"), _dice(plain))
-    ours_s, loop_s = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
-    value = statistics.median(slow / fast for fast, slow in seconds[1:])
-    name = f"(b) `evaluation run`, {test_set.name}, {checkpoint.name}"
-    return Ratio(name, f"{ours_s:.1f} s", f"{loop_s:.1f} s plain loop", value, "at least", 1.8)
+    ours_s, loop_s, our_start, loop_start = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    name = f"(d) `evaluation run`, {test_set.name}, {checkpoint.name}"
+    yield Ratio(name, f"{ours_s:.1f} s", f"{loop_s:.1f} s plain loop", loop_s / ours_s, "at least", 2.2)
+    ours_s, loop_s = ours_s - our_start, loop_s - loop_start
+    yield Ratio(f"{name}, start-up apart", f"{ours_s:.1f} s", f"{loop_s:.1f} s", loop_s / ours_s, "at least", 4)
 
 
-def _seconds(arguments: list[object]) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True, capture_output=True)
-    return time.perf_counter() - start
+def first_case(test_set: TestSet, folder: Path) -> Path:
+    """A copy of a test set with its first case alone, for what a run takes however many cases there are."""
+    case = test_set.cases[0]
+    for name, paths in (("images", case.image_paths), ("masks", (case.mask_path,))):
+        (folder / name).mkdir(parents=True)
+        for path in paths:
+            shutil.copy(path, folder / name)
+    description = test_set.folder / "dataset.json"
+    if description.is_file():
+        shutil.copy(description, folder)
+    return folder
+
+
+def run_program(test_set: Path, split: str | None, checkpoint: Path, output: Path, *, project: Path = ROOT) -> float:
+    """The seconds of an ``evaluation run``, of another checkout where ``project`` names one."""
+    shutil.rmtree(output, ignore_errors=True)
+    chosen = [] if split is None else ["--split", split]
+    arguments = ["evaluation", "run", "--test-set", test_set, *chosen, "--checkpoint", checkpoint, "--output", output]
+    return seconds_of(["-m", *arguments], project)
+
+
+def _loop(test_set: Path, split: str | None, checkpoint: Path, output: Path) -> float:
+    return seconds_of(["-m", "benchmarks.plain_evaluation", test_set, checkpoint, output, *([split] if split else [])])
 
 
 def _dice(path: Path) -> dict[str, float]:
@@ -90,7 +117,7 @@ def images_per_second(test_set: TestSet, checkpoint: Checkpoint, *, rounds: int)
     batch = BATCH_SIZES[bare_s.index(best)]
     name = f"(c) `evaluation run`, {test_set.name}, {checkpoint.name}"
     bare_text = f"{1 / best:.1f} images/s forward in batches of {batch}"
-    return Ratio(name, f"{1 / ours_s:.1f} images/s", bare_text, best / ours_s, "at least", 0.85)
+    return Ratio(name, f"{1 / ours_s:.1f} images/s", bare_text, best / ours_s, "at least", 0.65)
 
 
 def _run(test_set: TestSet, checkpoint: Checkpoint, settings: Settings) -> float:
@@ -128,11 +155,11 @@ def _forward(checkpoint: Checkpoint, inputs: Counter[tuple[int, ...]], size: int
 
 
 def memory(cases: int) -> Ratio:
-    """(e)."""
+    """Growth of memory."""
     program = [sys.executable, "-m", "benchmarks.evaluation_memory", str(cases)]
     printed = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     growth = float(printed)
-    return Ratio(f"(e) memory over {cases} cases", f"{growth:.1f} MB", "after the first 200", growth, "at most", 30)
+    return Ratio(f"memory over {cases} cases", f"{growth:.1f} MB", "after the first 200", growth, "at most", 30)
 
 
 def measure(
@@ -141,7 +168,7 @@ def measure(
     settings = Settings.from_environment()
     folder = (test_set or ensure_simulated_nuclei(settings.test_sets_dir)).resolve()
     loaded = load_checkpoint(checkpoint, settings.checkpoints_dir)
-    yield whole_program(folder, split, settings.checkpoints_dir / loaded.name, rounds=rounds)
+    yield from whole_program(folder, split, settings.checkpoints_dir / loaded.name, rounds=rounds)
     yield images_per_second(read_test_set(folder, split=split), loaded, rounds=rounds)
     if memory_cases:
         yield memory(memory_cases)

@@ -9,18 +9,23 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 120
 
 
-@contextlib.contextmanager
-def server(arguments: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """Run ``python ARGUMENTS --port N``.
+class Server(NamedTuple):
+    """A server that runs: its address, the seconds from its start to its first answer with status 200, its process."""
 
-    Yields:
-        Its address, and the seconds from its start to its first answer with status 200.
-    """
+    url: str
+    seconds: float
+    pid: int
+
+
+@contextlib.contextmanager
+def server(arguments: Sequence[str]) -> Iterator[Server]:
+    """Run ``python ARGUMENTS --port N``."""
     port = _free_port()
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -35,7 +40,7 @@ def server(arguments: Sequence[str]) -> Iterator[tuple[str, float]]:
             if process.poll() is not None or time.perf_counter() - start > PATIENCE_S:
                 raise RuntimeError(f"python {' '.join(arguments)} did not answer on port {port}")
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{port}", time.perf_counter() - start
+        yield Server(f"http://127.0.0.1:{port}", time.perf_counter() - start, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -48,6 +53,19 @@ def seconds_to_import(modules: str) -> float:
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         return time.perf_counter() - start
+
+
+def seconds_of(arguments: Sequence[object], project: Path = ROOT) -> float:
+    """What ``python ARGUMENTS`` takes from start to end in a checkout of this project.
+
+    Raises:
+        CalledProcessError: It did not succeed.
+    """
+    start = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(project)}
+    command = [sys.executable, *map(str, arguments)]
+    subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - start
 
 
 def _free_port() -> int:

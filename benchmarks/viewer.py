@@ -94,7 +94,7 @@ def _redraws(page: object, rounds: int) -> Iterator[Ratio]:
 
 def _slices(page: object, rounds: int) -> Iterator[Ratio]:
     random = np.random.default_rng(0)
-    with server(["-m", "benchmarks.viewer_app"]) as (url, _):
+    with server(["-m", "benchmarks.viewer_app"]) as (url, *_):
         page.goto(url)
         page.wait_for_function(READY, timeout=120_000)
         near = page.evaluate(SLICES, [["ArrowUp"] * rounds, False])

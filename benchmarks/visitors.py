@@ -1,0 +1,159 @@
+"""(e) A 2-D request beside a large volume, and (f) many visitors at once, through the web API of a running app."""
+
+import json
+import math
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import psutil
+from gradio_client import Client, handle_file
+
+from benchmarks.forward import CHECKPOINT
+from benchmarks.images import write_chest_images
+from benchmarks.programs import server
+from benchmarks.ratio import Ratio
+
+VOLUME_CHECKPOINT = "hippocampus-unet3d"
+COMPARED = ["lungs-unet-lite0", "lungs-unet-tiny"]
+LARGE = (310, 434, 310)  # ten windows along each axis of VOLUME_CHECKPOINT, at its own spacing
+SMALL = (70, 98, 70)  # two along each axis
+VISITORS = 32
+WARM_UP = 3
+SETTLED_S = 20.0  # in which a page that was closed gives back what it held
+
+
+@dataclass(frozen=True)
+class Request:
+    """One visitor's request.
+
+    Attributes:
+        endpoint: Of the web API.
+        file: What is sent.
+        arguments: The others.
+    """
+
+    endpoint: str
+    file: Path
+    arguments: dict[str, object]
+
+    def send(self, client: Client) -> str:
+        """What came back, as far as it is the same each time."""
+        result = client.predict(file=handle_file(self.file), api_name=self.endpoint, **self.arguments)
+        measured = result[1]
+        if self.endpoint == "/segment":
+            return json.dumps([measured["name"], measured["classes"]])
+        return json.dumps([measured["image"], measured["pairs"]])
+
+
+def beside_a_volume(*, rounds: int) -> Ratio:
+    """(e): the volume computes all the while, and is given up at the end."""
+    with tempfile.TemporaryDirectory() as folder, server(["app.py"]) as (url, *_):
+        image, volume = write_chest_images(Path(folder), 1)[0], _write_volume(Path(folder) / "large.nii", LARGE, seed=0)
+        small = Request("/segment", image, {"checkpoint": CHECKPOINT})
+        client, other = (Client(url, verbose=False, download_files=folder) for _ in range(2))
+        alone = _seconds(small, client, rounds)
+        job = other.submit(file=handle_file(volume), checkpoint=VOLUME_CHECKPOINT, api_name="/segment")
+        _wait_until(lambda: _is_slower(small, client, 1.1 * alone), "the volume is in the network", 120)
+        beside = _seconds(small, client, rounds)
+        if job.done():
+            raise RuntimeError("the volume was done before the requests beside it were")
+    texts = f"{1000 * beside:.0f} ms", f"{1000 * alone:.0f} ms alone"
+    return Ratio("(e) 2-D request beside a volume of 1000 windows", *texts, beside / alone, "at most", 2)
+
+
+def many_visitors(visitors: int = VISITORS) -> Iterator[Ratio]:
+    """(f).
+
+    Raises:
+        AssertionError: A visitor got an answer that is not that of his own file.
+    """
+    with tempfile.TemporaryDirectory() as folder, server(["app.py"]) as (url, _, pid):
+        requests = _mixed(Path(folder), visitors)
+        client = Client(url, verbose=False, download_files=folder)
+        for request in requests[:3]:
+            request.send(client)
+        start = time.perf_counter()
+        expected = [request.send(client) for request in requests]
+        work = time.perf_counter() - start
+        before = _megabytes(pid)
+        answers, seconds = _at_once(url, folder, requests)
+        assert answers == expected, "an answer was another one's"
+        time.sleep(SETTLED_S)
+        grown = _megabytes(pid) - before
+    late = sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
+    name = f"(f) {visitors} visitors at once"
+    yield Ratio(
+        f"{name}, 95 % within", f"{late:.1f} s", f"{work:.1f} s one after the other", late / work, "at most", 1.5
+    )
+    yield Ratio(f"{name}, memory kept", f"{grown:.0f} MB", "before they came", grown, "at most", 150)
+
+
+def _mixed(folder: Path, count: int) -> list[Request]:
+    """2-D images, volumes and comparisons in turn, each of a file of its own."""
+    images = write_chest_images(folder, count)
+    made: list[Request] = []
+    for number, image in enumerate(images):
+        if number % 3 == 0:
+            made.append(Request("/segment", image, {"checkpoint": CHECKPOINT}))
+        elif number % 3 == 1:
+            volume = _write_volume(folder / f"volume_{number}.nii", SMALL, seed=number)
+            made.append(Request("/segment", volume, {"checkpoint": VOLUME_CHECKPOINT}))
+        else:
+            made.append(Request("/compare", image, {"checkpoints": COMPARED}))
+    return made
+
+
+def _at_once(url: str, folder: str, requests: list[Request]) -> tuple[list[str], list[float]]:
+    """Each from a client of its own, all let go at the same moment: answers, and how long each waited."""
+    clients = [Client(url, verbose=False, download_files=folder) for _ in requests]
+    gate = threading.Barrier(len(requests))
+
+    def visit(client: Client, request: Request) -> tuple[str, float]:
+        gate.wait()
+        start = time.perf_counter()
+        return request.send(client), time.perf_counter() - start
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        found = list(pool.map(visit, clients, requests))
+    for client in clients:
+        client.close()
+    return [answer for answer, _ in found], [seconds for _, seconds in found]
+
+
+def _seconds(request: Request, client: Client, rounds: int) -> float:
+    return statistics.median([_timed(request, client) for _ in range(rounds + WARM_UP)][WARM_UP:])
+
+
+def _timed(request: Request, client: Client) -> float:
+    start = time.perf_counter()
+    request.send(client)
+    return time.perf_counter() - start
+
+
+def _is_slower(request: Request, client: Client, seconds: float) -> bool:
+    return _timed(request, client) > seconds
+
+
+def _wait_until(happened: Callable[[], bool], what: str, patience_s: float) -> None:
+    end = time.monotonic() + patience_s
+    while not happened():
+        if time.monotonic() > end:
+            raise RuntimeError(f"it did not come so far that {what}")
+
+
+def _write_volume(path: Path, shape: tuple[int, int, int], *, seed: int) -> Path:
+    noise = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    nib.save(nib.Nifti1Image(noise, np.eye(4)), path)
+    return path
+
+
+def _megabytes(pid: int) -> float:
+    return psutil.Process(pid).memory_info().rss / 2**20
