@@ -74,6 +74,17 @@ def test_errors_and_dice_of_each_prediction(show):
     expect(shown.page.get_by_role("list", name="Legend")).to_be_visible()
 
 
+def test_the_legend_of_errors_of_three_is_that_of_the_pane_in_hand(show):
+    shown = show(viewer_value(IMAGE, PREDICTIONS[:3], reference=REFERENCE, mode="errors"))
+    legend = shown.page.locator(".mv-outcome-legend")
+    for pane in (0, 2):
+        shown.page.locator(".mv-stage").nth(pane).focus()
+        expect(legend).to_contain_text(PREDICTIONS[pane].name)
+        both = ((MAPS[pane] > 0) & (REFERENCE.labels > 0)).sum() * 0.25
+        size = re.search(r"True positive([\d.]+) mm²", legend.text_content())[1]
+        assert float(size) == pytest.approx(both, rel=5e-3)
+
+
 def test_each_threshold_moves_its_own_prediction(show):
     shown = show(viewer_value(IMAGE, PREDICTIONS[:2]))
     assert shown.page.get_by_role("slider", name="Threshold of net-1").count() == 0
