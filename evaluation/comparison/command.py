@@ -63,7 +63,8 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.reading.studies import result_stems
 
     _check_output(options)
-    loaded = [load_checkpoint(name, settings.checkpoints_dir) for name in dict.fromkeys(options.checkpoint)]
+    names = dict.fromkeys(options.checkpoint)
+    loaded = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
     stated = parse_stated("\n".join(options.classes))
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         found = _find(options, settings, Path(unpacked))
