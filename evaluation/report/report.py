@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from evaluation.report import page
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
@@ -19,7 +20,7 @@ from evaluation.results.figures import FIGURES, View, draw_figure
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
 from evaluation.results.table import Results, Run, merge, read_results
-from evaluation.results.words import comparison_sentence, metric_title, number
+from evaluation.results.words import comparison_sentence, metric_title, number, tolerance_words
 from evaluation.statistics import AS_MEASURED, Order, Policy
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
@@ -168,13 +169,13 @@ def _runs(runs: Results, found: Answer, origins: RunsHere) -> tables.Table:
     here = runs.table[runs.table["test_set"] == found.question.test_set]
     cases = here.drop_duplicates(["checkpoint", "case_id"])["checkpoint"].value_counts()
     for name, (run, _) in origins.items():
-        tolerance = run.settings.get("nsd_tolerance")
+        tolerance: Any = run.settings.get("nsd_tolerance")
         state = "stopped before the last case" if run.partial else "whole"
         rows.append(
             (
                 name, run.source, f"{cases[name]:,}", state, run.moment or "not known",
                 run.checkpoint_hash[:12] or "not known", run.test_set_hash[:12] or "not known",
-                "not known" if tolerance is None else f"{tolerance:g} {unit}".strip(),
+                "not known" if tolerance is None else tolerance_words(tolerance, unit),
             )
         )  # fmt: skip
     header = ("Checkpoint", "Source", "Cases", "State", "Moment", "Checkpoint hash", "Test-set hash", "NSD tolerance")

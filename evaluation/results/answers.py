@@ -1,6 +1,6 @@
 """One question put to the results (which test set, class, metric, policy), and everything that is answered to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,7 @@ from evaluation.statistics import (
 from medseg_demo.errors import OptionError
 
 ALL_CLASSES = ""
+Tolerance = float | Mapping[str, float]  # one for all classes, or one a class
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Answer:
         effects: What each empty-mask policy makes of each mean.
         problem: Why there is no ranking although there are several checkpoints.
         metadata: The table's metadata columns.
-        tolerances: Of the surface Dice, all different ones of the runs; empty where they are not known.
+        tolerances: Of the surface Dice, all different settings of the runs; empty where they are not known.
         results: What was asked.
     """
 
@@ -97,7 +98,7 @@ class Answer:
     effects: tuple[PolicyEffect, ...] = ()
     problem: str = ""
     metadata: tuple[str, ...] = ()
-    tolerances: tuple[float, ...] = ()
+    tolerances: tuple[Tolerance, ...] = ()
     results: Results | None = None
 
     def comparison(self, first: str, second: str) -> PairComparison | None:
@@ -148,14 +149,21 @@ def answer(results: Results, question: Question) -> Answer:
         effects=_effects(table, question),
         problem=problem,
         metadata=results.metadata,
-        tolerances=_tolerances(results, question.test_set, set(names_in(table["checkpoint"]))),
+        tolerances=_tolerances(results, question, set(names_in(table["checkpoint"]))),
         results=results,
     )
 
 
-def _tolerances(results: Results, test_set: str, checkpoints: set[str]) -> tuple[float, ...]:
-    runs = (run for run in results.runs if run.test_set == test_set and run.checkpoint in checkpoints)
-    return tuple(sorted({float(run.settings["nsd_tolerance"]) for run in runs if "nsd_tolerance" in run.settings}))  # type: ignore[arg-type]
+def _tolerances(results: Results, question: Question, checkpoints: set[str]) -> tuple[Tolerance, ...]:
+    """The different settings of the runs; of one class only its own."""
+    found = []
+    for run in results.runs:
+        if run.test_set == question.test_set and run.checkpoint in checkpoints and "nsd_tolerance" in run.settings:
+            setting = run.settings["nsd_tolerance"]
+            if isinstance(setting, Mapping) and question.class_name != ALL_CLASSES:
+                setting = setting.get(question.class_name, setting.get("", 1.0))
+            found.append(setting)
+    return tuple(one for place, one in enumerate(found) if one not in found[:place])  # type: ignore[misc]
 
 
 def group_gaps_of(found: Answer, column: str) -> tuple[GroupGap, ...]:

@@ -1,7 +1,7 @@
 """An answer as tables of words: what the page and the report print, each number with its convention."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evaluation.metrics import METRICS
@@ -12,6 +12,7 @@ from evaluation.results.words import (
     number,
     policy_caption,
     ranking_caption,
+    tolerance_words,
     turning_sentence,
     units_of,
 )
@@ -113,7 +114,10 @@ def unit_of(found: Answer, metric: str) -> str:
 def _tolerance_of(found: Answer) -> str:
     if not found.tolerances:
         return "not known"
-    return f"{', '.join(f'{one:g}' for one in found.tolerances)} {units_in(found, 'distance_unit')}".strip()
+    unit = units_in(found, "distance_unit")
+    numbers = [one for one in found.tolerances if not isinstance(one, Mapping)]
+    words = [f"{', '.join(f'{one:g}' for one in sorted(numbers))} {unit}".strip()] if numbers else []
+    return "; ".join([*words, *(tolerance_words(one, unit) for one in found.tolerances if isinstance(one, Mapping))])
 
 
 def units_in(found: Answer, column: str) -> str:

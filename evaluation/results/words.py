@@ -1,6 +1,7 @@
 """Plain sentences about numbers: what a comparison, a summary and a policy mean, for people."""
 
 import math
+from collections.abc import Mapping
 
 from evaluation.metrics import METRICS
 from evaluation.statistics import (
@@ -52,6 +53,13 @@ def metric_title(metric: str, *, unit: str = "", tolerance: str = "") -> str:
     name = record.long_name if record else metric
     name = f"{name} ({unit})" if unit else name
     return f"{name}, tolerance {tolerance}" if tolerance else name
+
+
+def tolerance_words(setting: float | Mapping[str, float], unit: str = "") -> str:
+    """The tolerance of a run, such as "2 mm", or of each of its classes: "tumour 2 mm, other classes 1 mm"."""
+    if not isinstance(setting, Mapping):
+        return f"{setting:g} {unit}".strip()
+    return ", ".join(f"{name or 'other classes'} {value:g} {unit}".strip() for name, value in setting.items())
 
 
 def comparison_sentence(comparison: PairComparison, *, unit: str = "") -> str:

@@ -38,7 +38,7 @@ class Shown:
     scored: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
-    tolerance: float = 1.0
+    tolerance: float | Mapping[str, float] = 1.0
 
 
 def board_code(board: Board, settings: Settings, address: str) -> dict[str, object]:
@@ -70,8 +70,14 @@ def shown_of(opened: Opened, test_set: str) -> Shown:
         scored=by_source["score"],
         imported=by_source["import"],
         metrics=() if set(metrics) <= set(DEFAULT_METRICS) else tuple(metrics),
-        tolerance=float(first.get("nsd_tolerance", 1.0)),
+        tolerance=first.get("nsd_tolerance", 1.0),
     )
+
+
+def _tolerances(setting: float | Mapping[str, float]) -> list[str]:
+    if not isinstance(setting, Mapping):
+        return [f"{setting:g}"]
+    return [f"{name}={value:g}" if name else f"{value:g}" for name, value in setting.items()]
 
 
 def run_lines(shown: Shown) -> list[str]:
@@ -79,7 +85,7 @@ def run_lines(shown: Shown) -> list[str]:
     where: list[object] = ["--test-set", shown.test_set, *(["--split", shown.split] if shown.split else [])]
     how: list[object] = [
         *(["--metrics", *shown.metrics] if shown.metrics else []),
-        *(["--tolerance", f"{shown.tolerance:g}"] if shown.tolerance != 1 else []),
+        *(["--tolerance", *_tolerances(shown.tolerance)] if shown.tolerance != 1 else []),
     ]
     lines = []
     if shown.checkpoints:

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 from evaluation.results import tables
 from evaluation.results.answers import Answer, Standing
 from evaluation.results.gaps import Gap, largest_gaps
 from evaluation.results.origins import is_simulated
 from evaluation.results.terms import TERMS
-from evaluation.results.words import comparison_sentence, number, summary_caption
+from evaluation.results.words import comparison_sentence, number, summary_caption, tolerance_words
 from evaluation.statistics import PairComparison
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_table import pick
@@ -108,14 +109,15 @@ def marks(opened: Opened, test_set: str) -> str:
     parts = []
     if is_simulated(test_set):
         parts.append(markup.panel("info", texts.SIMULATED_TITLE, [texts.SIMULATED_TEXT]))
-    tolerances = {
+    tolerances: dict[str, Any] = {
         name: run.settings["nsd_tolerance"]
         for name, (run, _) in opened.runs_on(test_set).items()
         if "nsd_tolerance" in run.settings
     }
-    if len(set(tolerances.values())) > 1:
-        units = ", ".join(unit for unit in opened.results.table["distance_unit"].unique() if unit)
-        settings = ", ".join(f"{name} with {tolerance:g} {units}".strip() for name, tolerance in tolerances.items())
+    unit = ", ".join(unit for unit in opened.results.table["distance_unit"].unique() if unit)
+    words = {name: tolerance_words(tolerance, unit) for name, tolerance in tolerances.items()}
+    if len(set(words.values())) > 1:
+        settings = ", ".join(f"{name} with {tolerance}" for name, tolerance in words.items())
         parts.append(markup.panel("warning", texts.MIXED_TITLE, [texts.MIXED.format(settings=settings)]))
     partial = [name for name, (run, _) in opened.runs_on(test_set).items() if run.partial]
     if partial:

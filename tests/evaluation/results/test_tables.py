@@ -78,7 +78,7 @@ def test_policies_say_when_they_move_nothing(found):
 
 
 def test_the_choices_of_a_metric_stand_beside_its_numbers(found):
-    rule = "one shared pixel is a match"
+    rule = "shared pixel is a match"
     assert any(rule in note for note in tables.leaderboard(found({"a": [0.5]}, "lesion_f1")).notes)
     printed = {row[1]: row[2] for row in tables.conventions(("lesion_recall", "cldice", "hd95")).rows}
     assert rule in printed["lesion_recall"]
@@ -91,3 +91,11 @@ def test_conventions_name_the_empty_mask_rule_and_the_source():
     table = tables.conventions(("dice", "unknown"))
     assert len(table.rows) == 1
     assert "Both empty: NaN" in " ".join(table.rows[0])
+
+
+def test_a_tolerance_may_differ_by_class(found):
+    own = {"class_1": 2.0, "": 0.5}
+    both = found({"a": [0.5], "b": [0.6]}, "nsd", tolerances=[own, own])
+    assert "tolerance class_1 2 mm, other classes 0.5 mm. " in tables.leaderboard(both).notes[0]
+    one = answer(both.results, Question("set", class_name="class_1", metric="nsd"))
+    assert "tolerance 2 mm. " in tables.leaderboard(one).notes[0]
