@@ -150,7 +150,7 @@ def test_next_disagreement_goes_to_the_largest(opened):
 
 
 def test_a_consensus_is_one_more_picture(opened):
-    opened.get_by_label("majority").check()
+    opened.get_by_label("Most votes").check()
     expect(opened.locator("#cp-tables")).to_contain_text("a tie is background")
     expect_in_viewer(opened, ["lungs-unet-lite0", "lungs-unet-tiny", "majority"])
     consensus = np.asarray(Image.open(io.BytesIO(downloaded(opened, "Consensus"))))
@@ -186,10 +186,10 @@ def test_next_disagreement_goes_into_the_region_of_a_volume(opened_volume):
         assert point == [z, y, x]
 
 
-@pytest.mark.parametrize("method", ["majority", "STAPLE"])
-def test_a_consensus_of_a_volume_lies_where_the_volume_lies(opened_volume, method, tmp_path):
-    opened_volume.get_by_label(method).check()
-    expect_in_viewer(opened_volume, ["hippocampus-unet3d", "hippocampus-unet2d", method])
+@pytest.mark.parametrize(("choice", "name"), [("Most votes", "majority"), ("Weighed votes (STAPLE)", "STAPLE")])
+def test_a_consensus_of_a_volume_lies_where_the_volume_lies(opened_volume, choice, name, tmp_path):
+    opened_volume.get_by_label(choice).check()
+    expect_in_viewer(opened_volume, ["hippocampus-unet3d", "hippocampus-unet2d", name])
     (tmp_path / "consensus.nii.gz").write_bytes(downloaded(opened_volume, "Consensus"))
     consensus = nibabel.load(tmp_path / "consensus.nii.gz")
     sample = nibabel.load(sample_path("hippocampus"))
@@ -204,7 +204,7 @@ def test_checkpoints_of_other_classes_are_explained(opened):
     opened.keyboard.press("Escape")
     expect(opened.locator("#cp-stale")).to_contain_text("Settings changed")
     press_compare(opened)
-    expect(opened.get_by_role("alert").filter(has_text="Choose checkpoints of the same classes")).to_be_visible()
+    expect(opened.get_by_role("alert").filter(has_text="they share no class")).to_be_visible()
     expect(opened.locator("#cp-tables")).to_contain_text("lungs-unet-tiny")
 
 

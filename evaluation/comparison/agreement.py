@@ -123,20 +123,15 @@ def check_comparable(label_maps: Mapping[str, LabelMap]) -> None:
     for name in names[1:]:
         first, other = label_maps[names[0]], label_maps[name]
         if first.class_names != other.class_names:
-            raise InputMismatchError(different_classes(names[0], first.class_names, name, other.class_names))
+            raise InputMismatchError(
+                f"{names[0]} finds {', '.join(first.class_names)}, but {name} finds {', '.join(other.class_names)}. "
+                "Only label maps of the same classes can be compared: choose others."
+            )
         if first.labels.shape != other.labels.shape:
             raise InputMismatchError(
                 f"{name} has shape {other.labels.shape}, but {names[0]} has {first.labels.shape}. "
                 "Only label maps of one image can be compared: export it in the image's own size."
             )
-
-
-def different_classes(first: str, of_first: Sequence[str], second: str, of_second: Sequence[str]) -> str:
-    """The message for two that do not find the same things."""
-    return (
-        f"{first} finds {', '.join(of_first)}, but {second} finds {', '.join(of_second)}. "
-        "Choose checkpoints of the same classes."
-    )
 
 
 def class_sizes(label_maps: Mapping[str, LabelMap]) -> tuple[ClassSize, ...]:

@@ -41,13 +41,15 @@ class ClassMatch:
     Attributes:
         class_names: The classes that are compared; item i is label value i + 1.
         lookup: Item i is the compared value of the member's own label i; 0 where it is not compared.
-        notes: What a person should know about the match, in plain sentences.
+        notes: What was taken for what, in plain sentences.
+        warnings: What is not compared.
         unknown: Its labels without a name that are none of the classes, and of which nothing was stated.
     """
 
     class_names: tuple[str, ...]
     lookup: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     unknown: frozenset[int] = frozenset()
 
     @property
@@ -141,7 +143,8 @@ def match_classes(
         member: ClassMatch(
             class_names,
             (0, *(values.get(place, 0) if place is not None else 0 for place in places[member])),
-            _notes(member, own, renamed[member], places[member], known, has),
+            _notes(own[member], renamed[member], places[member], known),
+            _warnings(member, own[member], renamed[member], places[member], known, has),
             frozenset(
                 value
                 for value, (said, place) in enumerate(zip(renamed[member], places[member], strict=True), start=1)
@@ -214,33 +217,40 @@ def _plain(name: str) -> str:
 
 
 def _notes(
+    own: Sequence[str], renamed: Sequence[str], places: Sequence[int | None], known: Sequence[str]
+) -> tuple[str, ...]:
+    """Which classes are compared under another name, and which were left out on purpose."""
+    taken = [
+        f"{name} is compared as {known[place]}"
+        for name, said, place in zip(own, renamed, places, strict=True)
+        if place is not None and _plain(name) != _plain(known[place]) and not _goes_without_saying(name, said, known)
+    ]
+    left_out = [name for name, said in zip(own, renamed, strict=True) if not said]
+    notes = [f"{'; '.join(taken)}."] if taken else []
+    return (*notes, f"Left out, as was asked: {', '.join(left_out)}.") if left_out else tuple(notes)
+
+
+def _warnings(
     member: str,
-    own: Mapping[str, Sequence[str]],
+    own: Sequence[str],
     renamed: Sequence[str],
     places: Sequence[int | None],
     known: Sequence[str],
     has: Mapping[str, set[int | None]],
 ) -> tuple[str, ...]:
-    """What of the match a person might not expect."""
-    notes = []
-    pairs = list(zip(own[member], renamed, places, strict=True))
-    taken = [
-        f"{name} is compared as {known[place]}"
-        for name, said, place in pairs
-        if place is not None and _plain(name) != _plain(known[place]) and not _goes_without_saying(name, said, known)
+    """Which classes are not compared, since not all find them."""
+    strangers = [
+        name
+        for name, said, place in zip(own, renamed, places, strict=True)
+        if said and place is None and not _is_numbered(own)
     ]
-    strangers = [name for name, said, place in pairs if said and place is None and not _is_numbered(own[member])]
     lacking = [
         f"{known[place]}, which {', '.join(other for other in has if place not in has[other])} does not find"
         for place in range(len(known))
         if place in has[member] and any(place not in one for one in has.values())
     ]
-    left_out = [name for name, said, _ in pairs if not said]
-    notes += [f"{'; '.join(taken)}."] if taken else []
-    notes += [f"Not compared: {', '.join(strangers)}, which the others do not find."] if strangers else []
-    notes += [f"Not compared: {'; '.join(lacking)}."] if lacking else []
-    notes += [f"Left out, as was asked: {', '.join(left_out)}."] if left_out else []
-    return tuple(notes)
+    warnings = [f"Not compared: {', '.join(strangers)}, which the others do not find."] if strangers else []
+    return (*warnings, f"Not compared: {'; '.join(lacking)}.") if lacking else tuple(warnings)
 
 
 def _goes_without_saying(name: str, said: str, known: Sequence[str]) -> bool:

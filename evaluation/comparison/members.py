@@ -91,7 +91,7 @@ class Member:
         cost: Of the checkpoint.
         digest: The checkpoint's hash.
         warnings: What a person should know before trusting it.
-        notes: How its file was read.
+        notes: How its file was read, and which of its classes are compared under another name.
     """
 
     name: str
@@ -297,7 +297,8 @@ def _translated(member: Member, match: ClassMatch) -> Member:
         label_map=match.translate(member.name, member.label_map),
         probabilities=match.translate_probabilities(member.probabilities),
         threshold=member.threshold if match.is_plain else None,
-        warnings=(*member.warnings, *match.notes),
+        warnings=(*member.warnings, *match.warnings),
+        notes=(*member.notes, *match.notes),
     )
 
 

@@ -212,7 +212,7 @@ def test_staple_gives_labels_whatever_it_is_given(maps, several):
 
 
 def test_what_does_not_belong_together_is_refused():
-    with pytest.raises(InputMismatchError, match=r"a finds one, two, but b finds lung\. Choose"):
+    with pytest.raises(InputMismatchError, match=r"a finds one, two, but b finds lung\. Only"):
         check_comparable({"a": label_map(A), "b": label_map(A, classes=("lung",))})
     with pytest.raises(InputMismatchError, match=r"b has shape \(2, 2\), but a has \(3, 4\)"):
         compare_pairs({"a": label_map(A), "b": label_map(np.zeros((2, 2)))})

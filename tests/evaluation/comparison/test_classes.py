@@ -16,7 +16,8 @@ def matched(own, text=""):
 
 
 def notes(own, member, text=""):
-    return " ".join(match_classes(own, parse_stated(text))[member].notes)
+    match = match_classes(own, parse_stated(text))[member]
+    return " ".join((*match.notes, *match.warnings))
 
 
 @pytest.mark.parametrize(
