@@ -177,7 +177,7 @@ def test_a_bundled_checkpoint_makes_its_prediction_again(engine, board, squares_
 
 
 def test_a_channel_is_sent_when_it_is_asked_for(engine, board, monkeypatch):
-    monkeypatch.setattr("medseg_demo.rendering.linked_data.MOST_TOGETHER", 0)
+    monkeypatch.setattr("medseg_demo.rendering.shown.MOST_TOGETHER", 0)
     key, case = drawer.open_picked(engine, board, PICK, None)["shown"]
     pixels = np.repeat(case.image.pixels[..., np.newaxis], 4, axis=-1)
     names = ("a", "b", "c", "d")
