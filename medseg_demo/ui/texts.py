@@ -65,7 +65,7 @@ SURFACE_EMPTY = "No voxel belongs to a class, so there is no surface."
 SURFACE_AXES = ("right – left (mm)", "front – back (mm)", "feet – head (mm)")
 SURFACE_AXES_VOXELS = ("x (voxels)", "y (voxels)", "z (voxels)")
 
-OVER = "Lay over it: label map or reference"
+OVER = "Reference or other labels, laid over it"
 LAID_OVER = "Laid over: {name}"
 NO_IMAGE_BELOW = "There is no image to lay a label map over. Add the image first, one alone."
 NOT_OF_THE_IMAGE = "{name}: {why}. Choose the label map of this image."

@@ -62,7 +62,7 @@ def _upload(settings: Settings) -> Parts:
             [], label=texts.STUDY, info=texts.STUDY_HINT, visible=False, interactive=True, elem_id="ms-study"
         ),
         "preflight": html(elem_id="ms-preflight"),
-        "over": gr.File(label=texts.OVER, file_count="single", height=110, visible=False, elem_id="ms-over"),
+        "over": gr.File(label=texts.OVER, file_count="single", height=140, visible=False, elem_id="ms-over"),
         "over_note": html(elem_id="ms-over-note"),
     }
 
