@@ -5,6 +5,7 @@ const PARTIAL = [
   { colour: [230, 159, 0], pattern: "dots" },
   { colour: [240, 228, 66], pattern: "lines" },
   { colour: [86, 180, 233], pattern: "bars" },
+  { colour: [0, 114, 178], pattern: "crosses" },
 ];
 
 const AGREED = { colour: [0, 158, 115], pattern: "plain" };

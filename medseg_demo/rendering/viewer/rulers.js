@@ -49,7 +49,8 @@ function rulerEndAt({ state }, pane, at, reach) {
 function useRulerKey(viewer, { key, shiftKey, target }) {
   const { state, slice, camera, activePane } = viewer;
   const chosen = rulersOn(state, slice).find(({ number }) => number === state.ruler);
-  if (["Delete", "Backspace"].includes(key) && state.ruler !== null) deleteRuler(viewer, state.ruler);
+  const inSight = chosen || (state.ruler !== null && target.closest(".mv-rulers"));
+  if (["Delete", "Backspace"].includes(key) && inSight) deleteRuler(viewer, state.ruler);
   else if (state.tool !== "ruler" || !target.closest(".mv-stage")) return false;
   else if (key === "Enter" && state.measuring === null) {
     addRuler(viewer, activePane.plane, camera.toPicture(camera.stage.width / 2, camera.stage.height / 2));

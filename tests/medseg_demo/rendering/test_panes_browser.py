@@ -59,6 +59,14 @@ def test_three_planes_are_rows_of_a_tall_stage_and_columns_of_a_wide_one(run, wi
     assert planes == ([1, 0.8, 0.5] if flow == "row" else [1, 1, 1])
 
 
+@pytest.mark.parametrize("count", [3, 4, 5, 6])
+def test_each_share_of_agreement_looks_different(run, count):
+    names = [f"net-{i}" for i in range(count)]
+    found = run(f"agreementCategories({names}).map(({{ colour, pattern }}) => [colour.join(), pattern])")
+    assert len(found) == count + 1
+    assert len({tuple(one) for one in found}) == count + 1
+
+
 def test_the_grid_follows_the_size_of_the_window(show):
     shown = show(viewer_value(IMAGE, predictions(2)))
 
@@ -180,3 +188,17 @@ def test_targets_are_large_enough(chromium, show, touch, least, tmp_path):
     context.close()
     assert small == []
     assert width <= 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_panes_rulers_and_a_long_list_of_classes_are_accessible(page, show, serious_faults, scheme):
+    page.emulate_media(color_scheme=scheme)
+    labels = LabelMap((PIXELS % 105).astype(np.uint8), MANY)
+    several = [NamedPrediction(name, labels) for name in NAMES]
+    shown = show(viewer_value(VOLUME, several, reference=labels, mode="errors", slice_indices="all"))
+    shown.press("r", "Enter", "Enter", "ArrowRight", "Enter", "Enter", "Enter", "Enter")
+    shown.click("All three")
+    shown.click("net-5")
+    assert serious_faults() == {}
+    shown.press("?")
+    assert serious_faults() == {}
