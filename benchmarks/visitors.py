@@ -19,7 +19,7 @@ from gradio_client.utils import Status
 
 from benchmarks.forward import CHECKPOINT
 from benchmarks.images import write_chest_images
-from benchmarks.programs import server
+from benchmarks.programs import PATIENCE_S, server
 from benchmarks.ratio import Ratio
 
 VOLUME_CHECKPOINT = "hippocampus-unet3d"
@@ -60,7 +60,7 @@ def beside_a_volume(*, rounds: int) -> Ratio:
     with tempfile.TemporaryDirectory() as folder, server(["app.py"]) as (url, *_):
         image, volume = write_chest_images(Path(folder), 1)[0], _write_volume(Path(folder) / "large.nii", LARGE, seed=0)
         small = Request("/segment", image, {"checkpoint": CHECKPOINT})
-        client, other = (Client(url, verbose=False, download_files=folder) for _ in range(2))
+        client, other = (_client(url, folder) for _ in range(2))
         alone = _seconds(small, client, rounds)
         job = other.submit(file=handle_file(volume), checkpoint=VOLUME_CHECKPOINT, api_name="/segment")
         while job.status().code != Status.PROCESSING:
@@ -81,7 +81,7 @@ def many_visitors(visitors: int = VISITORS) -> Iterator[Ratio]:
     """
     with tempfile.TemporaryDirectory() as folder, server(["app.py"]) as (url, _, pid):
         requests = _mixed(Path(folder), visitors)
-        client = Client(url, verbose=False, download_files=folder)
+        client = _client(url, folder)
         for request in requests[:3]:
             request.send(client)
         start = time.perf_counter()
@@ -117,7 +117,7 @@ def _mixed(folder: Path, count: int) -> list[Request]:
 
 def _at_once(url: str, folder: str, requests: list[Request]) -> tuple[list[str], list[float]]:
     """Each from a client of its own, all let go at the same moment: answers, and how long each waited."""
-    clients = [Client(url, verbose=False, download_files=folder) for _ in requests]
+    clients = [_client(url, folder) for _ in requests]
     gate = threading.Barrier(len(requests))
 
     def visit(client: Client, request: Request) -> tuple[str, float]:
@@ -130,6 +130,11 @@ def _at_once(url: str, folder: str, requests: list[Request]) -> tuple[list[str],
     for client in clients:
         client.close()
     return [answer for answer, _ in found], [seconds for _, seconds in found]
+
+
+def _client(url: str, folder: str) -> Client:
+    """One visitor's, patient with a server that has much to do."""
+    return Client(url, verbose=False, download_files=folder, httpx_kwargs={"timeout": PATIENCE_S})
 
 
 def _seconds(request: Request, client: Client, rounds: int) -> float:
