@@ -94,6 +94,11 @@ def _intensities(image: MedicalImage, card: ModelCard) -> list[str]:
     if not card.window:
         return []
     names = image.channel_names if len(image.intensity_ranges) > 1 else ("",)
+    if card.window[0] < 0 <= image.intensity_range[0]:
+        return [
+            f"No intensity is negative, but the checkpoint expects {card.window[0]:g} to {card.window[1]:g}, as in CT: "
+            "check the rescaling of the file, or choose another checkpoint."
+        ]
     return [
         f"Intensities{name and f' of {name}'} run from {low:g} to {high:g}, but the checkpoint expects "
         f"{card.window[0]:g} to {card.window[1]:g}: check the rescaling of the file."

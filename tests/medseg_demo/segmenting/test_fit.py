@@ -158,3 +158,9 @@ def test_the_channel_whose_intensities_do_not_fit_is_named(make_image):
         "Intensities of T1 run from 0 to 1, but the checkpoint expects 5 to 500: check the rescaling of the file.",
         "Intensities of PD run from 0 to 1, but the checkpoint expects 5 to 500: check the rescaling of the file.",
     ]
+
+
+def test_a_window_of_ct_wants_negative_intensities(square, card):
+    ct = card.model_copy(update={"window": (-160.0, 240.0)})
+    assert "No intensity is negative" in check_fit(square, ct)[0]
+    assert check_fit(replace(square, pixels=square.pixels.astype(np.int16) - 100), ct) == []
