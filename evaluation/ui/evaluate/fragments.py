@@ -151,9 +151,3 @@ def _meaning(column: str) -> str:
     """What a column's word means, as an attribute; nothing for a word that says it itself."""
     meaning = TERMS.get(TERM_OF_COLUMN.get(column, column), "")
     return f' title="{escape(meaning, quote=True)}"' if meaning else ""
-
-
-def terms() -> str:
-    """What the words of this tab mean, as a list of definitions."""
-    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(meaning)}</dd></div>" for term, meaning in TERMS.items())
-    return f'<dl class="ev-terms">{rows}</dl>'

@@ -1,11 +1,13 @@
 """Layout of the Evaluate tab: its components by name, without any behaviour."""
 
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from evaluation.metrics import METRICS
-from evaluation.ui.evaluate import fragments, texts
+from evaluation.results.terms import TERMS
+from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Board
 from evaluation.ui.evaluate.components import Pickable, Plot, html
 from medseg_demo.settings import Settings
@@ -133,8 +135,14 @@ def _cases() -> Parts:
     )
     parts["cases"] = Pickable(elem_id="ev-cases")
     with gr.Accordion(texts.TERMS, open=False, elem_classes="ms-accordion"):
-        html(fragments.terms())
+        html(_terms())
     return parts
+
+
+def _terms() -> str:
+    """What the words of this tab mean, as a list of definitions."""
+    rows = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(meaning)}</dd></div>" for term, meaning in TERMS.items())
+    return f'<dl class="ev-terms">{rows}</dl>'
 
 
 def _drawer() -> Parts:
