@@ -53,7 +53,11 @@ PATIENCE_S = 2.0  # what runs have to end in when the server ends
 
 
 def build_app(
-    settings: Settings, *, example: Example | None = None, comparison: ComparisonExample | None = None
+    settings: Settings,
+    *,
+    example: Example | None = None,
+    comparison: ComparisonExample | None = None,
+    sessions: Sessions | None = None,
 ) -> gr.Blocks:
     """The page with its tabs and the web API, ready for ``launch``.
 
@@ -61,13 +65,14 @@ def build_app(
         settings: Paths, device and limits.
         example: What the first paint shows; None computes it when the first visitor comes.
         comparison: Likewise, of the Compare tab.
+        sessions: Those of the page, for who ends them.
     """
     example = example or Example(Engine(settings))
     comparison = comparison or ComparisonExample(example)
     engine = example.engine
     evaluations = Turns(small=EVALUATIONS_AT_ONCE)
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
-        page.sessions = sessions = Sessions()
+        sessions = (sessions or Sessions()).add_state()
         header = Header(engine, sessions)
         links = Links(engine)
         with gr.Tabs() as tabs:
@@ -126,12 +131,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _temporary_folder():
             example = Example(Engine(settings))
             comparison = ComparisonExample(example)
-            page = build_app(settings, example=example, comparison=comparison)
+            sessions = Sessions()
+            page = build_app(settings, example=example, comparison=comparison, sessions=sessions)
             page.launch(
                 server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(settings)
             )
             comparison.start()  # which waits for the example first
-            _wait_for_the_end(page)
+            _wait_for_the_end(page, sessions)
     except KeyboardInterrupt:
         pass
     except (MedsegError, OSError) as error:
@@ -151,13 +157,13 @@ def _temporary_folder() -> Iterator[None]:
             tempfile.tempdir = None
 
 
-def _wait_for_the_end(page: gr.Blocks) -> None:
+def _wait_for_the_end(page: gr.Blocks, sessions: Sessions) -> None:
     """Return a moment after an interrupt, when no run writes any more."""
     try:
         while page.is_running:
             time.sleep(0.1)
     finally:
-        page.sessions.end_all(patience_s=PATIENCE_S)
+        sessions.end_all(patience_s=PATIENCE_S)
         page.close(verbose=False)
 
 

@@ -163,9 +163,7 @@ def segment_file(
     check_channels(channels, volume)
     engine.entry(checkpoint)
     image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
-    running = running or Running("api", "")
-    with running.job(engine, is_large=image.is_volume) as job:
-        result = engine.segment(image, checkpoint, options=options, progress=lambda *_: running.check(), job=job)
+    result = (running or Running("api", "")).segment(engine, image, checkpoint, options=options)
     # Inside Gradio's own folder the file is served as it is, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-", dir=get_upload_folder()))
     return str(write_label_map(result.label_map, image, folder / safe_stem(image.name))), summary(result)

@@ -19,7 +19,9 @@ import gradio as gr
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
+from medseg_demo.image import MedicalImage
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled, Job, Turns, Waiting
 
 LIFETIME_S = 3600
@@ -68,6 +70,19 @@ class Running:
                 yield job
             finally:
                 self._jobs.remove(job)
+
+    def segment(
+        self, engine: Engine, image: MedicalImage, checkpoint: str, *, waiting: Waiting | None = None,
+        options: SegmentOptions | None = None,
+    ) -> Segmentation:  # fmt: skip
+        """Segment one image as a job of this run; the arguments are those of ``job`` and of the engine.
+
+        Raises:
+            MedsegError: The image or the checkpoint cannot be used.
+            Cancelled: The run was cancelled.
+        """
+        with self.job(engine, is_large=image.is_volume, waiting=waiting) as job:
+            return engine.segment(image, checkpoint, options=options, progress=lambda *_: self.check(), job=job)
 
     def cancel(self) -> None:
         """End it within a batch, or at once while it is queued. A second time does nothing."""
@@ -158,16 +173,20 @@ class Session:
 class Sessions:
     """Finds the sessions of a page by their hashes, when Gradio says that a page was closed or the server ends.
 
-    Make it inside the open page.
-
     Attributes:
-        state: Holds each visitor's session.
+        state: Holds each visitor's session, once it was added to a page.
     """
 
+    state: gr.State
+
     def __init__(self) -> None:
-        self.state = gr.State(Session(), time_to_live=LIFETIME_S, delete_callback=Session.end)
         self._open: weakref.WeakSet[Session] = weakref.WeakSet()
         self._lock = threading.Lock()
+
+    def add_state(self) -> "Sessions":
+        """Add the state to the open page."""
+        self.state = gr.State(Session(), time_to_live=LIFETIME_S, delete_callback=Session.end)
+        return self
 
     def opened(self, session: Session, request: gr.Request) -> Session:
         """The session of an event, with its hash."""

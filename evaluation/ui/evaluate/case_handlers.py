@@ -23,6 +23,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.rendering import NamedPrediction, Plane, viewer_value
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
+from medseg_demo.ui.session import Running
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 
 Opening = tuple[CaseKey, OpenedCase]
@@ -30,7 +31,9 @@ Opening = tuple[CaseKey, OpenedCase]
 MOST_PANES = 4
 
 
-def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | None) -> Updates:
+def open_picked(
+    engine: Engine, board: Board, pick: list[str], shown: Opening | None, running: Running | None = None
+) -> Updates:
     """Open the drawer on the case that a click named; another checkpoint of the open case is only shown.
 
     What is open is read again where it does not hold the predictions of just the checkpoints that are chosen now.
@@ -40,6 +43,7 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
         board: The visitor's page.
         pick: Test set, checkpoint, case and class.
         shown: The case that is open, with its arrays.
+        running: Ends what the engine makes, when the visitor leaves.
     """
     found = board.answer
     if found is None or len(pick) != 4:
@@ -54,7 +58,7 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
         "cases": case_table.table_html(found, board.table, key),
     }
     try:
-        case = shown[1] if shown and _holds(shown, board, key) else _open(engine, board, key)
+        case = shown[1] if shown and _holds(shown, board, key) else _open(engine, board, key, running)
     except Exception as error:
         updates |= _missing(engine, key, error)
     else:
@@ -62,7 +66,9 @@ def open_picked(engine: Engine, board: Board, pick: list[str], shown: Opening | 
     return updates if board.latest.answer is on_page else {}  # meanwhile other runs may have been opened
 
 
-def open_neighbour(engine: Engine, board: Board, step: int, shown: Opening | None) -> Updates:
+def open_neighbour(
+    engine: Engine, board: Board, step: int, shown: Opening | None, running: Running | None = None
+) -> Updates:
     """The next (1) or previous (-1) worst case of the checkpoint in the viewer."""
     if board.answer is None or board.case is None:
         return {}
@@ -71,7 +77,8 @@ def open_neighbour(engine: Engine, board: Board, step: int, shown: Opening | Non
         return {}
     place = (order.index(board.case.case_id) + step) % len(order)
     key = replace(board.case, case_id=order[place])
-    return open_picked(engine, board, [key.test_set, key.checkpoint, key.case_id, key.class_name], shown)
+    pick = [key.test_set, key.checkpoint, key.case_id, key.class_name]
+    return open_picked(engine, board, pick, shown, running)
 
 
 def close(board: Board) -> Updates:
@@ -96,11 +103,11 @@ def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str
     return _viewer_value(case_key, case, in_panes, plane=plane, slices=wanted, channels=of, key_shown=key)
 
 
-def segment_with(engine: Engine) -> Segment:
+def segment_with(engine: Engine, running: Running | None = None) -> Segment:
     """What makes predictions again that were not kept: with the checkpoints of this computer."""
 
     def segment(image: MedicalImage, checkpoint: str) -> tuple[np.ndarray, str]:
-        result = engine.segment(image, checkpoint)
+        result = (running or Running("evaluate", "")).segment(engine, image, checkpoint)
         return result.label_map.labels, result.digest
 
     return segment
@@ -113,11 +120,11 @@ def _holds(shown: Opening, board: Board, key: CaseKey) -> bool:
     return (was.test_set, was.case_id, names) == (key.test_set, key.case_id, _names(board, key))
 
 
-def _open(engine: Engine, board: Board, key: CaseKey) -> OpenedCase:
+def _open(engine: Engine, board: Board, key: CaseKey, running: Running | None = None) -> OpenedCase:
     assert board.opened is not None
     return open_case(
         key.test_set, key.case_id, _names(board, key), runs=board.opened.runs_on(key.test_set),
-        settings=engine.settings, segment=segment_with(engine),
+        settings=engine.settings, segment=segment_with(engine, running),
     )  # fmt: skip
 
 

@@ -15,10 +15,13 @@ from evaluation.ui.evaluate.case_handlers import segment_with
 from evaluation.ui.evaluate.run_folders import Opened
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.session import Running
 from medseg_demo.writing.whole import write_text
 
 
-def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Engine) -> list[Path]:
+def write(
+    kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Engine, running: Running | None = None
+) -> list[Path]:
     """Write one kind of file into a folder of its own.
 
     Args:
@@ -27,6 +30,7 @@ def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Eng
         found: What they say to the question on the page.
         folder: Where the file's own folder is made.
         engine: Makes predictions again that were not kept, for the report; its settings name the test sets.
+        running: Ends what the engine makes, when the visitor leaves.
 
     Raises:
         OptionError: The kind is not known.
@@ -36,22 +40,22 @@ def write(kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Eng
         raise OptionError(f"There is no format {kind!r}. Choose one of: {', '.join(WRITERS)}.")
     target = folder / secrets.token_hex(4)
     target.mkdir(parents=True, exist_ok=True)
-    return [WRITERS[kind](opened, found, target, engine)]
+    return [WRITERS[kind](opened, found, target, engine, running)]
 
 
-def _csv(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+def _csv(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.csv"
     write_text(path, found.table.to_csv(index=False, lineterminator="\n"))
     return path
 
 
-def _parquet(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+def _parquet(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.parquet"
     found.table.to_parquet(path, index=False)
     return path
 
 
-def _json(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+def _json(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.json"
     document = {
         "question": asdict(found.question),
@@ -65,7 +69,7 @@ def _json(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
     return path
 
 
-def _yaml(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+def _yaml(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     import yaml
 
     path = folder / "model-index.yaml"
@@ -108,7 +112,7 @@ def _metric(results: Results, found: Answer, checkpoint: str, name: str) -> dict
     return {"type": name, "value": round(value, 6), "name": title}
 
 
-def _report(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path:
+def _report(opened: Opened, found: Answer, folder: Path, engine: Engine, running: Running | None) -> Path:
     from evaluation.report.report import ReportOptions, write_report
 
     question = found.question
@@ -117,11 +121,11 @@ def _report(opened: Opened, found: Answer, folder: Path, engine: Engine) -> Path
     )
     return write_report(
         [run.path for run in opened.folders], folder / "report.html", options=options, settings=engine.settings,
-        segment=segment_with(engine),
+        segment=segment_with(engine, running),
     )  # fmt: skip
 
 
-WRITERS: dict[str, Callable[[Opened, Answer, Path, Engine], Path]] = {
+WRITERS: dict[str, Callable[[Opened, Answer, Path, Engine, Running | None], Path]] = {
     texts.REPORT: _report,
     texts.CSV: _csv,
     texts.JSON: _json,

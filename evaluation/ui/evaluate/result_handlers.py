@@ -20,6 +20,7 @@ from evaluation.ui.evaluate.views import Updates
 from medseg_demo.errors import MedsegError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
+from medseg_demo.ui.session import Running
 
 
 def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
@@ -137,12 +138,12 @@ def choose_test_sets(engine: Engine, names: list[str]) -> Updates:
     return {"split": gr.update(choices=[(texts.EVERY_CASE, ""), *((name, name) for name in shared)], value=default)}
 
 
-def export(engine: Engine, board: Board, kind: str, folder: Path) -> Updates:
+def export(engine: Engine, running: Running, board: Board, kind: str, folder: Path) -> Updates:
     """Write a file of what is on the page."""
     try:
         if board.answer is None or board.opened is None:
             raise MedsegError(texts.EMPTY_TITLE + ".")
-        files = exports.write(kind, board.opened, board.answer, folder, engine=engine)
+        files = exports.write(kind, board.opened, board.answer, folder, engine=engine, running=running)
     except Exception as error:
         note = markup.panel("error", texts.ERROR_TITLE, [message(error)])
         return {"files": gr.update(visible=False), "export_note": note}

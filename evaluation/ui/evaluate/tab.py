@@ -14,6 +14,7 @@ from medseg_demo.ui.code_view import CODE_PARTS
 from medseg_demo.ui.session import Running, Sessions
 from medseg_demo.ui.tab import QUICK, READING, Call, Tab, Updates, controls
 
+CASE = "case"  # runs that Stop leaves alone: predictions that are made again for a case, or for a report
 OPENING: dict[str, Any] = READING | {"concurrency_id": "open"}
 
 # What the browser alone knows: the visitor's own name, kept there, and whether the page is dark.
@@ -116,10 +117,14 @@ class EvaluateTab(Tab):
 
     def _on_case(self) -> None:
         def open_picked(call: Call, board: Board, shown: Any) -> Updates:
-            return self.handlers("case_handlers").open_picked(self.engine, board, list(call.event.pick), shown)
+            pick, handlers = list(call.event.pick), self.handlers("case_handlers")
+            with call.session.running(CASE) as running:
+                return handlers.open_picked(self.engine, board, pick, shown, running)
 
         def open_neighbour(call: Call, board: Board, shown: Any) -> Updates:
-            return self.handlers("case_handlers").open_neighbour(self.engine, board, int(call.event.step), shown)
+            step, handlers = int(call.event.step), self.handlers("case_handlers")
+            with call.session.running(CASE) as running:
+                return handlers.open_neighbour(self.engine, board, step, shown, running)
 
         def close(call: Call, board: Board) -> Updates:
             return self.handlers("case_handlers").close(board)
@@ -169,7 +174,9 @@ class EvaluateTab(Tab):
 
     def _on_export(self) -> None:
         def export(call: Call, board: Board, kind: str) -> Updates:
-            return self.handlers("result_handlers").export(self.engine, board, kind, call.session.folder)
+            folder, handlers = call.session.folder, self.handlers("result_handlers")
+            with call.session.running(CASE) as running:
+                return handlers.export(self.engine, running, board, kind, folder)
 
         outputs = ("files", "export_note")
         self.on(self.parts["prepare"].click, export, "board", "format", outputs=outputs, **OPENING)

@@ -48,10 +48,8 @@ def open_result(engine: Engine, call: Call, running: Running, index: int) -> Ite
         outcome = work.run.succeeded[index]
         image = read_image(outcome.source, settings=engine.settings)
         image = called(image, outcome.source, outcome.name, work.run.studies)
-        with running.job(engine, is_large=image.is_volume, waiting=call.waiting(outcome.name)) as job:
-            segmentation = engine.segment(
-                image, outcome.checkpoint, options=outcome.options, progress=lambda *_: running.check(), job=job
-            )
+        waiting = call.waiting(outcome.name)
+        segmentation = running.segment(engine, image, outcome.checkpoint, options=outcome.options, waiting=waiting)
     except Cancelled:
         return
     except Exception as error:

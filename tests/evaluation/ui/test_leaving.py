@@ -9,6 +9,7 @@ import pytest
 import app
 from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.ui.segment.example import Example
+from medseg_demo.ui.session import Sessions
 
 PATIENCE_S = 60
 
@@ -20,12 +21,14 @@ class Endless:
         self._segment = segment
         self.started, self.ended = threading.Event(), threading.Event()
         self.owners: list[str] = []
+        self.going: set[str] = set()
 
     def __call__(self, image, checkpoint, *, job=None, progress=None, **options):
         if image.name != "endless":
             with job.turn():
                 self.owners.append(job.owner)
             return self._segment(image, checkpoint, job=job, progress=progress, **options)
+        self.going.add(job.owner)
         try:
             while True:
                 with job.turn():
@@ -33,6 +36,7 @@ class Endless:
                     self.started.set()
                 progress(0, 100)
         except Cancelled:
+            self.going.remove(job.owner)
             self.ended.set()
             raise
 
@@ -48,10 +52,11 @@ def endless(known_engine, monkeypatch) -> Endless:
 def address(known_engine, endless, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     monkeypatch.setattr("medseg_demo.ui.segment.example.list_samples", lambda: ())
-    page = app.build_app(known_engine.settings, example=Example(known_engine))
+    sessions = Sessions()
+    page = app.build_app(known_engine.settings, example=Example(known_engine), sessions=sessions)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(known_engine.settings))
     yield address
-    page.sessions.end_all(patience_s=PATIENCE_S)
+    sessions.end_all(patience_s=PATIENCE_S)
     page.close(verbose=False)
 
 
@@ -95,3 +100,30 @@ def test_memory_that_does_not_suffice_fails_one_run_alone(address, endless, pict
     assert "event: error" in answer(call(address, picture("scan.png")))
     endless._segment = segment
     assert "event: complete" in answer(call(address, picture("scan.png")))
+
+
+def begin(page, address: str, path: Path) -> None:
+    """Segment a picture as a visitor does."""
+    page.goto(address)
+    page.locator("#ms-upload input[type=file]").set_input_files(path)
+    page.locator("#ms-preflight").get_by_text("64 × 64 px").wait_for()
+    page.locator("#ms-checkpoint input").click()
+    page.get_by_role("option", name="half").first.click()
+    page.locator("#ms-segment").click()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_closed_tab_ends_its_run_and_no_other_of_the_same_visitor(page, address, endless, picture):
+    other = page.context.new_page()
+    begin(other, address, picture("endless.png"))
+    assert endless.started.wait(PATIENCE_S)
+    begin(page, address, picture("scan.png"))
+    page.locator("#ms-heading").get_by_text("scan").wait_for()
+    assert len(endless.going) == 1
+    other.close()
+    assert endless.ended.wait(PATIENCE_S)
+    begin(page, address, picture("endless.png"))
+    page.locator("#ms-stop:enabled").click()
+    page.locator("#ms-status").get_by_text("Stopped").wait_for()
+    assert endless.going == set()

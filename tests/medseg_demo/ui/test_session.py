@@ -21,12 +21,12 @@ def request(name: str) -> SimpleNamespace:
 @pytest.fixture
 def sessions():
     with gr.Blocks():
-        return Sessions()
+        return Sessions().add_state()
 
 
 def test_every_visitor_gets_a_session_of_his_own():
     with gr.Blocks() as page:
-        state = Sessions().state
+        state = Sessions().add_state().state
     first, second = SessionState(page)[state._id], SessionState(page)[state._id]
     first.part(Work).given = "mine"
     assert first.part(Work).given == "mine"
@@ -120,3 +120,11 @@ def test_stop_cancels_the_job_that_computes():
         running.cancel()
         with pytest.raises(Cancelled):
             job.check()
+
+
+def test_a_run_segments_as_a_job_of_its_own(engine, square):
+    running = Running("case", "abc")
+    assert running.segment(engine, square, "bright").checkpoint == "bright"
+    running.cancel()
+    with pytest.raises(Cancelled):
+        running.segment(engine, square, "bright")

@@ -22,7 +22,7 @@ class Page:
 
     def __init__(self, handler) -> None:
         with gr.Blocks():
-            self.sessions = Sessions()
+            self.sessions = Sessions().add_state()
             self.parts = {
                 "name": gr.Textbox(),
                 "how_many": gr.Number(),

@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.ui.evaluate import result_handlers as handlers
 from evaluation.ui.evaluate.board import Asked, Board
+from medseg_demo.ui.session import Running
 
 
 def names(update) -> list[str]:
@@ -127,11 +128,11 @@ def test_splits_are_those_that_all_test_sets_have(engine, settings):
 
 @pytest.mark.parametrize("kind", ["CSV", "JSON", "Model index (YAML)", "Parquet", "Report (HTML)"])
 def test_what_is_on_the_page_can_be_exported(engine, first_paint, tmp_path, kind):
-    found = handlers.export(engine, first_paint["board"], kind, tmp_path / "exports")
+    found = handlers.export(engine, Running("case", ""), first_paint["board"], kind, tmp_path / "exports")
     assert found["export_note"] == ""
     assert found["files"]["visible"]
 
 
 def test_an_export_of_nothing_is_refused(engine, tmp_path):
-    found = handlers.export(engine, Board(), "CSV", tmp_path)
+    found = handlers.export(engine, Running("case", ""), Board(), "CSV", tmp_path)
     assert "No results yet" in found["export_note"]
