@@ -176,6 +176,17 @@ _RECORDS = (
         default=True,
     ),
     Metric(
+        name="image_diagonal",
+        long_name="Diagonal of the image",
+        definition="Distance between the centres of two opposite corners; may stand in for an infinite distance",
+        unit="distance",
+        range=DISTANCE,
+        better=None,
+        empty_rule="Does not depend on the masks.",
+        source=MAIER_HEIN_2024,
+        score=lambda pair: math.hypot(*((n - 1) * step for n, step in zip(pair.shape, pair.steps, strict=True))),
+    ),
+    Metric(
         name="volume_error",
         long_name="Relative volume error",
         definition="(predicted − reference) / reference",

@@ -27,6 +27,7 @@ from evaluation.statistics import (
     stratum_columns,
     summarise,
 )
+from evaluation.statistics.policy import DIAGONAL
 from medseg_demo.errors import OptionError
 
 ALL_CLASSES = ""
@@ -267,7 +268,7 @@ def _standing(summary: Summary, ranking: Ranking | None) -> Standing:
 def metric_choices(results: Results) -> tuple[str, ...]:
     """The metrics of the results that can be asked for: those with a better direction first, then the others."""
     known = [name for name in METRICS if name in results.metrics and METRICS[name].better is not None]
-    return (*known, *(name for name in results.metrics if name not in known))
+    return (*known, *(name for name in results.metrics if name not in (*known, DIAGONAL)))
 
 
 def names_in(values: Sequence[str] | pd.Series) -> tuple[str, ...]:

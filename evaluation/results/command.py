@@ -105,6 +105,7 @@ def _summarise(options: argparse.Namespace, settings: Settings) -> int:
 
 def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...], list[str], list[str]]":
     """The answer, the gaps between groups, what to know about the methods, and the metrics there are."""
+    from evaluation.results import tables
     from evaluation.results.answers import Question, answer
     from evaluation.results.methods import as_methods, chosen_methods, method_notes
 
@@ -117,7 +118,7 @@ def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...],
     )
     found = answer(results, question)
     notes = method_notes(runs, [one for one in made if one.test_set == test_set], metric)
-    metrics = [name for name in results.metrics if not found.table[name].isna().all()]
+    metrics = tables.shown_metrics(found, results.metrics)
     return found, _gaps(found, options.by), notes, metrics
 
 

@@ -27,6 +27,7 @@ FOLD = re.compile(r"(?:^|[\s_/.-]+)fold[\s_-]?\d+(?!\d)", re.IGNORECASE)
 SEED = re.compile(r"(?:^|[\s_/.-]+)seed[\s_-]?\d+(?!\d)", re.IGNORECASE)
 NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there twice
 COLUMN = "method"
+NOT_GIVEN = " has no prediction. "  # in the reason of a case that a folder of predictions does not hold
 MOST_NAMED = 5
 
 
@@ -89,7 +90,7 @@ def _several(method_of: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 def _disjoint(table: pd.DataFrame, runs: Sequence[str]) -> bool:
-    rows = table[table["checkpoint"].isin(runs)]
+    rows = table[table["checkpoint"].isin(runs) & ~_not_given(table)]
     cases = rows[["test_set", "case_id", "checkpoint"]].drop_duplicates()
     return not cases.duplicated(["test_set", "case_id"]).any()
 
@@ -171,10 +172,27 @@ def as_methods(results: Results, methods: Mapping[str, Sequence[str]]) -> tuple[
             raise OptionError(f"A run is called {name!r} already. Call the method something else.")
     if not method_of:
         return results, ()
-    found = tuple(_method(results.table, name, runs, test_set) for name, runs in methods.items()
-                  for test_set in _test_sets(results.table, runs))  # fmt: skip
-    table = results.table.assign(checkpoint=results.table["checkpoint"].map(lambda name: method_of.get(name, name)))
+    kept = _without_others_cases(results.table, method_of)
+    found = tuple(_method(kept, name, runs, test_set) for name, runs in methods.items()
+                  for test_set in _test_sets(kept, runs))  # fmt: skip
+    table = kept.assign(checkpoint=kept["checkpoint"].map(lambda name: method_of.get(name, name)))
     return replace(results, table=_averaged(table, results), runs=_runs(results, method_of)), found
+
+
+def _without_others_cases(table: pd.DataFrame, method_of: Mapping[str, str]) -> pd.DataFrame:
+    """The rows without the cases that a run holds no prediction of, where another run of its method has one.
+
+    A fold's folder of predictions that is scored on the whole test set lacks the other folds' cases; nobody's case is
+    dropped, for one that no run of the method has stays failed.
+    """
+    lacking = _not_given(table)
+    names = table["checkpoint"].map(lambda name: method_of.get(name, name)).astype(object)
+    given = (~lacking).groupby([table["test_set"], names, table["case_id"]], observed=True).transform("any")
+    return table[~(lacking & given)].reset_index(drop=True)
+
+
+def _not_given(table: pd.DataFrame) -> pd.Series:
+    return (table["status"] == "failed") & table["error"].astype(str).str.contains(NOT_GIVEN, regex=False)
 
 
 def _test_sets(table: pd.DataFrame, runs: Sequence[str]) -> list[str]:
@@ -333,8 +351,8 @@ def run_of(runs: Results, methods: Sequence[Method], test_set: str, name: str, c
     if method is None:
         return name
     table = runs.table
-    holding = table.loc[
-        (table["test_set"] == test_set) & (table["case_id"] == case_id) & table["checkpoint"].isin(method.runs),
-        "checkpoint",
+    rows = table[
+        (table["test_set"] == test_set) & (table["case_id"] == case_id) & table["checkpoint"].isin(method.runs)
     ]
+    holding = rows.loc[~_not_given(rows), "checkpoint"]
     return str(holding.iloc[0]) if len(holding) else method.runs[0]

@@ -17,7 +17,9 @@ from evaluation.results.words import (
     units_of,
 )
 from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, Summary, summarise
+from evaluation.statistics.policy import DIAGONAL
 
+ROUGH_BELOW = 50
 COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
 SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
 STABILITY_NOTE = (
@@ -53,6 +55,7 @@ def leaderboard(found: Answer) -> Table:
         notes.append(f"Definition: {record.definition.removesuffix('.')}. Empty masks: {record.empty_rule}")
     if any(standing.summary.misses for standing in found.standings):
         notes.append("Where there are misses (∞) no mean is shown, and the interval is that of the median.")
+    notes += _rough([standing.summary for standing in found.standings])
     notes += _too_few([standing.summary for standing in found.standings])
     if ranking is not None:
         notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)} {turning_sentence(ranking)}".strip())
@@ -79,6 +82,12 @@ def _standing(standing: Standing) -> tuple[str, ...]:
         f"{number(one.lower_quartile)} – {number(one.upper_quartile)}",
         f"{one.n:,}", str(one.misses), str(one.failed), str(one.not_applicable), *ranks,
     )  # fmt: skip
+
+
+def _rough(summaries: Sequence[Summary]) -> list[str]:
+    """A warning where intervals rest on few cases or groups."""
+    few = [one for one in summaries if not one.small and one.units < ROUGH_BELOW]
+    return [f"Intervals from fewer than {ROUGH_BELOW} cases, or groups of cases, are rough."] if few else []
 
 
 def _too_few(summaries: Sequence[Summary]) -> list[str]:
@@ -143,7 +152,7 @@ def policies(found: Answer) -> Table | None:
 
 def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:
     """Each checkpoint's mean of every metric; the median, marked, where a miss stands."""
-    names = [name for name in metrics if name in METRICS and not found.table[name].isna().all()]
+    names = [name for name in shown_metrics(found, metrics) if name in METRICS]
     columns = [{one.group[0]: centre(one) for one in _summaries(found, name, ("checkpoint",))} for name in names]
     rows = tuple(
         (standing.checkpoint, *(column[standing.checkpoint] for column in columns)) for standing in found.standings
@@ -151,6 +160,11 @@ def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:
     note = "Means; * marks a median, with the number of misses (∞), where a miss stands and no mean would be honest."
     header = ("Checkpoint", *(title_of(found, name) for name in names))
     return Table("Every metric", header, rows, (note,))
+
+
+def shown_metrics(found: Answer, metrics: Sequence[str]) -> list[str]:
+    """The metrics that have a value here, without the diagonals, which only serve as penalties."""
+    return [name for name in metrics if name != DIAGONAL and not found.table[name].isna().all()]
 
 
 def by_class(found: Answer, metric: str) -> dict[tuple[str, ...], Summary]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from evaluation.metrics import score_case
 from evaluation.metrics.components import ANY_OVERLAP, Instances, LesionMatching
+from evaluation.metrics.score import choose_metrics
 
 PARENT_CHECK_S = 0.5
 
@@ -67,6 +68,11 @@ class NotScored:
 Reply = list[dict[str, object]] | NotScored
 
 
+def _with_diagonal(metrics: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The metrics asked for, and the image's diagonal, so that it can stand in for an infinite distance later."""
+    return tuple(dict.fromkeys([*(metric.name for metric in choose_metrics(metrics)), "image_diagonal"]))
+
+
 def score_task(task: ScoringTask) -> Reply:
     """Score a case; what goes wrong is a reply, so that the next case can follow."""
     try:
@@ -75,7 +81,7 @@ def score_task(task: ScoringTask) -> Reply:
             task.prediction,
             labels=task.labels,
             spacing=task.spacing,
-            metrics=task.metrics,
+            metrics=_with_diagonal(task.metrics),
             tolerance=task.tolerance,
             ignored=task.ignored,
             instances=task.instances,

@@ -9,6 +9,7 @@ NAN, INF = math.nan, math.inf
 
 # Both empty; the reference empty; the prediction empty. The images have 16 pixels, the mask has 4.
 EMPTY_RULES = {
+    "image_diagonal": (18**0.5, 18**0.5, 18**0.5),
     "dice": (NAN, 0, 0),
     "iou": (NAN, 0, 0),
     "precision": (NAN, 0, NAN),
@@ -75,7 +76,7 @@ def test_records_are_whole(name):
     assert metric.better in ("higher", "lower", "zero", None)
     assert metric.range[0] < metric.range[1]
     assert (metric.better is None) == name.endswith(
-        ("reference_volume", "predicted_volume", "lesion_tp", "lesion_true")
+        ("reference_volume", "predicted_volume", "lesion_tp", "lesion_true", "image_diagonal")
     )
 
 

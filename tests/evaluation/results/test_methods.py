@@ -143,3 +143,27 @@ def test_a_method_cannot_take_the_name_of_another_run(table_of):
 def test_a_run_can_be_named_by_its_folder(table_of):
     results = results_of(table_of({"s0": [0.5], "s1": [0.5]}))
     assert parse_methods(["A=out/one,s1"], results, {"out/one": ["s0"]}) == {"A": ("s0", "s1")}
+
+
+def test_a_folds_folder_lacks_the_cases_of_the_others(make_test_set, tmp_path, capsys, monkeypatch):
+    """Each fold's predictions scored on the whole test set, as a cross-validation leaves them."""
+    import json
+    import shutil
+
+    from evaluation.__main__ import main
+
+    monkeypatch.setenv("MEDSEG_TEST_SETS_DIR", str(tmp_path))
+    folder = make_test_set(cases=5)
+    for fold in range(2):
+        predictions = tmp_path / f"net_fold_{fold}"
+        predictions.mkdir()
+        for case in range(fold, 4, 2):  # the last case has no prediction at all
+            shutil.copy(folder / "masks" / f"case_{case:02}.png", predictions)
+        score = ["score", "--test-set", str(folder), "--predictions", str(predictions), "--workers", "0"]
+        assert main([*score, "--output", str(tmp_path / f"out{fold}")]) == 1
+    capsys.readouterr()
+    assert main(["summary", str(tmp_path / "out0"), str(tmp_path / "out1"), "--json"]) == 1
+    printed = capsys.readouterr()
+    (line,) = json.loads(printed.out)["leaderboard"]
+    assert (line["name"], line["n"], line["failed"], line["mean"]) == ("net", 4, 1, 1.0)
+    assert printed.err.count("error:") == 1

@@ -55,3 +55,21 @@ def test_metrics_without_a_direction_cannot_be_compared(metric):
 def test_unknown_metric_is_named(table_of):
     with pytest.raises(OptionError, match="assd"):
         metric_values(table_of({"a": [0.5]}), "assd")
+
+
+def test_a_miss_can_count_the_diagonal_of_its_image_or_a_number(table_of):
+    table = table_of(
+        {"a": [3.0, math.inf, "failed"], "b": [2.0, 4.0, 5.0]}, metric="hd95", image_diagonal=[10.0, 20.0, 30.0]
+    )
+    table.loc[table["status"] == "failed", "image_diagonal"] = NA  # of a failed case another row knows it
+    worst = Policy(failed="worst", miss="diagonal")
+    np.testing.assert_array_equal(metric_values(table, "hd95", worst), [3, 20, 30, 2, 4, 5])
+    np.testing.assert_array_equal(metric_values(table, "hd95", Policy(miss=50.0)), [3, 50, NA, 2, 4, 5])
+    np.testing.assert_array_equal(metric_values(table, "hd95", Policy(miss="median")), [3, math.inf, NA, 2, 4, 5])
+    with pytest.raises(OptionError, match="no image diagonals"):
+        metric_values(table.drop(columns=["image_diagonal"]), "hd95", worst)
+
+
+def test_only_distances_are_penalised(table_of):
+    table = table_of({"a": [0.1, math.inf]}, metric="volume_error")
+    np.testing.assert_array_equal(metric_values(table, "volume_error", Policy(miss=50.0)), [0.1, math.inf])
