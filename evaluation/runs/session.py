@@ -34,7 +34,7 @@ from medseg_demo.test_sets.test_set import TestSet
 if TYPE_CHECKING:
     from medseg_demo.segmenting.engine import Engine
 
-READERS = 2  # of predictions, where no network runs
+READERS = 2  # threads that read cases and predictions while others compute
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +143,8 @@ class RunSession:
 
     @property
     def _at_once(self) -> int:
-        """Cases in the network, as many that are read or written meanwhile, and those that are scored."""
-        return 2 * (self.engine.slots if self.engine else READERS) + max(1, self._workers)
+        """Cases in the network, a few that are read or written meanwhile, and those that are scored."""
+        return (self.engine.slots if self.engine else READERS) + READERS + max(1, self._workers)
 
     def _initializer(self) -> Callable[[], object] | None:
         """A case is prepared by one thread: several would take each other's processors, and the network's."""
