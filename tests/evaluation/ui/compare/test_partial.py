@@ -75,4 +75,4 @@ def test_several_images_are_flipped_through_and_downloaded(page, address, pictur
     page.locator("#cp-viewer canvas").first.click()
     page.keyboard.press("j")
     expect(page.locator("#cp-image input")).to_have_value("b", timeout=20_000)
-    assert page.evaluate(f"{VIEWER}.value.title") == "b"
+    page.wait_for_function(f"{VIEWER}.value.title === 'b'")
