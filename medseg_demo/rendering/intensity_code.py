@@ -99,21 +99,19 @@ def describe_channels(image: MedicalImage) -> list[ShownChannel]:
                 code.scale,
                 code.offset,
                 code.is_exact,
-                unit="HU" if image.modality == "CT" else "",
+                unit=image.unit or "",
                 window=[float(window[0]), float(window[1])],
                 range=[low, high] if high > low else [low, low + 1],
             ),
-            _presets(image.modality, window, (low, high)),
+            _presets(image.unit, window, (low, high)),
         )
         for name, code, window, (low, high) in zip(names, codes, windows, ranges, strict=True)
     ]
 
 
-def _presets(
-    modality: str | None, window: tuple[float, float], intensity_range: tuple[float, float]
-) -> list[WindowPreset]:
-    """Named windows: the image's own, its full range, and those of CT for CT."""
+def _presets(unit: str | None, window: tuple[float, float], intensity_range: tuple[float, float]) -> list[WindowPreset]:
+    """Named windows: the image's own, its full range, and those of CT for what is in Hounsfield units."""
     windows = {"Default": window, "Full range": intensity_range}
-    if modality == "CT":
+    if unit == "HU":
         windows |= {name: (level - width / 2, level + width / 2) for name, (width, level) in CT_PRESETS.items()}
     return [WindowPreset(name, float(low), float(high)) for name, (low, high) in windows.items()]

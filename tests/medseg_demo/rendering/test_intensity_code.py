@@ -7,8 +7,8 @@ from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.rendering.intensity_code import WindowPreset, codes_for, describe_channels, encode_slice
 
 
-def image_of(pixels: np.ndarray, *, axes="YX", window=(0.0, 255.0), modality=None) -> MedicalImage:
-    return MedicalImage(pixels, axes, Geometry(), "x", "PNG", 16, window, modality)
+def image_of(pixels: np.ndarray, *, axes="YX", window=(0.0, 255.0)) -> MedicalImage:
+    return MedicalImage(pixels, axes, Geometry(), "x", "PNG", 16, window)
 
 
 def decoded(image: MedicalImage) -> np.ndarray:
@@ -65,7 +65,7 @@ def test_presets_begin_with_the_images_own_window_and_ct_adds_its_own():
     pixels = np.array([[-1024, 3071]], np.int16)
     (plain,) = describe_channels(image_of(pixels, window=(-100.0, 300.0)))
     assert plain.presets == [WindowPreset("Default", -100.0, 300.0), WindowPreset("Full range", -1024.0, 3071.0)]
-    (tomogram,) = describe_channels(image_of(pixels, modality="CT"))
+    (tomogram,) = describe_channels(replace(image_of(pixels), unit="HU"))
     assert WindowPreset("Lung", -1200.0, 200.0) in tomogram.presets
     assert (plain.intensity.unit, tomogram.intensity.unit) == ("", "HU")
 

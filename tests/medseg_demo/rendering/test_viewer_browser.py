@@ -78,7 +78,8 @@ def test_pixels_that_are_not_square_keep_their_shape(show):
 def volume_value(**options) -> dict[str, object]:
     pixels = np.stack([np.full((8, 8), 100 * z, np.int16) for z in range(12)])
     affine = np.diag([1.0, 1, 2, 1])
-    image = MedicalImage(pixels, "ZYX", Geometry((2.0, 1.0, 1.0), affine), "ct", "NIfTI", 16, (0.0, 1200.0), "CT")
+    geometry = Geometry((2.0, 1.0, 1.0), affine)
+    image = MedicalImage(pixels, "ZYX", geometry, "ct", "DICOM", 16, (0.0, 1200.0), "CT", unit="HU")
     return viewer_value(image, slice_index=5, **options)
 
 
