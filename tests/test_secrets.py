@@ -368,6 +368,10 @@ def test_the_handlers_of_the_page(given, zips, image_file, settings, tmp_path, v
         compared = ComparedWork()
         compare_handlers.take_files(engine, compared, [path], tmp_path / "visitor")
         assert compared.given.image is None, path.name
+    list(handlers.take_files(engine, visitor.work(Work), [image_file], Choices(CHECKPOINT), tmp_path / "visitor"))
+    for path in given[::3]:
+        assert set(handlers.lay_over(engine, visitor.work(Work), str(path))) == {"over_note"}, path.name
+        assert visitor.work(Work).given.over is None
     compare_handlers.take_files(engine, visitor.work(ComparedWork), [image_file], tmp_path / "visitor")
     for field in ("references", "label_maps"):
         for path in given[::3]:

@@ -40,6 +40,7 @@ def open_page(engine: Engine, work: Work, example: FinishedExample | None) -> Up
     if work.given.studies:  # a file was added before the page was complete
         name = example.run.choices.checkpoint if example else next((entry.name for entry in entries), None)
         shown: Updates = {"preflight": preflight_card(engine, work, Choices(name))}
+        shown |= {} if entries else {"status": _empty_state(engine)}
     elif example is None:
         name = entries[0].name if entries else None
         shown = {"status": _empty_state(engine) if not entries else _no_sample()}
