@@ -16,9 +16,10 @@ import numpy as np
 # The neighbourhood reaches this many pixels along each axis; one less than a power of two.
 REACH = 15
 
-# A visit to one row takes some microseconds for any number of pixels, the tree about one for each pixel. Below
-# this number of pixels for each row the tree is the faster one.
-PIXELS_PER_ROW = 16
+# What the two searches take, in microseconds, as measured: a visit to one row, and each pixel's part of it; building
+# the tree, for each pixel of the other border, and asking it, for each pixel.
+VISIT, VISIT_PIXEL = 6.0, 0.005
+BUILD_PIXEL, ASK_PIXEL = 0.2, 2.0
 
 # "Within a distance" must not hang on rounding: three steps of 0.1 mm are within 0.3 mm.
 ROUNDING = 1e-6
@@ -105,27 +106,54 @@ def border_distances(
         Two float64 arrays in the unit of the spacing: one distance for each border pixel of the reference, to
         the prediction's border; and one for each border pixel of the prediction, to the reference's.
     """
+    borders = [_known_border(mask, ignored) for mask in (reference, prediction)]
     # With the margin a step to another row never leaves the array.
-    margin = [(REACH, REACH)] * (reference.ndim - 1) + [(0, 0)]
-    borders = [np.pad(_known_border(mask, ignored), margin) for mask in (reference, prediction)]
-    pixels = [np.flatnonzero(each) for each in borders]
+    shape = (*(size + 2 * REACH for size in reference.shape[:-1]), reference.shape[-1] + REACH)
+    pixels = [_flat_indices(each, shape) for each in borders]
     if not (pixels[0].size and pixels[1].size):  # all of a mask lies against what nobody annotated
         return np.full(0, np.inf), np.full(0, np.inf)
     return (
-        _distances(pixels[0], borders[1], pixels[1], spacing),
-        _distances(pixels[1], borders[0], pixels[0], spacing),
+        _distances(pixels[0], borders[1], pixels[1], shape, spacing),
+        _distances(pixels[1], borders[0], pixels[0], shape, spacing),
     )
 
 
-def _distances(sources: np.ndarray, target: np.ndarray, targets: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-    """The distance of each source pixel to the nearest target pixel; all indices are flat ones into ``target``."""
-    along_row = _row_distances(target).ravel()
+def _flat_indices(border: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The border's pixels as flat indices into the array with a margin."""
+    rows, along = np.divmod(np.flatnonzero(border), border.shape[-1])
+    if border.ndim == 2:
+        return (rows + REACH) * shape[-1] + along
+    slices, rows = np.divmod(rows, border.shape[-2])
+    return ((slices + REACH) * shape[-2] + rows + REACH) * shape[-1] + along
+
+
+def _distances(
+    sources: np.ndarray,
+    target: np.ndarray,
+    targets: np.ndarray,
+    shape: tuple[int, ...],
+    spacing: tuple[float, ...],
+) -> np.ndarray:
+    """The distance of each source pixel to the nearest target pixel.
+
+    Args:
+        sources: Flat indices into an array of this shape.
+        target: The other border, without the margin.
+        targets: Its pixels, as the sources.
+        shape: That of the border, with a margin of REACH: on both sides, but along rows only behind them.
+        spacing: Along each axis.
+    """
+    along_row = _row_distances(target, shape).ravel()
     squares = np.append(np.square(np.arange(REACH + 1) * spacing[-1]), np.inf)
     nearest = np.full(sources.size, np.inf)
     left, pixels, squared = np.arange(sources.size), sources, nearest.copy()
-    row_strides = np.cumprod((1, *target.shape[:0:-1]))[:0:-1]
+    row_strides = np.cumprod((1, *shape[:0:-1]))[:0:-1]
+    spent, since = 0.0, left.size
     for ring in _rings(spacing):
-        if left.size < PIXELS_PER_ROW * len(ring.rows):
+        # Visits go on while they cost no more than the tree would, counted anew whenever half of the pixels are done.
+        spent, since = (0.0, left.size) if 2 * left.size < since else (spent, since)
+        spent += len(ring.rows) * (VISIT + VISIT_PIXEL * left.size)
+        if spent > BUILD_PIXEL * targets.size + ASK_PIXEL * left.size:
             break
         for step, to_row in zip((ring.rows @ row_strides).tolist(), ring.squared, strict=True):
             np.minimum(squared, squares.take(along_row.take(pixels + step)) + to_row, out=squared)
@@ -134,20 +162,30 @@ def _distances(sources: np.ndarray, target: np.ndarray, targets: np.ndarray, spa
         left, pixels, squared = left[open_], pixels[open_], squared[open_]
     distances = np.sqrt(nearest)
     if left.size:
-        distances[left] = _tree_distances(pixels, targets, target.shape, spacing)
+        distances[left] = _tree_distances(pixels, targets, shape, spacing)
     return distances
 
 
-def _row_distances(target: np.ndarray) -> np.ndarray:
-    """The distance in pixels of each pixel to the nearest target pixel of its row; REACH + 1 stands for more."""
-    distances = np.where(target, np.uint8(0), np.uint8(REACH + 1))
-    step = 1
-    while step <= REACH:
+def _row_distances(target: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The distance in pixels of each pixel to the nearest target pixel of its row; REACH + 1 stands for more.
+
+    Args:
+        target: Boolean.
+        shape: Of the result, with its margins.
+    """
+    result = np.full(shape, REACH + 1, np.uint8)
+    slab = result[REACH:-REACH]
+    slab[(..., *(slice(REACH, -REACH),) * (target.ndim - 2), slice(None, target.shape[-1]))][target] = 0
+    # One row after the other: the margin between them is as wide as the reach, so that none is seen from the next.
+    distances = slab.reshape(-1)
+    farther, step = np.empty_like(distances), 1
+    while step <= REACH and step < target.shape[-1]:
         # Steps of 1, 2, 4, … add up to each distance within the reach.
-        distances[..., step:] = np.minimum(distances[..., step:], distances[..., :-step] + np.uint8(step))
-        distances[..., :-step] = np.minimum(distances[..., :-step], distances[..., step:] + np.uint8(step))
+        for one, other in ((np.s_[step:], np.s_[:-step]), (np.s_[:-step], np.s_[step:])):
+            np.add(distances[other], np.uint8(step), out=farther[other])
+            np.minimum(distances[one], farther[other], out=distances[one])
         step *= 2
-    return distances
+    return result
 
 
 @dataclass(frozen=True, eq=False)

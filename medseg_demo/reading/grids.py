@@ -61,6 +61,8 @@ def differences(
     """As ``faults``, of any two grids: that of an image, of shape ``shape``, and another of shape ``stored``."""
     if stored != shape:
         return [f"{role} has shape {stored} but image has {shape}"]
+    if _is_same(ours.affine, theirs.affine):
+        return []
     if ours.affine is not None and theirs.affine is not None:
         volume = _in_three(shape)
         turn = min((_fit(a, b, volume, volume) for a, b in _pairs(ours, theirs)), key=lambda turn: turn.offset)
@@ -85,6 +87,8 @@ def lay_on(label_map: LabelMap, image: MedicalImage) -> LabelMap:
     if ours.affine is None or theirs.affine is None or label_map.labels.ndim != len(image.shape):
         says_nothing = ours.affine is None and ours.spacing_mm is None  # then what the label map says stays
         return label_map if says_nothing or faults(image, label_map) else replace(label_map, geometry=ours)
+    if image.shape == label_map.labels.shape and _is_same(ours.affine, theirs.affine):
+        return replace(label_map, geometry=ours)
     shape = _in_three(image.shape)
     stored = _in_three(label_map.labels.shape)
     turns = (_fit(a, b, shape, stored) for a, b in _pairs(ours, theirs))
@@ -135,6 +139,11 @@ def _with_dimensions_of(image: MedicalImage, label_map: LabelMap) -> LabelMap:
     return replace(
         label_map, labels=labels.reshape(image.shape), geometry=geometry, instances=instances, ignored=ignored
     )
+
+
+def _is_same(ours: np.ndarray | None, theirs: np.ndarray | None) -> bool:
+    """Whether two affines are equal, as those of a label map and its image mostly are: then nothing need be tried."""
+    return ours is not None and theirs is not None and np.array_equal(ours, theirs) and bool(np.linalg.det(ours))
 
 
 def _in_three(shape: tuple[int, ...]) -> tuple[int, ...]:

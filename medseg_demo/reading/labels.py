@@ -295,10 +295,13 @@ def _translate(
     if odd == [255] and len(class_names) == 1 and len(present) <= 2:
         return (values == 255).astype(np.uint8), (BINARY_NOTE,)
     if odd:
+        objects = ' (where values number the objects of a class, write "instances": true there)' * (
+            len(class_names) == 1
+        )
         known = ", ".join(str(value) for value in sorted(lookup)[:20]) + (", …" if len(lookup) > 20 else "")
         raise UnsupportedImageError(
             f"{source.label} holds the label {odd[0]:g}, which is none of the classes (their values are {known}). "
-            "Correct it, or name it in dataset.json."
+            f"Correct it, or name it in dataset.json{objects}."
         )
     if all(lookup.get(value, 0) == value for value in present.tolist()):
         return values.astype(np.uint8), ()
@@ -320,7 +323,8 @@ def _to_labels(values: np.ndarray, source: Source, classes: int | None) -> tuple
         odd = present[0] if present[0] < 0 else present[-1]
         allowed = f"0 to {limit}" + (", or 0 and 255" if classes == 1 else "")
         raise UnsupportedImageError(
-            f"{source.label} holds the label {odd:g}, but labels here are {allowed}. Correct it."
+            f"{source.label} holds the label {odd:g}, but labels here are {allowed}. Correct it, or name the values in "
+            "dataset.json."
         )
     return values.astype(np.uint8), ()
 

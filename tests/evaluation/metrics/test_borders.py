@@ -100,11 +100,11 @@ def test_distances_beyond_the_reach_are_exact(ball):
     assert_same_distances(near, far, (1.0, 1.0))
 
 
-@pytest.mark.parametrize(("reach", "pixels_per_row"), [(1, 0), (3, 0), (15, 0), (15, 10**9)])
-def test_distances_do_not_hang_on_how_they_are_found(blob_pair, monkeypatch, reach, pixels_per_row):
+@pytest.mark.parametrize(("reach", "visit"), [(1, 0.0), (3, 0.0), (15, 0.0), (15, 1e9)])
+def test_distances_do_not_hang_on_how_they_are_found(blob_pair, monkeypatch, reach, visit):
     borders._rings.cache_clear()
     monkeypatch.setattr(borders, "REACH", reach)
-    monkeypatch.setattr(borders, "PIXELS_PER_ROW", pixels_per_row)
+    monkeypatch.setattr(borders, "VISIT", visit)
     for shape in [(60, 50), (16, 18, 20)]:
         for spacing in SPACINGS[len(shape)]:
             assert_same_distances(*blob_pair(shape, seed=3, disturbance=1.5), spacing)
