@@ -88,17 +88,17 @@ def _sizes(intervals: go.Scatter, chosen: Sequence[Summary], theme: Theme) -> go
     )  # fmt: skip
 
 
-def ranking_stability(ranking: Ranking, *, theme: Theme = "light") -> go.Figure:
+def ranking_stability(ranking: Ranking, *, most: int | None = None, theme: Theme = "light") -> go.Figure:
     """How often each checkpoint had which rank when the cases were drawn again, for each scheme.
 
     The area of a disc is the share of resamples; the ring is the rank in the cases as they are, the bar the middle
-    95 % of ranks. Of too few cases there is no bar.
+    95 % of ranks. Of too few cases there is no bar. ``most`` draws only so many of the best.
     """
     titles = [f"{SCHEMES[one.scheme]}<br>agreement τ = {number(one.kendall_tau)}" for one in ranking.schemes]
     title, note = f"Ranking by {metric_title(ranking.metric)}", ranking_caption(ranking)
     figure = base_figure(title, theme=theme, note=note, height=480).update_layout(showlegend=False, margin={"t": 165})
     make_subplots(rows=1, cols=len(ranking.schemes), shared_yaxes=True, subplot_titles=titles, figure=figure)
-    order = np.argsort(ranking.schemes[0].ranks, kind="stable")
+    order = np.argsort(ranking.schemes[0].ranks, kind="stable")[:most]
     labels = [ranking.checkpoints[place] for place in order]
     for column, scheme in enumerate(ranking.schemes, start=1):
         for x, place in enumerate(order):

@@ -1,8 +1,9 @@
 """The list of plots: each is one record, drawn from an answer. To add one, add its record."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from evaluation import plots
@@ -18,6 +19,7 @@ NO_COLUMN = "The cases of this test set have no column to group by. Add one to i
 
 MOST_GAPS = 3  # whose sentences stand below a plot's title
 MOST_STRATA = 30
+MOST_DRAWN = 40  # checkpoints
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,26 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
     """
     for figure in FIGURES:
         if figure.name == name:
-            return figure.draw(found, view)
+            drawn = figure.draw(_best(found), view)
+            if len(found.standings) > MOST_DRAWN:
+                note = drawn.layout.title.subtitle.text
+                more = f"the {MOST_DRAWN} best of {len(found.standings)} checkpoints are drawn"
+                drawn.layout.title.subtitle.text = f"{note} · {more}"
+            return drawn
     raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
+
+
+def _best(found: Answer) -> Answer:
+    """The answer with its best checkpoints only: of hundreds no plot can be read, and few can be drawn."""
+    if len(found.standings) <= MOST_DRAWN:
+        return found
+    standings = found.standings[:MOST_DRAWN]
+    names = {standing.checkpoint for standing in standings}
+    table = found.table[found.table["checkpoint"].isin(names)].reset_index(drop=True)
+    if isinstance(table["checkpoint"].dtype, pd.CategoricalDtype):
+        table["checkpoint"] = table["checkpoint"].cat.remove_unused_categories()
+    comparisons = tuple(one for one in found.comparisons if {one.first, one.second} <= names)
+    return replace(found, standings=standings, table=table, comparisons=comparisons)
 
 
 def pair_of(found: Answer, view: View) -> tuple[str, str]:
@@ -107,7 +127,7 @@ def _distribution(found: Answer, view: View) -> go.Figure:
 def _stability(found: Answer, view: View) -> go.Figure:
     if found.ranking is None:
         raise OptionError(found.problem or TWO_NEEDED)
-    return plots.ranking_stability(found.ranking, theme=view.theme)
+    return plots.ranking_stability(found.ranking, most=MOST_DRAWN, theme=view.theme)
 
 
 def _significance(found: Answer, view: View) -> go.Figure:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evaluation.results import figures
 from evaluation.results.answers import Question, answer
 from evaluation.results.figures import FIGURES, View, draw_figure, pair_of
 from evaluation.results.table import Results, Run
@@ -49,3 +50,15 @@ def test_groups_need_a_column(simulated):
     found = answer(Results(table, (Run("net0", "set"),), (), ("dice",)), Question("set"))
     with pytest.raises(OptionError, match="no column to group by"):
         draw_figure("groups", found, View())
+
+
+def test_of_very_many_checkpoints_the_best_are_drawn(simulated, monkeypatch):
+    monkeypatch.setattr(figures, "MOST_DRAWN", 3)
+    table = simulated(cases=12, checkpoints=5)
+    runs = tuple(Run(f"net{place}", "set") for place in range(5))
+    many = answer(Results(table, runs, ("site",), ("dice", "reference_volume", "predicted_volume")), Question("set"))
+    best = [standing.checkpoint for standing in many.standings[:3]]
+    for name in ("heat_map", "significance"):
+        assert sorted(draw_figure(name, many, View()).data[0].x) == sorted(best)
+    for figure in FIGURES:
+        assert "the 3 best of 5" in draw_figure(figure.name, many, View()).layout.title.subtitle.text
