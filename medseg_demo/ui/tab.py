@@ -55,14 +55,14 @@ class Call:
         """Where the page lies, for the code that reproduces a view."""
         return page_address(self.request)
 
-    def say(self, share: float | None, words: str) -> None:
-        """Show how far a run is; a share of None shows the words alone."""
+    def say(self, share: float, words: str) -> None:
+        """Show how far a run is; Gradio shows words with a share only."""
         if self.progress is not None:
             self.progress(share, desc=words)
 
     def waiting(self, name: str) -> Waiting:
         """Shows the place in the queue of a run on what is called so."""
-        return lambda ahead, seconds: self.say(None, texts.queued(name, ahead, seconds))
+        return lambda ahead, seconds: self.say(0.0, texts.queued(name, ahead, seconds))
 
 
 class Tab:
