@@ -164,7 +164,7 @@ def _failures(found: "Answer") -> int:
     """Name the failed cases; the exit code."""
     failed = found.table.loc[found.table["status"] == "failed", ["checkpoint", "case_id", "error"]].drop_duplicates()
     for checkpoint, case_id, reason in failed.head(MOST_FAULTS).itertuples(index=False, name=None):
-        complain(f"{checkpoint}, case {case_id!r}: {reason or 'failed'}")
+        complain(f"{checkpoint}: {reason}" if repr(case_id) in reason else f"{checkpoint}, case {case_id!r}: {reason}")
     if len(failed) > MOST_FAULTS:
         complain(f"and {len(failed) - MOST_FAULTS} more cases; see scores.csv")
     return int(len(failed) > 0)

@@ -233,7 +233,7 @@ def published_sentence(first: Published, second: Published, correlation: float) 
 
 def _percent(share: float) -> str:
     """Such as "12 %"; below one percent only that, since no more is known."""
-    return "below 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+    return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def _count(amount: int, one: str, many: str = "") -> str:
