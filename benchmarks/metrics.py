@@ -30,7 +30,7 @@ from evaluation.metrics import score_case
 FOREGROUND = 0.15
 NAMES = ("dice", "iou", "precision", "recall", "hd95", "assd", "nsd")
 SIZES = {"512²": (512, 512), "160³": (160, 160, 160)}
-TARGETS = {"512²": 10, "160³": 8}
+TARGETS = {"512²": 12, "160³": 12}
 
 Masks = tuple[np.ndarray, np.ndarray]
 

@@ -175,7 +175,8 @@ def _row_distances(target: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     result = np.full(shape, REACH + 1, np.uint8)
     slab = result[REACH:-REACH]
-    slab[(..., *(slice(REACH, -REACH),) * (target.ndim - 2), slice(None, target.shape[-1]))][target] = 0
+    rows = slab if target.ndim == 2 else slab[:, REACH:-REACH]
+    rows[..., : target.shape[-1]][target] = 0
     # One row after the other: the margin between them is as wide as the reach, so that none is seen from the next.
     distances = slab.reshape(-1)
     farther, step = np.empty_like(distances), 1

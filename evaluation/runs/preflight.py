@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 
-import numpy as np
-
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.runs.cases import (
     PICTURES,
@@ -29,7 +27,7 @@ from evaluation.runs.cases import (
 )
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
-from medseg_demo.reading.labels import BINARY_NOTE
+from medseg_demo.reading.labels import BINARY_NOTE, find_present
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image
 from medseg_demo.test_sets.labels import Labels
@@ -229,7 +227,8 @@ def _examine_case(case: Case, settings: Settings, keep: _Keep | None) -> Examine
             read = partial(read, case, settings=settings)
             image = cache(lambda: attempt(case, "image", read))
             reference = read_reference(case, class_names=None, image=image, settings=settings)
-        labels, stores_255 = _values(reference.labels), BINARY_NOTE in reference.notes
+        labels = tuple(value for value in find_present(reference.labels).tolist() if value)
+        stores_255 = BINARY_NOTE in reference.notes
         if keep is not None:
             kept = data if keep.takes(data) else None
             return ExaminedCase(case, digests, labels, None, stores_255, kept)
@@ -239,13 +238,3 @@ def _examine_case(case: Case, settings: Settings, keep: _Keep | None) -> Examine
     except CaseError as error:
         return ExaminedCase(case, digests, labels, str(error))
     return ExaminedCase(case, digests, labels, None, stores_255)
-
-
-def _values(labels: np.ndarray) -> tuple[int, ...]:
-    """The label values that occur, in order and without the background."""
-    highest = int(labels.max())
-    if highest <= 1:
-        return (1,) * highest
-    # Row by row, or slice by slice: counting takes eight bytes for each pixel that it is given.
-    counts = sum(np.bincount(part.ravel(), minlength=highest + 1) for part in labels)
-    return tuple(int(value) for value in np.flatnonzero(counts) if value)

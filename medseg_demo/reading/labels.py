@@ -188,7 +188,7 @@ def _coloured(raw: Raw, colours: Mapping[str, str]) -> Raw:
         return raw
     grey = raw.array * np.uint8(255 // (2 ** min(raw.bit_depth, 8) - 1))
     named = {str(colour).lower().removeprefix("#") for colour in colours.values()}
-    if not all(f"{value:02x}" * 3 in named for value in _present(grey) if value):
+    if not all(f"{value:02x}" * 3 in named for value in find_present(grey) if value):
         return raw
     return replace(raw, array=np.repeat(grey[..., np.newaxis], 3, axis=-1), samples="colour")
 
@@ -255,7 +255,7 @@ def _by_name(
     exact = {name: place for place, name in enumerate(class_names, start=1)}
     alike = {plain_name(name): place for name, place in reversed(exact.items())}
     own = {value: name for value, name in own.items() if value != 0}
-    present = set(_present(values).tolist()) - {0}
+    present = set(find_present(values).tolist()) - {0}
     unnamed = sorted(present - own.keys())
     if unnamed:
         raise UnsupportedImageError(
@@ -290,7 +290,7 @@ def _translate(
     values: np.ndarray, lookup: Mapping[int, int], class_names: Sequence[str], source: Source
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Stored values → label values, by a table."""
-    present = _present(values)
+    present = find_present(values)
     odd = [value for value in present.tolist() if value and value not in lookup]
     if odd == [255] and len(class_names) == 1 and len(present) <= 2:
         return (values == 255).astype(np.uint8), (BINARY_NOTE,)
@@ -315,7 +315,7 @@ def _translate(
 
 def _to_labels(values: np.ndarray, source: Source, classes: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
     values = _whole(values, source)
-    present = _present(values)
+    present = find_present(values)
     if classes in (None, 1) and present[-1] == 255 and set(present.tolist()) <= {0, 255}:
         return (values == 255).astype(np.uint8), (BINARY_NOTE,)
     limit = MOST_LABELS if classes is None else classes
@@ -368,7 +368,7 @@ def _check_whole(values: np.ndarray, source: Source) -> None:
         raise UnsupportedImageError(f"{source.label} holds the value {odd:g}, which is no label. Store whole numbers.")
 
 
-def _present(values: np.ndarray) -> np.ndarray:
+def find_present(values: np.ndarray) -> np.ndarray:
     """The different values, in order; of bytes by counting, which is several times faster."""
     if values.dtype != np.uint8:
         return np.unique(values)

@@ -51,6 +51,7 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     if config.precision == "float32":
         compute = Compute(compute.device, torch.float32)
     test_set = read_test_set(test_set_folder)
+    _check_labels(test_set)
     train_cases, val_cases = (_of_split(test_set, split) for split in (config.train_split, config.val_split))
     card = _card(test_set, config)
     with _writing(output):  # found out before the cases are loaded, which may take long
@@ -124,6 +125,15 @@ def _of_split(test_set: TestSet, split: str) -> tuple[Case, ...]:
 
 def _subset(test_set: TestSet, cases: tuple[Case, ...]) -> TestSet:
     return TestSet(test_set.name, test_set.folder, test_set.class_names, cases)
+
+
+def _check_labels(test_set: TestSet) -> None:
+    """Refuse what a network would learn wrongly: as background what nobody annotated, and pieces in place of regions."""
+    labels = test_set.labels
+    if labels is None or (labels.ignore is None and not labels.overlaps):
+        return
+    what = "regions that overlap" if labels.overlaps else f"voxels that nobody annotated (label {labels.ignore})"
+    raise TestSetError([f"Test set {test_set.name!r} has {what}, which training does not take. Drop them."])
 
 
 def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:

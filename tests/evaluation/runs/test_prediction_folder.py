@@ -7,9 +7,13 @@ from dicom_series import write_sparse_test_set
 from PIL import Image
 
 from evaluation.errors import CaseError
+from evaluation.metrics.components import LesionMatching
+from evaluation.results.table import read_results
 from evaluation.runs.cases import read_case
 from evaluation.runs.prediction_folder import FolderPredictor, label_maps_in, own_labels
-from medseg_demo.errors import OptionError
+from evaluation.runs.request import RunOptions, check_request
+from evaluation.runs.runner import score
+from medseg_demo.errors import OptionError, TestSetError
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import read_test_set
@@ -169,3 +173,51 @@ def test_the_numbers_of_objects_are_kept(tmp_path):
     assert (data.reference.labels.tolist(), data.reference.instances.tolist()) == ([[1, 0, 1]], [[5, 0, 9]])
     predictor = FolderPredictor(label_maps_in(tmp_path / "instances"), "theirs", test_set.labels)
     assert predictor.predict(test_set.cases[0], data, threading.Event()).tolist() == [[5, 0, 9]]
+
+
+def scores_of(tmp_path, labels, references, predictions, **options):
+    """The table of predictions on references, one case each, whose images are not there."""
+    for folder, maps in (("set/masks", references), ("theirs", predictions)):
+        for name, values in maps.items():
+            write_map(tmp_path / folder / f"{name}.png", values)
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(labels))
+    output, chosen = tmp_path / "out", RunOptions(workers=0, **options)
+    outcome = score(read_test_set(tmp_path / "set"), tmp_path / "theirs", output, options=chosen, settings=SETTINGS)
+    assert read_results(output).table.equals(outcome.results.table)
+    return outcome.results.table.set_index("class_name")
+
+
+def test_what_nobody_annotated_is_left_out_of_the_scores(tmp_path):
+    labels = {"labels": {"background": 0, "tumour": 1, "ignore": 2}}
+    table = scores_of(tmp_path, labels, {"a": ((1, 1, 0, 2, 2),)}, {"a": ((1, 0, 0, 1, 1),)})
+    assert list(table.index) == ["tumour"]
+    assert table[["dice", "precision", "recall"]].to_numpy().tolist() == [[2 / 3, 1, 0.5]]
+
+
+def test_regions_are_scored_as_masks(tmp_path):
+    labels = {"labels": {"background": 0, "whole": [1, 2, 4], "core": [1, 4], "ring": [4]}}
+    table = scores_of(tmp_path, labels, {"a": ((0, 1, 2, 4, 2),)}, {"a": ((0, 2, 1, 4, 0),)})
+    assert table["dice"].to_dict() == {"whole": 6 / 7, "core": 0.5, "ring": 1}
+
+
+def test_objects_of_instance_maps_are_lesions_even_where_they_touch(tmp_path):
+    labels = {"labels": {"background": 0, "nucleus": 1}, "instances": True}
+    numbers = {"a": ((7, 7, 9, 9, 0),)}
+    table = scores_of(tmp_path, labels, numbers, numbers, metrics=("lesion_tp", "lesion_fp"))
+    assert table[["lesion_tp", "lesion_fp"]].to_numpy().tolist() == [[2, 0]]
+
+
+def test_how_lesions_match_is_among_the_settings(tmp_path):
+    labels = {"labels": {"background": 0, "lesion": 1}}
+    pair = {"a": ((1, 1, 1, 0, 1),)}, {"a": ((1, 0, 0, 0, 1),)}
+    matching = LesionMatching(overlap=0.5)
+    table = scores_of(tmp_path, labels, *pair, metrics=("lesion_tp",), matching=matching)
+    assert table["lesion_tp"].tolist() == [1]
+    (run,) = read_results(tmp_path / "out").runs
+    assert run.settings["lesions"] == {"overlap": 0.5, "smallest": 0.0, "sizes": None}
+
+
+def test_checkpoints_need_images(tmp_path, brightness):
+    write_map(tmp_path / "masks" / "a.png", ((0, 1),))
+    with pytest.raises(TestSetError, match="has no image of case 'a', which checkpoint 'brightness' needs"):
+        check_request([read_test_set(tmp_path)], [brightness], [], RunOptions())

@@ -308,3 +308,16 @@ def test_a_3d_network_that_does_not_take_its_input(balls, write_volume_yaml, tmp
 def test_images_are_no_data_for_a_3d_network(discs, write_volume_yaml, tmp_path):
     with pytest.raises(TestSetError, match="Case 'd0': image is no volume"):
         train(discs, write_volume_yaml(), tmp_path / "out", settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        ({"disc": 1, "ignore": 2}, r"voxels that nobody annotated \(label 2\)"),
+        ({"all": [1, 2], "disc": 1}, "regions that overlap"),
+    ],
+)
+def test_labels_that_a_network_would_learn_wrongly_are_refused(discs, write_yaml, tmp_path, labels, what):
+    (discs / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(TestSetError, match=what):
+        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
