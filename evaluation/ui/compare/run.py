@@ -241,7 +241,7 @@ def _again(engine: Engine, call: Call, running: Running, result: Result, one: Co
 
     def tell(checkpoint: str, share: float, is_timing: bool) -> None:
         running.check()
-        call.say(None, texts.OPENING.format(name=one.name))
+        call.say(share, texts.OPENING.format(name=one.name))
 
     with (
         assigned(Given(result.studies, (one.study,)), result.request, engine.settings) as (_, (asked,)),
