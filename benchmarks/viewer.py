@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.programs import server
 from benchmarks.ratio import Ratio
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
-from medseg_demo.rendering import NamedPrediction, viewer_value, standalone_html
+from medseg_demo.rendering import NamedPrediction, standalone_html, viewer_value
 
 REDRAW_MS, SLICE_MS = 16, 100
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
