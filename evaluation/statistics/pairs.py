@@ -113,6 +113,13 @@ class PairComparison:
         return _side(self, self.centre, self.centre)
 
 
+class _Cases(NamedTuple):
+    """Which checkpoint was given which case, and for which it failed; boolean (cases, checkpoints)."""
+
+    given: np.ndarray
+    failed: np.ndarray
+
+
 class _Pair(NamedTuple):
     """The differences of two checkpoints, one a compared case, as measured and turned so that more is better."""
 
@@ -165,12 +172,13 @@ def compare_matrix(
     good = goodness(matrix.values, metric)
     sign = 1 if better(metric) == "higher" else -1
     number = resamples or resamples_for_pairs(len(matrix.cases), len(couples))
+    cases = _Cases(np.asarray(matrix.present.any(axis=1)), np.asarray(matrix.failed.any(axis=1)))
     compared: list[PairComparison] = []
     for start in range(0, len(couples), PAIRS_AT_ONCE):
         found = [_pair(good, sign, *couple) for couple in couples[start : start + PAIRS_AT_ONCE]]
         bounds = _mean_bounds(matrix, found, number, seed)
         compared += (
-            _compare(matrix, metric, pair, bound, policy, number, seed)
+            _compare(matrix, cases, metric, pair, bound, policy, number, seed)
             for pair, bound in zip(found, bounds, strict=True)
         )
     adjusted = holm([comparison.p for comparison in compared])
@@ -253,6 +261,7 @@ def _mean(values: np.ndarray) -> float:
 
 def _compare(
     matrix: ScoreMatrix,
+    cases: _Cases,
     metric: str,
     pair: _Pair,
     bound: tuple[float, float],
@@ -269,9 +278,8 @@ def _compare(
         bound = np.nan, np.nan
     elif medians:
         bound = median_interval([(pair.differences, dense(units))], resamples=resamples, seed=seed)
-    given: np.ndarray = np.any(matrix.present[:, :, [first, second]], axis=1)
-    both = given[:, 0] & given[:, 1]
-    failed: np.ndarray = np.any(matrix.failed[:, :, [first, second]], axis=1) & both[:, np.newaxis]
+    given_first, given_second = cases.given[:, first], cases.given[:, second]
+    both = given_first & given_second
     p, lean = signed_rank_test(tested)
     return PairComparison(
         metric=metric,
@@ -280,9 +288,9 @@ def _compare(
         pairs=len(pair.used),
         groups=len(tested) if matrix.clustered else None,
         left_out=int(both.sum()) - len(pair.used),
-        unpaired=int((given[:, 0] ^ given[:, 1]).sum()),
-        first_failed=int(failed[:, 0].sum()),
-        second_failed=int(failed[:, 1].sum()),
+        unpaired=int(np.count_nonzero(given_first ^ given_second)),
+        first_failed=int(np.count_nonzero(both & cases.failed[:, first])),
+        second_failed=int(np.count_nonzero(both & cases.failed[:, second])),
         first_misses=int(np.isneginf(pair.gains).sum()),
         second_misses=int(np.isposinf(pair.gains).sum()),
         difference=_mean(pair.differences),

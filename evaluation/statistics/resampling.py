@@ -20,7 +20,7 @@ MOST_DRAWS = 4_000_000
 MOST_SORTED = 1_000_000
 SEED = 20210127
 CHUNK = 500_000
-SINGLE_FROM = 20_000
+SINGLE_FROM = 5_000
 
 
 def resamples_for(units: int, *, wanted: int = RESAMPLES, most: int = MOST_DRAWS) -> int:
