@@ -59,6 +59,8 @@ def stem(path: str | PurePath) -> str:
 
 def shown(name: str) -> str:
     """A name as it can be printed and sent anywhere: control characters and bytes that are no UTF-8 become ``?``."""
+    if name.isascii() and name.isprintable():
+        return name
     return "".join("?" if _is_unprintable(character) else character for character in name)
 
 

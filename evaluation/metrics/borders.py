@@ -76,10 +76,10 @@ def border(mask: np.ndarray) -> np.ndarray:
     """
     interior = mask.copy()
     for axis in range(mask.ndim):
-        inner, outer = np.moveaxis(interior, axis, 0), np.moveaxis(mask, axis, 0)
-        inner[1:] &= outer[:-1]
-        inner[:-1] &= outer[1:]
-        inner[:1] = inner[-1:] = False
+        before = (slice(None),) * axis
+        interior[(*before, np.s_[1:])] &= mask[(*before, np.s_[:-1])]
+        interior[(*before, np.s_[:-1])] &= mask[(*before, np.s_[1:])]
+        interior[(*before, np.s_[:1])] = interior[(*before, np.s_[-1:])] = False
     return mask ^ interior
 
 

@@ -195,7 +195,7 @@ def _folds(folder: Path) -> list[Path]:
 
 def _by_case(folder: Path, given: Path, case_ids: Collection[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in (path for path in sorted(folder.iterdir()) if _is_label_map(path)):
+    for path in sorted(filter(_is_label_map, folder.iterdir()), key=lambda path: path.name):
         first = found.setdefault(stem(path), path)
         if first is path or _is_pair(first, path) or path.name.lower().endswith(NNUNET_OWN):
             continue

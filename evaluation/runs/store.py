@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -132,7 +132,8 @@ class ScoreStore:
         Raises:
             OutputError: They could not be written, such as on a full disk; the cases before are kept.
         """
-        record = json.dumps(asdict(scores), default=_plain_number, separators=(",", ":"))
+        plain = {"status": scores.status, "error": scores.error, "rows": [dict(row) for row in scores.rows]}
+        record = json.dumps(plain, default=_plain_number, separators=(",", ":"))
         with _plain_errors(self._path), self._connection:
             self._connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", (*astuple(key), record))
 

@@ -290,6 +290,12 @@ def _translate(
     values: np.ndarray, lookup: Mapping[int, int], class_names: Sequence[str], source: Source
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Stored values → label values, by a table."""
+    is_same = (
+        values.dtype.kind == "u"
+        and lookup.items() >= {value: value for value in range(1, len(class_names) + 1)}.items()
+    )
+    if is_same and values.max() <= len(class_names):
+        return values.astype(np.uint8, copy=False), ()
     present = find_present(values)
     odd = [value for value in present.tolist() if value and value not in lookup]
     if odd == [255] and len(class_names) == 1 and len(present) <= 2:

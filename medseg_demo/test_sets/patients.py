@@ -64,7 +64,8 @@ def case_name(path: Path) -> str:
 
 def files_of(folder: Path) -> list[Path]:
     """The files of a folder, without those that a header beside them keeps its data in."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    paths = sorted(folder.iterdir(), key=lambda path: path.name)
+    files = [path for path in paths if path.is_file() and not path.name.startswith(".")]
     data = {
         path.name[: -len(header)] + ending
         for path in files

@@ -128,7 +128,7 @@ def _subset(test_set: TestSet, cases: tuple[Case, ...]) -> TestSet:
 
 
 def _check_labels(test_set: TestSet) -> None:
-    """Refuse what a network would learn wrongly: as background what nobody annotated, and pieces in place of regions."""
+    """Refuse what a network would learn wrongly: as background what nobody annotated, and pieces instead of regions."""
     labels = test_set.labels
     if labels is None or (labels.ignore is None and not labels.overlaps):
         return
