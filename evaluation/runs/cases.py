@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
-from medseg_demo.errors import ReadError, UnsupportedImageError
+from medseg_demo.errors import ReadError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.names import suffix
 from medseg_demo.reading import inspect_file
@@ -85,7 +85,7 @@ def read_outline(case: Case, *, settings: Settings, formats: Collection[str] = O
     if not path.is_dir() and (len(case.image_paths) == 1 or suffix(path).lower().startswith(".nii")):
         try:
             found = inspect_file(path, settings=settings)
-        except UnsupportedImageError:  # the zip of a series, or what reading it will refuse
+        except ReadError:  # the zip of a series, or what reading it will refuse
             return read_case_image(case, settings=settings)
         layout, place = found.layout, getattr(found.layout.header, "place", None)
         if (
