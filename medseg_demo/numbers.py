@@ -18,9 +18,9 @@ def score(value: float) -> str:
     return _signed(f"{value:,.{decimals}f}", value)
 
 
-def percent(share: float) -> str:
+def percent(share: float, decimals: int = 1) -> str:
     """A share from 0 to 1 as "41.5 %"."""
-    return f"{_signed(f'{100 * share:.1f}', share)}{THOUSANDS}%"
+    return f"{_signed(f'{100 * share:.{decimals}f}', share)}{THOUSANDS}%"
 
 
 def p_value(value: float) -> str:

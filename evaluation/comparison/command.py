@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.numbers import percent
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _print(figures: "Figures") -> None:
         )
     for pair in figures.pairs:
         print(f"{pair.first} and {pair.second}, {pair.class_name}: Dice {number(pair.dice)}")
-    print(f"They differ on {figures.share:.2%} of the image, in {figures.regions} regions.")
+    print(f"They differ on {percent(figures.share, 2)} of the image, in {figures.regions} regions.")
 
 
 def _print_means(figures: "list[Figures]") -> None:

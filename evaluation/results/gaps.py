@@ -58,7 +58,8 @@ def largest_gaps(found: Answer, first: str, second: str, *, most: int = MOST) ->
     with np.errstate(invalid="ignore"):  # two misses are equal
         by = np.nan_to_num(good[:, 0] - good[:, 1], nan=0.0, posinf=np.inf, neginf=-np.inf)
     order = np.argsort(-by, kind="stable")
-    gaps = [Gap(matrix.cases[case][1], *map(float, counted[case]), float(by[case])) for case in order]
+    rows = zip(order, counted[order].tolist(), by[order].tolist(), strict=True)
+    gaps = [Gap(matrix.cases[case][1], one, other, better_by) for case, (one, other), better_by in rows]
     ahead = [gap for gap in gaps if gap.by > 0][:most]
     behind = [gap for gap in reversed(gaps) if gap.by < 0][:most]
     return ahead, behind

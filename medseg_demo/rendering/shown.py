@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.numbers import percent
 from medseg_demo.rendering.colours import hex_colour
 from medseg_demo.rendering.intensity_code import ShownChannel, codes_for, describe_channels
 from medseg_demo.rendering.planes import PLANES, Plane, PlaneView, plane_view, planes_of
@@ -336,6 +337,7 @@ def _describe(image: MedicalImage, predictions: Sequence[NamedPrediction]) -> st
         return f"{text}. Segmented: {', '.join(maps[0].class_names)}."
     counts = np.bincount(maps[0].labels.ravel(), minlength=256)
     shares = [
-        f"{name} {counts[value] / maps[0].labels.size:.1%}" for value, name in enumerate(maps[0].class_names, start=1)
+        f"{name} {percent(counts[value] / maps[0].labels.size)}"
+        for value, name in enumerate(maps[0].class_names, start=1)
     ]
     return f"{text}. Segmented: {', '.join(shares)} of all pixels."

@@ -11,6 +11,7 @@ import numpy as np
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard, Range
+from medseg_demo.numbers import percent
 from medseg_demo.segmenting.prepare import LUMINANCE
 
 SIDE, SLICES = 128, 16  # so many pixels a side and slices are looked at, evenly spread
@@ -41,12 +42,12 @@ class Figure(NamedTuple):
 
 FIGURES = (
     Figure("volume", 0.5, "it has slices, and they were single images"),
-    Figure("negative", 0.05, "{value:.0%} of its intensities are negative, as in CT"),
+    Figure("negative", 0.05, "{share} of its intensities are negative, as in CT"),
     Figure("saturation", 0.15, "it is more colourful", "it has less colour"),
     Figure("border", 0.12, "its border is brighter than its middle", "its border is much darker than its middle"),
-    Figure("black", 0.15, "{value:.0%} of it is black", "only {value:.0%} of it is black"),
-    Figure("black_border", 0.2, "{value:.0%} of its border is black", "only {value:.0%} of its border is black"),
-    Figure("white", 0.1, "{value:.0%} of it is white"),
+    Figure("black", 0.15, "{share} of it is black", "only {share} of it is black"),
+    Figure("black_border", 0.2, "{share} of its border is black", "only {share} of its border is black"),
+    Figure("white", 0.1, "{share} of it is white"),
     Figure("values", 2, "", "it holds {count:.0f} different values only"),
 )
 
@@ -103,7 +104,7 @@ def _reason(figure: Figure, value: float, known: Range | None) -> str:
         return ""
     low, high = known
     words = figure.above if value > high + figure.margin else figure.below if value < low - figure.margin else ""
-    return words.format(value=value, count=2**value)
+    return words.format(share=percent(value, 0), count=2**value)
 
 
 def _samples(image: MedicalImage) -> np.ndarray:

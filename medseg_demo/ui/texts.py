@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from medseg_demo.numbers import number as number
+from medseg_demo.numbers import percent as percent
 from medseg_demo.numbers import seconds as seconds
 
 TITLE = "Medical image segmentation"

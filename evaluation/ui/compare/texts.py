@@ -163,7 +163,7 @@ def disagreement(figures: Figures, largest: Region | None, visited: int) -> list
     parts = "1 region" if figures.regions == 1 else f"{number(figures.regions)} regions"
     capped = f" The viewer visits the {visited} largest." if figures.regions > visited else ""
     return [
-        f"They differ on {figures.share:.2%} of all {kind}, in {parts} (connected through {connected}). The largest is "
-        f"{size(largest.size, largest.unit)} of {largest.class_name}.{capped}",
+        f"They differ on {percent(figures.share, 2)} of all {kind}, in {parts} (connected through {connected}). "
+        f"The largest is {size(largest.size, largest.unit)} of {largest.class_name}.{capped}",
         "N and P in the viewer go to the next and the previous one, the largest first.",
     ]

@@ -118,7 +118,7 @@ def _inside(one: Intensities, *, has_channel: bool) -> list[str]:
 def _cells(row: ClassMeasurement) -> list[str]:
     confidence = "–" if row.mean_confidence is None else f"{row.mean_confidence:.2f}"
     diameter = "–" if row.largest_diameter is None else f"{texts.number(row.largest_diameter)} {row.diameter_unit}"
-    return [row.class_name, _extent(row), f"{row.share:.1%}", str(row.components), confidence, diameter]
+    return [row.class_name, _extent(row), texts.percent(row.share), str(row.components), confidence, diameter]
 
 
 def _extent(row: ClassMeasurement) -> str:

@@ -59,8 +59,8 @@ def test_nothing_is_said_where_nobody_kept_what_the_training_images_looked_like(
     [
         (lambda grey: 255 - grey, "border is brighter than its middle"),
         (lambda grey: grey // 32 * 32, "holds 8 different values only"),
-        (lambda grey: np.where(grey < 150, 0, grey), "% of it is black"),
-        (lambda grey: np.where(grey > 60, 255, grey), "% of it is white"),
+        (lambda grey: np.where(grey < 150, 0, grey), "\u202f% of it is black"),
+        (lambda grey: np.where(grey > 60, 255, grey), "\u202f% of it is white"),
         (lambda grey: grey.astype(np.int16) - 120, "% of its intensities are negative, as in CT"),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_label_map_lies_over_an_image_without_a_checkpoint(engine, take, work,
     assert [one["name"] for one in shown["viewer"]["classes"]] == ["class_1", "class_2"]
     assert shown["viewer"]["predictions"][0]["name"] == "drawn.png"
     assert "Laid over: drawn.png" in shown["over_table"]
-    assert "50.0%" in shown["over_table"]
+    assert "50.0\u202f%" in shown["over_table"]
     shown = handlers.lay_over(engine, work, None)
     assert shown["viewer"]["classes"] == []
     assert shown["over_table"] == ""

@@ -40,7 +40,7 @@ def test_one_file(run, picture):
     last = run([picture()])[-1]
     assert last["status"] == ""
     assert last["viewer"]["title"] == "scan"
-    assert "50.0%" in last["measurements"]
+    assert "50.0\u202f%" in last["measurements"]
     assert not last["gallery"]["visible"]
     labels = np.asarray(Image.open(last["label_map"]))
     assert labels[:, :31].all()
