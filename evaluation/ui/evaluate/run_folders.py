@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import evaluation
-from evaluation.results.origins import Origins, trace_runs
+from evaluation.results.origins import Origins, is_simulated, trace_runs
 from evaluation.results.table import Results, Run, merge, read_results
 from evaluation.ui.evaluate import texts
 from medseg_demo.errors import OptionError
@@ -90,7 +90,8 @@ def list_runs(settings: Settings, visitor: str) -> tuple[RunFolder, ...]:
 def _finished(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    return sorted(path for path in root.iterdir() if (path / "run.json").is_file() and (path / "scores.csv").is_file())
+    found = (path for path in root.iterdir() if (path / "run.json").is_file() and (path / "scores.csv").is_file())
+    return sorted(found, key=lambda path: (not is_simulated(path.name), path))  # the images of that one are always here
 
 
 def open_runs(folders: tuple[RunFolder, ...]) -> Opened:

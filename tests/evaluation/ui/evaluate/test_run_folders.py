@@ -6,8 +6,11 @@ import time
 import pytest
 
 from evaluation.results.table import read_results, write_results
-from evaluation.ui.evaluate.run_folders import forget_old_visitors, list_runs, open_runs, visitor_folder
+from evaluation.runs.predictions import find_prediction
+from evaluation.ui.evaluate.run_folders import REFERENCE_RUNS, forget_old_visitors, list_runs, open_runs, visitor_folder
 from medseg_demo.errors import OptionError
+from medseg_demo.test_sets.simulated import NAME, ensure_simulated_nuclei
+from medseg_demo.test_sets.test_set import data_hash, read_test_set
 
 VISITOR = "0123456789abcdef" * 2
 
@@ -47,3 +50,14 @@ def test_visitors_of_long_ago_are_forgotten(settings):
         os.utime(path, (before, before))
     forget_old_visitors(settings)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_the_first_reference_run_is_of_the_simulated_set_as_it_is_made_here(settings, tmp_path):
+    assert list_runs(settings, VISITOR)[0].path == REFERENCE_RUNS / NAME
+    test_set = read_test_set(ensure_simulated_nuclei(tmp_path / "simulated"))
+    runs, digest = read_results(REFERENCE_RUNS / NAME).runs, data_hash(test_set)
+    assert {run.test_set_hash for run in runs} == {digest}
+    kept = [find_prediction(REFERENCE_RUNS / NAME, NAME, run.checkpoint, case.case_id)
+            for run in runs for case in test_set.cases]  # fmt: skip
+    assert len(kept) == 48
+    assert None not in kept
