@@ -32,7 +32,7 @@ from evaluation.ui.evaluate.components import STYLESHEET as EVALUATE_STYLESHEET
 from evaluation.ui.evaluate.tab import EvaluateTab
 from evaluation.ui.evaluate.texts import TAB as EVALUATE_TAB
 from evaluation.ui.link_events import Links
-from medseg_demo.errors import MedsegError
+from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
@@ -133,9 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             comparison = ComparisonExample(example)
             sessions = Sessions()
             page = build_app(settings, example=example, comparison=comparison, sessions=sessions)
-            page.launch(
-                server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options(settings)
-            )
+            _launch(page, options.host, options.port, settings)
             comparison.start()  # which waits for the example first
             _wait_for_the_end(page, sessions)
     except KeyboardInterrupt:
@@ -144,6 +142,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _launch(page: gr.Blocks, host: str, port: int, settings: Settings) -> None:
+    """Serve the page.
+
+    Raises:
+        OptionError: It cannot be reached there.
+        OSError: The port is taken.
+    """
+    try:
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(settings))
+    except ValueError as error:  # how Gradio says that it does not reach its own page
+        page.close(verbose=False)
+        raise OptionError(
+            f"The page was started, but it cannot be reached under {host}:{port} from this computer. Check --host, and "
+            "where a proxy is set, add the host to NO_PROXY."
+        ) from error
 
 
 @contextlib.contextmanager

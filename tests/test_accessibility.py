@@ -72,7 +72,7 @@ def test_files_can_be_added_with_the_keyboard_by_one_button(page, url, scans):
 def test_uploads_are_told_apart_by_their_names(page, url):
     page.goto(url)
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("button", name="Add a reference or label maps").click()
+    page.get_by_role("button", name="Add references or label maps").click()
     uploads = page.locator("button.upload-container:visible")
     expect(uploads).to_have_count(3)
     for upload in uploads.all():

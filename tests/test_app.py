@@ -6,6 +6,7 @@ import os
 import pickle
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import zipfile
@@ -319,6 +320,20 @@ def test_an_unusable_setting_is_exit_2_without_a_traceback(monkeypatch, capsys):
     monkeypatch.setenv("MEDSEG_BATCH_SIZE", "many")
     assert app.main([]) == 2
     assert capsys.readouterr().err.startswith("error: MEDSEG_BATCH_SIZE")
+
+
+def test_a_page_that_cannot_be_reached_is_exit_2_with_a_sentence(monkeypatch, capsys):
+    def refuse(page, **options):
+        raise ValueError("When localhost is not accessible, a shareable link must be created.")
+
+    monkeypatch.setattr("gradio.Blocks.launch", refuse)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # main changes it
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert app.main(["--host", "localhost", "--port", "7891"]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert "cannot be reached under localhost:7891" in capsys.readouterr().err
 
 
 def run_program(code: str, folder: Path, monkeypatch) -> dict[str, object]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -36,8 +35,6 @@ Progress = Callable[[str, float, bool], None]
 # (checkpoint, share in [0, 1])
 Share = Callable[[str, float], None]
 
-_measured: WeakKeyDictionary[Checkpoint, tuple[Compute, int]] = WeakKeyDictionary()
-
 
 def find_cost(checkpoint: Checkpoint, settings: Settings) -> Cost:
     """The cost of a checkpoint on the device of the settings; measured once while it is loaded.
@@ -47,13 +44,15 @@ def find_cost(checkpoint: Checkpoint, settings: Settings) -> Cost:
     """
     # OpenVINO does not tell what it takes; PyTorch's tensors are the same network's.
     compute = replace(choose_compute(settings), backend="torch")
-    if checkpoint not in _measured or _measured[checkpoint][0] != compute:
-        card = checkpoint.card
-        example = torch.zeros(1, card.in_channels, *card.input_size)
-        # The first time may be the one at which the network is laid out for the device, which takes more.
-        predict(checkpoint, example, compute)
-        _measured[checkpoint] = compute, peak_bytes(lambda: predict(checkpoint, example, compute), compute.device)
-    return Cost(checkpoint.parameters, _measured[checkpoint][1])
+    most = checkpoint.prepared.figure(("network bytes", compute), partial(_network_bytes, checkpoint, compute))
+    return Cost(checkpoint.parameters, most)
+
+
+def _network_bytes(checkpoint: Checkpoint, compute: Compute) -> int:
+    example = torch.zeros(1, checkpoint.card.in_channels, *checkpoint.card.input_size)
+    # The first time may be the one at which the network is laid out for the device, which takes more.
+    predict(checkpoint, example, compute)
+    return peak_bytes(lambda: predict(checkpoint, example, compute), compute.device)
 
 
 def segment_each(

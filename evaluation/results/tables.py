@@ -18,6 +18,7 @@ from evaluation.results.words import (
 )
 from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, Summary, summarise
 from evaluation.statistics.policy import DIAGONAL
+from medseg_demo.numbers import percent
 
 ROUGH_BELOW = 50
 COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
@@ -74,7 +75,7 @@ def convention(question: Question) -> str:
 def _standing(standing: Standing) -> tuple[str, ...]:
     one = standing.summary
     ranks = (
-        str(rank) if one.small else f"{rank} ({share:.0%})"
+        str(rank) if one.small else f"{rank} ({percent(share, 0)})"
         for rank, share in zip(standing.ranks, standing.stability, strict=True)
     )
     return (

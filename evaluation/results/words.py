@@ -109,7 +109,8 @@ def _evidence(comparison: PairComparison, unit: str) -> str:
         f"{comparison.first} is better in {comparison.wins}, equal in {comparison.ties} and worse in "
         f"{comparison.losses} of {_count(comparison.pairs, 'case')}"
     )
-    test = "" if comparison.too_few else f"; {p_value(comparison.p_adjusted)} after Holm"
+    adjusted = f"; {p_value(comparison.p_adjusted)}, adjusted for the number of comparisons (Holm)"
+    test = "" if comparison.too_few else adjusted
     return f"{comparison.interval_of.capitalize()} difference {number(value)}{unit}{interval}; {counts}{test}."
 
 
@@ -216,8 +217,8 @@ def gap_sentence(gap: GroupGap, *, unit: str = "") -> str:
     verdict = "the groups differ by more than chance" if gap.p_adjusted < ALPHA else "no real difference was shown"
     how = f"{PERMUTATIONS:,} permutations" if gap.permuted else "chi-square"
     return (
-        f"{gap.checkpoint}: {apart}; {verdict} ({p_value(gap.p_adjusted)} after Holm over the methods, Kruskal–Wallis "
-        f"test of {_count(gap.tested, 'group')}, {how})."
+        f"{gap.checkpoint}: {apart}; {verdict} ({p_value(gap.p_adjusted)}, adjusted for the number of "
+        f"methods (Holm); Kruskal–Wallis test of {_count(gap.tested, 'group')}, {how})."
     )
 
 

@@ -143,6 +143,7 @@ def check_request(
         raise OptionError(f"Several checkpoints or prediction folders are called {', '.join(twice)}. Rename them.")
     faults: list[str] = []
     matches = tuple(_matches(test_set, checkpoints, faults) for test_set in test_sets)
+    faults += _tolerance_faults(options, test_sets, matches)
     case_ids = {case.case_id for test_set in test_sets for case in test_set.cases}
     files = {item.name: label_maps_in(item.folder, case_ids) for item in predictions}
     faults += [
@@ -178,6 +179,25 @@ def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: lis
         except TestSetError as error:
             faults += error.faults
     return tuple(matches)
+
+
+def _tolerance_faults(
+    options: RunOptions, test_sets: Sequence[TestSet], matches: Sequence[Sequence[ClassMatch]]
+) -> list[str]:
+    """The classes of the tolerance that nothing has; none where a test set does not say which it has."""
+    if not isinstance(options.tolerance, Mapping):
+        return []
+    known: list[str] = []
+    for test_set, found in zip(test_sets, matches, strict=True):
+        if test_set.class_names is None and not found:
+            return []
+        known += [*(test_set.class_names or ()), *(name for match in found for name in match.class_names)]
+    names = ", ".join(dict.fromkeys(known))
+    return [
+        f"The tolerance is given for class {name!r}, which no test set has. Its classes: {names}."
+        for name in options.tolerance
+        if name and name not in known
+    ]
 
 
 def _channel_faults(test_set: TestSet, checkpoint: "Checkpoint") -> list[str]:

@@ -74,10 +74,11 @@ class SavedNetwork:
 
 
 class Prepared:
-    """The networks that were made ready from one checkpoint. They go when it goes, and are no part of copies of it."""
+    """Networks made ready from one checkpoint, and figures of it. They go when it goes, and are no part of copies."""
 
     def __init__(self) -> None:
         self._ready: dict[Hashable, Network] = {}
+        self._figures: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type["Prepared"], tuple[()]]:
@@ -89,6 +90,12 @@ class Prepared:
             if key not in self._ready:
                 self._ready[key] = make()
             return self._ready[key]
+
+    def figure(self, key: Hashable, measure: Callable[[], int]) -> int:
+        """A figure that is measured once."""
+        if key not in self._figures:
+            self._figures[key] = measure()  # without the lock: networks are made ready meanwhile
+        return self._figures[key]
 
     @property
     def bytes(self) -> int:

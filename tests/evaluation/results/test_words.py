@@ -11,7 +11,8 @@ def test_a_difference_that_is_real(table_of):
     assert words.comparison_sentence(found) == (
         "a is better than b in Dice coefficient, and that is unlikely to be chance. "
         "Mean difference 0.100 (95 % interval 0.100 to 0.100); "
-        "a is better in 10, equal in 0 and worse in 0 of 10 cases; p = 0.002 after Holm."
+        "a is better in 10, equal in 0 and worse in 0 of 10 cases; "
+        "p = 0.002, adjusted for the number of comparisons (Holm)."
     )
 
 

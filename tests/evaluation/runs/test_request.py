@@ -53,6 +53,12 @@ def test_unusable_options_are_refused(test_set, brightness, options, message):
         check_request([test_set], [brightness], [], options)
 
 
+def test_a_tolerance_of_a_class_that_does_not_exist_is_refused_by_its_name(test_set, brightness):
+    check_request([test_set], [brightness], [], RunOptions(tolerance={"bright": 2.0, "": 1.0}))
+    with pytest.raises(TestSetError, match=r"class 'tumor', which no test set has\. Its classes: bright\."):
+        check_request([test_set], [brightness], [], RunOptions(tolerance={"tumor": 2.0}))
+
+
 def test_nothing_to_score_is_refused(test_set, brightness):
     for test_sets, checkpoints in (([], [brightness]), ([test_set], [])):
         with pytest.raises(OptionError, match="nothing to score"):

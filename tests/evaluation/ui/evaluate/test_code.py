@@ -49,7 +49,7 @@ def test_an_open_case_is_linked_and_compared(engine, first_paint, monkeypatch):
     command = unescape(updates["code_command"]).partition("</pre>")[0].splitlines()[-1]
     options = _parser().parse_args(shlex.split(command)[3:])
     assert options.files == [Path("sets/squares/images/case_01.png")]
-    assert options.reference == Path("sets/squares/masks/case_01.png")
+    assert options.reference == [Path("sets/squares/masks/case_01.png")]
     assert str(engine.settings.test_sets_dir.parent) not in command
 
 
