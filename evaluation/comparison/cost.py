@@ -153,7 +153,7 @@ def _segment(
     waited, start = job.waited_s, time.perf_counter()
     loaded = engine.loaded(checkpoint)
     tell = None if progress is None else (lambda done, total: progress(loaded.name, done / total))
-    result = engine.segment(image, checkpoint, progress=tell, job=job)
+    result = engine.segment(image, loaded, progress=tell, job=job)
     return loaded, result, time.perf_counter() - start - (job.waited_s - waited)
 
 

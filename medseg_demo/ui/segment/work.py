@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from medseg_demo.image import MedicalImage
+from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.names import safe_stem
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study, result_stems
@@ -42,6 +44,11 @@ class Studies:
     report: Report
     waiting: Callable[[str], Waiting]
 
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        """One for the whole run, also where it is replaced meanwhile."""
+        return self.engine.loaded(self.choices.checkpoint or "")
+
     def segment(self, given: Given) -> Iterator[Run]:
         """Segment every study; a Run after each. The last one is whole, or marked as partial."""
         run = Run(self.choices, given.studies, folder=self.folder)
@@ -70,7 +77,7 @@ class Studies:
             image = called(image or read_image(study, settings=self.engine.settings), study, name, run.studies)
             with self.running.job(self.engine, is_large=image.is_volume, waiting=self.waiting(name)) as job:
                 segmentation = self.engine.segment(
-                    image, self.choices.checkpoint or "", options=self.options, progress=progress, job=job
+                    image, self._checkpoint, options=self.options, progress=progress, job=job
                 )
             return write_outcome(segmentation, study, name, self.folder), segmentation
         except Cancelled:

@@ -9,9 +9,10 @@ import pytest
 import app
 from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.ui.segment.example import Example
-from medseg_demo.ui.session import Sessions
+from medseg_demo.ui.session import Session, Sessions
 
 PATIENCE_S = 60
+LARGE = 64 * 2**20  # bytes, more than a connection holds
 
 
 class Endless:
@@ -49,10 +50,14 @@ def endless(known_engine, monkeypatch) -> Endless:
 
 
 @pytest.fixture
-def address(known_engine, endless, tmp_path, monkeypatch):
+def sessions() -> Sessions:
+    return Sessions()
+
+
+@pytest.fixture
+def address(known_engine, endless, sessions, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     monkeypatch.setattr("medseg_demo.ui.segment.example.list_samples", lambda: ())
-    sessions = Sessions()
     page = app.build_app(known_engine.settings, example=Example(known_engine), sessions=sessions)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.launch_options(known_engine.settings))
     yield address
@@ -99,6 +104,23 @@ def test_memory_that_does_not_suffice_fails_one_run_alone(address, endless, pict
     segment, endless._segment = endless._segment, fail
     assert "event: error" in answer(call(address, picture("scan.png")))
     endless._segment = segment
+    assert "event: complete" in answer(call(address, picture("scan.png")))
+
+
+def test_one_who_leaves_while_downloading_leaves_no_file_and_nobody_waiting(address, sessions, picture):
+    class Closed:
+        session_hash = "leaver"
+
+    session = sessions.opened(Session(), Closed())
+    file = session.folder / "scan.npy"
+    file.write_bytes(bytes(LARGE))
+    # So much that the server still sends when the page is closed.
+    with httpx.stream("GET", f"{address}gradio_api/file={file}", timeout=PATIENCE_S) as download:
+        assert download.status_code == 200
+        received = len(next(download.iter_bytes()))
+        sessions.end(Closed())
+        assert received < LARGE
+    assert not file.exists()
     assert "event: complete" in answer(call(address, picture("scan.png")))
 
 

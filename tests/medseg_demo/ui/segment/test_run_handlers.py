@@ -288,3 +288,18 @@ def test_stop_ends_a_run_that_a_file_was_added_to(engine, visitor, upload, pictu
     assert "1 of 3 files are done" in last["status"]
     *_, last = steps(engine, visitor)
     assert last["viewer"]["title"] == "other"
+
+
+def test_a_run_keeps_its_checkpoint_where_another_takes_its_place(run, engine, picture, bands, monkeypatch):
+    kept, asked = engine.loaded, []
+
+    def loaded(checkpoint):
+        if not isinstance(checkpoint, str):
+            return checkpoint
+        asked.append(checkpoint)
+        return kept(checkpoint) if len(asked) == 1 else bands
+
+    monkeypatch.setattr(engine, "loaded", loaded)
+    last = run([picture("first"), picture("second")])[-1]
+    assert asked == ["bright"]
+    assert "white" not in last["measurements"]
