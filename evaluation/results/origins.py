@@ -31,6 +31,17 @@ NOT_MADE = "The prediction was not kept with these results, and it is not made a
 CHANGED = "Segmented just now by another version of the checkpoint: it may differ from the scores."
 
 
+@dataclass(frozen=True)
+class VisitorSettings(Settings):
+    """The settings as one visitor of the page has them, whose own test sets are found by their names, too.
+
+    Attributes:
+        own_test_sets: The folder of these, each called like its folder; None where there are none.
+    """
+
+    own_test_sets: Path | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class CasePrediction:
     """What one checkpoint made of a case.
@@ -61,18 +72,43 @@ class OpenedCase:
     predictions: tuple[CasePrediction, ...]
 
 
-def find_test_set(name: str, settings: Settings) -> TestSet:
-    """The test set of that name in the test-sets folder; the simulated one is made where it is missing.
+def find_test_set(name: str, settings: Settings, *, split: str | None = None) -> TestSet:
+    """The test set of that name: a visitor's own, or one of the test-sets folder.
+
+    The simulated one is made where it is missing.
+
+    Args:
+        name: Its name.
+        settings: The test-sets folder; those of a visitor name another.
+        split: Keep only the cases of this split; None keeps all.
 
     Raises:
-        TestSetError: There is none of that name, or it has faults.
+        TestSetError: There is none of that name, or it has faults, or no such split.
     """
+    own = next((folder for folder in _own_folders(settings) if folder.name == name), None)
+    if own is not None:
+        return own_test_set(own, split=split)
     folder = _folder_of(name, settings.test_sets_dir)
     if folder is None and is_simulated(name):
         folder = ensure_simulated_nuclei(settings.test_sets_dir)
     if folder is None:
         raise TestSetError([f"The images of test set {name!r} are not on this computer."])
-    return read_test_set(folder)
+    return read_test_set(folder, split=split)
+
+
+def own_test_set(folder: Path, *, split: str | None = None) -> TestSet:
+    """A visitor's test set under its folder's name, whatever it says itself.
+
+    Raises:
+        TestSetError: It has faults, or no such split.
+    """
+    return replace(read_test_set(folder, split=split), name=folder.name)
+
+
+def _own_folders(settings: Settings) -> list[Path]:
+    root = settings.own_test_sets if isinstance(settings, VisitorSettings) else None
+    found = root.iterdir() if root is not None and root.is_dir() else ()
+    return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
 
 
 def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:
@@ -93,10 +129,11 @@ def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:
 
 
 def available_test_sets(settings: Settings) -> tuple[str, ...]:
-    """The names of the test sets of the test-sets folder, the simulated one always among them."""
+    """The names of the test sets: a visitor's own, those of the test-sets folder, the simulated one always."""
     root = settings.test_sets_dir
     names = sorted(_name_of(path) for path in root.iterdir() if is_test_set(path)) if root.is_dir() else []
-    return tuple(dict.fromkeys([*names, *([] if any(map(is_simulated, names)) else [SIMULATED])]))
+    own = [folder.name for folder in _own_folders(settings)]
+    return tuple(dict.fromkeys([*own, *names, *([] if any(map(is_simulated, names)) else [SIMULATED])]))
 
 
 def is_simulated(test_set: str) -> bool:

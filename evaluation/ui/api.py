@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Answer = tuple[dict[str, object], str]
 
-MARKS = ("images", "imagesTr", "imagesTs", "dataset.json")
-
 
 def add_evaluate_endpoint(engine: Engine, sessions: Sessions, turns: Turns) -> None:
     """Add the endpoint to the open block; nothing of it shows on the page. ``turns`` lets evaluations in."""
@@ -115,22 +113,13 @@ def _test_set_folder(engine: Engine, name: str, file: str | None, unpack_to: Pat
     if bool(name) == bool(file):
         raise OptionError("Give either the name of a test set or a zip of one.")
     if file:
-        return _unpacked(Path(file), engine, unpack_to)
+        from evaluation.ui.evaluate.own_test_sets import unpacked
+
+        return unpacked(Path(file), engine.settings, unpack_to)
     known = available_test_sets(engine.settings)
     if name not in known:
         raise OptionError(f"There is no test set {name!r} here. Choose one of: {', '.join(known)}.")
     return find_test_set(name, engine.settings).folder
-
-
-def _unpacked(path: Path, engine: Engine, unpack_to: Path) -> Path:
-    from medseg_demo.reading import collect_files
-
-    collect_files([path], settings=engine.settings, unpack_to=unpack_to)
-    folders = [unpack_to, *sorted(unpack_to.rglob("*"), key=lambda folder: len(folder.parts))]
-    for folder in folders:
-        if folder.is_dir() and any((folder / mark).exists() for mark in MARKS):
-            return folder
-    raise OptionError(f"{path.name}: is no zip of a test set. Put images/ and masks/ with the same stems into it.")
 
 
 def _as_json(results: "Results", failures: Sequence[str]) -> dict[str, object]:

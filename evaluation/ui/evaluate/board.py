@@ -1,12 +1,14 @@
 """What the Evaluate tab remembers of one visitor, in ``gr.State``: nothing here is shared between visitors."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # start-up does not wait for pandas and plotly
     from evaluation.results.answers import Answer, Question
     from evaluation.results.figures import View
     from evaluation.ui.evaluate.run_folders import Opened
+    from medseg_demo.settings import Settings
 
 Theme = Literal["light", "dark"]
 
@@ -131,6 +133,7 @@ class Board:
         table: Which rows of the table are shown.
         case: The case that is open.
         choices: What the visitor's last evaluation was started with.
+        own_test_sets: The folder of test sets that the visitor brought, in the session's; None before the first.
         latest: One for all boards of the visitor.
     """
 
@@ -140,6 +143,7 @@ class Board:
     table: TableView = TableView()
     case: CaseKey | None = None
     choices: Choices | None = None
+    own_test_sets: Path | None = None
     latest: Latest = field(default_factory=Latest)
 
     @property
@@ -151,3 +155,10 @@ class Board:
         """The board with what the page shows from now on."""
         self.latest.answer = found
         return replace(self, answer=found)
+
+    def settings(self, of_page: "Settings") -> "Settings":
+        """The page's settings with the visitor's own test sets."""
+        from evaluation.results.origins import VisitorSettings
+
+        kept = {one.name: getattr(of_page, one.name) for one in fields(of_page)}
+        return VisitorSettings(**kept | {"own_test_sets": self.own_test_sets})

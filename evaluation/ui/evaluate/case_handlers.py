@@ -124,7 +124,7 @@ def _open(engine: Engine, board: Board, key: CaseKey, running: Running | None = 
     assert board.opened is not None
     return open_case(
         key.test_set, key.case_id, _names(board, key), runs=board.opened.runs_on(key.test_set),
-        settings=engine.settings, segment=segment_with(engine, running),
+        settings=board.settings(engine.settings), segment=segment_with(engine, running),
     )  # fmt: skip
 
 

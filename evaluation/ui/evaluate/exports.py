@@ -9,18 +9,27 @@ from pathlib import Path
 from evaluation.metrics import METRICS
 from evaluation.results import tables
 from evaluation.results.answers import Answer, answer
+from evaluation.results.origins import Segment
 from evaluation.results.table import Results, json_ready
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_handlers import segment_with
 from evaluation.ui.evaluate.run_folders import Opened
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.settings import Settings
 from medseg_demo.ui.session import Running
 from medseg_demo.writing.whole import write_text
 
 
 def write(
-    kind: str, opened: Opened, found: Answer, folder: Path, *, engine: Engine, running: Running | None = None
+    kind: str,
+    opened: Opened,
+    found: Answer,
+    folder: Path,
+    *,
+    engine: Engine,
+    settings: Settings,
+    running: Running | None = None,
 ) -> list[Path]:
     """Write one kind of file into a folder of its own.
 
@@ -29,7 +38,8 @@ def write(
         opened: The results on the page.
         found: What they say to the question on the page.
         folder: Where the file's own folder is made.
-        engine: Makes predictions again that were not kept, for the report; its settings name the test sets.
+        engine: Makes predictions again that were not kept, for the report.
+        settings: Where the test sets lie.
         running: Ends what the engine makes, when the visitor leaves.
 
     Raises:
@@ -40,7 +50,7 @@ def write(
         raise OptionError(f"There is no format {kind!r}. Choose one of: {', '.join(WRITERS)}.")
     target = folder / secrets.token_hex(4)
     target.mkdir(parents=True, exist_ok=True)
-    return [WRITERS[kind](opened, found, target, engine, running)]
+    return [WRITERS[kind](opened, found, target, settings, segment_with(engine, running))]
 
 
 def _csv(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
@@ -112,7 +122,7 @@ def _metric(results: Results, found: Answer, checkpoint: str, name: str) -> dict
     return {"type": name, "value": round(value, 6), "name": title}
 
 
-def _report(opened: Opened, found: Answer, folder: Path, engine: Engine, running: Running | None) -> Path:
+def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, segment: Segment) -> Path:
     from evaluation.report.report import ReportOptions, write_report
 
     question = found.question
@@ -120,12 +130,12 @@ def _report(opened: Opened, found: Answer, folder: Path, engine: Engine, running
         (question.test_set,), question.checkpoints, question.metric, question.policy, question.order
     )
     return write_report(
-        [run.path for run in opened.folders], folder / "report.html", options=options, settings=engine.settings,
-        segment=segment_with(engine, running),
+        [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings,
+        segment=segment,
     )  # fmt: skip
 
 
-WRITERS: dict[str, Callable[[Opened, Answer, Path, Engine, Running | None], Path]] = {
+WRITERS: dict[str, Callable[[Opened, Answer, Path, Settings, Segment], Path]] = {
     texts.REPORT: _report,
     texts.CSV: _csv,
     texts.JSON: _json,

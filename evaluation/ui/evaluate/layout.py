@@ -36,7 +36,7 @@ def lay_out(settings: Settings) -> Parts:
     }
     with gr.Row(elem_classes="ms-columns", equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="ms-left"):
-            parts |= _runs() | _new(settings) | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
+            parts |= _new(settings) | _runs() | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _question() | _results() | _cases()
     return parts | _drawer()
@@ -53,19 +53,19 @@ def _runs() -> Parts:
 
 def _new(settings: Settings) -> Parts:
     html(markup.heading(texts.NEW))
+    html(markup.hint(texts.STEPS))
     parts: Parts = {
         "test_sets": gr.Dropdown(
             [], label=texts.TEST_SETS, info=texts.TEST_SETS_HINT, multiselect=True, elem_id="ev-test-sets"
         ),
+        "new_test_set": gr.UploadButton(texts.NEW_TEST_SET, file_types=[".zip"], size="sm", elem_id="ev-new-test-set"),
+        "new_test_set_hint": html(markup.hint(f"{texts.NEW_TEST_SET_HINT} {file_limit(settings.max_file_mb)}")),
         "split": gr.Dropdown([(texts.EVERY_CASE, "")], value="", label=texts.SPLIT, elem_id="ev-split"),
         "checkpoints": gr.Dropdown([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
     }
-    with gr.Accordion(texts.UPLOAD, open=False, elem_classes="ms-accordion"):
-        parts["upload_hint"] = html(markup.hint(f"{texts.UPLOAD_HINT} {file_limit(settings.max_file_mb)}"))
-        parts["upload"] = gr.File(
-            label=texts.UPLOAD, show_label=False, file_count="multiple", height=110, elem_id="ev-upload"
-        )
-        parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)
+    parts["upload"] = gr.File(label=texts.UPLOAD, file_count="multiple", height=110, elem_id="ev-upload")
+    parts["upload_hint"] = html(markup.hint(texts.UPLOAD_HINT))
+    parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)
     with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):
         names = [(metric.long_name, name) for name, metric in METRICS.items()]
         parts["metrics"] = gr.Dropdown(

@@ -9,8 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 from evaluation.plots import Theme
-from evaluation.results.answers import worst_cases
-from evaluation.results.origins import find_test_set
+from evaluation.results.answers import names_in, worst_cases
+from evaluation.results.origins import available_test_sets, find_test_set
 from evaluation.ui.evaluate import case_table, exports, gallery, texts, views
 from evaluation.ui.evaluate.board import Asked, Board, CaseKey, Latest
 from evaluation.ui.evaluate.case_handlers import closed
@@ -94,7 +94,7 @@ def add_pictures(engine: Engine, board: Board) -> Updates:
     if found is None or board.opened is None:
         return {}
     worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
-    tiles = gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, engine.settings))
+    tiles = gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, board.settings(engine.settings)))
     return {"gallery": tiles} if board.is_current else {}
 
 
@@ -126,10 +126,34 @@ def _listed(board: Board) -> Updates:
     return {"board": board, "cases": case_table.table_html(board.answer, board.table, board.case)}
 
 
-def choose_test_sets(engine: Engine, names: list[str]) -> Updates:
+def add_test_set(engine: Engine, board: Board, path: str | None, root: Path, chosen: list[str]) -> Updates:
+    """Take the zip of a test set that the visitor brings, and choose it beside those that are chosen."""
+    from evaluation.ui.evaluate.own_test_sets import add_test_set
+
+    if not path:
+        return {}
+    board = replace(board, own_test_sets=root)
+    settings = board.settings(engine.settings)
+    scored = names_in(board.opened.results.table["test_set"]) if board.opened else ()
+    shared = (folder.path.name for folder in list_runs(engine.settings, ""))
+    try:
+        found = add_test_set(Path(path), root, settings, {*available_test_sets(settings), *scored, *shared})
+    except Exception as error:
+        return {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
+    lines = [texts.added(found.name, len(found.cases), found.class_names, found.splits), *found.notes]
+    names = [*(name for name in chosen or () if name in available_test_sets(settings)), found.name]
+    return choose_test_sets(engine, board, names) | {
+        "board": board,
+        "test_sets": gr.update(choices=views.test_set_choices(settings), value=names),
+        "status": markup.panel("good", texts.ADDED_TITLE, lines),
+    }
+
+
+def choose_test_sets(engine: Engine, board: Board, names: list[str]) -> Updates:
     """The splits that all of the chosen test sets have."""
     try:
-        splits = [set(find_test_set(name, engine.settings).splits) for name in names or ()]
+        settings = board.settings(engine.settings)
+        splits = [set(find_test_set(name, settings).splits) for name in names or ()]
     except MedsegError as error:
         shown = {"status": markup.panel("error", texts.ERROR_TITLE, str(error).splitlines())}
         return {"split": gr.update(choices=[(texts.EVERY_CASE, "")], value=""), **shown}
@@ -143,7 +167,15 @@ def export(engine: Engine, running: Running, board: Board, kind: str, folder: Pa
     try:
         if board.answer is None or board.opened is None:
             raise MedsegError(texts.EMPTY_TITLE + ".")
-        files = exports.write(kind, board.opened, board.answer, folder, engine=engine, running=running)
+        files = exports.write(
+            kind,
+            board.opened,
+            board.answer,
+            folder,
+            engine=engine,
+            settings=board.settings(engine.settings),
+            running=running,
+        )
     except Exception as error:
         note = markup.panel("error", texts.ERROR_TITLE, [message(error)])
         return {"files": gr.update(visible=False), "export_note": note}

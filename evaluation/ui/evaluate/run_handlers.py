@@ -51,7 +51,8 @@ def evaluate(
         run_job.check(choices)
         folder = visitor_folder(engine.settings, board.visitor)
         forget_old_visitors(engine.settings)
-        for said in run_job.Job(engine, turns, choices, folder, running, workers).run():
+        settings = board.settings(engine.settings)
+        for said in run_job.Job(engine, settings, turns, choices, folder, running, workers).run():
             if isinstance(said, Queued):
                 yield {"status": markup.busy(queued(texts.THIS_EVALUATION, said.ahead, said.seconds_left))}
             elif isinstance(said, RunProgress):
@@ -80,7 +81,7 @@ def _progress(said: RunProgress) -> str:
 def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outcome: RunOutcome) -> Updates:
     mine = RunFolder(visitor_folder(engine.settings, board.visitor) / OWN_RUN, "mine")
     board = replace(board, choices=choices)
-    test_set = find_test_set(choices.test_sets[0], engine.settings).name
+    test_set = find_test_set(choices.test_sets[0], board.settings(engine.settings)).name
     return _show(engine, board, mine, replace(asked, test_set=test_set, checkpoints=())) | {
         "status": _verdict(outcome),
         "stale": "",
@@ -89,7 +90,9 @@ def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outc
 
 def _imported(engine: Engine, board: Board, choices: Choices, asked: Asked) -> Updates:
     beside = board.opened.results if board.opened else None
-    folder, results, notes = run_job.import_upload(choices, engine.settings, board.visitor, beside=beside)
+    folder, results, notes = run_job.import_upload(
+        choices, board.settings(engine.settings), board.visitor, beside=beside
+    )
     asked = replace(asked, test_set=results.runs[0].test_set, checkpoints=())
     lines = [f"{len(results.table):,} rows of {results.runs[0].checkpoint} were taken over.", *notes]
     return _show(engine, board, folder, asked) | {"status": markup.panel("good", texts.DONE_TITLE, lines)}

@@ -23,7 +23,7 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.labels import Labels
-from medseg_demo.test_sets.test_set import TestSet, read_test_set
+from medseg_demo.test_sets.test_set import TestSet
 from medseg_demo.ui.session import Running
 
 POLL_S = 0.4
@@ -49,6 +49,7 @@ class Job:
 
     Attributes:
         engine: Knows the checkpoints.
+        settings: The visitor's, which name the test sets.
         turns: Lets evaluations in, a few at once.
         choices: What to evaluate.
         folder: The visitor's folder.
@@ -57,6 +58,7 @@ class Job:
     """
 
     engine: Engine
+    settings: Settings
     turns: Turns
     choices: Choices
     folder: Path
@@ -97,9 +99,8 @@ class Job:
     def _evaluate(self, state: "_State") -> RunOutcome:
         from evaluation.runs.runner import run
 
-        choices, settings = self.choices, self.engine.settings
-        folders = [find_test_set(name, settings).folder for name in choices.test_sets]
-        test_sets = [read_test_set(folder, split=choices.split or None) for folder in folders]
+        choices, settings = self.choices, self.settings
+        test_sets = [find_test_set(name, settings, split=choices.split or None) for name in choices.test_sets]
         checkpoints = [self.engine.loaded(name) for name in choices.checkpoints]
         with _unpacked(choices, self.folder, settings) as predictions:
             outcome = run(

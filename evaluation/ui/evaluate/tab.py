@@ -166,11 +166,21 @@ class EvaluateTab(Tab):
         for name in controls(Choices):
             self.mark_stale(self.parts[name].change, compare, "board")
 
-        def choose_test_sets(call: Call, names: list[str]) -> Updates:
-            return self.handlers("result_handlers").choose_test_sets(self.engine, names)
+        self._on_test_sets()
 
-        chosen = self.parts["test_sets"].input
-        self.on(chosen, choose_test_sets, "test_sets", outputs=("split", "status"), **OPENING)
+    def _on_test_sets(self) -> None:
+        def choose(call: Call, board: Board, names: list[str]) -> Updates:
+            return self.handlers("result_handlers").choose_test_sets(self.engine, board, names)
+
+        def add(call: Call, board: Board, path: str | None, chosen: list[str]) -> Updates:
+            root = call.session.folder / "test_sets"
+            return self.handlers("result_handlers").add_test_set(self.engine, board, path, root, chosen)
+
+        chosen, added = self.parts["test_sets"].input, self.parts["new_test_set"].upload
+        self.on(chosen, choose, "board", "test_sets", outputs=("split", "status"), **OPENING)
+        outputs = ("board", "test_sets", "split", "status")
+        event = self.on(added, add, "board", "new_test_set", "test_sets", outputs=outputs, **OPENING)
+        event.then(None, None, None, js=TO_STATUS, api_visibility="private")
 
     def _on_export(self) -> None:
         def export(call: Call, board: Board, kind: str) -> Updates:

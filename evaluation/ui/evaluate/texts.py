@@ -1,5 +1,7 @@
 """Every wording of the Evaluate tab, and the few phrases that are put together from figures."""
 
+from collections.abc import Sequence
+
 TAB = "Evaluate"
 SIMULATED = "simulated"
 
@@ -11,9 +13,16 @@ EARLIER = "Earlier run"
 MINE = "My evaluation"
 IMPORTED = "My import"
 
-NEW = "Evaluate anew"
+NEW = "Evaluate"
+STEPS = "Choose a test set or bring one, then checkpoints, or predictions that you made, and press Evaluate."
 TEST_SETS = "Test sets"
-TEST_SETS_HINT = "Folders of the test-sets folder. simulated-nuclei is made here at first use."
+TEST_SETS_HINT = "simulated-nuclei is made here at first use."
+NEW_TEST_SET = "Bring a test set (zip)"
+NEW_TEST_SET_HINT = (
+    "A zipped folder with images/ and masks/ of the same stems; nnU-Net, Decathlon and a folder a patient are read as "
+    "they are. It is deleted here when the page is closed."
+)
+ADDED_TITLE = "The test set is here"
 SPLIT = "Split"
 EVERY_CASE = "every case"
 CHECKPOINTS = "Checkpoints"
@@ -136,6 +145,13 @@ def how_to_get(test_set: str, folder: str) -> list[str]:
     """What to do where the images of a test set are not on the computer."""
     source = SOURCES.get(test_set)
     return [*([source] if source else []), GET_IMAGES.format(folder=folder, name=test_set)]
+
+
+def added(name: str, cases: int, class_names: Sequence[str] | None, splits: Sequence[str]) -> str:
+    """What a test set that was brought holds."""
+    classes = f"classes {', '.join(class_names)}" if class_names else "classes are not named in it"
+    parts = f"; splits {', '.join(splits)}" if splits else ""
+    return f"{name}: {cases} case{'s' * (cases != 1)}; {classes}{parts}."
 
 
 def running(stage: str, done: int, total: int, failed: int) -> str:

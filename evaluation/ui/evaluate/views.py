@@ -26,13 +26,17 @@ PAIRED = "pairs"
 def start_choices(engine: Engine, visitor: str, chosen: tuple[RunFolder, ...]) -> Updates:
     """What can be evaluated and opened, as it is now."""
     checkpoints = [(f"{entry.name} · {entry.card.task}", entry.name) for entry in engine.usable() if entry.card]
-    test_sets = [(texts.marked(name), name) for name in available_test_sets(engine.settings)]
     return {
         "runs": run_choices(engine.settings, visitor, chosen),
-        "test_sets": gr.update(choices=test_sets),
+        "test_sets": gr.update(choices=test_set_choices(engine.settings)),
         "checkpoints": gr.update(choices=checkpoints),
         "plot": gr.update(choices=[(figure.title, figure.name) for figure in FIGURES], value=FIGURES[0].name),
     }
+
+
+def test_set_choices(settings: Settings) -> list[tuple[str, str]]:
+    """The test sets that can be evaluated, as a person and as the page calls them."""
+    return [(texts.marked(name), name) for name in available_test_sets(settings)]
 
 
 def run_choices(settings: Settings, visitor: str, chosen: tuple[RunFolder, ...]) -> object:

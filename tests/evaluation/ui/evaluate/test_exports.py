@@ -27,7 +27,9 @@ def write(table_of, tmp_path):
         results = Results(table, runs, ("split",), ("dice", "hd95", "nsd", "reference_volume"))
         opened = Opened((), results, {(run.test_set, run.checkpoint): (run, None) for run in results.runs})
         engine = Engine(Settings(test_sets_dir=tmp_path))
-        return exports.write(kind, opened, answer(results, Question("set")), tmp_path, engine=engine)[0]
+        return exports.write(
+            kind, opened, answer(results, Question("set")), tmp_path, engine=engine, settings=engine.settings
+        )[0]
 
     return make
 
@@ -84,7 +86,7 @@ def test_the_report_makes_predictions_again_that_were_not_kept(known_engine, mak
     write_results(Results(table, (Run("half", "squares"),), (), ("dice",)), folder.path)
     opened = open_runs((folder,))
     found = answer(opened.results, Question("squares"))
-    (page,) = exports.write(texts.REPORT, opened, found, tmp_path, engine=engine)
+    (page,) = exports.write(texts.REPORT, opened, found, tmp_path, engine=engine, settings=engine.settings)
     text = page.read_text(encoding="utf-8")
     assert text.count("outcomes against the reference") == 2
     assert "was not kept" not in text

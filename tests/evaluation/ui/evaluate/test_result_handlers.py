@@ -121,9 +121,9 @@ def test_tiles_whose_prediction_was_not_kept_do_not_claim_outcomes(engine, first
 
 def test_splits_are_those_that_all_test_sets_have(engine, settings):
     (settings.test_sets_dir / "squares" / "cases.csv").write_text("case_id,split\ncase_00,test\ncase_01,train\n")
-    found = handlers.choose_test_sets(engine, ["squares"])["split"]
+    found = handlers.choose_test_sets(engine, Board(), ["squares"])["split"]
     assert (names(found), found["value"]) == (["", "test", "train"], "test")
-    assert "error" in handlers.choose_test_sets(engine, ["none"])["status"]
+    assert "error" in handlers.choose_test_sets(engine, Board(), ["none"])["status"]
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSON", "Model index (YAML)", "Parquet", "Report (HTML)"])
