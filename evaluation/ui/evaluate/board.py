@@ -24,6 +24,8 @@ class Asked:
     empty: Literal["skip", "one", "zero"] = "skip"
     failed: Literal["apart", "worst"] = "apart"
     order: Literal["class", "case", "pooled"] = "class"
+    miss: Literal["apart", "median", "diagonal"] = "apart"
+    methods: bool = False
     first: str | None = None
     second: str | None = None
     plot: str = "strip"
@@ -41,7 +43,7 @@ class Asked:
         from evaluation.results.answers import Question
         from evaluation.statistics import Policy
 
-        policy = Policy(empty=self.empty, failed=self.failed)
+        policy = Policy(empty=self.empty, failed=self.failed, miss=self.miss)
         return Question(self.test_set or "", self.checkpoints, self.class_name, self.metric, policy, self.order)
 
     def view(self, theme: Theme) -> "View":

@@ -123,7 +123,7 @@ def _holds(shown: Opening, board: Board, key: CaseKey) -> bool:
 def _open(engine: Engine, board: Board, key: CaseKey, running: Running | None = None) -> OpenedCase:
     assert board.opened is not None
     return open_case(
-        key.test_set, key.case_id, _names(board, key), runs=board.opened.runs_on(key.test_set),
+        key.test_set, key.case_id, _names(board, key), runs=board.opened.runs_on(key.test_set, key.case_id),
         settings=board.settings(engine.settings), segment=segment_with(engine, running),
     )  # fmt: skip
 

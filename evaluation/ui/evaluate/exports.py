@@ -127,8 +127,9 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, seg
 
     question = found.question
     options = ReportOptions(
-        (question.test_set,), question.checkpoints, question.metric, question.policy, question.order
-    )
+        (question.test_set,), question.checkpoints, question.metric, question.policy, question.order,
+        methods=None if opened.methods else (),
+    )  # fmt: skip
     return write_report(
         [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings,
         segment=segment,

@@ -6,8 +6,9 @@ from html import escape
 from typing import Any
 
 from evaluation.results import tables
-from evaluation.results.answers import Answer, Standing
+from evaluation.results.answers import Answer, Question, Standing
 from evaluation.results.gaps import Gap, largest_gaps
+from evaluation.results.methods import method_notes
 from evaluation.results.origins import is_simulated
 from evaluation.results.terms import TERMS
 from evaluation.results.words import comparison_sentence, number, summary_caption, tolerance_words
@@ -104,11 +105,22 @@ def policy(found: Answer) -> str:
     return markup.card(table.title, body, *map(markup.small, table.notes))
 
 
-def marks(opened: Opened, test_set: str) -> str:
-    """What must stand above results: simulated images, runs that were not measured alike, partial runs."""
-    parts = []
+def marks(opened: Opened, question: Question) -> str:
+    """What must stand above results: simulated images, methods, runs on other images or not measured alike, partial."""
+    parts, test_set = [], question.test_set
+    methods = [method for method in opened.methods if method.test_set == test_set]
+    if methods and opened.apart is not None:
+        notes = method_notes(opened.apart.results, methods, question.metric)
+        parts.append(markup.panel("info", texts.METHODS_TITLE, notes))
     if is_simulated(test_set):
         parts.append(markup.panel("info", texts.SIMULATED_TITLE, [texts.SIMULATED_TEXT]))
+    versions: dict[str, list[str]] = {}
+    for name, (run, _) in opened.runs_on(test_set).items():
+        if run.test_set_hash:
+            versions.setdefault(run.test_set_hash, []).append(name)
+    if len(versions) > 1:
+        groups = "; ".join(", ".join(names) for names in versions.values())
+        parts.append(markup.panel("warning", texts.VERSIONS_TITLE, [texts.VERSIONS.format(groups=groups)]))
     tolerances: dict[str, Any] = {
         name: run.settings["nsd_tolerance"]
         for name, (run, _) in opened.runs_on(test_set).items()

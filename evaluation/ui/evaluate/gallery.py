@@ -72,10 +72,11 @@ def _tile(found: Answer, names: Names, picture: Picture | None) -> str:
 
 def pictures(found: Answer, opened: Opened, worst: Sequence[Names], settings: Settings) -> dict[Names, Picture]:
     """Pictures of those worst cases whose image is on this computer; kept predictions only, nothing is computed."""
-    runs, drawn = opened.runs_on(found.question.test_set), {}
+    test_set, drawn = found.question.test_set, {}
     for case_id, checkpoint in worst:
         try:
-            case = open_case(found.question.test_set, case_id, [checkpoint], runs=runs, settings=settings)
+            runs = opened.runs_on(test_set, case_id)
+            case = open_case(test_set, case_id, [checkpoint], runs=runs, settings=settings)
             drawn[case_id, checkpoint] = Picture(picture_of(case, 0), case.predictions[0].label_map is not None)
         except MedsegError:  # the tile stays without a picture; opening it says why
             continue

@@ -44,11 +44,18 @@ def lay_out(settings: Settings) -> Parts:
 
 def _runs() -> Parts:
     html(markup.heading(texts.RESULTS))
-    return {
+    parts: Parts = {
         "runs": gr.Dropdown(
             [], label=texts.RUNS, info=texts.RUNS_HINT, multiselect=True, interactive=True, elem_id="ev-runs"
         )
     }
+    with gr.Accordion(texts.OWN, open=False, elem_classes="ms-accordion"):
+        parts["own_run"] = gr.Dropdown([], label=texts.OWN_RUN, interactive=True, elem_id="ev-own-run")
+        parts["own_name"] = gr.Textbox(label=texts.OWN_NAME, max_lines=1, elem_id="ev-own-name")
+        with gr.Row():
+            parts["rename"] = gr.Button(texts.RENAME, size="sm", elem_id="ev-rename")
+            parts["delete"] = gr.Button(texts.DELETE, size="sm", elem_id="ev-delete")
+    return parts
 
 
 def _new(settings: Settings) -> Parts:
@@ -107,6 +114,10 @@ def _question() -> Parts:
             parts["empty"] = gr.Radio(texts.EMPTY_CHOICES, value="skip", label=texts.EMPTY, elem_id="ev-empty")
             parts["failed"] = gr.Radio(texts.FAILED_CHOICES, value="apart", label=texts.FAILED)
             parts["order"] = gr.Radio(texts.ORDER_CHOICES, value="class", label=texts.ORDER)
+            parts["miss"] = gr.Radio(texts.MISS_CHOICES, value="apart", label=texts.MISS, elem_id="ev-miss")
+        parts["methods"] = gr.Checkbox(
+            False, label=texts.METHODS, info=texts.METHODS_HINT, visible=False, elem_id="ev-methods"
+        )
         parts["policy"] = html(elem_id="ev-policy", elem_classes="ev-note")
     return parts
 

@@ -24,11 +24,11 @@ from medseg_demo.ui.session import Running
 
 
 def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
-    """The tab as a visitor finds it: on the reference runs, else on the visitor's own, else empty."""
+    """The tab as a visitor finds it: on the visitor's own runs, else on the reference runs, else empty."""
     visitor = visitor if TOKEN.fullmatch(visitor) else ""
     board = Board(visitor=visitor, latest=Latest(theme="dark" if theme == "dark" else "light"))
     folders = list_runs(engine.settings, visitor)
-    first = tuple(folder for folder in folders if folder.kind == "reference") or folders[:1]
+    first = views.first_runs(folders)
     start = views.start_choices(engine, visitor, first)
     return start | _open(engine, board, tuple(folder.key for folder in first), Asked())
 

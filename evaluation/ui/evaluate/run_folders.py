@@ -1,13 +1,15 @@
 """The folders whose results can be opened: reference runs, those of the command line, and a visitor's own."""
 
+import json
 import re
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 import evaluation
+from evaluation.results.methods import Method, as_methods, guess_methods, run_of
 from evaluation.results.origins import Origins, is_simulated, trace_runs
 from evaluation.results.table import Results, Run, merge, read_results
 from evaluation.ui.evaluate import texts
@@ -40,12 +42,28 @@ class RunFolder:
         return f"{self.kind}/{self.path.name}"
 
     @property
+    def name_file(self) -> Path:
+        """What its owner calls it, if anything."""
+        return self.path / "name.txt"
+
+    @property
     def label(self) -> str:
-        """For people."""
+        """For people: what it is, and when it was made."""
         if self.kind == "mine":
-            return texts.MINE if self.path.name == OWN_RUN else f"{texts.IMPORTED} · {self.path.name}"
+            kind = texts.MINE if self.path.name == OWN_RUN else f"{texts.IMPORTED} · {self.path.name}"
+            given = self.name_file.read_text(encoding="utf-8").strip() if self.name_file.is_file() else ""
+            return " · ".join(filter(None, [given or kind, _day(self.path)]))
         kind = texts.REFERENCE if self.kind == "reference" else texts.EARLIER
-        return f"{kind} · {texts.marked(self.path.name)}"
+        return " · ".join(filter(None, [kind, texts.marked(self.path.name), _day(self.path)]))
+
+
+def _day(path: Path) -> str:
+    """When its latest run was made, as YYYY-MM-DD; empty where it is not known."""
+    try:
+        document = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        return max((str(run.get("moment") or "")[:10] for run in document["runs"]), default="")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +73,41 @@ class Opened:
     Attributes:
         folders: What was opened.
         results: All of it as one table.
-        origins: For each (test set, checkpoint) of the table, its run and the folder that holds it.
+        origins: For each (test set, run), its run and the folder that holds it.
+        methods: In whose place their runs' rows are merged; empty where each run stands for itself.
+        apart: The same with each run for itself; None where it is this one.
     """
 
     folders: tuple[RunFolder, ...]
     results: Results
     origins: Origins
+    methods: tuple[Method, ...] = ()
+    apart: "Opened | None" = None
 
-    def runs_on(self, test_set: str) -> dict[str, tuple[Run, Path | None]]:
-        """The runs on one test set, by the checkpoint's name in the table."""
-        return {name: origin for (where, name), origin in self.origins.items() if where == test_set}
+    def runs_on(self, test_set: str, case_id: str = "") -> dict[str, tuple[Run, Path | None]]:
+        """The runs on one test set, by the checkpoint's name in the table.
+
+        Args:
+            test_set: Its name.
+            case_id: For whose predictions methods are named, too: each as that of its runs which has the case.
+        """
+        found = {name: origin for (where, name), origin in self.origins.items() if where == test_set}
+        if not case_id or self.apart is None:
+            return found
+        names = {method.name for method in self.methods if method.test_set == test_set}
+        runs = self.apart.results
+        return found | {name: found[run_of(runs, self.methods, test_set, name, case_id)] for name in names}
+
+    @cached_property
+    def merged(self) -> "Opened":
+        """The same with folds and seeds as methods, which the runs' names tell; itself where they tell of none."""
+        results, methods = as_methods(self.results, guess_methods(self.results))
+        return replace(self, results=coded(results), methods=methods, apart=self) if methods else self
+
+    def with_methods(self, wanted: bool) -> "Opened":
+        """With folds and seeds as methods, or with each run for itself."""
+        apart = self.apart or self
+        return apart.merged if wanted else apart
 
 
 def visitor_folder(settings: Settings, visitor: str) -> Path:

@@ -103,7 +103,10 @@ def _show(engine: Engine, board: Board, folder: RunFolder, asked: Asked) -> Upda
     opened = board.opened.folders if board.opened else ()
     folders = (folder, *(one for one in opened if one.key != folder.key))
     shown = result_handlers.choose_runs(engine, board, [one.key for one in folders], asked)
-    return shown | {"runs": views.run_choices(engine.settings, board.visitor, folders)}
+    return shown | {
+        "runs": views.run_choices(engine.settings, board.visitor, folders),
+        "own_run": views.own_choices(engine.settings, board.visitor, folder.key),
+    }
 
 
 def _verdict(outcome: RunOutcome) -> str:

@@ -49,6 +49,7 @@ class EvaluateTab(Tab):
     def connect(self, page: gr.Blocks) -> None:
         """Give every event of the tab its handler."""
         self._on_start(page)
+        self._on_own_runs()
         self._on_question()
         self._on_table()
         self._on_case()
@@ -70,8 +71,19 @@ class EvaluateTab(Tab):
 
         self.then_pictures(self.on(self.parts["runs"].input, choose, "board", "runs", Asked, **QUICK))
 
+    def _on_own_runs(self) -> None:
+        def rename(call: Call, board: Board, key: str | None, name: str) -> Updates:
+            return self.handlers("own_runs").rename(self.engine, board, key, name)
+
+        def delete(call: Call, board: Board, key: str | None, asked: Asked) -> Updates:
+            return self.handlers("own_runs").delete(self.engine, board, key, asked, busy=call.session.is_running)
+
+        outputs = ("runs", "own_run", "status")
+        self.on(self.parts["rename"].click, rename, "board", "own_run", "own_name", outputs=outputs, **QUICK)
+        self.then_pictures(self.on(self.parts["delete"].click, delete, "board", "own_run", Asked, **QUICK))
+
     def _on_question(self) -> None:
-        for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order"):
+        for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order", "miss", "methods"):
             self.then_pictures(self.on(self.parts[name].input, self._asker("ask"), "board", Asked, **QUICK))
         outputs = ("difference", "gaps", "figure", "no_figure", "column")
         for name, handler in (("first", "compare"), ("second", "compare"), ("plot", "draw"), ("column", "draw")):

@@ -12,6 +12,14 @@ REFERENCE = "Reference run"
 EARLIER = "Earlier run"
 MINE = "My evaluation"
 IMPORTED = "My import"
+OWN = "Rename or delete my runs"
+OWN_RUN = "My run"
+OWN_NAME = "New name"
+RENAME = "Rename"
+DELETE = "Delete"
+DELETED = "{name} is deleted, with its predictions."
+CHOOSE_OWN = "Choose one of your own runs first. Those of others stay as they are."
+STOP_FIRST = "An evaluation goes on. Stop it first, then delete the run."
 
 NEW = "Evaluate"
 STEPS = "Choose a test set or bring one, then checkpoints, or predictions that you made, and press Evaluate."
@@ -51,6 +59,15 @@ FAILED = "Failed cases"
 FAILED_CHOICES = [("counted beside the mean", "apart"), ("count the worst value", "worst")]
 ORDER = "Mean over"
 ORDER_CHOICES = [("cases, then classes", "class"), ("classes, then cases", "case"), ("all values at once", "pooled")]
+MISS = "Misses (infinite distances)"
+MISS_CHOICES = [
+    ("stay infinite", "apart"),
+    ("medians instead of means", "median"),
+    ("the image's diagonal", "diagonal"),
+]
+METHODS = "Fold and seed runs as one method"
+METHODS_HINT = "As the runs' names tell: folds are pooled, seeds are averaged per case."
+METHODS_TITLE = "Methods"
 
 DIFFERENCE = "Is the difference real?"
 FIRST = "First"
@@ -105,6 +122,11 @@ THIS_EVALUATION = "This evaluation"
 STOPPED = "Finished cases are kept. Press Evaluate with the same choices to go on where it stopped."
 MIXED_TITLE = "Scored with different tolerances"
 MIXED = "The surface Dice of these runs was not measured alike: {settings}. Evaluate them together to compare it."
+VERSIONS_TITLE = "Other images under one name"
+VERSIONS = (
+    "These runs were made on different versions or splits of this test set, so that equal case names may mean "
+    "different images: {groups}. Open only those that belong together."
+)
 PARTIAL_TITLE = "Partial results"
 PARTIAL = "{names}: stopped before the last case. n says how many cases there are."
 SIMULATED_TITLE = "Simulated images"

@@ -28,6 +28,7 @@ def start_choices(engine: Engine, visitor: str, chosen: tuple[RunFolder, ...]) -
     checkpoints = [(f"{entry.name} · {entry.card.task}", entry.name) for entry in engine.usable() if entry.card]
     return {
         "runs": run_choices(engine.settings, visitor, chosen),
+        "own_run": own_choices(engine.settings, visitor),
         "test_sets": gr.update(choices=test_set_choices(engine.settings)),
         "checkpoints": gr.update(choices=checkpoints),
         "plot": gr.update(choices=[(figure.title, figure.name) for figure in FIGURES], value=FIGURES[0].name),
@@ -43,6 +44,18 @@ def run_choices(settings: Settings, visitor: str, chosen: tuple[RunFolder, ...])
     """The runs that can be opened, with those that are open."""
     found = [(folder.label, folder.key) for folder in list_runs(settings, visitor)]
     return gr.update(choices=found, value=[folder.key for folder in chosen])
+
+
+def first_runs(folders: tuple[RunFolder, ...]) -> tuple[RunFolder, ...]:
+    """Those that are open at first: the visitor's own, else the reference runs, else any."""
+    own = tuple(folder for folder in folders if folder.kind == "mine")
+    return own or tuple(folder for folder in folders if folder.kind == "reference") or folders[:1]
+
+
+def own_choices(settings: Settings, visitor: str, chosen: str | None = None) -> object:
+    """The visitor's own runs, to rename or delete."""
+    found = [(folder.label, folder.key) for folder in list_runs(settings, visitor) if folder.kind == "mine"]
+    return gr.update(choices=found, value=chosen or next((key for _, key in found), None))
 
 
 def settle(opened: Opened, asked: Asked) -> Asked:
@@ -66,7 +79,8 @@ def page_of(board: Board, asked: Asked) -> tuple[Board, Updates]:
     opened = board.opened
     if opened is None:
         return board, nothing_yet()
-    asked = settle(opened, asked)
+    opened = opened.with_methods(asked.methods)
+    board, asked = replace(board, opened=opened), settle(opened, asked)
     try:
         known = board.answer
         same = known is not None and known.results is opened.results and known.question == asked.question
@@ -100,7 +114,7 @@ def numbers(board: Board, asked: Asked) -> Updates:
     if found is None or opened is None:
         return {}
     return {
-        "marks": fragments.marks(opened, found.question.test_set),
+        "marks": fragments.marks(opened, found.question),
         "leaderboard": fragments.leaderboard(found),
         **comparison(found, asked),
         "policy": fragments.policy(found),
@@ -162,6 +176,7 @@ def _controls(opened: Opened, asked: Asked, found: Answer | None) -> Updates:
         "metric": gr.update(
             choices=[(metric_title(name), name) for name in metric_choices(opened.results)], value=asked.metric
         ),
+        "methods": gr.update(visible=(opened.apart or opened).merged is not (opened.apart or opened)),
         "compared": gr.update(choices=list(checkpoints), value=list(asked.checkpoints)),
         "first": gr.update(choices=compared, value=asked.first, visible=len(compared) > 1),
         "second": gr.update(choices=compared, value=asked.second, visible=len(compared) > 1),

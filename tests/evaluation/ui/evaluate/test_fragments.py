@@ -45,7 +45,7 @@ def test_few_cases_have_neither_an_interval_nor_its_picture(table_of):
 def test_simulated_and_partial_results_are_marked(table_of):
     run = Run("a", "simulated nuclei", partial=True)
     results = Results(table_of({"a": [0.5]}), (run,), (), ("dice",))
-    html = fragments.marks(Opened((), results, {("simulated nuclei", "a"): (run, None)}), "simulated nuclei")
+    html = fragments.marks(Opened((), results, {("simulated nuclei", "a"): (run, None)}), Question("simulated nuclei"))
     assert "not photographed" in html
     assert "a: stopped before the last case" in html
 
@@ -54,7 +54,7 @@ def test_runs_that_were_not_measured_alike_are_marked(table_of):
     runs = {("set", name): (Run(name, "set", settings={"nsd_tolerance": tolerance}), None) for name, tolerance in
             (("a", 1.0), ("b", 2.0))}  # fmt: skip
     results = Results(table_of({"a": [0.5], "b": [0.5]}), tuple(run for run, _ in runs.values()), (), ("dice",))
-    assert "a with 1 mm, b with 2 mm" in fragments.marks(Opened((), results, runs), "set")
+    assert "a with 1 mm, b with 2 mm" in fragments.marks(Opened((), results, runs), Question("set"))
 
 
 def test_progress_is_known_to_screen_readers():

@@ -4,10 +4,15 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from evaluation.results.table import Results, Run, write_results
+from evaluation.runs.predictions import keep_prediction
 from evaluation.ui.evaluate import result_handlers as handlers
 from evaluation.ui.evaluate.board import Asked, Board
+from evaluation.ui.evaluate.case_handlers import open_picked
+from medseg_demo.image import LabelMap
 from medseg_demo.ui.session import Running
 
 
@@ -136,3 +141,47 @@ def test_what_is_on_the_page_can_be_exported(engine, first_paint, tmp_path, kind
 def test_an_export_of_nothing_is_refused(engine, tmp_path):
     found = handlers.export(engine, Running("case", ""), Board(), "CSV", tmp_path)
     assert "No results yet" in found["export_note"]
+
+
+@pytest.fixture
+def seeds(engine, settings, first_paint, table_of):
+    """The page on two seeds of one network, whose predictions are kept, and on one that stands alone."""
+    folder = settings.results_dir / "seeds"
+    table = table_of({"net_seed_0": [0.9, 0.2], "net_seed_1": [0.7, 0.4], "other": [0.5, 0.5]}, test_set="squares")
+    table["case_id"] = table["case_id"].map({"case_000": "case_00", "case_001": "case_01"})
+    runs = tuple(Run(name, "squares") for name in ("net_seed_0", "net_seed_1", "other"))
+    write_results(Results(table, runs, (), ("dice", "reference_volume", "predicted_volume")), folder)
+    keep_prediction(LabelMap(np.ones((64, 64), np.uint8), ("class_1",)), folder, "squares", "net_seed_0", "case_00")
+    return handlers.choose_runs(engine, first_paint["board"], ["earlier/seeds"], Asked())
+
+
+def test_seeds_are_one_method_where_that_is_asked_for_and_apart_again(seeds):
+    assert seeds["methods"]["visible"]
+    together = handlers.ask(seeds["board"], Asked(methods=True))
+    assert [one.checkpoint for one in together["board"].answer.standings] == ["net", "other"]
+    assert together["board"].answer.table["dice"].tolist() == pytest.approx([0.8, 0.3, 0.5, 0.5])
+    assert "net: 2 seeds, averaged per case" in together["marks"]
+    apart = handlers.ask(together["board"], Asked())
+    assert len(apart["board"].answer.standings) == 3
+    assert "seeds" not in apart["marks"]
+
+
+def test_a_case_of_a_method_shows_the_prediction_of_a_run_that_has_it(engine, seeds):
+    board = handlers.ask(seeds["board"], Asked(methods=True))["board"]
+    found = open_picked(engine, board, ["squares", "net", "case_00", ""], None)
+    assert found["shown"][1].predictions[0].label_map is not None
+
+
+def test_runs_that_stand_alone_offer_no_methods(first_paint):
+    assert not first_paint["methods"]["visible"]
+
+
+def test_misses_count_what_is_asked_for(engine, first_paint, settings, table_of):
+    table = table_of({"a": [0.9, 0.0], "b": [0.5, 0.5]}, test_set="squares")
+    table["hd95"], table["image_diagonal"] = [2.0, np.inf, 4.0, 6.0], 50.0
+    results = Results(table, (Run("a", "squares"), Run("b", "squares")), (), ("dice", "hd95", "image_diagonal"))
+    write_results(results, settings.results_dir / "missed")
+    board = handlers.choose_runs(engine, first_paint["board"], ["earlier/missed"], Asked())["board"]
+    found = handlers.ask(board, Asked(metric="hd95", miss="diagonal"))
+    assert {one.checkpoint: one.summary.mean for one in found["board"].answer.standings} == {"a": 26.0, "b": 5.0}
+    assert "diagonal" in found["policy"] + found["leaderboard"]
