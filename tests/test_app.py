@@ -268,6 +268,7 @@ def test_a_bad_file_is_refused_with_the_reason(client, bad_files, name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("", f"No checkpoint was chosen. Choose one of: {CHECKPOINT}"),
         ("nothing", f"'nothing' does not exist. Choose one of: {CHECKPOINT}"),
         ("../checkpoints/" + CHECKPOINT, "does not exist"),
         ("owner/repository", "does not exist"),
@@ -287,6 +288,12 @@ def test_a_bad_checkpoint_is_refused_with_the_reason(client, chest, name, reason
 def test_a_bad_threshold_is_refused_with_the_reason(client, chest, threshold):
     with pytest.raises(AppError, match=r"The threshold is .* between 0 and 1"):
         client.predict(handle_file(chest), CHECKPOINT, threshold, api_name="/segment")
+
+
+@pytest.mark.parametrize("answer", [{"flips": "no"}, {"fill_holes": 5}])
+def test_what_is_neither_yes_nor_no_is_refused(client, chest, answer):
+    with pytest.raises(AppError, match="Give true or false"):
+        client.predict(handle_file(chest), CHECKPOINT, **answer, api_name="/segment")
 
 
 @pytest.mark.parametrize("count", [0, 2])

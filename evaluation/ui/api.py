@@ -14,7 +14,7 @@ from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.test_sets.test_set import read_test_set
-from medseg_demo.ui.api import client_run
+from medseg_demo.ui.api import checkpoint_names, client_run
 from medseg_demo.ui.session import Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 
@@ -80,7 +80,9 @@ def evaluate_test_set(
     from evaluation.runs.request import RunOptions
     from evaluation.runs.runner import run
 
-    settings, names = engine.settings, _names(checkpoints)
+    settings, names = engine.settings, checkpoint_names(checkpoints)
+    if not names:
+        raise OptionError(texts.NOTHING_TO_SCORE)
     loaded = [engine.loaded(name) for name in names]
     folder = Path(tempfile.mkdtemp(prefix="medseg-evaluate-", dir=_made(get_upload_folder())))
     try:
@@ -97,13 +99,6 @@ def evaluate_test_set(
         for name in ("test_set", "run"):
             shutil.rmtree(folder / name, ignore_errors=True)
     return _as_json(outcome.results, outcome.failures), str(table)
-
-
-def _names(checkpoints: Sequence[str] | str) -> list[str]:
-    names = [checkpoints] if isinstance(checkpoints, str) else list(checkpoints or [])
-    if not names or not all(isinstance(name, str) for name in names):
-        raise OptionError(texts.NOTHING_TO_SCORE)
-    return list(dict.fromkeys(names))
 
 
 def _test_set_folder(engine: Engine, name: str, file: str | None, unpack_to: Path) -> Path:

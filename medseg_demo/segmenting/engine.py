@@ -121,7 +121,7 @@ class Engine:
             InvalidCheckpointError: It cannot be used.
         """
         entries = {entry.name: entry for entry in self.entries()}
-        if name not in entries:
+        if not name or name not in entries:
             usable = [entry.name for entry in self.usable()]
             raise UnknownCheckpointError(_unknown(name, usable))
         if entries[name].problem:
@@ -255,7 +255,8 @@ def _step(job: Job, progress: Progress | None, done: int, total: int) -> None:
 
 
 def _unknown(name: str, usable: Sequence[str]) -> str:
-    """No checkpoint has that name: which ones there are."""
+    """No checkpoint has that name, or no name was given: which ones there are."""
+    missing = f"Checkpoint {name!r} does not exist" if name else "No checkpoint was chosen"
     if not usable:
-        return f"Checkpoint {name!r} does not exist, and there is no usable one. Put one into the checkpoints folder."
-    return f"Checkpoint {name!r} does not exist. Choose one of: {', '.join(usable)}."
+        return f"{missing}, and there is no usable one. Put one into the checkpoints folder."
+    return f"{missing}. Choose one of: {', '.join(usable)}."

@@ -106,6 +106,8 @@ def segment_options(
         raise OptionError(texts.NO_NUMBER.format(value=threshold))
     if not isinstance(smallest_component, int | None):
         raise OptionError(texts.NO_COUNT.format(value=smallest_component))
+    for name, answer in (("flips", flips), ("fill_holes", fill_holes)):
+        check_answer(name, answer)
     return SegmentOptions(
         threshold=threshold,
         flips=bool(flips),
@@ -116,14 +118,35 @@ def segment_options(
     )
 
 
+def check_answer(name: str, answer: object) -> None:
+    """Refuse what was sent for an option where it is no answer to yes or no.
+
+    Raises:
+        OptionError: It is not.
+    """
+    if not isinstance(answer, bool | None):
+        raise OptionError(texts.NO_ANSWER.format(name=name, value=answer))
+
+
+def checkpoint_names(sent: object) -> list[str]:
+    """The names of checkpoints, each once: what was sent is a list of them, or one name, or nothing.
+
+    Raises:
+        OptionError: It is something else.
+    """
+    names = [sent] if isinstance(sent, str) else sent or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise OptionError(texts.NO_NAMES.format(value=sent))
+    return list(dict.fromkeys(names))
+
+
 def check_channels(channels: object, volume: int | None) -> None:
     """Refuse what was sent for ``channels`` where it is no answer to yes or no, or contradicts the volume.
 
     Raises:
         OptionError: It is.
     """
-    if not isinstance(channels, bool | None):
-        raise OptionError(texts.NO_CHANNELS.format(value=channels))
+    check_answer("channels", channels)
     if channels and volume is not None:
         raise OptionError(texts.VOLUME_OR_CHANNELS)
 

@@ -4,6 +4,7 @@ import gradio as gr
 
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import checkpoint_view, markup, texts
+from medseg_demo.ui.controls import Choice
 
 
 class ModelsTab:
@@ -18,7 +19,7 @@ class ModelsTab:
         gr.HTML(markup.hint(texts.MODELS_INTRO), apply_default_css=False)
         self._overview = gr.HTML(apply_default_css=False)
         self._unusable = gr.HTML(apply_default_css=False)
-        self._choice = gr.Dropdown([], label=texts.CARD_OF, interactive=True, elem_id="ms-model-choice")
+        self._choice = Choice([], label=texts.CARD_OF, interactive=True, elem_id="ms-model-choice")
         self._card = gr.HTML(apply_default_css=False)
         self._weaknesses = gr.Markdown(elem_classes="ms-notes")
         with gr.Accordion(texts.NOTES, open=False):

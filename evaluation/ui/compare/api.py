@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.ui.api import check_channels, client_run
+from medseg_demo.ui.api import check_channels, checkpoint_names, client_run
 from medseg_demo.ui.session import Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 
@@ -113,7 +113,9 @@ def compare_on_file(
         raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
     if not isinstance(classes, str | None):
         raise OptionError(f"The classes are {classes!r}. Give one line a class, such as class_1 = lung.")
-    request = Request.of(_names(checkpoints), [reference] if reference else [], label_maps, classes, consensus)
+    request = Request.of(
+        checkpoint_names(checkpoints), [reference] if reference else [], label_maps, classes, consensus
+    )
     # Inside Gradio's own folder files are served as they are, and deleted with the others.
     folder = Path(tempfile.mkdtemp(prefix="medseg-compare-", dir=get_upload_folder()))
     image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
@@ -128,10 +130,3 @@ def compare_on_file(
     files = write_comparison(found, folder)
     archive = zip_files(files.paths, files.document.with_suffix(".zip"))
     return str(archive), json_ready(to_document(found))  # type: ignore[return-value]
-
-
-def _names(checkpoints: Sequence[str] | str | None) -> list[str]:
-    names = [checkpoints] if isinstance(checkpoints, str) else checkpoints or []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise OptionError("Give the checkpoints as a list of names.")
-    return names

@@ -11,6 +11,7 @@ from medseg_demo.samples import Sample
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
+from medseg_demo.ui.controls import Choice
 from medseg_demo.ui.segment.layout import lay_out_samples
 from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
@@ -59,7 +60,7 @@ def _upload(settings: Settings) -> Parts:
 
 def _checkpoints() -> Parts:
     parts: Parts = {
-        "checkpoints": gr.Dropdown(
+        "checkpoints": Choice(
             [],
             label=texts.CHECKPOINTS,
             info=texts.CHECKPOINTS_HINT,

@@ -13,6 +13,7 @@ from evaluation.ui.evaluate.components import Pickable, Plot, html
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
+from medseg_demo.ui.controls import Choice
 from medseg_demo.ui.session import LIFETIME_S
 from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
@@ -68,7 +69,7 @@ def _new(settings: Settings) -> Parts:
         "new_test_set": gr.UploadButton(texts.NEW_TEST_SET, file_types=[".zip"], size="sm", elem_id="ev-new-test-set"),
         "new_test_set_hint": html(markup.hint(f"{texts.NEW_TEST_SET_HINT} {file_limit(settings.max_file_mb)}")),
         "split": gr.Dropdown([(texts.EVERY_CASE, "")], value="", label=texts.SPLIT, elem_id="ev-split"),
-        "checkpoints": gr.Dropdown([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
+        "checkpoints": Choice([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
     }
     parts["upload"] = gr.File(label=texts.UPLOAD, file_count="multiple", height=110, elem_id="ev-upload")
     parts["upload_hint"] = html(markup.hint(texts.UPLOAD_HINT))
@@ -78,7 +79,7 @@ def _new(settings: Settings) -> Parts:
         parts["metrics"] = gr.Dropdown(
             names, value=DEFAULT_METRICS, label=texts.METRICS, info=texts.METRICS_HINT, multiselect=True
         )
-        parts["tolerance"] = gr.Number(1.0, label=texts.TOLERANCE, minimum=0)
+        parts["tolerance"] = gr.Number(1.0, label=texts.TOLERANCE)
     with gr.Row(elem_classes="ms-actions"):
         parts["evaluate"] = gr.Button(texts.EVALUATE, variant="primary", scale=3, min_width=120, elem_id="ev-run")
         parts["stop"] = gr.Button(texts.STOP, interactive=False, scale=1, min_width=80, elem_id="ev-stop")

@@ -9,6 +9,7 @@ from medseg_demo.samples import Sample, list_samples
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
+from medseg_demo.ui.controls import Choice, Share
 from medseg_demo.ui.segment.surface_view import SurfaceView
 from medseg_demo.ui.viewer import Viewer
 
@@ -69,7 +70,7 @@ def _upload(settings: Settings) -> Parts:
 
 def _checkpoint() -> Parts:
     parts: Parts = {
-        "checkpoint": gr.Dropdown(
+        "checkpoint": Choice(
             [], label=texts.CHECKPOINT, info=texts.CHECKPOINT_HINT, interactive=True, elem_id="ms-checkpoint"
         )
     }
@@ -82,7 +83,7 @@ def _checkpoint() -> Parts:
 def _options() -> Parts:
     with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):
         return {
-            "threshold": gr.Slider(
+            "threshold": Share(
                 LEAST_THRESHOLD,
                 1 - LEAST_THRESHOLD,
                 0.5,
@@ -92,7 +93,7 @@ def _options() -> Parts:
             ),
             "flips": gr.Checkbox(label=texts.FLIPS, info=texts.FLIPS_HINT),
             "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
-            "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0, minimum=0),
+            "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0),
             "fill_holes": gr.Checkbox(label=texts.HOLES),
             "crop": gr.Textbox(label=texts.CROP, info=texts.CROP_HINT, max_lines=1, elem_id="ms-crop"),
         }

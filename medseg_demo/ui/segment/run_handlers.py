@@ -72,7 +72,7 @@ def open_neighbour(engine: Engine, call: Call, running: Running, step: int) -> I
             yield given_view.show(work) | {"status": updates.problem(work, error)}
 
 
-def decide(work: Work, folder: Path, threshold: float, point: Sequence[int] | None = None) -> Updates:
+def decide(work: Work, folder: Path, threshold: float | None, point: Sequence[int] | None = None) -> Updates:
     """The result in the viewer at another threshold, from its probabilities: no network runs.
 
     Its label map, measurements and downloads are made again, so that what is seen is what is downloaded. Of several
@@ -81,11 +81,11 @@ def decide(work: Work, folder: Path, threshold: float, point: Sequence[int] | No
     Args:
         work: Of this visitor.
         folder: Of the visitor, for files of the example, which are everybody's.
-        threshold: As the viewer or the control of the page says.
+        threshold: As the viewer or the control of the page says; None while no number stands there.
         point: [z, y, x] where the planes cross in the viewer.
     """
     run = work.run
-    if run is None or run.shown is None or run.shown.threshold in (None, threshold):
+    if threshold is None or run is None or run.shown is None or run.shown.threshold in (None, threshold):
         return {}
     try:
         segmentation = run.shown.at_threshold(threshold)
@@ -97,7 +97,9 @@ def decide(work: Work, folder: Path, threshold: float, point: Sequence[int] | No
         return {"status": updates.problem(work, error)}
     choices = replace(run.choices, threshold=threshold) if len(run.studies) == 1 else run.choices
     work.run = replace(run, shown=segmentation, outcomes=outcomes, choices=choices, folder=folder)
-    return updates.whole_result(work, work.run, written, point=point) | {"threshold": threshold}
+    shown = updates.whole_result(work, work.run, written, point=point) | {"threshold": threshold}
+    del shown["stale"]  # which the controls of the page decide, next
+    return shown
 
 
 def _studies(engine: Engine, call: Call, running: Running, given: Given, choices: Choices) -> Studies:

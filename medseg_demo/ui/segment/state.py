@@ -15,7 +15,7 @@ class Choices:
     """What the controls say; each field is called like its control."""
 
     checkpoint: str | None = None
-    threshold: float = 0.5
+    threshold: float | None = 0.5  # None: that of the checkpoint's card
     flips: bool = False
     denoise: Denoise = "none"
     smallest_component: int = 0

@@ -99,12 +99,16 @@ class SegmentTab(Tab):
             value = min(max(round(float(call.event.value), 3), LEAST_THRESHOLD), 1 - LEAST_THRESHOLD)
             return run_handlers.decide(call.session.part(Work), call.session.folder, value, call.event.point)
 
-        def typed(call: Call, value: float) -> Updates:
+        def typed(call: Call, value: float | None) -> Updates:
             return run_handlers.decide(call.session.part(Work), call.session.folder, value)
 
         options = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
-        self.then_code(self.on(self.parts["viewer"].threshold, let_go, **options))
-        self.then_code(self.on(self.parts["threshold"].input, typed, "threshold", **options))
+        for decided in (
+            self.on(self.parts["viewer"].threshold, let_go, **options),
+            self.on(self.parts["threshold"].input, typed, "threshold", **options),
+        ):
+            self.then_code(decided)
+            self._mark_stale(decided.then)
 
     def _on_crop(self) -> None:
         def drawn(call: Call, choices: Choices) -> Updates:

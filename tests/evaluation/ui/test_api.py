@@ -45,7 +45,11 @@ def test_what_cannot_be_evaluated_is_explained(engine, options, words):
         evaluate_test_set(engine, ["small"], **options)
 
 
-@pytest.mark.parametrize("names", [[], [1], ["none"]])
-def test_unknown_checkpoints_are_refused(engine, names):
-    with pytest.raises(MedsegError):
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [([], "at least one"), (None, "at least one"), ([1], "list of names"), (5, "are 5. Give a list of names"),
+     (["none"], "does not exist"), ([""], "No checkpoint was chosen")],
+)  # fmt: skip
+def test_what_names_no_checkpoints_is_refused(engine, names, words):
+    with pytest.raises(MedsegError, match=words):
         evaluate_test_set(engine, names, test_set="squares")

@@ -166,11 +166,12 @@ def test_another_threshold_makes_result_and_files_anew_without_the_network(
     (image,) = json.loads(Path(shown["measurements_json"]).read_text())["images"]
     assert (image["threshold"], image["classes"][0]["pixels"]) == (0.9, labels.sum())
     assert zipfile.ZipFile(shown["everything"]).read("label_maps/ramp.png") == Path(shown["label_map"]).read_bytes()
-    assert (shown["threshold"], shown["stale"], shown["viewer"]["point"]) == (0.9, "", [0, 5, 6])
+    assert (shown["threshold"], shown["viewer"]["point"]) == (0.9, [0, 5, 6])
     assert shown["viewer"]["predictions"][0]["threshold"] == 0.9
     assert work.run.choices.threshold == 0.9
     assert first["viewer"]["predictions"][0]["threshold"] == 0.5
     assert run_handlers.decide(work, visitor.session.folder, 0.9) == {}
+    assert run_handlers.decide(work, visitor.session.folder, None) == {}  # the number was taken away
 
 
 def test_an_impossible_threshold_changes_nothing(take, work, segment, picture, visitor):
@@ -184,7 +185,9 @@ def test_an_impossible_threshold_changes_nothing(take, work, segment, picture, v
 def test_of_several_images_the_others_keep_their_threshold(take, work, segment, picture, visitor):
     take(picture("a"), picture("b"))
     segment()
-    assert run_handlers.decide(work, visitor.session.folder, 0.8)["threshold"] == 0.8
+    shown = run_handlers.decide(work, visitor.session.folder, 0.8)
+    assert shown["threshold"] == 0.8
+    assert "stale" not in shown  # the mark stays, since the others are
     assert [outcome.options.threshold for outcome in work.run.outcomes] == [0.8, 0.5]
     assert work.run.choices.threshold == 0.5
 
