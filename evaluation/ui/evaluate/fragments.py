@@ -6,13 +6,13 @@ from html import escape
 from typing import Any
 
 from evaluation.results import tables
-from evaluation.results.answers import Answer, Question, Standing
+from evaluation.results.answers import Answer, Question, Standing, names_in
 from evaluation.results.gaps import Gap, largest_gaps
 from evaluation.results.methods import method_notes
 from evaluation.results.origins import is_simulated
 from evaluation.results.terms import TERMS
 from evaluation.results.words import comparison_sentence, number, summary_caption, tolerance_words
-from evaluation.statistics import PairComparison
+from evaluation.statistics import PairComparison, Summary
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_table import pick
 from evaluation.ui.evaluate.run_folders import Opened
@@ -64,6 +64,25 @@ def _bar(standing: Standing, found: Answer) -> str:
         f'y1="7" y2="7"/><line x1="{x1:.1f}" x2="{x1:.1f}" y1="3" y2="11"/><line x1="{x2:.1f}" x2="{x2:.1f}" y1="3" '
         f'y2="11"/><circle cx="{x:.1f}" cy="7" r="3.5"/></svg>'
     )
+
+
+def every(found: Answer) -> str:
+    """Each checkpoint's mean of every metric; of several classes, the metric in each of them, too."""
+    if found.results is None:
+        return ""
+    table = tables.every_metric(found, found.results.metrics)
+    parts = [markup.table(table.title, table.header, table.rows), *map(markup.small, table.notes)]
+    classes = names_in(found.table["class_name"])
+    if len(classes) > 1:
+        summaries, names = tables.by_class(found, found.question.metric), [one.checkpoint for one in found.standings]
+        rows = [(one, *(_centre(summaries.get((name, one))) for name in names)) for one in classes]
+        title = texts.PER_CLASS.format(metric=tables.title_of(found, found.question.metric))
+        parts.append(markup.table(title, ("Class", *names), rows))
+    return "".join(parts)
+
+
+def _centre(summary: Summary | None) -> str:
+    return tables.centre(summary) if summary is not None else texts.NOT_SCORED
 
 
 def difference(found: Answer, comparison: PairComparison | None) -> str:

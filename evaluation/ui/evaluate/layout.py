@@ -125,6 +125,8 @@ def _question() -> Parts:
 
 def _results() -> Parts:
     parts: Parts = {"marks": html(elem_classes="ev-note"), "leaderboard": html(elem_id="ev-leaderboard")}
+    with gr.Accordion(texts.EVERY, open=False, elem_classes="ms-accordion"):
+        parts["every"] = html(elem_id="ev-every")
     with gr.Row(elem_classes="ev-question"):
         parts["first"] = gr.Dropdown([], label=texts.FIRST, min_width=160, elem_id="ev-first")
         parts["second"] = gr.Dropdown([], label=texts.SECOND, min_width=160, elem_id="ev-second")

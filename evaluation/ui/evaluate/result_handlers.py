@@ -11,7 +11,7 @@ import gradio as gr
 from evaluation.plots import Theme
 from evaluation.results.answers import names_in, worst_cases
 from evaluation.results.origins import available_test_sets, find_test_set
-from evaluation.ui.evaluate import case_table, exports, gallery, texts, views
+from evaluation.ui.evaluate import case_table, exports, fragments, gallery, texts, views
 from evaluation.ui.evaluate.board import Asked, Board, CaseKey, Latest
 from evaluation.ui.evaluate.case_handlers import closed
 from evaluation.ui.evaluate.messages import message
@@ -89,13 +89,16 @@ def turn(board: Board, theme: Theme, asked: Asked) -> Updates:
 
 
 def add_pictures(engine: Engine, board: Board) -> Updates:
-    """Give the worst cases their pictures, as far as the images are here; nothing if the page shows others by now."""
+    """Give the worst cases their pictures, as far as the images are here, and the tables that are not in sight.
+
+    Nothing if the page shows others by now.
+    """
     found = board.answer
     if found is None or board.opened is None:
         return {}
     worst = worst_cases(found.table, found.question.metric, policy=found.question.policy, most=gallery.MOST)
     tiles = gallery.tiles(found, worst, gallery.pictures(found, board.opened, worst, board.settings(engine.settings)))
-    return {"gallery": tiles} if board.is_current else {}
+    return {"gallery": tiles, "every": fragments.every(found)} if board.is_current else {}
 
 
 def sort_table(board: Board, column: str) -> Updates:

@@ -109,7 +109,7 @@ class EvaluateTab(Tab):
             return self.handlers("result_handlers").add_pictures(self.engine, board)
 
         options = OPENING | {"show_progress": "hidden"}
-        self.on(event.then, add_pictures, "board", outputs=("gallery",), **options)
+        self.on(event.then, add_pictures, "board", outputs=("gallery", "every"), **options)
 
     def _on_table(self) -> None:
         def sort(call: Call, board: Board) -> Updates:

@@ -68,6 +68,9 @@ MISS_CHOICES = [
 METHODS = "Fold and seed runs as one method"
 METHODS_HINT = "As the runs' names tell: folds are pooled, seeds are averaged per case."
 METHODS_TITLE = "Methods"
+EVERY = "Every metric and class"
+PER_CLASS = "{metric} in each class"
+NOT_SCORED = "not scored"
 
 DIFFERENCE = "Is the difference real?"
 FIRST = "First"

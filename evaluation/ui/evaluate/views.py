@@ -103,8 +103,8 @@ def nothing_yet() -> Updates:
     folder = "test_sets/"
     return {
         "status": markup.panel("info", texts.EMPTY_TITLE, [texts.EMPTY_TEXT.format(folder=folder)]),
-        "leaderboard": "", "difference": "", "gaps": "", "policy": "", "figure": None, "no_figure": "", "gallery": "",
-        "cases": "", "marks": "",
+        "leaderboard": "", "every": "", "difference": "", "gaps": "", "policy": "", "figure": None, "no_figure": "",
+        "gallery": "", "cases": "", "marks": "",
     }  # fmt: skip
 
 

@@ -61,3 +61,13 @@ def test_progress_is_known_to_screen_readers():
     html = fragments.progress("Scored 2 of 4", 2, 4, "about 3 s left", "set · net · case")
     assert '<progress max="4" value="2" aria-label="Scored 2 of 4">' in html
     assert 'role="status"' in html
+
+
+def test_every_metric_and_every_class_stand_beside_each_other(table_of):
+    table = table_of({"a": [(0.5, 0.9), (0.7, 0.9)]}).assign(iou=[0.4, 0.8, 0.6, 0.8])
+    found = answer(Results(table, (Run("a", "set"),), (), ("dice", "iou")), Question("set"))
+    html = fragments.every(found)
+    assert "<td>0.750</td>" in html
+    assert "<td>0.650</td>" in html
+    assert "in each class" in html
+    assert "in each class" not in fragments.every(found_of(table_of({"a": [0.5, 0.7]})))
