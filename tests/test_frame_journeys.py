@@ -153,6 +153,7 @@ def test_a_plot_that_cannot_be_drawn_goes_and_the_next_one_comes(page, url):
     expect(plot).to_contain_text("by density")
     choose(page, "#ev-plot-name", re.compile("^Two checkpoints"))
     expect(plot).not_to_contain_text("by density")
+    page.get_by_role("button", name="How means are taken").click()
     choose(page, "#ev-compared", "nuclei-unet-tiny")  # alone: none chosen is all of them
     expect(page.get_by_text("This plot cannot be drawn")).to_be_visible()
     expect(plot.locator(".main-svg")).to_have_count(0)
