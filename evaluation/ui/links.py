@@ -13,6 +13,7 @@ from medseg_demo.samples import Sample, list_samples
 from medseg_demo.segmenting.engine import Engine
 
 KEYS = ("sample", "checkpoint", "compare", "run", "case")
+OWN = "mine/"  # what the links to a visitor's own runs begin with
 LONGEST = 60  # characters of a wrong name that are shown
 MOST = 4
 
@@ -25,7 +26,7 @@ class Link:
         kind: Which tab opens.
         sample: The sample to segment; None for a run.
         checkpoints: What segments it; empty for those that suit it.
-        run: The name of a run's folder.
+        run: The name of a run's folder; of a visitor's own, which opens in that visitor's browser alone, its key.
         case: A case of it; empty for none. Whether it exists is known once the run is read.
     """
 
@@ -45,6 +46,8 @@ def read_link(parameters: Mapping[str, str], engine: Engine) -> Link | None:
     given = {key: str(parameters[key]) for key in KEYS if key in parameters}
     if not given:
         return None
+    if given.get("run", "").startswith(OWN):  # whether the visitor has it is known once the browser has told its name
+        return Link("run", run=given["run"], case=given.get("case", ""))
     if "run" in given:
         return Link("run", run=_known(given["run"], "run", _run_names(engine)), case=given.get("case", ""))
     if "sample" not in given:

@@ -113,11 +113,11 @@ def case_lines(shown: Shown, case_id: str, settings: Settings) -> list[str]:
 
 
 def link_of(folders: tuple[RunFolder, ...], test_set: str, case: str, address: str) -> str:
-    """The address that opens the run that is on the page; empty where it is a visitor's own."""
-    shared = [folder for folder in folders if folder.kind != "mine"]
-    names = [folder.path.name for folder in shared]
-    name = test_set if test_set in names else names[0] if len(folders) == len(shared) == 1 else ""
-    return f"{address}?{urlencode({'run': name, **({'case': case} if case else {})})}" if name else ""
+    """The address that opens the run that is on the page; a visitor's own opens in the visitor's browser alone."""
+    shared = [folder.path.name for folder in folders if folder.kind != "mine"]
+    own = [folder.key for folder in folders if folder.kind == "mine"]
+    name = test_set if test_set in shared else next(iter(own or (shared if len(shared) == 1 else [])), "")
+    return f"{address}?{urlencode({'run': name, **({'case': case} if case else {})}, safe='/')}" if name else ""
 
 
 def _program(shown: Shown, address: str) -> str:

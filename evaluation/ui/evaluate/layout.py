@@ -71,7 +71,7 @@ def _new(settings: Settings) -> Parts:
         "split": gr.Dropdown([(texts.EVERY_CASE, "")], value="", label=texts.SPLIT, elem_id="ev-split"),
         "checkpoints": Choice([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
     }
-    parts["upload"] = gr.File(label=texts.UPLOAD, file_count="multiple", height=110, elem_id="ev-upload")
+    parts["upload"] = gr.File(label=texts.UPLOAD, file_count="multiple", height=140, elem_id="ev-upload")
     parts["upload_hint"] = html(markup.hint(texts.UPLOAD_HINT))
     parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)
     with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):

@@ -13,6 +13,8 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
 
 LONGEST = 60  # characters of a wrong case that are shown
+NO_RUN_TITLE = "This run is not in this browser"
+NO_RUN = "The link opens a run of one visitor, in the browser where it was made, until it is deleted."
 NO_CASE_TITLE = "This case is not there"
 NO_CASE = "The run has no case {case!r}. Choose one in the table below."
 
@@ -23,12 +25,13 @@ def open_run(engine: Engine, board: Board, run: str, case: str) -> Updates:
     Args:
         engine: Makes predictions again that were not kept.
         board: The visitor's page.
-        run: The name of its folder.
+        run: The name of its folder; the key of an own one.
         case: The case's id; empty for none.
     """
-    folder = next((one for one in list_runs(engine.settings, "") if one.path.name == run), None)
+    there = list_runs(engine.settings, board.visitor)
+    folder = next((one for one in there if run in ((one.key,) if one.kind == "mine" else (one.path.name,))), None)
     if folder is None:
-        return {}
+        return {"status": markup.panel("warning", NO_RUN_TITLE, [NO_RUN])}
     chosen = {"runs": gr.update(value=[folder.key])}
     updates = result_handlers.choose_runs(engine, board, [folder.key], Asked()) | chosen
     opened = updates.get("board")

@@ -1,5 +1,7 @@
 """What the address of the page may ask for."""
 
+from dataclasses import replace
+
 import pytest
 
 from evaluation.ui.evaluate.run_links import NO_CASE_TITLE, open_run
@@ -81,4 +83,15 @@ def test_a_case_that_is_not_there_is_told(engine, first_paint):
     updates = open_run(engine, first_paint["board"], "lungs", "<b>none</b>")
     assert NO_CASE_TITLE in updates["status"]
     assert "<b>none" not in updates["status"]
-    assert open_run(engine, first_paint["board"], "gone", "") == {}
+
+
+def test_an_own_run_opens_in_the_browser_of_its_visitor_alone(engine, first_paint, squares_run, settings):
+    mine = settings.results_dir / "visitors" / first_paint["board"].visitor
+    mine.mkdir(parents=True)
+    squares_run.rename(mine / "evaluation")
+    link = read_link({"run": "mine/evaluation", "case": "case_01"}, engine)
+    own = open_run(engine, first_paint["board"], link.run, link.case)
+    assert own["board"].case.case_id == "case_01"
+    other = replace(first_paint["board"], visitor="f" * 32)
+    assert set(open_run(engine, other, link.run, link.case)) == {"status"}
+    assert set(open_run(engine, first_paint["board"], "mine/../evaluation", "")) == {"status"}

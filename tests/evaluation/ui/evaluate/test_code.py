@@ -58,8 +58,9 @@ def test_a_case_that_is_not_here_has_no_command(engine):
     assert case_lines(Shown("squares", checkpoints=("a",)), "x", engine.settings) == []
 
 
-def test_runs_of_one_visitor_have_no_link(engine, first_paint):
+def test_the_link_of_a_visitors_run_names_no_visitor(engine, first_paint):
     board = first_paint["board"]
     mine = tuple(replace(folder, kind="mine") for folder in board.opened.folders)
     board = replace(board, opened=replace(board.opened, folders=mine), case=CaseKey("lungs", "one", "x"))
-    assert board_code(board, engine.settings, ADDRESS)["code_link"] == ""
+    link = unescape(board_code(board, engine.settings, ADDRESS)["code_link"])
+    assert f"{ADDRESS}?run=mine/lungs&case=x<" in link
