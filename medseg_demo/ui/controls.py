@@ -29,6 +29,10 @@ class Choice(gr.Dropdown, metaclass=_NoStub):
             return [name for name in payload if isinstance(name, str)] if isinstance(payload, list) else []
         return payload if isinstance(payload, str) else None
 
+    def postprocess(self, value: Any) -> Any:
+        """As it is: the page may be told of the choices a moment later."""
+        return value
+
 
 class Share(gr.Slider, metaclass=_NoStub):
     """A slider whose number may be typed: one beyond its ends is the nearest end, and none is None."""

@@ -35,7 +35,7 @@ def open_page(engine: Engine, work: Work, example: FinishedExample | None) -> Up
     A file that was added before the page was complete stays in the viewer.
     """
     entries = engine.usable()
-    if work.run is not None:  # a sample was pressed, and done, before the page was complete
+    if work.has_sample or work.run is not None:  # pressed before the page was complete
         return {"checkpoint": gr.update(choices=checkpoint_view.choices(entries))}
     if work.given.studies:  # a file was added before the page was complete
         name = example.run.choices.checkpoint if example else next((entry.name for entry in entries), None)
@@ -63,6 +63,7 @@ def choose_sample(engine: Engine, work: Work, sample: Sample, choices: Choices) 
         found = (Study(sample.path),)
     except MedsegError as error:
         return {"preflight": updates.problem(work, error)}
+    work.has_sample = entry is not None
     taken = _read(engine, work, Given(found, found), replace(choices, checkpoint=name))
     return {"checkpoint": name, "upload": None, "study": NO_CHOICE, **updates.checkpoint(entry), **taken}
 

@@ -125,9 +125,11 @@ class Work:
     Attributes:
         given: What the next run is of.
         run: The result on the page.
+        has_sample: Whether a sample was pressed, which chose a checkpoint.
         outdated: Folders of results that left the page; they go when the next run is done.
     """
 
     given: Given = field(default_factory=Given)
     run: Run | None = None
+    has_sample: bool = False
     outdated: list[Path] = field(default_factory=list)

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import pytest
 
@@ -18,6 +19,11 @@ from medseg_demo.ui.controls import Choice, Share
 )
 def test_a_choice_is_a_name_whatever_the_page_was_told(several, sent, value):
     assert Choice(["a"], multiselect=several).preprocess(sent) == value
+
+
+def test_a_choice_may_come_before_its_list():
+    with warnings.catch_warnings(action="error"):
+        assert Choice([]).postprocess("new") == "new"
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,14 @@ def test_a_file_that_was_added_before_the_page_was_complete_stays(engine, sample
     assert work.given.image.name == "scan"
 
 
+def test_a_sample_that_was_pressed_before_the_page_was_complete_keeps_its_checkpoint(engine, sample, work):
+    handlers.choose_sample(engine, work, replace(sample, checkpoint="bands"), Choices(None))
+    shown = handlers.open_page(engine, work, Example(engine).get())
+    assert set(shown) == {"checkpoint"}
+    assert "value" not in shown["checkpoint"]
+    assert "bands" in dict(map(reversed, shown["checkpoint"]["choices"]))
+
+
 def test_a_result_that_is_there_before_the_page_is_complete_stays(engine, sample):
     work = Work(run=Run(CHOICES))
     assert set(handlers.open_page(engine, work, Example(engine).get())) == {"checkpoint"}
