@@ -56,7 +56,7 @@ def test_an_upload_is_shown_before_it_is_segmented_and_a_label_map_lies_over_it(
     labels[:, 64:] = 255
     Image.fromarray(labels).save(tmp_path / "drawn.png")
     opened.locator("#ms-over input[type=file]").set_input_files(tmp_path / "drawn.png")
-    expect(opened.locator("#ms-over-table")).to_contain_text("50.0%")
+    expect(opened.locator("#ms-over-table")).to_contain_text("50.0\u202f%")
     overlay = opened.locator("#ms-viewer").get_by_role("button", name="Overlay", exact=True)
     expect(overlay).to_have_attribute("aria-pressed", "true")
     segment(opened)

@@ -149,7 +149,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
     here = [one for one in sources.methods if one.test_set == name]
     parts = [
         *([page.note(SIMULATED_NOTE, alarm=True)] if is_simulated(name) else []),
-        page.table(_runs(sources.runs, found, origins)),
+        page.table(_runs(sources.runs, found, _of(found, here, origins))),
         *([page.sentences("Methods", method_notes(sources.runs, here, metric))] if here else []),
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
@@ -161,6 +161,13 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
     ]
     title = f"{name} (simulated)" if is_simulated(name) else name
     return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
+
+
+def _of(found: Answer, methods: Sequence[Method], origins: RunsHere) -> RunsHere:
+    """The runs that the shown methods are made of."""
+    made_of = {one.name: one.runs for one in methods}
+    names = [name for standing in found.standings for name in made_of.get(standing.checkpoint, (standing.checkpoint,))]
+    return {name: origins[name] for name in names if name in origins}
 
 
 def _runs(runs: Results, found: Answer, origins: RunsHere) -> tables.Table:
