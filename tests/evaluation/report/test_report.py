@@ -31,7 +31,7 @@ def report(tmp_path_factory, table_of) -> Path:
             Image.fromarray(pixels).save(root / "sets" / "squares" / folder / f"{name}.png")
         keep_prediction(LabelMap((mask > 0).astype(np.uint8), ("a",)), root / "run", "squares", "one", name)
     table = table_of({"one": [0.9, 0.8, "failed", 0.7], "two": [0.5, 0.6, 0.7, 0.4]}, test_set="squares")
-    runs = (Run("one", "squares", partial=True), Run("two", "squares", settings={"nsd_tolerance": 1.0}))
+    runs = (Run("one", "squares", partial=True), Run("two", "squares", settings={"nsd_tolerance": {"a": 2.0, "": 1.0}}))
     write_results(Results(table, runs, (), ("dice", "reference_volume", "predicted_volume")), root / "run")
     settings = Settings(test_sets_dir=root / "sets")
     return write_report([root / "run"], root / "report.html", options=ReportOptions(worst=3), settings=settings)
@@ -47,7 +47,7 @@ def test_conventions_failures_and_partial_runs_are_printed(report):
     text = report.read_text(encoding="utf-8")
     for words in (
         "stopped before the last case",
-        "<td>1 mm</td>",
+        "<td>a 2 mm, other classes 1 mm</td>",
         "2 tp / (2 tp + fp + fn)",
         "3 cases, 4 cases: too few for an interval",
         "(too few for an interval); one is better in",

@@ -33,6 +33,11 @@ def test_the_usual_metrics_are_not_written():
     assert line == "python -m evaluation run --test-set lungs --checkpoint a --output results/lungs"
 
 
+def test_a_tolerance_of_each_class_is_written_as_it_is_given():
+    (line,) = run_lines(Shown("lungs", checkpoints=("a",), tolerance={"tumour": 2.0, "": 1.0}))
+    assert _parser().parse_args(shlex.split(line)[3:]).tolerance == ["tumour=2", "1"]
+
+
 def test_the_page_has_code_and_a_link(engine, first_paint):
     board = first_paint["board"]
     updates = board_code(board, engine.settings, ADDRESS)
