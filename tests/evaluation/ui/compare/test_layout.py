@@ -20,4 +20,5 @@ from medseg_demo.ui.segment import layout as segment_layout
 def test_the_largest_file_is_named_where_files_are_added(lay_out):
     with gr.Blocks():
         parts = lay_out(Settings(max_file_mb=300))
-    assert "At most 300 MiB a file." in parts["upload_hint"].value
+    hints = [part.value for name, part in parts.items() if name.endswith("_hint")]
+    assert "At most 300 MiB a file." in " ".join(hints)
