@@ -6,10 +6,10 @@ from medseg_demo.ui.tab import controls
 
 
 def test_each_control_has_its_field():
-    values = ["set", "lung", "iou", ["a", "b"], "one", "worst", "case", "a", "b", "pairs", "site"]
+    values = ["set", "lung", "iou", ["a", "b"], "one", "worst", "case", "median", True, "a", "b", "pairs", "site"]
     assert controls(Asked)[3] == "compared"
     asked = Asked.of(*values)
-    assert asked.question.policy == Policy(empty="one", failed="worst")
+    assert asked.question.policy == Policy(empty="one", failed="worst", miss="median")
     assert (asked.question.checkpoints, asked.question.order) == (("a", "b"), "case")
     assert asked.view("dark").column == "site"
 
