@@ -159,7 +159,7 @@ class Tab:
                 last: Updates = {}
                 try:
                     for last in handler(call, running, *values):
-                        yield last
+                        yield _copied(last)
                 finally:
                     running.cancel()  # where nobody waits for the rest
                 # With the last updates again: the page may leave out the first of two at once.
@@ -208,6 +208,11 @@ class Tab:
 
     def _outputs(self, names: tuple[str, ...]) -> list[Component]:
         return [self._sessions.state, *(self.parts[name] for name in names)]
+
+
+def _copied(updates: Updates) -> Updates:
+    """The same updates for Gradio, which takes the values out of those that it has sent."""
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in updates.items()}
 
 
 def controls(record: type) -> list[str]:

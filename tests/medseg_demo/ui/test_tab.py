@@ -113,3 +113,14 @@ def test_each_event_knows_the_session_and_gives_it_back():
     assert page.session.owner == "abc123"
     assert page.named(changes) == {"status": "a"}
     assert page.named(page.call("stale", "a", 3)) == {"stale": "not a"}
+
+
+def test_the_last_updates_come_once_more_whole_though_gradio_takes_the_values_out():
+    page = Page(lambda call, running, wanted: iter([{"status": gr.update(value="done", visible=True)}]))
+    last = {}
+    for changes in page.call("run", "a", 1):
+        last = {name: dict(value) for name, value in page.named(changes).items() if isinstance(value, dict)}
+        for value in changes.values():
+            if isinstance(value, dict):
+                value.pop("value", None)
+    assert (last["status"]["value"], last["stop"]["interactive"]) == ("done", False)
