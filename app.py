@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 # Read by gradio when it is imported: nothing is reported, and no table of all requests is computed after each.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
+# Read by PyTorch's threads when they begin: what waits for work leaves the processors to OpenVINO's threads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 (a Space's GPU asks to be imported before torch)
