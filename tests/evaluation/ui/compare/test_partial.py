@@ -19,10 +19,10 @@ def second_may_run(known_engine, monkeypatch):
     """Until this is set, "strict" does not begin."""
     segment, may_run = known_engine.segment, threading.Event()
 
-    def wait_before(image, name, **options):
-        if name == "strict":
+    def wait_before(image, checkpoint, **options):
+        if checkpoint.name == "strict":
             may_run.wait(60)
-        return segment(image, name, **options)
+        return segment(image, checkpoint, **options)
 
     monkeypatch.setattr(known_engine, "segment", wait_before)
     yield may_run

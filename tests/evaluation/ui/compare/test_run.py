@@ -206,10 +206,10 @@ def test_after_an_error_the_previous_result_is_there_again(run, ready, known_eng
     before = ready.result
     segment = known_engine.segment
 
-    def fail_at_the_second(image, name, **options):
-        if name == "half":
+    def fail_at_the_second(image, checkpoint, **options):
+        if checkpoint.name == "half":
             raise DeviceMemoryError("The memory does not suffice.")
-        return segment(image, name, **options)
+        return segment(image, checkpoint, **options)
 
     monkeypatch.setattr(known_engine, "segment", fail_at_the_second)
     first, last = run(Request(("strict", "half")))
