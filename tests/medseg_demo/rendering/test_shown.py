@@ -151,7 +151,10 @@ def test_an_image_with_everything():
     assert json.loads(json.dumps(value)) == value
     assert value["classes"] == [{"name": "nerve", "colour": "#56b4e9"}, {"name": "vessel", "colour": "#e69f00"}]
     assert (value["title"], value["spacing_mm"], value["affine"]) == ("A title", [0.5, 0.25], None)
-    assert value["alternative_text"] == "scan, 4 × 3 pixels. Segmented: nerve 41.7\u202f%, vessel 8.3\u202f% of all pixels."
+    assert (
+        value["alternative_text"]
+        == "scan, 4 × 3 pixels. Segmented: nerve 41.7\u202f%, vessel 8.3\u202f% of all pixels."
+    )
     (only,) = value["slices"]
     np.testing.assert_array_equal(unpack(only["images"][0]), IMAGE.pixels)
     np.testing.assert_array_equal(unpack(only["predictions"][0]["labels"]), TWO.labels)
