@@ -11,7 +11,6 @@ from evaluation.statistics import (
     Order,
     PairComparison,
     Policy,
-    PolicyEffect,
     Published,
     Ranking,
     Summary,
@@ -170,14 +169,6 @@ def policy_caption(policy: Policy, order: Order, *, distances: bool = False) -> 
         parts.append(MISS_POLICIES.get(str(policy.miss)) or f"a miss (∞) counts {policy.miss:g}")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def policy_effect_sentence(effect: PolicyEffect) -> str:
-    """How far a policy moves a mean, such as "Both-empty cases count 1: mean 0.912 (+0.013, n = 40)."."""
-    return (
-        f"{EMPTY_POLICIES[effect.policy].capitalize()}: mean {number(effect.mean)} "
-        f"({'+' if effect.shift >= 0 else ''}{number(effect.shift)}, n = {effect.n})."
-    )
 
 
 def ranking_caption(ranking: Ranking) -> str:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from evaluation.results import words
-from evaluation.statistics import Policy, compare_pairs, policy_effects, rank_checkpoints, summarise
+from evaluation.statistics import Policy, compare_pairs, rank_checkpoints, summarise
 
 
 def test_a_difference_that_is_real(table_of):
@@ -104,13 +104,6 @@ def test_captions_state_all_that_is_not_in_a_mean(table_of):
     assert words.policy_caption(Policy(empty="one", failed="worst"), "case") == (
         "Mean over classes, then over cases; cases whose masks are both empty count 1; "
         "failed cases count the worst value."
-    )
-
-
-def test_policy_effect_says_how_far_it_moves(table_of):
-    _, one, _ = policy_effects(table_of({"a": [0.8, math.nan]}), "dice")
-    assert words.policy_effect_sentence(one) == (
-        "Cases whose masks are both empty count 1: mean 0.900 (+0.100, n = 2)."
     )
 
 
