@@ -33,6 +33,11 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
+def millions(count: int) -> str:
+    """How many weights: "31.04 M"; fewer than 10,000 as they are."""
+    return f"{count / 1e6:.2f} M" if count >= 10_000 else number(count)
+
+
 def _signed(text: str, value: float) -> str:
     if math.isnan(value):
         return NOT_APPLICABLE

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics.table import METRICS
-from evaluation.results.table import Results
+from evaluation.results.table import Results, Run
 from evaluation.statistics import (
     AS_MEASURED,
     GroupGap,
@@ -101,6 +101,12 @@ class Answer:
     metadata: tuple[str, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
     results: Results | None = None
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """The run, or what the runs of a method share, of each checkpoint on the test set."""
+        runs = self.results.runs if self.results else ()
+        return {run.checkpoint: run for run in runs if run.test_set == self.question.test_set}
 
     def comparison(self, first: str, second: str) -> PairComparison | None:
         """The first checkpoint against the second; None where they were not compared."""

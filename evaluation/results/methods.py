@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import combinations
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,8 @@ NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there
 COLUMN = "method"
 NOT_GIVEN = " has no prediction. "  # in the reason of a case that a folder of predictions does not hold
 MOST_NAMED = 5
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -208,9 +212,11 @@ def _runs(results: Results, method_of: Mapping[str, str]) -> tuple[Run, ...]:
         replace(
             runs[0],
             checkpoint=name,
-            checkpoint_hash=_shared(run.checkpoint_hash for run in runs),
-            test_set_hash=_shared(run.test_set_hash for run in runs),
-            moment=_shared(run.moment for run in runs),
+            checkpoint_hash=_shared(run.checkpoint_hash for run in runs) or "",
+            test_set_hash=_shared(run.test_set_hash for run in runs) or "",
+            moment=_shared(run.moment for run in runs) or "",
+            parameters=_shared(run.parameters for run in runs),
+            seconds=_median(run.seconds for run in runs),
             settings={key: value for key, value in runs[0].settings.items()
                       if all(run.settings.get(key) == value for run in runs)},
             partial=any(run.partial for run in runs),
@@ -219,9 +225,14 @@ def _runs(results: Results, method_of: Mapping[str, str]) -> tuple[Run, ...]:
     )  # fmt: skip
 
 
-def _shared(values: Iterable[str]) -> str:
+def _shared(values: Iterable[Value]) -> Value | None:
     first, *others = set(values)
-    return "" if others else first
+    return None if others else first
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _method(table: pd.DataFrame, name: str, runs: Sequence[str], test_set: str) -> Method:

@@ -27,7 +27,7 @@ def document(
         "metric": found.question.metric,
         "test_set": found.question.test_set,
         "convention": tables.convention(found.question),
-        "leaderboard": [_line(standing) for standing in found.standings],
+        "leaderboard": [_line(standing, found) for standing in found.standings],
         "classes": _classes(found, metrics),
         "pairs": [_pair(one, comparison_sentence(one, unit=unit)) for one in found.comparisons],
         "turned": _plain(found.ranking.turned) if found.ranking is not None else None,
@@ -52,14 +52,16 @@ def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] =
     return "\n\n".join(part for part in parts if part)
 
 
-def _line(standing: Standing) -> dict[str, Value]:
-    ranks = standing.ranks or (None, None, None)
+def _line(standing: Standing, found: Answer) -> dict[str, Value]:
+    ranks, run = standing.ranks or (None, None, None), found.runs.get(standing.checkpoint)
     return {
         "name": standing.checkpoint,
         **_numbers(standing.summary),
         "rank_of_means": ranks[0],
         "mean_rank": _plain(standing.mean_rank),
         "rank_by_tests": ranks[2],
+        "parameters": run.parameters if run else None,
+        "seconds": run.seconds if run else None,
     }
 
 

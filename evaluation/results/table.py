@@ -56,6 +56,8 @@ class Run:
         settings: What moves a score, the NSD tolerance among them. Never an absolute path.
         versions: Of this program and of the libraries that computed.
         partial: Whether it was stopped before the last case.
+        parameters: How many weights the network has; None where there is none, or it is not known.
+        seconds: Median over the cases of what the network took, without the first one; None likewise.
     """
 
     checkpoint: str
@@ -67,6 +69,8 @@ class Run:
     settings: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
+    parameters: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,17 @@ from evaluation.results.words import (
 )
 from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, Summary, summarise
 from evaluation.statistics.policy import DIAGONAL
-from medseg_demo.numbers import percent
+from medseg_demo.numbers import millions, percent, seconds
 
 ROUGH_BELOW = 50
 COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
 SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
+COST_COLUMNS = ("Parameters", "Network, a case")
+COST_NOTE = (
+    "Network, a case: the median time of the network in a case, without the first one, and what it ran by and on. It "
+    "holds on that machine, with the threads that a case had there."
+)
+PLACE = ("backend", "device")  # settings of a run
 STABILITY_NOTE = (
     "Ranks under three schemes, each with the share of resamples in which the checkpoint had that rank: means ranked; "
     "ranks in every case averaged; number of others than which it is better by the adjusted test and the interval."
@@ -61,8 +67,27 @@ def leaderboard(found: Answer) -> Table:
     if ranking is not None:
         notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)} {turning_sentence(ranking)}".strip())
     notes += [found.problem] if found.problem else []
-    header = (*COLUMNS, *(SCHEME_COLUMNS if ranking is not None else ()))
-    return Table("Leaderboard", header, tuple(map(_standing, found.standings)), tuple(notes))
+    costs = _costs(found)
+    notes += [COST_NOTE] if costs else []
+    header = (*COLUMNS, *(SCHEME_COLUMNS if ranking is not None else ()), *(COST_COLUMNS if costs else ()))
+    rows = [
+        (*_standing(one, ranked=ranking is not None), *costs.get(one.checkpoint, ("", "") if costs else ()))
+        for one in found.standings
+    ]
+    return Table("Leaderboard", header, tuple(rows), tuple(notes))
+
+
+def _costs(found: Answer) -> dict[str, tuple[str, str]]:
+    """Of each checkpoint whose network is known: its parameters, and its time with what it ran on."""
+    return {
+        name: (
+            "" if run.parameters is None else millions(run.parameters),
+            "" if run.seconds is None else
+            f"{seconds(run.seconds)} ({', '.join(str(run.settings[key]) for key in PLACE if run.settings.get(key))})",
+        )
+        for name, run in found.runs.items()
+        if run.parameters is not None or run.seconds is not None
+    }  # fmt: skip
 
 
 def convention(question: Question) -> str:
@@ -72,12 +97,12 @@ def convention(question: Question) -> str:
     return policy_caption(question.policy, question.order, distances=distances)
 
 
-def _standing(standing: Standing) -> tuple[str, ...]:
+def _standing(standing: Standing, *, ranked: bool) -> tuple[str, ...]:
     one = standing.summary
-    ranks = (
+    ranks = ["" for _ in SCHEME_COLUMNS if ranked and not standing.ranks] + [
         str(rank) if one.small else f"{rank} ({percent(share, 0)})"
         for rank, share in zip(standing.ranks, standing.stability, strict=True)
-    )
+    ]
     return (
         standing.checkpoint, number(one.mean), interval(one), number(one.median),
         f"{number(one.lower_quartile)} – {number(one.upper_quartile)}",

@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from evaluation.errors import CaseError
 from evaluation.runs.cases import CaseData, attempt, check_geometry, file_digest
+from evaluation.runs.predictors import Predicted
 from medseg_demo.errors import OptionError
 from medseg_demo.image import LabelMap
 from medseg_demo.names import SUFFIXES, stem, suffix
@@ -45,6 +44,7 @@ class FolderPredictor:
     """
 
     source: Literal["run", "score"] = "score"
+    parameters: int | None = None
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class FolderPredictor:
         digests = (f"{case.case_id}\0{self.digest(case)}\0" for case in sorted(cases, key=lambda case: case.case_id))
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
-    def predict(self, case: Case, data: CaseData, stop: threading.Event) -> np.ndarray:
+    def predict(self, case: Case, data: CaseData, stop: threading.Event) -> Predicted:
         """Read the prediction's file; see Predictor."""
         path = self._files.get(case.case_id)
         if path is None:
@@ -87,7 +87,7 @@ class FolderPredictor:
             )
         prediction = attempt(case, "prediction", lambda: self._read(path, case, data))
         check_geometry(case, data.image, prediction, role="prediction")
-        return prediction.labels if prediction.instances is None else prediction.instances
+        return Predicted(prediction.labels if prediction.instances is None else prediction.instances)
 
     def _read(self, path: Path, case: Case, data: CaseData) -> LabelMap:
         return read_label_map(

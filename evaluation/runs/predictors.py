@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,6 +23,18 @@ class Stopped(Exception):  # noqa: N818 (no error: somebody pressed Stop)
     """The work on a case was given up."""
 
 
+class Predicted(NamedTuple):
+    """The prediction of a case.
+
+    Attributes:
+        labels: uint8, of the image's own shape; the numbers of objects where the case's reference has them.
+        seconds: That the network took; None where none ran.
+    """
+
+    labels: np.ndarray
+    seconds: float | None = None
+
+
 class Predictor(Protocol):
     """What gives predictions.
 
@@ -33,6 +45,7 @@ class Predictor(Protocol):
         labels: Which of the predictions' values, 1, 2, …, these are.
         settings: What moves a score, for ``run.json`` and the hash of the settings.
         notes: What a person should know about how classes were matched, in plain sentences.
+        parameters: How many weights its network has; None where there is none.
     """
 
     name: str
@@ -41,6 +54,7 @@ class Predictor(Protocol):
     labels: Labels
     settings: Mapping[str, object]
     notes: tuple[str, ...]
+    parameters: int | None
 
     def digest(self, case: Case) -> str:
         """Of what the prediction is made by; empty where there is no prediction."""
@@ -48,8 +62,8 @@ class Predictor(Protocol):
     def run_digest(self, cases: Sequence[Case]) -> str:
         """Of what the predictions of all cases are made by."""
 
-    def predict(self, case: Case, data: CaseData, stop: threading.Event) -> np.ndarray:
-        """The labels, uint8, of the image's own shape; the numbers of objects where the case's reference has them.
+    def predict(self, case: Case, data: CaseData, stop: threading.Event) -> Predicted:
+        """Predict a case.
 
         Raises:
             CaseError: There is no usable prediction.
@@ -73,6 +87,7 @@ class CheckpointPredictor:
         compute = engine.compute_of(checkpoint)
         self.name, self.class_names, self.labels = checkpoint.name, match.class_names, match.labels
         self.notes = match.notes
+        self.parameters: int | None = checkpoint.parameters
         self.settings: Mapping[str, object] = {
             "classes": list(match.class_names),
             "class_lookup": list(match.lookup),
@@ -93,7 +108,7 @@ class CheckpointPredictor:
         """The checkpoint's."""
         return self._checkpoint.digest
 
-    def predict(self, case: Case, data: CaseData, stop: threading.Event) -> np.ndarray:
+    def predict(self, case: Case, data: CaseData, stop: threading.Event) -> Predicted:
         """Segment the image; see Predictor."""
         from medseg_demo.segmenting.turns import Cancelled
 
@@ -113,4 +128,4 @@ class CheckpointPredictor:
             raise PassingCaseError(f"Case {case.case_id!r}: {error}") from None
         except InputMismatchError as error:
             raise CaseError(f"Case {case.case_id!r}: {error}") from None
-        return self._match.translate(result.label_map.labels)
+        return Predicted(self._match.translate(result.label_map.labels), result.seconds.get("network"))

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from evaluation.runs.cases import read_case
 from evaluation.runs.log import RunLog
 from evaluation.runs.loop import work_off
 from evaluation.runs.predictions import copy_prediction, keep_prediction
-from evaluation.runs.predictors import Stopped
+from evaluation.runs.predictors import Predictor, Stopped
 from evaluation.runs.preflight import ExaminedCase, ExaminedTestSet, examine
 from evaluation.runs.request import Progress, RunOptions, RunProgress
 from evaluation.runs.scoring import ScoringPool, default_workers
@@ -98,6 +98,7 @@ class RunSession:
         self._progress = progress or (lambda progress: None)
         self._keys: dict[tuple[str, str, str], ScoreKey | None] = {}
         self._passing: dict[tuple[str, str, str], CaseScores] = {}
+        self._warm: set[Predictor] = set()
         self._reuse = options.reuse or output
         self._reused: ScoreStore | None = None
         if options.reuse and options.reuse.resolve() == output.resolve():
@@ -178,6 +179,9 @@ class RunSession:
     def _accept(self, task: _Task, scored: _Scored) -> None:
         """Store first, then log: a case that the log says was scored is durable."""
         scores = scored.scores
+        if scores.seconds is not None and task.part.predictor not in self._warm:
+            self._warm.add(task.part.predictor)  # the first case says little of a network's speed
+            scores = replace(scores, seconds=None)
         if scored.lasting and task.key is not None:
             self._store.put(task.key, scores)
         else:
@@ -192,7 +196,7 @@ class RunSession:
         """Everything that is done for a case, in a thread; None where it was given up for Stop."""
         class_names = task.part.predictor.class_names
         try:
-            return _Scored(CaseScores("ok", "", tuple(self._score(task))))
+            return _Scored(self._score(task))
         except Stopped:
             return None
         except OutputError:
@@ -204,7 +208,7 @@ class RunSession:
             reason = f"Case {task.names[2]!r}: unexpected {type(error).__name__}; run.log beside the scores has more."
             return _Scored(CaseScores.failed(reason, class_names), False, traceback.format_exc())
 
-    def _score(self, task: _Task) -> list[dict[str, object]]:
+    def _score(self, task: _Task) -> CaseScores:
         case, predictor = task.examined.case, task.part.predictor
         fault = task.examined.fault_for(predictor.labels.piece_names)
         if fault:
@@ -215,11 +219,11 @@ class RunSession:
             settings=self.settings,
             pixels=predictor.source == "run",
         )
-        predicted, reference = predictor.predict(case, data, self._stop), data.reference
+        (predicted, seconds), reference = predictor.predict(case, data, self._stop), data.reference
         labels = predicted if reference.instances is None else (predicted > 0).astype(np.uint8)
         prediction = LabelMap(labels, predictor.labels.piece_names, data.image.geometry)
         keep_prediction(prediction, self._output, *task.names)
-        return self._pool.score(
+        rows = self._pool.score(
             ScoringTask(
                 case_id=case.case_id,
                 reference=reference.labels,
@@ -235,6 +239,7 @@ class RunSession:
                 matching=self.options.matching,
             )
         )
+        return CaseScores("ok", "", tuple(rows), seconds)
 
 
 def _case_by_case(parts: list[Part]) -> Iterator[tuple[Part, ExaminedCase]]:

@@ -63,11 +63,13 @@ class CaseScores:
         error: Why it failed, one sentence; empty otherwise.
         rows: One mapping a class, with the keys of `scores.csv`: ``class_name``, the metrics, ``distance_unit`` and
             ``size_unit``. Of a failed case only ``class_name``.
+        seconds: That the network took; None where none ran, or where it ran for the first time.
     """
 
     status: Status
     error: str
     rows: tuple[Mapping[str, object], ...]
+    seconds: float | None = None
 
     @classmethod
     def failed(cls, error: str, class_names: tuple[str, ...]) -> Self:
@@ -132,8 +134,9 @@ class ScoreStore:
         Raises:
             OutputError: They could not be written, such as on a full disk; the cases before are kept.
         """
-        plain = {"status": scores.status, "error": scores.error, "rows": [dict(row) for row in scores.rows]}
-        record = json.dumps(plain, default=_plain_number, separators=(",", ":"))
+        record = json.dumps(
+            vars(scores) | {"rows": [*map(dict, scores.rows)]}, default=_plain_number, separators=(",", ":")
+        )
         with _plain_errors(self._path), self._connection:
             self._connection.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)", (*astuple(key), record))
 
@@ -149,7 +152,7 @@ class ScoreStore:
             if found is None:
                 return None
             record = json.loads(found[0])
-            return CaseScores(record["status"], record["error"], tuple(record["rows"]))
+            return CaseScores(record["status"], record["error"], tuple(record["rows"]), record.get("seconds"))
 
     def __contains__(self, key: ScoreKey) -> bool:
         return self.get(key) is not None

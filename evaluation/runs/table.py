@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 from evaluation.errors import ResultsError
 from evaluation.metrics.components import ANY_OVERLAP
@@ -119,7 +120,7 @@ def put_together(parts: Sequence[Part], scores_of: ScoresOf, output: Path) -> Ru
             notes.append(KEPT.format(test_set=part.name[0], checkpoint=part.name[1]))
         else:
             cases += [_result(part, case, scores) for case, scores in scored]
-            runs.append(_run(part, partial=partial))
+            runs.append(_run(part, [scores for _, scores in scored], partial=partial))
     present = [collect(cases, runs)] if runs else []
     tables = [*_without(earlier, own), *present]
     return RunTable(tables[0] if len(tables) == 1 else merge(tables), stopped, tuple(notes))
@@ -130,7 +131,7 @@ def _result(part: Part, examined: ExaminedCase, scores: CaseScores) -> CaseResul
     return CaseResult(part.test_set.name, part.predictor.name, case.case_id, scores, case.columns)
 
 
-def _run(part: Part, *, partial: bool) -> Run:
+def _run(part: Part, scored: Sequence[CaseScores], *, partial: bool) -> Run:
     cases = part.test_set.cases
     try:
         checkpoint_hash, test_set_hash = (
@@ -139,6 +140,7 @@ def _run(part: Part, *, partial: bool) -> Run:
         )
     except (OSError, MedsegError):  # a file that cannot be opened is a failed row; the whole has no hash then
         checkpoint_hash = test_set_hash = ""
+    seconds = [scores.seconds for scores in scored if scores.seconds is not None]
     return Run(
         checkpoint=part.predictor.name,
         test_set=part.test_set.name,
@@ -152,6 +154,8 @@ def _run(part: Part, *, partial: bool) -> Run:
             **{name: version(name) for name in PACKAGES[part.predictor.source]},
         },
         partial=partial,
+        parameters=part.predictor.parameters,
+        seconds=median(seconds) if seconds else None,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evaluation.errors import DamagedResultsError, UnknownLayoutError
 from evaluation.metrics.table import METRICS
-from evaluation.results.foreign.value import Value, read_number, spell_metric
+from evaluation.results.foreign.value import Value, read_number, spell_metric, split_unit
 from medseg_demo.names import stem
 from medseg_demo.reading.labels import plain_name
 from medseg_demo.reading.table import read_table
@@ -157,10 +157,11 @@ def _metric_columns(others: Mapping[int, str]) -> dict[int, tuple[str, str]]:
         if spell_metric(heading)[0]:
             found[place] = heading, ""
             continue
-        parts = [(heading[: cut.start()], heading[cut.end() :]) for cut in re.finditer(r"[\s_./-]+", heading)]
+        bare, unit = split_unit(heading)
+        parts = [(bare[: cut.start()], bare[cut.end() :]) for cut in re.finditer(r"[\s_./-]+", bare)]
         pairs = [(left, right) for left, right in parts if left and right]
         first = next(((left, right) for left, right in reversed(pairs) if spell_metric(left)[0]), None)
         last = next(((right, left) for left, right in pairs if spell_metric(right)[0]), None)
-        if first or last:
-            found[place] = first or last  # type: ignore[assignment]
+        if both := first or last:
+            found[place] = f"{both[0]} ({unit})" if unit else both[0], both[1]
     return found

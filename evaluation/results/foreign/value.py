@@ -85,13 +85,19 @@ def spell_metric(name: str) -> tuple[str | None, str]:
 
     ``"Dice (%)"`` is ``("dice", "%")``, and ``"HD95_mm"`` ``("hd95", "mm")``.
     """
-    found, unit = BY_SPELLING.get(_plain(name)), ""
-    if found is None or UNIT.fullmatch(name):
-        apart = UNIT.fullmatch(name)
-        if apart and (known := BY_SPELLING.get(_plain(apart["name"]))):
-            unit = (apart["inside"] or apart["bare"]).strip(" _").lower()
-            return known, UNITS.get(unit, unit)
-    return found, unit
+    bare, unit = split_unit(name)
+    if unit and (known := BY_SPELLING.get(_plain(bare))):
+        return known, unit
+    return BY_SPELLING.get(_plain(name)), ""
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """A heading without the unit that stands behind it, and the unit: ``"HD95 liver (mm)"``; empty without one."""
+    apart = UNIT.fullmatch(name)
+    if not apart:
+        return name, ""
+    unit = (apart["inside"] or apart["bare"]).strip(" _").lower()
+    return apart["name"], UNITS.get(unit, unit)
 
 
 def read_number(text: str) -> float:
@@ -115,7 +121,8 @@ def read_number(text: str) -> float:
 def as_shares(values: Sequence[Value], file: str) -> tuple[list[Value], tuple[str, ...]]:
     """Values of metrics between 0 and 1 that are given in per cent, as shares; and notes that say so.
 
-    One checkpoint's values of one metric are per cent where some exceed 2 and none 100.
+    One checkpoint's values of one metric are per cent where most of those that are not 0 exceed 1, and some 2: a
+    single 87 among shares is rather a slip of one.
 
     Raises:
         DamagedResultsError: One is neither.
@@ -124,7 +131,7 @@ def as_shares(values: Sequence[Value], file: str) -> tuple[list[Value], tuple[st
     for value in values:
         if value.metric in METRICS and METRICS[value.metric].range == (0, 1) and math.isfinite(value.value):
             by_column[value.checkpoint, value.metric].append(value.value)
-    percent = {column for column, numbers in by_column.items() if max(numbers) > 2}
+    percent = {column for column, numbers in by_column.items() if _are_per_cent(numbers)}
     made = [replace(one, value=one.value / 100) if (one.checkpoint, one.metric) in percent else one for one in values]
     for given, one in zip(values, made, strict=True):
         if (
@@ -134,7 +141,11 @@ def as_shares(values: Sequence[Value], file: str) -> tuple[list[Value], tuple[st
         ):
             raise DamagedResultsError(
                 f"{file}: {given.place}: {given.value:g} is no {one.metric}, which lies between 0 and 1, or 0 and 100 "
-                "per cent. Correct it."
+                "per cent. Correct it, or write per cent into the heading: dice (%)."
             )
     metrics = sorted({metric for _, metric in percent})
     return made, tuple(f"The values of {metric} are per cent, and were divided by 100." for metric in metrics)
+
+
+def _are_per_cent(numbers: Sequence[float]) -> bool:
+    return max(numbers) > 2 and 2 * sum(number > 1 for number in numbers) > sum(number != 0 for number in numbers)

@@ -8,9 +8,9 @@ from evaluation.comparison.several import Figures, Mean, summarise
 from evaluation.ui.compare import texts
 from evaluation.ui.compare.state import Result
 from medseg_demo import rendering
+from medseg_demo.numbers import millions, seconds
 from medseg_demo.numbers import number as count
 from medseg_demo.numbers import score as number
-from medseg_demo.numbers import seconds
 from medseg_demo.rendering import NamedPrediction, Plane
 from medseg_demo.ui import markup
 
@@ -176,13 +176,9 @@ def _costs(cost: Cost | None) -> list[str]:
     return [
         texts.timed(cost.seconds, cost.passes),
         "–" if cost.load_seconds is None else seconds(cost.load_seconds),
-        _millions(cost.parameters),
+        millions(cost.parameters),
         "–" if cost.memory_mb is None else f"{cost.memory_mb:.1f} MB",
     ]
-
-
-def _millions(parameters: int) -> str:
-    return f"{parameters / 1e6:.2f} M" if parameters >= 10_000 else count(parameters)
 
 
 def _pairs(comparison: Comparison) -> str:

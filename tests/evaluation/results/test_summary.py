@@ -14,6 +14,7 @@ NA = math.nan
 BASE = np.linspace(0.6, 0.85, 12)
 LINE = {"name", "mean", "low", "high", "median", "n", "misses", "failed", "not_applicable"}
 RANKS = {"rank_of_means", "mean_rank", "rank_by_tests"}
+COST = {"parameters", "seconds"}
 PAIR = {
     "first", "second", "difference", "low", "high", "p", "p_adjusted", "wins", "ties", "losses", "cases", "groups",
     "better", "sentence",
@@ -46,7 +47,7 @@ def document(printed):
 def test_the_contract(summary):
     found = document(summary({"low": BASE, "high": BASE + 0.05}, "--json"))
     assert {"metric", "leaderboard", "classes", "pairs"} <= set(found)
-    assert [set(one) for one in found["leaderboard"]] == [LINE | RANKS] * 2
+    assert [set(one) for one in found["leaderboard"]] == [LINE | RANKS | COST] * 2
     assert all(LINE | {"class_name", "metrics"} == set(one) for one in found["classes"])
     assert [set(one) for one in found["pairs"]] == [PAIR]
     best, other = found["leaderboard"]
@@ -151,3 +152,16 @@ def test_a_run_is_named_by_its_folder(summary, tmp_path):
     found = document(summary(scores, "--json", "--method", f"A={tmp_path / 's0'},{tmp_path / 's1'}"))
     assert {one["name"] for one in found["leaderboard"]} == {"A", "B"}
     assert pd.notna(found["pairs"][0]["p"])
+
+
+def test_weights_and_times_are_told_where_they_are_known(table_of, tmp_path, capsys):
+    ran = Run("a", "set", parameters=31_040_000, seconds=0.25, settings={"backend": "openvino", "device": "cpu"})
+    table = table_of({"a": BASE, "b": BASE - 0.1})
+    write_results(Results(table, (ran, Run("b", "set")), (), ("dice",)), tmp_path / "runs")
+    assert main(["summary", str(tmp_path / "runs"), "--json"]) == 0
+    board = document(capsys.readouterr())["leaderboard"]
+    assert [(one["parameters"], one["seconds"]) for one in board] == [(31_040_000, 0.25), (None, None)]
+    assert main(["summary", str(tmp_path / "runs")]) == 0
+    text = capsys.readouterr().out
+    assert "Network, a case" in text
+    assert "31.04 M  250 ms (openvino, cpu)" in text

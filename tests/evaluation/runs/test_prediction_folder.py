@@ -37,7 +37,7 @@ def test_a_folder_gives_what_lies_in_it(case, data, tmp_path):
     theirs.mkdir()
     np.save(theirs / "case_00.npy", np.eye(64))
     predictor = FolderPredictor(label_maps_in(theirs), "theirs", SQUARE)
-    assert np.array_equal(predictor.predict(case, data, threading.Event()), np.eye(64))
+    assert np.array_equal(predictor.predict(case, data, threading.Event()).labels, np.eye(64))
     first = predictor.run_digest([case])
     np.save(theirs / "case_00.npy", np.eye(64) * 0.4)
     assert FolderPredictor(label_maps_in(theirs), "theirs", SQUARE).run_digest([case]) != first
@@ -50,7 +50,7 @@ def test_a_dicom_seg_without_empty_frames_is_placed_on_the_image(tmp_path):
     volume = read_test_set(tmp_path).cases[0]
     predictor = FolderPredictor(label_maps_in(tmp_path / "masks"), "theirs", Labels.numbered(["thing"]))
     data = read_case(volume, class_names=("thing",), settings=SETTINGS)
-    assert np.array_equal(predictor.predict(volume, data, threading.Event()), labels)
+    assert np.array_equal(predictor.predict(volume, data, threading.Event()).labels, labels)
 
 
 def test_a_prediction_of_another_size_is_not_resized(case, data, tmp_path):
@@ -90,7 +90,7 @@ def predicted(tmp_path, ours, theirs, values=((0, 1, 2),), classes=None, referen
     own = own_labels(tmp_path / "theirs", classes)
     predictor = FolderPredictor(label_maps_in(tmp_path / "theirs"), "theirs", labels, own=own)
     data = read_case(case, class_names=None, settings=SETTINGS)
-    return predictor.predict(case, data, threading.Event()).tolist(), predictor.notes
+    return predictor.predict(case, data, threading.Event()).labels.tolist(), predictor.notes
 
 
 TWO = {"background": 0, "anterior": 1, "posterior": 2}
@@ -172,7 +172,7 @@ def test_the_numbers_of_objects_are_kept(tmp_path):
     data = read_case(test_set.cases[0], class_names=None, settings=SETTINGS)
     assert (data.reference.labels.tolist(), data.reference.instances.tolist()) == ([[1, 0, 1]], [[5, 0, 9]])
     predictor = FolderPredictor(label_maps_in(tmp_path / "instances"), "theirs", test_set.labels)
-    assert predictor.predict(test_set.cases[0], data, threading.Event()).tolist() == [[5, 0, 9]]
+    assert predictor.predict(test_set.cases[0], data, threading.Event()).labels.tolist() == [[5, 0, 9]]
 
 
 def scores_of(tmp_path, labels, references, predictions, **options):

@@ -33,10 +33,11 @@ def make_predictor(checkpoint, match=None, engine=None):
 
 
 def test_a_checkpoint_predicts_in_the_test_sets_labels(brightness, case, data):
-    labels = make_predictor(brightness).predict(case, data, threading.Event())
+    labels, seconds = make_predictor(brightness).predict(case, data, threading.Event())
+    assert seconds > 0
     assert np.array_equal(labels, data.reference.labels)
     second = ClassMatch(("other", "square"), (0, 2))
-    assert make_predictor(brightness, second).predict(case, data, threading.Event()).max() == 2
+    assert make_predictor(brightness, second).predict(case, data, threading.Event()).labels.max() == 2
 
 
 def test_a_checkpoint_stops_and_lets_the_next_one_in(brightness, case, data):
@@ -45,7 +46,7 @@ def test_a_checkpoint_stops_and_lets_the_next_one_in(brightness, case, data):
     for _ in range(2):
         with pytest.raises(Stopped):
             predictor.predict(case, data, stop)
-    assert predictor.predict(case, data, threading.Event()).any()
+    assert predictor.predict(case, data, threading.Event()).labels.any()
 
 
 def test_whoever_cancels_the_owner_stops_the_run(brightness, case, data, monkeypatch):
@@ -67,7 +68,8 @@ def test_a_3d_checkpoint_predicts_volumes_and_refuses_images(brightness, card, c
     volume = read_test_set(tmp_path / "volumes").cases[0]
     volumetric = replace(brightness, card=card.model_copy(update={"input_size": (16, 16, 16), "inference": "tile"}))
     predictor = make_predictor(volumetric, match_classes("set", ("bright",), "brightness", ("bright",)))
-    labels = predictor.predict(volume, read_case(volume, class_names=("bright",), settings=SETTINGS), threading.Event())
+    data_of_volume = read_case(volume, class_names=("bright",), settings=SETTINGS)
+    labels, _ = predictor.predict(volume, data_of_volume, threading.Event())
     np.testing.assert_array_equal(labels, pixels // 255)
     with pytest.raises(CaseError, match="Case 'case_00': Image 'case_00' is a single 2-D image") as caught:
         predictor.predict(case, data, threading.Event())

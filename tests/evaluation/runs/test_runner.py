@@ -64,6 +64,25 @@ def test_the_description_has_hashes_and_settings_but_no_path(make_test_set, brig
     assert str(tmp_path) not in text
 
 
+def test_weights_and_the_warmed_up_time_of_the_network_are_written(make_test_set, brightness, tmp_path, monkeypatch):
+    folder, output, times = make_test_set(cases=4), tmp_path / "out", iter([9.0, 0.3, 0.1, 0.2])
+    predict = runner.CheckpointPredictor.predict
+    monkeypatch.setattr(
+        runner.CheckpointPredictor,
+        "predict",
+        lambda *given: predict(*given)._replace(seconds=next(times)),
+    )
+    (entry,) = run(folder, [brightness], output).results.runs
+    assert (entry.parameters, entry.seconds) == (0, 0.2)
+    (kept,) = run(folder, [brightness], output, resume=True).results.runs  # nothing runs, and the times are known
+    assert kept.seconds == 0.2
+    description = json.loads((output / "run.json").read_text())
+    for name in ("parameters", "seconds"):  # as version 0.1 wrote it
+        del description["runs"][0][name]
+    (output / "run.json").write_text(json.dumps(description))
+    assert read_results(output).runs[0].seconds is None
+
+
 def test_predictions_are_kept_in_the_cases_own_size(make_test_set, brightness, tmp_path):
     run(make_test_set(cases=2), [brightness], tmp_path / "out")
     kept = find_prediction(tmp_path / "out", "squares", "brightness", "case_01")
