@@ -265,6 +265,7 @@ WIDE = "case,checkpoint,class,dice,hd95\n1,a,tumour,0.5,3.5\n1,b,tumour,0.75,inf
         ("HD95 (mm);Class;Dice (%);Case;Checkpoint\n3,5;tumour;50;1;a\ninf;tumour;75;1;b\n", "utf-8"),
         ("case,checkpoint,class,dice,hd95\n1,a,tumour,50 %,3.5\n1,b,tumour,75%,inf\n", "utf-8"),
         ("case,checkpoint,class,dice,hd95\n1,a,tumour,50,3.5\n1,b,tumour,75,inf\n", "utf-8"),
+        ("case,checkpoint,tumour Dice (%),HD95 tumour (mm)\n1,a,50,3.5\n1,b,75,inf\n", "utf-8"),
         ("case,checkpoint,tumour_dice,HD95 tumour\n1,a,0.5,3.5\n1,b,0.75,inf\n", "utf-8"),
         (",case,checkpoint,class,dice,hd95\n0,1,a,tumour,0.5,3.5\n1,1,b,tumour,0.75,inf\n", "utf-8"),
         ("case_id,test_set,checkpoint,class_name,status,error,dice,hd95\n1,,a,tumour,ok,,0.5,3.5\n"
@@ -318,9 +319,16 @@ def test_a_case_that_failed_elsewhere_fails_here(tmp_path):
 
 
 def test_shares_and_per_cent_are_told_apart_for_each_checkpoint(tmp_path):
-    results = import_results(write_csv(tmp_path, "case,model,dice\n1,a,0.9\n1,b,91\n2,a,1.0\n2,b,0.5\n"), "wide")
-    assert results.table.groupby("checkpoint")["dice"].apply(list).to_dict() == {"a": [0.9, 1.0], "b": [0.91, 0.005]}
+    results = import_results(write_csv(tmp_path, "case,model,dice\n1,a,0.9\n1,b,91\n2,a,1.0\n2,b,0.5\n3,b,80"), "wide")
+    found = results.table.groupby("checkpoint")["dice"].apply(lambda values: values.dropna().tolist()).to_dict()
+    assert found == {"a": [0.9, 1.0], "b": [0.91, 0.005, 0.8]}
     assert "per cent" in results.runs[0].settings["notes"][0]
+
+
+def test_one_value_of_per_cent_among_shares_is_a_slip(tmp_path):
+    path = write_csv(tmp_path, "case,dice\n1,0.9\n2,0.8\n3,87\n")
+    with pytest.raises(DamagedResultsError, match=r"line 4: 87 is no dice"):
+        import_results(path, "wide")
 
 
 def write_csv(folder, text):
