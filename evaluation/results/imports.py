@@ -26,6 +26,7 @@ from medseg_demo.test_sets.labels import Labels
 Layout = Literal["nnunet", "monai", "long", "wide"]
 
 NO_TEST_SET = "imported"
+MOST_NAMED = 5
 NOT_IN_FILE = "The imported file holds no value for this case."
 
 
@@ -96,8 +97,9 @@ def import_results(
     gathered = _Gathered(path.name, known)
     for one in values:
         gathered.add(replace(one, class_name=names[one.test_set][one.class_name]))
-    more = {"notes": list(notes)} if notes else {}
-    return gathered.results({one: {"file_classes": own, **more} for one, own in names.items()})
+    told = {one: [*notes, *(gathered.unmatched() if one == test_set else ())] for one in names}
+    more = {one: {"notes": told[one]} if told[one] else {} for one in names}
+    return gathered.results({one: {"file_classes": own, **more[one]} for one, own in names.items()})
 
 
 def _read(path: Path, layout: Layout, name: str | None, known: _Known) -> list[Value]:
@@ -159,6 +161,22 @@ class _Gathered:
         if value.error:
             self._errors[key] = value.error
 
+    def unmatched(self) -> tuple[str, ...]:
+        """Which cases only the file has, and which only the test set, in plain sentences."""
+        ours, theirs = dict.fromkeys(self._by_id), self._cases.get(self._known.name, {})
+        strange, missing = [one for one in theirs if one not in ours], [one for one in ours if one not in theirs]
+        notes = []
+        if ours and strange:
+            notes.append(
+                f"{len(strange)} case(s) of the file are none of test set {self._known.name!r}, and stand beside no "
+                f"other run's scores: {_listed(strange)}. Call them as there."
+            )
+        if missing:
+            notes.append(
+                f"{len(missing)} case(s) of test set {self._known.name!r} are not in the file: {_listed(missing)}."
+            )
+        return tuple(notes)
+
     def results(self, settings: Mapping[str, Mapping[str, object]]) -> Results:
         """One row for every case, class and checkpoint of a test set, whether the file has it or not.
 
@@ -187,3 +205,7 @@ class _Gathered:
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")

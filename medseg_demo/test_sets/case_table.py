@@ -14,7 +14,7 @@ from medseg_demo.errors import ReadError
 from medseg_demo.reading.labels import plain_name
 from medseg_demo.reading.table import read_table
 from medseg_demo.test_sets.case import Case
-from medseg_demo.test_sets.patients import case_name, repeated
+from medseg_demo.test_sets.patients import case_name, case_of_image, case_of_mask, repeated
 
 CASES_FILE = "cases.csv"
 # What the columns are called where there is none of our name, the likeliest first; spaces, hyphens and _ are alike.
@@ -118,12 +118,13 @@ class CaseFinder:
                 self._numbers[int(case_id)].append(case_id)
 
     def find(self, cell: str) -> str | None:
-        """The id of the case: as it stands, as the name of a file, in other letters, or by its number."""
+        """The id of the case: as it stands, as the name of a file of it, in other letters, or by its number."""
         if cell in self._ids:
             return cell
         name = case_name(Path(PurePosixPath(cell.replace("\\", "/")).name or cell))
-        if name in self._ids:
-            return name
+        for one in (name, case_of_mask(name), case_of_image(name)):
+            if one in self._ids:
+                return one
         alike = self._alike.get(name.casefold(), [])
         whole = name.removesuffix(".0")  # what spreadsheets make of a number
         same = alike or (self._numbers.get(int(whole), []) if whole.isdecimal() else [])

@@ -13,7 +13,9 @@ from medseg_demo.names import shown
 
 SUMMARY = "summary.json"
 FOLD = re.compile(r"fold_\w+")
-VALIDATION = re.compile(r"validation(_raw|_postprocessed)?|cv_niftis_raw")
+FOLD_ALL = "fold_all"  # a model of its own, trained on all cases: their "validation" is none beside that of folds
+ALL_FOLDS = re.compile(r"crossval_results_folds_\w+|cv_niftis_\w+")
+VALIDATION = re.compile(r"validation(_raw|_postprocessed)?")
 
 # nnU-Net 1 computes distances with MedPy, whose HD95 pools both directions and whose ASSD is our MASD.
 NNUNET_1_METRICS = {
@@ -34,6 +36,10 @@ NNUNET_1_METRICS = {
 def name_of(path: Path) -> str:
     """What the results of a file are called by the folders it lies in: the trainer and the fold of nnU-Net."""
     folder = path.resolve() if path.is_dir() else path.resolve().parent
+    if folder.name == "postprocessed" and ALL_FOLDS.fullmatch(folder.parent.name):
+        folder = folder.parent
+    if ALL_FOLDS.fullmatch(folder.name) and "__" in folder.parent.name:
+        return shown(folder.parent.name)
     if VALIDATION.fullmatch(folder.name) and FOLD.fullmatch(folder.parent.name):
         folder = folder.parent
     if FOLD.fullmatch(folder.name) and "__" in folder.parent.name:
@@ -44,14 +50,19 @@ def name_of(path: Path) -> str:
 def read_nnunet(path: Path, name: str | None, test_set: str) -> list[Value]:
     """The values of a ``summary.json``, or of those of all folds of a folder, which then are one checkpoint's.
 
+    ``fold_all`` beside numbered folds is a checkpoint of its own.
+
     Raises:
         ResultsError: There is none.
         DamagedResultsError: A file is truncated, a case has no metrics, or two folds share a case.
         UnknownLayoutError: It is of no version that is known.
     """
     found: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    for trainer, fold, file in _summaries(path):
-        found[name or trainer].append((fold, file))
+    summaries = _summaries(path)
+    numbered = {trainer for trainer, fold, _ in summaries if fold != FOLD_ALL}
+    for trainer, fold, file in summaries:
+        is_apart = fold == FOLD_ALL and trainer in numbered
+        found[f"{name or trainer} {fold}" if is_apart else name or trainer].append((fold, file))
     values: list[Value] = []
     for checkpoint, files in found.items():
         seen: dict[str, str] = {}
@@ -121,17 +132,24 @@ def _cases(path: Path, summary: object) -> list[tuple[str, Mapping[str, Mapping[
     layout = summary if isinstance(summary, dict) else {}
     per_case = layout.get("metric_per_case")
     if isinstance(per_case, list):
-        return [(str(case["prediction_file"]), case["metrics"]) for case in per_case]
+        return [(str(case["prediction_file"]), _without_background(case["metrics"])) for case in per_case]
     results = layout.get("results")
     if isinstance(results, dict) and isinstance(results.get("all"), list):
         return [
-            (str(case["test"]), {key: item for key, item in case.items() if isinstance(item, dict) and key != "0"})
+            (
+                str(case["test"]),
+                _without_background({key: item for key, item in case.items() if isinstance(item, dict)}),
+            )
             for case in results["all"]
         ]
     raise UnknownLayoutError(
         f"{path.name}: is no {SUMMARY} of a version that is known here. Known are nnU-Net 1 (results → all) and "
         f"nnU-Net 2 (metric_per_case); this file has: {', '.join(map(str, layout)) or 'no keys'}."
     )
+
+
+def _without_background(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    return {label: item for label, item in metrics.items() if label != "0"}
 
 
 def _numbers_of_1(measured: Mapping[str, float]) -> dict[str, float]:

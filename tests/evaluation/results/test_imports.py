@@ -374,3 +374,27 @@ def test_regions_of_the_test_set_name_those_of_the_file(tmp_path):
     labels = Labels(("whole", "core"), ((1, 2), (1,)))
     table = import_results(path, "nnunet", classes=labels).table
     assert table["class_name"].tolist() == ["core", "whole"]
+
+
+def test_a_model_of_all_folds_stands_beside_the_folds_and_background_is_no_class(tmp_path):
+    trainer = tmp_path / "nnUNetTrainer__nnUNetPlans__2d"
+    for fold, cases in (("fold_0", ["a"]), ("fold_1", ["b"]), ("fold_all", ["a", "b"])):
+        summary_of(trainer / fold / "validation" / "summary.json", *cases)
+    path = trainer / "crossval_results_folds_0_1" / "summary.json"
+    write_json(path, {"metric_per_case": [{"metrics": {"0": counts(1, 2, 3, 4), "1": counts(1, 2, 3, 4)},
+                                           "prediction_file": "a.nii.gz"}]})  # fmt: skip
+    runs = import_results(trainer, "nnunet").runs
+    assert [run.checkpoint for run in runs] == [trainer.name, f"{trainer.name} fold_all"]
+    (row,) = import_results(path, "nnunet").table.itertuples()
+    assert (row.checkpoint, row.class_name) == (trainer.name, "class_1")
+
+
+def test_cases_that_only_one_side_has_are_said(tmp_path):
+    cases = [Case(name, (), tmp_path) for name in ("a", "b")]
+    path = write_csv(tmp_path, "case,dice\na_0000.nii.gz,0.9\nz,0.8\n")
+    results = import_results(path, "wide", test_set="set", cases=cases)
+    assert results.table["case_id"].tolist() == ["a", "z"]
+    assert [note.partition(".")[0] for note in results.runs[0].settings["notes"]] == [
+        "1 case(s) of the file are none of test set 'set', and stand beside no other run's scores: z",
+        "1 case(s) of test set 'set' are not in the file: b",
+    ]
