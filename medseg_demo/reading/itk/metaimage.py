@@ -24,7 +24,8 @@ from medseg_demo.reading.payload import MOST_SKIPPED, Encoding, Payload, data_fi
 from medseg_demo.reading.source import Source
 from medseg_demo.reading.voxels import COLOUR, SPACE, VOLUME, VoxelHeader
 
-FIELD = re.compile(r"\s*([A-Za-z]\w*)\s*[=:]")
+# SimpleITK copies all that another format said: "dim[0] = 3" of NIfTI, "0008|0060 = MR" of DICOM.
+FIELD = re.compile(r"\s*([^\s=:][^=:]*?)\s*[=:]")
 CONTINUED = re.compile(r"[\s\d.eE+-]*")
 # MET_LONG has 32 bits, on every system.
 TYPES = {

@@ -115,6 +115,11 @@ def test_spellings_of_the_header(write):
     assert np.array_equal(read_image(write("a", text)).pixels, ARRAY)
 
 
+def test_what_simpleitk_copies_from_other_formats_is_passed_over(write):
+    image = image_of(write, **{"dim[0]": 3, "0008|0060": "MR", "a key of somebody's": "a: b = c"})
+    assert np.array_equal(image.pixels, ARRAY)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
