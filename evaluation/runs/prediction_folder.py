@@ -186,8 +186,12 @@ def label_maps_in(folder: Path, case_ids: Collection[str] = ()) -> dict[str, Pat
 
 
 def _folds(folder: Path) -> list[Path]:
-    """nnU-Net's ``fold_0/validation``, …, or folders of folds alone; empty where a folder is none of these."""
+    """nnU-Net's ``fold_0/validation``, …, or folders of folds alone; empty where a folder is none of these.
+
+    ``fold_all`` beside others is left out: it is another model, which was trained on all cases.
+    """
     folds = [each for each in folders_of(folder) if FOLD.fullmatch(each.name)] if folder.is_dir() else []
+    folds = [each for each in folds if each.name != "fold_all"] or folds
     inner = [fold / "validation" if (fold / "validation").is_dir() else fold for fold in folds]
     has_own = any(_is_label_map(path) for path in folder.iterdir()) if inner else False
     return [] if has_own else inner

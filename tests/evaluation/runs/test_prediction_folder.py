@@ -164,6 +164,13 @@ def test_a_case_in_two_folds_is_named(tmp_path):
         label_maps_in(tmp_path, {"a"})
 
 
+def test_a_model_of_all_folds_is_none_of_the_folds(tmp_path):
+    for fold in ("fold_0", "fold_all"):
+        write_map(tmp_path / fold / "validation" / "a.png")
+    assert label_maps_in(tmp_path, {"a"})["a"].parents[1].name == "fold_0"
+    assert label_maps_in(tmp_path / "fold_all" / "validation", {"a"})
+
+
 def test_the_numbers_of_objects_are_kept(tmp_path):
     write_map(tmp_path / "images" / "a.png", ((0, 100, 200),))
     write_map(tmp_path / "instances" / "a.png", ((5, 0, 9),))
