@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from medseg_demo.errors import OptionError
@@ -56,6 +57,11 @@ class Settings:
         max_megavoxels: Largest volume, in millions of voxels.
         max_decoded_mb: Most memory that one image takes once it is unpacked and converted, in MiB.
         max_upload_files: Most images in one upload to the page, those inside zips counted; a series of slices is one.
+        max_queued: Most events of all visitors that wait for the page to answer.
+        max_jobs: Most runs of one visitor at once.
+        max_uploads_a_minute: Most uploads of one visitor in a minute; a folder is one.
+        max_session_mb: Most files of one visitor, in MiB.
+        max_total_mb: Most files of all visitors, in MiB.
     """
 
     checkpoints_dir: Path = ROOT / "checkpoints"
@@ -73,15 +79,26 @@ class Settings:
     max_megavoxels: int = 512
     max_decoded_mb: int = 2048
     max_upload_files: int = 500
+    max_queued: int = 512
+    max_jobs: int = 64
+    max_uploads_a_minute: int = 600
+    max_session_mb: int = 8192
+    max_total_mb: int = 32768
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, defaults: Mapping[str, object] = MappingProxyType({})
+    ) -> "Settings":
         """Settings with every MEDSEG_<NAME> of the environment applied.
+
+        Args:
+            environment: What was set from outside.
+            defaults: In place of the class's own, such as ``PUBLIC``.
 
         Raises:
             OptionError: A variable's value is not of the kind that its setting needs.
         """
-        values: dict[str, object] = {}
+        values: dict[str, object] = dict(defaults)
         for setting in fields(cls):
             variable = PREFIX + setting.name.upper()
             text = environment.get(variable, "")
@@ -93,6 +110,23 @@ class Settings:
             if value not in choices:
                 raise OptionError(f"{PREFIX}{name.upper()} is {value!r}. Choose one of: {', '.join(choices)}.")
         return settings
+
+
+# For a page that strangers reach; docs/deployment.md says why these.
+PUBLIC: Mapping[str, object] = MappingProxyType(
+    {
+        "max_file_mb": 256,
+        "max_megapixels": 50,
+        "max_megavoxels": 128,
+        "max_decoded_mb": 1024,
+        "max_upload_files": 200,
+        "max_queued": 128,
+        "max_jobs": 4,
+        "max_uploads_a_minute": 30,
+        "max_session_mb": 1024,
+        "max_total_mb": 8192,
+    }
+)
 
 
 def _convert(variable: str, text: str, kind: type) -> object:
