@@ -76,7 +76,8 @@ def segment_each(
         Cancelled: The job was cancelled.
     """
     if engine.runs_elsewhere:  # and is lent for all of them at once
-        for result in engine.segment_each(image, checkpoints, job=job):
+        tell_all = None if progress is None else (lambda name, done, total: progress(name, done / total, False))
+        for result in engine.segment_each(image, checkpoints, progress=tell_all, job=job):
             yield result, Cost(engine.loaded(result.checkpoint).parameters)
         return
     for checkpoint in checkpoints:

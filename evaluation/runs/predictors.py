@@ -98,7 +98,7 @@ class CheckpointPredictor:
             "batch_size": engine.settings.batch_size,
             "threshold": checkpoint.card.threshold,
         }
-        self._checkpoint, self._match, self._engine, self._owner = checkpoint, match, engine, owner
+        self._checkpoint, self._match, self._engine, self._owner = checkpoint, match, engine.here, owner
 
     def digest(self, case: Case) -> str:
         """The checkpoint's."""

@@ -3,6 +3,7 @@
 The only way to a network: page, web API and command lines run checkpoints through it. It knows nothing of interfaces.
 """
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,25 +17,10 @@ from medseg_demo.models.backends import prepare
 from medseg_demo.models.catalog import Catalog, CatalogEntry
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, processors
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment, segment_batch
+from medseg_demo.segmenting import lent
+from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment_batch
 from medseg_demo.segmenting.turns import Job, Turns, Waiting
 from medseg_demo.settings import Settings
-
-
-def _segment_each(
-    image: MedicalImage, checkpoints: Sequence[Checkpoint], options: SegmentOptions, settings: Settings
-) -> Iterator[Segmentation]:
-    for checkpoint in checkpoints:
-        yield segment(image, checkpoint, options=options, settings=settings)
-
-
-try:  # a Space that lends its GPU by the call wants to know, at start-up, which functions need it
-    import spaces
-except ImportError:
-    _segment, _segment_in_one_call = segment, None
-else:
-    _segment = spaces.GPU(duration=120)(segment)
-    _segment_in_one_call = spaces.GPU(duration=240)(_segment_each)
 
 Progress = Callable[[int, int], None]
 
@@ -50,12 +36,17 @@ class Engine:
             call has a share of them.
 
     Attributes:
-        settings: As given.
+        settings: As given; where a GPU is lent by the call, for the CPU, which is all that this process has.
         slots: As given.
+        runs_elsewhere: Whether networks run in another process: on a Space that lends its GPU by the call.
     """
 
     def __init__(self, settings: Settings, *, slots: int = 1) -> None:
-        self.settings, self.slots = settings, slots
+        self.slots, self.runs_elsewhere = slots, lent.is_lent(settings)
+        self.settings = replace(settings, device="cpu") if self.runs_elsewhere else settings
+        self._lent_settings = replace(settings, backend="torch")
+        if self.runs_elsewhere:
+            lent.load_networks(self._lent_settings)
         self._catalog = Catalog(
             settings.checkpoints_dir, cache_dir=settings.cache_dir, most_bytes=settings.cached_mb * 2**20
         )
@@ -94,6 +85,13 @@ class Engine:
     def cancel(self, owner: str) -> int:
         """End all jobs of an owner within a batch each, waiting ones at once; how many there were."""
         return self._turns.cancel(owner)
+
+    @cached_property
+    def here(self) -> Self:
+        """This engine without the lent GPU: for what no visitor asks for, and for what takes longer than it is lent."""
+        own = copy.copy(self) if self.runs_elsewhere else self
+        own.runs_elsewhere = False
+        return own
 
     @cached_property
     def compute_name(self) -> str:
@@ -150,7 +148,9 @@ class Engine:
             MedsegError: The checkpoint, an option or the image cannot be used.
             Cancelled: The job was cancelled.
         """
-        return self.segment_batch([image], checkpoint, options=options, progress=progress, job=job)[0]
+        tell = None if progress is None else partial(_without_name, progress)
+        (result,) = self.segment_each(image, [checkpoint], options=options, progress=tell, job=job)
+        return result
 
     def segment_batch(
         self,
@@ -161,15 +161,12 @@ class Engine:
         progress: Progress | None = None,
         job: Job | None = None,
     ) -> list[Segmentation]:
-        """Segment several images, together where that is faster; otherwise as ``segment``."""
+        """Segment several images, together where that is faster; otherwise as ``segment``. No GPU is lent for it."""
         options = options or SegmentOptions()
         large = any(image.is_volume for image in images)
         with nullcontext(job) if job else self.job(is_large=large) as own:
             own.check()
             loaded = self.loaded(checkpoint)
-            if _segment is not segment:  # it runs in another process, which cannot call back
-                with own.turn():
-                    return [_segment(image, loaded, options=options, settings=self.settings) for image in images]
             return segment_batch(
                 images,
                 loaded,
@@ -203,15 +200,29 @@ class Engine:
             MedsegError: A checkpoint, an option or the image cannot be used.
             Cancelled: The job was cancelled.
         """
-        if _segment_in_one_call is not None:
-            with nullcontext(job) if job else self.job(is_large=image.is_volume) as own, own.turn():
-                loaded = [self.loaded(checkpoint) for checkpoint in checkpoints]
-                yield from _segment_in_one_call(image, loaded, options or SegmentOptions(), self.settings)
-            return
-        for checkpoint in checkpoints:
-            name = checkpoint if isinstance(checkpoint, str) else checkpoint.name
-            tell = None if progress is None else partial(progress, name)
-            yield self.segment(image, checkpoint, options=options, progress=tell, job=job)
+        own_options = options or SegmentOptions()
+        with nullcontext(job) if job else self.job(is_large=image.is_volume) as own:
+            own.check()
+            otherwise = partial(self._segment_here, image, own_options, progress, own)
+            if not self.runs_elsewhere:
+                yield from map(otherwise, checkpoints)
+                return
+            loaded = [self.loaded(checkpoint) for checkpoint in checkpoints]
+            yield from lent.segment_each(
+                image, loaded, own_options, self._lent_settings, job=own, progress=progress, otherwise=otherwise
+            )
+
+    def _segment_here(
+        self,
+        image: MedicalImage,
+        options: SegmentOptions,
+        progress: Callable[[str, int, int], None] | None,
+        job: Job,
+        checkpoint: str | Checkpoint,
+    ) -> Segmentation:
+        name = checkpoint if isinstance(checkpoint, str) else checkpoint.name
+        tell = None if progress is None else partial(progress, name)
+        return self.segment_batch([image], checkpoint, options=options, progress=tell, job=job)[0]
 
     def compute_of(self, checkpoint: str | Checkpoint) -> Compute:
         """Where and by what a checkpoint's network runs, which is made ready for it.
@@ -234,11 +245,6 @@ class Engine:
         """
         return "" if self.runs_elsewhere else prepare(self.loaded(checkpoint), choose_compute(self.settings)).note
 
-    @property
-    def runs_elsewhere(self) -> bool:
-        """Whether networks run in another process: on a Space that lends its GPU by the call."""
-        return _segment_in_one_call is not None
-
     def loaded(self, checkpoint: str | Checkpoint) -> Checkpoint:
         """A checkpoint of the folder, loaded at most once while it is kept; a loaded one is what it is.
 
@@ -252,6 +258,10 @@ def _step(job: Job, progress: Progress | None, done: int, total: int) -> None:
     job.step(done, total)
     if progress:
         progress(done, total)
+
+
+def _without_name(progress: Progress, _: str, done: int, total: int) -> None:
+    progress(done, total)
 
 
 def _unknown(name: str, usable: Sequence[str]) -> str:

@@ -83,6 +83,7 @@ class Segmentation:
         seconds: Time of each step.
         compute: Device and precision, in words.
         has_card: Whether the checkpoint came with a model card.
+        notes: What a person should know of how it was computed, in plain sentences.
     """
 
     image: MedicalImage
@@ -96,6 +97,7 @@ class Segmentation:
     seconds: dict[str, float]
     compute: str
     has_card: bool = True
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
@@ -105,7 +107,8 @@ class Segmentation:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting it. Found when asked for."""
-        return tuple(check_fit(cropped(self.image, self.options.crop), self.card, has_card=self.has_card))
+        fit = check_fit(cropped(self.image, self.options.crop), self.card, has_card=self.has_card)
+        return (*self.notes, *fit)
 
     def model_input(self, index: int) -> np.ndarray:
         """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, C) of several channels.

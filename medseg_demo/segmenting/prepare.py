@@ -127,7 +127,16 @@ def place(
     Returns:
         (Z, C, H, W) or (1, C, D, H, W), and how to undo it.
     """
-    target, size = card.input_size, tuple(tensor.shape[2:])
+    placement = placement_in(tuple(tensor.shape[2:]), card, spacing_mm=spacing_mm)
+    scaled = _resize(tensor, placement.resized)
+    if card.inference == "resize":
+        return _pad_with_black(scaled, placement, card), placement
+    return _pad_by_reflection(scaled, placement), placement
+
+
+def placement_in(size: Size, card: ModelCard, *, spacing_mm: tuple[float, ...] | None = None) -> Placement:
+    """Where an image of this size will lie in the network's input; the arguments are those of ``place``."""
+    target = card.input_size
     if card.inference == "resize":
         scale = min(wanted / length for wanted, length in zip(target, size, strict=True))
         resized = tuple(max(1, round(length * scale)) for length in size)
@@ -136,11 +145,7 @@ def place(
         resized = _at_spacing(size, card.spacing_mm, spacing_mm)
         canvas = tuple(map(max, target, resized))
     offset = tuple((whole - length) // 2 for whole, length in zip(canvas, resized, strict=True))
-    placement = Placement(size, resized, offset, canvas)
-    scaled = _resize(tensor, resized)
-    if card.inference == "resize":
-        return _pad_with_black(scaled, placement, card), placement
-    return _pad_by_reflection(scaled, placement), placement
+    return Placement(size, resized, offset, canvas)
 
 
 def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:

@@ -47,7 +47,7 @@ class ComparisonExample:
         from evaluation.comparison.run import Asked, compare_image
         from evaluation.comparison.several import Figures
 
-        engine, finished = self._example.engine, self._example.get()
+        engine, finished = self._example.engine.here, self._example.get()
         shown = finished.run.shown if finished else None
         if finished is None or shown is None:
             return None

@@ -61,7 +61,7 @@ class Example:
             return None
         study = Study(sample.path)
         image = read_image(study, settings=self.engine.settings)
-        segmentation = self.engine.segment(image, sample.checkpoint)
+        segmentation = self.engine.here.segment(image, sample.checkpoint)
         outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
         run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)
         return FinishedExample((study,), image, run, write_run([outcome], Path(self._folder.name)))

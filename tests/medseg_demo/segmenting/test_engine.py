@@ -52,14 +52,16 @@ def test_segment(engine, square):
 def test_one_image_at_a_time(engine, square, monkeypatch):
     running, most = 0, 0
 
-    def slow(*arguments, **options):
+    def slow(images, checkpoint, *, turn, **options):
         nonlocal running, most
-        running += 1
-        most = max(most, running)
-        time.sleep(0.02)
-        running -= 1
+        with turn():
+            running += 1
+            most = max(most, running)
+            time.sleep(0.02)
+            running -= 1
+        return images
 
-    monkeypatch.setattr(module, "_segment", slow)
+    monkeypatch.setattr(module, "segment_batch", slow)
     threads = [threading.Thread(target=engine.segment, args=(square, "bright")) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -92,15 +94,3 @@ def test_several_checkpoints_come_one_after_the_other(engine, square):
     assert {name for name, _, _ in told} == {"bright"}
     assert next(results).checkpoint == "bands"
     assert engine.loaded("bright").parameters == 0
-
-
-def test_a_gpu_by_the_call_is_lent_once(engine, square, monkeypatch):
-    calls = []
-
-    def one_call(image, checkpoints, options, settings):
-        calls.append([checkpoint.name for checkpoint in checkpoints])
-        yield from module._segment_each(image, checkpoints, options, settings)
-
-    monkeypatch.setattr(module, "_segment_in_one_call", one_call)
-    assert [one.checkpoint for one in engine.segment_each(square, ["bright", "bands"])] == ["bright", "bands"]
-    assert calls == [["bright", "bands"]]
