@@ -234,6 +234,6 @@ def _folder_of(name: str, root: Path) -> Path | None:
 def _name_of(folder: Path) -> str:
     try:
         name = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8-sig")).get("name")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         name = None
     return name if isinstance(name, str) and name else shown(folder.name)

@@ -246,7 +246,7 @@ def _read_description(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tup
         runs = tuple(Run(**{key: value for key, value in run.items() if key in names}) for run in description["runs"])
         counts = tuple(int(run["cases"]) for run in description["runs"])
         return tuple(description["metrics"]), tuple(description["metadata"]), runs, counts
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedResultsError(_unfit(path, "it is no description of a run")) from error
 
 

@@ -190,9 +190,11 @@ def read_labels(dataset: Mapping[str, object]) -> Labels | None:
     if all(str(key).isdecimal() for key in labels) and all(isinstance(name, str) for name in labels.values()):
         labels = _by_decathlon(labels)
     own = {str(name): _values_of(str(name), value) for name, value in labels.items()}
-    ignored = next((name for name in own if name.strip().lower() == IGNORE and own[name]), None)
-    ignore = own.pop(ignored)[0] if ignored is not None else None
+    ignored = next((name for name in own if name.strip().lower() == IGNORE), None)
+    ignore = None if ignored is None else _only_value(ignored, own.pop(ignored))
     classes = {name: values for name, values in own.items() if values}
+    if not all(name.strip() for name in classes):
+        raise ValueError("one of them has no name")
     if len(set(classes.values())) < len(classes):
         twice = next(name for name in classes if list(classes.values()).count(classes[name]) > 1)
         raise ValueError(f"{twice!r} and another class have one value")
@@ -221,6 +223,12 @@ def _values_of(name: str, value: object) -> tuple[int, ...]:
     if len(numbers) < len(parts) or min(numbers, default=0) < 0:
         raise ValueError(f"the value of {name!r} is {value!r}")
     return tuple(sorted({number for number in numbers if number}))
+
+
+def _only_value(name: str, values: tuple[int, ...]) -> int:
+    if len(values) != 1:
+        raise ValueError(f"{name!r} has to be one value, and not the background's 0")
+    return values[0]
 
 
 def _is_whole(part: object) -> bool:

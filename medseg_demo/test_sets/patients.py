@@ -16,6 +16,8 @@ from medseg_demo.test_sets.case import Case
 
 Item = TypeVar("Item")
 
+NOT_A_CASE = (".", "__MACOSX", "@eaDir")
+
 MASK_WORDS = (
     *("segmentation", "seg", "masks", "mask", "labels", "label", "gt", "ground[-_ ]?truth", "reference"),
     *("annotation", "manual1?", "rtss", "prediction", "pred"),
@@ -82,8 +84,8 @@ def case_files(folder: Path) -> list[Path]:
 
 
 def folders_of(folder: Path) -> list[Path]:
-    """The folders in a folder, hidden ones left out."""
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    """The folders in a folder, without hidden ones and those that archives and disks add."""
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(NOT_A_CASE)]
 
 
 def find_patients(folder: Path, names: Sequence[str], faults: list[str]) -> tuple[Case, ...]:

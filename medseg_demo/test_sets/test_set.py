@@ -119,7 +119,7 @@ def _read_dataset(folder: Path, faults: list[str]) -> Mapping[str, object]:
         return {}
     try:
         dataset = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         faults.append(f"{DATASET_FILE} cannot be read ({error}). Correct it, or remove it.")
         return {}
     if not isinstance(dataset, dict):

@@ -37,7 +37,7 @@ def test_plain_folder_is_matched_by_stem(plain):
 
 
 def test_hidden_files_are_no_cases(plain):
-    put(plain, "images/.DS_Store", "masks/._a.png")
+    put(plain, "images/.DS_Store", "masks/._a.png", "images/@eaDir/a.png", "images/__MACOSX/._a.png")
     assert len(read_test_set(plain).cases) == 3
 
 
@@ -94,6 +94,11 @@ def test_all_faults_are_reported_together(plain):
     ):
         assert part in text
     assert len(text.splitlines()) == 8
+
+
+def test_a_dataset_json_of_endless_depth_is_a_fault(plain):
+    (plain / "dataset.json").write_text('{"labels":' * 100_000 + "1" + "}" * 100_000)
+    assert "dataset.json cannot be read" in "\n".join(faults_of(plain))
 
 
 @pytest.mark.parametrize(
