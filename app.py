@@ -208,7 +208,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _parser() -> argparse.ArgumentParser:
     on_space = "SPACE_ID" in os.environ
-    parser = argparse.ArgumentParser(prog="python app.py", description="Segment medical images in the browser.")
+    parser = argparse.ArgumentParser(description="Segment medical images in the browser.")
     parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
     parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="the folder of checkpoint folders")

@@ -1,4 +1,4 @@
-"""Command line: segment images, list checkpoints, train, export. Thin over the functions of the package.
+"""Command line: segment images, list checkpoints, train, export, open the page. Thin over the functions of the package.
 
 Exit code 0 when all succeeded, 1 when some files failed (each is named, with its reason), 2 for unusable arguments.
 """
@@ -6,6 +6,7 @@ Exit code 0 when all succeeded, 1 when some files failed (each is named, with it
 import argparse
 import json
 import os
+import runpy
 import sys
 import tempfile
 from collections import deque
@@ -15,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from medseg_demo import names
+from medseg_demo import __version__, names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
-from medseg_demo.settings import Settings
+from medseg_demo.settings import BUNDLED, Settings
 
 if TYPE_CHECKING:
     from medseg_demo.reading import Study
@@ -80,7 +81,8 @@ def complain(text: str, *, about: str = "", kind: str = "error") -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m medseg_demo", description="Segment medical images.")
+    parser = argparse.ArgumentParser(prog=program("medseg_demo"), description="Segment medical images.")
+    parser.add_argument("--version", action="version", version=f"medseg-demo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     segment = commands.add_parser("segment", help="images, volumes and series to label maps and measurements")
@@ -130,7 +132,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--config", required=True, type=Path, metavar="FILE", help="a training.yaml")
     train.add_argument("--output", required=True, type=Path, metavar="DIR", help="the checkpoint folder to make")
     train.set_defaults(run=_train)
+
+    about = "the page in the browser; `demo --help` lists its options"
+    demo = commands.add_parser("demo", add_help=False, prefix_chars="\0", help=about)  # all options are the page's
+    demo.add_argument("arguments", nargs="*")
+    demo.set_defaults(run=_demo)
     return parser
+
+
+def program(module: str) -> str:
+    """How a command line was called: by the name of its script, or by its module."""
+    name = PurePath(sys.argv[0]).stem
+    return name if name.startswith("medseg") else f"python -m {module}"
 
 
 def _segment(options: argparse.Namespace, settings: Settings) -> int:
@@ -319,6 +332,12 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
         images=options.images,
         settings=settings,
     )
+    return 0
+
+
+def _demo(options: argparse.Namespace, settings: Settings) -> int:
+    sys.argv = [f"{program('medseg_demo')} demo", *options.arguments]
+    runpy.run_path(str(BUNDLED / "app.py"), run_name="__main__")
     return 0
 
 

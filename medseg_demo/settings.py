@@ -11,7 +11,11 @@ from typing import Literal, get_args
 
 from medseg_demo.errors import OptionError
 
-ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent  # what has to be on the path for both packages
+# A wheel carries the checkpoints and the page's program inside the package; in a clone they lie beside it.
+BUNDLED = PACKAGE / "bundled" if (PACKAGE / "bundled").is_dir() else ROOT
+CHECKPOINTS = Path("checkpoints")  # of the working folder; with the bundled ones, unless another folder is chosen
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Backend = Literal["auto", "torch", "openvino"]
@@ -19,22 +23,36 @@ Backend = Literal["auto", "torch", "openvino"]
 PREFIX = "MEDSEG_"
 
 
-def _user_cache() -> Path:
-    """Where this system wants files that can be made again; never the package's own folder, which may be shared."""
+def user_folder(kind: Literal["cache", "data"]) -> Path:
+    """Where this system wants a user's files; below the temporary folder for an account without a home.
+
+    Source: XDG Base Directory Specification; Apple's File System Programming Guide; Windows' known folders.
+    """
     try:
         home = Path.home()
-    except RuntimeError:  # an account without a home
+    except RuntimeError:  # such as an arbitrary user id in a container
         home = Path(tempfile.gettempdir())
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
+        base = home / "Library" / {"cache": "Caches", "data": "Application Support"}[kind]
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or home / ".cache"
+        fallback = home / {"cache": ".cache", "data": ".local/share"}[kind]
+        base = os.environ.get(f"XDG_{kind.upper()}_HOME") or fallback
     return Path(base) / "medseg-demo"
 
 
-CACHE = _user_cache()
+def _writable_folder() -> Path:
+    """The first in which files can be kept: the working folder, the user's data folder, the temporary one."""
+    data = user_folder("data")
+    above = next(folder for folder in (data, *data.parents) if folder.exists())
+    if os.access(Path(), os.W_OK):
+        return Path()
+    return data if os.access(above, os.W_OK) else Path(tempfile.gettempdir()) / data.name
+
+
+WORKING = _writable_folder()
+CACHE = user_folder("cache")
 
 
 @dataclass(frozen=True)
@@ -42,9 +60,10 @@ class Settings:
     """Paths, device and limits. Each can be set by the environment variable MEDSEG_<NAME>.
 
     Attributes:
-        checkpoints_dir: The folder of checkpoint folders.
-        test_sets_dir: The folder of test-set folders.
-        results_dir: Where evaluation results are kept.
+        checkpoints_dir: The folder of checkpoint folders; by default the working folder's and the bundled ones.
+        test_sets_dir: The folder of test-set folders; by default the working folder's, or the user's data folder's
+            where nobody may write in that.
+        results_dir: Where evaluation results are kept; by default beside the test sets.
         device: "auto" (CUDA, then Apple MPS, then CPU), or a name that torch knows, such as "cuda:1".
         precision: "auto" takes the fastest that the device computes natively.
         backend: What runs networks: "auto" takes OpenVINO on a CPU where it is installed, else PyTorch.
@@ -64,9 +83,9 @@ class Settings:
         max_total_mb: Most files of all visitors, in MiB.
     """
 
-    checkpoints_dir: Path = ROOT / "checkpoints"
-    test_sets_dir: Path = ROOT / "test_sets"
-    results_dir: Path = ROOT / "results"
+    checkpoints_dir: Path = CHECKPOINTS
+    test_sets_dir: Path = WORKING / "test_sets"
+    results_dir: Path = WORKING / "results"
     device: str = "auto"
     precision: Precision = "auto"
     backend: Backend = "auto"

@@ -31,7 +31,7 @@ from medseg_demo.models.intermediate import (
     read_intermediate_card,
 )
 from medseg_demo.models.soundness import check_weights
-from medseg_demo.settings import ROOT
+from medseg_demo.settings import BUNDLED, CHECKPOINTS
 
 HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 HUB_FILES = ("config.json", "model.safetensors", "medseg.json", "README.md", GRAPH_FILE, GRAPH_WEIGHTS_FILE)
@@ -98,9 +98,7 @@ def find_checkpoint(name: str, directory: Path) -> tuple[str, Path]:
     return _find(name, directory, _inspect)
 
 
-def load_checkpoint(
-    name: str | Path, directory: Path = ROOT / "checkpoints", *, cache_dir: Path | None = None
-) -> Checkpoint:
+def load_checkpoint(name: str | Path, directory: Path = CHECKPOINTS, *, cache_dir: Path | None = None) -> Checkpoint:
     """Load a checkpoint by the name of its folder in ``directory``, by its path, or from the Hub as ``owner/name``.
 
     Args:
@@ -195,9 +193,10 @@ class _Kept:
 
 
 def _folders(directory: Path) -> list[Path]:
-    if not directory.is_dir():
-        return []
-    return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The checkpoint folders by name; where none was chosen, a user's own before the bundled ones."""
+    places = [directory] if directory != CHECKPOINTS else [BUNDLED / CHECKPOINTS, CHECKPOINTS]
+    found = (path for place in places if place.is_dir() for path in place.iterdir() if not path.name.startswith("."))
+    return [path for _, path in sorted({path.name: path for path in found if path.is_dir()}.items())]
 
 
 def _find(name: str, directory: Path, inspect: Callable[[Path], CatalogEntry]) -> tuple[str, Path]:
