@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from evaluation.comparison.command import add_compare
 from evaluation.report.command import add_report
 from evaluation.results.command import add_summary
-from medseg_demo.__main__ import complain, run_command
+from medseg_demo.__main__ import complain, program, run_command
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluation", description="Score segmentations on test sets.")
+    parser = argparse.ArgumentParser(prog=program("evaluation"), description="Score segmentations on test sets.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="segment and score test sets with checkpoints")
