@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg_demo import __version__, names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
+from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--config", required=True, type=Path, metavar="FILE", help="a training.yaml")
     train.add_argument("--output", required=True, type=Path, metavar="DIR", help="the checkpoint folder to make")
     train.set_defaults(run=_train)
+
+    add_publish(commands)
 
     about = "the page in the browser; `demo --help` lists its options"
     demo = commands.add_parser("demo", add_help=False, prefix_chars="\0", help=about)  # all options are the page's

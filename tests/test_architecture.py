@@ -32,6 +32,7 @@ RANKS = {
     "samples": 6,
     "training": 7,
     "exporting": 7,
+    "publishing": 7,
     "ui": 8,
     "__init__": 8,
     "__main__": 9,

@@ -1,0 +1,167 @@
+"""What lies in a repository of the Hub: of a Space the packages, the checkpoints and what they need, and no more."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError
+from medseg_demo.models.card import APPEARANCE_FILE
+from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_checkpoints
+from medseg_demo.models.checkpoint import DECIDING_FILES
+from medseg_demo.publishing.front_matter import About, Described, model_readme, space_readme
+from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
+
+# What ZeroGPU has for Python 3.12, of which this was tested. Source: Hugging Face, "Spaces ZeroGPU".
+PINNED = {"torch": "2.11.0", "torchvision": "0.26.0"}
+LEFT_OUT = ("bundled", "exporting", "publishing", "training", "__pycache__")  # no tab and no endpoint needs them
+REFERENCE_RUNS = "evaluation/reference_runs"
+CHECKPOINT_FILES = (*DECIDING_FILES, APPEARANCE_FILE, "README.md")
+# The Hub refuses binary files that are not stored beside the history.
+BINARY_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".onnx", ".png", ".jpg", ".gz", ".npz", ".wasm", ".ttf")
+ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in BINARY_SUFFIXES).encode()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a repository.
+
+    Attributes:
+        files: Where each comes from, or its bytes, by its path in the repository.
+    """
+
+    files: Mapping[str, Path | bytes]
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Each file and its bytes, by path."""
+        for path, source in sorted(self.files.items()):
+            yield path, len(source) if isinstance(source, bytes) else source.stat().st_size
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return sum(size for _, size in self.sizes())
+
+    def parts(self) -> list[tuple[str, int]]:
+        """What each folder and file at the top takes, the largest first."""
+        found: Counter[str] = Counter()
+        for path, size in self.sizes():
+            found[path.split("/")[0]] += size
+        return found.most_common()
+
+
+def space_contents(names: Sequence[str], about: About, settings: Settings) -> Contents:
+    """The page with these checkpoints.
+
+    Raises:
+        MedsegError: A checkpoint is unknown or cannot be used, or two have one name.
+    """
+    found = [_find(name, settings) for name in names]
+    folders = {entry.name.rpartition("/")[2]: entry.folder for entry in found}
+    if len(folders) < len(found):
+        raise OptionError(f"Two of {', '.join(names)} have the same name. Name each checkpoint once.")
+    files: dict[str, Path | bytes] = {
+        "README.md": space_readme(about, [_described(entry) for entry in found]).encode(),
+        ".gitattributes": ATTRIBUTES,
+        "requirements.txt": _requirements().encode(),
+        "app.py": BUNDLED / "app.py",
+    }
+    licence = ROOT / "LICENSE"
+    if licence.is_file():
+        files["LICENSE"] = licence
+    for package in (PACKAGE, ROOT / "evaluation"):
+        files.update((f"{package.name}/{path}", package / path) for path in _package_files(package, set(folders)))
+    for name, folder in folders.items():
+        files.update((f"checkpoints/{name}/{path.name}", path) for path in _checkpoint_files(folder))
+    return Contents(files)
+
+
+def model_contents(name: str, about: About, settings: Settings) -> Contents:
+    """One checkpoint, as ``load_checkpoint`` takes it from the Hub.
+
+    Raises:
+        MedsegError: It is unknown or cannot be used.
+    """
+    entry = _find(name, settings)
+    files: dict[str, Path | bytes] = {path.name: path for path in _checkpoint_files(entry.folder)}
+    files["README.md"] = model_readme(about, _described(entry)).encode()
+    files[".gitattributes"] = ATTRIBUTES
+    return Contents(files)
+
+
+def write_contents(contents: Contents, folder: Path) -> None:
+    """Write them as a folder; what an earlier call wrote there is replaced, and a clone's ``.git`` stays.
+
+    Raises:
+        OutputError: The folder holds other things, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = {path.split("/")[0] for path in contents.files}
+        others = sorted({path.name for path in folder.iterdir()} - own - {".git"})
+        if others:
+            raise OutputError(
+                f"--output {folder.name}: the folder holds {others[0]}, which is not of a Space. Choose a new one."
+            )
+        for name in own:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for path, source in contents.files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
+    except OSError as error:
+        raise OutputError(f"--output {folder.name}: it cannot be written ({error.strerror}). Choose another.") from None
+
+
+def _find(name: str, settings: Settings) -> CatalogEntry:
+    found, folder = find_checkpoint(name, settings.checkpoints_dir)
+    entry = next(one for one in list_checkpoints(folder.parent) if one.folder == folder)
+    if entry.problem is not None:
+        raise InvalidCheckpointError(entry.problem)
+    return CatalogEntry(found, folder, entry.card, entry.architecture, None, entry.note)
+
+
+def _described(entry: CatalogEntry) -> Described:
+    assert entry.card is not None
+    readme = entry.folder / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    return Described(entry.name, entry.card, entry.architecture, text)
+
+
+def _checkpoint_files(folder: Path) -> Iterator[Path]:
+    return (folder / name for name in CHECKPOINT_FILES if (folder / name).is_file())
+
+
+def _package_files(package: Path, checkpoints: set[str]) -> Iterator[str]:
+    for path in sorted(package.rglob("*")):
+        within = path.relative_to(package)
+        if not path.is_file() or set(within.parts) & {*LEFT_OUT} or path.suffix == ".pyc":
+            continue
+        run = next((parent for parent in path.parents if (parent / "run.json").is_file()), None)
+        if run is None or checkpoints & _checkpoints_of(run):
+            yield within.as_posix()
+
+
+def _checkpoints_of(run: Path) -> set[str]:
+    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return {one["checkpoint"] for one in document["runs"]}
+
+
+def _requirements() -> str:
+    """What the page needs, with PyTorch pinned to what a lent GPU has."""
+    file = ROOT / "requirements.txt"
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else requires("medseg-demo") or []
+    except PackageNotFoundError:
+        raise OptionError("requirements.txt is missing. Publish from a clone, or from an installed package.") from None
+    wanted = [line for line in lines if line and not line.startswith("#") and "extra ==" not in line]
+    return "".join(f"{_pinned(line)}\n" for line in wanted)
+
+
+def _pinned(line: str) -> str:
+    name = line.split(">")[0].split("=")[0].split("<")[0].strip()
+    return f"{name}=={PINNED[name]}" if name in PINNED else line
