@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="segment and score test sets with checkpoints")
     _add_test_sets(run, several=True)
     run.add_argument("--checkpoint", required=True, nargs="+", action="extend", metavar="NAME")
+    _add_classes(run, "OWN=NAME", "what a checkpoint's class is called in the test set; 'CHECKPOINT: OWN=NAME' of one")
     _add_scoring(run)
     run.set_defaults(run=_run)
 
@@ -94,7 +96,7 @@ def _add_test_sets(parser: argparse.ArgumentParser, *, several: bool) -> None:
 
 
 def _add_classes(parser: argparse.ArgumentParser, form: str, words: str) -> None:
-    parser.add_argument("--class", nargs="+", action="extend", default=[], dest="classes", metavar=form, help=words)
+    parser.add_argument("--classes", "--class", nargs="+", action="extend", default=[], metavar=form, help=words)
 
 
 def _add_scoring(parser: argparse.ArgumentParser) -> None:
@@ -120,11 +122,12 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from evaluation.comparison.classes import parse_stated
     from evaluation.runs.preflight import read_test_sets
     from evaluation.runs.runner import run
     from medseg_demo.models.catalog import load_checkpoint
 
-    scoring = _scoring(options)
+    scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)))
     names = list(dict.fromkeys(options.checkpoint))
     checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
     folders = dict.fromkeys(_test_set_folder(name, settings) for name in options.test_set)
@@ -193,9 +196,9 @@ def _imported_test_set(given: str | None, settings: Settings) -> "tuple[str, Lab
 
 
 def _class_names(pairs: Sequence[str]) -> dict[str, str]:
-    names = dict(pair.partition("=")[::2] for pair in pairs)
+    names = {own.strip(): name.strip() for own, _, name in (pair.partition("=") for pair in pairs)}
     if not all(names) or not all(names.values()) or len(names) < len(pairs):
-        raise OptionError(f"--class {' '.join(pairs)} is not understood. Give each label once, such as 1=lung.")
+        raise OptionError(f"--classes {' '.join(pairs)} is not understood. Give each label once, such as 1=lung.")
     return names
 
 

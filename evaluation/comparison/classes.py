@@ -12,10 +12,9 @@ import numpy as np
 
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.image import LabelMap
+from medseg_demo.reading.labels import class_key
 
 NUMBERED = re.compile(r"class_(\d+)")
-# Latin and English plurals; the longer endings first.
-PLURALS = (("ies", "y"), ("ches", "ch"), ("sses", "ss"), ("xes", "x"), ("i", "us"), ("ae", "a"), ("s", ""))
 HOW_TO_STATE = "Say which is which, one a line, such as “{name}: {own} = {other}”."
 
 
@@ -124,12 +123,12 @@ def match_classes(
         InputMismatchError: They share no class; the two that differ are named, with what to do.
         OptionError: What is stated is of no class or member that is here.
     """
-    _check_stated(own, stated)
-    renamed = {member: _renamed(member, names, stated) for member, names in own.items()}
+    check_stated(own, stated)
+    said = {member: renamed(member, names, stated) for member, names in own.items()}
     lead = _lead(own)
-    known = tuple(dict.fromkeys(name for name in renamed[lead] if name))
+    known = tuple(dict.fromkeys(name for name in said[lead] if name))
     places = {
-        member: _places(known, names, _is_numbered(own[member]), member in files) for member, names in renamed.items()
+        member: _places(known, names, _is_numbered(own[member]), member in files) for member, names in said.items()
     }
     has: dict[str, set[int | None]] = {
         member: set(range(len(known))) if _is_numbered(own[member]) else set(places[member]) for member in own
@@ -143,12 +142,12 @@ def match_classes(
         member: ClassMatch(
             class_names,
             (0, *(values.get(place, 0) if place is not None else 0 for place in places[member])),
-            _notes(own[member], renamed[member], places[member], known),
-            _warnings(member, own[member], renamed[member], places[member], known, has),
+            _notes(own[member], said[member], places[member], known),
+            _warnings(member, own[member], said[member], places[member], known, has),
             frozenset(
                 value
-                for value, (said, place) in enumerate(zip(renamed[member], places[member], strict=True), start=1)
-                if said and place is None and _is_numbered(own[member])
+                for value, (name, place) in enumerate(zip(said[member], places[member], strict=True), start=1)
+                if name and place is None and _is_numbered(own[member])
             ),
         )
         for member in own
@@ -157,27 +156,37 @@ def match_classes(
 
 def same_class(one: str, other: str) -> bool:
     """Whether two names mean one class: but for case, spaces, hyphens, underscores and plural."""
-    return _plain(one) == _plain(other)
+    return class_key(one) == class_key(other)
 
 
-def _check_stated(own: Mapping[str, Sequence[str]], stated: Sequence[Stated]) -> None:
+def check_stated(own: Mapping[str, Sequence[str]], stated: Sequence[Stated]) -> None:
+    """Make sure that what is stated is of members and classes that are here.
+
+    Args:
+        own: Of each member by its name: its class names.
+        stated: What a person says.
+
+    Raises:
+        OptionError: It is not.
+    """
     for one in stated:
         if one.member and one.member not in own:
             raise OptionError(f"There is no label map {one.member!r} to say classes of. There are: {', '.join(own)}.")
         meant = [one.member] if one.member else list(own)
-        if not any(_is_meant(one, member, name) for member in meant for name in own[member]):
+        if not any(_is_meant(one, member, name, own[member]) for member in meant for name in own[member]):
             held = "; ".join(f"{member}: {', '.join(own[member])}" for member in meant)
             raise OptionError(f"No label map has the class {one.own!r}. Choose among these: {held}.")
 
 
-def _is_meant(stated: Stated, member: str, name: str) -> bool:
-    return stated.member in ("", member) and same_class(stated.own, name)
+def _is_meant(stated: Stated, member: str, name: str, names: Sequence[str]) -> bool:
+    is_name = name == stated.own or (stated.own not in names and same_class(stated.own, name))
+    return is_name and stated.member in ("", member)
 
 
-def _renamed(member: str, names: Sequence[str], stated: Sequence[Stated]) -> list[str]:
+def renamed(member: str, names: Sequence[str], stated: Sequence[Stated]) -> list[str]:
     """Class names as a person says them; empty where they are left out. What is said of one member wins."""
     ordered = sorted(stated, key=lambda one: not one.member)
-    return [next((one.compared_as for one in ordered if _is_meant(one, member, name)), name) for name in names]
+    return [next((one.compared_as for one in ordered if _is_meant(one, member, name, names)), name) for name in names]
 
 
 def _is_numbered(names: Sequence[str]) -> bool:
@@ -193,11 +202,11 @@ def _lead(own: Mapping[str, Sequence[str]]) -> str:
 
 def _places(known: Sequence[str], names: Sequence[str], is_numbered: bool, is_file: bool) -> list[int | None]:
     """Of each name its place among the known ones; None for a stranger."""
-    plain = [_plain(name) for name in known]
+    plain = [class_key(name) for name in known]
     found: list[int | None] = [known.index(name) if name in known else None for name in names]
     for index, name in enumerate(names):
-        if found[index] is None and name and _plain(name) in plain and plain.index(_plain(name)) not in found:
-            found[index] = plain.index(_plain(name))
+        if found[index] is None and name and class_key(name) in plain and plain.index(class_key(name)) not in found:
+            found[index] = plain.index(class_key(name))
     for index, name in enumerate(names):
         number = NUMBERED.fullmatch(name)
         if is_numbered and found[index] is None and number and int(number[1]) <= len(known):
@@ -208,14 +217,6 @@ def _places(known: Sequence[str], names: Sequence[str], is_numbered: bool, is_fi
     return found
 
 
-def _plain(name: str) -> str:
-    words = re.sub(r"[\s_-]+", " ", name).strip().casefold()
-    for ending, single in PLURALS:
-        if words.endswith(ending) and len(words) > len(ending) + 2 and not words.endswith(("ss", "us", "is")):
-            return words.removesuffix(ending) + single
-    return words
-
-
 def _notes(
     own: Sequence[str], renamed: Sequence[str], places: Sequence[int | None], known: Sequence[str]
 ) -> tuple[str, ...]:
@@ -223,7 +224,7 @@ def _notes(
     taken = [
         f"{name} is compared as {known[place]}"
         for name, said, place in zip(own, renamed, places, strict=True)
-        if place is not None and _plain(name) != _plain(known[place]) and not _goes_without_saying(name, said, known)
+        if place is not None and not same_class(name, known[place]) and not _goes_without_saying(name, said, known)
     ]
     left_out = [name for name, said in zip(own, renamed, strict=True) if not said]
     notes = [f"{'; '.join(taken)}."] if taken else []

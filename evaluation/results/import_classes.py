@@ -66,7 +66,7 @@ def class_notes(runs: Iterable[Run], classes: Sequence[str] | None) -> tuple[str
             if name not in classes:
                 notes[
                     f"Class {label!r} of the file is none of test set {run.test_set!r} (it has {', '.join(classes)}): "
-                    "it stands beside no other run's scores. Its name can be given on the command line: --class."
+                    "it stands beside no other run's scores. Its name can be given on the command line: --classes."
                 ] = None
             elif label != name:
                 notes[f"Class {label!r} of the file was taken for {name!r}."] = None

@@ -38,6 +38,7 @@ class FolderPredictor:
         labels: The test set's.
         limits: Of the reader.
         own: The labels of the predictions themselves, by name; None where they are those of the test set.
+        stated: Which of these a person named so: their name or value → the test set's.
 
     Raises:
         OptionError: Their labels and the test set's do not fit together.
@@ -53,6 +54,7 @@ class FolderPredictor:
         labels: Labels,
         limits: Settings | None = None,
         own: Labels | None = None,
+        stated: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.class_names, self.labels = name, labels.class_names, labels
         self._files, self._limits, self._digests = files, limits, dict[str, str]()
@@ -63,7 +65,10 @@ class FolderPredictor:
         meant = (
             {} if labels.is_plain else {"values": [list(values) for values in labels.values], "ignore": labels.ignore}
         )
-        named = {} if own is None else {"predicted_values": [list(pair) for pair in sorted(match.lookup.items())]}
+        named: dict[str, object] = (
+            {} if own is None else {"predicted_values": [list(pair) for pair in sorted(match.lookup.items())]}
+        )
+        named |= {"stated_classes": dict(stated)} if stated else {}
         self.settings: Mapping[str, object] = {"classes": list(labels.class_names), **meant, **named}
 
     def digest(self, case: Case) -> str:
@@ -107,7 +112,7 @@ def _matched(name: str, labels: Labels, own: Labels) -> LabelMatch:
     except ValueError as error:
         raise OptionError(
             f"Predictions {name!r}: {error}. Rename the labels in their {DATASET_FILE}, say which is which with "
-            "--class THEIRS=OURS, or remove the file where the values are those of the test set."
+            "--classes THEIRS=OURS, or remove the file where the values are those of the test set."
         ) from None
 
 
@@ -125,11 +130,12 @@ def own_labels(folder: Path, classes: Mapping[str, str] | None = None) -> Labels
     if not classes:
         return own
     if own is None:
-        if not all(name.isdecimal() for name in classes):
+        values = {name.removeprefix("class_"): to for name, to in classes.items()}
+        if not all(map(str.isdecimal, values)):
             raise OptionError(
                 f"Predictions {folder.name!r} have no {DATASET_FILE} that names labels. Give values, such as 1=lung."
             )
-        return Labels(tuple(classes.values()), tuple((int(value),) for value in classes))
+        return Labels(tuple(values.values()), tuple((int(value),) for value in values))
     by_value = {str(values[0]): name for name, values in zip(own.class_names, own.values, strict=True)}
     chosen = {by_value.get(name, name) if name not in own.class_names else name: to for name, to in classes.items()}
     unknown = [name for name in chosen if name not in own.class_names]

@@ -85,11 +85,11 @@ class CheckpointPredictor:
 
     def __init__(self, checkpoint: "Checkpoint", match: ClassMatch, *, engine: "Engine", owner: str = "") -> None:
         compute = engine.compute_of(checkpoint)
-        self.name, self.class_names, self.labels = checkpoint.name, match.class_names, match.labels
+        self.name, self.class_names, self.labels = checkpoint.name, match.labels.class_names, match.labels
         self.notes = match.notes
         self.parameters: int | None = checkpoint.parameters
         self.settings: Mapping[str, object] = {
-            "classes": list(match.class_names),
+            "classes": list(match.labels.class_names),
             "class_lookup": list(match.lookup),
             "device": compute.device.type,
             "precision": str(compute.precision).removeprefix("torch."),
@@ -97,6 +97,7 @@ class CheckpointPredictor:
             "backend_version": version(compute.backend),
             "batch_size": engine.settings.batch_size,
             "threshold": checkpoint.card.threshold,
+            **({"stated_classes": dict(match.stated)} if match.stated else {}),
         }
         self._checkpoint, self._match, self._engine, self._owner = checkpoint, match, engine.here, owner
 

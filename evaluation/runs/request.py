@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from evaluation.comparison.classes import Stated, check_stated
 from evaluation.metrics.components import ANY_OVERLAP, LesionMatching, check_matching
 from evaluation.metrics.pair import check_tolerance
 from evaluation.metrics.score import choose_metrics
@@ -44,6 +45,7 @@ class RunOptions:
         metrics: Names of METRICS; None for the default ones.
         tolerance: Of the surface Dice, in mm, or in px where no spacing is known; or one a class name.
         matching: When lesions match, and which are too small to count.
+        classes: What a person says of the checkpoints' classes that are called otherwise in a test set.
         workers: Processes that score; 0 scores in threads, None chooses by the processor.
         resume: Continue what lies in the output folder.
         reuse: Another output folder, whose results are taken over where checkpoint, case and settings are the same.
@@ -52,6 +54,7 @@ class RunOptions:
     metrics: tuple[str, ...] | None = None
     tolerance: float | Mapping[str, float] = 1.0
     matching: LesionMatching = ANY_OVERLAP
+    classes: tuple[Stated, ...] = ()
     workers: int | None = None
     resume: bool = False
     reuse: Path | None = None
@@ -141,8 +144,9 @@ def check_request(
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise OptionError(f"Several checkpoints or prediction folders are called {', '.join(twice)}. Rename them.")
+    check_stated({checkpoint.name: checkpoint.card.class_names for checkpoint in checkpoints}, options.classes)
     faults: list[str] = []
-    matches = tuple(_matches(test_set, checkpoints, faults) for test_set in test_sets)
+    matches = tuple(_matches(test_set, checkpoints, options.classes, faults) for test_set in test_sets)
     faults += _tolerance_faults(options, test_sets, matches)
     case_ids = {case.case_id for test_set in test_sets for case in test_set.cases}
     files = {item.name: label_maps_in(item.folder, case_ids) for item in predictions}
@@ -151,6 +155,13 @@ def check_request(
         "Name each <case> and its suffix."
         for name, found in files.items()
         if not case_ids & found.keys()
+    ]
+    faults += [
+        f"Test set {test_set.name!r} names no classes, so that there is none to call those of {item.name!r} by. Name "
+        "them in labels of its dataset.json."
+        for item in predictions
+        for test_set in test_sets
+        if item.classes and test_set.labels is None
     ]
     if faults:
         raise TestSetError(faults)
@@ -162,7 +173,9 @@ def check_request(
     return CheckedRequest(matches, files, own)
 
 
-def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: list[str]) -> tuple[ClassMatch, ...]:
+def _matches(
+    test_set: TestSet, checkpoints: "Sequence[Checkpoint]", stated: Sequence[Stated], faults: list[str]
+) -> tuple[ClassMatch, ...]:
     matches = []
     for checkpoint in checkpoints:
         faults += _channel_faults(test_set, checkpoint)
@@ -170,10 +183,11 @@ def _matches(test_set: TestSet, checkpoints: "Sequence[Checkpoint]", faults: lis
             matches.append(
                 match_classes(
                     test_set.name,
-                    test_set.labels or test_set.class_names,
+                    test_set.labels,
                     checkpoint.name,
                     checkpoint.card.class_names,
                     named=checkpoint.has_card,
+                    stated=stated,
                 )
             )
         except TestSetError as error:
@@ -191,7 +205,7 @@ def _tolerance_faults(
     for test_set, found in zip(test_sets, matches, strict=True):
         if test_set.class_names is None and not found:
             return []
-        known += [*(test_set.class_names or ()), *(name for match in found for name in match.class_names)]
+        known += [*(test_set.class_names or ()), *(name for match in found for name in match.labels.class_names)]
     names = ", ".join(dict.fromkeys(known))
     return [
         f"The tolerance is given for class {name!r}, which no test set has. Its classes: {names}."

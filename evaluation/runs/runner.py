@@ -77,7 +77,7 @@ def run(
         engine = _own_engine(settings, sum(len(test_set.cases) for test_set in test_sets))
     session = RunSession(output, options=options, settings=settings, progress=progress, stop=stop, engine=engine)
     with session:
-        parts = _parts(session, request, test_sets, checkpoints, owner)
+        parts = _parts(session, request, test_sets, checkpoints, predictions, owner)
         session.work_off(parts)
         table = put_together(parts, session.scores_of, output)
         write_results(table.results, output)
@@ -97,6 +97,7 @@ def _parts(
     request: CheckedRequest,
     test_sets: Sequence[TestSet],
     checkpoints: "Sequence[Checkpoint]",
+    predictions: Sequence[Predictions],
     owner: str,
 ) -> list[Part]:
     """Look at all cases, then pair every test set with everything that predicts."""
@@ -109,9 +110,14 @@ def _parts(
         ]
         predictors += [
             FolderPredictor(
-                files, name, examined.labels, session.settings, request.own_labels[name] if test_set.labels else None
+                request.files[item.name],
+                item.name,
+                examined.labels,
+                session.settings,
+                request.own_labels[item.name] if test_set.labels else None,
+                item.classes,
             )
-            for name, files in request.files.items()
+            for item in predictions
         ]
         parts += [Part(examined, predictor, session.options) for predictor in predictors]
     return parts

@@ -20,6 +20,8 @@ from medseg_demo.reading.raw import Raw
 from medseg_demo.reading.source import Source, decoding, open_source
 from medseg_demo.settings import Settings
 
+# Latin and English plurals; the longer endings first.
+PLURALS = (("ies", "y"), ("ches", "ch"), ("sses", "ss"), ("xes", "x"), ("i", "us"), ("ae", "a"), ("s", ""))
 MOST_LABELS = 255
 MOST_TABLE = 2**16  # entries of a table of values, beyond which they are searched for
 BINARY_NOTE = "It holds 0 and 255, which were read as 0 and 1."
@@ -249,11 +251,11 @@ def _by_name(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Values that carry names of their own → values by ``class_names``, matched by name.
 
-    A name that is the same wins; others are compared without regard to case, spaces, hyphens and underscores. The only
-    name of a file stands for the only class, and a note says so.
+    A name that is the same wins, then one that is of the same class. The only name of a file stands for the only class,
+    and a note says so.
     """
     exact = {name: place for place, name in enumerate(class_names, start=1)}
-    alike = {plain_name(name): place for name, place in reversed(exact.items())}
+    alike = {class_key(name): place for name, place in reversed(exact.items())}
     own = {value: name for value, name in own.items() if value != 0}
     present = set(find_present(values).tolist()) - {0}
     unnamed = sorted(present - own.keys())
@@ -261,7 +263,7 @@ def _by_name(
         raise UnsupportedImageError(
             f"{source.label} holds the label {unnamed[0]:g}, which its own list of labels does not name. Correct one."
         )
-    places = {value: exact.get(name, alike.get(plain_name(name), 0)) for value, name in own.items()}
+    places = {value: exact.get(name, alike.get(class_key(name), 0)) for value, name in own.items()}
     if len(own) == len(class_names) == 1 and not any(places.values()):
         value, name = next(iter(own.items()))
         note = f"Its only label, {name!r}, was taken for the only class, {class_names[0]!r}."
@@ -279,6 +281,15 @@ def _by_name(
     moved = [own[value] for value in sorted(present) if places[value] != value]
     note = f"Its labels are numbered otherwise than the classes ({', '.join(moved)}), and were matched by name."
     return labels, (note,) if moved else ()
+
+
+def class_key(name: str) -> str:
+    """What the names of one class have in common: those of ``plain_name``, and singular and plural."""
+    words = plain_name(name)
+    for ending, single in PLURALS:
+        if words.endswith(ending) and len(words) > len(ending) + 2 and not words.endswith(("ss", "us", "is")):
+            return words.removesuffix(ending) + single
+    return words
 
 
 def plain_name(name: str) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Self
 
 from medseg_demo.reading.labels import MOST_LABELS as MOST_PIECES
-from medseg_demo.reading.labels import plain_name
+from medseg_demo.reading.labels import class_key
 
 DATASET_FILE = "dataset.json"
 IGNORE = "ignore"  # nnU-Net's name for what is not annotated
@@ -101,7 +101,7 @@ class LabelMatch:
 
 
 def match_labels(ours: Labels, theirs: Labels) -> LabelMatch:
-    """Match the classes of two sides by name: exactly, else without regard to case, spaces, hyphens and underscores.
+    """Match the classes of two sides by name: exactly, else but for case, spaces, hyphens and plural.
 
     The only class stands for the only class. A class that only they have is background, unless one of ours is missing,
     which then may be the same under another name.
@@ -110,8 +110,8 @@ def match_labels(ours: Labels, theirs: Labels) -> LabelMatch:
         ValueError: Classes that only we have and that only they have stand against each other, or one of their values
             belongs to classes that no value of ours belongs to together. The text is a clause.
     """
-    exact, alike = dict.fromkeys(ours.class_names), {plain_name(name): name for name in reversed(ours.class_names)}
-    partners = {name: name if name in exact else alike.get(plain_name(name)) for name in theirs.class_names}
+    exact, alike = dict.fromkeys(ours.class_names), {class_key(name): name for name in reversed(ours.class_names)}
+    partners = {name: name if name in exact else alike.get(class_key(name)) for name in theirs.class_names}
     notes: list[str] = []
     if len(ours.class_names) == len(theirs.class_names) == 1 and not any(partners.values()):
         partners = {theirs.class_names[0]: ours.class_names[0]}

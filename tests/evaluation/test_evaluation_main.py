@@ -190,7 +190,7 @@ def test_what_is_imported_can_stand_beside_a_checkpoint(make_test_set, tmp_path,
     assert main([*arguments, *named, "--output", str(tmp_path / "by-name")]) == 0
     assert [(row["test_set"], row["class_name"]) for row in rows(tmp_path / "by-name")] == [("lungs", "lung")]
     for wrong, words in (
-        (["--class", "lung"], "--class lung is not understood"),
+        (["--class", "lung"], "--classes lung is not understood"),
         (["--class", "class1=lung"], "The file has no class class1. It has: class0."),
         (["--test-set", "nowhere/lungs"], "there is no such folder"),
     ):
@@ -296,3 +296,25 @@ def test_folders_and_cases_whose_names_are_no_utf_8(environment, make_test_set, 
     predictions = str(output / "predictions" / "K_ln" / "small")
     scored = ["score", "--test-set", str(folder), "--predictions", predictions, "--output", str(tmp_path / "again")]
     assert main([*scored, "--workers", "0"]) == 1  # the damaged case alone
+
+
+def test_classes_that_are_called_otherwise_are_said_on_the_command_line(environment, make_test_set, tmp_path, capsys):
+    folder = make_test_set(cases=2, value=1)
+    (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1, "nothing": 2}}')
+    assert main(command(folder, tmp_path / "out", "--workers", "0")) == 2
+    assert "--classes 'bright = square'" in capsys.readouterr().err
+    (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1}}')
+    stated = ["--classes", "small: bright = square", "--workers", "0"]
+    assert main(command(folder, tmp_path / "out", *stated)) == 0
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())["runs"][0]["settings"]
+    assert (settings["classes"], settings["stated_classes"]) == (["square"], {"bright": "square"})
+    assert main(command(folder, tmp_path / "o", "--classes", "dark=square")) == 2
+    assert "No label map has the class 'dark'" in capsys.readouterr().err
+
+    theirs = ["score", "--test-set", str(folder), "--predictions", str(folder / "masks"), "--workers", "0"]
+    assert main([*theirs, "--classes", "class_1 = square", "--output", str(tmp_path / "scored")]) == 0
+    assert {(row["class_name"], row["dice"]) for row in rows(tmp_path / "scored")} == {("square", "1.0")}
+    assert '"class_1": "square"' in (tmp_path / "scored" / "run.json").read_text()
+    (folder / "dataset.json").unlink()
+    assert main([*theirs, "--classes", "1=square", "--output", str(tmp_path / "again")]) == 2
+    assert "names no classes" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from evaluation.runs.classes import ClassMatch, match_classes
 from evaluation.runs.predictors import CheckpointPredictor, Stopped
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
+from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import read_test_set
 
 SETTINGS = Settings(device="cpu", precision="float32", threads=1)
@@ -28,7 +29,7 @@ def data(case):
 
 
 def make_predictor(checkpoint, match=None, engine=None):
-    match = match or match_classes("set", ("square",), checkpoint.name, checkpoint.card.class_names)
+    match = match or match_classes("set", Labels.numbered(("square",)), checkpoint.name, checkpoint.card.class_names)
     return CheckpointPredictor(checkpoint, match, engine=engine or Engine(SETTINGS), owner="me")
 
 
@@ -36,7 +37,7 @@ def test_a_checkpoint_predicts_in_the_test_sets_labels(brightness, case, data):
     labels, seconds = make_predictor(brightness).predict(case, data, threading.Event())
     assert seconds > 0
     assert np.array_equal(labels, data.reference.labels)
-    second = ClassMatch(("other", "square"), (0, 2))
+    second = ClassMatch(Labels.numbered(("other", "square")), (0, 2))
     assert make_predictor(brightness, second).predict(case, data, threading.Event()).labels.max() == 2
 
 
@@ -67,7 +68,7 @@ def test_a_3d_checkpoint_predicts_volumes_and_refuses_images(brightness, card, c
         nib.save(nib.Nifti1Image(values.T, affine), tmp_path / "volumes" / name / "v.nii.gz")
     volume = read_test_set(tmp_path / "volumes").cases[0]
     volumetric = replace(brightness, card=card.model_copy(update={"input_size": (16, 16, 16), "inference": "tile"}))
-    predictor = make_predictor(volumetric, match_classes("set", ("bright",), "brightness", ("bright",)))
+    predictor = make_predictor(volumetric, match_classes("set", None, "brightness", ("bright",)))
     data_of_volume = read_case(volume, class_names=("bright",), settings=SETTINGS)
     labels, _ = predictor.predict(volume, data_of_volume, threading.Event())
     np.testing.assert_array_equal(labels, pixels // 255)

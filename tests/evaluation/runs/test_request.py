@@ -35,7 +35,7 @@ def test_a_header_and_its_voxels_are_one_label_map(tmp_path):
 def test_a_sound_request_knows_matches_and_files(test_set, brightness):
     given = Predictions(test_set.folder / "masks", "observer")
     request = check_request([test_set], [brightness], [given], RunOptions())
-    assert request.matches[0][0].class_names == ("bright",)
+    assert request.matches[0][0].labels.class_names == ("bright",)
     assert sorted(request.files["observer"]) == ["case_00", "case_01"]
     assert request.own_labels == {"observer": None}
 

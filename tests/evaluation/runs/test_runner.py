@@ -366,7 +366,7 @@ def test_checkpoints_and_predictions_stand_side_by_side(make_test_set, brightnes
     table = outcome.results.table
     assert table["checkpoint"].tolist() == ["brightness"] * 2 + ["observer"] * 2
     assert set(table["class_name"]) == {"square"}
-    assert "'bright' of checkpoint 'brightness' is scored as 'square'" in outcome.notes[0]
+    assert "'bright', was taken for the only class, 'square'" in outcome.notes[0]
 
 
 def test_threads_that_begin_later_have_torchs_usual_number(make_test_set, brightness, tmp_path):
