@@ -19,7 +19,7 @@ def score_strip(table: pd.DataFrame, metric: str, *, policy: Policy = AS_MEASURE
     Boxes rest on all values, misses among them; whiskers reach the furthest value within 1.5 quartile distances.
     """
     scores = Scores.of(table, metric, policy, theme)
-    classes = positions(table["class_name"])
+    classes = positions(table["class_name"].unique())
     slots = pd.factorize(table["class_name"])[0] * (len(scores.checkpoints) + 1) + scores.checkpoint
     jitter = np.random.default_rng(0).uniform(-0.36, -0.02, len(table))
     figure = base_figure(f"{metric_title(metric)} of each case", theme=theme, note=scores.note())

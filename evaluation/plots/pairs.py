@@ -36,7 +36,7 @@ def paired_lines(
     """
     chosen = table[table["checkpoint"].isin([first, second])].reset_index(drop=True)
     # The two keep the colours that they have beside the others.
-    scores = replace(Scores.of(chosen, metric, policy, theme), checkpoints=positions(table["checkpoint"]))
+    scores = replace(Scores.of(chosen, metric, policy, theme), checkpoints=positions(table["checkpoint"].unique()))
     left, right = _matched(scores, first, second)
     outcome = _outcomes(scores, left, right)
     largest = np.argsort(-np.abs(scores.heights[right] - scores.heights[left]), kind="stable")[:MOST_LINES]

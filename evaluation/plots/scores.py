@@ -15,8 +15,9 @@ from evaluation.statistics import Policy, failed_rows, metric_values
 CLICK_COLUMNS = ["test_set", "checkpoint", "case_id", "class_name"]
 CLICK_HOVER = "<b>%{customdata[2]}</b><br>%{customdata[1]} · %{customdata[3]} · %{customdata[0]}"
 MISS_SYMBOL, FAILED_SYMBOL = "triangle-up-open", "x-thin-open"
-MOST_POINTS = 12_000
+MOST_POINTS = 6_000
 MOST_SVG_POINTS = 3_000
+MOST_SPECIAL = MOST_POINTS // 2  # misses and failures
 WORST_KEPT = 100
 
 
@@ -59,7 +60,7 @@ class Scores:
     def of(cls, table: pd.DataFrame, metric: str, policy: Policy, theme: Theme) -> "Scores":
         """A metric of a table under a policy."""
         values, failed = metric_values(table, metric, policy), failed_rows(table)
-        return cls(table, metric, values, failed, theme, positions(table["checkpoint"]))
+        return cls(table, metric, values, failed, theme, positions(table["checkpoint"].unique()))
 
     @cached_property
     def checkpoint(self) -> np.ndarray:
@@ -83,23 +84,27 @@ class Scores:
 
     @cached_property
     def drawn(self) -> np.ndarray:
-        """The rows that are drawn as points: all, or, of very many, every miss and failure, the worst and a sample."""
+        """The rows that are drawn as points: all, or, of very many, misses and failures, the worst and a sample."""
         drawable = np.flatnonzero(~np.isnan(self.heights))
         if len(drawable) <= MOST_POINTS:
             return drawable
+        random = np.random.default_rng(0)
         special = self.failed[drawable] | self.missed[drawable]
-        plain = drawable[~special]
-        plain = plain[np.argsort(-self._badness[plain], kind="stable")]
-        room = max(0, MOST_POINTS - int(special.sum()) - WORST_KEPT)
-        sample = np.random.default_rng(0).permutation(len(plain))[:room]
-        return np.unique(np.concatenate([drawable[special], plain[:WORST_KEPT], plain[sample]]))
+        kept, plain = drawable[special], drawable[~special]
+        if len(kept) > MOST_SPECIAL:
+            kept = random.choice(kept, MOST_SPECIAL, replace=False)
+        room = min(len(plain), MOST_POINTS - len(kept))
+        worst = plain[np.argsort(self._goodness[plain], kind="stable")[: min(room, WORST_KEPT)]]
+        others = np.setdiff1d(plain, worst, assume_unique=True)
+        sample = random.choice(others, room - len(worst), replace=False)
+        return np.sort(np.concatenate([kept, worst, sample]))
 
     @property
-    def _badness(self) -> np.ndarray:
+    def _goodness(self) -> np.ndarray:
         record = METRICS.get(self.metric)
         if record is None or record.better == "higher":
-            return -self.values
-        return np.abs(self.values)
+            return self.values
+        return -np.abs(self.values)
 
     def note(self) -> str:
         """What stands under a title: n, and all that is not an ordinary point."""
@@ -111,7 +116,8 @@ class Scores:
         )
         parts += [f"{amount:,} {name}" for amount, name in others if amount]
         if len(self.drawn) < int((~np.isnan(self.heights)).sum()):
-            parts.append(f"{len(self.drawn):,} drawn: every miss and failure, the worst, and a sample")
+            every = "every miss and failure, " if (self.missed | self.failed).sum() <= MOST_SPECIAL else ""
+            parts.append(f"{len(self.drawn):,} drawn: {every}the worst, and a sample")
         return " · ".join(parts)
 
     def axis_title(self, metric: str = "") -> str:
@@ -131,17 +137,20 @@ class Scores:
             y: Their y, (points,).
             name: The checkpoint.
         """
-        special = self.failed[rows] | self.missed[rows]
-        symbols = np.where(self.failed[rows], FAILED_SYMBOL, MISS_SYMBOL)[special].tolist()
-        groups = ((~special, symbol(self.checkpoints[name])), (special, symbols))
+        failed, missed = self.failed[rows], self.missed[rows]
+        groups = (
+            (~failed & ~missed, symbol(self.checkpoints[name])),
+            (missed & ~failed, MISS_SYMBOL),
+            (failed, FAILED_SYMBOL),
+        )
         return [
-            self._markers(rows[chosen], x[chosen], y[chosen], name, marks, showlegend=marks is not symbols)
-            for chosen, marks in groups
+            self._markers(rows[chosen], x[chosen], y[chosen], name, mark, showlegend=place == 0)
+            for place, (chosen, mark) in enumerate(groups)
             if chosen.any()
         ]
 
     def _markers(
-        self, rows: np.ndarray, x: np.ndarray, y: np.ndarray, name: str, symbols: str | list[str], *, showlegend: bool
+        self, rows: np.ndarray, x: np.ndarray, y: np.ndarray, name: str, mark: str, *, showlegend: bool
     ) -> go.Scatter | go.Scattergl:
         ink = colour(self.checkpoints[name], self.theme)
         kind = go.Scatter if len(self.drawn) <= MOST_SVG_POINTS else go.Scattergl
@@ -157,17 +166,17 @@ class Scores:
             hovertemplate=CLICK_HOVER + "<br>%{text}<extra></extra>",
             marker={
                 "color": ink,
-                "symbol": symbols,
+                "symbol": mark,
                 "size": 7 if len(self.drawn) <= MOST_SVG_POINTS else 5,
                 "opacity": 0.7,
                 "line": {"width": 0 if showlegend else 1.5, "color": ink},
             },
         )
 
-    def texts(self, rows: np.ndarray) -> list[str]:
+    def texts(self, rows: np.ndarray) -> np.ndarray:
         """What the hover box says of the values."""
-        values = zip(self.values[rows], self.failed[rows], strict=True)
-        return ["failed" if failed else f"{self.metric} {number(value)}" for value, failed in values]
+        values = zip(self.values[rows].tolist(), self.failed[rows], strict=True)
+        return np.array(["failed" if failed else f"{self.metric} {number(value)}" for value, failed in values])
 
     def mark_edge(self, figure: go.Figure, *, axis: str = "y") -> None:
         """Draw the labelled lines of misses and failures, where there are any, and give the axis room for them."""

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import plotly.graph_objects as go
+from plotly.io.json import to_json_plotly
 
 Theme = Literal["light", "dark"]
 
@@ -64,6 +66,15 @@ def base_figure(title: str, *, theme: Theme, note: str = "", height: int = 460) 
     figure.update_xaxes(gridcolor=inks.grid, zerolinecolor=inks.grid, automargin=True)
     figure.update_yaxes(gridcolor=inks.grid, zerolinecolor=inks.grid, automargin=True)
     return figure
+
+
+def as_json(figure: go.Figure) -> str:
+    """The figure for plotly.js. Words leave as lists, since plotly would look at one after the other."""
+    document = figure.to_dict()
+    for trace in document["data"]:
+        words = [name for name, value in trace.items() if isinstance(value, np.ndarray) and value.dtype == object]
+        trace.update((name, trace[name].tolist()) for name in words)
+    return str(to_json_plotly(document))
 
 
 def positions(names: Iterable[str]) -> dict[str, int]:

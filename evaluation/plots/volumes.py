@@ -26,7 +26,7 @@ def volume_agreement(table: pd.DataFrame, *, theme: Theme = "light") -> go.Figur
         raise OptionError("The results hold no sizes of references and predictions. Score again with the volumes.")
     reference = table["reference_volume"].to_numpy(dtype=float)
     predicted = table["predicted_volume"].to_numpy(dtype=float)
-    checkpoints = positions(table["checkpoint"])
+    checkpoints = positions(table["checkpoint"].unique())
     scores = Scores(table, "predicted_volume", predicted - reference, failed_rows(table), theme, checkpoints)
     by_case = table.groupby(["test_set", "case_id", "class_name"], sort=False)["reference_volume"].transform("max")
     middle = np.where(scores.failed, by_case.fillna(0), (predicted + reference) / 2)

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from evaluation.plots import as_json
 from evaluation.report import page
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.report.viewer import embedded_value, opening_slice
@@ -203,7 +204,7 @@ def _figure(name: str, title: str, found: Answer, column: str, numbers: "count[i
         drawn = draw_figure(name, found, View(column=column))
     except OptionError as error:
         return page.Plot("", title, "", str(error))
-    return page.Plot(f"plot-{next(numbers)}", title, drawn.to_json())
+    return page.Plot(f"plot-{next(numbers)}", title, as_json(drawn))
 
 
 def _worst(found: Answer, sources: _Sources, most: int) -> list[page.WorstCase]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation import plots
-from evaluation.plots.scores import MOST_POINTS
+from evaluation.plots.scores import FAILED_SYMBOL, MISS_SYMBOL, MOST_POINTS, MOST_SPECIAL
 from evaluation.statistics import compare_pairs, rank_checkpoints, summarise_by
 from medseg_demo.errors import OptionError
 
@@ -53,8 +53,8 @@ def test_misses_and_failures_stand_beyond_the_axis_with_a_name(distances):
     names = {note.text: note.y for note in figure.layout.annotations if note.text and ":" in note.text}
     assert set(names) == {"miss (∞): 1", "failed: 2"}
     assert 6 < names["miss (∞): 1"] < names["failed: 2"] < figure.layout.yaxis.range[1]
-    marked = [trace for trace in points_of(figure) if not isinstance(trace.marker.symbol, str)]
-    assert sorted(symbol for trace in marked for symbol in trace.marker.symbol) == [
+    marked = [trace for trace in points_of(figure) if not trace.showlegend]
+    assert sorted(symbol for trace in marked for symbol in [trace.marker.symbol] * len(trace.x)) == [
         "triangle-up-open",
         "x-thin-open",
         "x-thin-open",
@@ -209,7 +209,15 @@ def test_very_many_rows_stay_a_small_figure_that_keeps_misses_failures_and_the_w
         assert set(needed[keys].itertuples(index=False, name=None)) <= set(clicks)
     assert {trace.type for trace in figure.data} == {"scattergl", "box"}
     assert f"{len(clicks):,} drawn" in figure.layout.title.subtitle.text
-    assert len(figure.to_json()) < 3_000_000
+    assert len(plots.as_json(figure)) < 1_500_000
+
+
+def test_of_thousands_of_misses_a_sample_is_drawn_and_no_more_is_promised(simulated):
+    figure = plots.score_strip(simulated(cases=5000, checkpoints=2, classes=1, misses=0.6), "hd95")
+    special = [trace for trace in points_of(figure) if trace.marker.symbol in (MISS_SYMBOL, FAILED_SYMBOL)]
+    assert sum(len(trace.x) for trace in special) == MOST_SPECIAL
+    assert len(clicks_of(figure)) == MOST_POINTS
+    assert "drawn: the worst, and a sample" in figure.layout.title.subtitle.text
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -228,7 +236,7 @@ def test_every_figure_is_made_in_both_themes_and_can_be_sent(simulated, theme):
     ]
     ink = {"light": "#1F2933", "dark": "#E8ECEF"}[theme]
     for figure in figures:
-        sent = json.loads(figure.to_json(), parse_constant=pytest.fail)
+        sent = json.loads(plots.as_json(figure), parse_constant=pytest.fail)
         assert sent["layout"]["font"]["color"] == ink
         assert sent["layout"]["title"]["text"]
         assert "n =" in str(sent) or "cases" in str(sent) or "pairs" in str(sent)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import gradio as gr
 
+from evaluation.plots import as_json
 from evaluation.results.answers import Answer, answer, metric_choices, names_in, worst_cases
 from evaluation.results.figures import FIGURES, draw_figure, pair_of
 from evaluation.results.origins import available_test_sets
@@ -137,7 +138,7 @@ def figure(board: Board, asked: Asked) -> Updates:
         drawn = draw_figure(asked.plot, board.answer, asked.view(board.latest.theme))
     except Exception as error:
         return {"figure": None, "no_figure": markup.panel("info", texts.NO_PLOT_TITLE, [message(error)])}
-    return {"figure": drawn.to_json(), "no_figure": ""}
+    return {"figure": as_json(drawn), "no_figure": ""}
 
 
 def listing(board: Board) -> Updates:
