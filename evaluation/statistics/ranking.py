@@ -27,7 +27,7 @@ from evaluation.statistics.grouping import dense, too_few
 from evaluation.statistics.matrix import ScoreMatrix, compared_matrix
 from evaluation.statistics.pairs import ALPHA, PairComparison, compare_matrix, difference_of
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
-from evaluation.statistics.resampling import SEED, draw_counts, precision_for, resamples_for, weighted_medians
+from evaluation.statistics.resampling import SEED, ResampledMedians, draw_counts, precision_for, resamples_for
 from evaluation.statistics.signed_rank import DECIMALS, LinearLeans, resampled_leans
 from medseg_demo.errors import OptionError
 
@@ -188,22 +188,19 @@ def _resampled_scores(
     """What each scheme ranks in each resample, (resamples, checkpoints); the schemes see the same resamples."""
     blocks: dict[Scheme, list[np.ndarray]] = {scheme: [] for scheme in SCHEMES}
     advantages = _resampled_tests(values, units, resamples)
-    precision = precision_for(len(values))
-    ranks, summed = _ranks(values).astype(precision), values.astype(precision)
+    precision, number = precision_for(len(values)), int(units.max()) + 1
+    sizes = np.bincount(units).astype(precision)[:, np.newaxis]
+    ranks, summed = (_unit_sums(one, units).astype(precision) for one in (_ranks(values), values))
+    medians = [ResampledMedians(column, units, number) for column in values.T] if aggregate == "median" else []
     width = max(1, AT_ONCE // max(1, len(values) + values.shape[1] ** 2))
-    for block in draw_counts(int(units.max()) + 1, resamples, seed):
+    for block in draw_counts(number, resamples, seed):
         for start in range(0, len(block), width):
-            drawn_units = block[start : start + width]
-            counted = drawn_units[:, units]
-            drawn = counted.astype(precision)
-            total = drawn.sum(axis=1, keepdims=True)
-            if aggregate == "mean":
-                blocks["aggregate_then_rank"].append(drawn @ summed / total)
-            else:
-                medians = [weighted_medians(column, counted) for column in values.T]
-                blocks["aggregate_then_rank"].append(np.stack(medians, axis=1))
+            drawn = block[start : start + width].astype(precision)
+            total = drawn @ sizes
+            means = [median(drawn) for median in medians] or list((drawn @ summed / total).T)
+            blocks["aggregate_then_rank"].append(np.stack(means, axis=1))
             blocks["rank_then_aggregate"].append(-(drawn @ ranks) / total)
-            blocks["test_based"].append(advantages(drawn_units.astype(precision)))
+            blocks["test_based"].append(advantages(drawn))
     return {scheme: np.concatenate(found) for scheme, found in blocks.items()}
 
 
@@ -235,12 +232,17 @@ def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> C
 
 def _unit_means(differences: np.ndarray, units: np.ndarray) -> np.ndarray:
     """The mean difference of each unit, (units, pairs); a unit with misses on both sides is tied."""
-    number = np.bincount(units)
-    if len(number) == len(units):
-        return differences[np.argsort(units, kind="stable")]
     with np.errstate(invalid="ignore"):
-        sums = np.stack([np.bincount(units, column) for column in differences.T], axis=1)
-    return np.where(np.isnan(sums), 0.0, sums / number[:, np.newaxis])
+        means = _unit_sums(differences, units) / np.bincount(units)[:, np.newaxis]
+    return np.where(np.isnan(means), 0.0, means)
+
+
+def _unit_sums(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The sums over the cases of each unit, (units, columns)."""
+    if len(np.bincount(units)) == len(units):
+        return values[np.argsort(units, kind="stable")]
+    with np.errstate(invalid="ignore"):
+        return np.stack([np.bincount(units, column) for column in values.T], axis=1)
 
 
 def _holm_significant(p: np.ndarray) -> np.ndarray:

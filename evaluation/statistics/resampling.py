@@ -10,6 +10,7 @@ Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 1
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import isqrt
 
 import numpy as np
 from scipy.special import bdtr, ndtr, ndtri
@@ -21,6 +22,8 @@ MOST_SORTED = 1_000_000
 SEED = 20210127
 CHUNK = 500_000
 SINGLE_FROM = 5_000
+EXACT_IN_SINGLE = 2**22  # sums of draws stay whole numbers in single precision
+NEAR = 5  # eight and more standard deviations of a median of single units, in square roots of their number
 
 
 def resamples_for(units: int, *, wanted: int = RESAMPLES, most: int = MOST_DRAWS) -> int:
@@ -105,32 +108,48 @@ def jackknife_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return means(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
 
 
-def resampled_cluster_medians(
-    values: np.ndarray, unit_of_value: np.ndarray, *, units: int, resamples: int, seed: int = SEED
-) -> np.ndarray:
-    """The medians of resamples in which values of one unit are drawn together, (resamples,); NaN for an empty one."""
-    return np.concatenate(
-        [weighted_medians(values, drawn[:, unit_of_value]) for drawn in draw_counts(units, resamples, seed)]
-    )
+class ResampledMedians:
+    """The medians of resamples in which all values of a unit are drawn together.
 
-
-def weighted_medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The median of values that stand there several times or not at all.
+    The values are sorted once. A resample's median lies near that of the sample, so that it is looked for among the
+    values there; of those below only the number counts, which is a matrix product.
 
     Args:
         values: (values,).
-        counts: How often each stands there, (resamples, values).
-
-    Returns:
-        (resamples,); NaN where none does.
+        units: The unit of each value, (values,).
+        number: How many units there are.
     """
-    order = np.argsort(values, kind="stable")
-    ordered = np.append(values[order], np.nan)
-    reached = np.cumsum(counts[:, order], axis=1, dtype=np.int32)
-    total = reached[:, -1:]
-    lower = np.count_nonzero(reached < (total + 1) // 2, axis=1)
-    upper = np.count_nonzero(reached < total // 2 + 1, axis=1)
-    return np.where(total[:, 0] > 0, (ordered[lower] + ordered[upper]) / 2, np.nan)
+
+    def __init__(self, values: np.ndarray, units: np.ndarray, number: int) -> None:
+        order = np.argsort(values, kind="stable")
+        self._ordered, self._units = np.append(values[order], np.nan), units[order]
+        half = NEAR * isqrt(len(values))
+        self._near = max(0, len(values) // 2 - half), min(len(values), len(values) // 2 + half)
+        below = np.bincount(self._units[: self._near[0]], minlength=number)
+        exact = np.float32 if len(values) < EXACT_IN_SINGLE else np.float64
+        self._below_and_all = np.stack([below, np.bincount(units, minlength=number)], axis=1).astype(exact)
+
+    def __call__(self, drawn: np.ndarray) -> np.ndarray:
+        """The medians, (resamples,), NaN where no value was drawn; ``drawn`` says how often each unit was.
+
+        ``drawn`` is (resamples, units).
+        """
+        drawn = drawn.astype(self._below_and_all.dtype, copy=False)
+        below, total = (drawn @ self._below_and_all).T
+        found, inside = self._search(drawn, below, total, *self._near)
+        if not inside.all():
+            found[~inside], _ = self._search(drawn[~inside], 0 * below[~inside], total[~inside], 0, len(self._units))
+        return found
+
+    def _search(
+        self, drawn: np.ndarray, below: np.ndarray, total: np.ndarray, start: int, stop: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The medians among the sorted values from ``start`` to ``stop``, and whether they lie there."""
+        reached = np.cumsum(drawn[:, self._units[start:stop]], axis=1)
+        middles = [(target - below)[:, np.newaxis] for target in ((total + 1) // 2, total // 2 + 1)]
+        lower, upper = (start + np.count_nonzero(reached < middle, axis=1) for middle in middles)
+        medians = np.where(total > 0, (self._ordered[lower] + self._ordered[upper]) / 2, np.nan)
+        return medians, (middles[0][:, 0] > 0) & (upper < stop)
 
 
 def median_interval(
@@ -154,8 +173,9 @@ def median_interval(
     if len(parts) == 1 and len(np.unique(codes)) == len(values):
         return _order_interval(values)
     number = resamples or resamples_for(max(len(part) for part, _ in parts), most=MOST_SORTED)
+    medians = [ResampledMedians(*part, units) for part in parts]
     replicates = np.mean(
-        [resampled_cluster_medians(*part, units=units, resamples=number, seed=seed) for part in parts], axis=0
+        [np.concatenate([one(drawn) for drawn in draw_counts(units, number, seed)]) for one in medians], axis=0
     )
     low, high = quantile(replicates[~np.isnan(replicates)], np.array([0.025, 0.975]))
     return float(low), float(high)

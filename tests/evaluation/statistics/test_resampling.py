@@ -3,16 +3,15 @@ import pytest
 from scipy import stats
 
 from evaluation.statistics.resampling import (
+    ResampledMedians,
     bca_interval,
     draw_counts,
     jackknife_means,
     means,
     median_interval,
     quantile,
-    resampled_cluster_medians,
     resampled_means,
     resamples_for,
-    weighted_medians,
 )
 
 VALUES = np.array([0.91, 0.42, 0.88, 0.95, 0.13, 0.77, 0.86, 0.93, 0.69, 0.90])
@@ -40,7 +39,8 @@ def test_mean_interval_agrees_with_scipys_own_resamples():
 def test_medians_of_single_units_have_the_distribution_of_real_resamples():
     generator = np.random.default_rng(3)
     real = np.median(VALUES[generator.integers(0, len(VALUES), (20000, len(VALUES)))], axis=1)
-    found = resampled_cluster_medians(VALUES, np.arange(len(VALUES)), units=len(VALUES), resamples=20000)
+    drawn = np.concatenate(list(draw_counts(len(VALUES), 20000, seed=4)))
+    found = ResampledMedians(VALUES, np.arange(len(VALUES)), len(VALUES))(drawn)
     for share in (0.05, 0.25, 0.5, 0.75, 0.95):
         assert abs((found <= np.quantile(real, share)).mean() - (real <= np.quantile(real, share)).mean()) < 0.015
 
@@ -60,7 +60,19 @@ def test_five_values_hold_no_interval_of_their_median():
 def test_weighted_medians_by_hand():
     counts = np.array([[1, 1, 1], [0, 3, 1], [2, 0, 2], [0, 0, 0]], dtype=np.uint8)
     # 1 5 9 → 5; 5 5 5 9 → 5; 1 1 9 9 → 5; nothing → NaN
-    np.testing.assert_array_equal(weighted_medians(np.array([9.0, 5.0, 1.0]), counts), [5, 5, 5, np.nan])
+    medians = ResampledMedians(np.array([9.0, 5.0, 1.0]), np.arange(3), 3)
+    np.testing.assert_array_equal(medians(counts), [5, 5, 5, np.nan])
+
+
+@pytest.mark.parametrize("clusters", [1000, 12])  # of few clusters the medians often lie far from the sample's
+def test_weighted_medians_of_many_values_are_those_of_the_repeated_values(clusters):
+    generator = np.random.default_rng(7)
+    units = np.arange(1000) % clusters
+    values = np.round(generator.normal(units % 5, 0.1), 2)
+    values[::40] = np.inf
+    drawn = np.concatenate(list(draw_counts(clusters, 60, seed=8)))
+    oracle = [np.median(np.repeat(values, counts[units])) for counts in drawn]
+    np.testing.assert_array_equal(ResampledMedians(values, units, clusters)(drawn), oracle)
 
 
 def test_means_go_over_classes_and_leave_out_classes_without_a_value():
