@@ -99,6 +99,7 @@ def build_app(
         links.connect(tabs, segment_tab, compare_tab, evaluate_tab)
         page.unload(sessions.end)
     page._queue.progress_update_sleep_when_free = PROGRESS_EVERY_S
+    page.space_id = None  # on a Space the page would ask other hosts for fonts, and for a bar that names the Space
     return page
 
 
