@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.comparison.command import add_compare
 from evaluation.report.command import add_report
-from evaluation.results.command import add_summary
+from evaluation.results.command import add_summary, name_failures
 from medseg_demo.__main__ import complain, program, run_command
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
@@ -178,7 +178,7 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
     classes = labels.class_names if labels else None
     _say(class_notes((run for run in results.runs if run.test_set == test_set), classes))
     _print_summary(results)
-    return int((results.table["status"] == "failed").any())
+    return name_failures(results.table)
 
 
 def _imported_test_set(given: str | None, settings: Settings) -> "tuple[str, Labels | None, tuple[Case, ...]]":

@@ -11,6 +11,8 @@ from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evaluation.results.answers import Answer
     from evaluation.results.table import Results
     from evaluation.statistics import GroupGap, Policy
@@ -100,7 +102,7 @@ def _summarise(options: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(document(found, metrics, gaps=gaps, notes=notes), indent=1, ensure_ascii=False))
     else:
         print(as_text(found, metrics, gaps=gaps, notes=notes))
-    return _failures(found)
+    return name_failures(found.table)
 
 
 def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...], list[str], list[str]]":
@@ -160,9 +162,9 @@ def _gaps(found: "Answer", column: str) -> "tuple[GroupGap, ...]":
     return group_gaps_of(found, column) if column else ()
 
 
-def _failures(found: "Answer") -> int:
-    """Name the failed cases; the exit code."""
-    failed = found.table.loc[found.table["status"] == "failed", ["checkpoint", "case_id", "error"]].drop_duplicates()
+def name_failures(table: "pd.DataFrame") -> int:
+    """Name the failed cases of a table of results; the exit code."""
+    failed = table.loc[table["status"] == "failed", ["checkpoint", "case_id", "error"]].drop_duplicates()
     for checkpoint, case_id, reason in failed.head(MOST_FAULTS).itertuples(index=False, name=None):
         complain(f"{checkpoint}: {reason}" if repr(case_id) in reason else f"{checkpoint}, case {case_id!r}: {reason}")
     if len(failed) > MOST_FAULTS:

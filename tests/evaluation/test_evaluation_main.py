@@ -176,6 +176,12 @@ def test_a_long_csv_is_imported_once(tmp_path, capsys):
     assert "no summary.json of a version that is known" in capsys.readouterr().err
 
 
+def test_a_case_that_one_checkpoint_of_an_import_lacks_is_named(tmp_path, capsys):
+    (tmp_path / "wide.csv").write_text("case,checkpoint,dice\na,net,0.9\na,other,0.8\nb,net,0.7\n")
+    assert main(["import", str(tmp_path / "wide.csv"), "--format", "wide", "--output", str(tmp_path / "out")]) == 1
+    assert "other, case 'b': The imported file holds no value for this case." in capsys.readouterr().err
+
+
 def test_what_is_imported_can_stand_beside_a_checkpoint(make_test_set, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MEDSEG_TEST_SETS_DIR", str(tmp_path / "sets"))
     dataset = make_test_set("sets/squares") / "dataset.json"
