@@ -6,10 +6,10 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import socket
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,11 +38,15 @@ from evaluation.ui.link_events import Links
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
-from medseg_demo.settings import Settings
+from medseg_demo.settings import PUBLIC, Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header
 from medseg_demo.ui.models_tab import ModelsTab
+from medseg_demo.ui.public.edge import edge_options
+from medseg_demo.ui.public.folder import server_folder
+from medseg_demo.ui.public.login import asks_hub, hub_user, read_accounts
+from medseg_demo.ui.public.page import Gate, Page
 from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.tab import SegmentTab
 from medseg_demo.ui.session import LIFETIME_S, Sessions
@@ -52,7 +56,9 @@ from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
 
 EVALUATIONS_AT_ONCE = 2  # each has processes that score
 SCRIPTS = (PAGE_SCRIPT, SERVER_SCRIPT)  # run when the page is there
-PATIENCE_S = 2.0  # what runs have to end in when the server ends
+PATIENCE_S = 1.5  # what runs have to end in when the server ends
+# How services, terminals and people end it; a closed terminal is unknown to Windows.
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
 def build_app(
@@ -61,7 +67,8 @@ def build_app(
     example: Example | None = None,
     comparison: ComparisonExample | None = None,
     sessions: Sessions | None = None,
-) -> gr.Blocks:
+    hosts: Collection[str] = (),
+) -> Page:
     """The page with its tabs and the web API, ready for ``launch``.
 
     Args:
@@ -69,13 +76,15 @@ def build_app(
         example: What the first paint shows; None computes it when the first visitor comes.
         comparison: Likewise, of the Compare tab.
         sessions: Those of the page, for who ends them.
+        hosts: Names under which it is served, beside those of this computer.
     """
     example = example or Example(Engine(settings))
     comparison = comparison or ComparisonExample(example)
     engine = example.engine
     evaluations = Turns(small=EVALUATIONS_AT_ONCE)
-    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
-        sessions = (sessions or Sessions()).add_state()
+    sessions = sessions or Sessions(max_runs=settings.max_jobs)
+    with Page(title=texts.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, LIFETIME_S)) as page:
+        page.gate = Gate(settings, sessions.add_state(), hosts)
         header = Header(engine, sessions)
         links = Links(engine)
         with gr.Tabs() as tabs:
@@ -84,7 +93,7 @@ def build_app(
             with gr.Tab(COMPARE_TAB, id="compare") as compare:
                 compare_tab = CompareTab(engine, sessions, comparison)
             with gr.Tab(EVALUATE_TAB, id="evaluate"):
-                evaluate_tab = EvaluateTab(engine, sessions, evaluations)
+                evaluate_tab = EvaluateTab(engine, sessions, evaluations, links.place)
             with gr.Tab(texts.MODELS_TAB, id="models"):
                 models_tab = ModelsTab(engine)
         # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
@@ -104,7 +113,10 @@ def build_app(
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
-    """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs."""
+    """What ``launch`` is told, so that nothing is recorded, served or fetched beyond what the page needs.
+
+    Its ``app_kwargs`` hold the edge of the server, without which the gate of the page knows no uploads.
+    """
     return {
         "theme": make_theme(),
         "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
@@ -119,6 +131,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
         "max_threads": THREADS,
+        "app_kwargs": edge_options(),
     }
 
 
@@ -138,17 +151,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 2 where a setting cannot be used.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in ENDINGS:
+        signal.signal(ending, signal.default_int_handler)
     _share_heaps()
     try:
         options = _parser().parse_args(arguments)
-        settings = _settings(options)
-        with _temporary_folder():
+        settings, accounts = _settings(options), read_accounts(options.auth)
+        with server_folder():
             example = Example(Engine(settings))
             comparison = ComparisonExample(example)
-            sessions = Sessions()
-            page = build_app(settings, example=example, comparison=comparison, sessions=sessions)
-            _launch(page, options.host, options.port, settings)
+            sessions = Sessions(max_runs=settings.max_jobs)
+            page = build_app(settings, example=example, comparison=comparison, sessions=sessions, hosts=_hosts(options))
+            _launch(page, options, settings, accounts)
             comparison.start()  # which waits for the example first
             _wait_for_the_end(page, sessions)
     except KeyboardInterrupt:
@@ -159,15 +173,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _launch(page: gr.Blocks, host: str, port: int, settings: Settings) -> None:
-    """Serve the page.
+def _launch(page: Page, options: argparse.Namespace, settings: Settings, accounts: Sequence[tuple[str, str]]) -> None:
+    """Serve the page, to those who log in where there are accounts.
 
     Raises:
         OptionError: It cannot be reached there.
         OSError: The port is taken.
     """
+    page.asks_hub = asks_hub() and not accounts
+    login: dict[str, Any] = {"auth_dependency": hub_user} if page.asks_hub else {"auth": list(accounts) or None}
+    host, port = options.host, options.port
     try:
-        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(settings))
+        page.launch(
+            server_name=host, server_port=port, root_path=options.root_path, prevent_thread_lock=True,
+            **login, **launch_options(settings),
+        )  # fmt: skip
     except ValueError as error:  # how Gradio says that it does not reach its own page
         page.close(verbose=False)
         raise OptionError(
@@ -176,23 +196,14 @@ def _launch(page: gr.Blocks, host: str, port: int, settings: Settings) -> None:
         ) from error
 
 
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[None]:
-    """Uploads, results and whatever is unpacked lie in one folder, closed to other users and deleted at the end."""
-    with tempfile.TemporaryDirectory(prefix="medseg-", ignore_cleanup_errors=True) as folder:
-        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = None
-
-
 def _wait_for_the_end(page: gr.Blocks, sessions: Sessions) -> None:
     """Return a moment after an interrupt, when no run writes any more."""
     try:
         while page.is_running:
             time.sleep(0.1)
     finally:
+        for ending in ENDINGS:  # a second one would keep the files from being deleted
+            signal.signal(ending, signal.SIG_IGN)
         sessions.end_all(patience_s=PATIENCE_S)
         page.close(verbose=False)
 
@@ -204,7 +215,13 @@ def _settings(options: argparse.Namespace) -> Settings:
         "results_dir": options.results,
     }
     given = {name: folder for name, folder in folders.items() if folder is not None}
-    return replace(Settings.from_environment(), **given)
+    return replace(Settings.from_environment(defaults=PUBLIC if options.public else {}), **given)
+
+
+def _hosts(options: argparse.Namespace) -> list[str]:
+    """The names of the page: the one it is bound to, this computer's, a Space's, and those that were given."""
+    space = os.environ.get("SPACE_HOST", "").split(",")
+    return [name.strip() for name in (options.host, socket.gethostname(), *space, *options.allow_host) if name.strip()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -215,6 +232,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoints", type=Path, metavar="DIR", help="the folder of checkpoint folders")
     parser.add_argument("--test-sets", type=Path, metavar="DIR", help="the folder of test-set folders")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where evaluation results are kept")
+    parser.add_argument(
+        "--public", action="store_true", default=on_space, help="the limits of a page that strangers reach"
+    )
+    parser.add_argument(
+        "--auth",
+        action="append",
+        default=[],
+        metavar="USER:FILE",
+        help="an account, with its password in a file; repeatable",
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name the page is opened under; repeatable"
+    )
+    parser.add_argument("--root-path", default="", metavar="PATH", help="where a proxy shows the page, such as /demo")
     return parser
 
 

@@ -1,17 +1,21 @@
 """One visitor's session: what was given and what came out, tab by tab, the folder, and the runs that go on.
 
 It lives in ``gr.State``, so nothing here is shared between visitors. It ends when the page is closed or the state
-expires: its runs are cancelled within a batch, and its folder is deleted.
+expires: its runs are cancelled within a batch, and its folder is deleted. The folder's name cannot be guessed from that
+of the session: who knows a file's path was told it.
 """
 
-import re
+import hashlib
+import secrets
 import shutil
+import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -19,13 +23,19 @@ import gradio as gr
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
+from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled, Job, Turns, Waiting
+from medseg_demo.ui.public import texts
+from medseg_demo.ui.public.runs import Runs
+from medseg_demo.ui.public.uploads import LIFETIME_S, Place
+from medseg_demo.ui.public.visitors import client_of, visitor_of
 
-LIFETIME_S = 3600
 SESSIONS = "medseg-sessions"
+KEY = secrets.token_bytes(32)  # of this process
+API = "api"  # in place of a tab
 
 Part = TypeVar("Part")
 
@@ -44,6 +54,18 @@ class Running:
         self.visitor_left = False
         self.stopped = threading.Event()
         self._jobs: list[Job] = []
+
+    @contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """A folder of its own in the session's, for what a call of the web API answers; it goes if the call fails."""
+        place = folder_of(self.owner)
+        place.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=place))
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     @contextmanager
     def job(self, turns: Engine | Turns, *, is_large: bool = False, waiting: Waiting | None = None) -> Iterator[Job]:
@@ -112,9 +134,13 @@ class Session:
 
     Attributes:
         owner: The hash under which Gradio knows the page; two browser tabs have two.
+        client: By whom its runs are counted.
+        runs: Those of all sessions, once one of their events was handled.
     """
 
     owner: str = ""
+    client: str = ""
+    runs: Runs | None = None
     _parts: dict[type, Any] = field(default_factory=dict)
     _running: list[Running] = field(default_factory=list)
 
@@ -128,20 +154,25 @@ class Session:
 
         It lies in Gradio's own temporary folder, from where Gradio serves files without another copy.
         """
-        folder = self._place
+        folder = folder_of(self.owner)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @contextmanager
     def running(self, tab: str) -> Iterator[Running]:
-        """A run, from the press of its button to its end."""
+        """A run, from the press of its button to its end.
+
+        Raises:
+            gr.Error: The visitor has as many as are let in at once.
+        """
         running = Running(tab, self.owner)
         self._running.append(running)
         try:
-            yield running
+            with self.runs.counted(self.owner, self.client) if self.runs else nullcontext():
+                yield running
         finally:
             self._running.remove(running)
-            if running.visitor_left and not self._running:
+            if running.visitor_left and not self._running and tab != API:
                 self._delete_files()  # what it wrote while the session ended
 
     @property
@@ -162,12 +193,21 @@ class Session:
             running.cancel()
         self._delete_files()
 
-    @property
-    def _place(self) -> Path:
-        return Path(get_upload_folder()) / SESSIONS / (re.sub(r"[^A-Za-z0-9]", "", self.owner) or "none")
-
     def _delete_files(self) -> None:
-        shutil.rmtree(self._place, ignore_errors=True)
+        shutil.rmtree(folder_of(self.owner), ignore_errors=True)
+
+
+@dataclass
+class _Known:
+    """What is known of a session by its hash.
+
+    Attributes:
+        visitor: Who began it.
+        used: When its last event came.
+    """
+
+    visitor: str
+    used: float
 
 
 class Sessions:
@@ -175,25 +215,59 @@ class Sessions:
 
     Attributes:
         state: Holds each visitor's session, once it was added to a page.
+        runs: Those of all sessions.
+
+    Args:
+        max_runs: Most runs of one visitor at once.
+        clock: Seconds.
     """
 
     state: gr.State
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_runs: int = 64, clock: Callable[[], float] = time.monotonic) -> None:
+        self.runs = Runs(max_runs, clock)
+        self._clock = clock
         self._open: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._known: dict[str, _Known] = {}
+        self._on_end: list[Callable[[str], None]] = []
         self._lock = threading.Lock()
 
     def add_state(self) -> "Sessions":
         """Add the state to the open page."""
-        self.state = gr.State(Session(), time_to_live=LIFETIME_S, delete_callback=Session.end)
+        self.state = gr.State(Session(), time_to_live=LIFETIME_S, delete_callback=lambda one: self._forget(one.owner))
         return self
+
+    def on_end(self, delete: Callable[[str], None]) -> None:
+        """Have something done when a session ends, with its hash."""
+        self._on_end.append(delete)
+
+    def claim(self, owner: str, visitor: str) -> None:
+        """Note an event of a session.
+
+        Raises:
+            OptionError: Another visitor began it.
+        """
+        with self._lock:
+            known = self._known.setdefault(owner, _Known(visitor, 0.0))
+            if owner and known.visitor != visitor:
+                raise OptionError(texts.NOT_YOUR_SESSION)
+            known.used = self._clock()
+
+    def is_of(self, owner: str, visitor: str) -> bool:
+        """Whether a session is this visitor's, or nobody's yet."""
+        known = self._known.get(owner)
+        return not owner or known is None or known.visitor == visitor
 
     def opened(self, session: Session, request: gr.Request) -> Session:
         """The session of an event, with its hash."""
         if not session.owner:
             session.owner = request.session_hash or ""
+            session.client, session.runs = client_of(request), self.runs
             with self._lock:
                 self._open.add(session)
+                self._known.setdefault(
+                    session.owner, _Known(visitor_of(getattr(request, "cookies", {})), self._clock())
+                )
         return session
 
     def of_client(self, request: gr.Request | None) -> Session:
@@ -203,6 +277,7 @@ class Sessions:
     def end(self, request: gr.Request) -> None:
         """End those of a page that was closed."""
         self._end(lambda session: session.owner == request.session_hash)
+        self._forget(request.session_hash or "")
 
     def end_all(self, *, patience_s: float = 0.0) -> None:
         """End every session, since the server ends, and wait so long for their runs to be over."""
@@ -210,6 +285,39 @@ class Sessions:
         deadline = time.monotonic() + patience_s
         while any(session.is_running for session in ended) and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    @property
+    def busy(self) -> set[str]:
+        """The sessions that have a run which goes on."""
+        return self.runs.busy
+
+    def places(self) -> list[Place]:
+        """The results of sessions that nothing runs in, which may be deleted to make room."""
+        with self._lock:
+            finished = {owner: known.used for owner, known in self._known.items() if owner not in self.busy}
+        found = []
+        for owner, used in finished.items():
+            size = _bytes_in(folder := folder_of(owner))
+            if size:
+                found.append(Place(used, size, partial(shutil.rmtree, folder, ignore_errors=True)))
+        return found
+
+    def sweep(self) -> list[str]:
+        """End what nobody has used for an hour; the hashes of the ended sessions."""
+        limit, busy = self._clock() - LIFETIME_S, self.busy
+        with self._lock:
+            old = [owner for owner, known in self._known.items() if known.used < limit and owner not in busy]
+        for owner in old:
+            self._forget(owner)
+        return old
+
+    def _forget(self, owner: str) -> None:
+        with self._lock:
+            self._known.pop(owner, None)
+        self._end(lambda session: session.owner == owner)
+        shutil.rmtree(folder_of(owner), ignore_errors=True)
+        for delete in self._on_end:
+            delete(owner)
 
     def _end(self, wanted: Callable[[Session], bool]) -> list[Session]:
         with self._lock:
@@ -229,6 +337,16 @@ def client_has_gone() -> bool:
         return False
     event = page._queue.event_ids_to_events.get(event_id)
     return event is not None and not event.alive
+
+
+def folder_of(owner: str) -> Path:
+    """Where the files of a session lie, in Gradio's own folder."""
+    name = hashlib.blake2b(owner.encode(), key=KEY, digest_size=16).hexdigest()
+    return Path(get_upload_folder()) / SESSIONS / name
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def known_folder(folder: Path) -> PurePath:

@@ -1,0 +1,232 @@
+"""The edge of the server: what every request is asked, and every answer gets, before and after Gradio.
+
+Pure ASGI, so that streams of events pass through as they are. Given to ``launch`` as ``app_kwargs``, which puts it
+inside of Gradio's own middleware and around all of its routes.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from medseg_demo.ui.public import texts
+from medseg_demo.ui.public.bodies import watched, watched_event
+from medseg_demo.ui.public.login import hub_page, hub_user
+from medseg_demo.ui.public.page import Gate, Page
+from medseg_demo.ui.public.uploads import MEBIBYTE, Refused
+from medseg_demo.ui.public.visitors import client_of, new_cookie, visitor_of
+
+API = "/gradio_api"
+UPLOAD = f"{API}/upload"
+SWEEP_EVERY_S = 60.0
+FIRST_S = 1  # when a full queue has moved on
+FORM_BYTES = 2**20  # of the form around the files of an upload
+
+# What this page has no use for: fetching addresses, streams of media, components' own servers, recordings, other pages.
+CLOSED = re.compile(
+    rf"{API}/(file=\s*\w[\w+.-]+:/|file/|proxy=|stream/|component_server|custom_component|process_recording|vibe|"
+    r"deep_link|dev/|profiling|runs|run-history|token)|/monitoring"
+)
+DOCUMENTS = re.compile(
+    rf"/|/config/?|{API}/(info|openapi\.json)/?"
+)  # large, of text, and without a suffix that says so
+NAMING = re.compile(rf"/|/config/?|{API}/info/?")  # what a client asks for first
+JOINING = re.compile(rf"{API}/(queue/join|call/.*|run/.*|api/.*)")
+SESSION = re.compile(rf"{API}/heartbeat/([^/]+)")
+# Whoever sends the request may write into these what he likes; Gradio believes them, or cuts files to pieces by them.
+IGNORED = (b"x-gradio-server", b"x-forwarded-prefix")
+IGNORED_FOR_FILES = (b"range", b"if-range")
+
+ANSWERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"content-security-policy": b"frame-ancestors 'self' https://huggingface.co",
+}
+
+
+def edge_options() -> dict[str, Any]:
+    """What ``launch`` is told as ``app_kwargs``."""
+    return {
+        "middleware": [Middleware(Edge)],
+        "routes": [Route(UPLOAD, take_upload, methods=["POST"])],
+        "lifespan": _sweeping,
+    }
+
+
+class Edge:
+    """Middleware around everything that a page answers. A page without a gate is left as it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self._compressed = app, GZipMiddleware(app, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        page = getattr(scope.get("app"), "blocks", None)
+        if not isinstance(page, Page) or page.gate is None or scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": HTTPStatus.NOT_FOUND})
+        else:
+            await self._answer(page, page.gate, scope, receive, send)
+
+    async def _answer(self, page: Page, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        scope = {**scope, "headers": _kept_headers(scope, gate)}
+        request = Request(scope)
+        try:
+            _check(request, page, gate)
+        except Refused as refused:
+            await _words(refused, as_json=path != UPLOAD)(scope, receive, send)
+            return
+        if page.asks_hub and path == "/" and hub_user(request) is None:
+            await hub_page()(scope, receive, send)
+            return
+        if path != UPLOAD:
+            receive = watched_event(receive)
+        app = self._compressed if DOCUMENTS.fullmatch(path) else self._app
+        await app(scope, receive, _marked(request, send))
+
+
+def _check(request: Request, page: Page, gate: Gate) -> None:
+    """Refuse what is not for this page.
+
+    Raises:
+        Refused: With what to do about it.
+    """
+    path, host, origin = request.scope["path"], request.headers.get("host", ""), request.headers.get("origin")
+    if not gate.hosts.serves(host):
+        raise Refused(421, texts.WRONG_HOST.format(host=host[:80]))
+    if origin is not None and not gate.hosts.takes(origin, request.headers.get("x-forwarded-host", host)):
+        raise Refused(403, texts.WRONG_ORIGIN.format(origin=origin[:80]))
+    if CLOSED.match(path):
+        raise Refused(404, texts.NOT_HERE)
+    named = SESSION.match(path)
+    session = named[1] if named else request.query_params.get("session_hash", "")
+    if not gate.sessions.is_of(session, visitor_of(request.cookies)):
+        raise Refused(403, texts.NOT_YOUR_SESSION)
+    if request.method == "POST" and path.startswith("/login"):
+        gate.logins.count(client_of(request))
+    if request.method == "POST" and JOINING.fullmatch(path) and len(page._queue) >= gate.settings.max_queued:
+        raise Refused(429, texts.QUEUE_FULL.format(seconds=FIRST_S), seconds=FIRST_S)
+
+
+def _kept_headers(scope: Scope, gate: Gate) -> list[tuple[bytes, bytes]]:
+    """The headers without those that would turn addresses in answers to somebody else's server."""
+    dropped = IGNORED + (IGNORED_FOR_FILES if scope["path"].startswith(f"{API}/file=") else ())
+    forwarded = Headers(scope=scope).get("x-forwarded-host", "").split(",")[0].strip()
+    if not gate.hosts.serves(forwarded):
+        dropped += (b"x-forwarded-host",)
+    return [(name, value) for name, value in scope["headers"] if name.lower() not in dropped]
+
+
+def _marked(request: Request, send: Send) -> Send:
+    """Send an answer with the headers that all have, and with a cookie where a client asks for the first time."""
+    is_new = NAMING.fullmatch(request.scope["path"]) is not None and not visitor_of(request.cookies)
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in ANSWERS.items():
+                headers[name.decode()] = value.decode()
+            if is_new:
+                headers.append("set-cookie", new_cookie(is_secure=_is_secure(request)))
+                headers["cache-control"] = "no-store"
+        await send(message)
+
+    return send_marked
+
+
+def _is_secure(request: Request) -> bool:
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", "").split(",")[0].strip())
+
+
+def _words(refused: Refused, *, as_json: bool) -> Response:
+    """The answer to what was refused; Gradio's page shows ``detail``, or what an upload says."""
+    headers = {"Retry-After": str(refused.seconds)} if refused.seconds is not None else {}
+    if as_json:
+        return JSONResponse({"detail": refused.words}, refused.status, headers)
+    return PlainTextResponse(refused.words, refused.status, headers)
+
+
+async def take_upload(request: Request) -> Response:
+    """Gradio's ``/upload`` with a folder for each, limits and an owner.
+
+    Returns:
+        The paths of the files, by which events may name them.
+    """
+    try:
+        return JSONResponse(await _uploaded(request))
+    except Refused as refused:
+        return _words(refused, as_json=False)
+
+
+async def _uploaded(request: Request) -> list[str]:
+    from gradio.route_utils import MultiPartException, upload_fn
+    from gradio.routes import file_upload_statuses
+
+    page: Page = request.app.get_blocks()
+    gate = page.gate
+    assert gate is not None
+    if not await _is_logged_in(request):
+        raise Refused(401, texts.LOG_IN)
+    limit_mb = gate.settings.max_session_mb
+    upload = await asyncio.to_thread(
+        gate.begin_upload, visitor_of(request.cookies), client_of(request), _claimed_size(request)
+    )
+    too_large = texts.UPLOAD_TOO_LARGE.format(limit=limit_mb)
+    receive = watched(request.receive, limit_mb * MEBIBYTE + FORM_BYTES, too_large)
+    upload_id = request.query_params.get("upload_id")
+    try:
+        files, *_ = await upload_fn(
+            Request(request.scope, receive), upload.folder, page.max_file_size or float("inf"), upload_id,
+            upload_progress=file_upload_statuses if upload_id else None,
+        )  # fmt: skip
+    except MultiPartException as error:
+        gate.uploads.delete(upload)
+        raise Refused(413 if "size" in error.message else 400, error.message) from None
+    except BaseException as error:
+        gate.uploads.delete(upload)
+        if isinstance(error, Refused) or not isinstance(error, Exception):
+            raise
+        raise Refused(400, texts.BROKEN_UPLOAD) from None
+    gate.uploads.finish(upload, files)
+    return list(files)
+
+
+def _claimed_size(request: Request) -> int:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) < 16 else 0
+
+
+async def _is_logged_in(request: Request) -> bool:
+    """Whether the page has no logins, or knows this one; as Gradio's own routes ask it."""
+    app: Any = request.app
+    if app.auth_dependency is not None:
+        return app.auth_dependency(request) is not None
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return app.auth is None or any(request.cookies.get(name) in app.tokens for name in names)
+
+
+@asynccontextmanager
+async def _sweeping(app: Any) -> AsyncIterator[None]:
+    """Delete what nobody uses any more, now and then, as long as the server runs."""
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            if (gate := app.get_blocks().gate) is not None:
+                await asyncio.to_thread(gate.sweep)
+
+    task = asyncio.create_task(sweep())
+    yield
+    task.cancel()

@@ -1,0 +1,136 @@
+"""A page that strangers may use: every event is looked at before Gradio touches anything that it names."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import BlockFunction
+from gradio.utils import get_upload_folder
+
+from medseg_demo.errors import OptionError
+from medseg_demo.settings import Settings
+from medseg_demo.ui.public import texts
+from medseg_demo.ui.public.hosts import Hosts
+from medseg_demo.ui.public.uploads import Often, Upload, Uploads
+from medseg_demo.ui.public.visitors import visitor_of
+from medseg_demo.ui.session import Sessions
+
+LOGINS_A_MINUTE = 10
+
+
+class Gate:
+    """What a page asks before it lets a request in.
+
+    Attributes:
+        settings: The limits.
+        hosts: The names under which the page is served.
+        sessions: Those of the page.
+        uploads: Whose each file is.
+        logins: How often each client tried a password.
+    """
+
+    def __init__(self, settings: Settings, sessions: Sessions, hosts: Collection[str] = ()) -> None:
+        self.settings, self.sessions, self.hosts = settings, sessions, Hosts(hosts)
+        self.uploads = Uploads(settings, lambda: Path(get_upload_folder()))
+        self.logins = Often(LOGINS_A_MINUTE)
+        sessions.on_end(self.uploads.end)
+
+    def begin_upload(self, visitor: str, client: str, size: int) -> Upload:
+        """Let an upload in.
+
+        Raises:
+            Refused: It is one too many, too large, or there is no room.
+        """
+        return self.uploads.begin(visitor, client, size, self.sessions.places(), self.sessions.busy)
+
+    def admit(
+        self, visitor: str, session: str, blocks: Sequence[object], inputs: Sequence[object], more: object
+    ) -> None:
+        """Check one event: whose session it names, and every file, wherever it stands.
+
+        Args:
+            visitor: Who sent it.
+            session: The hash that it names; empty where it names none.
+            blocks: Its inputs' components.
+            inputs: What was sent for each.
+            more: What was sent about the event itself.
+
+        Raises:
+            OptionError: The session or a file is not this visitor's, or something else was sent for a file.
+        """
+        self.sessions.claim(session, visitor)
+        for block, value in zip(blocks, inputs, strict=False):
+            if isinstance(block, gr.File | gr.UploadButton):
+                _check_kind(block, value)
+        for path in _paths([*inputs, more]):
+            self.uploads.claim(path, session, visitor)
+
+    def sweep(self) -> None:
+        """Delete what nobody has used for an hour."""
+        self.uploads.sweep(self.sessions.busy)
+        self.sessions.sweep()
+
+
+class Page(gr.Blocks):
+    """Gradio's page behind a gate.
+
+    Every way to an event of Gradio's (the queue, ``/call``, ``/run``, ``/api``) ends in ``process_api``, before files
+    are looked for and addresses are fetched.
+    """
+
+    gate: Gate | None = None
+    asks_hub = False  # whether visitors log in by the Hugging Face Hub
+
+    @property
+    def expects_oauth(self) -> bool:
+        """Whether Gradio makes the routes of that login."""
+        return self.asks_hub
+
+    async def process_api(  # type: ignore[override]
+        self, block_fn: BlockFunction, inputs: list[Any], *args: Any, **named: Any
+    ) -> dict[str, Any]:
+        """Process an event that was let in.
+
+        Raises:
+            gr.Error: It was not.
+        """
+        request = named.get("request")
+        if self.gate is not None and isinstance(request, gr.Request) and named.get("iterator") is None:
+            event = named.get("event_data")
+            try:
+                self.gate.admit(
+                    visitor_of(request.cookies), named.get("session_hash") or "", block_fn.inputs, inputs,
+                    getattr(event, "_data", None),
+                )  # fmt: skip
+            except OptionError as error:
+                raise gr.Error(str(error), print_exception=False) from None
+        return await super().process_api(block_fn, inputs, *args, **named)
+
+
+def _check_kind(block: gr.File | gr.UploadButton, value: object) -> None:
+    """Refuse what is no file, or a list where one is wanted, which Gradio would not say in words."""
+    is_list = isinstance(value, list)
+    if is_list and block.file_count == "single":
+        raise OptionError(texts.ONE_FILE.format(label=block.label))
+    for one in value if isinstance(value, list) else [value] if value is not None else []:
+        if not (isinstance(one, dict) and isinstance(one.get("path"), str) and _meta(one) == "gradio.FileData"):
+            raise OptionError(texts.NO_FILE.format(label=block.label))
+
+
+def _meta(file: dict[str, Any]) -> object:
+    meta = file.get("meta")
+    return meta.get("_type") if isinstance(meta, dict) else None
+
+
+def _paths(value: object) -> Iterator[str]:
+    """Every path or address in what was sent, however deep."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            if "path" in one:
+                yield str(one["path"])
+            pending.extend(one.values())
+        elif isinstance(one, list | tuple):
+            pending.extend(one)
