@@ -53,6 +53,6 @@ def _report_options(options: argparse.Namespace) -> "ReportOptions":
         policy=policy_of(options),
         order=options.order,
         methods=method_texts(options),
-        column=options.by,
+        column=options.group,
         **{name: value for name, value in given.items() if value is not None},
     )

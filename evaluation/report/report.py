@@ -16,13 +16,22 @@ from evaluation.report import page
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.report.viewer import embedded_value, opening_slice
 from evaluation.results import tables
-from evaluation.results.answers import Answer, Question, answer, badness, names_in, worst_cases
+from evaluation.results.answers import (
+    Answer,
+    Question,
+    answer,
+    badness,
+    group_gaps_of,
+    names_in,
+    no_groups,
+    worst_cases,
+)
 from evaluation.results.figures import FIGURES, View, draw_figure
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
-from evaluation.results.table import Results, Run, merge, read_results
-from evaluation.results.words import comparison_sentence, metric_title, number, tolerance_words
-from evaluation.statistics import AS_MEASURED, Order, Policy
+from evaluation.results.table import Results, Run, merge, namesake_notes, read_results
+from evaluation.results.words import comparison_sentence, gap_sentence, metric_title, number, tolerance_words
+from evaluation.statistics import AS_MEASURED, Order, Policy, stratum_columns
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
 from medseg_demo.writing.whole import write_text
@@ -120,7 +129,7 @@ def write_report(
     sections = [_section(name, sources, options, numbers) for name in _chosen(results, options)]
     metrics = tuple(results.metrics)
     sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
-    write_text(Path(output), page.whole(options.title, [*map(page.note, NOTES)], sections))
+    write_text(Path(output), page.whole(options.title, [*map(page.note, (*NOTES, *namesake_notes(results)))], sections))
     return Path(output)
 
 
@@ -155,6 +164,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
         page.sentences("Is the difference real?", _sentences(found)),
+        *([page.sentences(tables.GROUPS, _groups(found, options.column))] if options.column else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),
         page.figures([_figure(figure.name, figure.title, found, options.column, numbers) for figure in FIGURES]),
         page.worst(_worst(found, sources, options.worst), _legend()),
@@ -199,7 +209,14 @@ def _sentences(found: Answer) -> list[str]:
     return sentences or [found.problem or "Only one checkpoint was scored here, so there is nothing to compare."]
 
 
+def _groups(found: Answer, column: str) -> list[str]:
+    unit = tables.unit_of(found, found.question.metric)
+    return [gap_sentence(gap, unit=unit) for gap in group_gaps_of(found, column)] or [no_groups(found, column)]
+
+
 def _figure(name: str, title: str, found: Answer, column: str, numbers: "count[int]") -> page.Plot:
+    if name == "groups" and column and column not in stratum_columns(found.table, found.metadata):
+        return page.Plot("", title, "", f"The column {column!r} does not divide the cases into groups.")
     try:
         drawn = draw_figure(name, found, View(column=column))
     except OptionError as error:

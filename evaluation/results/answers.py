@@ -24,7 +24,6 @@ from evaluation.statistics import (
     metric_values,
     policy_effects,
     rank_matrix,
-    stratum_columns,
     summarise,
 )
 from evaluation.statistics.policy import DIAGONAL
@@ -174,15 +173,22 @@ def _tolerances(results: Results, question: Question, checkpoints: set[str]) -> 
 
 
 def group_gaps_of(found: Answer, column: str) -> tuple[GroupGap, ...]:
-    """How far apart the groups of a metadata column are for each checkpoint, tested.
+    """How far apart the groups of a metadata column are for each checkpoint, tested; nothing where all cases are one.
 
     Raises:
-        OptionError: The column does not divide the cases.
+        OptionError: There is no such column.
     """
-    if column not in found.metadata or found.table[column].nunique() < 2:
-        columns = ", ".join(stratum_columns(found.table, found.metadata)) or "none"
-        raise OptionError(f"The column {column!r} does not divide the cases into groups. Columns that do: {columns}.")
+    if column not in found.metadata:
+        columns = ", ".join(found.metadata) or "none"
+        raise OptionError(f"The cases have no column {column!r}. Their columns: {columns}.")
+    if found.table[column].nunique() < 2:
+        return ()
     return group_gaps(found.table, found.question.metric, column, policy=found.question.policy)
+
+
+def no_groups(found: Answer, column: str) -> str:
+    """Why there is nothing to compare by a column that is the same for all cases."""
+    return f"All cases have {str(found.table[column].iloc[0])!r} as {column}: there are no groups to compare."
 
 
 def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:

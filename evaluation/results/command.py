@@ -61,7 +61,9 @@ def add_question(parser: argparse.ArgumentParser) -> None:
         "its DIR; default: what the names tell (fold_0, seed_0), or a column 'method'",
     )  # fmt: skip
     parser.add_argument("--no-methods", action="store_true", help="compare every run as it is")
-    parser.add_argument("--by", default="", metavar="COLUMN", help="test the gap between the groups of this column")
+    parser.add_argument(
+        "--group", "--by", default="", metavar="COLUMN", help="test the gap between the groups of this metadata column"
+    )
 
 
 def policy_of(options: argparse.Namespace) -> "Policy":
@@ -108,8 +110,9 @@ def _summarise(options: argparse.Namespace, settings: Settings) -> int:
 def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...], list[str], list[str]]":
     """The answer, the gaps between groups, what to know about the methods, and the metrics there are."""
     from evaluation.results import tables
-    from evaluation.results.answers import Question, answer
+    from evaluation.results.answers import Question, answer, group_gaps_of, no_groups
     from evaluation.results.methods import as_methods, chosen_methods, method_notes
+    from evaluation.results.table import namesake_notes
 
     runs, folders = _read(options.folders)
     results, made = as_methods(runs, chosen_methods(method_texts(options), runs, folders))
@@ -119,9 +122,13 @@ def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...],
         test_set, class_name=options.class_name, metric=metric, policy=policy_of(options), order=options.order
     )
     found = answer(results, question)
-    notes = method_notes(runs, [one for one in made if one.test_set == test_set], metric)
-    metrics = tables.shown_metrics(found, results.metrics)
-    return found, _gaps(found, options.by), notes, metrics
+    gaps = group_gaps_of(found, options.group) if options.group else ()
+    notes = [
+        *namesake_notes(results),
+        *method_notes(runs, [one for one in made if one.test_set == test_set], metric),
+        *([no_groups(found, options.group)] if options.group and not gaps else []),
+    ]
+    return found, gaps, notes, tables.shown_metrics(found, results.metrics)
 
 
 def _read(paths: list[Path]) -> "tuple[Results, dict[str, list[str]]]":
@@ -154,12 +161,6 @@ def _metric(wanted: str, results: "Results") -> str:
     if wanted and wanted not in present:
         raise OptionError(f"The results hold no metric {wanted!r}. They have: {', '.join(present)}.")
     return wanted or ("dice" if "dice" in present else present[0])
-
-
-def _gaps(found: "Answer", column: str) -> "tuple[GroupGap, ...]":
-    from evaluation.results.answers import group_gaps_of
-
-    return group_gaps_of(found, column) if column else ()
 
 
 def name_failures(table: "pd.DataFrame") -> int:

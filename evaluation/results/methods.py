@@ -20,14 +20,13 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics.table import METRICS
-from evaluation.results.table import IDENTITY, UNITS, Results, Run
+from evaluation.results.table import IDENTITY, NUMBERED, UNITS, Results, Run
 from evaluation.results.words import number
 from evaluation.statistics.policy import best, both_empty, worst
 from medseg_demo.errors import OptionError
 
 FOLD = re.compile(r"(?:^|[\s_/.-]+)fold[\s_-]?\d+(?!\d)", re.IGNORECASE)
 SEED = re.compile(r"(?:^|[\s_/.-]+)seed[\s_-]?\d+(?!\d)", re.IGNORECASE)
-NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there twice
 COLUMN = "method"
 NOT_GIVEN = " has no prediction. "  # in the reason of a case that a folder of predictions does not hold
 MOST_NAMED = 5

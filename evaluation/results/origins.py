@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.results.table import Results, Run
+from evaluation.results.table import NUMBERED, Results, Run
 from evaluation.runs.cases import read_case
 from evaluation.runs.predictions import find_prediction
 from medseg_demo.errors import MedsegError, TestSetError
@@ -120,12 +120,17 @@ def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:
     """
     left, origins = list(found), Origins()
     for entry in merged.runs:
-        same = (one for one in left if replace(one[0], checkpoint=entry.checkpoint) == entry)
+        same = (one for one in left if _is_origin(one[0], entry))
         origin = next(same, None)
         if origin is not None:
             left.remove(origin)
         origins[entry.test_set, entry.checkpoint] = origin or (entry, None)
     return origins
+
+
+def _is_origin(run: Run, entry: Run) -> bool:
+    named = replace(run, checkpoint=entry.checkpoint, test_set=entry.test_set)
+    return named == entry and NUMBERED.sub("", entry.test_set) == NUMBERED.sub("", run.test_set)
 
 
 def available_test_sets(settings: Settings) -> tuple[str, ...]:
@@ -163,6 +168,7 @@ def open_case(
     Raises:
         MedsegError: The case is not here, or cannot be read.
     """
+    name = next((run.test_set for run, _ in runs.values()), name)  # its own, without what merging added
     test_set = find_test_set(name, settings)
     case = next((case for case in test_set.cases if case.case_id == case_id), None)
     if case is None:

@@ -47,7 +47,7 @@ def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] =
         "\n".join(board.notes),
         f"{classes.title}\n{_grid(classes)}",
         _listed("Is the difference real?", sentences),
-        _listed("Do the groups of cases differ?", [gap_sentence(one, unit=unit) for one in gaps]),
+        _listed(tables.GROUPS, [gap_sentence(one, unit=unit) for one in gaps]),
     ]
     return "\n\n".join(part for part in parts if part)
 

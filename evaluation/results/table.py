@@ -7,6 +7,7 @@ and UNITS, in this order. Every metric is float64: infinity is a miss, NaN is no
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from medseg_demo.writing.whole import write_text
 IDENTITY = ("test_set", "checkpoint", "case_id", "class_name", "status", "error")
 UNITS = ("distance_unit", "size_unit")
 FORMAT_VERSION = 1
+NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there twice
+VOLUME = "reference_volume"
 
 
 @dataclass(frozen=True)
@@ -136,11 +139,16 @@ def _arranged(
     return Results(table.reset_index(drop=True), runs, metadata, metrics)
 
 
-def merge(results: Sequence[Results]) -> Results:
+def merge(results: Sequence[Results], *, by_name: bool = False) -> Results:
     """Several results as one table.
 
     A run that is there twice, with equal scores, is taken once. Where two different runs bear the same names of
-    checkpoint and test set, the later checkpoint is renamed ``<name> (2)``, ``<name> (3)``, ….
+    checkpoint and test set, the later checkpoint is renamed ``<name> (2)``, ``<name> (3)``, …. So is a test set whose
+    files are others than those of an earlier one of its name.
+
+    Args:
+        results: At least one.
+        by_name: Whether test sets of one name are the same, whatever their files are.
 
     Raises:
         ResultsError: There is nothing to merge.
@@ -150,16 +158,18 @@ def merge(results: Sequence[Results]) -> Results:
     tables: list[pd.DataFrame] = []
     runs: list[Run] = []
     taken: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    namesakes = _Namesakes()
     for result in results:
         for run in result.runs:
             rows = _rows_of(result, run)
-            same_name = taken.setdefault((run.test_set, run.checkpoint), [])
+            test_set = run.test_set if by_name else namesakes.name(run, rows)
+            same_name = taken.setdefault((test_set, run.checkpoint), [])
             if any(rows.equals(other) for other in same_name):
                 continue
             same_name.append(rows)
             name = run.checkpoint if len(same_name) == 1 else f"{run.checkpoint} ({len(same_name)})"
-            tables.append(rows.assign(checkpoint=name))
-            runs.append(replace(run, checkpoint=name))
+            tables.append(rows.assign(test_set=test_set, checkpoint=name))
+            runs.append(replace(run, test_set=test_set, checkpoint=name))
     metadata = dict.fromkeys(name for result in results for name in result.metadata)
     metrics = dict.fromkeys(name for result in results for name in result.metrics)
     kept = tuple(name for name in metadata if name not in metrics)
@@ -167,6 +177,53 @@ def merge(results: Sequence[Results]) -> Results:
     for name in kept if len(runs) > 1 else ():
         _fill_by_case(merged.table, name)
     return merged
+
+
+class _Namesakes:
+    """Tells test sets of one name apart, by their hashes.
+
+    A split, a fold or a part of a test set has a hash of its own, too. So two hashes are one test set where the cases
+    are others, or where those that both have are of the same reference volumes, but not all cases are shared.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+        self._first: dict[str, list[pd.DataFrame]] = {}
+
+    def name(self, run: Run, rows: pd.DataFrame) -> str:
+        """What the test set of a run is called among those before it."""
+        key = run.test_set, run.test_set_hash
+        if run.test_set_hash and key not in self._names:
+            known = self._first.setdefault(run.test_set, [])
+            place = next((place for place, first in enumerate(known) if _may_be_one_test_set(first, rows)), len(known))
+            if place == len(known):
+                known.append(rows)
+            self._names[key] = run.test_set if place == 0 else f"{run.test_set} ({place + 1})"
+        return self._names.get(key, run.test_set)
+
+
+def _may_be_one_test_set(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether the rows of two runs, whose test sets have different hashes, can be of parts of the same one."""
+    cases = [set(rows["case_id"]) for rows in (one, other)]
+    if not cases[0] & cases[1]:
+        return True
+    if cases[0] == cases[1] or not all(VOLUME in rows for rows in (one, other)):
+        return False
+    keys = ["case_id", "class_name"]
+    both = one[[*keys, VOLUME]].merge(other[[*keys, VOLUME]], on=keys).dropna()
+    return bool(np.allclose(both[f"{VOLUME}_x"], both[f"{VOLUME}_y"]))
+
+
+def namesake_notes(results: Results) -> list[str]:
+    """Which test sets have one name and different files, in plain sentences."""
+    names = dict.fromkeys(run.test_set for run in results.runs)
+    pairs = ((name, NUMBERED.sub("", name)) for name in names)
+    return [
+        f"{name!r} is a test set of the same name as {first!r} with other files (by their hashes): the scores of the "
+        "two are not compared."
+        for name, first in pairs
+        if name != first and first in names
+    ]
 
 
 def _fill_by_case(table: pd.DataFrame, column: str) -> None:

@@ -20,6 +20,7 @@ from evaluation.statistics import FEWEST_CASES, FEWEST_GROUPS, Summary, summaris
 from evaluation.statistics.policy import DIAGONAL
 from medseg_demo.numbers import millions, percent, seconds
 
+GROUPS = "Do the groups of cases differ?"
 ROUGH_BELOW = 50
 COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "Misses", "Failed", "n/a")
 SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")

@@ -123,7 +123,7 @@ def put_together(parts: Sequence[Part], scores_of: ScoresOf, output: Path) -> Ru
             runs.append(_run(part, [scores for _, scores in scored], partial=partial))
     present = [collect(cases, runs)] if runs else []
     tables = [*_without(earlier, own), *present]
-    return RunTable(tables[0] if len(tables) == 1 else merge(tables), stopped, tuple(notes))
+    return RunTable(tables[0] if len(tables) == 1 else merge(tables, by_name=True), stopped, tuple(notes))
 
 
 def _result(part: Part, examined: ExaminedCase, scores: CaseScores) -> CaseResult:

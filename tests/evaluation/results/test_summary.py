@@ -92,7 +92,7 @@ def test_a_failed_case_is_named_with_its_reason(summary):
         (["--test-set", "other"], "no test set 'other'. They have: set"),
         (["--method", "A=none"], "There is no run 'none'"),
         (["--miss", "lots"], "--miss lots is not understood"),
-        (["--by", "age"], "does not divide the cases into groups. Columns that do: none"),
+        (["--group", "age"], "The cases have no column 'age'. Their columns: none"),
     ],
 )
 def test_what_cannot_be_used_is_refused(summary, options, problem):
@@ -111,9 +111,11 @@ def test_a_penalty_for_misses_gives_a_mean(summary):
 
 def test_groups_of_cases_are_tested_where_a_column_is_named(summary):
     site = ["N"] * 6 + ["S"] * 6
-    (gap,) = document(summary({"a": BASE}, "--json", "--by", "site", site=site))["gaps"]
+    (gap,) = document(summary({"a": BASE}, "--json", "--group", "site", site=site))["gaps"]
     assert (gap["lowest"], gap["highest"], gap["column"]) == ("N", "S", "site")
     assert "Kruskal–Wallis" in gap["sentence"]
+    same = document(summary({"a": BASE}, "--json", "--group", "site", site=["N"] * 12))
+    assert (same["gaps"], same["notes"]) == ([], ["All cases have 'N' as site: there are no groups to compare."])
 
 
 def test_the_text_says_the_same_sentences(summary):
@@ -129,6 +131,23 @@ def test_results_of_several_test_sets_are_not_mixed(summary, table_of, tmp_path,
     write_results(other, tmp_path / "b")
     assert main(["summary", str(tmp_path / "a"), str(tmp_path / "b")]) == 2
     assert "Name one with --test-set: set, elsewhere" in capsys.readouterr().err
+
+
+def test_test_sets_of_one_name_and_other_files_are_kept_apart(table_of, tmp_path, capsys):
+    for name, digest, scores in (("a", "1" * 64, BASE), ("b", "2" * 64, BASE), ("c", "1" * 64, BASE - 0.1)):
+        results = Results(table_of({name: scores}), (Run(name, "set", test_set_hash=digest),), (), ("dice",))
+        write_results(results, tmp_path / name)
+    folders = [str(tmp_path / name) for name in "abc"]
+    assert main(["summary", *folders]) == 2
+    assert "Name one with --test-set: set, set (2)" in capsys.readouterr().err
+    assert main(["summary", *folders, "--test-set", "set", "--json"]) == 0
+    found = document(capsys.readouterr())
+    assert [one["name"] for one in found["leaderboard"]] == ["a", "c"]
+    assert found["notes"][0].startswith("'set (2)' is a test set of the same name as 'set' with other files")
+    assert main(["report", *folders, "--output", str(tmp_path / "report.html")]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "<h2>set (2)</h2>" in text
+    assert "is a test set of the same name" in text
 
 
 def test_a_group_that_one_folder_knows_holds_for_the_other(summary, table_of, tmp_path, capsys):

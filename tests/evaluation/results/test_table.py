@@ -12,6 +12,7 @@ from evaluation.results.table import (
     IDENTITY,
     UNITS,
     CaseResult,
+    Results,
     Run,
     collect,
     json_ready,
@@ -170,3 +171,23 @@ def test_statistics_and_plots_never_import_torch():
     code = "import evaluation.results.table, evaluation.statistics, evaluation.plots, evaluation.results.imports, sys\n"
     code += "print('torch' in sys.modules or 'gradio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def named(table, digest, checkpoint):
+    rows = table.assign(checkpoint=checkpoint)
+    return Results(rows, (Run(checkpoint, "set", test_set_hash=digest),), (), ("dice", "reference_volume"))
+
+
+def test_parts_of_one_test_set_stay_together_though_their_hashes_differ(table_of):
+    whole = table_of({"a": [0.5, 0.6, 0.7, 0.8]})
+    other = whole.assign(reference_volume=whole["reference_volume"] + 1)
+    for rows, names in (
+        (whole[:2], ["set", "set"]),  # such as a split
+        (other[:2], ["set", "set (2)"]),
+        (other, ["set", "set (2)"]),
+        (whole, ["set", "set (2)"]),  # the same cases, and yet other files
+    ):
+        merged = merge([named(whole, "1", "a"), named(rows, "2", "b"), named(rows, "2", "c"), named(whole, "", "d")])
+        assert [run.test_set for run in merged.runs] == [*names, names[1], "set"]
+    folds = merge([named(whole[:2], "1", "a"), named(whole[2:], "2", "b")])
+    assert set(folds.table["test_set"]) == {"set"}
