@@ -1,9 +1,9 @@
 """The web API of the evaluation: ``/evaluate``, thin over the same functions as the page."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -15,7 +15,7 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.ui.api import checkpoint_names, client_run
-from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 
 if TYPE_CHECKING:
@@ -75,8 +75,6 @@ def evaluate_test_set(
         MedsegError: A name, the zip or the test set cannot be used.
         Cancelled: Its client has gone.
     """
-    from gradio.utils import get_upload_folder
-
     from evaluation.runs.request import RunOptions
     from evaluation.runs.runner import run
 
@@ -84,20 +82,16 @@ def evaluate_test_set(
     if not names:
         raise OptionError(texts.NOTHING_TO_SCORE)
     loaded = [engine.loaded(name) for name in names]
-    folder = Path(tempfile.mkdtemp(prefix="medseg-evaluate-", dir=_made(get_upload_folder())))
-    try:
-        source = _test_set_folder(engine, test_set, file, folder / "test_set")
+    running = running or Running(API, "")
+    with running.new_folder() as folder, TemporaryDirectory() as loose:
+        source = _test_set_folder(engine, test_set, file, Path(loose) / "test_set")
         found = read_test_set(source, split=split or None)
-        running = running or Running("api", "")
         outcome = run(
-            [found], loaded, folder / "run", options=RunOptions(workers=workers), settings=settings,
+            [found], loaded, Path(loose) / "run", options=RunOptions(workers=workers), settings=settings,
             progress=lambda _: running.check(), stop=running.stopped, engine=engine, owner=running.owner,
         )  # fmt: skip
         table = folder / "scores.csv"
-        shutil.copyfile(folder / "run" / "scores.csv", table)
-    finally:  # the scores stay; images and predictions do not
-        for name in ("test_set", "run"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copyfile(Path(loose) / "run" / "scores.csv", table)  # images and predictions do not stay
     return _as_json(outcome.results, outcome.failures), str(table)
 
 
@@ -128,8 +122,3 @@ def _as_json(results: "Results", failures: Sequence[str]) -> dict[str, object]:
         "failures": list(failures),
     }
     return json_ready(document)  # type: ignore[return-value]
-
-
-def _made(folder: str) -> str:
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return folder

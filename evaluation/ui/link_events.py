@@ -1,29 +1,33 @@
-"""What happens when the page is opened by a link: the right tab comes up, with what the link names."""
+"""What happens when the page is opened by a link, and when the visitor goes back and forward.
 
-from collections.abc import Iterator
+The right tab comes up, with what the address names; the address follows the tab, and the run and case of Evaluate.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from evaluation.ui.evaluate.components import html
 from evaluation.ui.evaluate.messages import message
-from evaluation.ui.links import Link, read_link
-from medseg_demo.errors import OptionError
+from evaluation.ui.links import TABS, Link, read_link
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
 from medseg_demo.ui.segment import handlers, run_handlers
 from medseg_demo.ui.segment.state import Choices, Work
 from medseg_demo.ui.segment.tab import SegmentTab
 from medseg_demo.ui.session import Running
-from medseg_demo.ui.tab import QUICK, Call, Updates
+from medseg_demo.ui.tab import LATEST, QUICK, Call, Updates
 
 if TYPE_CHECKING:
     from evaluation.ui.compare.tab import CompareTab
     from evaluation.ui.evaluate.tab import EvaluateTab
 
 REFUSED_TITLE = "This link cannot be opened"
-TABS = {"segment": "segment", "compare": "compare", "run": "evaluate"}  # kinds of links, ids of tabs
+TELL_TAB = '() => document.dispatchEvent(new CustomEvent("medseg-tab", {{ detail: {id} }}))'
 
 
 class Links:
@@ -31,30 +35,45 @@ class Links:
 
     Args:
         engine: Knows what may be named.
+
+    Attributes:
+        place: What the Evaluate tab shows, for the browser's address. Events: ``place.go(handler)``: the visitor went
+            back or forward; ``event.parameters`` are those of the address, ``event.visit`` numbers the visits.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        script = resources.files("evaluation.ui").joinpath("browser", "place.js").read_text(encoding="utf-8")
+        self.place = html("", html_template="", js_on_load=script, visible="hidden", elem_id="ms-place")
         self._notice = html(elem_id="ms-link", elem_classes="ev-note")
         self._asked = {kind: gr.Textbox(visible="hidden", elem_id=f"ms-link-{kind}") for kind in ("segment", "compare")}
 
     def connect(self, tabs: gr.Tabs, segment: SegmentTab, compare: "CompareTab", evaluate: "EvaluateTab") -> None:
         """Read the address once the Segment tab is filled, and let the tab that it names do its part."""
 
-        def read(request: gr.Request) -> dict[Any, object]:
+        def where(parameters: Mapping[str, str]) -> tuple[Link | None, dict[Any, object]]:
             try:
-                link = self._link(request)
+                link = read_link(parameters, self._engine)
             except Exception as error:
-                return {self._notice: markup.panel("warning", REFUSED_TITLE, [message(error)])}
-            if link is None:
-                return gr.skip()
-            asked = {self._asked[link.kind]: link.kind} if link.kind in self._asked else {}
-            return {self._notice: "", tabs: gr.Tabs(selected=TABS[link.kind]), **asked}
+                return None, {self._notice: markup.panel("warning", REFUSED_TITLE, [message(error)])}
+            return link, {self._notice: "", tabs: gr.Tabs(selected=link.tab if link else TABS[0])}
 
-        segment.loaded.then(read, None, [self._notice, tabs, *self._asked.values()], **QUICK)
+        def open_page(request: gr.Request) -> dict[Any, object]:
+            link, updates = where(dict(request.query_params))
+            if link is None and tabs in updates:  # nobody is taken away from the tab that was chosen meanwhile
+                return gr.skip()
+            return updates | ({self._asked[link.tab]: link.tab} if link and link.sample else {})
+
+        def travel(event: gr.EventData) -> dict[Any, object]:
+            return where(event.parameters)[1]
+
+        segment.loaded.then(open_page, None, [self._notice, tabs, *self._asked.values()], **QUICK)
+        self.place.go(travel, None, [self._notice, tabs], **LATEST)
+        evaluate.follow_address(self.place.go)
+        for tab in tabs.children:
+            tab.select(None, js=TELL_TAB.format(id=json.dumps(tab.id)))
         self._on_segment(segment)
         self._on_compare(compare)
-        self._on_run(evaluate)
 
     def _link(self, request: gr.Request) -> Link | None:
         return read_link(dict(request.query_params), self._engine)
@@ -62,32 +81,16 @@ class Links:
     def _on_segment(self, tab: SegmentTab) -> None:
         def open_link(call: Call, running: Running, choices: Choices) -> Iterator[Updates]:
             link = self._link(call.request)
-            return segment_sample(self._engine, call, running, link, choices) if link else iter(())
+            return segment_sample(self._engine, call, running, link, choices) if link and link.sample else iter(())
 
         tab.then_code(tab.run_after(self._asked["segment"].change, open_link, Choices))
 
     def _on_compare(self, tab: "CompareTab") -> None:
         def open_link(call: Call, running: Running) -> Iterator[Updates]:
             link = self._link(call.request)
-            return compare_sample(self._engine, call, running, link) if link else iter(())
+            return compare_sample(self._engine, call, running, link) if link and link.sample else iter(())
 
         tab.run_after(self._asked["compare"].change, open_link)
-
-    def _on_run(self, tab: "EvaluateTab") -> None:
-        def open_link(call: Call, board: Any) -> Updates:
-            if "run" not in call.request.query_params:
-                return {}
-            from evaluation.ui.evaluate.run_links import open_run
-
-            try:
-                link = self._link(call.request)
-            except OptionError:  # which ``read`` has told
-                return {}
-            return open_run(self._engine, board, link.run, link.case) if link else {}
-
-        # Not after the change of the link: the tab's own first paint must be over.
-        opened = tab.on(tab.loaded.then, open_link, "board", **QUICK)
-        tab.then_pictures(opened, parameter="run")
 
 
 def segment_sample(engine: Engine, call: Call, running: Running, link: Link, choices: Choices) -> Iterator[Updates]:

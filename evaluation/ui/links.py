@@ -1,21 +1,52 @@
 """Links into the page: the names that an address may hold, checked against those that there are.
 
-``?sample=NAME`` with ``&checkpoint=NAME`` or ``&compare=NAME,NAME``, or ``?run=FOLDER`` with ``&case=ID``. Nothing of a
-link is stored, and no path or other file can be named by one.
+``?sample=NAME`` with ``&checkpoint=NAME`` or ``&compare=NAME,NAME``; ``?run=FOLDER,FOLDER`` with ``&set=``,
+``&metric=``, ``&class=``, ``&case=ID`` and ``&checkpoint=NAME``; or ``?tab=NAME``. Nothing of a link is stored, and no
+path or other file can be named by one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from medseg_demo.errors import OptionError
 from medseg_demo.samples import Sample, list_samples
 from medseg_demo.segmenting.engine import Engine
 
-KEYS = ("sample", "checkpoint", "compare", "run", "case")
+TABS = ("segment", "compare", "evaluate", "models")
+KEYS = ("tab", "sample", "compare", "run", "set", "metric", "class", "case", "checkpoint")
 OWN = "mine/"  # what the links to a visitor's own runs begin with
 LONGEST = 60  # characters of a wrong name that are shown
 MOST = 4
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the Evaluate tab shows. What is empty is as the tab chooses it.
+
+    Attributes:
+        runs: The names of the runs' folders; of a visitor's own, which open in that visitor's browser alone, keys.
+        test_set: One of them.
+        metric: A metric.
+        class_name: A class; empty for all.
+        case: The case that is open; whether it exists is known once the runs are read.
+        checkpoint: Whose prediction of it is shown.
+    """
+
+    runs: tuple[str, ...] = ()
+    test_set: str = ""
+    metric: str = ""
+    class_name: str = ""
+    case: str = ""
+    checkpoint: str = ""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """As parameters of an address."""
+        said = {
+            "run": ",".join(self.runs), "set": self.test_set, "metric": self.metric, "class": self.class_name,
+            "case": self.case, "checkpoint": self.checkpoint,
+        }  # fmt: skip
+        return {key: value for key, value in said.items() if value}
 
 
 @dataclass(frozen=True)
@@ -23,18 +54,16 @@ class Link:
     """What an address asks for.
 
     Attributes:
-        kind: Which tab opens.
-        sample: The sample to segment; None for a run.
+        tab: Which tab opens.
+        sample: The sample to segment or compare; None for none.
         checkpoints: What segments it; empty for those that suit it.
-        run: The name of a run's folder; of a visitor's own, which opens in that visitor's browser alone, its key.
-        case: A case of it; empty for none. Whether it exists is known once the run is read.
+        place: What the Evaluate tab shows; None where it opens as it does without a link.
     """
 
-    kind: Literal["segment", "compare", "run"]
+    tab: str
     sample: Sample | None = None
     checkpoints: tuple[str, ...] = ()
-    run: str = ""
-    case: str = ""
+    place: Place | None = None
 
 
 def read_link(parameters: Mapping[str, str], engine: Engine) -> Link | None:
@@ -46,10 +75,11 @@ def read_link(parameters: Mapping[str, str], engine: Engine) -> Link | None:
     given = {key: str(parameters[key]) for key in KEYS if key in parameters}
     if not given:
         return None
-    if given.get("run", "").startswith(OWN):  # whether the visitor has it is known once the browser has told its name
-        return Link("run", run=given["run"], case=given.get("case", ""))
     if "run" in given:
-        return Link("run", run=_known(given["run"], "run", _run_names(engine)), case=given.get("case", ""))
+        others = (given.get(key, "") for key in ("set", "metric", "class", "case", "checkpoint"))
+        return Link("evaluate", place=Place(_runs(given["run"], engine), *others))
+    if "tab" in given:
+        return Link(_known(given["tab"], "tab", TABS))
     if "sample" not in given:
         raise OptionError("The link names no sample and no run. Add sample= or run= to it.")
     samples = {sample.name: sample for sample in list_samples()}
@@ -64,11 +94,13 @@ def read_link(parameters: Mapping[str, str], engine: Engine) -> Link | None:
     return Link("segment", sample, (_known(checkpoint, "checkpoint", usable),) if checkpoint else ())
 
 
-def _run_names(engine: Engine) -> list[str]:
-    """The runs that everybody may open; those of one visitor are none of them."""
+def _runs(text: str, engine: Engine) -> tuple[str, ...]:
+    """Names of runs; whether a visitor has those of one visitor is known once the browser has told its name."""
     from evaluation.ui.evaluate.run_folders import list_runs
 
-    return [folder.path.name for folder in list_runs(engine.settings, "")]
+    shared = [folder.path.name for folder in list_runs(engine.settings, "")]
+    names = [text] if text in shared else text.split(",")
+    return tuple(dict.fromkeys(name if name.startswith(OWN) else _known(name, "run", shared) for name in names))
 
 
 def _known(name: str, kind: str, known: Sequence[str]) -> str:

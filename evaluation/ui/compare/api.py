@@ -1,17 +1,16 @@
 """The web API of the comparison: ``/compare``, thin over the same functions as the page."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.ui.api import check_channels, checkpoint_names, client_run
-from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.api import check_channels, checkpoint_names, client_run, may_hold_volume
+from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 
 Answer = tuple[str, dict[str, object]]
@@ -116,17 +115,16 @@ def compare_on_file(
     request = Request.of(
         checkpoint_names(checkpoints), [reference] if reference else [], label_maps, classes, consensus
     )
-    # Inside Gradio's own folder files are served as they are, and deleted with the others.
-    folder = Path(tempfile.mkdtemp(prefix="medseg-compare-", dir=get_upload_folder()))
-    image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
-    running = running or Running("api", "")
+    running = running or Running(API, "")
     study = (Study(Path(file)),)
     with (
+        running.job(engine, is_large=may_hold_volume(Path(file), engine.settings)) as job,
         assigned(Given(study, study), request, engine.settings) as (_, (asked,)),
-        running.job(engine, is_large=image.is_volume) as job,
     ):
+        image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
         *_, found = compare_image(engine, image, asked, job, lambda *_: running.check())
     found = with_consensus(found, request.method)
-    files = write_comparison(found, folder)
-    archive = zip_files(files.paths, files.document.with_suffix(".zip"))
+    with running.new_folder() as folder, TemporaryDirectory() as loose:
+        files = write_comparison(found, Path(loose))
+        archive = zip_files(files.paths, folder / f"{files.document.stem}.zip")
     return str(archive), json_ready(to_document(found))  # type: ignore[return-value]

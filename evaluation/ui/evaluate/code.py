@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from evaluation.metrics import METRICS
 from evaluation.results.origins import find_test_set
 from evaluation.ui.evaluate.board import Board
-from evaluation.ui.evaluate.run_folders import Opened, RunFolder
+from evaluation.ui.evaluate.places import place_of
+from evaluation.ui.evaluate.run_folders import Opened
 from medseg_demo.errors import MedsegError
 from medseg_demo.settings import Settings
 from medseg_demo.ui.code import Code, program, shell
@@ -48,7 +49,7 @@ def board_code(board: Board, settings: Settings, address: str) -> dict[str, obje
     shown = shown_of(board.opened, board.answer.question.test_set)
     case = board.case.case_id if board.case else ""
     command = "\n".join([*run_lines(shown), *(case_lines(shown, case, settings) if case else [])])
-    link = link_of(board.opened.folders, shown.test_set, case, address)
+    link = f"{address}?{urlencode(place_of(board).parameters, safe='/,')}"
     return code_updates(Code(command, _program(shown, address), link))
 
 
@@ -110,14 +111,6 @@ def case_lines(shown: Shown, case_id: str, settings: Settings) -> list[str]:
     channels = ["--channels"] if len(case.channel_names) > 1 else []
     words = ["compare", *images, *channels, "--checkpoint", *shown.checkpoints[:3], "--reference", reference]
     return [shell("evaluation", [*words, "--output", f"results/{case_id}"])]
-
-
-def link_of(folders: tuple[RunFolder, ...], test_set: str, case: str, address: str) -> str:
-    """The address that opens the run that is on the page; a visitor's own opens in the visitor's browser alone."""
-    shared = [folder.path.name for folder in folders if folder.kind != "mine"]
-    own = [folder.key for folder in folders if folder.kind == "mine"]
-    name = test_set if test_set in shared else next(iter(own or (shared if len(shared) == 1 else [])), "")
-    return f"{address}?{urlencode({'run': name, **({'case': case} if case else {})}, safe='/')}" if name else ""
 
 
 def _program(shown: Shown, address: str) -> str:

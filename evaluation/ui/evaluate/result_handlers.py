@@ -12,25 +12,15 @@ from evaluation.plots import Theme
 from evaluation.results.answers import names_in, worst_cases
 from evaluation.results.origins import available_test_sets, find_test_set
 from evaluation.ui.evaluate import case_table, exports, fragments, gallery, texts, views
-from evaluation.ui.evaluate.board import Asked, Board, CaseKey, Latest
+from evaluation.ui.evaluate.board import Asked, Board, CaseKey
 from evaluation.ui.evaluate.case_handlers import closed
 from evaluation.ui.evaluate.messages import message
-from evaluation.ui.evaluate.run_folders import TOKEN, list_runs, open_runs
+from evaluation.ui.evaluate.run_folders import list_runs, open_runs
 from evaluation.ui.evaluate.views import Updates
 from medseg_demo.errors import MedsegError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
 from medseg_demo.ui.session import Running
-
-
-def open_tab(engine: Engine, visitor: str, theme: str) -> Updates:
-    """The tab as a visitor finds it: on the visitor's own runs, else on the reference runs, else empty."""
-    visitor = visitor if TOKEN.fullmatch(visitor) else ""
-    board = Board(visitor=visitor, latest=Latest(theme="dark" if theme == "dark" else "light"))
-    folders = list_runs(engine.settings, visitor)
-    first = views.first_runs(folders)
-    start = views.start_choices(engine, visitor, first)
-    return start | _open(engine, board, tuple(folder.key for folder in first), Asked())
 
 
 def choose_runs(engine: Engine, board: Board, keys: list[str], asked: Asked) -> Updates:

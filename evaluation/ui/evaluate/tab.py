@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Asked, Board, Choices
@@ -11,8 +12,8 @@ from evaluation.ui.evaluate.layout import lay_out
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui.code_view import CODE_PARTS
-from medseg_demo.ui.session import Running, Sessions
-from medseg_demo.ui.tab import QUICK, READING, Call, Tab, Updates, controls
+from medseg_demo.ui.session import Running, Session, Sessions
+from medseg_demo.ui.tab import LATEST, QUICK, READING, Call, Changes, Event, Tab, Updates, controls
 
 CASE = "case"  # runs that Stop leaves alone: predictions that are made again for a case, or for a report
 OPENING: dict[str, Any] = READING | {"concurrency_id": "open"}
@@ -40,10 +41,12 @@ class EvaluateTab(Tab):
         engine: Runs the checkpoints; its settings name the folders.
         sessions: Of the page.
         turns: Lets evaluations in.
+        place: The part that tells the browser what the tab shows.
     """
 
-    def __init__(self, engine: Engine, sessions: Sessions, turns: Turns) -> None:
-        super().__init__(engine, sessions, lay_out(engine.settings), button="evaluate", record=Choices)
+    def __init__(self, engine: Engine, sessions: Sessions, turns: Turns, place: gr.HTML) -> None:
+        parts = lay_out(engine.settings) | {"place": place}
+        super().__init__(engine, sessions, parts, button="evaluate", record=Choices)
         self._turns = turns
 
     def connect(self, page: gr.Blocks) -> None:
@@ -58,9 +61,31 @@ class EvaluateTab(Tab):
         self._on_export()
         self._on_code()
 
+    def changes(self, session: Session, updates: Updates) -> Changes:
+        """As of every tab; wherever the visitor's page changes, the address is told."""
+        if "board" in updates and "place" not in updates:
+            updates = {**updates, "place": self.handlers("places").told(updates["board"])}
+        return super().changes(session, updates)
+
+    def _outputs(self, names: tuple[str, ...]) -> list[Component]:
+        return super()._outputs(tuple(dict.fromkeys([*names, *(["place"] if "board" in names else [])])))
+
+    def follow_address(self, event: Event) -> None:
+        """Go where the address leads, after an event that tells its parameters and the number of the visit."""
+
+        def go(call: Call, board: Board, asked: Asked) -> Updates:
+            handlers, visit = self.handlers("places"), int(call.event.visit)
+            place = handlers.asked_place(self.engine, call.event.parameters)
+            updates = handlers.go(self.engine, board, asked, place) if place else {"board": board}
+            return {**updates, "place": handlers.told(updates["board"], visit)}
+
+        self.then_pictures(self.on(event, go, "board", Asked, **LATEST))
+
     def _on_start(self, page: gr.Blocks) -> None:
         def open_tab(call: Call, visitor: str, theme: str) -> Updates:
-            return self.handlers("result_handlers").open_tab(self.engine, visitor, theme)
+            places = self.handlers("places")
+            place = places.asked_place(self.engine, dict(call.request.query_params))
+            return places.open_tab(self.engine, visitor, theme, place)
 
         options = OPENING | {"show_progress": "hidden", "js": ON_LOAD}
         self.loaded = self.on(page.load, open_tab, "visitor", "theme", **options)
@@ -95,17 +120,10 @@ class EvaluateTab(Tab):
 
         return ask
 
-    def then_pictures(self, event: gr.events.Dependency, *, parameter: str = "") -> None:
-        """Give the worst cases their pictures after everything else is there.
-
-        Args:
-            event: What brought the cases.
-            parameter: Do so only where the page's address has it.
-        """
+    def then_pictures(self, event: gr.events.Dependency) -> None:
+        """Give the worst cases their pictures after everything else is there."""
 
         def add_pictures(call: Call, board: Board) -> Updates:
-            if parameter and parameter not in call.request.query_params:
-                return {}
             return self.handlers("result_handlers").add_pictures(self.engine, board)
 
         options = OPENING | {"show_progress": "hidden"}
@@ -124,8 +142,7 @@ class EvaluateTab(Tab):
         cases, outputs = self.parts["cases"], ("board", "cases")
         self.on(cases.sort, sort, "board", outputs=outputs, **QUICK)
         self.on(cases.turn_page, turn, "board", outputs=outputs, **QUICK)
-        latest = QUICK | {"trigger_mode": "always_last"}
-        self.on(self.parts["filter"].input, keep, "board", "filter", outputs=outputs, **latest)
+        self.on(self.parts["filter"].input, keep, "board", "filter", outputs=outputs, **LATEST)
 
     def _on_case(self) -> None:
         def open_picked(call: Call, board: Board, shown: Any) -> Updates:

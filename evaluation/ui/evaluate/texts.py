@@ -111,6 +111,11 @@ PREPARE = "Prepare file"
 FILES = "Files"
 CSV, PARQUET, JSON, YAML, REPORT = "CSV", "Parquet", "JSON", "Model index (YAML)", "Report (HTML)"
 
+NO_RUN_TITLE = "This run is not in this browser"
+NO_RUN = "The link opens a run of one visitor, in the browser where it was made, until it is deleted."
+NO_CASE_TITLE = "This case is not there"
+NO_CASE = "The run has no case {case!r}. Choose one in the table below."
+
 EMPTY_TITLE = "No results yet"
 EMPTY_TEXT = (
     "Choose a test set and a checkpoint on the left and press Evaluate. simulated-nuclei is always there; other test "

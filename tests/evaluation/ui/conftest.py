@@ -9,7 +9,7 @@ from PIL import Image
 import app
 from evaluation.results.table import Results, Run, write_results
 from evaluation.runs.predictions import keep_prediction
-from evaluation.ui.evaluate import result_handlers, run_folders
+from evaluation.ui.evaluate import places, run_folders
 from medseg_demo.image import Geometry, LabelMap
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
@@ -87,7 +87,7 @@ def volumes_run(settings: Settings, table_of) -> Path:
 @pytest.fixture
 def first_paint(engine: Engine, reference_runs: Path, squares_run: Path) -> dict[str, object]:
     """What the first paint of the tab is told."""
-    return result_handlers.open_tab(engine, VISITOR, "light")
+    return places.open_tab(engine, VISITOR, "light")
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from html import unescape
 from pathlib import Path
 
 from evaluation.__main__ import _parser
-from evaluation.ui.evaluate.board import CaseKey
+from evaluation.ui.evaluate.board import Asked, CaseKey
 from evaluation.ui.evaluate.code import Shown, board_code, case_lines, run_lines
-from evaluation.ui.evaluate.run_links import open_run
+from evaluation.ui.evaluate.places import go
+from evaluation.ui.links import Place
 
 ADDRESS = "http://127.0.0.1:7860/"
 
@@ -48,9 +49,9 @@ def test_the_page_has_code_and_a_link(engine, first_paint):
 
 
 def test_an_open_case_is_linked_and_compared(engine, first_paint, monkeypatch):
-    board = open_run(engine, first_paint["board"], "squares-run", "case_01")["board"]
+    board = go(engine, first_paint["board"], Asked(), Place(("squares-run",), case="case_01"))["board"]
     updates = board_code(board, engine.settings, ADDRESS)
-    assert f"{ADDRESS}?run=squares-run&case=case_01<" in unescape(updates["code_link"])
+    assert f"{ADDRESS}?run=squares-run&case=case_01&checkpoint=net<" in unescape(updates["code_link"])
     command = unescape(updates["code_command"]).partition("</pre>")[0].splitlines()[-1]
     options = _parser().parse_args(shlex.split(command)[3:])
     assert options.files == [Path("sets/squares/images/case_01.png")]
@@ -68,4 +69,4 @@ def test_the_link_of_a_visitors_run_names_no_visitor(engine, first_paint):
     mine = tuple(replace(folder, kind="mine") for folder in board.opened.folders)
     board = replace(board, opened=replace(board.opened, folders=mine), case=CaseKey("lungs", "one", "x"))
     link = unescape(board_code(board, engine.settings, ADDRESS)["code_link"])
-    assert f"{ADDRESS}?run=mine/lungs&case=x<" in link
+    assert f"{ADDRESS}?run=mine/lungs&case=x&checkpoint=one<" in link

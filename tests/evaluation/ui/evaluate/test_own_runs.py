@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from evaluation.results.table import Run
-from evaluation.ui.evaluate import own_runs, result_handlers
+from evaluation.ui.evaluate import own_runs, places
 from evaluation.ui.evaluate.board import Asked
 from evaluation.ui.evaluate.fragments import marks
 from evaluation.ui.evaluate.run_folders import Opened, list_runs
@@ -18,7 +18,7 @@ KEY = "mine/evaluation"
 def own(engine, settings, reference_runs, squares_run):
     """The tab as somebody finds it who has a run."""
     shutil.copytree(squares_run, settings.results_dir / "visitors" / VISITOR / "evaluation")
-    return result_handlers.open_tab(engine, VISITOR, "light")
+    return places.open_tab(engine, VISITOR, "light")
 
 
 def test_reference_runs_step_back_once_there_is_an_own_one(own):

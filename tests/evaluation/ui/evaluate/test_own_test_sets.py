@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.ui.evaluate import result_handlers, run_handlers
+from evaluation.ui.evaluate import places, result_handlers, run_handlers
 from evaluation.ui.evaluate.board import Asked, Choices
 from evaluation.ui.evaluate.own_test_sets import add_test_set
 from medseg_demo.errors import MedsegError
@@ -65,7 +65,7 @@ def test_a_test_set_that_was_brought_is_chosen_scored_and_its_pictures_are_shown
 
 def test_another_visitor_does_not_find_it(engine, first_paint, zipped, tmp_path):
     result_handlers.add_test_set(engine, first_paint["board"], str(zipped()), tmp_path / "session", [])
-    other = result_handlers.open_tab(engine, "f" * 32, "light")
+    other = places.open_tab(engine, "f" * 32, "light")
     assert "squares-2" not in str(other["test_sets"]["choices"])
 
 

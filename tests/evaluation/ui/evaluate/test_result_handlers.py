@@ -12,6 +12,7 @@ from evaluation.runs.predictions import keep_prediction
 from evaluation.ui.evaluate import result_handlers as handlers
 from evaluation.ui.evaluate.board import Asked, Board
 from evaluation.ui.evaluate.case_handlers import open_picked
+from evaluation.ui.evaluate.places import open_tab
 from medseg_demo.image import LabelMap
 from medseg_demo.ui.session import Running
 
@@ -32,7 +33,7 @@ def test_the_tab_opens_on_the_reference_runs(first_paint):
 
 def test_without_any_result_the_tab_says_what_to_do(engine, tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.ui.evaluate.run_folders.REFERENCE_RUNS", tmp_path / "none")
-    first_paint = handlers.open_tab(engine, "", "dark")
+    first_paint = open_tab(engine, "", "dark")
     assert "No results yet" in first_paint["status"]
     assert first_paint["board"].latest.theme == "dark"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.ui.evaluate import run_handlers, texts
+from evaluation.ui.evaluate import places, run_handlers, texts
 from evaluation.ui.evaluate.board import Asked, Choices
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui.session import Running
@@ -69,7 +69,7 @@ def test_no_visitor_sees_what_another_evaluated(engine, first_paint):
     from evaluation.ui.evaluate import result_handlers
 
     evaluate(engine, first_paint["board"], CHOICES)
-    other = result_handlers.open_tab(engine, "f" * 32, "light")
+    other = places.open_tab(engine, "f" * 32, "light")
     assert all(not value.startswith("mine/") for _, value in other["runs"]["choices"])
     stolen = result_handlers.choose_runs(engine, other["board"], ["mine/evaluation"], Asked())
     assert stolen["board"].opened is None

@@ -66,3 +66,32 @@ def test_run_then_a_click_on_a_point_opens_that_very_case(page, url):
     page.keyboard.press("Escape")
     page.locator("#ev-drawer").wait_for(state="hidden")
     assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []
+
+
+def test_back_and_a_reload_find_the_tab_the_run_and_the_case(page, url, squares_run):
+    page.goto(url)
+    expect(page.locator("#ms-segment")).to_be_visible()
+    page.get_by_role("tab", name="Evaluate").click()
+    expect(page).to_have_url(f"{url}?run=lungs")
+    choose(page, "Runs", "squares-run")
+    both = f"{url}?run=lungs%2Csquares-run&set="
+    expect(page).to_have_url(f"{both}lungs")
+    page.locator("#ev-test-set input").click()
+    page.get_by_role("option", name="squares", exact=True).click()
+    expect(page).to_have_url(f"{both}squares")
+    page.locator("#ev-cases").get_by_role("button", name="case_01").first.click()
+    expect(page).to_have_url(f"{both}squares&case=case_01&checkpoint=net")
+    page.reload()
+    expect(page.locator("#ev-case-head h2")).to_have_text("case_01")
+    page.go_back()
+    expect(page.locator("#ev-drawer")).to_be_hidden()
+    expect(page.locator("#ev-leaderboard")).to_contain_text("squares")
+    page.go_back()  # a test set is changed in place: one step leads to the runs of before
+    expect(page.locator("#ev-leaderboard")).to_contain_text("lungs")
+    expect(page).to_have_url(f"{url}?run=lungs")
+    page.go_back()
+    expect(page.locator("#ms-segment")).to_be_visible()
+    expect(page).to_have_url(url)
+    page.go_forward()
+    expect(page.locator("#ev-leaderboard")).to_be_visible()
+    expect(page).to_have_url(f"{url}?run=lungs")
