@@ -20,7 +20,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 # Read by PyTorch's threads when they begin: what waits for work leaves the processors to OpenVINO's threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-with contextlib.suppress(ImportError, RuntimeError):  # it does without neither a home nor an account
+with contextlib.suppress(ImportError, RuntimeError):  # it ends where there is no home
     import spaces  # noqa: F401 (a Space's GPU asks to be imported before torch)
 
 import gradio as gr
