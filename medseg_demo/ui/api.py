@@ -1,23 +1,23 @@
 """The web API: ``/segment`` and ``/checkpoints``, thin over the same functions as the page."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
-from medseg_demo.errors import OptionError
+from medseg_demo.errors import OptionError, ReadError
 from medseg_demo.models.catalog import to_records
 from medseg_demo.names import safe_stem
-from medseg_demo.reading import read_image
+from medseg_demo.reading import inspect_file, read_image
+from medseg_demo.reading.studies import is_zip
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled
+from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.faults import explain
-from medseg_demo.ui.session import Running, Sessions
+from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary
@@ -31,7 +31,7 @@ def client_run(
 ) -> Iterator[Running]:
     """The run of one call, which ends when its client goes away; what goes wrong is told in words."""
     try:
-        with sessions.of_client(request).running("api") as running:
+        with sessions.of_client(request).running(API) as running:
             yield running
     except Cancelled:
         raise gr.Error(texts.CANCELLED, print_exception=False) from None
@@ -185,8 +185,20 @@ def segment_file(
         raise OptionError(texts.NO_VOLUME.format(value=volume))
     check_channels(channels, volume)
     engine.entry(checkpoint)
-    image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
-    result = (running or Running("api", "")).segment(engine, image, checkpoint, options=options)
-    # Inside Gradio's own folder the file is served as it is, and deleted with the others.
-    folder = Path(tempfile.mkdtemp(prefix="medseg-", dir=get_upload_folder()))
-    return str(write_label_map(result.label_map, image, folder / safe_stem(image.name))), summary(result)
+    running = running or Running(API, "")
+    with running.job(engine, is_large=may_hold_volume(Path(file), engine.settings)) as job:
+        image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
+        result = engine.segment(image, checkpoint, options=options, progress=lambda *_: running.check(), job=job)
+    with running.new_folder() as folder:
+        return str(write_label_map(result.label_map, image, folder / safe_stem(image.name))), summary(result)
+
+
+def may_hold_volume(file: Path, settings: Settings) -> bool:
+    """Whether a file holds a volume by its header, so that its job is let in before anything large is unpacked.
+
+    A zip, which may hold a series, counts as one; what cannot be read does not.
+    """
+    try:
+        return len(inspect_file(file, settings=settings).layout.shape) > 2
+    except ReadError:
+        return is_zip(file, settings)
