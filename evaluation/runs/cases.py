@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,7 @@ PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
 OUTLINED = (*PICTURES, "NIfTI")
 
 Read = TypeVar("Read")
+ReadImage = Callable[..., MedicalImage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,15 @@ class CaseData:
         return self.image.geometry.spacing_mm or self.reference.geometry.spacing_mm
 
 
-def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settings, pixels: bool = True) -> CaseData:
+def read_case(
+    case: Case,
+    *,
+    class_names: Sequence[str] | None,
+    settings: Settings,
+    pixels: bool = True,
+    read: ReadImage | None = None,
+    reference: LabelMap | None = None,
+) -> CaseData:
     """Read a case's image and reference.
 
     Args:
@@ -51,21 +60,23 @@ def read_case(case: Case, *, class_names: Sequence[str] | None, settings: Settin
         settings: The limits.
         pixels: Whether the image itself is needed. Otherwise its outline will do, as far as the header says it; a case
             without an image has that of its reference.
+        read: What reads the image; None takes what ``pixels`` asks for.
+        reference: What was read and found to lie on the image before; None reads it.
 
     Raises:
         CaseError: A file cannot be read, the reference holds values that are no labels of these classes, or it does
             not lie on the image. Nothing is resized.
     """
-    read = read_case_image if pixels else read_outline
+    reader = read or (read_case_image if pixels else read_outline)
 
     @cache
     def image() -> MedicalImage:
-        return attempt(case, "image", lambda: read(case, settings=settings))
+        return attempt(case, "image", lambda: reader(case, settings=settings))
 
     if not case.image_paths and not pixels:
         reference = read_reference(case, class_names=class_names, settings=settings)
         return CaseData(_flat_image(reference.labels.shape, reference.geometry, case.mask_path), reference)
-    reference = read_reference(case, class_names=class_names, image=image, settings=settings)
+    reference = reference or read_reference(case, class_names=class_names, image=image, settings=settings)
     check_geometry(case, image(), reference)
     return CaseData(image(), reference)
 
@@ -98,6 +109,11 @@ def read_outline(case: Case, *, settings: Settings, formats: Collection[str] = O
         if found.format.name == "NIfTI" and "NIfTI" in formats and isinstance(place, Geometry):
             return _flat_image(layout.shape, place, path)
     return read_case_image(case, settings=settings)
+
+
+def outline_of(image: MedicalImage) -> MedicalImage:
+    """An image without its intensities."""
+    return replace(image, pixels=np.broadcast_to(np.zeros((), image.pixels.dtype), image.pixels.shape))
 
 
 def _flat_image(shape: tuple[int, ...], geometry: Geometry, path: Path) -> MedicalImage:

@@ -9,27 +9,25 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.runs.cases import (
     PICTURES,
     CaseData,
-    attempt,
     case_digest,
-    check_geometry,
     file_digests,
+    outline_of,
     read_case,
     read_outline,
-    read_reference,
 )
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
-from medseg_demo.reading.labels import BINARY_NOTE, find_present
+from medseg_demo.reading.labels import BINARY_NOTE, default_names, find_present
 from medseg_demo.settings import Settings
-from medseg_demo.test_sets.case import Case, read_case_image
+from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import TestSet, read_test_set
 
@@ -41,7 +39,7 @@ LARGEST_GAP = 8  # between label values that nobody named
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExaminedCase:
     """One case as the pre-flight found it.
 
@@ -51,7 +49,7 @@ class ExaminedCase:
         labels: The label values of its reference, in order and without the background.
         fault: Why it cannot be scored; None where nothing was found.
         stores_255: Whether its reference holds 0 and 255, which are read as 0 and 1.
-        data: What was read, where no network needs the image and memory allows to keep it; None otherwise.
+        data: The reference on the outline of its image, where memory allows to keep it; None otherwise.
     """
 
     case: Case
@@ -68,6 +66,11 @@ class ExaminedCase:
 
     def fault_for(self, class_names: Sequence[str]) -> str | None:
         """Why it cannot be scored for these classes; None where nothing was found."""
+        if self.fault is None and self.stores_255 and len(class_names) > 1:
+            return (
+                f"Case {self.case.case_id!r}: the reference holds the label 255, which is none of the classes "
+                f"({', '.join(class_names)}). Store labels as 1, 2, …"
+            )
         if self.fault is None and self.labels and self.labels[-1] > len(class_names):
             return (
                 f"Case {self.case.case_id!r}: the reference holds the label {self.labels[-1]}, but the classes are "
@@ -164,14 +167,13 @@ def examine(
         settings: The limits of the readers.
         progress: Called with (cases done, cases in all).
         stop: When it is set, the cases that are left are not looked at, and are missing from the result.
-        pixels: Whether the images themselves are needed. Otherwise their headers will do, and what is read is kept for
-            the scores, as far as memory allows.
+        pixels: Whether the images themselves are needed, so that volumes are read to their end. Otherwise headers do.
     """
     settings = settings or Settings()
-    keep = None if pixels else _Keep(KEPT_BYTES)
+    keep = _Keep(KEPT_BYTES)
     total = len(test_set.cases)
     examined: list[ExaminedCase] = []
-    for case in _mapped(lambda case: _examine_case(case, settings, keep), test_set.cases):
+    for case in _mapped(lambda case: _examine_case(case, settings, keep, pixels=pixels), test_set.cases):
         examined.append(case)
         if progress:
             progress(len(examined), total)
@@ -213,28 +215,23 @@ class _Keep:
         return fits
 
 
-def _examine_case(case: Case, settings: Settings, keep: _Keep | None) -> ExaminedCase:
+def _examine_case(case: Case, settings: Settings, keep: _Keep, *, pixels: bool) -> ExaminedCase:
     digests: tuple[bytes, ...] = ()
     labels: tuple[int, ...] = ()
     stores_255 = False
     try:
         digests = file_digests(case)
-        if keep is not None:
-            data = read_case(case, class_names=None, settings=settings, pixels=False)
-            reference = data.reference
-        else:
-            read = partial(read_outline, formats=PICTURES) if not case.channel_names else read_case_image
-            read = partial(read, case, settings=settings)
-            image = cache(lambda: attempt(case, "image", read))
-            reference = read_reference(case, class_names=None, image=image, settings=settings)
-        labels = tuple(value for value in find_present(reference.labels).tolist() if value)
-        stores_255 = BINARY_NOTE in reference.notes
-        if keep is not None:
-            kept = data if keep.takes(data) else None
-            return ExaminedCase(case, digests, labels, None, stores_255, kept)
-        check_geometry(case, image(), reference)
+        with_header = partial(read_outline, formats=PICTURES) if pixels and not case.channel_names else None
+        data = read_case(case, class_names=None, settings=settings, pixels=pixels, read=with_header)
+        labels = tuple(value for value in find_present(data.reference.labels).tolist() if value)
+        stores_255 = BINARY_NOTE in data.reference.notes
     except PassingCaseError:  # its own turn decides
         return ExaminedCase(case, digests, labels, None)
     except CaseError as error:
         return ExaminedCase(case, digests, labels, str(error))
-    return ExaminedCase(case, digests, labels, None, stores_255)
+    # Values that name themselves, as those of a DICOM SEG, mean others where a checkpoint names the classes.
+    is_final = (
+        case.labels is not None or not pixels or data.reference.class_names == default_names(data.reference.labels)
+    )
+    kept = replace(data, image=outline_of(data.image)) if is_final and keep.takes(data) else None
+    return ExaminedCase(case, digests, labels, None, stores_255, kept)

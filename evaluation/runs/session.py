@@ -4,9 +4,11 @@ import os
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
-from evaluation.runs.cases import read_case
+from evaluation.runs.cases import CaseData, read_case
 from evaluation.runs.log import RunLog
 from evaluation.runs.loop import work_off
 from evaluation.runs.predictions import copy_prediction, keep_prediction
@@ -59,6 +61,25 @@ class _Scored:
     trace: str = ""
 
 
+class _Reading:
+    """A case that is decoded once for all that predict it, and let go when they have."""
+
+    def __init__(self, users: int) -> None:
+        self._left, self._lock, self._data = users, threading.Lock(), dict[object, CaseData]()
+
+    def get(self, key: object, read: Callable[[], CaseData]) -> CaseData:
+        with self._lock:
+            if key not in self._data:
+                self._data[key] = read()
+            return self._data[key]
+
+    def release(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._data.clear()
+
+
 class RunSession:
     """Opens the output folder and works on cases; a context manager.
 
@@ -99,6 +120,7 @@ class RunSession:
         self._keys: dict[tuple[str, str, str], ScoreKey | None] = {}
         self._passing: dict[tuple[str, str, str], CaseScores] = {}
         self._warm: set[Predictor] = set()
+        self._readings: dict[ExaminedCase, _Reading] = {}
         self._reuse = options.reuse or output
         self._reused: ScoreStore | None = None
         if options.reuse and options.reuse.resolve() == output.resolve():
@@ -134,6 +156,7 @@ class RunSession:
         self._keys = {task.names: task.key for task in tasks}
         self.log.write("started", f"{len(tasks)} cases", f"process {os.getpid()}")
         left = [task for task in tasks if not self._is_done(task)]
+        self._readings = {case: _Reading(users) for case, users in Counter(task.examined for task in left).items()}
         pace = _Pace(len(tasks), len(left))
         self._progress(pace.after(0, len(self.failures), ""))
         done = work_off(left, self._work, at_once=self._at_once, stop=self._stop, initializer=self._initializer())
@@ -207,18 +230,26 @@ class RunSession:
         except Exception as error:
             reason = f"Case {task.names[2]!r}: unexpected {type(error).__name__}; run.log beside the scores has more."
             return _Scored(CaseScores.failed(reason, class_names), False, traceback.format_exc())
+        finally:
+            self._readings[task.examined].release()
+
+    def _read(self, task: _Task) -> CaseData:
+        case, predictor, known = task.examined.case, task.part.predictor, task.examined.data
+        pixels, names = predictor.source == "run", None if task.examined.case.labels else predictor.labels.piece_names
+        if known is not None and not pixels:
+            return known
+        read = partial(
+            read_case, case, class_names=names, settings=self.settings, pixels=pixels,
+            reference=known.reference if known else None,
+        )  # fmt: skip
+        return self._readings[task.examined].get((pixels, None if known else names), read)
 
     def _score(self, task: _Task) -> CaseScores:
         case, predictor = task.examined.case, task.part.predictor
         fault = task.examined.fault_for(predictor.labels.piece_names)
         if fault:
             raise CaseError(fault)
-        data = task.examined.data or read_case(
-            case,
-            class_names=predictor.labels.piece_names,
-            settings=self.settings,
-            pixels=predictor.source == "run",
-        )
+        data = self._read(task)
         (predicted, seconds), reference = predictor.predict(case, data, self._stop), data.reference
         labels = predicted if reference.instances is None else (predicted > 0).astype(np.uint8)
         prediction = LabelMap(labels, predictor.labels.piece_names, data.image.geometry)

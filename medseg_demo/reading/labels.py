@@ -164,7 +164,7 @@ def _from_values(
         ignored = None if ignore is None else values == ignore
         return LabelMap(labels, tuple(class_names), raw.geometry, (*raw.notes, *notes), ignored=ignored)
     labels, notes = _to_labels(values, source, None if class_names is None else len(class_names))
-    names = tuple(class_names) if class_names is not None else _default_names(labels)
+    names = tuple(class_names) if class_names is not None else default_names(labels)
     return LabelMap(labels, names, raw.geometry, (*raw.notes, *notes))
 
 
@@ -392,5 +392,6 @@ def find_present(values: np.ndarray) -> np.ndarray:
     return np.flatnonzero(sum(np.bincount(block, minlength=256) for block in _blocks(values)))
 
 
-def _default_names(labels: np.ndarray) -> tuple[str, ...]:
+def default_names(labels: np.ndarray) -> tuple[str, ...]:
+    """What classes are called that nobody named: class_1, class_2, … up to the greatest label."""
     return tuple(f"class_{value}" for value in range(1, max(1, int(labels.max())) + 1))

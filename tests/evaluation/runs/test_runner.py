@@ -1,5 +1,6 @@
 import json
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import evaluation.runs.cases
 import evaluation.runs.session
+import evaluation.runs.table
 from evaluation.errors import ResultsInUseError
 from evaluation.results.table import read_results
 from evaluation.runs import runner
@@ -65,17 +68,12 @@ def test_the_description_has_hashes_and_settings_but_no_path(make_test_set, brig
 
 
 def test_weights_and_the_warmed_up_time_of_the_network_are_written(make_test_set, brightness, tmp_path, monkeypatch):
-    folder, output, times = make_test_set(cases=4), tmp_path / "out", iter([9.0, 0.3, 0.1, 0.2])
-    predict = runner.CheckpointPredictor.predict
-    monkeypatch.setattr(
-        runner.CheckpointPredictor,
-        "predict",
-        lambda *given: predict(*given)._replace(seconds=next(times)),
-    )
+    folder, output = make_test_set(cases=4), tmp_path / "out"
+    monkeypatch.setattr(evaluation.runs.table, "median", lambda seconds: len(seconds) * all(one > 0 for one in seconds))
     (entry,) = run(folder, [brightness], output).results.runs
-    assert (entry.parameters, entry.seconds) == (0, 0.2)
+    assert (entry.parameters, entry.seconds) == (0, 3)  # of all cases but the first
     (kept,) = run(folder, [brightness], output, resume=True).results.runs  # nothing runs, and the times are known
-    assert kept.seconds == 0.2
+    assert kept.seconds == 3
     description = json.loads((output / "run.json").read_text())
     for name in ("parameters", "seconds"):  # as version 0.1 wrote it
         del description["runs"][0][name]
@@ -367,6 +365,32 @@ def test_checkpoints_and_predictions_stand_side_by_side(make_test_set, brightnes
     assert table["checkpoint"].tolist() == ["brightness"] * 2 + ["observer"] * 2
     assert set(table["class_name"]) == {"square"}
     assert "'bright', was taken for the only class, 'square'" in outcome.notes[0]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_each_file_of_a_case_is_decoded_and_hashed_once(make_test_set, brightness, tmp_path, monkeypatch, labelled):
+    folder, counts = make_test_set(cases=4), Counter()
+    if labelled:
+        (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1}}')
+
+    def count(name, path_of=lambda case: case.case_id):
+        original = getattr(evaluation.runs.cases, name)
+
+        def counted(case, *given, **named):
+            counts[name, path_of(case)] += 1
+            return original(case, *given, **named)
+
+        monkeypatch.setattr(evaluation.runs.cases, name, counted)
+
+    count("read_case_image")
+    count("read_case_reference")
+    count("file_digest", str)
+    others = [replace(brightness, name=name, digest=name) for name in ("second", "third")]
+    given = [Predictions(folder / "masks", "observer")] if labelled else []
+    outcome = run(folder, [brightness, *others], tmp_path / "out", predictions=given, workers=0)
+    assert outcome.failures == ()
+    assert set(counts.values()) == {1}
+    assert len(counts) == 4 + 4 + 8
 
 
 def test_threads_that_begin_later_have_torchs_usual_number(make_test_set, brightness, tmp_path):
