@@ -1,5 +1,6 @@
 """What can be set from outside, in one frozen record: the only reader of the environment."""
 
+import getpass
 import os
 import sys
 import tempfile
@@ -52,6 +53,17 @@ def _writable_folder() -> Path:
 
 
 WORKING = _writable_folder()
+
+
+def name_account() -> None:
+    """Give the account a name where it has none, such as an arbitrary user id in a container: PyTorch asks for it."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"uid-{os.getuid()}"
+
+
+name_account()
 CACHE = user_folder("cache")
 
 
