@@ -1,9 +1,12 @@
+import getpass
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from medseg_demo.errors import OptionError
-from medseg_demo.settings import Settings
+from medseg_demo.settings import Settings, name_account
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -23,3 +26,14 @@ def test_each_setting_can_be_set():
 def test_unusable_values_are_named(name, value):
     with pytest.raises(OptionError, match=f"MEDSEG_{name}"):
         Settings.from_environment({f"MEDSEG_{name}": value})
+
+
+def test_an_account_without_a_name_gets_one(monkeypatch):
+    def refuse(number):
+        raise KeyError("uid not found")
+
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setattr(pwd, "getpwuid", refuse)
+    name_account()
+    assert getpass.getuser() == f"uid-{os.getuid()}"
