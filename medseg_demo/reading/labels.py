@@ -142,7 +142,8 @@ def _from_values(
     if found.layout.volumes > 1 and not is_bare:
         raise UnsupportedImageError(
             f"{source.label}: it holds {found.layout.volumes} volumes or several components a voxel. Store one label a "
-            "voxel (of one-hot channels the number of the channel)."
+            "voxel: of one-hot masks or probabilities the number of the greatest channel (numpy.argmax along the "
+            "channels, background first)."
         )
     if found.layout.alternatives:
         held = ", ".join(found.layout.alternatives[:10])
