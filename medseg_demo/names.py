@@ -37,6 +37,8 @@ UNPRINTABLE = {"Cc", "Cs", "Cf", "Zl", "Zp"}
 JOINERS = "\u200c\u200d"
 RESERVED = re.compile(r'[<>:"/\\|?*]')
 NOT_PLAIN = re.compile(r"[^\w.-]+")
+FORMULA = re.compile(r"'*[=+\-@]")
+NUMBER = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
 DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)")
 
 
@@ -62,6 +64,16 @@ def shown(name: str) -> str:
     if name.isascii() and name.isprintable():
         return name
     return "".join("?" if _is_unprintable(character) else character for character in name)
+
+
+def as_cell(text: str) -> str:
+    """A text as the cell of a table: with an apostrophe where a spreadsheet would take it for a formula."""
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def from_cell(cell: str) -> str:
+    """The text of a cell that ``as_cell``, or a spreadsheet, put an apostrophe before."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def storable(name: str, most: int = MOST_STEM_BYTES) -> str:

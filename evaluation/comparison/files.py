@@ -266,8 +266,10 @@ def _write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: "" if _is_nan(value) else value for key, value in row.items()})
+            writer.writerow({key: _cell(value) for key, value in row.items()})
 
 
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return names.as_cell(value)
+    return "" if isinstance(value, float) and math.isnan(value) else value

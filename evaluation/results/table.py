@@ -8,7 +8,7 @@ and UNITS, in this order. Every metric is float64: infinity is a miss, NaN is no
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pandas as pd
 
 from evaluation.errors import DamagedResultsError, ResultsError
 from evaluation.runs.store import CaseScores
+from medseg_demo.names import as_cell, from_cell
 from medseg_demo.writing.whole import write_text
 
 IDENTITY = ("test_set", "checkpoint", "case_id", "class_name", "status", "error")
@@ -247,7 +248,7 @@ def write_results(results: Results, folder: Path) -> None:
     Raises:
         OutputError: The folder cannot be written, or the disk is full.
     """
-    write_text(folder / "scores.csv", results.table.to_csv(index=False, lineterminator="\n"), kept=True)
+    write_text(folder / "scores.csv", as_csv(results.table), kept=True)
     description = {
         "format_version": FORMAT_VERSION,
         "metrics": results.metrics,
@@ -256,6 +257,22 @@ def write_results(results: Results, folder: Path) -> None:
     }
     text = json.dumps(json_ready(description), indent=2, ensure_ascii=False)
     write_text(folder / "run.json", text + "\n", kept=True)
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """The table as ``scores.csv`` has it; what a spreadsheet would take for a formula stands behind an apostrophe."""
+    return _with_texts(table, as_cell).to_csv(index=False, lineterminator="\n")
+
+
+def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """The table with its texts changed; few different ones stand in many rows."""
+    changed = {}
+    for column in table.select_dtypes(exclude="number"):
+        codes, texts = pd.factorize(table[column])
+        others = [change(text) for text in texts]
+        if others != list(texts):
+            changed[column] = np.array(others, dtype=object)[codes]
+    return table.assign(**changed)
 
 
 def _counts(results: Results, run: Run) -> dict[str, int]:
@@ -288,7 +305,7 @@ def read_results(folder: Path) -> Results:
         frame[list(metrics)] = frame[list(metrics)].replace("", "nan").astype(float)
     except ValueError as error:
         raise DamagedResultsError(_unfit(path, "a metric is no number")) from error
-    results = _arranged(frame, runs, metadata, metrics)
+    results = _arranged(_with_texts(frame, from_cell), runs, metadata, metrics)
     for run, cases in zip(runs, counts, strict=True):
         if _counts(results, run)["cases"] != cases:
             raise DamagedResultsError(_unfit(path, f"it should have {cases} cases of {run.checkpoint!r}"))

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from medseg_demo.errors import DamagedFileError
+from medseg_demo.names import from_cell
 
 DELIMITERS = ",;\t|"
 MOST_BYTES = 512 * 2**20
@@ -20,6 +21,8 @@ BOMS = (
 
 def read_table(path: Path, faults: list[str] | None = None, *, ragged: bool = False) -> list[tuple[int, list[str]]]:
     """The rows of a CSV with the number of the line that each ends in; cells stripped, blank rows left out.
+
+    An apostrophe that keeps a text from being a formula is none of it.
 
     The delimiter is the one that the first row has most of. Columns without a heading, such as an index that pandas
     wrote, and those behind the last heading are left out where the file has them in every row.
@@ -42,7 +45,7 @@ def read_table(path: Path, faults: list[str] | None = None, *, ragged: bool = Fa
         delimiter, skipped = _delimiter(first), 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
-        rows = [(reader.line_num + skipped, [cell.strip() for cell in row]) for row in reader]
+        rows = [(reader.line_num + skipped, [from_cell(cell.strip()) for cell in row]) for row in reader]
     except csv.Error as error:
         raise DamagedFileError(
             f"{path.name}: line {reader.line_num + skipped} is no row of a table ({error})."

@@ -65,7 +65,7 @@ def write_csv(measurements: Iterable[tuple[str, str, ClassMeasurement]], path: P
     """
     with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="replace") as file:
         rows = [
-            {"name": names.shown(name), "checkpoint": checkpoint, **_cells(measurement)}
+            {"name": names.as_cell(names.shown(name)), "checkpoint": checkpoint, **_cells(measurement)}
             for name, checkpoint, measurement in measurements
         ]
         columns = dict.fromkeys(["name", "checkpoint", *ClassMeasurement.__dataclass_fields__])

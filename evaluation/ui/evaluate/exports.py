@@ -10,7 +10,7 @@ from evaluation.metrics import METRICS
 from evaluation.results import tables
 from evaluation.results.answers import Answer, answer
 from evaluation.results.origins import Segment
-from evaluation.results.table import Results, json_ready
+from evaluation.results.table import Results, as_csv, json_ready
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_handlers import segment_with
 from evaluation.ui.evaluate.run_folders import Opened
@@ -55,7 +55,7 @@ def write(
 
 def _csv(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.csv"
-    write_text(path, found.table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, as_csv(found.table))
     return path
 
 

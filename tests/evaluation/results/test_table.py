@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from evaluation.errors import DamagedResultsError, ResultsError
+from evaluation.results.imports import import_results
 from evaluation.results.table import (
     IDENTITY,
     UNITS,
@@ -74,6 +75,15 @@ def test_reading_back_gives_the_same_table_and_writing_it_the_same_bytes(tmp_pat
     write_results(read, tmp_path / "second")
     for name in ("scores.csv", "run.json"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_nothing_in_scores_csv_is_a_formula(tmp_path):
+    texts = ["=1+1", "'=2", "-3", "@a"]
+    write_results(collect([scored(text, {"dice": 0.5}, site=text) for text in texts], [Run("net", "set")]), tmp_path)
+    cells = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()[1:]]
+    assert [(row[2], row[6]) for row in cells] == [(text, text) for text in ("'=1+1", "''=2", "-3", "'@a")]
+    for back in (read_results(tmp_path).table, import_results(tmp_path / "scores.csv", "wide").table):
+        assert (back["case_id"].tolist(), back["site"].tolist()) == (texts, texts)
 
 
 def test_run_json_lists_the_runs_and_writes_infinity_as_text(tmp_path):
