@@ -118,14 +118,16 @@ def _parser() -> argparse.ArgumentParser:
     checkpoints.add_argument("--json", action="store_true", help="print them as JSON")
     checkpoints.set_defaults(run=_checkpoints)
 
-    export = commands.add_parser("export", help="a checkpoint as ONNX, for OpenVINO, or as a faster sibling in int8")
-    export.add_argument("name", metavar="NAME", help="a name that `checkpoints` lists")
-    export.add_argument("--format", required=True, choices=["onnx", "openvino", "openvino-int8"])
-    export.add_argument("--output", required=True, type=Path, metavar="PATH", help="the checkpoint folder to make")
+    export = commands.add_parser("export", help="a checkpoint as ONNX, for OpenVINO, in int8, or inside a page")
+    export.add_argument("names", nargs="+", metavar="NAME", help="a name that `checkpoints` lists; for a page several")
+    export.add_argument("--format", required=True, choices=["onnx", "openvino", "openvino-int8", "page"])
+    export.add_argument("--output", required=True, type=Path, metavar="PATH", help="the folder or FILE.html to make")
     export.add_argument(
         "--test-set", type=Path, metavar="DIR", help="int8 is calibrated on its split train; both are measured on val"
     )
-    export.add_argument("--images", nargs="+", type=Path, default=[], metavar="FILE", help="to calibrate on instead")
+    export.add_argument(
+        "--images", nargs="+", type=Path, default=[], metavar="FILE", help="to calibrate on instead; a page's samples"
+    )
     export.set_defaults(run=_export)
 
     train = commands.add_parser("train", help="train a checkpoint from a test-set folder")
@@ -328,7 +330,7 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.exporting import export
 
     export(
-        options.name,
+        options.names,
         options.format,
         options.output,
         test_set=options.test_set,

@@ -15,17 +15,18 @@ from medseg_demo.settings import Settings
 
 __all__ = ["FORMATS", "Format", "export"]
 
-Format = Literal["onnx", "openvino", "openvino-int8"]
+Format = Literal["onnx", "openvino", "openvino-int8", "page"]
 FORMATS: tuple[str, ...] = get_args(Format)
 NEEDED: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript"),
     "openvino": ("openvino",),
     "openvino-int8": ("openvino", "nncf"),
+    "page": ("onnx", "onnxscript"),
 }
 
 
 def export(
-    name: str,
+    name: str | Sequence[str],
     file_format: str,
     output: Path,
     *,
@@ -36,12 +37,13 @@ def export(
     """Export a checkpoint. The result is whole or not there.
 
     Args:
-        name: As for ``load_checkpoint``.
+        name: As for ``load_checkpoint``; for "page" there may be several, the first of which opens.
         file_format: One of FORMATS.
-        output: The folder to make: a checkpoint folder, or for "onnx" also a file whose name ends in ``.onnx``.
+        output: What to make: a checkpoint folder, for "onnx" also a file whose name ends in ``.onnx``, for "page" one
+            whose name ends in ``.html``.
         test_set: A test-set folder: "openvino-int8" is calibrated on its ``train`` split, and both checkpoints are
             measured on its ``val`` split.
-        images: What to calibrate on in place of a test set.
+        images: What to calibrate on in place of a test set; the samples of a page in place of the bundled ones.
         settings: Threads and the limits of files count.
 
     Returns:
@@ -62,11 +64,18 @@ def export(
             "openvino-int8 is calibrated on images like those that it will meet. Give --test-set DIR, whose split "
             "train is taken, or --images FILE..."
         )
-    from medseg_demo.exporting.run import run
+    from medseg_demo.exporting.run import run, write_page
 
+    names = [name] if isinstance(name, str) else list(dict.fromkeys(name))
+    settings = settings or Settings()
     draft = output.with_name(f".{secrets.token_hex(8)}")
     try:
-        run(name, file_format, draft, output.name, test_set=test_set, images=images, settings=settings or Settings())
+        if file_format == "page":
+            write_page(names, draft, output.name, images=images, settings=settings)
+        elif len(names) > 1:
+            raise OptionError(f"--format {file_format} takes one checkpoint. Export the others by themselves.")
+        else:
+            run(names[0], file_format, draft, output.name, test_set=test_set, images=images, settings=settings)
         draft.replace(output)
     except OSError as error:
         raise OutputError(

@@ -106,6 +106,16 @@ def run(
     (draft / "README.md").write_text(readme(shown, card), encoding="utf-8")
 
 
+def write_page(names: Sequence[str], draft: Path, shown: str, *, images: Sequence[Path], settings: Settings) -> None:
+    """Write a page without a server into a draft, which is to be called ``shown``; errors are those of ``export``."""
+    from medseg_demo.exporting.page import page_network, page_samples, whole_page
+
+    if not shown.lower().endswith((".html", ".htm")):
+        raise OptionError(f"--output {shown}: a page is one file. Give it a name that ends in .html.")
+    networks = [page_network(name, settings.checkpoints_dir) for name in names]
+    draft.write_text(whole_page(networks, page_samples(networks, images, settings)), encoding="utf-8")
+
+
 def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 

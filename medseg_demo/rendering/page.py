@@ -63,15 +63,15 @@ body { max-width: 1100px; margin: 0 auto; padding: 16px; background: #f4f6f8; fo
 
 
 @cache
-def viewer_script(host: Host) -> str:
+def viewer_script(host: Host | None) -> str:
     """All of the viewer's JavaScript, for the body of one function: it leaves no global name behind.
 
     Args:
         host: "gradio" expects what gr.HTML hands to ``js_on_load``; "page" mounts every ``.mv-host`` whose next
-            sibling holds a value as JSON.
+            sibling holds a value as JSON; None mounts nothing, for a script that goes on and does so itself.
     """
     style = f"const VIEWER_STYLE = {json.dumps(_style_rule(GRADIO_SELECTOR))};\n" if host == "gradio" else ""
-    return '"use strict";\n' + style + "\n".join(_read(name) for name in (*SCRIPTS, f"mount_{host}.js"))
+    return '"use strict";\n' + style + "\n".join(map(_read, (*SCRIPTS, f"mount_{host}.js") if host else SCRIPTS))
 
 
 @cache

@@ -32,6 +32,7 @@ function sumRows(data, height, width, channels) {
 
 async function unpackArray(packed) {
   if (!packed) return null;
+  if (ArrayBuffer.isView(packed.data)) return packed; // made in this very page
   const [height, width, channels = 1] = packed.shape;
   const bytes = await inflate(bytesOf(packed.data));
   const data = packed.dtype === "uint16" ? joinPlanes(bytes, height * width * channels) : bytes;

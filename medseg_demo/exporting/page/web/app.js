@@ -1,0 +1,172 @@
+// The page: an image comes in, the chosen networks run, the viewer shows what they say.
+
+class App {
+  constructor(root) {
+    this.root = root;
+    this.engine = new Engine();
+    this.image = null; // as the worker read it
+    this.results = []; // one for each chosen network: { network, threshold, labels, steps, measurements, seconds, warnings }
+    this.sample = null;
+    this.options = { flips: false, smallest: 0, fill: false };
+    this.thresholds = new Map(); // that a person moved, by network
+    this.chosen = [PAGE.networks[0], null];
+    this.count = 0;
+    this.status = null; // [key, values] of what goes on or went wrong
+    this.host = build("div", { class: "mv-host" });
+    this.viewer = new Viewer(this.host, { emit: (name, data) => name === "threshold" && this.decideAgain(data), offersSlices: false });
+    this.host.viewer = this.viewer;
+    this.render();
+    attachDrops(root, (file) => this.open(file));
+    if (PAGE.samples.length) this.openSample(PAGE.samples[0]);
+  }
+
+  render() {
+    const hadFocus = document.activeElement?.id;
+    this.parts = buildParts(this);
+    this.root.replaceChildren(this.parts.head, this.parts.controls, this.parts.status, this.host, this.parts.results, this.parts.about);
+    this.root.lang = language === "zh" ? "zh-CN" : "en";
+    this.update();
+    if (hadFocus) document.getElementById(hadFocus)?.focus();
+  }
+
+  update() {
+    for (const part of Object.values(this.parts)) part.update?.();
+    this.host.hidden = !this.image;
+    this.root.setAttribute("aria-busy", String(this.isBusy));
+  }
+
+  tell(key, values = {}, kind = "status") {
+    this.status = key ? { key, values, kind } : null;
+    this.update();
+  }
+
+  // Do one thing after the other; what is begun anew ends what was before.
+  async run(work) {
+    this.count += 1;
+    const turn = this.count;
+    this.engine.stop();
+    this.isBusy = true;
+    this.tell("loading");
+    try {
+      await this.engine.start();
+      await this.before;
+      if (turn !== this.count) return;
+      this.before = work(() => turn === this.count);
+      await this.before;
+      if (turn === this.count) this.finish();
+    } catch (error) {
+      if (turn === this.count) this.finish(error);
+    }
+  }
+
+  finish(error) {
+    this.before = null;
+    this.isBusy = false;
+    if (error?.key === "stopped") this.tell("stopped");
+    else if (error) this.tell(error.key ? error.key : "unforeseen", error.values || { kind: error.name }, "alarm");
+    else this.tell(null);
+  }
+
+  open(file) {
+    this.sample = null;
+    return this.read(async () => ({ bytes: new Uint8Array(await file.arrayBuffer()), file: file.name }));
+  }
+
+  openSample(sample) {
+    this.sample = sample;
+    const suits = (network) => !network || sample.networks.includes(network.name);
+    if (!suits(this.chosen[0])) this.chosen[0] = PAGE.networks.find(suits) || this.chosen[0];
+    if (!suits(this.chosen[1]) || this.chosen[1] === this.chosen[0]) this.chosen[1] = null;
+    const known = sample.spacing_mm ? { spacing: sample.spacing_mm } : {};
+    return this.read(async () => ({ bytes: bytesIn(sample.element), file: sample.file, isPacked: sample.is_packed, known: { ...known, ...sample.known } }));
+  }
+
+  read(fetch) {
+    return this.run(async (isCurrent) => {
+      this.tell("reading");
+      const job = await fetch();
+      const image = await this.engine.ask({ do: "read", ...job }, { transfer: [job.bytes.buffer] });
+      if (!isCurrent()) return;
+      Object.assign(this, { image, results: [], imageKey: `image-${this.count}` });
+      this.thresholds.clear();
+      this.show();
+      await this.segment(isCurrent);
+    });
+  }
+
+  choose(place, name) {
+    this.chosen[place] = PAGE.networks.find((one) => one.name === name) || null;
+    if (this.chosen[0] === this.chosen[1]) this.chosen[1] = null;
+    this.again();
+  }
+
+  set(changes) {
+    Object.assign(this.options, changes);
+    this.again();
+  }
+
+  again() {
+    if (this.image) this.run((isCurrent) => this.segment(isCurrent));
+    else this.update();
+  }
+
+  async segment(isCurrent) {
+    const results = [];
+    for (const network of this.chosen.filter(Boolean)) {
+      this.tell("opening", { name: network.name });
+      await this.engine.open(network);
+      if (!isCurrent()) return;
+      const progress = (done, total) => isCurrent() && this.tell("running", { name: network.name, done, total });
+      this.tell("running", { name: network.name, done: 0, total: 1 });
+      const options = this.optionsOf(network);
+      const result = await this.engine.ask({ do: "segment", name: network.name, options }, { progress });
+      if (!isCurrent()) return;
+      results.push({ network, ...result, threshold: options.threshold });
+    }
+    this.results = results;
+    this.show();
+  }
+
+  optionsOf(network) {
+    const threshold = network.card.outputs > 1 ? null : this.thresholds.get(network.name) ?? network.card.threshold ?? 0.5;
+    return { ...this.options, threshold };
+  }
+
+  // A threshold that was let go: the masks, figures and files follow, and no network runs.
+  async decideAgain({ prediction, value, key }) {
+    const result = this.results[prediction];
+    if (!result || this.isBusy || key !== this.viewer.value?.key || value <= 0 || value >= 1) return;
+    this.thresholds.set(result.network.name, value);
+    const options = this.optionsOf(result.network);
+    const decided = await this.engine.ask({ do: "decide", name: result.network.name, options });
+    if (this.results[prediction] !== result) return;
+    this.results[prediction] = { ...result, ...decided, threshold: value };
+    this.show();
+  }
+
+  show() {
+    const { image, results, options } = this;
+    const title = this.sample ? inLanguage(this.sample.title) : image.name;
+    const after = [options.smallest > 1 && say("smallestDone", { count: options.smallest }), options.fill && say("fillDone")].filter(Boolean);
+    const names = results.map(({ network }) => network.name).join(", ");
+    const alternative = say(results.length ? "alternative" : "alternativeBare", { title, width: image.width, height: image.height, names });
+    this.viewer.show(shownValue(image, results, { imageKey: this.imageKey, title, alternative, postprocessing: after.join(say("comma")) }));
+    this.update();
+  }
+}
+
+// An image may also be dropped anywhere on the page, or pasted.
+function attachDrops(root, open) {
+  const take = (event, files) => {
+    if (!files?.length) return;
+    event.preventDefault();
+    open(files[0]);
+  };
+  const isFile = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+  document.addEventListener("dragover", (event) => isFile(event) && (event.preventDefault(), root.classList.add("is-over")));
+  document.addEventListener("dragleave", (event) => event.relatedTarget || root.classList.remove("is-over"));
+  document.addEventListener("drop", (event) => (root.classList.remove("is-over"), take(event, event.dataTransfer?.files)));
+  document.addEventListener("paste", (event) => take(event, event.clipboardData?.files));
+}
+
+new App(document.getElementById("medseg-page"));

@@ -1,0 +1,232 @@
+// One frame of DICOM: the header by dicom-parser, the pixels here, as medseg_demo/reading/dicom does. Nothing of the
+// header is kept but what is named here, none of which tells of the patient.
+// Source: DICOM PS3.5, 8 and A.4; PS3.3, C.7.6.3, C.11.1, C.11.2; RLE: PS3.5, G.
+
+const NATIVE = { "1.2.840.10008.1.2": false, "1.2.840.10008.1.2.1": false, "1.2.840.10008.1.2.2": true };
+const RLE = "1.2.840.10008.1.2.5";
+const BROWSER_JPEG = ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"];
+const SYNTAX_NAMES = {
+  "1.2.840.10008.1.2.1.99": "deflated", "1.2.840.10008.1.2.4.57": "JPEG lossless", "1.2.840.10008.1.2.4.70": "JPEG lossless",
+  "1.2.840.10008.1.2.4.80": "JPEG-LS", "1.2.840.10008.1.2.4.81": "JPEG-LS", "1.2.840.10008.1.2.4.90": "JPEG 2000",
+  "1.2.840.10008.1.2.4.91": "JPEG 2000",
+};
+const GREY = ["MONOCHROME1", "MONOCHROME2"];
+const [TWO_DIMENSIONAL, CENTIMETRES] = [1, 3];
+
+async function readDicom(bytes, file) {
+  let header;
+  try {
+    header = dicomParser.parseDicom(bytes);
+  } catch (error) {
+    header = error.dataSet; // what came before the fault, such as a syntax that is deflated
+  }
+  const syntax = (header?.string("x00020010") || "").trim();
+  if (SYNTAX_NAMES[syntax] || (syntax && !(syntax in NATIVE) && syntax !== RLE && !BROWSER_JPEG.includes(syntax)))
+    throw new Refusal("dicomSyntax", { file, syntax: SYNTAX_NAMES[syntax] || syntax });
+  if (!header) throw new Refusal("damaged", { file });
+  const found = pixelFormat(header, syntax, file);
+  const stored = await storedValues(header, found, file);
+  const isColour = found.samples === 3;
+  const image = { width: found.columns, height: found.rows, channels: isColour ? 3 : 1, pixels: stored, bits: found.stored, notes: [] };
+  image.modality = /^[A-Z0-9]{1,16}$/.test(word(header, "x00080060")) ? word(header, "x00080060") : null;
+  Object.assign(image, spacingOf(header));
+  if (isColour) return image;
+  if (found.photometric === "PALETTE COLOR") return lookedUpColours(header, image, found, file);
+  return scaled(header, image, found);
+}
+
+const word = (header, tag) => (header.string(tag) || "").split("\\")[0].trim();
+
+function numbersAt(header, tag) {
+  return (header.string(tag) || "").split("\\").map((one) => (one.trim() ? Number(one) : NaN)).filter(Number.isFinite);
+}
+
+const numberAt = (header, tag, otherwise) => numbersAt(header, tag)[0] ?? otherwise;
+
+function pixelFormat(header, syntax, file) {
+  const kind = word(header, "x00080060") === "SEG" || header.elements.x00620002 ? "SEG" : "";
+  const element = header.elements.x7fe00010;
+  if (kind || !element) throw new Refusal("dicomNoImage", { file });
+  const [rows, columns, allocated, stored, high, signed, samples, planar] = ["x00280010", "x00280011", "x00280100", "x00280101", "x00280102", "x00280103", "x00280002", "x00280006"].map((tag) => header.uint16(tag));
+  const photometric = word(header, "x00280004");
+  const frames = Number(word(header, "x00280008") || 1);
+  if (frames > 1) throw new Refusal("frames", { file, count: frames });
+  if (!rows || !columns || !allocated || !stored || !photometric) throw new Refusal("damaged", { file });
+  checkSize(columns, rows, file);
+  const isColour = ["RGB", "YBR_FULL", "YBR_FULL_422"].includes(photometric);
+  const count = samples ?? (isColour ? 3 : 1);
+  const isRead = [8, 16, 32].includes(allocated) && (isColour ? count === 3 && allocated === 8 : count === 1 && [...GREY, "PALETTE COLOR"].includes(photometric));
+  if (!isRead || (photometric === "YBR_FULL_422" && syntax in NATIVE)) throw new Refusal("dicomPixels", { file, photometric, allocated });
+  const shift = high === undefined ? 0 : high + 1 - stored;
+  return { element, syntax, rows, columns, allocated, stored, shift, isSigned: signed === 1, samples: count, planar: planar === 1, photometric };
+}
+
+async function storedValues(header, found, file) {
+  const { element, syntax, rows, columns, samples, allocated, photometric } = found;
+  const count = rows * columns * samples;
+  if (BROWSER_JPEG.includes(syntax)) return fromJpeg(header, found, file);
+  let bytes = header.byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
+  if (syntax === RLE) bytes = unpackedRle(frameBytes(header, element, file), count, allocated / 8, samples, file);
+  if (bytes.length < (count * allocated) / 8) throw new Refusal("damaged", { file });
+  const values = meaningful(bytes, count, found);
+  const isPlanar = samples === 3 && (found.planar || syntax === RLE);
+  const pixels = isPlanar ? interleaved(values, rows * columns) : values;
+  return photometric === "YBR_FULL" ? toRgb(pixels) : pixels;
+}
+
+function frameBytes(header, element, file) {
+  try {
+    const table = element.basicOffsetTable?.length ? element.basicOffsetTable : [];
+    if (table.length) return dicomParser.readEncapsulatedImageFrame(header, element, 0);
+    return dicomParser.readEncapsulatedPixelDataFromFragments(header, element, 0, element.fragments.length);
+  } catch {
+    throw new Refusal("damaged", { file });
+  }
+}
+
+async function fromJpeg(header, found, file) {
+  const image = await readJpeg(frameBytes(header, found.element, file), file);
+  if (image.width !== found.columns || image.height !== found.rows || (image.channels === 3) !== (found.samples === 3)) throw new Refusal("damaged", { file });
+  return image.pixels;
+}
+
+// The bits that count, with their sign: others may hold overlays.
+function meaningful(bytes, count, { allocated, stored, shift, isSigned, syntax }) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const Kind = { 8: [Uint8Array, Int8Array], 16: [Uint16Array, Int16Array], 32: [Uint32Array, Int32Array] }[allocated][Number(isSigned)];
+  const values = new Kind(count);
+  const [size, isLittle, empty] = [allocated / 8, !NATIVE[syntax], 32 - stored];
+  for (let i = 0; i < count; i += 1) {
+    const code = allocated === 8 ? bytes[i] : allocated === 16 ? view.getUint16(i * size, isLittle) : view.getUint32(i * size, isLittle);
+    const upper = (code >>> shift) << empty;
+    values[i] = isSigned ? upper >> empty : upper >>> empty;
+  }
+  return values;
+}
+
+function interleaved(planes, pixels) {
+  return planes.map((_, i) => planes[(i % 3) * pixels + Math.floor(i / 3)]);
+}
+
+// Source: DICOM PS3.3, C.7.6.3.1.2.
+function toRgb(pixels) {
+  const result = new Uint8ClampedArray(pixels.length);
+  for (let i = 0; i < pixels.length; i += 3) {
+    const [y, blue, red] = [pixels[i], pixels[i + 1] - 128, pixels[i + 2] - 128];
+    result.set([y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue], i);
+  }
+  return new Uint8Array(result.buffer);
+}
+
+// Each segment holds one byte of all pixels of one sample, the highest byte first.
+function unpackedRle(bytes, count, size, samples, file) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const segments = view.getUint32(0, true);
+  const pixels = count / samples;
+  if (segments !== samples * size) throw new Refusal("damaged", { file });
+  const result = new Uint8Array(count * size);
+  for (let segment = 0; segment < segments; segment += 1) {
+    const [sample, byte] = [Math.floor(segment / size), size - 1 - (segment % size)];
+    let place = view.getUint32(4 + 4 * segment, true);
+    for (let i = 0; i < pixels && place < bytes.length; ) {
+      const run = (bytes[place] << 24) >> 24;
+      place += 1;
+      if (run === -128) continue;
+      for (let j = 0; j < (run < 0 ? 1 - run : run + 1) && i < pixels; j += 1, i += 1) result[(sample * pixels + i) * size + byte] = bytes[run < 0 ? place : place + j];
+      place += run < 0 ? 1 : run + 1;
+    }
+  }
+  return result;
+}
+
+// Stored values → those of the modality, more is brighter; and the window of the file.
+function scaled(header, image, { isSigned, stored, photometric }) {
+  const isInverted = photometric === "MONOCHROME1";
+  const { values, span, isChanged, slope, intercept } = rescaled(header, image.pixels, isSigned ? -1 : 2 ** stored - 1);
+  const total = isChanged === "table" ? span : slope * span + 2 * intercept;
+  const pixels = isInverted ? values.map((value) => total - value) : values;
+  const [centre, width] = ["x00281050", "x00281051"].map((tag) => numberAt(header, tag, NaN));
+  const isExact = word(header, "x00281056") === "LINEAR_EXACT";
+  const [middle, whole] = isExact ? [centre, width] : [centre - 0.5, width - 1];
+  const window = [middle - whole / 2, middle + whole / 2];
+  const isHounsfield = word(header, "x00281054") ? /^HU$/i.test(word(header, "x00281054")) : header.elements.x00281052 && image.modality === "CT";
+  return {
+    ...image,
+    pixels,
+    window: isInverted ? [total - window[1], total - window[0]] : window,
+    unit: isHounsfield && !isInverted ? "HU" : null,
+    notes: isInverted ? [...image.notes, ["inverted", {}]] : image.notes,
+  };
+}
+
+function rescaled(header, stored, span) {
+  const table = header.elements.x00283000?.items?.[0]?.dataSet;
+  if (table) {
+    const { entries, first } = entriesOf(table, table, "x00283002", "x00283006");
+    const [least, greatest] = extremes(entries);
+    const start = span === -1 && first >= 32768 ? first - 65536 : first;
+    const values = Uint16Array.from(stored, (value) => entries[Math.min(Math.max(value - start, 0), entries.length - 1)]);
+    return { values, span: least + greatest, isChanged: "table" };
+  }
+  const [slope, intercept] = [numberAt(header, "x00281053", 1) || 1, numberAt(header, "x00281052", 0)];
+  const isChanged = slope !== 1 || intercept !== 0;
+  return { values: isChanged ? Float32Array.from(stored, (value) => value * slope + intercept) : stored, span, isChanged, slope, intercept };
+}
+
+// The entries of a table, of 8 or 16 bits by the length of its data, since its header is often wrong.
+function entriesOf(described, holder, descriptor, data) {
+  const [count, first] = [described.uint16(descriptor, 0) || 65536, described.uint16(descriptor, 1)];
+  const { dataOffset, length } = holder.elements[data];
+  const bytes = holder.byteArray.subarray(dataOffset, dataOffset + length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isWide = length >= 2 * count;
+  const entries = Uint16Array.from({ length: Math.min(count, isWide ? length / 2 : length) }, (_, i) => (isWide ? view.getUint16(2 * i, true) : bytes[i]));
+  return { entries, first };
+}
+
+function lookedUpColours(header, image, { isSigned }, file) {
+  const tags = ["x00281201", "x00281202", "x00281203"];
+  if (!tags.every((tag) => header.elements[tag]) || isSigned) throw new Refusal("dicomPixels", { file, photometric: "PALETTE COLOR", allocated: image.bits });
+  const tables = tags.map((tag) => entriesOf(header, header, "x00281101", tag));
+  const { first } = tables[0];
+  // Palettes of 16 bits often hold 8: in the low byte, in the high one, or in both.
+  const isHigh = tables.some(({ entries }) => entries.some((one) => one >> 8));
+  const pixels = new Uint8Array(image.pixels.length * 3);
+  image.pixels.forEach((value, i) => {
+    tables.forEach(({ entries }, c) => {
+      const entry = entries[Math.min(Math.max(value - first, 0), entries.length - 1)];
+      pixels[3 * i + c] = isHigh ? entry >> 8 : entry;
+    });
+  });
+  return { ...image, pixels, channels: 3, bits: 8 };
+}
+
+// From wherever the object keeps it, and a note where it is not that in the body.
+function spacingOf(header) {
+  const pair = (tag) => {
+    const values = numbersAt(header, tag);
+    return values.length === 2 && Math.min(...values) > 0 ? values : null;
+  };
+  const stated = pair("x00280030");
+  if (stated) return { spacing: stated };
+  const detector = pair("x00181164");
+  if (detector) {
+    const factor = numberAt(header, "x00181114", 1);
+    if (factor > 1.001) return { spacing: detector.map((step) => step / factor), notes: [["magnified", {}]] };
+    return { spacing: detector, notes: [["detector", {}]] };
+  }
+  const scanned = pair("x00182010");
+  return scanned ? { spacing: scanned, notes: [["scanned", {}]] } : spacingOfRegions(header);
+}
+
+function spacingOfRegions(header) {
+  const regions = (header.elements.x00186011?.items || []).map((item) => item.dataSet);
+  const found = regions
+    .filter((one) => one.uint16("x00186012") === TWO_DIMENSIONAL && one.uint16("x00186024") === CENTIMETRES && one.uint16("x00186026") === CENTIMETRES)
+    .map((one) => [10 * Math.abs(one.double("x0018602e")), 10 * Math.abs(one.double("x0018602c"))])
+    .filter(([down, across]) => down * across > 0);
+  if (!found.length) return {};
+  const isSame = found.every((one) => one.every((step, axis) => Math.abs(step / found[0][axis] - 1) < 0.001));
+  if (!isSame) return { notes: [["regions", {}]] };
+  return { spacing: found[0], notes: regions.length > 1 ? [["region", {}]] : [] };
+}
