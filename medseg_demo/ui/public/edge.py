@@ -193,7 +193,7 @@ async def _uploaded(request: Request) -> list[str]:
         )  # fmt: skip
     except MultiPartException as error:
         gate.uploads.delete(upload)
-        raise Refused(413 if "size" in error.message else 400, error.message) from None
+        raise Refused(413 if "File size" in error.message else 400, error.message) from None
     except BaseException as error:
         gate.uploads.delete(upload)
         if isinstance(error, Refused) or not isinstance(error, Exception):

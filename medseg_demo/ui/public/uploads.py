@@ -147,9 +147,15 @@ class Uploads:
             return upload
 
     def finish(self, upload: Upload, files: Iterable[str]) -> None:
-        """Note the files of an upload that has arrived."""
+        """Note the files of an upload that has arrived; of a form that breaks off, what was begun is deleted."""
+        upload.files = tuple(files)
+        for path in upload.folder.glob("*") if upload.files else ():
+            if path.is_file():
+                path.unlink()
+        if not upload.files:
+            self.delete(upload)
+            return
         with self._lock:
-            upload.files = tuple(files)
             upload.size = sum(Path(path).stat().st_size for path in upload.files)
             upload.used, upload.arriving = self._clock(), False
             self._by_path |= dict.fromkeys(upload.files, upload)
