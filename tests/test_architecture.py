@@ -18,6 +18,7 @@ MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 # Each part of medseg_demo imports from parts of a lower rank only, so that steps of one rank never import each other.
 RANKS = {
     "errors": 0,
+    "documents": 0,
     "names": 0,
     "numbers": 0,
     "image": 1,
@@ -158,6 +159,13 @@ def test_openers_are_found() -> None:
     calls = ("PIL.Image.open", "sitk.ReadImage", "pydicom.dcmread", "np.load", "numpy.load", "tifffile.imread")
     assert all(map(is_opener, calls))
     assert not any(map(is_opener, ("path.open", "json.load", "yaml.safe_load", "torch.load")))
+
+
+def test_documents_of_users_are_parsed_by_one_rule() -> None:
+    parsers = {"json.load", "json.loads", "yaml.safe_load", "yaml.load"}
+    found = {path.relative_to(ROOT).as_posix() for path in MODULES if parsers & set(calls_of(path))}
+    own = {"evaluation/comparison/files.py", "evaluation/runs/store.py"}  # what the program itself wrote
+    assert found <= own
 
 
 def test_only_interfaces_import_gradio() -> None:

@@ -1,6 +1,5 @@
 """From a row of results back to the case: its image, its reference and every prediction, as far as they are here."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from evaluation.results.table import NUMBERED, Results, Run
 from evaluation.runs.cases import read_case
 from evaluation.runs.predictions import find_prediction
+from medseg_demo.documents import read_document
 from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.names import shown
@@ -239,7 +239,7 @@ def _folder_of(name: str, root: Path) -> Path | None:
 
 def _name_of(folder: Path) -> str:
     try:
-        name = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8-sig")).get("name")
+        name = read_document(folder / DATASET_FILE).get("name")
     except (OSError, ValueError, AttributeError, RecursionError):
         name = None
     return name if isinstance(name, str) and name else shown(folder.name)

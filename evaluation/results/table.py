@@ -17,6 +17,7 @@ import pandas as pd
 
 from evaluation.errors import DamagedResultsError, ResultsError
 from evaluation.runs.store import CaseScores
+from medseg_demo.documents import read_document
 from medseg_demo.names import as_cell, from_cell
 from medseg_demo.writing.whole import write_text
 
@@ -315,7 +316,7 @@ def read_results(folder: Path) -> Results:
 def _read_description(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Run, ...], tuple[int, ...]]:
     """The metrics, the metadata columns, the runs, and how many cases each run has."""
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = read_document(path)
         names = Run.__dataclass_fields__.keys()
         runs = tuple(Run(**{key: value for key, value in run.items() if key in names}) for run in description["runs"])
         counts = tuple(int(run["cases"]) for run in description["runs"])

@@ -5,7 +5,6 @@ nnU-Net's folders are read as they are (``.npz`` and ``.pkl`` beside the label m
 """
 
 import hashlib
-import json
 import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Literal
 from evaluation.errors import CaseError
 from evaluation.runs.cases import CaseData, attempt, check_geometry, file_digest
 from evaluation.runs.predictors import Predicted
+from medseg_demo.documents import read_document
 from medseg_demo.errors import OptionError
 from medseg_demo.image import LabelMap
 from medseg_demo.names import SUFFIXES, stem, suffix
@@ -152,11 +152,11 @@ def _own_labels(folder: Path) -> Labels | None:
     if path is None:
         return None
     try:
-        dataset = json.loads(path.read_text(encoding="utf-8-sig"))
+        dataset = read_document(path)
         if not isinstance(dataset, dict):
             raise ValueError("it is no JSON object")
         return read_labels(dataset)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise OptionError(
             f"Predictions {folder.name!r}: their {DATASET_FILE} cannot be used ({error}). Correct it, or remove it "
             "where the values are those of the test set."

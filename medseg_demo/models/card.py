@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
 
 FORMAT_VERSION: Literal[1] = 1
@@ -177,13 +178,14 @@ def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
         return None
     file = CARD_FILE
     try:
-        card = ModelCard.model_validate_json(path.read_bytes())
+        card = ModelCard.model_validate(read_document(path))
         file = APPEARANCE_FILE
         if (folder / file).exists():
-            card = card.model_copy(update={"appearance": APPEARANCE.validate_json((folder / file).read_bytes())})
+            card = card.model_copy(update={"appearance": APPEARANCE.validate_python(read_document(folder / file))})
         return card
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+    except (ValueError, OSError) as error:  # pydantic's is a ValueError
+        found = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in found)
         raise InvalidCheckpointError(
             f"Checkpoint {name or folder.name!r}: {file} is not a valid model card ({faults}). "
             "Correct these keys; docs/checkpoints.md lists them."

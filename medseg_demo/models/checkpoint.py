@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 from torch import nn
 
+from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
 from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card, write_card
@@ -169,7 +170,7 @@ def read_config(folder: Path, *, name: str = "") -> tuple[str, dict[str, object]
     """
     path, name = folder / CONFIG_FILE, name or folder.name
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_document(path)
     except FileNotFoundError:
         raise InvalidCheckpointError(
             f"Checkpoint {name!r} has no {CONFIG_FILE}. Save the model with smp's save_pretrained()."

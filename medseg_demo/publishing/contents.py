@@ -1,6 +1,5 @@
 """What lies in a repository of the Hub: of a Space the packages, the checkpoints and what they need, and no more."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +8,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError
 from medseg_demo.models.card import APPEARANCE_FILE
 from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_checkpoints
@@ -147,7 +147,7 @@ def _package_files(package: Path, checkpoints: set[str]) -> Iterator[str]:
 
 
 def _checkpoints_of(run: Path) -> set[str]:
-    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    document = read_document(run / "run.json")
     return {one["checkpoint"] for one in document["runs"]}
 
 

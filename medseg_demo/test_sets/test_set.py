@@ -5,12 +5,12 @@ The layouts of ``layouts.py`` are read as they are, each of them also with a ``c
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg_demo import names
+from medseg_demo.documents import read_document
 from medseg_demo.errors import TestSetError
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.case_table import CASES_FILE, apply_table
@@ -118,7 +118,7 @@ def _read_dataset(folder: Path, faults: list[str]) -> Mapping[str, object]:
     if not path.exists():
         return {}
     try:
-        dataset = json.loads(path.read_text(encoding="utf-8-sig"))
+        dataset = read_document(path)
     except (ValueError, OSError, RecursionError) as error:
         faults.append(f"{DATASET_FILE} cannot be read ({error}). Correct it, or remove it.")
         return {}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from medseg_demo.documents import parse_yaml, read_document
 from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import MONAI_NETWORKS, spatial_dims
 from medseg_demo.models.card import Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
@@ -226,9 +227,9 @@ def read_config(path: Path | str) -> TrainingConfig:
     """
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        values = read_document(path, parse_yaml)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise TrainingError(f"{path.name} cannot be read ({reason}). Name a YAML file in UTF-8.") from None
     if not isinstance(values, Mapping):
         raise TrainingError(f"{path.name} holds no keys. Start from the training.yaml of a checkpoint.")

@@ -1,6 +1,5 @@
 """nnU-Net's ``summary.json``, of version 1 and 2: one file, a fold, all folds of a trainer, or several trainers."""
 
-import json
 import math
 import re
 from collections import defaultdict
@@ -9,9 +8,11 @@ from pathlib import Path
 
 from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutError
 from evaluation.results.foreign.value import Value
+from medseg_demo.documents import read_document
 from medseg_demo.names import shown
 
 SUMMARY = "summary.json"
+LARGEST_MIB = 256
 FOLD = re.compile(r"fold_\w+")
 FOLD_ALL = "fold_all"  # a model of its own, trained on all cases: their "validation" is none beside that of folds
 ALL_FOLDS = re.compile(r"crossval_results_folds_\w+|cv_niftis_\w+")
@@ -108,8 +109,8 @@ def _of_fold(fold: Path) -> Path | None:
 
 def _read_summary(path: Path, name: str, test_set: str, fold: str) -> list[Value]:
     try:
-        summary = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        summary = read_document(path, most_mib=LARGEST_MIB)
+    except (OSError, ValueError) as error:
         raise DamagedResultsError(f"{path.name}: is no complete JSON file. Export it again.") from error
     values, metadata = [], {"fold": fold} if fold else {}
     try:

@@ -7,7 +7,6 @@ Source: ImageJ's FileSaver and TiffDecoder (images=, channels=, slices=, frames=
 first, and one directory may stand for all images, which follow each other). tifffile's JSON with "shape" and "axes".
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from itertools import product
 
 import numpy as np
 
+from medseg_demo.documents import parse_json
 from medseg_demo.reading.source import Source
 from medseg_demo.reading.tiff.pages import MOST_DIRECTORIES, Page, damaged, refused
 
@@ -229,9 +229,9 @@ def described_by_tifffile(page: Page) -> bool:
 def _shape(text: str) -> tuple[list[int], str]:
     """The shape and the axes of a description; empty where they are none."""
     try:
-        found = {"shape": re.findall(r"\d{1,9}", text)} if text.startswith("shape=") else json.loads(text)
+        found = {"shape": re.findall(r"\d{1,9}", text)} if text.startswith("shape=") else parse_json(text)
         shape, axes = [int(size) for size in found["shape"]], found.get("axes", "")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return [], ""
     if not all(0 < size < 2**32 for size in shape) or len(shape) > 16:
         return [], ""
