@@ -9,6 +9,7 @@ from medseg_demo.numbers import seconds as seconds
 TITLE = "Medical image segmentation"
 TAGLINE = "For research and teaching. Not a medical device; do not base a diagnosis on it."
 DEVICE = "Runs on {device}"
+LENT_DEVICE = "Runs on a GPU lent for seconds of your daily share; without it, and for Evaluate, on {device}"
 
 SEGMENT_TAB = "Segment"
 MODELS_TAB = "Models"
