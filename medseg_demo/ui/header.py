@@ -38,7 +38,8 @@ def heading(engine: Engine, checkpoint: str | None = None) -> str:
     """The heading, with the note on a checkpoint's network, or on all of them."""
     notes = dict.fromkeys(note for note in (engine.note, _note_of(engine, checkpoint)) if note)
     said = "".join(f'<p class="ms-device">{escape(note)}</p>' for note in notes)
-    device = escape(texts.DEVICE.format(device=engine.compute_name))
+    text = texts.LENT_DEVICE if engine.runs_elsewhere else texts.DEVICE
+    device = escape(text.format(device=engine.compute_name))
     return (
         f'<header class="ms-header"><h1>{escape(texts.TITLE)}</h1><p>{escape(texts.TAGLINE)}</p>'
         f'<p class="ms-device">{device}</p>{said}</header>'
