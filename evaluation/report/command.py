@@ -32,10 +32,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _write_report(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.report.predictions import segment_as_scored
     from evaluation.report.report import write_report
-    from evaluation.results.table import read_results
+    from evaluation.results.table import read_runs
 
     shown = _report_options(options)
-    segment = segment_as_scored([run for folder in options.folders for run in read_results(folder).runs], settings)
+    segment = segment_as_scored([run for folder in options.folders for run in read_runs(folder)], settings)
     print(write_report(options.folders, options.output, options=shown, settings=settings, segment=segment))
     return 0
 

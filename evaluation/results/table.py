@@ -289,11 +289,7 @@ def read_results(folder: Path) -> Results:
         ResultsError: The folder holds no results.
         DamagedResultsError: A file is truncated, or the two do not fit together.
     """
-    folder = Path(folder)
-    for name in ("run.json", "scores.csv"):
-        if not (folder / name).is_file():
-            raise ResultsError(f"{folder}: has no {name}. Name the --output folder of a finished run.")
-    metrics, metadata, runs, counts = _read_description(folder / "run.json")
+    metrics, metadata, runs, counts = _read_description(folder)
     path = folder / "scores.csv"
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -313,15 +309,29 @@ def read_results(folder: Path) -> Results:
     return results
 
 
-def _read_description(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Run, ...], tuple[int, ...]]:
+def read_runs(folder: Path) -> tuple[Run, ...]:
+    """What was run, without the scores.
+
+    Raises:
+        ResultsError: As of `read_results`.
+        DamagedResultsError: The description cannot be read.
+    """
+    return _read_description(folder)[2]
+
+
+def _read_description(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Run, ...], tuple[int, ...]]:
     """The metrics, the metadata columns, the runs, and how many cases each run has."""
+    for name in ("run.json", "scores.csv"):
+        if not (folder / name).is_file():
+            raise ResultsError(f"{folder}: has no {name}. Name the --output folder of a finished run.")
+    path = folder / "run.json"
     try:
         description = read_document(path)
         names = Run.__dataclass_fields__.keys()
         runs = tuple(Run(**{key: value for key, value in run.items() if key in names}) for run in description["runs"])
         counts = tuple(int(run["cases"]) for run in description["runs"])
         return tuple(description["metrics"]), tuple(description["metadata"]), runs, counts
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
         raise DamagedResultsError(_unfit(path, "it is no description of a run")) from error
 
 

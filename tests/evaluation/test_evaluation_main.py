@@ -153,18 +153,6 @@ def test_predictions_are_scored_without_torch(make_test_set, tmp_path):
     assert {(row["checkpoint"], row["dice"]) for row in rows(tmp_path / "out")} == {("masks", "1.0")}
 
 
-def test_a_missing_prediction_is_a_failed_row(make_test_set, tmp_path, capsys):
-    folder = make_test_set(cases=3)
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    Image.open(folder / "masks" / "case_00.png").save(theirs / "case_00.png")
-    arguments = ["score", "--test-set", str(folder), "--predictions", str(theirs), "--name", "second observer"]
-    assert main([*arguments, "--output", str(tmp_path / "out"), "--workers", "0"]) == 1
-    assert capsys.readouterr().err.count("has no prediction") == 2
-    assert [row["status"] for row in rows(tmp_path / "out")] == ["ok", "failed", "failed"]
-    assert {row["checkpoint"] for row in rows(tmp_path / "out")} == {"second observer"}
-
-
 def test_a_long_csv_is_imported_once(tmp_path, capsys):
     (tmp_path / "long.csv").write_text("case,checkpoint,class,metric,value\na,net,lung,dice,0.9\nb,net,lung,dice,0.7\n")
     arguments = ["import", str(tmp_path / "long.csv"), "--format", "long", "--output", str(tmp_path / "out")]
