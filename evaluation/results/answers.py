@@ -16,6 +16,7 @@ from evaluation.statistics import (
     Policy,
     PolicyEffect,
     Ranking,
+    ScoreMatrix,
     Summary,
     compare_matrix,
     compared_matrix,
@@ -83,6 +84,7 @@ class Answer:
         standings: The best first.
         ranking: None with one checkpoint, or where checkpoints cannot be ranked.
         comparisons: Of every two checkpoints, with Holm's adjustment over all of them.
+        matrix: The scores as they were compared; None where they cannot be.
         effects: What each empty-mask policy makes of each mean.
         problem: Why there is no ranking although there are several checkpoints.
         metadata: The table's metadata columns.
@@ -95,6 +97,7 @@ class Answer:
     standings: tuple[Standing, ...]
     ranking: Ranking | None = None
     comparisons: tuple[PairComparison, ...] = ()
+    matrix: ScoreMatrix | None = None
     effects: tuple[PolicyEffect, ...] = ()
     problem: str = ""
     metadata: tuple[str, ...] = ()
@@ -145,13 +148,14 @@ def answer(results: Results, question: Question) -> Answer:
     table = select(results.table, question)
     if table.empty:
         raise OptionError("No row of the results fits this choice. Choose another test set, class or checkpoint.")
-    ranking, comparisons, problem = _compare(table, question)
+    matrix, comparisons, ranking, problem = _compare(table, question)
     return Answer(
         question=question,
         table=table,
         standings=_standings(table, question, ranking),
         ranking=ranking,
         comparisons=comparisons,
+        matrix=matrix,
         effects=_effects(table, question),
         problem=problem,
         metadata=results.metadata,
@@ -198,7 +202,7 @@ def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
         keep = keep & table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
     if question.class_name != ALL_CLASSES:
         keep = keep & (table["class_name"] == question.class_name).to_numpy(dtype=bool)
-    chosen = table[keep].reset_index(drop=True)
+    chosen = (table if keep.all() else table[keep]).reset_index(drop=True)
     for name in chosen.select_dtypes("category"):
         chosen[name] = chosen[name].cat.remove_unused_categories()
     return chosen
@@ -215,6 +219,15 @@ def badness(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED) -> n
     return np.where((table["status"] == "failed").to_numpy(dtype=bool), np.inf, -good)
 
 
+def worst_first(bad: np.ndarray, *, most: int | None = None) -> np.ndarray:
+    """The places of the worst rows, or of all, the worst first and those without a value last; equals as they come."""
+    keys = -np.where(np.isnan(bad), -np.inf, bad)
+    if most is None or most >= len(keys):
+        return np.argsort(keys, kind="stable")
+    among = np.flatnonzero(keys <= np.partition(keys, most)[most])
+    return among[np.argsort(keys[among], kind="stable")][:most]
+
+
 def worst_cases(
     table: pd.DataFrame, metric: str, *, checkpoint: str = "", policy: Policy = AS_MEASURED, most: int | None = None
 ) -> list[tuple[str, str]]:
@@ -229,9 +242,9 @@ def worst_cases(
     """
     if checkpoint:
         table = table[table["checkpoint"] == checkpoint]
-    bad = badness(table, metric, policy)
-    order = np.argsort(-np.where(np.isnan(bad), -np.inf, bad), kind="stable")
     case_codes = pd.factorize(table["case_id"])[0]
+    rows = None if most is None else most * int(np.bincount(case_codes, minlength=1).max())  # hold so many cases
+    order = worst_first(badness(table, metric, policy), most=rows)
     firsts = np.sort(np.unique(case_codes[order], return_index=True)[1])[:most]
     names = table[["case_id", "checkpoint"]].iloc[order[firsts]]
     return [(str(case_id), str(name)) for case_id, name in names.itertuples(index=False, name=None)]
@@ -245,17 +258,20 @@ def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...
     return policy_effects(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
 
 
-def _compare(table: pd.DataFrame, question: Question) -> tuple[Ranking | None, tuple[PairComparison, ...], str]:
+def _compare(
+    table: pd.DataFrame, question: Question
+) -> tuple[ScoreMatrix | None, tuple[PairComparison, ...], Ranking | None, str]:
     """Pairs and ranks from the same matrix and the same tests."""
-    if table["checkpoint"].nunique() < 2:
-        return None, (), ""
+    matrix: ScoreMatrix | None = None
     comparisons: tuple[PairComparison, ...] = ()
+    if table["checkpoint"].nunique() < 2:
+        return matrix, comparisons, None, ""
     try:  # pairs can have cases in common where not all checkpoints together have one
         matrix = compared_matrix(table, question.metric, policy=question.policy)
         comparisons = compare_matrix(matrix, question.metric, policy=question.policy)
-        return rank_matrix(matrix, question.metric, comparisons), comparisons, ""
+        return matrix, comparisons, rank_matrix(matrix, question.metric, comparisons), ""
     except OptionError as error:
-        return None, comparisons, f"There is no ranking: {error}"
+        return matrix, comparisons, None, f"There is no ranking: {error}"
 
 
 def _standings(table: pd.DataFrame, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:

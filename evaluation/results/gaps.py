@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.results.answers import Answer
-from evaluation.statistics import compared_matrix, goodness
-from medseg_demo.errors import OptionError
+from evaluation.statistics import ScoreMatrix, goodness
 
 MOST = 5
 
@@ -31,8 +30,8 @@ class Gap:
 def largest_gaps(found: Answer, first: str, second: str, *, most: int = MOST) -> tuple[list[Gap], list[Gap]]:
     """The cases in which the first beats the second most, and those in which it loses most.
 
-    Values are as they count where checkpoints are compared: a correctly empty prediction is a perfect score as soon
-    as the other one has a value, and a failed case the worst.
+    Values are as they count in the answer's comparisons: a correctly empty prediction is a perfect score as soon as
+    one of the compared checkpoints has a value, and a failed case the worst.
 
     Args:
         found: The answer whose rows are looked at.
@@ -43,12 +42,8 @@ def largest_gaps(found: Answer, first: str, second: str, *, most: int = MOST) ->
     Returns:
         Both lists, the largest difference first; empty where nothing can be compared.
     """
-    table = found.table[found.table["checkpoint"].isin([first, second])]
-    try:
-        matrix = compared_matrix(table, found.question.metric, policy=found.question.policy)
-    except OptionError:
-        return [], []
-    if {first, second} - set(matrix.checkpoints):
+    matrix = found.matrix
+    if matrix is None or {first, second} - set(matrix.checkpoints):
         return [], []
     places = [matrix.checkpoints.index(name) for name in (first, second)]
     values = matrix.values[:, :, places]
@@ -58,8 +53,12 @@ def largest_gaps(found: Answer, first: str, second: str, *, most: int = MOST) ->
     with np.errstate(invalid="ignore"):  # two misses are equal
         by = np.nan_to_num(good[:, 0] - good[:, 1], nan=0.0, posinf=np.inf, neginf=-np.inf)
     order = np.argsort(-by, kind="stable")
-    rows = zip(order, counted[order].tolist(), by[order].tolist(), strict=True)
-    gaps = [Gap(matrix.cases[case][1], one, other, better_by) for case, (one, other), better_by in rows]
-    ahead = [gap for gap in gaps if gap.by > 0][:most]
-    behind = [gap for gap in reversed(gaps) if gap.by < 0][:most]
-    return ahead, behind
+    ahead, behind = order[:most], order[::-1][:most]
+    return (
+        [_gap(matrix, case, counted, by) for case in ahead if by[case] > 0],
+        [_gap(matrix, case, counted, by) for case in behind if by[case] < 0],
+    )
+
+
+def _gap(matrix: ScoreMatrix, case: int, values: np.ndarray, by: np.ndarray) -> Gap:
+    return Gap(matrix.cases[case][1], float(values[case, 0]), float(values[case, 1]), float(by[case]))
