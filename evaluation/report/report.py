@@ -6,7 +6,7 @@ passes it on passes on the pictures of the worst cases too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,14 @@ from evaluation.results.answers import (
     names_in,
     no_groups,
     worst_cases,
+    worst_first,
 )
 from evaluation.results.figures import FIGURES, View, draw_figure
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
 from evaluation.results.table import Results, Run, merge, namesake_notes, read_results
+from evaluation.results.tags import COLUMN as TAGS
+from evaluation.results.tags import Tags, with_tags
 from evaluation.results.words import comparison_sentence, gap_sentence, metric_title, number, tolerance_words
 from evaluation.statistics import AS_MEASURED, Order, Policy, stratum_columns
 from medseg_demo.errors import MedsegError, OptionError
@@ -78,6 +81,7 @@ class ReportOptions:
         methods: Which runs are one method, as ``NAME=RUN,RUN``; None takes what their names tell, nothing keeps every
             run apart.
         column: The metadata column whose groups are compared; empty takes the first that divides the cases.
+        tags: A person's words on cases.
         worst: How many of the worst cases are shown as pictures, for each test set.
         title: Of the page.
     """
@@ -89,6 +93,7 @@ class ReportOptions:
     order: Order = "class"
     methods: tuple[str, ...] | None = None
     column: str = ""
+    tags: Tags = field(default_factory=dict)
     worst: int = WORST
     title: str = "Segmentation scores"
 
@@ -155,7 +160,8 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
     metric = options.metric or ("dice" if "dice" in results.metrics else results.metrics[0])
     present = names_in(results.table.loc[results.table["test_set"] == name, "checkpoint"])
     checkpoints = tuple(one for one in options.checkpoints if one in present)
-    found = answer(results, Question(name, checkpoints, "", metric, options.policy, options.order))
+    question = Question(name, checkpoints, "", metric, options.policy, options.order)
+    found = with_tags(answer(results, question), options.tags)
     here = [one for one in sources.methods if one.test_set == name]
     parts = [
         *([page.note(SIMULATED_NOTE, alarm=True)] if is_simulated(name) else []),
@@ -261,8 +267,9 @@ def _value(row: dict[str, object], metric: str) -> str:
 def _rows(found: Answer, metrics: tuple[str, ...]) -> page.CaseRows:
     """The rows of the table, the worst first, and what is left out of very many."""
     bad = badness(found.table, found.question.metric, found.question.policy)
-    order = (-bad).argsort(kind="stable")[:MOST_ROWS]
-    names = ["case_id", "checkpoint", "class_name", "status", "error", *metrics]
+    order = worst_first(bad, most=MOST_ROWS)
+    tags = [TAGS] if TAGS in found.table else []
+    names = ["case_id", "checkpoint", "class_name", *tags, "status", "error", *metrics]
     part = found.table.iloc[order]
     cells = [[_text(row[name]) for name in names] for row in part.to_dict("records")]
     note = tables.convention(found.question)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from evaluation.results.tags import COLUMN as TAGS
 from evaluation.results.terms import label
 from medseg_demo.errors import OptionError
 
@@ -23,7 +24,7 @@ SIGNS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "!=": operator.ne,
     "≠": operator.ne,
 }
-NAMES = {"case": "case_id", "class": "class_name", "method": "checkpoint", "model": "checkpoint"}
+NAMES = {"case": "case_id", "class": "class_name", "method": "checkpoint", "model": "checkpoint", "tag": TAGS}
 
 
 def matching_rows(table: pd.DataFrame, text: str, searched: Sequence[str]) -> np.ndarray:
@@ -63,7 +64,8 @@ def _by_word(values: pd.Series, sign: str, word: str) -> np.ndarray:
     if sign not in ("=", "==", "!=", "≠"):
         raise OptionError(f"Filter: {values.name} holds words, which can be equal (=) or not (!=). Change {sign!r}.")
     codes, words = pd.factorize(values.fillna("").astype(str))  # few words stand in many rows
-    equal = np.array([str(one).lower() == word.lower() for one in words], dtype=bool)[codes]
+    held = [str(one).lower().split(", ") if values.name == TAGS else [str(one).lower()] for one in words]
+    equal = np.array([word.lower() in one for one in held], dtype=bool)[codes]
     return equal if sign in ("=", "==") else ~equal
 
 

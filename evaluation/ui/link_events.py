@@ -20,7 +20,7 @@ from medseg_demo.ui.segment import handlers, run_handlers
 from medseg_demo.ui.segment.state import Choices, Work
 from medseg_demo.ui.segment.tab import SegmentTab
 from medseg_demo.ui.session import Running
-from medseg_demo.ui.tab import LATEST, QUICK, Call, Updates
+from medseg_demo.ui.tab import QUICK, Call, Updates
 
 if TYPE_CHECKING:
     from evaluation.ui.compare.tab import CompareTab
@@ -51,29 +51,28 @@ class Links:
     def connect(self, tabs: gr.Tabs, segment: SegmentTab, compare: "CompareTab", evaluate: "EvaluateTab") -> None:
         """Read the address once the Segment tab is filled, and let the tab that it names do its part."""
 
-        def where(parameters: Mapping[str, str]) -> tuple[Link | None, dict[Any, object]]:
-            try:
-                link = read_link(parameters, self._engine)
-            except Exception as error:
-                return None, {self._notice: markup.panel("warning", REFUSED_TITLE, [message(error)])}
-            return link, {self._notice: "", tabs: gr.Tabs(selected=link.tab if link else TABS[0])}
-
         def open_page(request: gr.Request) -> dict[Any, object]:
-            link, updates = where(dict(request.query_params))
-            if link is None and tabs in updates:  # nobody is taken away from the tab that was chosen meanwhile
+            link, updates = self._read(dict(request.query_params))
+            if link is None and "tabs" in updates:  # nobody is taken away from the tab that was chosen meanwhile
                 return gr.skip()
-            return updates | ({self._asked[link.tab]: link.tab} if link and link.sample else {})
-
-        def travel(event: gr.EventData) -> dict[Any, object]:
-            return where(event.parameters)[1]
+            shown = {{"tabs": tabs, "link_notice": self._notice}[name]: value for name, value in updates.items()}
+            return shown | ({self._asked[link.tab]: link.tab} if link and link.sample else {})
 
         segment.loaded.then(open_page, None, [self._notice, tabs, *self._asked.values()], **QUICK)
-        self.place.go(travel, None, [self._notice, tabs], **LATEST)
-        evaluate.follow_address(self.place.go)
+        evaluate.follow_address(self.place.go, self._read, tabs=tabs, link_notice=self._notice)
         for tab in tabs.children:
+            assert isinstance(tab, gr.Tab)
             tab.select(None, js=TELL_TAB.format(id=json.dumps(tab.id)))
         self._on_segment(segment)
         self._on_compare(compare)
+
+    def _read(self, parameters: Mapping[str, str]) -> tuple[Link | None, dict[str, object]]:
+        """What an address asks for, with the tab that comes up, or why it cannot be opened."""
+        try:
+            link = read_link(parameters, self._engine)
+        except Exception as error:
+            return None, {"link_notice": markup.panel("warning", REFUSED_TITLE, [message(error)])}
+        return link, {"link_notice": "", "tabs": gr.Tabs(selected=link.tab if link else TABS[0])}
 
     def _link(self, request: gr.Request) -> Link | None:
         return read_link(dict(request.query_params), self._engine)

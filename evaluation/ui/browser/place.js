@@ -14,7 +14,7 @@ function tabOf(given) {
 let tab = tabOf(parameters());
 let place = {}; // what the Evaluate tab shows
 let visit = 0; // the number of the last Back or Forward
-let awaited = 0; // the visit whose place the server has not told yet
+let awaited = 0; // the visit whose place the server has not told yet; the next one waits for that
 let settled = false; // until somebody does something the address is the link that is being opened
 
 function wanted() {
@@ -44,18 +44,28 @@ document.addEventListener("medseg-tab", ({ detail }) => {
   follow();
 });
 
+function go() {
+  tab = tabOf(parameters());
+  awaited = visit += 1;
+  trigger("go", { parameters: Object.fromEntries(parameters()), visit });
+}
+
+let left = ""; // the address that a visit leads to
 window.addEventListener("popstate", () => {
   settled = true;
-  awaited = visit += 1;
-  tab = tabOf(parameters());
-  trigger("go", { parameters: Object.fromEntries(parameters()), visit });
+  if (awaited) return;
+  left = location.search;
+  go();
 });
 
 watch("value", () => {
   if (!props.value) return;
   const told = JSON.parse(props.value);
+  const first = !place.run;
   place = told.parameters;
-  const arrived = told.visit && told.visit === awaited;
-  if (arrived) awaited = 0;
-  follow(!arrived);
+  if (!told.visit || told.visit !== awaited) return follow(!first);
+  awaited = 0;
+  if (location.search === left) return follow(false);
+  left = location.search;
+  go();
 });

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:  # start-up does not wait for pandas and plotly
     from evaluation.results.answers import Answer, Question
     from evaluation.results.figures import View
+    from evaluation.results.tags import Tags
     from evaluation.ui.evaluate.run_folders import Opened
     from medseg_demo.settings import Settings
 
@@ -135,6 +136,7 @@ class Board:
         table: Which rows of the table are shown.
         case: The case that is open.
         choices: What the visitor's last evaluation was started with.
+        tags: The visitor's words on cases: of (test set, case).
         own_test_sets: The folder of test sets that the visitor brought, in the session's; None before the first.
         latest: One for all boards of the visitor.
     """
@@ -145,6 +147,7 @@ class Board:
     table: TableView = TableView()
     case: CaseKey | None = None
     choices: Choices | None = None
+    tags: "Tags" = field(default_factory=dict)
     own_test_sets: Path | None = None
     latest: Latest = field(default_factory=Latest)
 

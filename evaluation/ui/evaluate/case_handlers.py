@@ -14,7 +14,7 @@ from evaluation.metrics import METRICS
 from evaluation.results.answers import names_in, worst_cases
 from evaluation.results.origins import CasePrediction, OpenedCase, Segment, open_case
 from evaluation.results.words import number
-from evaluation.ui.evaluate import case_table, gallery, texts
+from evaluation.ui.evaluate import case_table, gallery, tags, texts
 from evaluation.ui.evaluate.board import Board, CaseKey
 from evaluation.ui.evaluate.messages import message
 from evaluation.ui.evaluate.views import Updates
@@ -55,6 +55,7 @@ def open_picked(
         "drawer": gr.update(visible=True),
         "case_head": _head(board, key),
         "case_scores": _scores(board, key),
+        "tags": tags.choices(board),
         "cases": case_table.table_html(found, board.table, key),
     }
     try:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics.table import METRICS
-from evaluation.results.answers import Answer, badness
+from evaluation.results.answers import Answer, badness, worst_first
 from evaluation.results.filters import matching_rows
 from evaluation.results.tables import unit_of
+from evaluation.results.tags import COLUMN as TAGS
 from evaluation.results.terms import label
 from evaluation.results.words import metric_title, number
 from evaluation.ui.evaluate import texts
@@ -28,7 +29,8 @@ def columns(found: Answer) -> list[str]:
     metrics = [name for name in found.table if name in METRICS or pd.api.types.is_float_dtype(found.table[name])]
     ordered = [found.question.metric, *(name for name in metrics if name != found.question.metric)]
     error = ["error"] if (found.table["status"] == "failed").any() else []
-    return ["case_id", "checkpoint", "class_name", "status", *error, *ordered, *found.metadata]
+    tags, metadata = [[name for name in found.metadata if (name == TAGS) is wanted] for wanted in (True, False)]
+    return ["case_id", "checkpoint", "class_name", *tags, "status", *error, *ordered, *metadata]
 
 
 def shown_rows(found: Answer, view: TableView) -> np.ndarray:
@@ -40,7 +42,7 @@ def shown_rows(found: Answer, view: TableView) -> np.ndarray:
     kept = matching_rows(found.table, view.text, (*SEARCHED, *found.metadata))
     if view.sort not in found.table:
         bad = badness(found.table, found.question.metric, found.question.policy)[kept]
-        return kept[np.argsort(-np.where(np.isnan(bad), -np.inf, bad), kind="stable")]
+        return kept[worst_first(bad)]
     values = found.table[view.sort].iloc[kept]
     order = values.argsort(kind="stable") if pd.api.types.is_float_dtype(values) else values.astype(str).argsort()
     order = np.asarray(order)

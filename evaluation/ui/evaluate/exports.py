@@ -11,6 +11,7 @@ from evaluation.results import tables
 from evaluation.results.answers import Answer, answer
 from evaluation.results.origins import Segment
 from evaluation.results.table import Results, as_csv, json_ready
+from evaluation.results.tags import tags_of
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_handlers import segment_with
 from evaluation.ui.evaluate.run_folders import Opened
@@ -128,7 +129,7 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, seg
     question = found.question
     options = ReportOptions(
         (question.test_set,), question.checkpoints, question.metric, question.policy, question.order,
-        methods=None if opened.methods else (),
+        methods=None if opened.methods else (), tags=tags_of(found),
     )  # fmt: skip
     return write_report(
         [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings,

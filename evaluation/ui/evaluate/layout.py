@@ -164,6 +164,15 @@ def _drawer() -> Parts:
         return {
             "drawer": drawer,
             "case_head": Pickable(elem_id="ev-case-head"),
+            "tags": gr.Dropdown(
+                [],
+                label=texts.TAGS,
+                info=texts.TAGS_HINT,
+                multiselect=True,
+                allow_custom_value=True,
+                interactive=True,
+                elem_id="ev-tags",
+            ),
             "case_note": html(elem_classes="ev-note"),
             "viewer": Viewer(elem_id="ev-viewer"),
             "others": Pickable(elem_id="ev-others"),

@@ -26,7 +26,7 @@ def open_tab(engine: Engine, visitor: str, theme: str, place: Place | None = Non
     board = Board(visitor=visitor, latest=Latest(theme="dark" if theme == "dark" else "light"))
     first = views.first_runs(list_runs(engine.settings, visitor))
     start = views.start_choices(engine, visitor, first)
-    found = go(engine, board, Asked(), place) if place is not None else {"board": board}
+    found: Updates = go(engine, board, Asked(), place) if place is not None else {"board": board}
     board = _board(found)
     if board.opened is None:
         found |= result_handlers.choose_runs(engine, board, [folder.key for folder in first], Asked()) | {

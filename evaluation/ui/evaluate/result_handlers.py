@@ -16,6 +16,7 @@ from evaluation.ui.evaluate.board import Asked, Board, CaseKey
 from evaluation.ui.evaluate.case_handlers import closed
 from evaluation.ui.evaluate.messages import message
 from evaluation.ui.evaluate.run_folders import list_runs, open_runs
+from evaluation.ui.evaluate.tags import kept_tags
 from evaluation.ui.evaluate.views import Updates
 from medseg_demo.errors import MedsegError
 from medseg_demo.segmenting.engine import Engine
@@ -35,7 +36,8 @@ def _open(engine: Engine, board: Board, keys: tuple[str, ...], asked: Asked) -> 
         board = replace(board.with_answer(None), opened=None, case=None)
         return {"board": board, **closed(), **views.nothing_yet()}
     try:
-        board = replace(board, opened=open_runs(folders), case=None, table=replace(board.table, page=0))
+        opened, tags = open_runs(folders), {**board.tags, **kept_tags(folders)}
+        board = replace(board, opened=opened, tags=tags, case=None, table=replace(board.table, page=0))
     except Exception as error:
         return {"status": markup.panel("error", texts.ERROR_TITLE, [message(error)])}
     board, updates = views.page_of(board, asked)

@@ -84,6 +84,10 @@ class Opened:
     methods: tuple[Method, ...] = ()
     apart: "Opened | None" = None
 
+    def runs_in(self, folder: RunFolder) -> list[Run]:
+        """The runs that one of the folders holds."""
+        return [run for run, path in (self.apart or self).origins.values() if path == folder.path]
+
     def runs_on(self, test_set: str, case_id: str = "") -> dict[str, tuple[Run, Path | None]]:
         """The runs on one test set, by the checkpoint's name in the table.
 

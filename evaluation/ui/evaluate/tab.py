@@ -9,11 +9,12 @@ from gradio.components import Component
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Asked, Board, Choices
 from evaluation.ui.evaluate.layout import lay_out
+from evaluation.ui.links import Link
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui.code_view import CODE_PARTS
 from medseg_demo.ui.session import Running, Session, Sessions
-from medseg_demo.ui.tab import LATEST, QUICK, READING, Call, Changes, Event, Tab, Updates, controls
+from medseg_demo.ui.tab import QUICK, READING, Call, Changes, Event, Tab, Updates, controls
 
 CASE = "case"  # runs that Stop leaves alone: predictions that are made again for a case, or for a report
 OPENING: dict[str, Any] = READING | {"concurrency_id": "open"}
@@ -70,16 +71,24 @@ class EvaluateTab(Tab):
     def _outputs(self, names: tuple[str, ...]) -> list[Component]:
         return super()._outputs(tuple(dict.fromkeys([*names, *(["place"] if "board" in names else [])])))
 
-    def follow_address(self, event: Event) -> None:
-        """Go where the address leads, after an event that tells its parameters and the number of the visit."""
+    def follow_address(self, event: Event, read: Callable[..., tuple[Link | None, Updates]], **frame: Any) -> None:
+        """Go where the address leads.
+
+        Args:
+            event: Tells the parameters of the address, and the number of the visit.
+            read: From the parameters to the link, and what of the frame it changes.
+            frame: The parts around the tabs by name.
+        """
+        self.parts = {**self.parts, **frame}
 
         def go(call: Call, board: Board, asked: Asked) -> Updates:
-            handlers, visit = self.handlers("places"), int(call.event.visit)
-            place = handlers.asked_place(self.engine, call.event.parameters)
-            updates = handlers.go(self.engine, board, asked, place) if place else {"board": board}
-            return {**updates, "place": handlers.told(updates["board"], visit)}
+            (link, around), places = read(call.event.parameters), self.handlers("places")
+            place = link.place if link else None
+            updates = places.go(self.engine, board, asked, place) if place else {"board": board}
+            return {**updates, **around, "place": places.told(updates["board"], int(call.event.visit))}
 
-        self.then_pictures(self.on(event, go, "board", Asked, **LATEST))
+        outputs = (*self.everything, *frame)
+        self.then_pictures(self.on(event, go, "board", Asked, outputs=outputs, trigger_mode="multiple", **QUICK))
 
     def _on_start(self, page: gr.Blocks) -> None:
         def open_tab(call: Call, visitor: str, theme: str) -> Updates:
@@ -142,7 +151,14 @@ class EvaluateTab(Tab):
         cases, outputs = self.parts["cases"], ("board", "cases")
         self.on(cases.sort, sort, "board", outputs=outputs, **QUICK)
         self.on(cases.turn_page, turn, "board", outputs=outputs, **QUICK)
-        self.on(self.parts["filter"].input, keep, "board", "filter", outputs=outputs, **LATEST)
+        self.on(
+            self.parts["filter"].input,
+            keep,
+            "board",
+            "filter",
+            outputs=outputs,
+            **QUICK | {"trigger_mode": "always_last"},
+        )
 
     def _on_case(self) -> None:
         def open_picked(call: Call, board: Board, shown: Any) -> Updates:
@@ -162,13 +178,19 @@ class EvaluateTab(Tab):
             asked, handlers = call.event, self.handlers("case_handlers")
             return {"viewer": handlers.send_slices(shown, asked.plane, asked.slices, asked.key, asked.channels)}
 
-        outputs = ("board", "shown", "drawer", "case_head", "case_note", "viewer", "others", "case_scores", "cases")
+        def tag(call: Call, board: Board, words: list[str]) -> Updates:
+            return self.handlers("tags").tag(board, words)
+
+        outputs = (
+            "board", "shown", "drawer", "case_head", "tags", "case_note", "viewer", "others", "case_scores", "cases",
+        )  # fmt: skip
         options = OPENING | {"show_progress": "hidden", "trigger_mode": "once", "outputs": outputs}
         for name in ("figure", "cases", "gallery", "gaps", "others"):
             self.on(self.parts[name].pick, open_picked, "board", "shown", **options)
         for name in ("case_head", "viewer"):
             self.on(self.parts[name].navigate, open_neighbour, "board", "shown", **options)
         self.on(self.parts["case_head"].close, close, "board", **QUICK)
+        self.on(self.parts["tags"].input, tag, "board", "tags", outputs=("board", "tags", "cases"), **QUICK)
         self.on(self.parts["viewer"].change_slice, send_slices, "shown", outputs=("viewer",), **QUICK)
 
     def _on_figure(self) -> None:

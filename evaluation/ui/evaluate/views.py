@@ -8,6 +8,7 @@ from evaluation.plots import as_json
 from evaluation.results.answers import Answer, answer, metric_choices, names_in, worst_cases
 from evaluation.results.figures import FIGURES, draw_figure, pair_of
 from evaluation.results.origins import available_test_sets
+from evaluation.results.tags import with_tags
 from evaluation.results.words import metric_title
 from evaluation.statistics import stratum_columns
 from evaluation.ui.evaluate import case_table, fragments, gallery, texts
@@ -85,7 +86,7 @@ def page_of(board: Board, asked: Asked) -> tuple[Board, Updates]:
     try:
         known = board.answer
         same = known is not None and known.results is opened.results and known.question == asked.question
-        found = known if known is not None and same else answer(opened.results, asked.question)
+        found = known if known is not None and same else with_tags(answer(opened.results, asked.question), board.tags)
     except MedsegError as error:
         shown = {"status": markup.panel("error", texts.ERROR_TITLE, [str(error)])}
         return board.with_answer(None), _controls(opened, asked, None) | shown

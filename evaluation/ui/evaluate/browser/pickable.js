@@ -27,7 +27,10 @@ function lead(drawer) {
   drawer.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
     if (event.key === "Escape") close();
-    else if (keys[event.key.toLowerCase()]) trigger("navigate", keys[event.key.toLowerCase()]);
+    else if (event.key.toLowerCase() === "t") {
+      event.preventDefault();
+      drawer.querySelector("#ev-tags input")?.focus();
+    } else if (keys[event.key.toLowerCase()]) trigger("navigate", keys[event.key.toLowerCase()]);
   };
   const shown = () => {
     tell(JSON.parse(element.querySelector("[data-case]").dataset.case));
