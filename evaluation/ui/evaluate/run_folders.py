@@ -1,6 +1,5 @@
 """The folders whose results can be opened: reference runs, those of the command line, and a visitor's own."""
 
-import json
 import re
 import time
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from evaluation.results.methods import Method, as_methods, guess_methods, run_of
 from evaluation.results.origins import Origins, is_simulated, trace_runs
 from evaluation.results.table import Results, Run, merge, read_results
 from evaluation.ui.evaluate import texts
+from medseg_demo.documents import read_document
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
@@ -60,7 +60,7 @@ class RunFolder:
 def _day(path: Path) -> str:
     """When its latest run was made, as YYYY-MM-DD; empty where it is not known."""
     try:
-        document = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        document = read_document(path / "run.json")
         return max((str(run.get("moment") or "")[:10] for run in document["runs"]), default="")
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ""
