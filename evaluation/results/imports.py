@@ -13,9 +13,9 @@ from evaluation.errors import DamagedResultsError, ResultsError
 from evaluation.results.foreign.monai import read_monai
 from evaluation.results.foreign.nnunet import name_of, read_nnunet
 from evaluation.results.foreign.tables import read_csv
-from evaluation.results.foreign.value import Value, as_shares
+from evaluation.results.foreign.value import Value, as_shares, without_sums
 from evaluation.results.import_classes import check_chosen, name_classes
-from evaluation.results.table import CaseResult, Results, Run, collect
+from evaluation.results.table import METHOD, CaseResult, Results, Run, collect
 from evaluation.runs.store import CaseScores
 from medseg_demo.errors import ReadError
 from medseg_demo.names import shown
@@ -83,7 +83,9 @@ def import_results(
         raise DamagedResultsError(str(error)) from None
     if not values:
         raise ResultsError(f"{path.name}: holds no case. Export the results again.")
+    values, left_out = without_sums(values)
     values, notes = as_shares(values, path.name)
+    notes = (*left_out, *notes)
     found: dict[str, dict[str, None]] = {}
     for value in values:
         found.setdefault(value.test_set, {})[value.class_name] = None
@@ -127,7 +129,8 @@ class _Gathered:
         self._by_id, self._finder = {case.case_id: case for case in known.cases}, CaseFinder(known.cases)
         self._rows: dict[tuple[str, str, str], dict[str, dict[str, object]]] = {}
         self._places: dict[tuple[str, ...], str] = {}
-        self._metadata: dict[tuple[str, str], dict[str, str]] = {}
+        self._of_case: dict[tuple[str, str], dict[str, str]] = {}
+        self._of_run: dict[tuple[str, str, str], dict[str, str]] = {}
         self._methods: dict[tuple[str, str], str] = {}
         self._errors: dict[tuple[str, str, str], str] = {}
         self._cases: dict[str, dict[str, None]] = {}
@@ -151,13 +154,13 @@ class _Gathered:
                 f"{value.checkpoint!r} ({where}). Leave one of them; of several seeds, add a column seed."
             )
         row |= {value.metric: value.value, **value.units}
-        own = self._by_id[case_id].columns if is_known and case_id in self._by_id else {}
-        about = {key: text for key, text in value.metadata.items() if key != "method"}
-        self._metadata.setdefault((value.test_set, case_id), {}).update({**about, **own})
+        about = {name: text for name, text in value.metadata.items() if text and name != METHOD}
+        self._of_run.setdefault(key, {}).update(about)
+        self._of_case.setdefault((value.test_set, case_id), {}).update(about)
         self._cases.setdefault(value.test_set, {})[case_id] = None
         self._classes.setdefault(value.test_set, {})[value.class_name] = None
-        if "method" in value.metadata:
-            self._methods[value.test_set, value.checkpoint] = value.metadata["method"]
+        if METHOD in value.metadata:
+            self._methods[value.test_set, value.checkpoint] = value.metadata[METHOD]
         if value.error:
             self._errors[key] = value.error
 
@@ -198,8 +201,14 @@ class _Gathered:
             if error
             else CaseScores("ok", "", tuple({"class_name": name, **rows.get(name, {})} for name in classes))
         )
-        method = self._methods.get((test_set, checkpoint))
-        metadata = self._metadata[test_set, case_id] | ({} if method is None else {"method": method})
+        is_known = test_set == self._known.name and case_id in self._by_id
+        metadata = {
+            **self._of_case[test_set, case_id],
+            **self._of_run.get((test_set, checkpoint, case_id), {}),
+            **(self._by_id[case_id].columns if is_known else {}),
+        }
+        if (test_set, checkpoint) in self._methods:
+            metadata[METHOD] = self._methods[test_set, checkpoint]
         return CaseResult(test_set, checkpoint, case_id, scores, metadata)
 
 

@@ -20,14 +20,13 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics.table import METRICS
-from evaluation.results.table import IDENTITY, NUMBERED, UNITS, Results, Run
+from evaluation.results.table import IDENTITY, METHOD, NUMBERED, UNITS, Results, Run
 from evaluation.results.words import number
 from evaluation.statistics.policy import best, both_empty, worst
 from medseg_demo.errors import OptionError
 
 FOLD = re.compile(r"(?:^|[\s_/.-]+)fold[\s_-]?\d+(?!\d)", re.IGNORECASE)
 SEED = re.compile(r"(?:^|[\s_/.-]+)seed[\s_-]?\d+(?!\d)", re.IGNORECASE)
-COLUMN = "method"
 NOT_GIVEN = " has no prediction. "  # in the reason of a case that a folder of predictions does not hold
 MOST_NAMED = 5
 
@@ -70,8 +69,8 @@ def guess_methods(results: Results) -> dict[str, tuple[str, ...]]:
     """
     table = results.table
     names = table[["test_set", "checkpoint"]].drop_duplicates()
-    if COLUMN in table:
-        told = table[table[COLUMN] != ""].groupby("checkpoint", sort=False, observed=True)[COLUMN].unique()
+    if METHOD in table:
+        told = table[table[METHOD] != ""].groupby("checkpoint", sort=False, observed=True)[METHOD].unique()
         return _several({str(run): str(method[0]) for run, method in told.items() if len(method) == 1})
     stems = {str(run): _stem(str(run)) for run in names["checkpoint"]}
     methods = _several({run: stem for run, stem in stems.items() if stem != run})

@@ -23,6 +23,7 @@ from medseg_demo.writing.whole import write_text
 
 IDENTITY = ("test_set", "checkpoint", "case_id", "class_name", "status", "error")
 UNITS = ("distance_unit", "size_unit")
+METHOD = "method"  # metadata that are a run's, not a case's: which runs are compared as one
 FORMAT_VERSION = 1
 NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there twice
 VOLUME = "reference_volume"
@@ -176,7 +177,7 @@ def merge(results: Sequence[Results], *, by_name: bool = False) -> Results:
     metrics = dict.fromkeys(name for result in results for name in result.metrics)
     kept = tuple(name for name in metadata if name not in metrics)
     merged = _arranged(pd.concat(tables, ignore_index=True), tuple(runs), kept, tuple(metrics))
-    for name in kept if len(runs) > 1 else ():
+    for name in (one for one in kept if one != METHOD) if len(runs) > 1 else ():
         _fill_by_case(merged.table, name)
     return merged
 

@@ -55,9 +55,13 @@ class Case:
 
     @property
     def columns(self) -> dict[str, str]:
-        """What a table of results says of it: split, group where it is another than the case itself, and metadata."""
+        """What a table of results says of it: split, group where it is another than the case itself, and metadata.
+
+        A column ``method`` says there what is compared, so that of a case is called ``case_method``.
+        """
         own = {"split": self.split or "", "group": "" if self.group == self.case_id else self.group}
-        return {**{key: value for key, value in own.items() if value}, **self.metadata}
+        about = {f"case_{key}" if key == "method" else key: value for key, value in self.metadata.items()}
+        return {**{key: value for key, value in own.items() if value}, **about}
 
 
 def _files_of(path: Path) -> Iterator[Path]:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from evaluation.errors import DamagedResultsError, UnknownLayoutError
 from evaluation.metrics.table import METRICS
-from evaluation.results.foreign.value import Value, read_number, spell_metric, split_unit
+from evaluation.results.foreign.value import Value, read_number, spell_metric, split_unit, sums_up
 from medseg_demo.names import stem
 from medseg_demo.reading.labels import plain_name
 from medseg_demo.reading.table import read_table
 from medseg_demo.test_sets.case_table import GROUP_NAMES, PATIENT_NAMES
 
 LONG_COLUMNS = ("case", "checkpoint", "class", "metric", "value")
+OF_RUNS = ("group", "split", "fold")
 ONLY_CLASS = "class_1"
 NAMES = {
     "case": ("case id", "case", "caseid", "image id", "image", "image name", "filename", "file name", "file", "id",
@@ -73,13 +74,19 @@ def read_csv(path: Path, name: str, test_set: str, classes: Sequence[str]) -> li
         )
     only = classes[0] if len(classes) == 1 else ONLY_CLASS
     values = []
+    kept = metrics if "class" in columns.places else _without_sums(metrics)
+    if (
+        not is_long
+    ):  # of columns with unknown names only those that vary within a case are scores, under their own names
+        varying = {at: (label, "") for at, label in _varying(rows, columns).items() if at not in metrics}
+        metrics, kept = {**metrics, **varying}, {**kept, **varying}
     for line, row in rows:
         place = f"line {line}"
         make = _maker(path, columns, row, place, name=name, test_set=test_set, only=only, metrics=metrics)
         if is_long:
             values.append(make(columns.cell(row, "metric"), columns.cell(row, "value"), ""))
         else:
-            values += [make(metric, row[at], class_name) for at, (metric, class_name) in metrics.items()]
+            values += [make(metric, row[at], class_name) for at, (metric, class_name) in kept.items()]
     return values
 
 
@@ -145,6 +152,34 @@ def _columns(heading: Sequence[str]) -> _Columns:
         patient = next((place for name in GROUP_NAMES for place in others if plain[place] == name), None)
         others |= {} if patient is None else {patient: "group"}
     return _Columns(places, {place: "group" if plain[place] == "group" else name for place, name in others.items()})
+
+
+def _varying(rows: Sequence[tuple[int, Sequence[str]]], columns: _Columns) -> dict[int, str]:
+    """The columns of numbers that differ between the rows of one case: of a class or a checkpoint, not of the case."""
+    found = {}
+    for at, label in columns.others.items():
+        cells: dict[tuple[str, str], set[str]] = {}
+        for _, row in rows:
+            cells.setdefault((columns.cell(row, "test set"), columns.cell(row, "case")), set()).add(row[at])
+        varies = any(len(some) > 1 for some in cells.values())
+        if varies and label not in OF_RUNS and all(map(_is_number, set().union(*cells.values()))):
+            found[at] = label
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        read_number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _without_sums(metrics: Mapping[int, tuple[str, str]]) -> dict[int, tuple[str, str]]:
+    """The columns of metrics without those that sum up others: ``dice_std``, and ``dice`` beside ``dice_liver``."""
+    single = {at: column for at, column in metrics.items() if not sums_up(column[1])} or dict(metrics)
+    by_class = {spell_metric(metric)[0] for metric, class_name in single.values() if class_name}
+    return {at: column for at, column in single.items() if column[1] or spell_metric(column[0])[0] not in by_class}
 
 
 def _metric_columns(others: Mapping[int, str]) -> dict[int, tuple[str, str]]:

@@ -18,6 +18,7 @@ INFINITE = {
     "-infinity": -math.inf,
     "-∞": -math.inf,
 }
+SUMS = {"mean", "average", "avg", "std", "stdev", "sd", "median"}
 UNIT = re.compile(
     r"(?i)(?P<name>.+?)[\s_]*(?:[(\[]\s*(?P<inside>%|percent|mm|px|ml|mm2|mm²|voxels?)\s*[)\]]|(?P<bare>%|[\s_](?:mm|pct|percent|px)))"
 )
@@ -116,6 +117,24 @@ def read_number(text: str) -> float:
     if re.fullmatch(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", bare):
         bare = bare.replace(",", ".")
     return float(bare)
+
+
+def sums_up(name: str) -> bool:
+    """Whether a row or a class of this name is no case or class, but what others come to: "mean", "Average (std)"."""
+    words = set(re.split(r"[\W_\d]+", name.lower())) - {""}
+    return bool(words & SUMS) and words <= SUMS | {"foreground", "overall", "all", "of", "dev", "standard", "deviation"}
+
+
+def without_sums(values: Sequence[Value]) -> tuple[list[Value], tuple[str, ...]]:
+    """The values without those that sum up cases or classes, where there are others; and notes that say so."""
+    kept, notes = list(values), []
+    for kind, name_of in (("case", lambda value: value.case_id), ("class", lambda value: value.class_name)):
+        sums = {name for name in map(name_of, kept) if sums_up(name)}
+        rest = [value for value in kept if name_of(value) not in sums]
+        if sums and rest:
+            kept = rest
+            notes.append(f"{', '.join(map(repr, sorted(sums)))} of the file is no {kind}, and was left out.")
+    return kept, tuple(notes)
 
 
 def as_shares(values: Sequence[Value], file: str) -> tuple[list[Value], tuple[str, ...]]:

@@ -5,7 +5,8 @@ import pytest
 
 from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutError
 from evaluation.results.imports import import_results
-from evaluation.results.table import read_results, write_results
+from evaluation.results.methods import guess_methods
+from evaluation.results.table import merge, read_results, write_results
 from medseg_demo.errors import OptionError
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import Labels
@@ -398,3 +399,38 @@ def test_cases_that_only_one_side_has_are_said(tmp_path):
         "1 case(s) of the file are none of test set 'set', and stand beside no other run's scores: z",
         "1 case(s) of test set 'set' are not in the file: b",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case,class,dice\n1,a,0.5\n1,b,0.7\n1,mean,0.6\nAverage,a,0.5\nmean (std),b,0.7\n",
+        "case,class,metric,value\n1,a,dice,0.5\n1,b,dice,0.7\n1,Foreground mean,dice,0.6\nstd,a,dice,0\n",
+        "case,dice_a,dice_b,mean_dice,dice_std\n1,0.5,0.7,0.6,0.1\nmedian,0.5,0.7,0.6,0.1\n",
+        "case,dice_a,dice_b,dice\n1,0.5,0.7,0.6\n",
+    ],
+)
+def test_what_sums_up_others_is_neither_case_nor_class(tmp_path, text):
+    table = frame_of(tmp_path, text)
+    assert table[["case_id", "class_name", "dice"]].to_numpy().tolist() == [["1", "a", 0.5], ["1", "b", 0.7]]
+
+
+def test_a_mean_that_stands_alone_is_the_class(tmp_path):
+    assert frame_of(tmp_path, "case,mean_dice,dice_std\n1,0.5,0.1\n")["dice"].tolist() == [0.5]
+    assert frame_of(tmp_path, "case,class,dice\n1,mean,0.5\n")["class_name"].tolist() == ["mean"]
+
+
+def test_columns_of_unknown_names_are_scores_where_they_vary_within_a_case(tmp_path):
+    text = (
+        "case,model,class,dice,ASD,age,reader\n1,a,x,0.5,2,60,r\n1,a,y,0.6,3,60,r\n1,b,x,0.7,4,60,s\n1,b,y,0.8,5,60,s\n"
+    )
+    results = import_results(write_csv(tmp_path, text), "wide")
+    assert (results.metrics, results.metadata) == (("dice", "ASD"), ("age", "reader"))
+    assert results.table["ASD"].tolist() == [2, 3, 4, 5]
+    assert results.table["reader"].tolist() == ["r", "r", "s", "s"]
+
+
+def test_a_method_of_imported_runs_is_none_of_the_runs_beside_them(tmp_path):
+    seeds = import_results(write_csv(tmp_path, "case,model,seed,dice\n1,a,0,0.5\n1,a,1,0.6\n"), "wide")
+    other = import_results(write_csv(tmp_path, "case,model,dice\n1,b,0.5\n"), "wide")
+    assert guess_methods(merge([seeds, other])) == {"a": ("a seed_0", "a seed_1")}

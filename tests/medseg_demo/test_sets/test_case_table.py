@@ -60,3 +60,7 @@ def test_faults_are_all_said(tmp_path):
         "Case '003' stands in cases",
         "Case '001' stands twice in cases",
     ]
+
+
+def test_a_column_method_of_the_cases_is_no_method_that_is_compared(tmp_path):
+    assert Case("001", (), tmp_path, group="001", metadata={"method": "MRI"}).columns == {"case_method": "MRI"}
