@@ -30,7 +30,6 @@ THREADS = 128  # a queued run keeps one
 PROGRESS_EVERY_S = 0.2
 
 QUICK: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
-LATEST = QUICK | {"trigger_mode": "always_last"}  # of several at once the last one counts
 READING: dict[str, Any] = {"concurrency_id": "read", "concurrency_limit": 4, "api_visibility": "private"}
 RUNNING: dict[str, Any] = {"concurrency_id": "run", "concurrency_limit": RUNS_AT_ONCE, "api_visibility": "private"}
 
