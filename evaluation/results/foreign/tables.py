@@ -5,7 +5,7 @@ is kept: ``group``, ``split``, ``site`` and others.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +75,9 @@ def read_csv(path: Path, name: str, test_set: str, classes: Sequence[str]) -> li
     only = classes[0] if len(classes) == 1 else ONLY_CLASS
     values = []
     kept = metrics if "class" in columns.places else _without_sums(metrics)
-    if (
-        not is_long
-    ):  # of columns with unknown names only those that vary within a case are scores, under their own names
-        varying = {at: (label, "") for at, label in _varying(rows, columns).items() if at not in metrics}
-        metrics, kept = {**metrics, **varying}, {**kept, **varying}
+    # Columns with unknown names are scores, under these, only where they vary within a case.
+    varying = {} if is_long else _varying(rows, columns, known=metrics)
+    metrics, kept = {**metrics, **varying}, {**kept, **varying}
     for line, row in rows:
         place = f"line {line}"
         make = _maker(path, columns, row, place, name=name, test_set=test_set, only=only, metrics=metrics)
@@ -154,16 +152,20 @@ def _columns(heading: Sequence[str]) -> _Columns:
     return _Columns(places, {place: "group" if plain[place] == "group" else name for place, name in others.items()})
 
 
-def _varying(rows: Sequence[tuple[int, Sequence[str]]], columns: _Columns) -> dict[int, str]:
+def _varying(
+    rows: Sequence[tuple[int, Sequence[str]]], columns: _Columns, *, known: Collection[int]
+) -> dict[int, tuple[str, str]]:
     """The columns of numbers that differ between the rows of one case: of a class or a checkpoint, not of the case."""
     found = {}
     for at, label in columns.others.items():
+        if at in known or label in OF_RUNS:
+            continue
         cells: dict[tuple[str, str], set[str]] = {}
         for _, row in rows:
             cells.setdefault((columns.cell(row, "test set"), columns.cell(row, "case")), set()).add(row[at])
         varies = any(len(some) > 1 for some in cells.values())
-        if varies and label not in OF_RUNS and all(map(_is_number, set().union(*cells.values()))):
-            found[at] = label
+        if varies and all(map(_is_number, set().union(*cells.values()))):
+            found[at] = label, ""
     return found
 
 
