@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics.table import METRICS
+from evaluation.results.comparable import difference_in_kind, lacking_classes
 from evaluation.results.table import Results, Run
 from evaluation.statistics import (
     AS_MEASURED,
@@ -90,6 +91,7 @@ class Answer:
         metadata: The table's metadata columns.
         tolerances: Of the surface Dice, all different settings of the runs; empty where they are not known.
         results: What was asked.
+        notes: Which classes some checkpoints lack, in plain sentences.
     """
 
     question: Question
@@ -103,12 +105,12 @@ class Answer:
     metadata: tuple[str, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
     results: Results | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def runs(self) -> dict[str, Run]:
         """The run, or what the runs of a method share, of each checkpoint on the test set."""
-        runs = self.results.runs if self.results else ()
-        return {run.checkpoint: run for run in runs if run.test_set == self.question.test_set}
+        return _runs_of(self.results, self.question)
 
     def comparison(self, first: str, second: str) -> PairComparison | None:
         """The first checkpoint against the second; None where they were not compared."""
@@ -148,7 +150,8 @@ def answer(results: Results, question: Question) -> Answer:
     table = select(results.table, question)
     if table.empty:
         raise OptionError("No row of the results fits this choice. Choose another test set, class or checkpoint.")
-    matrix, comparisons, ranking, problem = _compare(table, question)
+    unlike = difference_in_kind(table, question.metric, _runs_of(results, question))
+    matrix, comparisons, ranking, problem = _compare(table, question, unlike)
     return Answer(
         question=question,
         table=table,
@@ -161,7 +164,13 @@ def answer(results: Results, question: Question) -> Answer:
         metadata=results.metadata,
         tolerances=_tolerances(results, question, set(names_in(table["checkpoint"]))),
         results=results,
+        notes=lacking_classes(table) if question.class_name == ALL_CLASSES else (),
     )
+
+
+def _runs_of(results: Results | None, question: Question) -> dict[str, Run]:
+    runs = results.runs if results else ()
+    return {run.checkpoint: run for run in runs if run.test_set == question.test_set}
 
 
 def _tolerances(results: Results, question: Question, checkpoints: set[str]) -> tuple[Tolerance, ...]:
@@ -259,13 +268,15 @@ def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...
 
 
 def _compare(
-    table: pd.DataFrame, question: Question
+    table: pd.DataFrame, question: Question, unlike: str
 ) -> tuple[ScoreMatrix | None, tuple[PairComparison, ...], Ranking | None, str]:
     """Pairs and ranks from the same matrix and the same tests."""
     matrix: ScoreMatrix | None = None
     comparisons: tuple[PairComparison, ...] = ()
     if table["checkpoint"].nunique() < 2:
         return matrix, comparisons, None, ""
+    if unlike:
+        return matrix, comparisons, None, f"There is no comparison: {unlike}"
     try:  # pairs can have cases in common where not all checkpoints together have one
         matrix = compared_matrix(table, question.metric, policy=question.policy)
         comparisons = compare_matrix(matrix, question.metric, policy=question.policy)

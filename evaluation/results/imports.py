@@ -134,7 +134,7 @@ class _Gathered:
         self._methods: dict[tuple[str, str], str] = {}
         self._errors: dict[tuple[str, str, str], str] = {}
         self._cases: dict[str, dict[str, None]] = {}
-        self._classes: dict[str, dict[str, None]] = {}
+        self._classes: dict[tuple[str, str], dict[str, None]] = {}
 
     def add(self, value: Value) -> None:
         """Take one more.
@@ -158,7 +158,7 @@ class _Gathered:
         self._of_run.setdefault(key, {}).update(about)
         self._of_case.setdefault((value.test_set, case_id), {}).update(about)
         self._cases.setdefault(value.test_set, {})[case_id] = None
-        self._classes.setdefault(value.test_set, {})[value.class_name] = None
+        self._classes.setdefault((value.test_set, value.checkpoint), {})[value.class_name] = None
         if METHOD in value.metadata:
             self._methods[value.test_set, value.checkpoint] = value.metadata[METHOD]
         if value.error:
@@ -194,7 +194,7 @@ class _Gathered:
         )
 
     def _case(self, test_set: str, checkpoint: str, case_id: str) -> CaseResult:
-        rows, classes = self._rows.get((test_set, checkpoint, case_id), {}), tuple(self._classes[test_set])
+        rows, classes = self._rows.get((test_set, checkpoint, case_id), {}), tuple(self._classes[test_set, checkpoint])
         error = self._errors.get((test_set, checkpoint, case_id), "" if rows else NOT_IN_FILE)
         scores = (
             CaseScores.failed(error, classes)

@@ -32,7 +32,7 @@ def document(
         "pairs": [_pair(one, comparison_sentence(one, unit=unit)) for one in found.comparisons],
         "turned": _plain(found.ranking.turned) if found.ranking is not None else None,
         "gaps": [_gap(one, gap_sentence(one, unit=unit)) for one in gaps],
-        "notes": [*notes, *([found.problem] if found.problem else [])],
+        "notes": [*notes, *found.notes, *([found.problem] if found.problem else [])],
     }
 
 

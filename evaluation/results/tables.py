@@ -67,7 +67,7 @@ def leaderboard(found: Answer) -> Table:
     notes += _too_few([standing.summary for standing in found.standings])
     if ranking is not None:
         notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)} {turning_sentence(ranking)}".strip())
-    notes += [found.problem] if found.problem else []
+    notes += [*found.notes, *([found.problem] if found.problem else [])]
     costs = _costs(found)
     notes += [COST_NOTE] if costs else []
     header = (*COLUMNS, *(SCHEME_COLUMNS if ranking is not None else ()), *(COST_COLUMNS if costs else ()))

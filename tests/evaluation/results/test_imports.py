@@ -434,3 +434,12 @@ def test_a_method_of_imported_runs_is_none_of_the_runs_beside_them(tmp_path):
     seeds = import_results(write_csv(tmp_path, "case,model,seed,dice\n1,a,0,0.5\n1,a,1,0.6\n"), "wide")
     other = import_results(write_csv(tmp_path, "case,model,dice\n1,b,0.5\n"), "wide")
     assert guess_methods(merge([seeds, other])) == {"a": ("a seed_0", "a seed_1")}
+
+
+def test_a_checkpoint_has_no_rows_of_a_class_that_the_file_has_only_for_others(tmp_path):
+    path = write_csv(tmp_path, "case,model,class,dice\n1,a,x,0.5\n1,a,y,0\n1,b,x,0.6\n2,a,x,0.7\n")
+    table = import_results(path, "wide").table
+    assert table[["checkpoint", "case_id", "class_name", "status"]].to_numpy().tolist() == [
+        ["a", "1", "x", "ok"], ["a", "1", "y", "ok"], ["a", "2", "x", "ok"], ["a", "2", "y", "ok"],
+        ["b", "1", "x", "ok"], ["b", "2", "x", "failed"],
+    ]  # fmt: skip
