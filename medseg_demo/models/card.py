@@ -1,6 +1,7 @@
 """The model card: what a checkpoint was trained for and how an image must reach it (``medseg.json``)."""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from medseg_demo.errors import InvalidCheckpointError
 FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
 APPEARANCE_FILE = "appearance.json"
+LARGEST_INPUT = 2**26  # pixels or voxels that a network takes at once: 8192 × 8192, 512 × 512 × 256
 
 
 def _in_order(window: tuple[float, float]) -> tuple[float, float]:
@@ -27,7 +29,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Normalisation(_Record):
@@ -129,6 +131,8 @@ class ModelCard(_Record):
     def _consistent(self) -> "ModelCard":
         if len(self.class_names) > 1 and self.threshold is not None:
             raise ValueError("threshold is for checkpoints of one class; several classes take the most probable")
+        if math.prod(self.input_size) > LARGEST_INPUT:
+            raise ValueError(f"input_size has more than {LARGEST_INPUT} values, which no memory holds")
         if self.spacing_mm is not None and len(self.spacing_mm) != len(self.input_size):
             raise ValueError(f"spacing_mm has {len(self.spacing_mm)} values, input_size {len(self.input_size)}")
         for name, values in (("mean", self.normalisation.mean), ("std", self.normalisation.std)):

@@ -28,7 +28,7 @@ from medseg_demo.models.intermediate import (
     read_intermediate_card,
 )
 from medseg_demo.models.network import Prepared, SavedNetwork, bytes_of, parameters_of
-from medseg_demo.models.soundness import damaged_weights, is_known_encoder
+from medseg_demo.models.soundness import bounded_by, check_archive, damaged_weights, is_known_encoder, parameter_fault
 
 CONFIG_FILE = "config.json"
 SAVED = "saved"  # the kind of a converted network that came from a folder
@@ -130,7 +130,8 @@ def _build(
 ) -> nn.Module:
     check_encoder(parameters, name)
     try:
-        network = build_network(architecture, parameters)
+        with bounded_by(sum(one.numel() for one in weights.values())):
+            network = build_network(architecture, parameters)
     except ValueError as error:
         raise InvalidCheckpointError(f"Checkpoint {name!r}: {error}. Correct {CONFIG_FILE}.") from error
     _load_strictly(network, weights, name)
@@ -187,10 +188,13 @@ def read_config(folder: Path, *, name: str = "") -> tuple[str, dict[str, object]
     architecture = config.pop("_model_class")
     if architecture not in ARCHITECTURES:
         raise InvalidCheckpointError(
-            f"Checkpoint {name!r}: architecture {architecture!r} is unknown. "
+            f"Checkpoint {name!r}: architecture {architecture[:80]!r} is unknown. "
             f"Valid ones are {', '.join(sorted(ARCHITECTURES))}."
         )
-    return architecture, {key: value for key, value in config.items() if not key.startswith("_")}
+    parameters = {key: value for key, value in config.items() if not key.startswith("_")}
+    if fault := parameter_fault(parameters):
+        raise InvalidCheckpointError(f"Checkpoint {name!r}: {fault}. Correct {CONFIG_FILE}.")
+    return architecture, parameters
 
 
 def check_encoder(parameters: Mapping[str, object], name: str) -> None:
@@ -298,6 +302,7 @@ def _read_weights(path: Path, name: str, content: bytes | None = None) -> dict[s
     try:
         if path.suffix == ".safetensors":
             return load_file(path) if content is None else load(content)
+        check_archive(path, name)
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InvalidCheckpointError(
@@ -308,11 +313,20 @@ def _read_weights(path: Path, name: str, content: bytes | None = None) -> dict[s
         raise damaged_weights(path, name, str(error)) from None
     if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
         weights = weights["state_dict"]
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: {path.name} is no state dict. Save model.state_dict() as {WEIGHTS_FILE}."
         )
     return weights
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor that holds each of its elements: not a sparse one, nor one that repeats a few."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    )
 
 
 def _load_strictly(network: nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:

@@ -5,6 +5,7 @@ Two steps: ``to_tensor`` turns intensities into the network's range and channels
 of a volume one by one, (Z, C, Y, X); a 3-D network gets the whole in its own orientation, (1, C, Z, Y, X).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,6 +22,7 @@ from medseg_demo.orientation import network_orientation
 
 Denoise = Literal["none", "mean", "gaussian", "median"]
 
+LARGEST_PLACED = 2**30  # pixels or voxels: what float32 needs 4 GiB for
 LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601, as Pillow's conversion to "L"
 
 
@@ -135,7 +137,11 @@ def place(
 
 
 def placement_in(size: Size, card: ModelCard, *, spacing_mm: tuple[float, ...] | None = None) -> Placement:
-    """Where an image of this size will lie in the network's input; the arguments are those of ``place``."""
+    """Where an image of this size will lie in the network's input; the arguments are those of ``place``.
+
+    Raises:
+        InputMismatchError: At the spacing that the card asks for, no memory would hold it.
+    """
     target = card.input_size
     if card.inference == "resize":
         scale = min(wanted / length for wanted, length in zip(target, size, strict=True))
@@ -143,6 +149,11 @@ def placement_in(size: Size, card: ModelCard, *, spacing_mm: tuple[float, ...] |
         canvas = target
     else:
         resized = _at_spacing(size, card.spacing_mm, spacing_mm)
+        if math.prod(resized) > max(LARGEST_PLACED, math.prod(size)):
+            raise InputMismatchError(
+                f"At the checkpoint's spacing the image would have {' × '.join(map(str, reversed(resized)))} values, "
+                "which no memory holds. Check the spacing that the file states, or choose another checkpoint."
+            )
         canvas = tuple(map(max, target, resized))
     offset = tuple((whole - length) // 2 for whole, length in zip(canvas, resized, strict=True))
     return Placement(size, resized, offset, canvas)
@@ -231,7 +242,7 @@ def _at_spacing(size: Size, wanted: tuple[float, ...] | None, given: tuple[float
     if wanted is None or given is None:
         return size
     lengths = zip(size, given[-len(size) :], wanted[-len(size) :], strict=True)
-    return tuple(max(1, round(length * own / other)) for length, own, other in lengths)
+    return tuple(max(1, round(min(length * own / other, 1e9))) for length, own, other in lengths)
 
 
 def _resize(tensor: torch.Tensor, size: Size) -> torch.Tensor:

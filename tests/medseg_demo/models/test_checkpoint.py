@@ -280,3 +280,17 @@ def test_weights_that_do_not_fit_are_refused_before_the_network_is_asked_for(che
 
 def test_every_network_of_smp_is_known():
     assert set(SMP_NETWORKS) == {network.__name__ for network in smp.MODEL_ARCHITECTURES_MAPPING.values()}
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.zeros(1).expand(2**40), torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.int64), [1.0], (2**40,))],
+    ids=["expanded", "sparse"],
+)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_weights_that_stand_for_terabytes_are_refused(checkpoints, tensor, legacy):
+    folder = checkpoints / "small"
+    (folder / "model.safetensors").unlink()
+    torch.save({"a": tensor}, folder / "model.pth", _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(InvalidCheckpointError, match=r"model\.pth is no state dict"):
+        load_folder(folder)

@@ -8,7 +8,7 @@ from PIL import Image
 from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import ModelCard, Normalisation
-from medseg_demo.segmenting.prepare import place, to_picture, to_tensor
+from medseg_demo.segmenting.prepare import place, placement_in, to_picture, to_tensor
 
 
 def grey(pixels, window=(0.0, 255.0)):
@@ -281,6 +281,13 @@ def test_padding_is_the_black_of_each_modality():
     card = ModelCard(class_names=("a",), in_channels=3, input_size=(2, 2), normalisation=Normalisation(method="zscore"))
     placed, _ = place(to_tensor(modalities([[0, 10]], [[10, 0]], [[0, 1]]), card), card)
     assert placed[0, :, 1].tolist() == [[placed[0, index].min().item()] * 2 for index in range(3)]
+
+
+@pytest.mark.parametrize("spacing", [1e-6, 5e-324])
+def test_a_spacing_at_which_no_memory_holds_the_image_is_refused(card, spacing):
+    card = card.model_copy(update={"inference": "tile", "spacing_mm": (spacing, spacing)})
+    with pytest.raises(InputMismatchError, match="which no memory holds"):
+        placement_in((100, 100), card, spacing_mm=(1.0, 1.0))
 
 
 @pytest.mark.parametrize(("count", "takes"), [(2, 1), (3, 1), (2, 3)])
