@@ -13,7 +13,6 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.bodies import watched, watched_event
+from medseg_demo.ui.public.documents import DOCUMENTS, Documents
 from medseg_demo.ui.public.login import hub_page, hub_user
 from medseg_demo.ui.public.page import Gate, Page
 from medseg_demo.ui.public.uploads import MEBIBYTE, Refused
@@ -37,10 +37,6 @@ CLOSED = re.compile(
     rf"{API}/(file=\s*\w[\w+.-]+:/|file/|proxy=|stream/|component_server|custom_component|process_recording|vibe|"
     r"deep_link|dev/|profiling|runs|run-history|token)|/monitoring"
 )
-DOCUMENTS = re.compile(
-    rf"/|/config/?|{API}/(info|openapi\.json)/?"
-)  # large, of text, and without a suffix that says so
-NAMING = re.compile(rf"/|/config/?|{API}/info/?")  # what a client asks for first
 JOINING = re.compile(rf"{API}/(queue/join|call/.*|run/.*|api/.*)")
 SESSION = re.compile(rf"{API}/heartbeat/([^/]+)")
 # Whoever sends the request may write into these what he likes; Gradio believes them, or cuts files to pieces by them.
@@ -67,7 +63,7 @@ class Edge:
     """Middleware around everything that a page answers. A page without a gate is left as it is."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app, self._compressed = app, GZipMiddleware(app, compresslevel=6)
+        self._app, self._documents = app, Documents(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -93,7 +89,7 @@ class Edge:
             return
         if path != UPLOAD:
             receive = watched_event(receive)
-        app = self._compressed if DOCUMENTS.fullmatch(path) else self._app
+        app = self._documents if DOCUMENTS.fullmatch(path) else self._app
         await app(scope, receive, _marked(request, send))
 
 
@@ -131,7 +127,7 @@ def _kept_headers(scope: Scope, gate: Gate) -> list[tuple[bytes, bytes]]:
 
 def _marked(request: Request, send: Send) -> Send:
     """Send an answer with the headers that all have, and with a cookie where a client asks for the first time."""
-    is_new = NAMING.fullmatch(request.scope["path"]) is not None and not visitor_of(request.cookies)
+    is_new = DOCUMENTS.fullmatch(request.scope["path"]) is not None and not visitor_of(request.cookies)
 
     async def send_marked(message: Message) -> None:
         if message["type"] == "http.response.start":
