@@ -26,10 +26,9 @@ COLUMNS = ("Checkpoint", "Mean", "95 % interval", "Median", "Quartiles", "n", "M
 SCHEME_COLUMNS = ("Rank of means", "Mean rank", "Rank by tests")
 COST_COLUMNS = ("Parameters", "Network, a case")
 COST_NOTE = (
-    "Network, a case: the median time of the network in a case, without the first one, and what it ran by and on. It "
-    "holds on that machine, with the threads that a case had there."
+    "Network, a case: the median time of the network in a case, without the first one ({place}). It holds on that "
+    "machine, with the threads that a case had there."
 )
-PLACE = ("backend", "device")  # settings of a run
 STABILITY_NOTE = (
     "Ranks under three schemes, each with the share of resamples in which the checkpoint had that rank: means ranked; "
     "ranks in every case averaged; number of others than which it is better by the adjusted test and the interval."
@@ -69,7 +68,7 @@ def leaderboard(found: Answer) -> Table:
         notes.append(f"{STABILITY_NOTE} {ranking_caption(ranking)} {turning_sentence(ranking)}".strip())
     notes += [*found.notes, *([found.problem] if found.problem else [])]
     costs = _costs(found)
-    notes += [COST_NOTE] if costs else []
+    notes += [COST_NOTE.format(place=_place(found))] if costs else []
     header = (*COLUMNS, *(SCHEME_COLUMNS if ranking is not None else ()), *(COST_COLUMNS if costs else ()))
     rows = [
         (*_standing(one, ranked=ranking is not None), *costs.get(one.checkpoint, ("", "") if costs else ()))
@@ -79,12 +78,11 @@ def leaderboard(found: Answer) -> Table:
 
 
 def _costs(found: Answer) -> dict[str, tuple[str, str]]:
-    """Of each checkpoint whose network is known: its parameters, and its time with what it ran on."""
+    """Of each checkpoint whose network is known: its parameters and its time."""
     return {
         name: (
             "" if run.parameters is None else millions(run.parameters),
-            "" if run.seconds is None else
-            f"{seconds(run.seconds)} ({', '.join(str(run.settings[key]) for key in PLACE if run.settings.get(key))})",
+            "" if run.seconds is None else seconds(run.seconds),
         )
         for name, run in found.runs.items()
         if run.parameters is not None or run.seconds is not None
@@ -96,6 +94,18 @@ def convention(question: Question) -> str:
     record = METRICS.get(question.metric)
     distances = record is not None and record.unit == "distance"
     return policy_caption(question.policy, question.order, distances=distances)
+
+
+def _place(found: Answer) -> str:
+    """What the networks ran by and on, such as "by openvino on cpu"; of each checkpoint where they differ."""
+    places = {
+        name: f"by {run.settings.get('backend', 'an unknown program')} on {run.settings.get('device', 'unknown')}"
+        for name, run in found.runs.items()
+        if run.seconds is not None
+    }
+    if len(set(places.values())) < 2:
+        return next(iter(places.values()), "not known")
+    return "; ".join(f"{name} {place}" for name, place in places.items())
 
 
 def _standing(standing: Standing, *, ranked: bool) -> tuple[str, ...]:

@@ -182,5 +182,5 @@ def test_weights_and_times_are_told_where_they_are_known(table_of, tmp_path, cap
     assert [(one["parameters"], one["seconds"]) for one in board] == [(31_040_000, 0.25), (None, None)]
     assert main(["summary", str(tmp_path / "runs")]) == 0
     text = capsys.readouterr().out
-    assert "Network, a case" in text
-    assert "31.04 M  250 ms (openvino, cpu)" in text
+    assert "31.04 M           250 ms" in text
+    assert "without the first one (by openvino on cpu)" in text
