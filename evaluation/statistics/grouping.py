@@ -70,6 +70,19 @@ def dense(codes: np.ndarray) -> np.ndarray:
     return (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
 
 
+def unit_sums(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The sums over the cases of each unit, (units, columns).
+
+    Args:
+        values: (cases, columns).
+        units: Of each case; whole numbers from 0 on without gaps.
+    """
+    if len(np.bincount(units)) == len(units):
+        return values[np.argsort(units, kind="stable")]
+    with np.errstate(invalid="ignore"):
+        return np.stack([np.bincount(units, column) for column in values.T], axis=1)
+
+
 def number_of(codes: np.ndarray) -> int:
     """How many different codes there are."""
     return int(np.count_nonzero(np.bincount(codes)))

@@ -11,32 +11,34 @@ outweighs every finite difference: the mean difference is then infinite, towards
 interval holds infinite ends; it is what a penalty for misses gives in the limit of a large penalty.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import dense, too_few
+from evaluation.statistics.grouping import dense, too_few, unit_sums
 from evaluation.statistics.matrix import ScoreMatrix, compared_matrix
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
 from evaluation.statistics.resampling import (
     FEWEST_RESAMPLES,
     SEED,
-    bca_interval,
+    bca_intervals,
     jackknife_means,
     median_interval,
-    quantile,
     resampled_means,
     resamples_for,
+    row_quantiles,
 )
-from evaluation.statistics.signed_rank import DECIMALS, EXACT_UP_TO, holm, signed_rank_test
+from evaluation.statistics.signed_rank import DECIMALS, EXACT_UP_TO, holm, signed_rank_tests
 from medseg_demo.errors import OptionError
 
 ALPHA = 0.05
 PAIRS_AT_ONCE = 256
+AT_ONCE = 1_000_000  # pairs × cases
+NOBODY = -1  # the place behind the last checkpoint
 MOST_PRODUCTS = 2_000_000_000
 
 
@@ -113,20 +115,21 @@ class PairComparison:
         return _side(self, self.centre, self.centre)
 
 
-class _Cases(NamedTuple):
-    """Which checkpoint was given which case, and for which it failed; boolean (cases, checkpoints)."""
+class _Pairs(NamedTuple):
+    """Pairs of checkpoints, by their positions, and what the first gains in each case.
 
-    given: np.ndarray
-    failed: np.ndarray
+    ``gains`` is (pairs, cases); more is better, NaN is not compared.
+    """
 
-
-class _Pair(NamedTuple):
-    """The differences of two checkpoints, one a compared case, as measured and turned so that more is better."""
-
-    columns: tuple[int, int]
-    used: np.ndarray
-    differences: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
     gains: np.ndarray
+
+    @classmethod
+    def of(cls, good: np.ndarray, first: np.ndarray, second: np.ndarray) -> "_Pairs":
+        couples = zip(first, second, strict=True)
+        gains = [_case_means(difference_of(good[:, :, one], good[:, :, other])) for one, other in couples]
+        return cls(first, second, np.round(gains, DECIMALS))
 
 
 def compare_pairs(
@@ -168,21 +171,24 @@ def compare_matrix(
 ) -> tuple[PairComparison, ...]:
     """`compare_pairs` of a `compared_matrix` that is there already."""
     chosen = [_position(matrix, name) for name in (matrix.checkpoints if checkpoints is None else checkpoints)]
-    couples = list(combinations(chosen, 2))
+    first, second = np.array(list(combinations(chosen, 2)), dtype=int).reshape(-1, 2).T
     good = goodness(matrix.values, metric)
-    sign = 1 if better(metric) == "higher" else -1
-    number = resamples or resamples_for_pairs(len(matrix.cases), len(couples))
-    cases = _Cases(np.asarray(matrix.present.any(axis=1)), np.asarray(matrix.failed.any(axis=1)))
-    compared: list[PairComparison] = []
-    for start in range(0, len(couples), PAIRS_AT_ONCE):
-        found = [_pair(good, sign, *couple) for couple in couples[start : start + PAIRS_AT_ONCE]]
-        bounds = _mean_bounds(matrix, found, number, seed)
-        compared += (
-            _compare(matrix, cases, metric, pair, bound, policy, number, seed)
-            for pair, bound in zip(found, bounds, strict=True)
-        )
-    adjusted = holm([comparison.p for comparison in compared])
-    return tuple(_judge(one, float(p)) for one, p in zip(compared, adjusted, strict=True))
+    number = resamples or resamples_for_pairs(len(matrix.cases), len(first))
+    step = max(1, min(PAIRS_AT_ONCE, AT_ONCE // max(1, len(matrix.cases))))
+    blocks = [
+        _compare(matrix, metric, _Pairs.of(good, first[start : start + step], second[start : start + step]),
+                 policy, number, seed)
+        for start in range(0, len(first), step)
+    ]  # fmt: skip
+    if not blocks:
+        return ()
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    columns |= _verdicts(columns, metric) | {"exact": columns["exact"] <= EXACT_UP_TO}
+    names = np.array([*matrix.checkpoints, None], dtype=object)
+    for name in ("first", "second", "test_favours", "interval_favours", "better"):
+        columns[name] = names[columns[name]]
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return tuple(PairComparison(metric=metric, **dict(zip(columns, row, strict=True))) for row in rows)
 
 
 def resamples_for_pairs(cases: int, pairs: int) -> int:
@@ -194,13 +200,6 @@ def _position(matrix: ScoreMatrix, name: str) -> int:
     if name not in matrix.checkpoints:
         raise OptionError(f"The table has no checkpoint {name!r}. It has: {', '.join(matrix.checkpoints)}.")
     return matrix.checkpoints.index(name)
-
-
-def _pair(good: np.ndarray, sign: int, first: int, second: int) -> _Pair:
-    gains = _case_means(difference_of(good[:, :, first], good[:, :, second]))
-    used = np.flatnonzero(~np.isnan(gains))
-    gains = np.round(gains[used], DECIMALS)
-    return _Pair((first, second), used, sign * gains, gains)
 
 
 def difference_of(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -219,27 +218,23 @@ def _case_means(differences: np.ndarray) -> np.ndarray:
         return np.where(number > 0, np.where(np.isnan(sums), 0.0, sums / number), np.nan)
 
 
-def _mean_bounds(matrix: ScoreMatrix, found: list[_Pair], resamples: int, seed: int) -> Iterator[tuple[float, float]]:
-    """The intervals of the mean differences, all from the same resamples of the units."""
-    units = dense(matrix.units) if len(matrix.units) else matrix.units
-    shape = (units.max(initial=-1) + 1, len(found), 1)
-    sums, counts, misses = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for column, pair in enumerate(found):
-        here = units[pair.used]
-        infinite = np.isinf(pair.differences)
-        sums[:, column, 0] = np.bincount(here, np.where(infinite, 0.0, pair.differences), minlength=shape[0])
-        counts[:, column, 0] = np.bincount(here, minlength=shape[0])
-        misses[:, column, 0] = np.bincount(here, infinite * np.sign(pair.differences), minlength=shape[0])
-    if not shape[0]:
-        yield from [(np.nan, np.nan)] * len(found)
-        return
-    both = np.concatenate([sums, misses], axis=1) if misses.any() else sums
-    twice = np.concatenate([counts, counts], axis=1) if misses.any() else counts
-    replicates = _in_the_limit(resampled_means(both, twice, resamples=resamples, seed=seed), len(found))
-    left_out = _in_the_limit(jackknife_means(both, twice), len(found))
-    informed = counts[:, :, 0] > 0
-    for column, pair in enumerate(found):
-        yield bca_interval(replicates[:, column], _mean(pair.differences), left_out[informed[:, column], column])
+def _mean_bounds(matrix: ScoreMatrix, differences: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """The intervals of the mean differences, (pairs, 2), all from the same resamples of the units."""
+    pairs, cases = differences.shape
+    if not cases:
+        return np.full((pairs, 2), np.nan)
+    used, infinite = ~np.isnan(differences), np.isinf(differences)
+    finite = np.where(used & ~infinite, differences, 0.0)
+    units = dense(matrix.units)
+    parts = (
+        [finite, used] if not infinite.any() else [finite, np.where(infinite, np.sign(differences), 0.0), used, used]
+    )
+    summed = [unit_sums(one.T.astype(float), units)[:, :, np.newaxis] for one in parts]
+    half = len(summed) // 2
+    sums, counts = np.concatenate(summed[:half], axis=1), np.concatenate(summed[half:], axis=1)
+    replicates = _in_the_limit(resampled_means(sums, counts, resamples=resamples, seed=seed), pairs)
+    left_out = np.where(counts[:, :pairs, 0] > 0, _in_the_limit(jackknife_means(sums, counts), pairs), np.nan)
+    return bca_intervals(np.ascontiguousarray(replicates.T), _means(differences), np.ascontiguousarray(left_out.T))
 
 
 def _in_the_limit(means: np.ndarray, pairs: int) -> np.ndarray:
@@ -250,83 +245,82 @@ def _in_the_limit(means: np.ndarray, pairs: int) -> np.ndarray:
     return np.where(np.abs(missed) > 1e-12, np.copysign(np.inf, missed), finite)
 
 
-def _mean(values: np.ndarray) -> float:
-    """The mean; infinite towards the side with more infinite values."""
-    if not len(values):
-        return np.nan
-    infinite = np.isinf(values)
-    balance = np.sign(values[infinite]).sum()
-    return float(np.copysign(np.inf, balance)) if balance else float(np.where(infinite, 0.0, values).mean())
+def _means(differences: np.ndarray) -> np.ndarray:
+    """The mean of each row, NaN left out; infinite towards the side with more infinite values."""
+    infinite, number = np.isinf(differences), (~np.isnan(differences)).sum(axis=1)
+    balance = np.where(infinite, np.sign(differences), 0.0).sum(axis=1)
+    sums = np.where(np.isfinite(differences), differences, 0.0).sum(axis=1)
+    means = np.divide(sums, number, out=np.full(len(sums), np.nan), where=number > 0)
+    return np.where(balance != 0, np.copysign(np.inf, balance), means)
 
 
 def _compare(
-    matrix: ScoreMatrix,
-    cases: _Cases,
-    metric: str,
-    pair: _Pair,
-    bound: tuple[float, float],
-    policy: Policy,
-    resamples: int,
-    seed: int,
-) -> PairComparison:
-    first, second = pair.columns
-    units = matrix.units[pair.used]
-    medians = policy.miss == "median" and bool(np.isinf(pair.differences).any())
-    tested = _unit_gains(pair.gains, units) if matrix.clustered else pair.gains
-    few = too_few(len(tested), clustered=matrix.clustered)
-    if few:
-        bound = np.nan, np.nan
-    elif medians:
-        bound = median_interval([(pair.differences, dense(units))], resamples=resamples, seed=seed)
-    given_first, given_second = cases.given[:, first], cases.given[:, second]
-    both = given_first & given_second
-    p, lean = signed_rank_test(tested)
-    return PairComparison(
-        metric=metric,
-        first=matrix.checkpoints[first],
-        second=matrix.checkpoints[second],
-        pairs=len(pair.used),
-        groups=len(tested) if matrix.clustered else None,
-        left_out=int(both.sum()) - len(pair.used),
-        unpaired=int(np.count_nonzero(given_first ^ given_second)),
-        first_failed=int(np.count_nonzero(both & cases.failed[:, first])),
-        second_failed=int(np.count_nonzero(both & cases.failed[:, second])),
-        first_misses=int(np.isneginf(pair.gains).sum()),
-        second_misses=int(np.isposinf(pair.gains).sum()),
-        difference=_mean(pair.differences),
-        median_difference=float(quantile(pair.differences, 0.5)),
-        low=bound[0],
-        high=bound[1],
-        interval_of="median" if medians else "mean",
-        wins=int((pair.gains > 0).sum()),
-        ties=int((pair.gains == 0).sum()),
-        losses=int((pair.gains < 0).sum()),
-        p=np.nan if few else p,
-        p_adjusted=np.nan,
-        exact=int(np.count_nonzero(tested)) <= EXACT_UP_TO,
-        too_few=few,
-        test_favours=matrix.checkpoints[first if lean > 0 else second] if lean else None,
-        interval_favours=None,
-        better=None,
-    )
+    matrix: ScoreMatrix, metric: str, pairs: _Pairs, policy: Policy, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """The numbers of `PairComparison` without its verdicts, each as an array with a value a pair."""
+    gains, used = pairs.gains, ~np.isnan(pairs.gains)
+    differences = gains if better(metric) == "higher" else -gains
+    tested = _unit_gains(gains, dense(matrix.units)) if matrix.clustered else gains
+    number = np.count_nonzero(~np.isnan(tested), axis=1)
+    few = np.array([too_few(int(one), clustered=matrix.clustered) for one in number], dtype=bool)
+    medians = np.isinf(gains).any(axis=1) & (policy.miss == "median")
+    bounds = _mean_bounds(matrix, differences, resamples, seed)
+    for place in np.flatnonzero(medians & ~few):
+        part = differences[place, used[place]], dense(matrix.units[used[place]])
+        bounds[place] = median_interval([part], resamples=resamples, seed=seed)
+    bounds[few] = np.nan
+    p, lean = signed_rank_tests(tested)
+    given: np.ndarray = np.any(matrix.present, axis=1)
+    failed: np.ndarray = np.any(matrix.failed, axis=1)
+    first, second = given[:, pairs.first], given[:, pairs.second]
+    return {
+        "first": pairs.first,
+        "second": pairs.second,
+        "pairs": used.sum(axis=1),
+        "groups": number if matrix.clustered else np.full(len(number), None),
+        "left_out": (first & second).sum(axis=0) - used.sum(axis=1),
+        "unpaired": (first ^ second).sum(axis=0),
+        "first_failed": (first & second & failed[:, pairs.first]).sum(axis=0),
+        "second_failed": (first & second & failed[:, pairs.second]).sum(axis=0),
+        "first_misses": np.isneginf(gains).sum(axis=1),
+        "second_misses": np.isposinf(gains).sum(axis=1),
+        "difference": _means(differences),
+        "median_difference": row_quantiles(differences, np.full((len(gains), 1), 0.5))[:, 0],
+        "low": bounds[:, 0],
+        "high": bounds[:, 1],
+        "interval_of": np.where(medians, "median", "mean"),
+        "wins": (gains > 0).sum(axis=1),
+        "ties": (gains == 0).sum(axis=1),
+        "losses": (gains < 0).sum(axis=1),
+        "p": np.where(few, np.nan, p),
+        "exact": (np.nan_to_num(tested) != 0).sum(axis=1),
+        "too_few": few,
+        "test_favours": np.where(lean > 0, pairs.first, np.where(lean < 0, pairs.second, NOBODY)),
+    }
 
 
 def _unit_gains(gains: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The mean of each group; a group with a miss on either side counts as tied."""
-    if not len(gains):
-        return gains
-    codes = dense(units)
-    with np.errstate(invalid="ignore"):
-        group_means = np.bincount(codes, gains) / np.bincount(codes)
-    return np.where(np.isnan(group_means), 0.0, group_means)
+    """The mean of each group, (pairs, groups), NaN without a value; one with a miss on either side counts as tied."""
+    used = ~np.isnan(gains)
+    number = unit_sums(used.T.astype(float), units).T
+    sums = unit_sums(np.where(used, gains, 0.0).T, units).T
+    means = np.divide(sums, number, out=np.full(sums.shape, np.nan), where=number > 0)
+    return np.where(np.isnan(means) & (number > 0), 0.0, means)
 
 
-def _judge(one: PairComparison, adjusted: float) -> PairComparison:
-    """Add the adjusted p-value and hear the two witnesses."""
-    tested = one.test_favours if adjusted < ALPHA else None
-    side = _side(one, one.low, one.high)
-    agreed = tested if tested == side else None
-    return replace(one, p_adjusted=adjusted, test_favours=tested, interval_favours=side, better=agreed)
+def _verdicts(columns: dict[str, np.ndarray], metric: str) -> dict[str, np.ndarray]:
+    """The adjusted p-values, and whom the two witnesses find better."""
+    adjusted = holm(columns["p"])
+    tested = np.where(adjusted < ALPHA, columns["test_favours"], NOBODY)
+    above, below = columns["low"] > 0, columns["high"] < 0
+    first = above if better(metric) == "higher" else below
+    side = np.where(above | below, np.where(first, columns["first"], columns["second"]), NOBODY)
+    return {
+        "p_adjusted": adjusted,
+        "test_favours": tested,
+        "interval_favours": side,
+        "better": np.where(tested == side, tested, NOBODY),
+    }
 
 
 def _side(one: PairComparison, low: float, high: float) -> str | None:

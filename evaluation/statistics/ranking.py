@@ -16,14 +16,13 @@ Source: Wiesenfarth et al., Scientific Reports 11, 2369, 2021, doi:10.1038/s4159
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
-from evaluation.statistics.grouping import dense, too_few
+from evaluation.statistics.grouping import dense, too_few, unit_sums
 from evaluation.statistics.matrix import ScoreMatrix, compared_matrix
 from evaluation.statistics.pairs import ALPHA, PairComparison, compare_matrix, difference_of
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, goodness
@@ -190,7 +189,7 @@ def _resampled_scores(
     advantages = _resampled_tests(values, units, resamples)
     precision, number = precision_for(len(values)), int(units.max()) + 1
     sizes = np.bincount(units).astype(precision)[:, np.newaxis]
-    ranks, summed = (_unit_sums(one, units).astype(precision) for one in (_ranks(values), values))
+    ranks, summed = (unit_sums(one, units).astype(precision) for one in (_ranks(values), values))
     medians = [ResampledMedians(column, units, number) for column in values.T] if aggregate == "median" else []
     width = max(1, AT_ONCE // max(1, len(values) + values.shape[1] ** 2))
     for block in draw_counts(number, resamples, seed):
@@ -206,8 +205,7 @@ def _resampled_scores(
 
 def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> Callable[[np.ndarray], np.ndarray]:
     """What takes resamples of units to the number of others over which each checkpoint has both witnesses."""
-    pairs = list(combinations(range(values.shape[1]), 2))
-    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
+    first, second = np.triu_indices(values.shape[1], 1)
     differences = _unit_means(difference_of(values[:, first], values[:, second]), units)
     if differences.size * resamples > RANKED_AGAIN_UP_TO:
         leans: Callable[[np.ndarray], np.ndarray] = LinearLeans(differences)
@@ -219,13 +217,12 @@ def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> C
 
     def advantages(drawn: np.ndarray) -> np.ndarray:
         scores = leans(drawn)
-        claimed = _holm_significant(2 * ndtr(-np.abs(scores))) & _interval_agrees(scores, sizes, drawn)
-        found = np.zeros((len(drawn), values.shape[1]))
-        for side, wins in ((first, claimed & (scores > 0)), (second, claimed & (scores < 0))):
-            to_side = np.zeros((len(pairs), values.shape[1]))
-            to_side[np.arange(len(pairs)), side] = 1
-            found += wins @ to_side
-        return found
+        claimed = _holm_significant(np.abs(scores)) & _interval_agrees(scores, sizes, drawn)
+        rows, pair = np.nonzero(claimed & (scores != 0))
+        winner = np.where(scores[rows, pair] > 0, first[pair], second[pair])
+        width = values.shape[1]
+        found = np.bincount(rows * width + winner, minlength=len(drawn) * width)
+        return found.reshape(len(drawn), width).astype(float)
 
     return advantages
 
@@ -233,26 +230,24 @@ def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> C
 def _unit_means(differences: np.ndarray, units: np.ndarray) -> np.ndarray:
     """The mean difference of each unit, (units, pairs); a unit with misses on both sides is tied."""
     with np.errstate(invalid="ignore"):
-        means = _unit_sums(differences, units) / np.bincount(units)[:, np.newaxis]
+        means = unit_sums(differences, units) / np.bincount(units)[:, np.newaxis]
     return np.where(np.isnan(means), 0.0, means)
 
 
-def _unit_sums(values: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """The sums over the cases of each unit, (units, columns)."""
-    if len(np.bincount(units)) == len(units):
-        return values[np.argsort(units, kind="stable")]
-    with np.errstate(invalid="ignore"):
-        return np.stack([np.bincount(units, column) for column in values.T], axis=1)
+def _holm_significant(scores: np.ndarray) -> np.ndarray:
+    """Which tests of each row are significant after Holm over the row, (resamples, pairs).
 
-
-def _holm_significant(p: np.ndarray) -> np.ndarray:
-    """Which tests of each row are significant after Holm over the row, (resamples, pairs)."""
-    order = np.argsort(p, axis=1)
-    steps = ALPHA / np.arange(p.shape[1], 0, -1)
-    passed = np.logical_and.accumulate(np.take_along_axis(p, order, axis=1) < steps, axis=1)
-    significant = np.empty_like(passed)
-    np.put_along_axis(significant, order, passed, axis=1)
-    return significant
+    ``scores`` are absolute standard normal ones. Of m tests as many are significant as pass the level of Bonferroni's
+    rule for the m − k others, once it leaves their number k as it is; k grows from 0 on.
+    """
+    number = np.zeros(len(scores), dtype=int)
+    while True:
+        level = ALPHA / np.maximum(1, scores.shape[1] - number)
+        significant: np.ndarray = scores > -ndtri(level / 2)[:, np.newaxis]
+        again = np.count_nonzero(significant, axis=1)
+        if (again == number).all():
+            return significant
+        number = again
 
 
 def _interval_agrees(scores: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:

@@ -203,34 +203,49 @@ def bca_interval(
     Returns:
         (low, high); NaN where there are fewer than two units or no replicate.
     """
-    replicates = replicates[~np.isnan(replicates)]
-    if len(jackknife) < 2 or not len(replicates) or np.isnan(estimate):
-        return np.nan, np.nan
-    if replicates.min() == replicates.max():
-        return float(replicates[0]), float(replicates[0])
-    share = ((replicates < estimate).mean() + (replicates <= estimate).mean()) / 2
-    bias = ndtri(np.clip(share, 0.5 / len(replicates), 1 - 0.5 / len(replicates)))
-    tails = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
-    low, high = quantile(replicates, ndtr(bias + tails / (1 - _acceleration(jackknife) * tails)))
+    low, high = bca_intervals(replicates[np.newaxis], np.array([estimate]), jackknife[np.newaxis], level=level)[0]
     return float(low), float(high)
 
 
-def _acceleration(jackknife: np.ndarray) -> float:
-    if not np.isfinite(jackknife).all():
-        return 0.0
-    deviations = jackknife.mean() - jackknife
-    spread = (deviations**2).sum()
-    return float((deviations**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
+def bca_intervals(
+    replicates: np.ndarray, estimates: np.ndarray, jackknife: np.ndarray, *, level: float = 0.95
+) -> np.ndarray:
+    """`bca_interval` of many statistics, one a row; (rows, 2). Units that tell a statistic nothing are NaN, too."""
+    number = np.count_nonzero(~np.isnan(replicates), axis=1)
+    usable = (np.count_nonzero(~np.isnan(jackknife), axis=1) >= 2) & (number > 0) & ~np.isnan(estimates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [test(replicates, estimates[:, np.newaxis]).sum(axis=1) / number for test in (np.less, np.less_equal)]
+        bias = ndtri(np.clip(sum(shares) / 2, 0.5 / number, 1 - 0.5 / number))[:, np.newaxis]
+    tails = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
+    reached = ndtr(bias + tails / (1 - _accelerations(jackknife)[:, np.newaxis] * tails))
+    return np.where(usable[:, np.newaxis], row_quantiles(replicates, reached), np.nan)
+
+
+def _accelerations(jackknife: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(jackknife)
+    finite = ~np.isinf(jackknife).any(axis=1)
+    values = np.where(known & finite[:, np.newaxis], jackknife, 0.0)
+    means = values.sum(axis=1) / np.maximum(1, known.sum(axis=1))
+    deviations = np.where(known, means[:, np.newaxis] - values, 0.0)
+    spread = (deviations**2).sum(axis=1)
+    return np.divide((deviations**3).sum(axis=1), 6 * spread**1.5, out=np.zeros(len(spread)), where=spread > 0)
 
 
 def quantile(values: np.ndarray, shares: float | np.ndarray) -> np.ndarray:
     """Quantiles by linear interpolation, as NumPy's, but right where values are infinite; NaN without values."""
-    ordered = np.sort(np.asarray(values, dtype=float))
-    if not len(ordered):
-        return np.full(np.shape(shares), np.nan)
-    position = np.asarray(shares) * (len(ordered) - 1)
+    wanted = np.asarray(shares, dtype=float)
+    return row_quantiles(np.asarray(values, dtype=float)[np.newaxis], wanted.reshape(1, -1))[0].reshape(wanted.shape)
+
+
+def row_quantiles(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """`quantile` of each row of values, NaN left out, at the row's own shares; (rows, shares)."""
+    if not values.shape[1]:
+        return np.full((len(values), shares.shape[1]), np.nan)
+    ordered = np.sort(values, axis=1)  # NaN last
+    last = np.maximum(0, np.count_nonzero(~np.isnan(values), axis=1) - 1)[:, np.newaxis]
+    position = np.where(np.isnan(shares), 0, shares) * last
     below = np.floor(position).astype(int)
-    lower, upper = ordered[below], ordered[np.minimum(below + 1, len(ordered) - 1)]
+    lower, upper = (np.take_along_axis(ordered, place, axis=1) for place in (below, np.minimum(below + 1, last)))
     with np.errstate(invalid="ignore"):
         between = lower + (position - below) * (upper - lower)
     return np.where((lower == upper) | (position == below) | np.isneginf(lower), lower, between)

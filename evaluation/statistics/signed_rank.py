@@ -17,6 +17,7 @@ from scipy.special import ndtr
 
 EXACT_UP_TO = 50
 DECIMALS = 12
+AT_ONCE = 1_000_000  # differences that are ranked together
 
 
 def signed_rank_p(differences: np.ndarray) -> float:
@@ -28,43 +29,54 @@ def signed_rank_p(differences: np.ndarray) -> float:
     Returns:
         1 where no difference is other than zero.
     """
-    return signed_rank_test(differences)[0]
+    return float(signed_rank_tests(np.atleast_2d(differences))[0][0])
 
 
-def signed_rank_test(differences: np.ndarray) -> tuple[float, float]:
-    """The two-sided p-value, and which way the test leans.
+def signed_rank_tests(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The two-sided p-values of many tests, and which way each leans.
 
     Args:
-        differences: As in `signed_rank_p`.
+        differences: (tests, pairs); may be infinite, NaN is left out.
 
     Returns:
-        (p, the ranks of the positive differences less those of the negative ones).
+        (p, the ranks of the positive differences less those of the negative ones), both (tests,).
     """
     ranks, positive = _ranked(differences)
-    if not len(ranks):
-        return 1.0, 0.0
-    tail = _exact_tail if len(ranks) <= EXACT_UP_TO else _normal_tail
-    total = float(ranks.sum())
-    return min(1.0, 2 * tail(ranks, max(positive, total - positive))), 2 * positive - total
+    total, number = ranks.sum(axis=1), np.count_nonzero(ranks, axis=1)
+    larger = np.maximum(positive, total - positive)
+    deviation = np.sqrt((ranks**2).sum(axis=1)) / 2
+    tails = ndtr(-(larger - total / 2 - 0.5) / np.where(number > 0, deviation, 1.0))
+    for test in np.flatnonzero(number <= EXACT_UP_TO):
+        tails[test] = _exact_tail(ranks[test], larger[test])
+    return np.minimum(1.0, 2 * tails), 2 * positive - total
 
 
-def _ranked(differences: np.ndarray) -> tuple[np.ndarray, float]:
-    """The ranks of the differences other than zero, and the sum of those of the positive ones."""
+def _ranked(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ranks of the differences in each row, 0 for those that are zero or NaN; the sums of the positive ones."""
     differences = np.round(differences, DECIMALS)
-    differences = differences[differences != 0]
-    ranks = mean_ranks(np.abs(differences))
-    return ranks, float(ranks[differences > 0].sum())
+    ranks = np.nan_to_num(mean_ranks(np.where(differences == 0, np.nan, np.abs(differences))))
+    return ranks, np.where(differences > 0, ranks, 0.0).sum(axis=1)
 
 
 def mean_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1 on, (values,); equal values share their mean rank."""
-    _, places, numbers = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(numbers) - (numbers - 1) / 2)[places]
+    """Ranks from 1 on along each row; equal values share their mean rank, NaN stays NaN. (rows, values)."""
+    if not values.size:
+        return np.zeros(values.shape)
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    changes = np.ones((len(values), values.shape[1] + 1), dtype=bool)  # before each value, and after the last
+    changes[:, 1:-1] = ordered[:, 1:] != ordered[:, :-1]
+    places = np.arange(values.shape[1])
+    first = np.maximum.accumulate(np.where(changes[:, :-1], places, 0), axis=1)
+    last = np.minimum.accumulate(np.where(changes[:, 1:], places, len(places))[:, ::-1], axis=1)[:, ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, np.where(np.isnan(ordered), np.nan, 1 + (first + last) / 2), axis=1)
+    return ranks
 
 
 def _exact_tail(ranks: np.ndarray, at_least: float) -> float:
     """The probability that the ranks with a positive sign sum up to at least this much."""
-    doubled = np.sort(np.rint(2 * ranks).astype(np.int64))  # mean ranks are halves
+    doubled = np.sort(np.rint(2 * ranks[ranks > 0]).astype(np.int64))  # mean ranks are halves
     return float(_upper_tails(doubled.tobytes())[round(2 * at_least)])
 
 
@@ -79,11 +91,6 @@ def _upper_tails(doubled: bytes) -> np.ndarray:
         shifted[rank:] = ways[:-rank]
         ways = (ways + shifted) / 2
     return np.cumsum(ways[::-1])[::-1]
-
-
-def _normal_tail(ranks: np.ndarray, at_least: float) -> float:
-    deviation = np.sqrt((ranks**2).sum()) / 2
-    return float(ndtr(-(at_least - ranks.sum() / 2 - 0.5) / deviation))
 
 
 def resampled_leans(differences: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -123,16 +130,16 @@ class LinearLeans:
     """
 
     def __init__(self, differences: np.ndarray) -> None:
-        differences = np.round(differences, DECIMALS)
-        self._used = (differences != 0).astype(float)
-        self._number = np.maximum(1.0, self._used.sum(axis=0))
-        pairs = differences.shape[1]
+        units, pairs = differences.shape
+        self._used, self._influence = np.zeros((units, pairs)), np.zeros((units, pairs))
         self._excess, self._squared_ranks = np.zeros(pairs), np.zeros(pairs)
-        self._influence = np.zeros(differences.shape)
-        for pair, column in enumerate(differences.T):
-            ranks, positive = _ranked(column)
-            self._excess[pair], self._squared_ranks[pair] = positive - ranks.sum() / 2, (ranks**2).sum()
-            self._influence[:, pair] = _influence(column)
+        step = max(1, AT_ONCE // max(1, units))
+        for here in (slice(start, start + step) for start in range(0, pairs, step)):
+            rows = differences[:, here].T
+            ranks, positive = _ranked(rows)
+            self._used[:, here], self._influence[:, here] = (ranks > 0).T, _influence(rows).T
+            self._excess[here], self._squared_ranks[here] = positive - ranks.sum(axis=1) / 2, (ranks**2).sum(axis=1)
+        self._number = np.maximum(1.0, self._used.sum(axis=0))
 
     def __call__(self, drawn: np.ndarray) -> np.ndarray:
         """The standard normal scores, (resamples, pairs); ``drawn`` is floating (resamples, units)."""
@@ -142,15 +149,15 @@ class LinearLeans:
 
 
 def _influence(differences: np.ndarray) -> np.ndarray:
-    """How much each unit's being drawn once more moves the rank sum, (units,)."""
-    order = np.argsort(differences)
-    order = order[differences[order] != 0]
-    ordered = differences[order]
-    not_above = np.searchsorted(ordered, -ordered[::-1], "left") + np.searchsorted(ordered, -ordered[::-1], "right")
-    above = len(ordered) - not_above[::-1] / 2
-    influence = np.zeros(len(differences))
-    influence[order] = above - above.mean() if len(above) else above
-    return influence
+    """How much each unit's being drawn once more moves the rank sum, (pairs, units)."""
+    differences = np.round(differences, DECIMALS)
+    used = differences != 0
+    turned = np.where(used, -differences, np.nan)
+    # Among both, a turned difference has a rank by how many differences lie below it, and by the turned ones.
+    below = mean_ranks(np.concatenate([turned, -turned], axis=1))[:, : turned.shape[1]] - mean_ranks(turned)
+    number = used.sum(axis=1, keepdims=True)
+    above = np.where(used, number - below, 0.0)
+    return np.where(used, above - above.sum(axis=1, keepdims=True) / np.maximum(1, number), 0.0)
 
 
 def _score(excess: np.ndarray, squared_ranks: np.ndarray) -> np.ndarray:

@@ -176,7 +176,7 @@ def kruskal_wallis(samples: Sequence[np.ndarray], *, seed: int = SEED) -> tuple[
         (p, whether it comes from permutations): up to 200 values from 9,999 of them, beyond from chi-square.
     """
     sizes = np.array([len(one) for one in samples])
-    ranks = mean_ranks(np.round(np.concatenate(samples), DECIMALS))
+    ranks = mean_ranks(np.round(np.concatenate(samples), DECIMALS)[np.newaxis])[0]
     member = np.repeat(np.eye(len(sizes)), sizes, axis=0)
     n = len(ranks)
 

@@ -135,6 +135,14 @@ def test_a_case_without_a_value_for_anybody_drops_out(table_of):
     assert (counted.pairs, counted.ties) == (9, 2)
 
 
+def test_a_case_that_drops_out_moves_no_interval_beside_misses(table_of):
+    scores = {"a": [1.0, 2, 3, 4, 5, 6, 7, MISS], "b": [2.0, 3, 4, 5, 6, 7, 8, 9]}
+    (found,) = compare_pairs(table_of(scores, metric="hd95"), "hd95")
+    (more,) = compare_pairs(table_of({name: [*ones, NA] for name, ones in scores.items()}, metric="hd95"), "hd95")
+    assert found.high == more.high == MISS
+    assert (more.pairs, more.left_out, more.difference) == (found.pairs, 1, found.difference)
+
+
 def test_a_winner_needs_two_witnesses(table_of):
     """Better in 35 of 40 cases by a little, worse in five by much: the test says a, the mean says b."""
     base = np.linspace(0.8, 0.9, 40)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics import Policy, compare_pairs, rank_checkpoints
+from evaluation.statistics import Policy, compare_pairs, holm, rank_checkpoints
+from evaluation.statistics.ranking import _holm_significant
 from medseg_demo.errors import OptionError
 
 NA, MISS = math.nan, math.inf
@@ -144,3 +145,9 @@ def test_many_methods_are_ranked(simulated):
     ranking = rank_checkpoints(simulated(cases=30, checkpoints=60, classes=1, failures=0), "dice")
     assert len(ranking.checkpoints) == 60
     assert ranking.schemes[2].scores.max() > 20
+
+
+def test_significance_in_resamples_is_holms():
+    scores = np.abs(np.random.default_rng(5).normal(0, 2.5, (200, 10)))
+    adjusted = np.array([holm(2 * stats.norm.sf(row)) for row in scores])
+    np.testing.assert_array_equal(_holm_significant(scores), adjusted < 0.05)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluation.statistics.signed_rank import LinearLeans, holm, resampled_leans, signed_rank_p, signed_rank_test
+from evaluation.statistics.signed_rank import LinearLeans, holm, resampled_leans, signed_rank_p, signed_rank_tests
 
 
 def by_all_signs(differences):
@@ -57,9 +57,15 @@ def test_infinite_differences_are_the_largest_and_tie_with_each_other():
 
 
 def test_the_test_leans_to_the_side_of_the_larger_ranks():
-    p, lean = signed_rank_test(np.array([3.0, 2, 1, 4, -0.5, 6]))
-    assert (p, lean) == (pytest.approx(4 / 64), 19)
-    assert signed_rank_test(-np.array([3.0, 2, 1, 4, -0.5, 6])) == (pytest.approx(4 / 64), -19)
+    differences = np.array([3.0, 2, 1, 4, -0.5, 6])
+    (p, _), (lean, turned) = signed_rank_tests(np.stack([differences, -differences]))
+    assert (p, lean, turned) == (pytest.approx(4 / 64), 19, -19)
+
+
+def test_tests_of_several_rows_leave_out_what_is_missing():
+    one, other = [1.0, -2, 3, 4, 5, 6, 7], [2.0, 2, -2, 0, 5]
+    rows = np.array([one, [*other[:2], np.nan, *other[2:], np.nan]])
+    np.testing.assert_allclose(signed_rank_tests(rows)[0], [signed_rank_p(np.array(row)) for row in (one, other)])
 
 
 def test_holm_by_hand():
