@@ -29,7 +29,7 @@ def many_visitors(rounds: int) -> Iterator[ratio.Ratio]:
 
 def evaluation(rounds: int, options: dict) -> Iterator[ratio.Ratio]:
     yield from evaluation_run.measure(**options, rounds=max(1, rounds // 2))
-    yield dashboard.measure(rounds=rounds)
+    yield from dashboard.measure(rounds=rounds)
     torch.set_num_threads(1)  # both sides of the metrics run in one thread
     yield from metrics.measure(rounds=max(1, rounds // 2))
 

@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nibabel
+import numpy as np
+
 from benchmarks.evaluation_run import first_case, run_program
 from benchmarks.images import write_chest_images
 from benchmarks.programs import seconds_of
@@ -17,6 +20,7 @@ from medseg_demo.settings import ROOT
 from medseg_demo.test_sets.test_set import read_test_set
 
 IMAGES = 100
+VOLUMES, SIDE = 2_000, 24
 TEST_SETS = ("lungs", "nuclei", "vessels")
 SPLIT = "test"
 # (name here, name there, least ratio)
@@ -31,7 +35,7 @@ def measure(other: Path, *, test_sets: Path | None, rounds: int) -> Iterator[Rat
 
     Args:
         other: The other checkout; it runs with this interpreter.
-        test_sets: Where the folders TEST_SETS lie; without it only ``segment`` is measured.
+        test_sets: Where the folders TEST_SETS lie; without it ``evaluation run`` is left out.
         rounds: How often each side runs.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -44,8 +48,39 @@ def measure(other: Path, *, test_sets: Path | None, rounds: int) -> Iterator[Rat
             return seconds_of(many, project), seconds_of(one, project)
 
         yield from _siblings(f"`segment` over {IMAGES} images", "lungs", segment, IMAGES, other, rounds)
+        yield _score(Path(folder), other, rounds)
         for name in TEST_SETS if test_sets else ():
             yield from _evaluation(test_sets / name, Path(folder) / "one" / name, output, other, rounds)  # type: ignore[operator]
+
+
+def _score(folder: Path, other: Path, rounds: int) -> Ratio:
+    """``evaluation score`` of many small volumes, whole programs by turns."""
+    test_set, predictions = _write_volumes(folder / "volumes"), folder / "volumes" / "predictions"
+    arguments = ["-m", "evaluation", "score", "--test-set", test_set, "--predictions", predictions, "--name", "made"]
+    seconds = []
+    for turn in range(rounds + 1):  # the first fills disk caches
+        outputs = (folder / f"scored-{turn}-{side}" for side in ("here", "there"))
+        sides = zip((ROOT, other), outputs, strict=True)
+        seconds.append([seconds_of([*arguments, "--output", output], project) for project, output in sides])
+    ours, theirs = (VOLUMES / statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    name = f"(c) `evaluation score` of {VOLUMES:,} volumes of {SIDE}³"
+    return Ratio(name, f"{ours:.0f} cases/s", f"{theirs:.0f} cases/s there", ours / theirs, "at least", 1.3)
+
+
+def _write_volumes(folder: Path) -> Path:
+    """A test set of balls, and predictions that lie a voxel beside them."""
+    random, axes = np.random.default_rng(0), np.indices((SIDE, SIDE, SIDE))
+    for name in ("set/images", "set/masks", "predictions"):
+        (folder / name).mkdir(parents=True)
+    for number in range(VOLUMES):
+        centre = random.integers(SIDE // 3, 2 * SIDE // 3, 3)
+        ball, moved = (
+            (((axes - (centre + by)[:, None, None, None]) ** 2).sum(axis=0) < (SIDE // 4) ** 2).astype(np.uint8)
+            for by in (0, 1)
+        )
+        for name, voxels in (("set/images", 100 * ball), ("set/masks", ball), ("predictions", moved)):
+            nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), folder / name / f"case_{number:04}.nii.gz")
+    return folder / "set"
 
 
 def _evaluation(folder: Path, one: Path, output: Path, other: Path, rounds: int) -> Iterator[Ratio]:
