@@ -17,6 +17,7 @@ from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_pi
 from evaluation.report.viewer import embedded_value, opening_slice
 from evaluation.results import tables
 from evaluation.results.answers import (
+    GROUP,
     Answer,
     Question,
     answer,
@@ -81,6 +82,7 @@ class ReportOptions:
         methods: Which runs are one method, as ``NAME=RUN,RUN``; None takes what their names tell, nothing keeps every
             run apart.
         column: The metadata column whose groups are compared; empty takes the first that divides the cases.
+        cluster: The column whose cases belong together.
         tags: A person's words on cases.
         worst: How many of the worst cases are shown as pictures, for each test set.
         title: Of the page.
@@ -93,6 +95,7 @@ class ReportOptions:
     order: Order = "class"
     methods: tuple[str, ...] | None = None
     column: str = ""
+    cluster: str = GROUP
     tags: Tags = field(default_factory=dict)
     worst: int = WORST
     title: str = "Segmentation scores"
@@ -160,7 +163,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
     metric = options.metric or ("dice" if "dice" in results.metrics else results.metrics[0])
     present = names_in(results.table.loc[results.table["test_set"] == name, "checkpoint"])
     checkpoints = tuple(one for one in options.checkpoints if one in present)
-    question = Question(name, checkpoints, "", metric, options.policy, options.order)
+    question = Question(name, checkpoints, "", metric, options.policy, options.order, options.cluster)
     found = with_tags(answer(results, question), options.tags)
     here = [one for one in sources.methods if one.test_set == name]
     parts = [

@@ -32,6 +32,7 @@ from evaluation.statistics.policy import DIAGONAL
 from medseg_demo.errors import OptionError
 
 ALL_CLASSES = ""
+GROUP = "group"
 Tolerance = float | Mapping[str, float]  # one for all classes, or one a class
 
 
@@ -46,6 +47,7 @@ class Question:
         metric: The metric.
         policy: Of empty masks, misses and failed cases.
         order: Of a mean over several classes.
+        cluster: The column whose cases belong together, such as those of a patient; empty: each case for itself.
     """
 
     test_set: str
@@ -54,6 +56,7 @@ class Question:
     metric: str = "dice"
     policy: Policy = AS_MEASURED
     order: Order = "class"
+    cluster: str = GROUP
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ def no_groups(found: Answer, column: str) -> str:
 
 
 def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
-    """The rows that a question is about, numbered anew."""
+    """The rows that a question is about, numbered anew; in ``group`` what the question's cases belong together by."""
     keep = (table["test_set"] == question.test_set).to_numpy(dtype=bool)
     if question.checkpoints:
         keep = keep & table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
@@ -214,6 +217,8 @@ def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
     chosen = (table if keep.all() else table[keep]).reset_index(drop=True)
     for name in chosen.select_dtypes("category"):
         chosen[name] = chosen[name].cat.remove_unused_categories()
+    if question.cluster != GROUP:
+        chosen[GROUP] = chosen[question.cluster].astype(object) if question.cluster in chosen else ""
     return chosen
 
 

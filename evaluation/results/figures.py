@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from evaluation import plots
 from evaluation.plots import Theme
 from evaluation.results import tables
-from evaluation.results.answers import Answer, group_gaps_of
+from evaluation.results.answers import Answer, group_gaps_of, no_groups
 from evaluation.results.words import gap_sentence
 from evaluation.statistics import strata_apart, stratum_columns, summarise_by
 from medseg_demo.errors import OptionError
@@ -138,6 +138,8 @@ def _significance(found: Answer, view: View) -> go.Figure:
 
 def _groups(found: Answer, view: View) -> go.Figure:
     columns = stratum_columns(found.table, found.metadata)
+    if view.column in found.metadata and found.table[view.column].nunique() < 2:
+        raise OptionError(no_groups(found, view.column))
     if not columns:
         raise OptionError(NO_COLUMN)
     column = view.column if view.column in columns else columns[0]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:  # start-up does not wait for pandas and plotly
     from evaluation.results.answers import Answer, Question
     from evaluation.results.figures import View
     from evaluation.results.tags import Tags
-    from evaluation.ui.evaluate.run_folders import Opened
+    from evaluation.ui.evaluate.run_folders import Opened, ReferenceRuns
     from medseg_demo.settings import Settings
 
 Theme = Literal["light", "dark"]
@@ -21,11 +21,13 @@ class Asked:
     test_set: str | None = None
     class_name: str = ""
     metric: str = "dice"
+    beside: tuple[str, ...] = ()
     checkpoints: tuple[str, ...] = field(default=(), metadata={"part": "compared"})
     empty: Literal["skip", "one", "zero"] = "skip"
     failed: Literal["apart", "worst"] = "apart"
     order: Literal["class", "case", "pooled"] = "class"
     miss: Literal["apart", "median", "diagonal"] = "apart"
+    cluster: str | None = None
     methods: bool = False
     first: str | None = None
     second: str | None = None
@@ -36,16 +38,22 @@ class Asked:
     def of(cls, *values: object) -> "Asked":
         """From the values of the controls."""
         asked = dict(zip(cls.__dataclass_fields__, values, strict=True))
-        return cls(**asked | {"checkpoints": tuple(asked["checkpoints"] or ())})  # type: ignore[arg-type]
+        lists: dict[str, tuple[str, ...]] = {
+            name: tuple(asked[name] or ())  # type: ignore[arg-type]
+            for name in ("checkpoints", "beside")
+        }
+        return cls(**asked | lists)  # type: ignore[arg-type]
 
     @property
     def question(self) -> "Question":
         """As a question to the results."""
-        from evaluation.results.answers import Question
+        from evaluation.results.answers import GROUP, Question
         from evaluation.statistics import Policy
 
         policy = Policy(empty=self.empty, failed=self.failed, miss=self.miss)
-        return Question(self.test_set or "", self.checkpoints, self.class_name, self.metric, policy, self.order)
+        cluster = GROUP if self.cluster is None else self.cluster
+        asked = (self.test_set or "", self.checkpoints, self.class_name, self.metric)
+        return Question(*asked, policy, self.order, cluster)
 
     def view(self, theme: Theme) -> "View":
         """As what a plot is told."""
@@ -65,6 +73,7 @@ class Choices:
     name: str = field(default="", metadata={"part": "upload_name"})
     metrics: tuple[str, ...] = ()
     tolerance: float = 1.0
+    classes: str = ""
 
     @classmethod
     def of(cls, *values: object) -> "Choices":
@@ -74,7 +83,7 @@ class Choices:
             name: tuple(given[name] or ())  # type: ignore[arg-type]
             for name in ("test_sets", "checkpoints", "upload", "metrics")
         }
-        words = {name: str(given[name] or "").strip() for name in ("split", "name")}
+        words = {name: str(given[name] or "").strip() for name in ("split", "name", "classes")}
         return cls(**lists, **words, tolerance=given["tolerance"])  # type: ignore[arg-type]
 
 
@@ -136,6 +145,9 @@ class Board:
         table: Which rows of the table are shown.
         case: The case that is open.
         choices: What the visitor's last evaluation was started with.
+        run: The name of its folder.
+        references: What was read of the reference runs, for all visitors of the page.
+        every_run: Whether hidden runs and reference runs are offered beside own ones.
         tags: The visitor's words on cases: of (test set, case).
         own_test_sets: The folder of test sets that the visitor brought, in the session's; None before the first.
         latest: One for all boards of the visitor.
@@ -147,6 +159,9 @@ class Board:
     table: TableView = TableView()
     case: CaseKey | None = None
     choices: Choices | None = None
+    run: str = ""
+    references: "ReferenceRuns | None" = None
+    every_run: bool = False
     tags: "Tags" = field(default_factory=dict)
     own_test_sets: Path | None = None
     latest: Latest = field(default_factory=Latest)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pandas as pd
+
 from evaluation.metrics import METRICS
 from evaluation.results import tables
-from evaluation.results.answers import Answer, answer
+from evaluation.results.answers import GROUP, Answer, answer, select
 from evaluation.results.origins import Segment
 from evaluation.results.table import Results, as_csv, json_ready
+from evaluation.results.tags import COLUMN as TAGS
 from evaluation.results.tags import tags_of
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.case_handlers import segment_with
@@ -54,6 +57,14 @@ def write(
     return [WRITERS[kind](opened, found, target, settings, segment_with(engine, running))]
 
 
+def _rows(found: Answer) -> pd.DataFrame:
+    """The rows as they were scored, with the tags: in ``group`` what the test set says, whatever cases are taken by."""
+    if found.question.cluster == GROUP or found.results is None:
+        return found.table
+    table = select(found.results.table, replace(found.question, cluster=GROUP))
+    return table.assign(**{TAGS: found.table[TAGS]}) if TAGS in found.table else table
+
+
 def _csv(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.csv"
     write_text(path, as_csv(found.table))
@@ -62,7 +73,7 @@ def _csv(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
 
 def _parquet(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.parquet"
-    found.table.to_parquet(path, index=False)
+    _rows(found).to_parquet(path, index=False)
     return path
 
 
@@ -74,7 +85,7 @@ def _json(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
         "summaries": [asdict(standing.summary) | {"ranks": standing.ranks} for standing in found.standings],
         "comparisons": [asdict(one) for one in found.comparisons],
         "runs": [asdict(run) for run in opened.results.runs if run.test_set == found.question.test_set],
-        "rows": found.table.to_dict("records"),
+        "rows": _rows(found).to_dict("records"),
     }
     write_text(path, json.dumps(json_ready(document), indent=1, ensure_ascii=False) + "\n")
     return path
@@ -129,7 +140,7 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, seg
     question = found.question
     options = ReportOptions(
         (question.test_set,), question.checkpoints, question.metric, question.policy, question.order,
-        methods=None if opened.methods else (), tags=tags_of(found),
+        methods=None if opened.methods else (), tags=tags_of(found), cluster=question.cluster,
     )  # fmt: skip
     return write_report(
         [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings,

@@ -6,10 +6,11 @@ from html import escape
 from typing import Any
 
 from evaluation.results import tables
-from evaluation.results.answers import Answer, Question, Standing, names_in
+from evaluation.results.answers import GROUP, Answer, Question, Standing, names_in, no_groups
 from evaluation.results.gaps import Gap, largest_gaps
 from evaluation.results.methods import method_notes
 from evaluation.results.origins import is_simulated
+from evaluation.results.table import namesake_notes
 from evaluation.results.terms import TERMS
 from evaluation.results.words import comparison_sentence, number, summary_caption, tolerance_words
 from evaluation.statistics import PairComparison, Summary
@@ -19,7 +20,7 @@ from evaluation.ui.evaluate.run_folders import Opened
 from medseg_demo.ui import markup
 
 BAR_WIDTH = 110
-INTERVAL, MISSES, FAILED = 2, 6, 7  # columns of the leaderboard
+INTERVAL, BESIDE, MISSES, FAILED = 2, 3, 6, 7  # columns of the leaderboard
 TERM_OF_COLUMN = {
     "Median": "Median, quartiles",
     "Quartiles": "Median, quartiles",
@@ -29,18 +30,40 @@ TERM_OF_COLUMN = {
 }
 
 
-def leaderboard(found: Answer) -> str:
-    """One line a checkpoint, the best first, with everything that is not in its mean."""
+def leaderboard(found: Answer, beside: Sequence[str] = ()) -> str:
+    """One line a checkpoint, the best first, with everything that is not in its mean.
+
+    Args:
+        found: The answer.
+        beside: Other metrics, whose means stand beside it.
+    """
     table = tables.leaderboard(found)
     rows = [_standing(cells, standing, found) for cells, standing in zip(table.rows, found.standings, strict=True)]
+    header, notes = table.header, [*table.notes, *_one_cluster(found)]
+    more = [name for name in beside if name != found.question.metric and name in found.table]
+    if more:
+        others = tables.every_metric(found, tuple(more))
+        header = (*header[:BESIDE], *others.header[1:], *header[BESIDE:])
+        rows = [
+            [*row[:BESIDE], *map(escape, cells[1:]), *row[BESIDE:]]
+            for row, cells in zip(rows, others.rows, strict=True)
+        ]
+        notes += others.notes
     where = f"{texts.marked(found.question.test_set)} · {found.question.class_name or texts.ALL_CLASSES}"
-    body = _table(table.title, table.header, rows)
-    return markup.card(table.title, body, *map(markup.small, table.notes), note=where)
+    body = _table(table.title, header, rows)
+    return markup.card(table.title, body, *map(markup.small, notes), note=where)
+
+
+def _one_cluster(found: Answer) -> list[str]:
+    """That all cases are of one group, where that was chosen."""
+    column = found.question.cluster
+    chosen = column != GROUP and column in found.table
+    return [no_groups(found, column)] if chosen and found.table[column].nunique() < 2 else []
 
 
 def _standing(cells: Sequence[str], standing: Standing, found: Answer) -> list[str]:
     """A line's cells as HTML: the interval with its picture, misses and failures in bold."""
-    shown = [escape(cell) for cell in cells]
+    shown = [escape(cell) or "n/a" for cell in cells]
     shown[0] = f'<span title="{escape(summary_caption(standing.summary), quote=True)}">{markup.name(cells[0])}</span>'
     shown[INTERVAL] += _bar(standing, found)
     for place in (MISSES, FAILED):
@@ -133,13 +156,8 @@ def marks(opened: Opened, question: Question) -> str:
         parts.append(markup.panel("info", texts.METHODS_TITLE, notes))
     if is_simulated(test_set):
         parts.append(markup.panel("info", texts.SIMULATED_TITLE, [texts.SIMULATED_TEXT]))
-    versions: dict[str, list[str]] = {}
-    for name, (run, _) in opened.runs_on(test_set).items():
-        if run.test_set_hash:
-            versions.setdefault(run.test_set_hash, []).append(name)
-    if len(versions) > 1:
-        groups = "; ".join(", ".join(names) for names in versions.values())
-        parts.append(markup.panel("warning", texts.VERSIONS_TITLE, [texts.VERSIONS.format(groups=groups)]))
+    if namesakes := namesake_notes(opened.results):
+        parts.append(markup.panel("info", texts.VERSIONS_TITLE, namesakes))
     tolerances: dict[str, Any] = {
         name: run.settings["nsd_tolerance"]
         for name, (run, _) in opened.runs_on(test_set).items()

@@ -10,7 +10,7 @@ from evaluation.results.terms import TERMS
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Board
 from evaluation.ui.evaluate.components import Pickable, Plot, html
-from medseg_demo.settings import Settings
+from medseg_demo.settings import PUBLIC, Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.controls import Choice
@@ -50,11 +50,13 @@ def _runs() -> Parts:
             [], label=texts.RUNS, info=texts.RUNS_HINT, multiselect=True, interactive=True, elem_id="ev-runs"
         )
     }
+    parts["every_run"] = gr.Checkbox(False, label=texts.EVERY_RUN, visible=False, elem_id="ev-every-run")
     with gr.Accordion(texts.OWN, open=False, elem_classes="ms-accordion"):
         parts["own_run"] = gr.Dropdown([], label=texts.OWN_RUN, interactive=True, elem_id="ev-own-run")
         parts["own_name"] = gr.Textbox(label=texts.OWN_NAME, max_lines=1, elem_id="ev-own-name")
         with gr.Row():
             parts["rename"] = gr.Button(texts.RENAME, size="sm", elem_id="ev-rename")
+            parts["hide"] = gr.Button(texts.HIDE, size="sm", elem_id="ev-hide")
             parts["delete"] = gr.Button(texts.DELETE, size="sm", elem_id="ev-delete")
     return parts
 
@@ -62,15 +64,25 @@ def _runs() -> Parts:
 def _new(settings: Settings) -> Parts:
     html(markup.heading(texts.NEW))
     html(markup.hint(texts.STEPS))
+    is_public = any(getattr(settings, name) != getattr(Settings, name) for name in PUBLIC)
+    folder = "" if is_public else texts.SERVER_FOLDER.format(folder=settings.test_sets_dir.absolute())
+    hint = f"{texts.TEST_SETS_HINT} {folder}".strip()
     parts: Parts = {
         "test_sets": gr.Dropdown(
-            [], label=texts.TEST_SETS, info=texts.TEST_SETS_HINT, multiselect=True, elem_id="ev-test-sets"
+            [],
+            label=texts.TEST_SETS,
+            info=hint,
+            multiselect=True,
+            elem_id="ev-test-sets",
         ),
         "new_test_set": gr.UploadButton(texts.NEW_TEST_SET, file_types=[".zip"], size="sm", elem_id="ev-new-test-set"),
         "new_test_set_hint": html(markup.hint(f"{texts.NEW_TEST_SET_HINT} {file_limit(settings.max_file_mb)}")),
         "split": gr.Dropdown([(texts.EVERY_CASE, "")], value="", label=texts.SPLIT, elem_id="ev-split"),
         "checkpoints": Choice([], label=texts.CHECKPOINTS, multiselect=True, elem_id="ev-checkpoints"),
     }
+    parts["classes"] = gr.Textbox(
+        label=texts.CLASSES, info=texts.CLASSES_HINT, placeholder="class_1 = lung", lines=1, elem_id="ev-classes"
+    )
     parts["upload"] = gr.File(label=texts.UPLOAD, file_count="multiple", height=140, elem_id="ev-upload")
     parts["upload_hint"] = html(markup.hint(texts.UPLOAD_HINT))
     parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)
@@ -107,6 +119,7 @@ def _question() -> Parts:
         parts["test_set"] = gr.Dropdown([], label=texts.TEST_SET, min_width=160, elem_id="ev-test-set")
         parts["class_name"] = gr.Dropdown([], label=texts.CLASS, min_width=140, elem_id="ev-class")
         parts["metric"] = gr.Dropdown([], label=texts.METRIC, min_width=220, elem_id="ev-metric")
+        parts["beside"] = gr.Dropdown([], label=texts.BESIDE, multiselect=True, min_width=220, elem_id="ev-beside")
     with gr.Accordion(texts.MEANS, open=False, elem_classes="ms-accordion"):
         parts["compared"] = gr.Dropdown(
             [], label=texts.CHECKPOINTS, multiselect=True, interactive=True, elem_id="ev-compared"
@@ -116,6 +129,7 @@ def _question() -> Parts:
             parts["failed"] = gr.Radio(texts.FAILED_CHOICES, value="apart", label=texts.FAILED)
             parts["order"] = gr.Radio(texts.ORDER_CHOICES, value="class", label=texts.ORDER)
             parts["miss"] = gr.Radio(texts.MISS_CHOICES, value="apart", label=texts.MISS, elem_id="ev-miss")
+        parts["cluster"] = gr.Dropdown([], label=texts.CLUSTER, info=texts.CLUSTER_HINT, elem_id="ev-cluster")
         parts["methods"] = gr.Checkbox(
             False, label=texts.METHODS, info=texts.METHODS_HINT, visible=False, elem_id="ev-methods"
         )

@@ -4,12 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-import gradio as gr
-
 from evaluation.ui.evaluate import result_handlers, texts, views
 from evaluation.ui.evaluate.board import Asked, Board, Latest
 from evaluation.ui.evaluate.case_handlers import close, open_picked
-from evaluation.ui.evaluate.run_folders import TOKEN, RunFolder, list_runs
+from evaluation.ui.evaluate.run_folders import TOKEN, ReferenceRuns, RunFolder, list_runs
 from evaluation.ui.evaluate.views import Updates
 from evaluation.ui.links import Place, read_link
 from medseg_demo.errors import OptionError
@@ -20,12 +18,14 @@ LONGEST = 60  # characters of a wrong case that are shown
 USUAL_METRIC = Asked().metric
 
 
-def open_tab(engine: Engine, visitor: str, theme: str, place: Place | None = None) -> Updates:
+def open_tab(
+    engine: Engine, visitor: str, theme: str, place: Place | None = None, references: ReferenceRuns | None = None
+) -> Updates:
     """The tab as a visitor finds it: where the address leads, else on own runs, else on reference runs, else empty."""
     visitor = visitor if TOKEN.fullmatch(visitor) else ""
-    board = Board(visitor=visitor, latest=Latest(theme="dark" if theme == "dark" else "light"))
-    first = views.first_runs(list_runs(engine.settings, visitor))
-    start = views.start_choices(engine, visitor, first)
+    board = Board(visitor=visitor, references=references, latest=Latest(theme="dark" if theme == "dark" else "light"))
+    first = views.first_runs(engine.settings, visitor)
+    start = views.start_choices(engine, board, first)
     found: Updates = go(engine, board, Asked(), place) if place is not None else {"board": board}
     board = _board(found)
     if board.opened is None:
@@ -69,8 +69,9 @@ def go(engine: Engine, board: Board, asked: Asked, place: Place) -> Updates:
 def _show(engine: Engine, board: Board, keys: list[str], asked: Asked, place: Place) -> Updates:
     shown = place_of(board)
     if shown.runs != place.runs:
-        chosen = {"runs": gr.update(value=keys)}
-        return {"board": board} | result_handlers.choose_runs(engine, board, keys, asked) | chosen
+        updates = {"board": board} | result_handlers.choose_runs(engine, board, keys, asked)
+        opened = _board(updates).opened
+        return updates | views.run_updates(engine, board, opened.folders if opened else ())
     if (shown.test_set, shown.metric, shown.class_name) != (place.test_set, place.metric, place.class_name):
         return result_handlers.ask(board, asked)
     return {"board": board}

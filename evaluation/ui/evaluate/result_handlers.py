@@ -36,7 +36,7 @@ def _open(engine: Engine, board: Board, keys: tuple[str, ...], asked: Asked) -> 
         board = replace(board.with_answer(None), opened=None, case=None)
         return {"board": board, **closed(), **views.nothing_yet()}
     try:
-        opened, tags = open_runs(folders), {**board.tags, **kept_tags(folders)}
+        opened, tags = open_runs(folders, board.references), {**board.tags, **kept_tags(folders)}
         board = replace(board, opened=opened, tags=tags, case=None, table=replace(board.table, page=0))
     except Exception as error:
         return {"status": markup.panel("error", texts.ERROR_TITLE, [message(error)])}
@@ -57,6 +57,11 @@ def _is_about(board: Board, case: CaseKey) -> bool:
     if found is None or found.question.test_set != case.test_set:
         return False
     return any(standing.checkpoint == case.checkpoint for standing in found.standings)
+
+
+def lead(board: Board, asked: Asked) -> Updates:
+    """Show other metrics beside the one that ranks."""
+    return {"leaderboard": fragments.leaderboard(board.answer, asked.beside)} if board.answer else {}
 
 
 def compare(board: Board, asked: Asked) -> Updates:

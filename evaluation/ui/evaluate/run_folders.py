@@ -1,9 +1,10 @@
 """The folders whose results can be opened: reference runs, those of the command line, and a visitor's own."""
 
+import json
 import re
 import time
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from evaluation.ui.evaluate import texts
 from medseg_demo.documents import read_document
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
+from medseg_demo.writing.whole import write_text
 
 REFERENCE_RUNS = Path(evaluation.__file__).parent / "reference_runs"
 VISITORS = "visitors"
@@ -50,20 +52,27 @@ class RunFolder:
     def label(self) -> str:
         """For people: what it is, and when it was made."""
         if self.kind == "mine":
-            kind = texts.MINE if self.path.name == OWN_RUN else f"{texts.IMPORTED} · {self.path.name}"
+            test_sets, moment = _told(self.path)
+            kind = f"{texts.MINE} · {test_sets}" if is_evaluation(self.path) else f"{texts.IMPORTED} · {self.path.name}"
             given = self.name_file.read_text(encoding="utf-8").strip() if self.name_file.is_file() else ""
-            return " · ".join(filter(None, [given or kind, _day(self.path)]))
+            return " · ".join(filter(None, [given or kind, moment.replace("T", " ")]))
         kind = texts.REFERENCE if self.kind == "reference" else texts.EARLIER
-        return " · ".join(filter(None, [kind, texts.marked(self.path.name), _day(self.path)]))
+        return " · ".join(filter(None, [kind, texts.marked(self.path.name), _told(self.path)[1][:10]]))
 
 
-def _day(path: Path) -> str:
-    """When its latest run was made, as YYYY-MM-DD; empty where it is not known."""
+def is_evaluation(path: Path) -> bool:
+    """Whether an own run was evaluated here; others were imported."""
+    return re.fullmatch(rf"{OWN_RUN}(-\d+)?", path.name) is not None
+
+
+def _told(path: Path) -> tuple[str, str]:
+    """Its test sets, and the minute in which its latest run was made (YYYY-MM-DDThh:mm); empty where not known."""
     try:
-        document = read_document(path / "run.json")
-        return max((str(run.get("moment") or "")[:10] for run in document["runs"]), default="")
+        runs = read_document(path / "run.json")["runs"]
+        test_sets = ", ".join(dict.fromkeys(str(run["test_set"]) for run in runs))
+        return test_sets, max((str(run.get("moment") or "")[:16] for run in runs), default="")
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return ""
+        return "", ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +143,30 @@ def list_runs(settings: Settings, visitor: str) -> tuple[RunFolder, ...]:
     return tuple(RunFolder(path, kind) for kind, root in kinds if root is not None for path in _finished(root))
 
 
+def hidden_runs(settings: Settings, visitor: str) -> frozenset[str]:
+    """The keys of the runs that a visitor put out of sight."""
+    try:
+        return frozenset(map(str, json.loads(_hidden_file(settings, visitor).read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError, OptionError):
+        return frozenset()
+
+
+def hide_run(settings: Settings, visitor: str, key: str) -> None:
+    """Put a run out of a visitor's sight, or bring it back.
+
+    Raises:
+        OptionError: The visitor has no name.
+        OutputError: It cannot be kept.
+    """
+    path = _hidden_file(settings, visitor)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(sorted(hidden_runs(settings, visitor) ^ {key})), kept=True)
+
+
+def _hidden_file(settings: Settings, visitor: str) -> Path:
+    return visitor_folder(settings, visitor) / "hidden.json"
+
+
 def _finished(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
@@ -141,13 +174,29 @@ def _finished(root: Path) -> list[Path]:
     return sorted(found, key=lambda path: (not is_simulated(path.name), path))  # the images of that one are always here
 
 
-def open_runs(folders: tuple[RunFolder, ...]) -> Opened:
+@dataclass(frozen=True)
+class ReferenceRuns:
+    """What was read of the reference runs, which are the same for everybody; one for all visitors of a page."""
+
+    read: dict[Path, Results] = field(default_factory=dict)
+
+    def results(self, folder: RunFolder) -> Results:
+        """The results of a folder; a reference run is read once."""
+        if folder.kind != "reference":
+            return read_results(folder.path)
+        if folder.path not in self.read:
+            self.read[folder.path] = read_results(folder.path)
+        return self.read[folder.path]
+
+
+def open_runs(folders: tuple[RunFolder, ...], references: ReferenceRuns | None = None) -> Opened:
     """Read folders and put them side by side.
 
     Raises:
         ResultsError: There is none, or one is damaged.
     """
-    read = [_read(folder) for folder in folders]
+    references = references or ReferenceRuns()
+    read = [references.results(folder) for folder in folders]
     merged = merge(read)
     found = [(run, folder.path) for folder, results in zip(folders, read, strict=True) for run in results.runs]
     return Opened(folders, coded(merged), trace_runs(merged, found))
@@ -157,18 +206,6 @@ def coded(results: Results) -> Results:
     """The same table with its names as categories: a question to many rows is answered several times faster."""
     names = ["test_set", "checkpoint", "case_id", "class_name", "status"]
     return replace(results, table=results.table.astype(dict.fromkeys(names, "category")))
-
-
-def _read(folder: RunFolder) -> Results:
-    if folder.kind == "reference":
-        return _read_shared(folder.path, (folder.path / "scores.csv").stat().st_mtime_ns)
-    return read_results(folder.path)
-
-
-@lru_cache(maxsize=32)
-def _read_shared(path: Path, changed: int) -> Results:
-    """Reference runs are the same for everybody, so they are read once."""
-    return read_results(path)
 
 
 def forget_old_visitors(settings: Settings, *, days: float = 14) -> None:

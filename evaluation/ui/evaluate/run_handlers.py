@@ -5,8 +5,10 @@ Each handler returns the parts of the page that change, by the names of ``layout
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from evaluation.results.origins import find_test_set
+from evaluation.results.table import Results
 from evaluation.runs.request import RunOutcome, RunProgress
 from evaluation.ui.evaluate import fragments, result_handlers, run_job, texts, views
 from evaluation.ui.evaluate.board import Asked, Board, Choices
@@ -14,6 +16,8 @@ from evaluation.ui.evaluate.messages import message
 from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, forget_old_visitors, visitor_folder
 from evaluation.ui.evaluate.run_job import Queued
 from evaluation.ui.evaluate.views import Updates
+from medseg_demo.errors import TestSetError
+from medseg_demo.names import free_name
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Cancelled, Turns
 from medseg_demo.ui import markup
@@ -21,6 +25,7 @@ from medseg_demo.ui.session import Running
 from medseg_demo.ui.texts import queued
 
 MOST_FAILURES = 6
+CLASSES_OPTION = "--classes"  # in messages about classes with other names
 
 
 def evaluate(
@@ -52,17 +57,37 @@ def evaluate(
         folder = visitor_folder(engine.settings, board.visitor)
         forget_old_visitors(engine.settings)
         settings = board.settings(engine.settings)
-        for said in run_job.Job(engine, settings, turns, choices, folder, running, workers).run():
+        name = _run_name(board, choices, folder)
+        for said in run_job.Job(engine, settings, turns, choices, folder, name, running, workers).run():
             if isinstance(said, Queued):
                 yield {"status": markup.busy(queued(texts.THIS_EVALUATION, said.ahead, said.seconds_left))}
             elif isinstance(said, RunProgress):
                 yield {"status": _progress(said)}
             else:
-                yield _finished(engine, board, choices, asked, said)
+                yield _finished(engine, replace(board, run=name), choices, asked, said)
     except Cancelled:
         yield {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_QUEUED])}
+    except TestSetError as error:
+        yield _refused(engine, board, choices, error)
     except Exception as error:
         yield {"status": markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())}
+
+
+def _run_name(board: Board, choices: Choices, folder: Path) -> str:
+    """The folder of the same evaluation, to go on with it; else a new one."""
+    taken = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return board.run if board.choices == choices and board.run in taken else free_name(OWN_RUN, taken)
+
+
+def _refused(engine: Engine, board: Board, choices: Choices, error: TestSetError) -> Updates:
+    """What is wrong; where classes have other names, a mapping is offered."""
+    status = markup.panel("error", texts.ERROR_TITLE, message(error).splitlines())
+    lines = [] if choices.classes else run_job.offered_classes(engine, board.settings(engine.settings), choices)
+    if not lines or CLASSES_OPTION not in str(error):
+        return {"status": status}
+    offer = texts.CLASSES_OFFERED.format(lines="; ".join(lines))
+    offered = markup.panel("info", texts.CLASSES_OFFERED_TITLE, [offer])
+    return {"status": offered + status, "classes": "; ".join(lines)}
 
 
 def stale_mark(board: Board, choices: Choices) -> str:
@@ -79,10 +104,11 @@ def _progress(said: RunProgress) -> str:
 
 
 def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outcome: RunOutcome) -> Updates:
-    mine = RunFolder(visitor_folder(engine.settings, board.visitor) / OWN_RUN, "mine")
+    mine = RunFolder(visitor_folder(engine.settings, board.visitor) / board.run, "mine")
     board = replace(board, choices=choices)
     test_set = find_test_set(choices.test_sets[0], board.settings(engine.settings)).name
-    return _show(engine, board, mine, replace(asked, test_set=test_set, checkpoints=())) | {
+    asked = replace(asked, test_set=test_set, checkpoints=())
+    return _show(engine, board, mine, asked, outcome.results) | {
         "status": _verdict(outcome),
         "stale": "",
     }
@@ -95,18 +121,21 @@ def _imported(engine: Engine, board: Board, choices: Choices, asked: Asked) -> U
     )
     asked = replace(asked, test_set=results.runs[0].test_set, checkpoints=())
     lines = [f"{len(results.table):,} rows of {results.runs[0].checkpoint} were taken over.", *notes]
-    return _show(engine, board, folder, asked) | {"status": markup.panel("good", texts.DONE_TITLE, lines)}
+    return _show(engine, board, folder, asked, results) | {"status": markup.panel("good", texts.DONE_TITLE, lines)}
 
 
-def _show(engine: Engine, board: Board, folder: RunFolder, asked: Asked) -> Updates:
-    """Open a folder beside those that are open, first of them."""
-    opened = board.opened.folders if board.opened else ()
-    folders = (folder, *(one for one in opened if one.key != folder.key))
+def _show(engine: Engine, board: Board, folder: RunFolder, asked: Asked, results: Results) -> Updates:
+    """Open a folder beside those that are open, first of them; of reference runs only those on its test sets stay."""
+    test_sets = {run.test_set for run in results.runs}
+
+    def stays(one: RunFolder) -> bool:
+        assert board.opened is not None
+        on = {run.test_set for run in board.opened.runs_in(one)}
+        return one.key != folder.key and (one.kind != "reference" or bool(on & test_sets))
+
+    folders = (folder, *filter(stays, board.opened.folders if board.opened else ()))
     shown = result_handlers.choose_runs(engine, board, [one.key for one in folders], asked)
-    return shown | {
-        "runs": views.run_choices(engine.settings, board.visitor, folders),
-        "own_run": views.own_choices(engine.settings, board.visitor, folder.key),
-    }
+    return shown | views.run_updates(engine, board, folders, folder.key)
 
 
 def _verdict(outcome: RunOutcome) -> str:

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation.comparison.classes import Stated, parse_stated, same_class
 from evaluation.results.import_classes import class_notes
 from evaluation.results.imports import NO_TEST_SET, Layout, import_results
 from evaluation.results.origins import find_test_set
 from evaluation.results.table import Results, write_results
 from evaluation.runs.request import Predictions, RunOptions, RunOutcome, RunProgress
+from evaluation.runs.store import STORE_NAME
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Choices
-from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, visitor_folder
-from medseg_demo.errors import OptionError
+from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, is_evaluation, visitor_folder
+from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.names import shown
 from medseg_demo.reading import collect_files, data_files_beside
 from medseg_demo.segmenting.engine import Engine
@@ -53,6 +55,7 @@ class Job:
         turns: Lets evaluations in, a few at once.
         choices: What to evaluate.
         folder: The visitor's folder.
+        name: Of the run's folder in it: an earlier one, to go on with it, or a new one.
         running: Ends it early; what is done is kept.
         workers: Processes that score; None chooses by the processor.
     """
@@ -62,6 +65,7 @@ class Job:
     turns: Turns
     choices: Choices
     folder: Path
+    name: str
     running: Running
     workers: int | None = None
 
@@ -106,11 +110,9 @@ class Job:
             outcome = run(
                 test_sets,
                 checkpoints,
-                self.folder / OWN_RUN,
+                self.folder / self.name,
                 predictions=predictions,
-                options=RunOptions(
-                    metrics=choices.metrics or None, tolerance=choices.tolerance, workers=self.workers, resume=True
-                ),
+                options=self._options(),
                 settings=settings,
                 progress=lambda progress: setattr(state, "progress", progress),
                 stop=self.running.stopped,
@@ -119,6 +121,33 @@ class Job:
             )
         notes = [note for test_set in test_sets for note in test_set.notes]
         return replace(outcome, notes=(*notes, *outcome.notes))
+
+    def _options(self) -> RunOptions:
+        """How to score; what the latest run before has scored alike is taken over."""
+        choices = self.choices
+        others = [path for path in evaluations(self.folder) if path.name != self.name]
+        return RunOptions(
+            metrics=choices.metrics or None,
+            tolerance=choices.tolerance,
+            classes=_stated(choices, of_predictions=False),
+            workers=self.workers,
+            resume=True,
+            reuse=others[-1] if others else None,
+        )
+
+
+def _stated(choices: Choices, *, of_predictions: bool) -> tuple[Stated, ...]:
+    """What is said of classes: of the uploaded label maps, or of the checkpoints."""
+    said = parse_stated(choices.classes)
+    if not choices.checkpoints:
+        return said if of_predictions else ()
+    return tuple(one for one in said if (one.member == choices.name != "") is of_predictions)
+
+
+def evaluations(folder: Path) -> list[Path]:
+    """A visitor's own evaluations that scores can be taken from, the latest last."""
+    found = folder.glob(f"{OWN_RUN}*/{STORE_NAME}")
+    return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime) if is_evaluation(path.parent)]
 
 
 class _State:
@@ -148,9 +177,9 @@ class _unpacked:  # noqa: N801 (used as a with-statement's verb)
                 if (flat / one.name).exists():
                     raise OptionError(f"Two uploaded files are called {shown(one.name)}. Keep one label map a case.")
                 shutil.copyfile(one, flat / one.name)
-        return [
-            Predictions(flat, self._choices.name or (plain_name(paths[0].stem) if len(paths) == 1 else "predictions"))
-        ]
+        name = self._choices.name or (plain_name(paths[0].stem) if len(paths) == 1 else "predictions")
+        classes = {one.own: one.compared_as for one in _stated(self._choices, of_predictions=True)}
+        return [Predictions(flat, name, classes)]
 
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -170,6 +199,22 @@ def check(choices: Choices) -> None:
         raise OptionError(texts.ONE_TEST_SET_FOR_PREDICTIONS)
     if not isinstance(choices.tolerance, (int, float)) or choices.tolerance < 0:
         raise OptionError("The tolerance must be a number that is not negative.")
+
+
+def offered_classes(engine: Engine, settings: Settings, choices: Choices) -> list[str]:
+    """Lines that put the classes which a checkpoint calls otherwise beside those of the test set, by their order."""
+    try:
+        labels = find_test_set(choices.test_sets[0], settings).labels
+        known = labels.class_names if labels else ()
+        lines = []
+        for name in choices.checkpoints:
+            own = engine.loaded(name).card.class_names
+            left = [one for one in known if not any(same_class(one, other) for other in own)]
+            strange = [one for one in own if not any(same_class(one, other) for other in known)]
+            lines += [f"{one} = {other}" for one, other in zip(strange, left, strict=False)]
+        return list(dict.fromkeys(lines))
+    except MedsegError:
+        return []
 
 
 def is_results_file(choices: Choices) -> bool:
@@ -208,7 +253,7 @@ def import_upload(
     labels = _labels(known, beside) if known else None
     cases = known.cases if known else ()
     results = import_results(path, _layout(path), name=name, test_set=test_set, classes=labels, cases=cases)
-    folder = visitor_folder(settings, visitor) / (name if name != OWN_RUN else f"{name}-import")
+    folder = visitor_folder(settings, visitor) / (f"{name}-import" if is_evaluation(Path(name)) else name)
     write_results(results, folder)
     classes = labels.class_names if labels else None
     notes = class_notes((run for run in results.runs if run.test_set == test_set), classes)

@@ -49,6 +49,7 @@ class EvaluateTab(Tab):
         parts = lay_out(engine.settings) | {"place": place}
         super().__init__(engine, sessions, parts, button="evaluate", record=Choices)
         self._turns = turns
+        self._references: Any = None  # made with the first visitor
 
     def connect(self, page: gr.Blocks) -> None:
         """Give every event of the tab its handler."""
@@ -94,7 +95,8 @@ class EvaluateTab(Tab):
         def open_tab(call: Call, visitor: str, theme: str) -> Updates:
             places = self.handlers("places")
             place = places.asked_place(self.engine, dict(call.request.query_params))
-            return places.open_tab(self.engine, visitor, theme, place)
+            references = self._references = self._references or self.handlers("run_folders").ReferenceRuns()
+            return places.open_tab(self.engine, visitor, theme, place, references)
 
         options = OPENING | {"show_progress": "hidden", "js": ON_LOAD}
         self.loaded = self.on(page.load, open_tab, "visitor", "theme", **options)
@@ -112,13 +114,24 @@ class EvaluateTab(Tab):
         def delete(call: Call, board: Board, key: str | None, asked: Asked) -> Updates:
             return self.handlers("own_runs").delete(self.engine, board, key, asked, busy=call.session.is_running)
 
-        outputs = ("runs", "own_run", "status")
+        def hide(call: Call, board: Board, key: str | None) -> Updates:
+            return self.handlers("own_runs").hide(self.engine, board, key)
+
+        def offer(call: Call, board: Board, every_run: bool) -> Updates:
+            return self.handlers("own_runs").offer(self.engine, board, every_run)
+
+        outputs = ("board", "runs", "every_run", "own_run", "status")
         self.on(self.parts["rename"].click, rename, "board", "own_run", "own_name", outputs=outputs, **QUICK)
+        self.on(self.parts["hide"].click, hide, "board", "own_run", outputs=outputs, **QUICK)
+        self.on(self.parts["every_run"].input, offer, "board", "every_run", outputs=outputs, **QUICK)
         self.then_pictures(self.on(self.parts["delete"].click, delete, "board", "own_run", Asked, **QUICK))
 
     def _on_question(self) -> None:
-        for name in ("test_set", "class_name", "metric", "compared", "empty", "failed", "order", "miss", "methods"):
+        means = ("empty", "failed", "order", "miss", "cluster", "methods")
+        for name in ("test_set", "class_name", "metric", "compared", *means):
             self.then_pictures(self.on(self.parts[name].input, self._asker("ask"), "board", Asked, **QUICK))
+        beside = self.parts["beside"].input
+        self.on(beside, self._asker("lead"), "board", Asked, outputs=("leaderboard",), **QUICK)
         outputs = ("difference", "gaps", "figure", "no_figure", "column")
         for name, handler in (("first", "compare"), ("second", "compare"), ("plot", "draw"), ("column", "draw")):
             self.on(self.parts[name].input, self._asker(handler), "board", Asked, outputs=outputs, **QUICK)

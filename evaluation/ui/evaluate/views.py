@@ -1,11 +1,13 @@
 """From what a visitor's page holds to the changed parts of the tab, by the names of ``layout.lay_out``."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import gradio as gr
+import pandas as pd
 
 from evaluation.plots import as_json
-from evaluation.results.answers import Answer, answer, metric_choices, names_in, worst_cases
+from evaluation.results.answers import GROUP, Answer, answer, metric_choices, names_in, worst_cases
 from evaluation.results.figures import FIGURES, draw_figure, pair_of
 from evaluation.results.origins import available_test_sets
 from evaluation.results.tags import with_tags
@@ -14,7 +16,7 @@ from evaluation.statistics import stratum_columns
 from evaluation.ui.evaluate import case_table, fragments, gallery, texts
 from evaluation.ui.evaluate.board import Asked, Board
 from evaluation.ui.evaluate.messages import message
-from evaluation.ui.evaluate.run_folders import Opened, RunFolder, list_runs
+from evaluation.ui.evaluate.run_folders import Opened, RunFolder, hidden_runs, list_runs
 from medseg_demo.errors import MedsegError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
@@ -25,12 +27,11 @@ GROUPED = "groups"
 PAIRED = "pairs"
 
 
-def start_choices(engine: Engine, visitor: str, chosen: tuple[RunFolder, ...]) -> Updates:
+def start_choices(engine: Engine, board: Board, chosen: tuple[RunFolder, ...]) -> Updates:
     """What can be evaluated and opened, as it is now."""
     checkpoints = [(f"{entry.name} · {entry.card.task}", entry.name) for entry in engine.usable() if entry.card]
     return {
-        "runs": run_choices(engine.settings, visitor, chosen),
-        "own_run": own_choices(engine.settings, visitor),
+        **run_updates(engine, board, chosen),
         "test_sets": gr.update(choices=test_set_choices(engine.settings)),
         "checkpoints": gr.update(choices=checkpoints),
         "plot": gr.update(choices=[(figure.title, figure.name) for figure in FIGURES], value=FIGURES[0].name),
@@ -42,22 +43,38 @@ def test_set_choices(settings: Settings) -> list[tuple[str, str]]:
     return [(texts.marked(name), name) for name in available_test_sets(settings)]
 
 
-def run_choices(settings: Settings, visitor: str, chosen: tuple[RunFolder, ...]) -> object:
-    """The runs that can be opened, with those that are open."""
-    found = [(folder.label, folder.key) for folder in list_runs(settings, visitor)]
-    return gr.update(choices=found, value=[folder.key for folder in chosen])
+def run_updates(engine: Engine, board: Board, chosen: Sequence[RunFolder], named: str | None = None) -> Updates:
+    """The runs that can be opened, with those that are open, and those that can be renamed, hidden and deleted.
+
+    Reference runs step back once there are own ones: like hidden ones they are offered where that is asked for.
+
+    Args:
+        engine: Its settings name the folders.
+        board: The visitor's page.
+        chosen: What is open.
+        named: The run to rename; None takes the first.
+    """
+    order = ("mine", "earlier", "reference")
+    found = sorted(list_runs(engine.settings, board.visitor), key=lambda one: order.index(one.kind))
+    hidden = hidden_runs(engine.settings, board.visitor)
+    has_own = any(one.kind == "mine" for one in found)
+    back = {one.key for one in found if one.key in hidden or (has_own and one.kind == "reference")}
+    open_keys = [one.key for one in chosen]
+    offered = [one for one in found if board.every_run or one.key not in back or one.key in open_keys]
+    marked = [(f"{one.label} · {texts.HIDDEN}" if one.key in hidden else one.label, one.key) for one in found]
+    return {
+        "runs": gr.update(choices=[(one.label, one.key) for one in offered], value=open_keys),
+        "every_run": gr.update(visible=bool(back), value=board.every_run),
+        "own_run": gr.update(choices=marked, value=named or (found[0].key if found else None)),
+    }
 
 
-def first_runs(folders: tuple[RunFolder, ...]) -> tuple[RunFolder, ...]:
-    """Those that are open at first: the visitor's own, else the reference runs, else any."""
+def first_runs(settings: Settings, visitor: str) -> tuple[RunFolder, ...]:
+    """Those that are open at first: the visitor's own, else the reference runs, else any; no hidden one."""
+    hidden = hidden_runs(settings, visitor)
+    folders = tuple(one for one in list_runs(settings, visitor) if one.key not in hidden)
     own = tuple(folder for folder in folders if folder.kind == "mine")
     return own or tuple(folder for folder in folders if folder.kind == "reference") or folders[:1]
-
-
-def own_choices(settings: Settings, visitor: str, chosen: str | None = None) -> object:
-    """The visitor's own runs, to rename or delete."""
-    found = [(folder.label, folder.key) for folder in list_runs(settings, visitor) if folder.kind == "mine"]
-    return gr.update(choices=found, value=chosen or next((key for _, key in found), None))
 
 
 def settle(opened: Opened, asked: Asked) -> Asked:
@@ -72,6 +89,8 @@ def settle(opened: Opened, asked: Asked) -> Asked:
         test_set=test_set,
         class_name=asked.class_name if asked.class_name in classes and len(classes) > 1 else "",
         metric=asked.metric if asked.metric in metrics else (metrics[0] if metrics else asked.metric),
+        beside=tuple(name for name in asked.beside if name in metrics),
+        cluster=asked.cluster if asked.cluster in ("", GROUP, *opened.results.metadata) else None,
         checkpoints=tuple(name for name in asked.checkpoints if name in checkpoints),
     )
 
@@ -117,7 +136,7 @@ def numbers(board: Board, asked: Asked) -> Updates:
         return {}
     return {
         "marks": fragments.marks(opened, found.question),
-        "leaderboard": fragments.leaderboard(found),
+        "leaderboard": fragments.leaderboard(found, asked.beside),
         **comparison(found, asked),
         "policy": fragments.policy(found),
     }
@@ -154,6 +173,13 @@ def listing(board: Board) -> Updates:
     }
 
 
+def _group_columns(rows: pd.DataFrame, metadata: Sequence[str]) -> list[str]:
+    """The columns that divide the cases, then those that are the same for all, of which a choice says so."""
+    dividing = stratum_columns(rows, metadata)
+    cases = rows.drop_duplicates("case_id")
+    return [*dividing, *(name for name in metadata if name not in dividing and cases[name].nunique() < 2)]
+
+
 def _with_pair(found: Answer, asked: Asked) -> Asked:
     if len(found.standings) < 2:
         return replace(asked, first=None, second=None)
@@ -168,16 +194,20 @@ def _controls(opened: Opened, asked: Asked, found: Answer | None) -> Updates:
     classes, checkpoints = names_in(rows["class_name"]), names_in(rows["checkpoint"])
     class_choices = [(texts.ALL_CLASSES, ""), *((name, name) for name in classes)] if len(classes) > 1 else []
     compared = [standing.checkpoint for standing in found.standings] if found else list(checkpoints)
-    columns = list(stratum_columns(rows, opened.results.metadata))
+    columns = _group_columns(rows, opened.results.metadata)
     column = asked.column if asked.column in columns else (columns[0] if columns else None)
+    clusters = [(texts.BY_ITSELF, ""), *((name, name) for name in columns if name != GROUP)]
+    clusters = [(GROUP, GROUP), *clusters] if GROUP in opened.results.metadata else clusters
+    chosen = asked.cluster if asked.cluster in [value for _, value in clusters] else clusters[0][1]
+    metrics = [(metric_title(name), name) for name in metric_choices(opened.results)]
     return {
         "test_set": gr.update(
             choices=[(texts.marked(name), name) for name in names_in(table["test_set"])], value=asked.test_set
         ),
         "class_name": gr.update(choices=class_choices or [(name, "") for name in classes[:1]], value=asked.class_name),
-        "metric": gr.update(
-            choices=[(metric_title(name), name) for name in metric_choices(opened.results)], value=asked.metric
-        ),
+        "metric": gr.update(choices=metrics, value=asked.metric),
+        "beside": gr.update(choices=metrics, value=list(asked.beside)),
+        "cluster": gr.update(choices=clusters, value=chosen, visible=len(clusters) > 1),
         "methods": gr.update(visible=(opened.apart or opened).merged is not (opened.apart or opened)),
         "compared": gr.update(choices=list(checkpoints), value=list(asked.checkpoints)),
         "first": gr.update(choices=compared, value=asked.first, visible=len(compared) > 1),

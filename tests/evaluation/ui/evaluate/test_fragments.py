@@ -71,3 +71,12 @@ def test_every_metric_and_every_class_stand_beside_each_other(table_of):
     assert "<td>0.650</td>" in html
     assert "in each class" in html
     assert "in each class" not in fragments.every(found_of(table_of({"a": [0.5, 0.7]})))
+
+
+def test_other_metrics_stand_beside_the_one_that_ranks(table_of):
+    table = table_of({"a": [0.5, 0.7], "b": [0.1, 0.2]}).assign(iou=[0.4, 0.6, 0.1, 0.3])
+    runs = tuple(Run(name, "set") for name in "ab")
+    found = answer(Results(table, runs, (), ("dice", "iou")), Question("set"))
+    html = fragments.leaderboard(found, ("iou", "dice"))
+    assert html.count("<th ") == fragments.leaderboard(found).count("<th ") + 1
+    assert html.index("<td>0.500</td>") < html.index("<td>0.200</td>")

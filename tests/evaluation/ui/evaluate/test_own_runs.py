@@ -1,14 +1,14 @@
 """A visitor's own runs: names, dates, and the end of them."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from evaluation.results.table import Run
-from evaluation.ui.evaluate import own_runs, places
+from evaluation.results.table import Run, read_results, write_results
+from evaluation.ui.evaluate import own_runs, places, result_handlers
 from evaluation.ui.evaluate.board import Asked
-from evaluation.ui.evaluate.fragments import marks
-from evaluation.ui.evaluate.run_folders import Opened, list_runs
+from evaluation.ui.evaluate.run_folders import list_runs
 
 VISITOR = "0123456789abcdef" * 2
 KEY = "mine/evaluation"
@@ -23,17 +23,38 @@ def own(engine, settings, reference_runs, squares_run):
 
 def test_reference_runs_step_back_once_there_is_an_own_one(own):
     assert own["runs"]["value"] == [KEY]
-    assert "reference/lungs" in [key for _, key in own["runs"]["choices"]]
+    assert [key for _, key in own["runs"]["choices"]] == [KEY, "earlier/squares-run"]
+    assert own["every_run"]["visible"]
     assert own["own_run"]["value"] == KEY
+
+
+def test_reference_runs_are_offered_where_that_is_asked_for(engine, own):
+    found = own_runs.offer(engine, own["board"], True)
+    assert [key for _, key in found["runs"]["choices"]] == [KEY, "earlier/squares-run", "reference/lungs"]
+    assert found["board"].every_run
+
+
+def test_a_hidden_run_is_out_of_sight_until_it_is_shown_again(engine, settings, own):
+    hidden = own_runs.hide(engine, own["board"], "earlier/squares-run")
+    assert [key for _, key in hidden["runs"]["choices"]] == [KEY]
+    assert hidden["own_run"]["choices"][1][0].endswith("hidden")
+    again = own_runs.hide(engine, own["board"], "earlier/squares-run")
+    assert len(again["runs"]["choices"]) == 2
+    assert set(own_runs.hide(engine, own["board"], "mine/../x")) == {"status"}
+
+
+def test_a_hidden_run_is_not_what_the_page_opens_with(engine, own):
+    own_runs.hide(engine, own["board"], KEY)
+    assert places.open_tab(engine, VISITOR, "light")["runs"]["value"] == ["reference/lungs"]
 
 
 def test_a_run_is_called_as_its_owner_wants_and_its_date_is_told(engine, settings, own):
     path = settings.results_dir / "visitors" / VISITOR / "evaluation" / "run.json"
     path.write_text(path.read_text().replace('"moment": ""', '"moment": "2026-11-20T06:03:32+00:00"'))
     found = own_runs.rename(engine, own["board"], KEY, "  first \n try ")
-    assert found["runs"]["choices"][1] == ("first try · 2026-11-20", KEY)
+    assert found["runs"]["choices"][0] == ("first try · 2026-11-20 06:03", KEY)
     assert found["runs"]["value"] == [KEY]
-    assert own_runs.rename(engine, own["board"], KEY, "")["runs"]["choices"][1][0].startswith("My evaluation")
+    assert own_runs.rename(engine, own["board"], KEY, "")["runs"]["choices"][0][0].startswith("My evaluation · squares")
 
 
 def test_a_deleted_run_is_gone_and_the_reference_runs_are_back(engine, settings, own):
@@ -56,11 +77,16 @@ def test_runs_of_others_stay(engine, settings, own, key):
     assert len(list_runs(settings, VISITOR)) == 3
 
 
-@pytest.mark.parametrize(("digests", "told"), [(("1", "2"), True), (("1", "1"), False), (("1", ""), False)])
-def test_runs_on_other_images_of_one_name_are_told(own, digests, told):
-    runs = {
-        ("set", name): (Run(name, "set", test_set_hash=digest), None)
-        for name, digest in zip("ab", digests, strict=True)
-    }
-    results = own["board"].opened.results
-    assert ("Other images under one name" in marks(Opened((), results, runs), Asked(test_set="set").question)) == told
+@pytest.mark.parametrize(("digests", "sets"), [(("1", "2"), ["squares", "squares (2)"]), (("1", "1"), ["squares"])])
+def test_test_sets_of_one_name_and_other_files_are_kept_apart(engine, settings, own, digests, sets):
+    results = read_results(settings.results_dir / "squares-run")
+    keys = []
+    for name, digest in zip(("one", "two"), digests, strict=True):
+        results.table["checkpoint"] = name
+        results.table.loc[0, "reference_volume"] += len(keys)
+        runs = (Run(name, "squares", test_set_hash=digest),)
+        write_results(replace(results, runs=runs), settings.results_dir / name)
+        keys.append(f"earlier/{name}")
+    found = result_handlers.choose_runs(engine, own["board"], keys, Asked())
+    assert [key for _, key in found["test_set"]["choices"]] == sets
+    assert ("Other images under one name" in found["marks"]) == (len(sets) == 2)

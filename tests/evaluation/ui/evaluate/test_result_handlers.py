@@ -23,7 +23,7 @@ def names(update) -> list[str]:
 
 def test_the_tab_opens_on_the_reference_runs(first_paint):
     assert first_paint["runs"]["value"] == ["reference/lungs"]
-    assert names(first_paint["runs"]) == ["reference/lungs", "earlier/squares-run"]
+    assert names(first_paint["runs"]) == ["earlier/squares-run", "reference/lungs"]
     assert "one" in first_paint["leaderboard"]
     assert json.loads(first_paint["figure"])["data"]
     assert first_paint["test_set"]["value"] == "lungs"
@@ -186,3 +186,21 @@ def test_misses_count_what_is_asked_for(engine, first_paint, settings, table_of)
     found = handlers.ask(board, Asked(metric="hd95", miss="diagonal"))
     assert {one.checkpoint: one.summary.mean for one in found["board"].answer.standings} == {"a": 26.0, "b": 5.0}
     assert "diagonal" in found["policy"] + found["leaderboard"]
+
+
+def test_cases_that_belong_together_are_chosen(first_paint):
+    assert names(first_paint["cluster"]) == ["", "site"]
+    apart = handlers.ask(first_paint["board"], Asked())["board"].answer.standings[0].summary
+    together = handlers.ask(first_paint["board"], Asked(cluster="site"))
+    assert (apart.units, together["board"].answer.standings[0].summary.units) == (5, 2)
+    assert "2 groups: too few" in together["leaderboard"]
+
+
+def test_a_column_that_is_the_same_for_all_cases_says_so(engine, settings, first_paint, table_of):
+    table = table_of({"a": [0.9, 0.5], "b": [0.5, 0.5]}, test_set="squares", site="AA")
+    results = Results(table, (Run("a", "squares"), Run("b", "squares")), ("site",), ("dice",))
+    write_results(results, settings.results_dir / "one-site")
+    board = handlers.choose_runs(engine, first_paint["board"], ["earlier/one-site"], Asked())["board"]
+    words = "there are no groups to compare"
+    assert words in handlers.ask(board, Asked(cluster="site"))["leaderboard"]
+    assert words in handlers.draw(board, Asked(plot="groups", column="site"))["no_figure"]

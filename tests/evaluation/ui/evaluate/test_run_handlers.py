@@ -37,12 +37,30 @@ def test_an_evaluation_says_how_far_it_is_and_opens_its_results(engine, first_pa
     assert found["board"].choices == CHOICES
 
 
-def test_the_same_choices_again_repeat_nothing(engine, first_paint, settings):
-    evaluate(engine, first_paint["board"], CHOICES)
-    evaluate(engine, first_paint["board"], CHOICES)
-    log = next(settings.results_dir.glob("visitors/*/evaluation/run.log")).read_text()
-    assert log.count("\tscored\t") == 4
-    assert log.count("\tkept\t") == 4
+def test_the_same_choices_again_go_on_in_the_same_run(engine, first_paint, settings):
+    found, _ = evaluate(engine, first_paint["board"], CHOICES)
+    evaluate(engine, found["board"], CHOICES)
+    (log,) = settings.results_dir.glob("visitors/*/evaluation*/run.log")
+    assert (log.read_text().count("\tscored\t"), log.read_text().count("\tkept\t")) == (4, 4)
+
+
+def test_other_choices_are_another_run_which_repeats_nothing(engine, first_paint, settings):
+    found, _ = evaluate(engine, first_paint["board"], CHOICES)
+    again, _ = evaluate(engine, found["board"], replace(CHOICES, split="", name="other"))
+    assert again["runs"]["value"] == ["mine/evaluation-2", "mine/evaluation"]
+    assert len(again["board"].opened.results.runs) == 1  # the same scores stand once
+    log = next(settings.results_dir.glob("visitors/*/evaluation-2/run.log")).read_text()
+    assert (log.count("\tscored\t"), log.count("\treused\t")) == (0, 4)
+
+
+def test_where_classes_have_other_names_a_mapping_is_offered_and_works(engine, first_paint, settings):
+    (settings.test_sets_dir / "squares" / "dataset.json").write_text('{"labels": {"background": 0, "a": 1, "b": 2}}')
+    found, _ = evaluate(engine, first_paint["board"], CHOICES)
+    assert "Which class is which" in found["status"]
+    assert found["classes"].endswith("= a")
+    (settings.test_sets_dir / "squares" / "dataset.json").write_text('{"labels": {"background": 0, "lamp": 1}}')
+    said, _ = evaluate(engine, first_paint["board"], replace(CHOICES, classes="class_1"))
+    assert "says nothing about a class" in said["status"]
 
 
 def test_stop_keeps_what_is_done_and_marks_it_partial(engine, first_paint, monkeypatch):

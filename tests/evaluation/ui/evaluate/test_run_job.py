@@ -68,12 +68,12 @@ def test_labels_of_an_upload_are_named_by_the_chosen_test_set(settings, summary)
     choices = Choices(test_sets=("squares",), upload=(summary,), name="nnU-Net")
     _, results, notes = run_job.import_upload(choices, settings, "a" * 32)
     assert set(results.table["class_name"]) == {"class_1"}  # it names none
-    assert notes == ()
+    assert "case_02, case_03" in " ".join(notes)
     folder = settings.test_sets_dir / "squares"
     (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1}}')
     _, results, notes = run_job.import_upload(choices, settings, "a" * 32)
     assert set(results.table["class_name"]) == {"square"}
-    assert notes == ("Class '1' of the file was taken for 'square'.",)
+    assert "Class '1' of the file was taken for 'square'." in notes
 
 
 def test_where_a_test_set_names_no_class_the_scores_beside_do(settings, summary, table_of):
@@ -82,3 +82,11 @@ def test_where_a_test_set_names_no_class_the_scores_beside_do(settings, summary,
     choices = Choices(test_sets=("squares",), upload=(summary,))
     _, results, _ = run_job.import_upload(choices, settings, "a" * 32, beside=beside)
     assert set(results.table["class_name"]) == {"bright"}
+
+
+def test_what_is_said_of_classes_is_for_the_label_maps_or_for_the_checkpoints():
+    both = Choices(checkpoints=("net",), name="human", classes="class_1 = lung; human: 2 = heart")
+    assert [one.own for one in run_job._stated(both, of_predictions=True)] == ["2"]
+    assert [one.own for one in run_job._stated(both, of_predictions=False)] == ["class_1"]
+    alone = Choices(name="human", classes="class_1 = lung")
+    assert [one.own for one in run_job._stated(alone, of_predictions=True)] == ["class_1"]
