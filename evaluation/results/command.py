@@ -111,11 +111,12 @@ def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...],
     """The answer, the gaps between groups, what to know about the methods, and the metrics there are."""
     from evaluation.results import tables
     from evaluation.results.answers import Question, answer, group_gaps_of, no_groups
-    from evaluation.results.methods import as_methods, chosen_methods, method_notes
+    from evaluation.results.methods import as_methods, chosen_methods, method_notes, runs_by_folder
+    from evaluation.results.origins import read_together
     from evaluation.results.table import namesake_notes
 
-    runs, folders = _read(options.folders)
-    results, made = as_methods(runs, chosen_methods(method_texts(options), runs, folders))
+    runs, origins = read_together(options.folders)
+    results, made = as_methods(runs, chosen_methods(method_texts(options), runs, runs_by_folder(origins)))
     test_set = _test_set(options.test_set, results)
     metric = _metric(options.metric, results)
     question = Question(
@@ -129,18 +130,6 @@ def _answer(options: argparse.Namespace) -> "tuple[Answer, tuple[GroupGap, ...],
         *([no_groups(found, options.group)] if options.group and not gaps else []),
     ]
     return found, gaps, notes, tables.shown_metrics(found, results.metrics)
-
-
-def _read(paths: list[Path]) -> "tuple[Results, dict[str, list[str]]]":
-    """The folders' results as one table, and the names that each folder's runs have in it."""
-    from evaluation.results.methods import runs_by_folder
-    from evaluation.results.origins import trace_runs
-    from evaluation.results.table import merge, read_results
-
-    read = [read_results(path) for path in paths]
-    merged = merge(read)
-    found = [(run, path) for path, one in zip(paths, read, strict=True) for run in one.runs]
-    return merged, runs_by_folder(trace_runs(merged, found))
 
 
 def _test_set(wanted: str, results: "Results") -> str:

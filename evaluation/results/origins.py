@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.results.table import NUMBERED, Results, Run
+from evaluation.results.table import NUMBERED, Results, Run, merge, read_results
 from evaluation.runs.cases import read_case
 from evaluation.runs.predictions import find_prediction
 from medseg_demo.documents import read_document
@@ -109,6 +109,22 @@ def _own_folders(settings: Settings) -> list[Path]:
     root = settings.own_test_sets if isinstance(settings, VisitorSettings) else None
     found = root.iterdir() if root is not None and root.is_dir() else ()
     return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
+
+
+def read_together(folders: Sequence[Path], read: Callable[[Path], Results] = read_results) -> tuple[Results, Origins]:
+    """The results of several folders as one table, and where each of its runs came from.
+
+    Args:
+        folders: Each with a ``run.json`` and a ``scores.csv``.
+        read: What reads one.
+
+    Raises:
+        ResultsError: There is none, or one holds no results, or damaged ones.
+    """
+    results = [read(folder) for folder in folders]
+    merged = merge(results)
+    found = [(run, folder) for folder, one in zip(folders, results, strict=True) for run in one.runs]
+    return merged, trace_runs(merged, found)
 
 
 def trace_runs(merged: Results, found: Sequence[tuple[Run, Path]]) -> Origins:

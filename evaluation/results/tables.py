@@ -86,7 +86,7 @@ def _costs(found: Answer) -> dict[str, tuple[str, str]]:
         )
         for name, run in found.runs.items()
         if run.parameters is not None or run.seconds is not None
-    }  # fmt: skip
+    }
 
 
 def convention(question: Question) -> str:

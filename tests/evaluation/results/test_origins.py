@@ -15,8 +15,9 @@ from evaluation.results.origins import (
     find_test_set,
     is_simulated,
     open_case,
+    read_together,
 )
-from evaluation.results.table import Run
+from evaluation.results.table import Results, Run, write_results
 from evaluation.runs.predictions import keep_prediction
 from medseg_demo.errors import OptionError, TestSetError
 from medseg_demo.image import LabelMap
@@ -64,6 +65,21 @@ def test_a_prediction_that_was_not_kept_is_made_again_in_the_labels_of_the_test_
     )  # fmt: skip
     assert np.unique(case.predictions[0].label_map.labels).tolist() == [0, 1]
     assert case.predictions[0].note == CHANGED
+
+
+def test_of_two_test_sets_of_one_name_each_opens_its_own_predictions(settings, table_of, tmp_path):
+    for name, value in (("one", 1), ("two", 0)):
+        results = Results(
+            table_of({name: [0.5, 0.6]}, test_set="squares"), (Run(name, "squares", test_set_hash=name),), (), ("dice",)
+        )
+        write_results(results, tmp_path / name)
+        keep_prediction(
+            LabelMap(np.full((64, 64), value, np.uint8), ("a",)), tmp_path / name, "squares", name, "case_00"
+        )
+    _, origins = read_together([tmp_path / "one", tmp_path / "two"])
+    assert list(origins) == [("squares", "one"), ("squares (2)", "two")]
+    case = open_case("squares (2)", "case_00", ["two"], runs={"two": origins["squares (2)", "two"]}, settings=settings)
+    assert not case.predictions[0].label_map.labels.any()
 
 
 def test_what_cannot_be_had_is_said_and_the_rest_is_shown(settings):
