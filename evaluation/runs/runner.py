@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.results.foreign.nnunet import name_of
 from evaluation.results.table import write_results
 from evaluation.runs.prediction_folder import FolderPredictor
 from evaluation.runs.predictors import CheckpointPredictor, Predictor
@@ -26,7 +27,6 @@ from evaluation.runs.request import (
 )
 from evaluation.runs.session import RunSession
 from evaluation.runs.table import Part, put_together
-from medseg_demo.names import shown
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import TestSet
 
@@ -137,10 +137,10 @@ def score(
 ) -> RunOutcome:
     """Score a folder of label maps; a case without one is a failed row.
 
-    Arguments and errors are those of ``run``; ``name`` is the folder's by default, and ``classes`` is their name or
-    value of a class → the test set's, where these differ.
+    Arguments and errors are those of ``run``; ``name`` is by default the folder's, of nnU-Net's folders the trainer's
+    and the fold's; ``classes`` is their name or value of a class → the test set's, where these differ.
     """
-    given = Predictions(folder, name or shown(folder.resolve().name), classes or {})
+    given = Predictions(folder, name or name_of(folder), classes or {})
     return run(
         [test_set], [], output, predictions=[given], options=options, settings=settings, progress=progress, stop=stop
     )

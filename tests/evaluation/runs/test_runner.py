@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -330,6 +331,14 @@ def test_one_grey_pixel_fails_its_case_and_gives_the_others_no_classes(make_test
     assert table["status"].tolist() == ["ok", "failed", "ok"]
     assert table["dice"].tolist()[::2] == [1, 1]
     assert "'case_01': the reference holds the label 255" in outcome.failures[0]
+
+
+def test_predictions_of_nnunets_folds_are_called_by_their_trainer(make_test_set, tmp_path):
+    folder = make_test_set(cases=1)
+    validation = tmp_path / "nnUNetTrainer__nnUNetPlans__2d" / "fold_3" / "validation"
+    shutil.copytree(folder / "masks", validation)
+    outcome = runner.score(read_test_set(folder), validation, tmp_path / "out", options=RunOptions(workers=0))
+    assert outcome.results.runs[0].checkpoint == "nnUNetTrainer__nnUNetPlans__2d fold_3"
 
 
 def test_a_white_mask_is_not_taken_for_the_first_of_several_classes(make_test_set, tmp_path):
