@@ -30,8 +30,8 @@ from evaluation.results.answers import (
 )
 from evaluation.results.figures import FIGURES, View, draw_figure
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
-from evaluation.results.origins import Origins, Segment, is_simulated, open_case, trace_runs
-from evaluation.results.table import Results, Run, merge, namesake_notes, read_results
+from evaluation.results.origins import Origins, Segment, is_simulated, open_case, read_together
+from evaluation.results.table import Results, Run, namesake_notes
 from evaluation.results.tags import COLUMN as TAGS
 from evaluation.results.tags import Tags, with_tags
 from evaluation.results.words import comparison_sentence, gap_sentence, metric_title, number, tolerance_words
@@ -108,6 +108,7 @@ def write_report(
     options: ReportOptions | None = None,
     settings: Settings | None = None,
     segment: Segment | None = None,
+    read: tuple[Results, Origins] | None = None,
 ) -> Path:
     """Write the report of one or several output folders.
 
@@ -117,6 +118,7 @@ def write_report(
         options: What it shows.
         settings: Where the test sets lie, whose worst cases are shown.
         segment: Makes predictions again that were not kept; None shows those cases without one.
+        read: What ``read_together`` gave of these folders; None reads them.
 
     Returns:
         The file.
@@ -127,10 +129,7 @@ def write_report(
         OutputError: The file cannot be written.
     """
     options, settings = options or ReportOptions(), settings or Settings()
-    read = [read_results(Path(folder)) for folder in folders]
-    runs = merge(read)
-    found = [(run, Path(folder)) for folder, one in zip(folders, read, strict=True) for run in one.runs]
-    origins = trace_runs(runs, found)
+    runs, origins = read or read_together([Path(folder) for folder in folders])
     results, methods = as_methods(runs, chosen_methods(options.methods, runs, runs_by_folder(origins)))
     sources = _Sources(runs, results, methods, origins, settings, segment)
     numbers = count(1)

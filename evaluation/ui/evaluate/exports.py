@@ -144,7 +144,7 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, seg
     )  # fmt: skip
     return write_report(
         [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings,
-        segment=segment,
+        segment=segment, read=((opened.apart or opened).results, opened.origins),
     )  # fmt: skip
 
 
