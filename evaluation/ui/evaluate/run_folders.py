@@ -146,7 +146,7 @@ def list_runs(settings: Settings, visitor: str) -> tuple[RunFolder, ...]:
 def hidden_runs(settings: Settings, visitor: str) -> frozenset[str]:
     """The keys of the runs that a visitor put out of sight."""
     try:
-        return frozenset(map(str, json.loads(_hidden_file(settings, visitor).read_text(encoding="utf-8"))))
+        return frozenset(map(str, read_document(_hidden_file(settings, visitor))))
     except (OSError, ValueError, TypeError, OptionError):
         return frozenset()
 
