@@ -26,6 +26,7 @@ from medseg_demo.test_sets.labels import DATASET_FILE, LabelMatch, Labels, match
 from medseg_demo.test_sets.patients import case_of_image, case_of_mask, folders_of, match_names
 
 FOLD = re.compile(r"(?i)fold[-_ ]?\w+")
+LEFT_OUT = "{} (left out)"  # what a class is called that a person named nothing
 NNUNET_OWN = (".npz", ".pkl")  # probabilities and properties beside the label maps
 
 
@@ -121,7 +122,7 @@ def own_labels(folder: Path, classes: Mapping[str, str] | None = None) -> Labels
 
     Args:
         folder: Of the predictions.
-        classes: Their name or value of a class → the test set's name, as a person gave it.
+        classes: Their name or value of a class → the test set's name, as a person gave it; empty leaves it out.
 
     Raises:
         OptionError: The file is there and cannot be used, or has no class that was named.
@@ -135,7 +136,8 @@ def own_labels(folder: Path, classes: Mapping[str, str] | None = None) -> Labels
             raise OptionError(
                 f"Predictions {folder.name!r} have no {DATASET_FILE} that names labels. Give values, such as 1=lung."
             )
-        return Labels(tuple(values.values()), tuple((int(value),) for value in values))
+        said = tuple(to or LEFT_OUT.format(name) for name, to in values.items())
+        return Labels(said, tuple((int(value),) for value in values))
     by_value = {str(values[0]): name for name, values in zip(own.class_names, own.values, strict=True)}
     chosen = {by_value.get(name, name) if name not in own.class_names else name: to for name, to in classes.items()}
     unknown = [name for name in chosen if name not in own.class_names]
@@ -143,7 +145,7 @@ def own_labels(folder: Path, classes: Mapping[str, str] | None = None) -> Labels
         raise OptionError(
             f"Predictions {folder.name!r} have no label {', '.join(unknown)}. They have: {', '.join(own.class_names)}."
         )
-    return replace(own, class_names=tuple(chosen.get(name, name) for name in own.class_names))
+    return replace(own, class_names=tuple(chosen.get(name, name) or LEFT_OUT.format(name) for name in own.class_names))
 
 
 def _own_labels(folder: Path) -> Labels | None:

@@ -118,6 +118,15 @@ def test_a_class_under_another_name_is_refused_and_can_be_named(tmp_path):
         predicted(tmp_path, TWO, theirs, classes={"tail": "posterior"})
 
 
+def test_a_class_that_is_named_nothing_is_background(tmp_path):
+    theirs = {"posteriors": 1, "anterior": 2, "posterior": 3}
+    assert predicted(tmp_path, TWO, theirs, classes={"posteriors": ""})[0] == [[0, 0, 1]]
+    numbered = {"1": "anterior", "2": "posterior", "class_3": ""}
+    labels, notes = predicted(tmp_path / "numbered", TWO, None, ((0, 1, 3),), classes=numbered)
+    assert labels == [[0, 1, 0]]
+    assert "'3 (left out)' is none of the classes and counts as background" in notes[0]
+
+
 def test_regions_are_matched_by_their_names_whatever_the_values(tmp_path):
     brats, numbered = {"whole": [1, 2, 4], "core": [1, 4], "ring": [4]}, {"whole": [1, 2, 3], "core": [2, 3], "ring": 3}
     values = ((0, 1, 2, 3),)
