@@ -7,7 +7,7 @@ inside of Gradio's own middleware and around all of its routes.
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -90,7 +90,9 @@ class Edge:
         if path != UPLOAD:
             receive = watched_event(receive)
         app = self._documents if DOCUMENTS.fullmatch(path) else self._app
-        await app(scope, receive, _marked(request, send))
+        kept_open = SESSION.match(path)
+        with page.kept_open(kept_open[1]) if kept_open else nullcontext():
+            await app(scope, receive, _marked(request, send))
 
 
 def _check(request: Request, page: Page, gate: Gate) -> None:
@@ -220,8 +222,8 @@ async def _sweeping(app: Any) -> AsyncIterator[None]:
     async def sweep() -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            if (gate := app.get_blocks().gate) is not None:
-                await asyncio.to_thread(gate.sweep)
+            if isinstance(page := app.get_blocks(), Page):
+                await asyncio.to_thread(page.sweep)
 
     task = asyncio.create_task(sweep())
     yield

@@ -1,6 +1,9 @@
 """A page that strangers may use: every event is looked at before Gradio touches anything that it names."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from medseg_demo.ui.public.visitors import visitor_of
 from medseg_demo.ui.session import Sessions
 
 LOGINS_A_MINUTE = 10
+LEFT_S = 120.0  # in which a page that lost its connection may find its session again
 
 
 class Gate:
@@ -68,8 +72,8 @@ class Gate:
 
     def sweep(self) -> None:
         """Delete what nobody has used for an hour."""
-        self.uploads.sweep(self.sessions.busy)
         self.sessions.sweep()
+        self.uploads.sweep(self.sessions.busy)
 
 
 class Page(gr.Blocks):
@@ -82,10 +86,34 @@ class Page(gr.Blocks):
     gate: Gate | None = None
     asks_hub = False  # whether visitors log in by the Hugging Face Hub
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._open: Counter[str] = Counter()  # sessions whose page, or client, keeps a connection to say so
+
     @property
     def expects_oauth(self) -> bool:
         """Whether Gradio makes the routes of that login."""
         return self.asks_hub
+
+    @contextmanager
+    def kept_open(self, session: str) -> Iterator[None]:
+        """Held while the page of a session is open."""
+        self._open[session] += 1
+        try:
+            yield
+        finally:
+            self._open -= Counter([session])
+
+    def sweep(self) -> None:
+        """Delete what nobody uses any more: files after an hour, Gradio's copy of a closed page (0.5 MB) soon after."""
+        if self.gate is None:
+            return
+        self.gate.sweep()
+        busy, now = self.gate.sessions.busy, datetime.now()  # Gradio's own clock
+        for session, used in list(self.state_holder.time_last_used.items()):
+            if (now - used).total_seconds() > LEFT_S and session not in busy and session not in self._open:
+                self.state_holder.session_data.pop(session, None)
+                self.state_holder.time_last_used.pop(session, None)
 
     async def process_api(  # type: ignore[override]
         self, block_fn: BlockFunction, inputs: list[Any], *args: Any, **named: Any

@@ -1,0 +1,147 @@
+"""The gate and the edge around a small page."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from starlette.middleware import Middleware
+
+from medseg_demo.settings import Settings
+from medseg_demo.ui.public.edge import edge_options
+from medseg_demo.ui.public.login import hub_user
+from medseg_demo.ui.public.page import Gate, Page
+from medseg_demo.ui.public.visitors import COOKIE
+from medseg_demo.ui.session import Sessions
+
+UPLOAD = "/gradio_api/upload"
+SCAN = {"files": ("scan.png", b"x")}
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    sessions = Sessions()
+    with Page() as page:
+        page.gate = Gate(Settings(), sessions.add_state(), ["seg.example.org"])
+        file, size = gr.File(), gr.Number()
+        gr.Button().click(lambda path: Path(path).stat().st_size, file, size, api_name="size")
+    return page
+
+
+@pytest.fixture
+def served(page):
+    """Serves the page, as ``app.py`` does; a client without cookies each time."""
+
+    def serve(**options) -> httpx.Client:
+        if not page.is_running:
+            page.launch(prevent_thread_lock=True, quiet=True, app_kwargs=edge_options(), **options)
+        return httpx.Client(base_url=page.local_url, timeout=60)
+
+    yield serve
+    page.close()
+
+
+class EmptySession:
+    """As Gradio's on a Space, whose package is not needed elsewhere."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        await self.app({**scope, "session": {}}, receive, send)
+
+
+def size_of(client: httpx.Client, path: str, session: str = "a"):
+    data = [{"path": path, "meta": {"_type": "gradio.FileData"}}]
+    return client.post("/gradio_api/run/size", json={"data": data, "session_hash": session}).json()
+
+
+def test_a_page_gives_a_cookie_once_and_takes_its_uploads(page, served):
+    client = served()
+    first = client.get("/config")
+    assert "HttpOnly" in first.headers["set-cookie"]
+    assert "SameSite=Lax" in first.headers["set-cookie"]
+    assert "set-cookie" not in client.get("/config").headers
+    (path,) = client.post(UPLOAD, files=SCAN).json()
+    assert size_of(client, path)["data"] == [1]
+    client.cookies.clear()
+    assert "none that this session" in size_of(client, path, "b")["error"]
+
+
+def test_a_page_over_https_may_lie_in_a_frame(page, served):
+    headers = {"Host": "seg.example.org", "X-Forwarded-Proto": "https"}
+    cookie = served().get("/", headers=headers).headers["set-cookie"]
+    assert "Secure; SameSite=None; Partitioned" in cookie
+
+
+def test_what_a_visitor_writes_as_his_name_is_none(page, served):
+    client = served()
+    client.cookies.set(COOKIE, "../../etc")
+    assert COOKIE in client.get("/config").headers["set-cookie"]
+
+
+def test_two_who_ask_for_the_page_at_once_get_names_of_their_own(page, served):
+    names = {served().get("/config").cookies[COOKIE] for _ in range(3)}
+    assert len(names) == 3
+
+
+def test_a_closed_session_takes_its_uploads_along(page, served):
+    client = served()
+    client.get("/config")
+    (path,) = client.post(UPLOAD, files=SCAN).json()
+    size_of(client, path)
+    page.gate.sessions.end(type("Request", (), {"session_hash": "a"}))
+    assert not Path(path).exists()
+
+
+def test_gradios_copy_of_a_closed_page_is_forgotten_and_that_of_an_open_one_is_not(page, served):
+    client = served()
+    (path,) = client.post(UPLOAD, files=SCAN).json()
+    for session in ("closed", "open"):
+        size_of(client, path, session)
+    holder = page.state_holder
+    page.sweep()
+    assert {"closed", "open"} <= set(holder.session_data)
+    holder.time_last_used = {name: used - timedelta(minutes=10) for name, used in holder.time_last_used.items()}
+    with page.kept_open("open"):
+        page.sweep()
+    assert "open" in holder.session_data
+    assert "closed" not in holder.session_data
+
+
+def test_accounts_are_asked_before_anything_is_taken(page, served):
+    client = served(auth=("anna", "correct horse"))
+    assert client.post(UPLOAD, files=SCAN).status_code == 401
+    assert client.get("/config").status_code == 401
+    assert "dependencies" not in client.get("/").text.split('"auth_required":true')[0]
+    login = {"username": "anna", "password": "correct horse"}
+    assert client.post("/login", data=login).status_code == 200
+    assert client.post(UPLOAD, files=SCAN).status_code == 200
+    assert client.get("/config").json()["username"] == "anna"
+    client.cookies.clear()
+    assert client.get("/config").status_code == 401  # and is not kept for others
+
+
+def test_passwords_are_not_tried_for_long(page, served):
+    client = served(auth=("anna", "correct horse"))
+    answers = [client.post("/login", data={"username": "anna", "password": str(number)}) for number in range(12)]
+    assert [answer.status_code for answer in answers] == [400] * 10 + [429] * 2
+    assert answers[-1].headers["retry-after"]
+
+
+def test_who_is_not_logged_in_by_the_hub_sees_the_way_there(page, served):
+    options = edge_options()
+    options["middleware"].insert(0, Middleware(EmptySession))
+    page.launch(prevent_thread_lock=True, quiet=True, app_kwargs=options, auth_dependency=hub_user)
+    client, page.asks_hub = httpx.Client(base_url=page.local_url, timeout=60), True
+    answer = client.get("/")
+    assert (answer.status_code, "Log in with Hugging Face" in answer.text) == (401, True)
+    assert client.get("/config").status_code == 401
+    assert client.post(UPLOAD, files=SCAN).status_code == 401
+
+
+def test_a_page_without_a_gate_is_left_as_it_is(page, served):
+    client, page.gate = served(), None
+    assert "set-cookie" not in client.get("/config").headers
