@@ -16,7 +16,8 @@ from medseg_demo.test_sets.case import Case
 
 Item = TypeVar("Item")
 
-NOT_A_CASE = (".", "__MACOSX", "@eaDir")
+# Hidden, or added by archives, disks and systems.
+NO_CASE = re.compile(r"(?i)\..*|__macosx|@eadir|thumbs\.db|desktop\.ini")
 
 MASK_WORDS = (
     *("segmentation", "seg", "masks", "mask", "labels", "label", "gt", "ground[-_ ]?truth", "reference"),
@@ -67,7 +68,7 @@ def case_name(path: Path) -> str:
 def files_of(folder: Path) -> list[Path]:
     """The files of a folder, without those that a header beside them keeps its data in."""
     paths = sorted(folder.iterdir(), key=lambda path: path.name)
-    files = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in paths if path.is_file() and not NO_CASE.fullmatch(path.name)]
     data = {
         path.name[: -len(header)] + ending
         for path in files
@@ -85,7 +86,7 @@ def case_files(folder: Path) -> list[Path]:
 
 def folders_of(folder: Path) -> list[Path]:
     """The folders in a folder, without hidden ones and those that archives and disks add."""
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(NOT_A_CASE)]
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not NO_CASE.fullmatch(path.name)]
 
 
 def find_patients(folder: Path, names: Sequence[str], faults: list[str]) -> tuple[Case, ...]:

@@ -38,6 +38,7 @@ def test_plain_folder_is_matched_by_stem(plain):
 
 def test_hidden_files_are_no_cases(plain):
     put(plain, "images/.DS_Store", "masks/._a.png", "images/@eaDir/a.png", "images/__MACOSX/._a.png")
+    put(plain, "images/Thumbs.db", "masks/desktop.ini")
     assert len(read_test_set(plain).cases) == 3
 
 
