@@ -18,6 +18,7 @@ from scipy.special import ndtr
 EXACT_UP_TO = 50
 DECIMALS = 12
 AT_ONCE = 1_000_000  # differences that are ranked together
+LONG = 2_000  # rows of more values are ranked faster one by one
 
 
 def signed_rank_p(differences: np.ndarray) -> float:
@@ -60,8 +61,8 @@ def _ranked(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def mean_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1 on along each row; equal values share their mean rank, NaN stays NaN. (rows, values)."""
-    if not values.size:
-        return np.zeros(values.shape)
+    if values.shape[1] > LONG:
+        return np.stack([_long_mean_ranks(row) for row in values])
     order = np.argsort(values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
     changes = np.ones((len(values), values.shape[1] + 1), dtype=bool)  # before each value, and after the last
@@ -72,6 +73,11 @@ def mean_ranks(values: np.ndarray) -> np.ndarray:
     ranks = np.empty(values.shape)
     np.put_along_axis(ranks, order, np.where(np.isnan(ordered), np.nan, 1 + (first + last) / 2), axis=1)
     return ranks
+
+
+def _long_mean_ranks(values: np.ndarray) -> np.ndarray:
+    _, places, numbers = np.unique(values, return_inverse=True, return_counts=True, equal_nan=False)
+    return np.where(np.isnan(values), np.nan, (np.cumsum(numbers) - (numbers - 1) / 2)[places])
 
 
 def _exact_tail(ranks: np.ndarray, at_least: float) -> float:
@@ -137,7 +143,8 @@ class LinearLeans:
         for here in (slice(start, start + step) for start in range(0, pairs, step)):
             rows = differences[:, here].T
             ranks, positive = _ranked(rows)
-            self._used[:, here], self._influence[:, here] = (ranks > 0).T, _influence(rows).T
+            self._used[:, here] = (ranks > 0).T
+            self._influence[:, here] = np.stack([_influence(row) for row in np.round(rows, DECIMALS)], axis=1)
             self._excess[here], self._squared_ranks[here] = positive - ranks.sum(axis=1) / 2, (ranks**2).sum(axis=1)
         self._number = np.maximum(1.0, self._used.sum(axis=0))
 
@@ -149,15 +156,15 @@ class LinearLeans:
 
 
 def _influence(differences: np.ndarray) -> np.ndarray:
-    """How much each unit's being drawn once more moves the rank sum, (pairs, units)."""
-    differences = np.round(differences, DECIMALS)
-    used = differences != 0
-    turned = np.where(used, -differences, np.nan)
-    # Among both, a turned difference has a rank by how many differences lie below it, and by the turned ones.
-    below = mean_ranks(np.concatenate([turned, -turned], axis=1))[:, : turned.shape[1]] - mean_ranks(turned)
-    number = used.sum(axis=1, keepdims=True)
-    above = np.where(used, number - below, 0.0)
-    return np.where(used, above - above.sum(axis=1, keepdims=True) / np.maximum(1, number), 0.0)
+    """How much each unit's being drawn once more moves the rank sum, (units,)."""
+    order = np.argsort(differences)
+    order = order[differences[order] != 0]
+    ordered = differences[order]
+    not_above = np.searchsorted(ordered, -ordered[::-1], "left") + np.searchsorted(ordered, -ordered[::-1], "right")
+    above = len(ordered) - not_above[::-1] / 2
+    influence = np.zeros(len(differences))
+    influence[order] = above - above.mean() if len(above) else above
+    return influence
 
 
 def _score(excess: np.ndarray, squared_ranks: np.ndarray) -> np.ndarray:

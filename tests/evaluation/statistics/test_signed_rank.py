@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluation.statistics.signed_rank import LinearLeans, holm, resampled_leans, signed_rank_p, signed_rank_tests
+from evaluation.statistics.signed_rank import (
+    LONG,
+    LinearLeans,
+    holm,
+    mean_ranks,
+    resampled_leans,
+    signed_rank_p,
+    signed_rank_tests,
+)
 
 
 def by_all_signs(differences):
@@ -95,3 +103,10 @@ def test_linear_lean_agrees_with_ranking_again():
     exact, linear = resampled_leans(differences, drawn), LinearLeans(differences[:, np.newaxis])(drawn)[:, 0]
     assert np.abs(exact - linear).max() < 0.15
     assert np.corrcoef(exact, linear)[0, 1] > 0.998
+
+
+@pytest.mark.parametrize("number", [LONG, LONG + 1])
+def test_ranks_of_short_and_long_rows_are_scipys_and_leave_out_what_is_missing(number):
+    rows = np.random.default_rng(6).integers(0, 500, (2, number)).astype(float)
+    rows[1, ::7] = np.nan
+    np.testing.assert_array_equal(mean_ranks(rows), stats.rankdata(rows, axis=1, nan_policy="omit"))
