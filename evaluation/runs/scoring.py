@@ -1,8 +1,8 @@
 """Scoring in processes of its own, beside the network: a pool of workers that survives the death of one.
 
 Not ``concurrent.futures.ProcessPoolExecutor``: there a worker that is killed for want of memory fails the tasks of all
-others, and nobody is told whose case it was; workers outlive a parent that is killed; and each imports the parent's main
-module, which for the page takes as long as its start.
+others, and nobody is told whose case it was; workers outlive a parent that is killed; and each imports the parent's
+main module, which for the page takes as long as its start.
 """
 
 import contextlib
