@@ -3,7 +3,7 @@
 import gzip
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from medseg_demo import names
 from medseg_demo.errors import OptionError
 from medseg_demo.exporting.page.networks import PageNetwork
 from medseg_demo.exporting.page.texts import SAMPLES_CHINESE
-from medseg_demo.image import MedicalImage
+from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import read_card
 from medseg_demo.reading import read_image
 from medseg_demo.samples import Sample, list_samples
@@ -94,8 +94,10 @@ def _bundled(sample: Sample, networks: tuple[str, ...], settings: Settings) -> P
 def _packed(
     path: Path, settings: Settings, *, title: Words, networks: tuple[str, ...], as_it_is: bool = False, **more: Any
 ) -> PageSample:
-    """An image for the page; one as it is may hold more than its pixels."""
+    """An image for the page; of one that may go in as it is, which holds more than pixels, a volume gives a slice."""
     image = read_image(path, settings=settings)
+    if as_it_is and image.is_volume:
+        image = _middle_slice(image)
     if image.is_volume or (image.channels > 1 and not image.is_colour):
         raise OptionError(f"{path.name}: a page holds single images, grey or in colour. Give such an image.")
     words = {"description": "", "credit": "", "licence": ""} | more
@@ -111,6 +113,16 @@ def _packed(
         "spacing": None if spacing is None else [step * factor for step in spacing],
     }
     return PageSample(title, networks=networks, file="sample.npy", content=_array(pixels), known=known, **words)
+
+
+def _middle_slice(volume: MedicalImage) -> MedicalImage:
+    spacing = volume.geometry.spacing_mm
+    return replace(
+        volume,
+        pixels=volume.pixels[len(volume.pixels) // 2],
+        axes="YX" if volume.channels == 1 else "YXC",
+        geometry=Geometry(None if spacing is None else spacing[1:]),
+    )
 
 
 def _reduced(image: MedicalImage) -> tuple[np.ndarray, int]:

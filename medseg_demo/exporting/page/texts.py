@@ -49,7 +49,7 @@ ENGLISH = {
     "noDevice": "For research and teaching. This is no medical device: do not base decisions about patients on it.",
     "factTask": "{task} ({modality}).",
     "factClasses": "Classes: {classes}.",
-    "factSize": "Input {size} px, {parameters} parameters, stored in half and computed in single precision.",
+    "factSize": "Input {size} px, {parameters} parameters, stored in 16 bits and computed in single precision.",
     "factScore": "Dice on its {split} cases: mean {mean}, worst {worst} (n = {n}).",
     "factData": "Trained on {name}, {licence}. {credit}.",
     "factDigest": "SHA-256 of the weights: {digest}",
@@ -167,7 +167,7 @@ CHINESE = {
     "noDevice": "仅供科研和教学使用。这不是医疗器械，请勿据此做出诊疗决定。",
     "factTask": "{task}（{modality}）。",
     "factClasses": "类别：{classes}。",
-    "factSize": "输入 {size} 像素，{parameters} 个参数；以半精度存储，以单精度计算。",
+    "factSize": "输入 {size} 像素，{parameters} 个参数；以 16 位存储，以单精度计算。",
     "factScore": "{split} 集上的 Dice：均值 {mean}，最差 {worst}（n = {n}）。",
     "factData": "训练数据：{name}，{licence}。{credit}。",
     "factDigest": "权重的 SHA-256：{digest}",
@@ -227,6 +227,7 @@ NO_SCRIPT = "This page computes in the browser and needs JavaScript. 本页在�
 # Titles and descriptions of the bundled samples, for the page's second language.
 SAMPLES_CHINESE = {
     "chest-xray": ("胸部 X 光片", "成人正位胸片：16 位 DICOM，以暗表示亮，无可用的像素尺寸。"),
+    "hippocampus": ("海马（中间层）", "152 名成人平均 T1 图像中左侧海马的一层。平均图像比任何个体都更平滑。"),
     "retina": ("视网膜照片", "正常左眼眼底：8 位彩色 JPEG。"),
     "stained-tissue": (
         "染色组织",

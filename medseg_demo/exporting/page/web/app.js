@@ -68,26 +68,23 @@ class App {
   }
 
   open(file) {
-    this.sample = null;
-    return this.read(async () => ({ bytes: new Uint8Array(await file.arrayBuffer()), file: file.name }));
+    return this.read(null, async () => ({ bytes: new Uint8Array(await file.arrayBuffer()), file: file.name }));
   }
 
   openSample(sample) {
-    this.sample = sample;
     const suits = (network) => !network || sample.networks.includes(network.name);
     if (!suits(this.chosen[0])) this.chosen[0] = PAGE.networks.find(suits) || this.chosen[0];
     if (!suits(this.chosen[1]) || this.chosen[1] === this.chosen[0]) this.chosen[1] = null;
-    const known = sample.spacing_mm ? { spacing: sample.spacing_mm } : {};
-    return this.read(async () => ({ bytes: bytesIn(sample.element), file: sample.file, isPacked: sample.is_packed, known: { ...known, ...sample.known } }));
+    return this.read(sample, async () => ({ bytes: bytesIn(sample.element), file: sample.file, isPacked: sample.is_packed, known: sample.known }));
   }
 
-  read(fetch) {
+  read(sample, fetch) {
     return this.run(async (isCurrent) => {
       this.tell("reading");
       const job = await fetch();
       const image = await this.engine.ask({ do: "read", ...job }, { transfer: [job.bytes.buffer] });
       if (!isCurrent()) return;
-      Object.assign(this, { image, results: [], imageKey: `image-${this.count}` });
+      Object.assign(this, { image, sample, results: [], imageKey: `image-${this.count}` });
       this.thresholds.clear();
       this.show();
       await this.segment(isCurrent);

@@ -19,6 +19,7 @@ class Engine {
 
   hear({ id, progress, result, error }) {
     const job = this.jobs.get(id);
+    if (!job) return; // the answer to a request to stop
     if (progress) return job.progress(...progress);
     this.jobs.delete(id);
     if (error) job.reject(Object.assign(new Error(error.key), error));

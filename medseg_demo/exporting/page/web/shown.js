@@ -2,7 +2,7 @@
 // they are: nothing travels here.
 
 const PROBABILITY_LEVELS = 200;
-const MOST_REGIONS = 50;
+const MOST_REGIONS = 500;
 let shownValues = 0;
 
 function shownValue(image, results, { imageKey, title, alternative, postprocessing }) {
