@@ -11,6 +11,8 @@ from evaluation.statistics import AS_MEASURED, Policy, ScoreMatrix, better, good
 from evaluation.statistics.resampling import quantile
 
 MOST_HEAT_CASES = 60
+MOST_TICK = 20  # characters of a name below the axis; longer ones stand in the legend alone
+MOST_NAMED_CLASSES = 40
 
 
 def score_strip(table: pd.DataFrame, metric: str, *, policy: Policy = AS_MEASURED, theme: Theme = "light") -> go.Figure:
@@ -61,7 +63,12 @@ def _name_slots(figure: go.Figure, checkpoints: list[str], classes: list[str], t
     width = len(checkpoints) + 1
     starts = [place * width for place in range(len(classes))]
     if len(checkpoints) * len(classes) <= 12:
-        ticks = [(float(start + offset), name) for start in starts for offset, name in enumerate(checkpoints)]
+        has_room = max(map(len, checkpoints), default=0) <= MOST_TICK or len(checkpoints) == 1
+        ticks = [
+            (float(start + offset), name if has_room else "")
+            for start in starts
+            for offset, name in enumerate(checkpoints)
+        ]
         for start, name in zip(starts, classes, strict=True):
             figure.add_annotation(
                 x=start + (width - 2) / 2, y=1, yref="paper", yanchor="bottom", text=f"<b>{name}</b>",
@@ -69,6 +76,9 @@ def _name_slots(figure: go.Figure, checkpoints: list[str], classes: list[str], t
             )  # fmt: skip
     else:
         ticks = [(start + (width - 2) / 2, name) for start, name in zip(starts, classes, strict=True)]
+        if len(classes) > MOST_NAMED_CLASSES:
+            ticks = []
+            figure.update_xaxes(title=f"{len(classes)} classes in the order of the table; each point names its own")
     figure.update_xaxes(tickvals=[place for place, _ in ticks], ticktext=[name for _, name in ticks])
     figure.update_xaxes(range=[-0.7, starts[-1] + width - 1.3] if starts else None, showgrid=False, zeroline=False)
 

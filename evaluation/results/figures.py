@@ -1,6 +1,6 @@
 """The list of plots: each is one record, drawn from an answer. To add one, add its record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -20,6 +20,8 @@ NO_COLUMN = "The cases of this test set have no column to group by. Add one to i
 MOST_GAPS = 3  # whose sentences stand below a plot's title
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
+LEGEND_LINE, LEGEND_COLUMNS = 22, 3  # px; names beside each other
+HEAD, TAIL = 10, 16  # characters of a long name
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,29 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
                 note = drawn.layout.title.subtitle.text
                 more = f"the {MOST_DRAWN} best of {len(found.standings)} checkpoints are drawn"
                 drawn.layout.title.subtitle.text = f"{note} · {more}"
-            return drawn
+            if drawn.layout.showlegend is not False:  # its lines must not take the plot's own room
+                drawn.layout.height += LEGEND_LINE * (min(len(found.standings), MOST_DRAWN) // LEGEND_COLUMNS)
+            return _with_short_names(drawn, [standing.checkpoint for standing in found.standings])
     raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
+
+
+def _with_short_names(figure: go.Figure, names: Sequence[str]) -> go.Figure:
+    """The figure without the middles of long names, in its legend and at its axes, as far as they still differ."""
+    short = {name: f"{name[:HEAD]}…{name[-TAIL:]}" for name in names if len(name) > HEAD + TAIL + 1}
+    if not short or len(set(short.values())) < len(short):
+        return figure
+    figure.for_each_trace(lambda trace: trace.update(name=short.get(trace.name, trace.name)))
+
+    def shorten(axis: go.layout.XAxis | go.layout.YAxis) -> None:
+        if axis.ticktext is not None:
+            axis.ticktext = [short.get(text, text) for text in axis.ticktext]
+        if axis.title.text in short:
+            axis.title.text = short[axis.title.text]
+        axis.labelalias = short
+
+    figure.for_each_xaxis(shorten)
+    figure.for_each_yaxis(shorten)
+    return figure
 
 
 def _best(found: Answer) -> Answer:

@@ -110,6 +110,9 @@ def compare_on_file(
     check_channels(channels, volume)
     if consensus not in (None, "", "majority", "staple"):
         raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
+    for given in (reference, *(label_maps if isinstance(label_maps, list | tuple) else [label_maps])):
+        if not isinstance(given, str | None):
+            raise OptionError(f"{given!r} is no file. Upload label maps and the reference, or leave them out.")
     if not isinstance(classes, str | None):
         raise OptionError(f"The classes are {classes!r}. Give one line a class, such as class_1 = lung.")
     request = Request.of(

@@ -62,3 +62,27 @@ def test_of_very_many_checkpoints_the_best_are_drawn(simulated, monkeypatch):
         assert sorted(draw_figure(name, many, View()).data[0].x) == sorted(best)
     for figure in FIGURES:
         assert "the 3 best of 5" in draw_figure(figure.name, many, View()).layout.title.subtitle.text
+
+
+LONG = ("nnUNetTrainer__nnUNetResEncUNetLPlans__3d_fullres", "nnUNetTrainer__nnUNetResEncUNetMPlans__3d_lowres")
+
+
+def drawn_with(table_of, names, plot="strip"):
+    table = table_of({name: [0.5, 0.6, 0.7] for name in names})
+    runs = tuple(Run(name, "set") for name in names)
+    return draw_figure(plot, answer(Results(table, runs, (), ("dice",)), Question("set")), View())
+
+
+def test_long_names_lose_their_middle_in_legend_and_axes(table_of):
+    assert {trace.name for trace in drawn_with(table_of, LONG).data} == {f"nnUNetTrai…{name[-16:]}" for name in LONG}
+    assert "nnUNetTrai…" in str(drawn_with(table_of, LONG, "pairs").layout.xaxis.ticktext)
+
+
+def test_names_that_would_become_equal_stay_whole(table_of):
+    alike = tuple(f"nnUNetTrainer__{part}__nnUNetPlans__3d_fullres" for part in "ab")
+    assert {trace.name for trace in drawn_with(table_of, alike).data} == set(alike)
+
+
+def test_many_names_leave_the_plot_its_room(table_of):
+    few, many = (drawn_with(table_of, [f"net {place}" for place in range(amount)]) for amount in (2, 30))
+    assert many.layout.height - few.layout.height >= 200
