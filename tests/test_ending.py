@@ -5,12 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+
+from medseg_demo.ui.public.folder import sweep_dead
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,14 +36,15 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
     pytest.fail("the app did not start")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_ended_during_a_run_leaves_no_folder(volume, tmp_path, how):
-    (tmp_path / "tmp").mkdir()
+@pytest.fixture
+def begun(volume, tmp_path) -> Iterator[tuple[subprocess.Popen, Path]]:
+    """A server in the middle of a run, and the folder for what is temporary."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "MEDSEG_DEVICE": "cpu", "TMPDIR": str(tmp_path / "tmp")}
+    environment = {**os.environ, "MEDSEG_DEVICE": "cpu", "TMPDIR": str(temporary)}
     server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment)
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -50,9 +55,28 @@ def test_a_server_that_is_ended_during_a_run_leaves_no_folder(volume, tmp_path, 
         others = [parameter["parameter_default"] for parameter in parameters[2:]]
         data = [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}, "hippocampus-unet3d", *others]
         assert "event_id" in httpx.post(f"{address}gradio_api/call/segment", json={"data": data}).json()
-        assert list((tmp_path / "tmp").glob("medseg-*"))
-        server.send_signal(how)
-        assert server.wait(60) == 0
-        assert list((tmp_path / "tmp").glob("medseg-*")) == []
+        assert list(temporary.glob("medseg-*"))
+        yield server, temporary
     finally:
         server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGHUP], [signal.SIGTERM, signal.SIGINT]])
+def test_a_server_that_is_ended_during_a_run_leaves_nothing(begun, how):
+    server, temporary = begun
+    for one in how:
+        server.send_signal(one)
+    assert server.wait(60) == 0
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_a_killed_server_left_is_deleted_by_the_next(begun, monkeypatch):
+    server, temporary = begun
+    server.kill()
+    server.wait(60)
+    assert list(temporary.rglob("volume.npy"))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    sweep_dead()
+    assert list(temporary.glob("medseg-server-*")) == []

@@ -1,9 +1,11 @@
+from contextlib import suppress
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
+from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.turns import Cancelled, Turns
 from medseg_demo.ui.segment.state import Choices, Work
 from medseg_demo.ui.session import Running, Session, Sessions
@@ -128,3 +130,91 @@ def test_a_run_segments_as_a_job_of_its_own(engine, square):
     running.cancel()
     with pytest.raises(Cancelled):
         running.segment(engine, square, "bright")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def timed(clock):
+    with gr.Blocks():
+        return Sessions(max_runs=1, clock=clock).add_state()
+
+
+def test_a_session_is_of_the_visitor_who_began_it(sessions):
+    sessions.claim("abc", "anna")
+    sessions.claim("abc", "anna")
+    for visitor in ("ben", ""):
+        assert not sessions.is_of("abc", visitor)
+        with pytest.raises(OptionError, match="another browser"):
+            sessions.claim("abc", visitor)
+    assert sessions.is_of("abc", "anna")
+    assert sessions.is_of("unknown", "ben")
+    assert sessions.is_of("", "ben")
+
+
+def test_what_nobody_has_used_for_an_hour_ends(timed, clock):
+    old, running = (timed.opened(Session(), request(name)) for name in ("old", "running"))
+    ended = []
+    timed.on_end(ended.append)
+    with running.running("segment") as going:
+        for session in (old, running):
+            (session.folder / "mine.png").write_bytes(b"x")
+        clock.now = 3599
+        assert timed.sweep() == []
+        clock.now = 3601
+        assert timed.sweep() == ["old"]
+        going.check()
+    assert ended == ["old"]
+    assert list(old.folder.iterdir()) == []
+    assert list(running.folder.iterdir()) != []
+
+
+def test_results_of_sessions_that_nothing_runs_in_can_make_room(timed):
+    first, second = (timed.opened(Session(), request(name)) for name in ("first", "second"))
+    with second.running("segment"):
+        for session in (first, second):
+            (session.folder / "mine.png").write_bytes(bytes(100))
+        (place,) = timed.places()
+        assert place.size == 100
+        place.delete()
+    assert list(first.folder.iterdir()) == []
+    assert list(second.folder.iterdir()) != []
+
+
+def test_one_visitor_has_so_many_runs_in_all_his_sessions(timed):
+    asked = SimpleNamespace(session_hash="a", cookies={"medseg-visitor": "0" * 32})
+    first = timed.opened(Session(), asked)
+    second = timed.of_client(SimpleNamespace(session_hash="b", cookies={"medseg-visitor": "0" * 32}))
+    with first.running("segment"), pytest.raises(gr.Error, match="of your runs go on"), second.running("api"):
+        pytest.fail("it was let in")
+    with second.running("api"):
+        pass
+
+
+def test_the_name_of_a_folder_tells_nothing_of_its_session(sessions):
+    session = sessions.opened(Session(), request("abc123"))
+    assert "abc123" not in session.folder.name
+    assert len(session.folder.name) == 32
+    assert session.folder == Session("abc123").folder
+
+
+def test_what_a_failed_call_wrote_goes_and_what_others_answered_stays():
+    running = Running("api", "abc")
+    with running.new_folder() as kept:
+        (kept / "label_map.png").touch()
+    with suppress(ZeroDivisionError), running.new_folder() as failed:
+        (failed / "label_map.png").touch()
+        raise ZeroDivisionError
+    assert [path.name for path in kept.iterdir()] == ["label_map.png"]
+    assert not failed.exists()
+    assert kept.parent == Session("abc").folder
