@@ -12,6 +12,7 @@ NO_TOKEN = (
     "The Hub does not know who you are. Set HF_TOKEN to a token that may write, or run: hf auth login",
     "The Hub does not let this token write to {repository}. Make one that may write there, or choose another owner.",
 )
+ENDED = "The push to the Hub ended early ({kind}). Check the network and try again; what is there already stays."
 NO_HARDWARE = (
     "The Hub does not let {owner} have a Space on {hardware}: {reason} Choose another --hardware. A page that needs no "
     "server can be shared by everybody: python -m medseg_demo export NAME... --format page"
@@ -32,8 +33,7 @@ def push(folder: Path, repository: str, *, kind: Literal["space", "model"], abou
         Its address.
 
     Raises:
-        OutputError: The Hub refuses.
-        OSError: It was not reached.
+        OutputError: The Hub refuses, or was not reached.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
@@ -55,6 +55,8 @@ def push(folder: Path, repository: str, *, kind: Literal["space", "model"], abou
         raise OutputError(NO_TOKEN[0]) from None
     except HfHubHTTPError as error:
         raise OutputError(_in_words(error, repository, about)) from None
+    except Exception as error:  # of the library beneath, which the next version of the Hub's may exchange
+        raise OutputError(ENDED.format(kind=type(error).__name__)) from error
     return f"{hub.endpoint}/{'spaces/' if kind == 'space' else ''}{repository}"
 
 

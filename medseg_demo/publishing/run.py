@@ -3,8 +3,9 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from medseg_demo.errors import OptionError, OutputError
+from medseg_demo.errors import OptionError
 from medseg_demo.models.catalog import HUB_ID
 from medseg_demo.publishing.contents import Contents, model_contents, space_contents, write_contents
 from medseg_demo.publishing.front_matter import About
@@ -83,10 +84,6 @@ def _push(contents: Contents, about: About, *, space: str, model: str, private: 
 
     with tempfile.TemporaryDirectory(prefix="medseg-publish-") as folder:
         write_contents(contents, Path(folder))
-        try:
-            address = push(
-                Path(folder), space or model, kind="space" if space else "model", about=about, private=private
-            )
-        except OSError as error:
-            raise OutputError(f"The Hub was not reached ({type(error).__name__}). Check the network.") from None
+        kind: Literal["space", "model"] = "space" if space else "model"
+        address = push(Path(folder), space or model, kind=kind, about=about, private=private)
     print(f"Published: {address}")
