@@ -21,7 +21,7 @@ MOST_GAPS = 3  # whose sentences stand below a plot's title
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
 LEGEND_LINE, LEGEND_COLUMNS = 22, 3  # px; names beside each other
-HEAD, TAIL = 10, 16  # characters of a long name
+HEAD, TAIL = 10, 18  # characters of a long name
 
 
 @dataclass(frozen=True)

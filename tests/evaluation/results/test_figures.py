@@ -74,7 +74,7 @@ def drawn_with(table_of, names, plot="strip"):
 
 
 def test_long_names_lose_their_middle_in_legend_and_axes(table_of):
-    assert {trace.name for trace in drawn_with(table_of, LONG).data} == {f"nnUNetTrai…{name[-16:]}" for name in LONG}
+    assert {trace.name for trace in drawn_with(table_of, LONG).data} == {f"nnUNetTrai…{name[-18:]}" for name in LONG}
     assert "nnUNetTrai…" in str(drawn_with(table_of, LONG, "pairs").layout.xaxis.ticktext)
 
 
