@@ -8,6 +8,11 @@ def test_it_names_what_networks_run_on(engine):
     assert "Runs on CPU" in heading(engine)
 
 
+def test_it_says_that_a_gpu_is_lent(engine, monkeypatch):
+    monkeypatch.setattr(engine, "runs_elsewhere", True)
+    assert "a GPU lent for seconds of your daily share; without it, and for Evaluate, on CPU" in heading(engine)
+
+
 def test_it_says_once_why_something_slower_runs_them(engine, monkeypatch):
     monkeypatch.setattr(Engine, "note", "OpenVINO is not installed.")
     monkeypatch.setattr(Engine, "note_of", lambda self, name: "OpenVINO is not installed.")
