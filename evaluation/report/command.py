@@ -17,6 +17,12 @@ def add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     report = commands.add_parser("report", help="one HTML file with tables, plots and worst cases, readable offline")
     report.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="output folders of earlier runs")
     report.add_argument("--output", required=True, type=Path, metavar="FILE.html")
+    report.add_argument(
+        "--format",
+        choices=["html", "page"],
+        default="html",
+        help="page: the networks lie in the file, too, and segment a reader's own images",
+    )
     _add_options(report)
     report.set_defaults(run=_write_report)
 
@@ -54,5 +60,6 @@ def _report_options(options: argparse.Namespace) -> "ReportOptions":
         order=options.order,
         methods=method_texts(options),
         column=options.group,
+        networks=options.format == "page",
         **{name: value for name, value in given.items() if value is not None},
     )

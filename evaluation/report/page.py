@@ -9,7 +9,7 @@ from importlib import resources
 
 from evaluation.results.tables import Table
 from medseg_demo.rendering import viewer_script
-from medseg_demo.rendering.page import viewer_html, viewer_style_rule
+from medseg_demo.rendering.page import NO_REFERRER, POLICY, viewer_html, viewer_style_rule
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,15 @@ class CaseRows:
     note: str
 
 
-def whole(title: str, head: Sequence[str], sections: Sequence[str]) -> str:
-    """The page."""
+def whole(title: str, head: Sequence[str], sections: Sequence[str], *, is_closed: bool = False) -> str:
+    """The page; one that is closed cannot ask for anything, whatever is given to it."""
+    rules = POLICY if is_closed else NO_REFERRER
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{rules}
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
 <title>{escape(title)}</title>
 <style>{_asset("report.css")} {viewer_style_rule()}</style>
 </head>

@@ -13,6 +13,7 @@ from typing import Any
 
 from evaluation.plots import as_json
 from evaluation.report import page
+from evaluation.report.networks import networks_part
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.report.viewer import embedded_value, opening_slice
 from evaluation.results import tables
@@ -86,6 +87,7 @@ class ReportOptions:
         tags: A person's words on cases.
         worst: How many of the worst cases are shown as pictures, for each test set.
         title: Of the page.
+        networks: Whether the networks lie in it, too, for a reader's own images.
     """
 
     test_sets: tuple[str, ...] = ()
@@ -99,6 +101,7 @@ class ReportOptions:
     tags: Tags = field(default_factory=dict)
     worst: int = WORST
     title: str = "Segmentation scores"
+    networks: bool = False
 
 
 def write_report(
@@ -133,10 +136,13 @@ def write_report(
     results, methods = as_methods(runs, chosen_methods(options.methods, runs, runs_by_folder(origins)))
     sources = _Sources(runs, results, methods, origins, settings, segment)
     numbers = count(1)
-    sections = [_section(name, sources, options, numbers) for name in _chosen(results, options)]
-    metrics = tuple(results.metrics)
+    made = [_section(name, sources, options, numbers) for name in _chosen(results, options)]
+    sections, metrics = [section for section, _ in made], tuple(results.metrics)
+    if options.networks:
+        sections.insert(0, networks_part([run for _, shown in made for run in shown], settings))
     sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
-    write_text(Path(output), page.whole(options.title, [*map(page.note, (*NOTES, *namesake_notes(results)))], sections))
+    head = [*map(page.note, (*NOTES, *namesake_notes(results)))]
+    write_text(Path(output), page.whole(options.title, head, sections, is_closed=options.networks))
     return Path(output)
 
 
@@ -156,8 +162,8 @@ def _check(kind: str, wanted: Sequence[str], present: Sequence[str]) -> None:
         raise OptionError(f"The results hold no {kind} {', '.join(missing)}. They have: {', '.join(present)}.")
 
 
-def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "count[int]") -> str:
-    """Everything about one test set."""
+def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "count[int]") -> tuple[str, list[Run]]:
+    """Everything about one test set, and the runs that it is about, the best first."""
     results, origins = sources.results, sources.runs_on(name)
     metric = options.metric or ("dice" if "dice" in results.metrics else results.metrics[0])
     present = names_in(results.table.loc[results.table["test_set"] == name, "checkpoint"])
@@ -165,9 +171,10 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
     question = Question(name, checkpoints, "", metric, options.policy, options.order, options.cluster)
     found = with_tags(answer(results, question), options.tags)
     here = [one for one in sources.methods if one.test_set == name]
+    shown = _of(found, here, origins)
     parts = [
         *([page.note(SIMULATED_NOTE, alarm=True)] if is_simulated(name) else []),
-        page.table(_runs(sources.runs, found, _of(found, here, origins))),
+        page.table(_runs(sources.runs, found, shown)),
         *([page.sentences("Methods", method_notes(sources.runs, here, metric))] if here else []),
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
@@ -179,7 +186,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.rows(_rows(found, results.metrics)),
     ]
     title = f"{name} (simulated)" if is_simulated(name) else name
-    return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}")
+    return page.section(title, *parts, anchor=f"test-set-{page.slug(name)}"), [run for run, _ in shown.values()]
 
 
 def _of(found: Answer, methods: Sequence[Method], origins: RunsHere) -> RunsHere:

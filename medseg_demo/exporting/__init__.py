@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.settings import Settings
 
-__all__ = ["FORMATS", "Format", "export"]
+__all__ = ["FORMATS", "Format", "check_packages", "export"]
 
 Format = Literal["onnx", "openvino", "openvino-int8", "page"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -56,7 +56,7 @@ def export(
     """
     if file_format not in FORMATS:
         raise OptionError(f"--format is {file_format!r}. Choose one of: {', '.join(FORMATS)}.")
-    _check_packages(file_format)
+    check_packages(file_format)
     if output.exists():
         raise OptionError(f"--output {output.name} is there already. Choose another name, or remove it first.")
     if file_format == "openvino-int8" and not (test_set or images):
@@ -90,7 +90,12 @@ def export(
     return output
 
 
-def _check_packages(file_format: str) -> None:
+def check_packages(file_format: str) -> None:
+    """Say what to install for a format.
+
+    Raises:
+        OptionError: A package that it needs is missing.
+    """
     missing = [name for name in NEEDED[file_format] if importlib.util.find_spec(name) is None]
     if missing:
         raise OptionError(

@@ -62,6 +62,15 @@ body { max-width: 1100px; margin: 0 auto; padding: 16px; background: #f4f6f8; fo
 """
 
 
+NO_REFERRER = '<meta name="referrer" content="no-referrer">'
+
+# No address is ever asked. What lies inside the file runs: scripts, WebAssembly, and a worker by way of a blob.
+POLICY = f"""<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+script-src 'unsafe-inline' blob: 'wasm-unsafe-eval'; worker-src blob:; style-src 'unsafe-inline'; img-src data: blob:; \
+connect-src 'none'; base-uri 'none'; form-action 'none'">
+{NO_REFERRER}"""
+
+
 @cache
 def viewer_script(host: Host | None) -> str:
     """All of the viewer's JavaScript, for the body of one function: it leaves no global name behind.

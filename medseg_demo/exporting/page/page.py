@@ -15,13 +15,7 @@ from medseg_demo.exporting.page.samples import PageSample, Words
 from medseg_demo.exporting.page.texts import NO_SCRIPT, TEXTS
 from medseg_demo.rendering.colours import MAX_CLASSES, hex_colour
 from medseg_demo.rendering.intensity_code import CT_PRESETS
-from medseg_demo.rendering.page import PAGE_STYLE, THEME_SCRIPT, viewer_script, viewer_style_rule
-
-# No address is ever asked. What lies inside the file runs: scripts, WebAssembly, and a worker by way of a blob.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' blob: 'wasm-unsafe-eval'; worker-src blob:; "
-    "style-src 'unsafe-inline'; img-src data: blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
-)
+from medseg_demo.rendering.page import PAGE_STYLE, POLICY, THEME_SCRIPT, viewer_script, viewer_style_rule
 
 WORKER_SCRIPTS = (
     "reading.js",
@@ -53,7 +47,7 @@ def whole_page(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *
 <html lang="en">
 <head>
 <meta charset="utf-8">
-{policy()}
+{POLICY}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(shown)}</title>
 <style>{PAGE_STYLE} {viewer_style_rule()}</style>
@@ -68,17 +62,10 @@ def whole_page(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *
 """
 
 
-def policy() -> str:
-    """The element that forbids every request; it stands before all scripts."""
-    return (
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<meta name="referrer" content="no-referrer">'
-    )
-
-
 def embedded(
     networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: Words, heading: str = "h2"
 ) -> str:
-    """The same as a part of a page that holds ``policy`` and ``viewer_style_rule``.
+    """The same as a part of a page that holds ``POLICY`` and ``viewer_style_rule``.
 
     Args:
         networks: At least one.
