@@ -127,19 +127,21 @@ def visitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Visitor:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
-    """Starts the app as a user does, with these arguments, for as long as a ``with`` block; gives its address."""
+    """Starts the app as a user does, with these arguments, for as long as a ``with`` block; gives its address.
+
+    ``folder`` is where its app.py lies, and what else is named goes into its environment.
+    """
 
     @contextmanager
-    def serving(*arguments: str) -> Iterator[str]:
+    def serving(*arguments: str, folder: Path = ROOT, **environment: str) -> Iterator[str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         log = tmp_path_factory.mktemp("app") / "log"
         command = [sys.executable, "app.py", "--port", str(port), *arguments]
         with log.open("wb") as output:
-            app = subprocess.Popen(
-                command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "MEDSEG_DEVICE": "cpu"}
-            )
+            values = {**os.environ, "MEDSEG_DEVICE": "cpu", **environment}
+            app = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=values)
         address = f"http://127.0.0.1:{port}/"
         try:
             _wait_for(address, app, log)
