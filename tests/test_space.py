@@ -1,0 +1,84 @@
+"""A Space as ``publish`` writes it, started where a GPU is lent by a stand-in: every tab and endpoint once."""
+
+import pytest
+
+from medseg_demo.publishing.contents import space_contents, write_contents
+from medseg_demo.publishing.front_matter import About
+from medseg_demo.samples import sample_path
+from medseg_demo.settings import ROOT, Settings
+
+pytestmark = pytest.mark.slow
+
+CHECKPOINTS = ("lungs-unet-tiny", "lungs-unet-tiny-int8", "nuclei-unet-tiny")
+NAMES = ["lungs-unet-tiny", "lungs-unet-tiny-int8"]
+TABS = ("Compare", "Evaluate", "Models", "Segment")
+
+
+@pytest.fixture(scope="module")
+def space(serve, tmp_path_factory):
+    """The address of a Space on lent GPUs; each visitor has a share of 20 seconds."""
+    folder, home = tmp_path_factory.mktemp("space"), tmp_path_factory.mktemp("home")
+    write_contents(space_contents(CHECKPOINTS, About(), Settings()), folder)
+    environment = {
+        "SYSTEM": "spaces",
+        "SPACE_ID": "owner/name",
+        "SPACES_ZERO_GPU": "1",
+        "STAND_IN_SHARE_S": "20",
+        "MEDSEG_DEVICE": "auto",
+        "PYTHONPATH": str(ROOT / "tests" / "stand_ins"),
+        "HOME": str(home),
+        "OMP_NUM_THREADS": "1",
+    }
+    with serve(folder=folder, **environment) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(space):
+    gradio_client = pytest.importorskip("gradio_client")
+    return gradio_client.Client(space, verbose=False)
+
+
+@pytest.fixture
+def image():
+    from gradio_client import handle_file
+
+    return handle_file(sample_path("chest-xray"))
+
+
+def test_the_gpu_is_lent_until_the_share_does_not_suffice(client, image):
+    for _ in range(30):
+        _, measured = client.predict(image, "lungs-unet-tiny", api_name="/segment")
+        refused = [note for note in measured["notes"] if "your share of the GPU for today" in note]
+        if refused:
+            break
+        assert "PyTorch" in measured["compute"]  # the worker's; this process has OpenVINO
+        assert measured["classes"][0]["pixels"] > 0
+    assert refused
+    assert "OpenVINO" in measured["compute"]
+    assert measured["classes"][0]["pixels"] > 0
+
+
+def test_checkpoints_are_compared(client, image):
+    _, comparison = client.predict(image, NAMES, api_name="/compare")
+    assert [member["name"] for member in comparison["members"]] == NAMES
+
+
+def test_checkpoints_are_listed_and_evaluated(client):
+    listed = client.predict(api_name="/checkpoints")
+    assert {one["name"] for one in listed if one["usable"]} == set(CHECKPOINTS)
+    scores, _ = client.predict(["nuclei-unet-tiny"], "simulated-nuclei", api_name="/evaluate")
+    assert {row["status"] for row in scores["rows"]} == {"ok"}
+
+
+@pytest.mark.browser
+def test_every_tab_opens_and_no_request_leaves_the_host(space, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(space)
+    page.get_by_text("a GPU lent for seconds of your daily share").wait_for()
+    page.get_by_text("41.").first.wait_for()  # per cent of lung: the finished example
+    for tab in TABS:
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(2000)
+    assert [url for url in asked if not url.startswith((space, "data:", "blob:"))] == []
