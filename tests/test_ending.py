@@ -68,7 +68,9 @@ def test_a_server_that_is_ended_during_a_run_leaves_nothing(begun, how):
     for one in how:
         server.send_signal(one)
     assert server.wait(60) == 0
-    assert list(temporary.iterdir()) == []
+    # A number that Gradio draws once an installation, when it is imported.
+    assert {path.name for path in temporary.rglob("*") if path.is_file()} <= {"hash_seed.txt"}
+    assert list(temporary.glob("medseg-*")) == []
 
 
 @pytest.mark.slow

@@ -84,8 +84,8 @@ class Documents:
 
         await self._app(scope, receive, collect)
         body = b"".join(parts)
-        packed = await asyncio.to_thread(gzip.compress, body, 6) if len(body) >= SMALLEST else b""
-        return Answer(start, body, packed)
+        is_large = scope["method"] == "GET" and len(body) >= SMALLEST
+        return Answer(start, body, await asyncio.to_thread(gzip.compress, body, 6) if is_large else b"")
 
 
 def _is_for_all(scope: Scope) -> bool:
