@@ -22,6 +22,7 @@ from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
 
 if TYPE_CHECKING:
+    from medseg_demo.image import Pseudonym
     from medseg_demo.reading import Study
     from medseg_demo.segmenting.many import Item
     from medseg_demo.segmenting.pipeline import Segmentation
@@ -111,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=["auto", "nifti", "nrrd", "dicom-seg"],
         help="of the label maps; auto: PNG of images, NIfTI of volumes",
     )
+    segment.add_argument(
+        "--deidentify", action="store_true", help="results under new names (case_0001), and no patient in a DICOM SEG"
+    )
+    segment.add_argument("--mapping", type=Path, metavar="FILE", help="with --deidentify: which file got which name")
     segment.add_argument("--json", action="store_true", help="print the measurements as JSON")
     segment.set_defaults(run=_segment)
 
@@ -155,6 +160,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.models.catalog import load_checkpoint
     from medseg_demo.segmenting.many import segment_files
     from medseg_demo.segmenting.pipeline import SegmentOptions
+    from medseg_demo.writing.burned_in import burned_in_warnings
     from medseg_demo.writing.label_map import DICOM_SEG_NOTE
     from medseg_demo.writing.measurements import summary, write_json
 
@@ -170,19 +176,23 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     chosen.check(checkpoint.card)
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         studies, stems = _studies(options, settings, Path(unpacked))
+        given = _pseudonyms(options, studies)
+        stems = [one.name for one in given] or stems
         _refuse_overwriting(options.files, studies, stems, options.output, options.format)
         _make_folder(options.output)
-        if options.format == "dicom-seg":
+        if options.format == "dicom-seg" and not given:
             complain(DICOM_SEG_NOTE, kind="note")
         results = segment_files(studies, checkpoint, options=chosen, settings=settings, volume=options.volume)
         summaries, failed = [], 0
-        written = _written(results, stems, options.output, options.format)
+        written = _written(results, stems, options.output, options.format, given)
         try:
             for stem, (study, outcome) in zip(stems, written, strict=True):
                 if isinstance(outcome, MedsegError):
                     failed += 1
                     complain(str(outcome), about=study.name)
                     continue
+                for warning in burned_in_warnings(outcome.image):
+                    complain(warning, about=stem, kind="warning")
                 summaries.append(summary(outcome, stem))
                 if not options.json:
                     print(_line(summaries[-1]), flush=True)
@@ -214,16 +224,39 @@ def _studies(options: argparse.Namespace, settings: Settings, unpacked: Path) ->
     return studies, result_stems(studies, known)
 
 
+def _pseudonyms(options: argparse.Namespace, studies: "Sequence[Study]") -> "list[Pseudonym]":
+    """New names for all studies where they are asked for, and which is whose where that is asked for too."""
+    from medseg_demo.writing.deidentify import pseudonyms, write_mapping
+
+    if not options.deidentify:
+        if options.mapping:
+            raise OptionError("--mapping says which file got which new name. Give it with --deidentify.")
+        return []
+    found = pseudonyms(len(studies))
+    if options.mapping:
+        write_mapping([study.name for study in studies], found, options.mapping)
+    return found
+
+
 def _written(
-    results: "Iterable[Result]", stems: "Sequence[str]", folder: Path, file_format: "LabelMapFormat"
+    results: "Iterable[Result]",
+    stems: "Sequence[str]",
+    folder: Path,
+    file_format: "LabelMapFormat",
+    pseudonyms: "Sequence[Pseudonym]" = (),
 ) -> "Iterator[Result]":
     """The same results, each label map written (by a thread of its own) before it is passed on."""
+    from medseg_demo.writing.deidentify import deidentified
     from medseg_demo.writing.label_map import write_label_map
     from medseg_demo.writing.whole import cannot_write
+
+    called = {one.name: one for one in pseudonyms}
 
     def write(stem: str, item: "Item", outcome: "Segmentation | MedsegError") -> "Result":
         if isinstance(outcome, MedsegError):
             return item, outcome
+        if stem in called:
+            outcome = deidentified(outcome, called[stem])
         path, made_by = folder / stem, outcome.checkpoint
         try:
             write_label_map(outcome.label_map, outcome.image, path, file_format=file_format, algorithm=made_by)

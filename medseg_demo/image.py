@@ -94,6 +94,19 @@ class SourceFrames:
     frame_of_reference: str = ""
 
 
+@dataclass(frozen=True)
+class Pseudonym:
+    """Whose the results of an image are said to be, instead of its patient's.
+
+    Attributes:
+        name: Of the patient, and of the files.
+        secret: From which new identifiers of studies and images are made; the same within one call, and kept nowhere.
+    """
+
+    name: str
+    secret: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, eq=False)
 class MedicalImage:
     """One image or volume, as read.
@@ -121,6 +134,8 @@ class MedicalImage:
         unit: Of the intensities, such as "HU" of a CT; None where they have none that the file states.
         header_facts: What a DICOM header says of how the image was made, as (name, text); nothing that names a person.
             Free texts may all the same: they are shown to whoever gave the file, and never written or logged.
+        has_burned_in_text: Whether a DICOM header says that the pixels hold text that identifies the patient.
+        pseudonym: Under which results are written; None writes them as those of the source.
     """
 
     pixels: np.ndarray
@@ -139,6 +154,8 @@ class MedicalImage:
     channel_bit_depths: tuple[int, ...] = ()
     unit: str | None = None
     header_facts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    has_burned_in_text: bool = False
+    pseudonym: Pseudonym | None = None
 
     @property
     def is_volume(self) -> bool:

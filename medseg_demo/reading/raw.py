@@ -75,7 +75,8 @@ class Raw:
         window: The file's own display window (low, high), in the units of the array.
         modality: DICOM's code.
         unit: Of the values, such as "HU"; None where there is none.
-        header_facts: As those of ``MedicalImage``.
+        header_facts: As those of ``MedicalImage``, like the next.
+        has_burned_in_text: Whether the pixels hold text.
         notes: What the reader found or did that a person should know, for images and for label maps.
         image_notes: The same, but true of images alone (such as how brightness was turned).
         source_files: DICOM files, in the order of the slices.
@@ -95,6 +96,7 @@ class Raw:
     modality: str | None = None
     unit: str | None = None
     header_facts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    has_burned_in_text: bool = False
     notes: tuple[str, ...] = ()
     image_notes: tuple[str, ...] = ()
     source_files: tuple[Path, ...] = ()

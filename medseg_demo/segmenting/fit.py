@@ -10,6 +10,10 @@ from medseg_demo.models.card import ModelCard
 from medseg_demo.segmenting.appearance import unlike
 
 MUCH_LARGER = 2
+BURNED_IN = (
+    "Text is burned into the pixels, the DICOM header says (BurnedInAnnotation). It may name the patient, and the "
+    "network may take it for anatomy: look at the image at full size before you share it."
+)
 
 
 class Kind(NamedTuple):
@@ -49,6 +53,7 @@ def check_fit(image: MedicalImage, card: ModelCard, *, has_card: bool = True) ->
 def _all(image: MedicalImage, card: ModelCard) -> list[str]:
     shape = (_volume if card.is_3d else _plane)(image, card)
     return [
+        *([BURNED_IN] if image.has_burned_in_text else []),
         *_kind(image, card),
         *_channels(image, card),
         *_intensities(image, card),

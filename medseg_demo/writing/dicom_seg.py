@@ -2,6 +2,7 @@
 
 A SEG carries the patient's and the study's elements of its source images, since it belongs to that study: whoever may
 not see the images may not see it either. Nothing else of a source is copied, and no value of one stands in a message.
+That of an image with a pseudonym carries none of them.
 
 Source: DICOM PS3.3, A.51 (Segmentation IOD), C.8.20 (segmentation modules).
 """
@@ -18,6 +19,7 @@ import numpy as np
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.reading.dicom.seg_sources import SegSources, can_refer, read_seg_sources
+from medseg_demo.writing.deidentify import replace_identifiers
 
 if TYPE_CHECKING:
     from highdicom import SOPClass
@@ -76,7 +78,10 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
         )
     with _quiet_libraries():
         try:
-            segmentation = _segmentation(labels, label_map.class_names, read_seg_sources(image), algorithm)
+            sources, is_named = read_seg_sources(image), image.pseudonym is None
+            segmentation = _segmentation(labels, label_map.class_names, sources, algorithm, is_named=is_named)
+            if image.pseudonym is not None:
+                replace_identifiers(segmentation, image.pseudonym)
             segmentation.save_as(path)
         except (OSError, OutputError):
             raise
@@ -97,8 +102,10 @@ def _size(shape: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in reversed(shape))
 
 
-def _segmentation(labels: np.ndarray, class_names: Sequence[str], sources: SegSources, algorithm: str) -> "Dataset":
-    """The SEG of labels (Z, Y, X), one slice a source frame."""
+def _segmentation(
+    labels: np.ndarray, class_names: Sequence[str], sources: SegSources, algorithm: str, *, is_named: bool
+) -> "Dataset":
+    """The SEG of labels (Z, Y, X), one slice a source frame; its patient's where it is to be named."""
     import highdicom
     from pydicom.uid import generate_uid
 
@@ -120,7 +127,8 @@ def _segmentation(labels: np.ndarray, class_names: Sequence[str], sources: SegSo
         content_description=algorithm[:64] or None,
         series_description="Automatic segmentation",
     )
-    _copy_patient_and_study(sources.header, segmentation)
+    if is_named:
+        _copy_patient_and_study(sources.header, segmentation)
     if not "".join([*class_names, algorithm]).isascii():  # few of the character sets of the sources hold all names
         segmentation.SpecificCharacterSet = UNICODE
     _refer(segmentation, sources)

@@ -197,7 +197,12 @@ def read_frames(
     dataset = header.dataset
     stored = decode(element, dataset, found, frames, source)
     raw = Raw(
-        array=stored, axes="ZYX", file_format="DICOM", bit_depth=found.stored, modality=modality_code(header.dataset)
+        array=stored,
+        axes="ZYX",
+        file_format="DICOM",
+        bit_depth=found.stored,
+        modality=modality_code(dataset),
+        has_burned_in_text=word(dataset, "BurnedInAnnotation") == "YES",
     )
     if found.samples > 1:
         return replace(raw, axes="ZYXC", samples="colour")

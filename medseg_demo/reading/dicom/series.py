@@ -277,6 +277,7 @@ def read_series(series: Series, settings: Settings) -> Raw:
         geometry=lay_out(planes)[0],
         polarity=max(polarities, default=None),
         modality=start.modality,
+        has_burned_in_text=any(part.has_burned_in_text for part in slices),
         notes=series.notes,
         image_notes=tuple(dict.fromkeys(note for part in slices for note in part.image_notes)),
         source_files=series.paths,
