@@ -12,7 +12,7 @@ from importlib import resources
 
 from medseg_demo.exporting.page.networks import PageNetwork
 from medseg_demo.exporting.page.samples import PageSample, Words
-from medseg_demo.exporting.page.texts import NO_SCRIPT, TEXTS
+from medseg_demo.exporting.page.texts import NO_SCRIPT, TEXTS, VIEWER_CHINESE, VIEWER_PATTERNS
 from medseg_demo.rendering.colours import MAX_CLASSES, hex_colour
 from medseg_demo.rendering.intensity_code import CT_PRESETS
 from medseg_demo.rendering.page import PAGE_STYLE, POLICY, THEME_SCRIPT, viewer_script, viewer_style_rule
@@ -28,7 +28,7 @@ WORKER_SCRIPTS = (
     "fit.js",
     "worker.js",
 )
-PAGE_SCRIPTS = ("words.js", "shown.js", "downloads.js", "engine.js", "parts.js", "app.js")
+PAGE_SCRIPTS = ("words.js", "viewer_words.js", "shown.js", "downloads.js", "engine.js", "parts.js", "app.js")
 RUNTIME, WASM, DICOM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.xz", "dicomParser.min.js"
 LICENCES, NOTICES = "licences.txt", "onnxruntime-ThirdPartyNotices.txt.xz"
 
@@ -126,7 +126,8 @@ def page_script(networks: Sequence[PageNetwork], samples: Sequence[PageSample], 
         "colours": [hex_colour(value) for value in range(1, MAX_CLASSES + 1)],
         "presets": {name: (level - width / 2, level + width / 2) for name, (width, level) in CT_PRESETS.items()},
     }
-    constants = f"const TEXTS = {_json(TEXTS)};\nconst PAGE = {_json(contents)};"
+    values = {"TEXTS": TEXTS, "PAGE": contents, "VIEWER_WORDS": VIEWER_CHINESE, "VIEWER_PATTERNS": VIEWER_PATTERNS}
+    constants = "\n".join(f"const {name} = {_json(value)};" for name, value in values.items())
     return "\n".join([viewer_script(None), constants, *map(_source, PAGE_SCRIPTS)])
 
 

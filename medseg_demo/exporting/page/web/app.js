@@ -15,6 +15,7 @@ class App {
     this.host = build("div", { class: "mv-host" });
     this.viewer = new Viewer(this.host, { emit: (name, data) => name === "threshold" && this.decideAgain(data), offersSlices: false });
     this.host.viewer = this.viewer;
+    this.viewerWords = keepWords(this.host);
     this.render();
     attachDrops(root, (file) => this.open(file));
     if (PAGE.samples.length) this.openSample(PAGE.samples[0]);
@@ -25,6 +26,8 @@ class App {
     this.parts = buildParts(this);
     this.root.replaceChildren(this.parts.head, this.parts.controls, this.parts.status, this.host, this.parts.results, this.parts.about);
     this.root.lang = language === "zh" ? "zh-CN" : "en";
+    this.viewerWords.again();
+    this.viewer.redraw();
     this.update();
     if (hadFocus) document.getElementById(hadFocus)?.focus();
   }

@@ -16,7 +16,9 @@ from medseg_demo.errors import OptionError
 from medseg_demo.exporting import export
 from medseg_demo.exporting.page import PageNetwork, page, page_network, page_samples, whole_page
 from medseg_demo.exporting.page.networks import in_two_bytes
-from medseg_demo.exporting.page.texts import CHINESE, ENGLISH
+from medseg_demo.exporting.page.texts import CHINESE, ENGLISH, VIEWER_CHINESE
+from medseg_demo.rendering.intensity_code import CT_PRESETS
+from medseg_demo.rendering.page import viewer_script
 from medseg_demo.settings import Settings
 
 NASTY = "</script><script>alert(1)</script>"
@@ -53,6 +55,14 @@ def test_both_languages_say_the_same():
     assert ENGLISH.keys() == CHINESE.keys()
     for key, text in ENGLISH.items():
         assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", CHINESE[key])), key
+
+
+def test_the_viewers_words_are_those_that_it_says():
+    """Whoever changes a word of the viewer changes it here, too."""
+    presets = {*CT_PRESETS, "Default", "Full range"}
+    viewer = viewer_script(None)
+    assert [words for words in VIEWER_CHINESE if f'"{words}"' not in viewer and words not in presets] == []
+    assert len(set(VIEWER_CHINESE.values())) > len(VIEWER_CHINESE) - 5  # two English words may share one
 
 
 def test_every_sentence_is_there_and_is_said():
