@@ -1,7 +1,7 @@
 """Results that do not say whose they are: under new names, and in DICOM under new identifiers.
 
-Label maps and measurements are written from nothing but classes and geometry, so what is left to remove are names: those
-of files, of channels (which are called by files), and in notes. A DICOM SEG is not cleaned of the patient's elements
+Label maps and measurements are written from nothing but classes and geometry, so what is left to remove are names: of
+files, of channels (which are called by files), and in notes. A DICOM SEG is not cleaned of the patient's elements
 but made without them; its identifiers are replaced as the Basic Application Level Confidentiality Profile asks.
 
 Pixels are not changed, and no result holds them but pictures and reports: see ``burned_in``.
