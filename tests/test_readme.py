@@ -14,7 +14,6 @@ from socket import socket
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from medseg_demo.samples import sample_path
@@ -79,16 +78,6 @@ def wait_until_answered(address: str, app: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the app did not answer")
-
-
-def test_front_matter_is_what_a_space_takes() -> None:
-    front_matter = yaml.safe_load(README.split("---\n")[1])
-    assert front_matter["sdk"] == "gradio"
-    assert front_matter["python_version"] == "3.12"
-    assert len(front_matter["short_description"]) <= 60
-    assert (ROOT / front_matter["app_file"]).is_file()
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    assert f"gradio=={front_matter['sdk_version']} " in lock
 
 
 def test_make_runs_the_app_and_the_tests() -> None:
