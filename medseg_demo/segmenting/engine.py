@@ -119,7 +119,7 @@ class Engine:
             InvalidCheckpointError: It cannot be used.
         """
         entries = {entry.name: entry for entry in self.entries()}
-        if not name or name not in entries:
+        if not isinstance(name, str) or not name or name not in entries:
             usable = [entry.name for entry in self.usable()]
             raise UnknownCheckpointError(_unknown(name, usable))
         if entries[name].problem:

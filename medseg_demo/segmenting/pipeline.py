@@ -51,7 +51,7 @@ class SegmentOptions:
         if self.crop is not None:
             object.__setattr__(self, "crop", to_box(self.crop))
         if self.threshold is not None and not 0 < self.threshold < 1:
-            raise OptionError(f"The threshold is {self.threshold:g}. Choose a value between 0 and 1.")
+            raise OptionError(f"The threshold is {str(self.threshold)[:20]}. Choose a value between 0 and 1.")
         if self.smallest_component < 0:
             raise OptionError(f"The smallest component is {self.smallest_component} px. Choose 0 or more.")
         if self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]

@@ -110,14 +110,13 @@ def compare_on_file(
     check_channels(channels, volume)
     if consensus not in (None, "", "majority", "staple"):
         raise OptionError(f"There is no consensus {consensus!r}. Choose majority or staple, or leave it out.")
-    for given in (reference, *(label_maps if isinstance(label_maps, list | tuple) else [label_maps])):
-        if not isinstance(given, str | None):
+    drawn = label_maps if isinstance(label_maps, list | tuple) else [label_maps] if label_maps else []
+    for given in [*([reference] if reference else []), *drawn]:
+        if not isinstance(given, str):
             raise OptionError(f"{given!r} is no file. Upload label maps and the reference, or leave them out.")
     if not isinstance(classes, str | None):
         raise OptionError(f"The classes are {classes!r}. Give one line a class, such as class_1 = lung.")
-    request = Request.of(
-        checkpoint_names(checkpoints), [reference] if reference else [], label_maps, classes, consensus
-    )
+    request = Request.of(checkpoint_names(checkpoints), [reference] if reference else [], drawn, classes, consensus)
     running = running or Running(API, "")
     study = (Study(Path(file)),)
     with (

@@ -1,0 +1,59 @@
+"""The web API is sent anything: each value of each argument gives a result, or words that fit into a message."""
+
+from pathlib import Path
+
+import pytest
+
+from evaluation.ui.api import evaluate_test_set
+from evaluation.ui.compare.api import compare_on_file
+from medseg_demo.errors import MedsegError
+from medseg_demo.ui.api import segment_file, segment_options
+from medseg_demo.ui.faults import LONGEST, explain
+
+SENT = {
+    "number": 5, "huge": 1e30, "huge whole": 10**400, "nan": float("nan"), "negative": -1, "yes": True,
+    "record": {"a": [1]}, "list": [[]], "list of nothing": [None], "box": [1e308] * 6,
+    "long": "x" * 300_000, "zero byte": "\0", "path": "../..",
+}  # fmt: skip
+OPTIONS = ("threshold", "flips", "denoise", "smallest_component", "fill_holes", "crop")
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    (tmp_path / "gradio").mkdir()
+
+
+def answer(call, *arguments, **sent) -> None:
+    told = ""
+    try:
+        call(*arguments, **sent)
+    except MedsegError as error:
+        told = explain(error)
+    assert len(told) <= LONGEST + 3
+
+
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
+def test_segment(engine, picture, sent):
+    path = str(picture())
+    for name in OPTIONS:
+        chosen = dict.fromkeys(OPTIONS) | {name: sent}
+        answer(lambda chosen=chosen: segment_file(engine, path, "small", segment_options(**chosen)))
+    for name in ("volume", "channels"):
+        answer(segment_file, engine, path, "small", segment_options(*[None] * 6), **{name: sent})
+    answer(segment_file, engine, path, sent, segment_options(*[None] * 6))
+
+
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
+def test_compare(engine, picture, sent):
+    path = str(picture())
+    answer(compare_on_file, engine, path, sent)
+    for name in ("reference", "label_maps", "consensus", "volume", "channels", "classes"):
+        answer(compare_on_file, engine, path, ["small"], **{name: sent})
+
+
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
+def test_evaluate(engine, sent):
+    answer(evaluate_test_set, engine, sent, test_set="squares", split="none of them")
+    for name in ("test_set", "split"):
+        answer(evaluate_test_set, engine, "small", **{"test_set": "squares", name: sent})
