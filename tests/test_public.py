@@ -389,6 +389,15 @@ def test_a_full_queue_says_when_to_come_again(strict):
     assert answer.headers["retry-after"] in answer.json()["detail"]
 
 
+def test_one_run_too_many_is_refused_with_how_long_to_wait(server, picture, monkeypatch):
+    runs, client = server.page.gate.sessions.runs, server.browser()
+    monkeypatch.setattr(runs, "_most", 1)
+    path = server.upload(client, picture.read_bytes())
+    with runs.counted("before", client.cookies["medseg-visitor"]):
+        words = endpoint(server, client, "segment", "many", *options_of(file_data(path))).json()["error"]
+    assert re.search(r"Try again when one of them has ended, in about \d+ s", words)
+
+
 def test_a_request_of_many_megabytes_is_no_event(server):
     answer = httpx.post(
         f"{server.url}{API}/run/segment", content=json.dumps({"data": ["x" * (33 * 2**20)]}), timeout=60

@@ -33,6 +33,8 @@ def client_run(
     try:
         with sessions.of_client(request).running(API) as running:
             yield running
+    except gr.Error:  # one run too many
+        raise
     except Cancelled:
         raise gr.Error(texts.CANCELLED, print_exception=False) from None
     except Exception as error:
