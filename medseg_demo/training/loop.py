@@ -122,6 +122,7 @@ class Keeper(Callback):
         self.output, self.save_best = output, save_best
         self.history: list[dict[str, float]] = []
         self.best = -1.0
+        self.unpublished: CaseDice = {}  # of the best epoch, while nothing proves that its checkpoint is whole
         self.seconds_before = 0.0
         self.started = time.monotonic()
 
@@ -132,13 +133,24 @@ class Keeper(Callback):
 
     def state_dict(self) -> dict[str, object]:
         """What a resumed training must know: plain types only."""
-        return {"history": self.history, "best": self.best, "seconds": self.minutes * 60}
+        return {
+            "history": self.history,
+            "best": self.best,
+            "seconds": self.minutes * 60,
+            "unpublished": {case_id: list(dice) for case_id, dice in self.unpublished.items()},
+        }
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Take up what ``state_dict`` gave."""
         self.history = list(state["history"])  # type: ignore[call-overload]
         self.best = float(state["best"])  # type: ignore[arg-type]
         self.seconds_before = float(state["seconds"])  # type: ignore[arg-type]
+        unpublished: Mapping[str, list[float]] = state.get("unpublished", {})  # type: ignore[assignment]
+        self.unpublished = {case_id: tuple(dice) for case_id, dice in unpublished.items()}
+
+    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Publish once more what an interruption may have cut short; its weights are those that were taken up."""
+        self._publish(len(self.history))
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Keep what the epoch brought; Lightning has validated by now."""
@@ -154,14 +166,20 @@ class Keeper(Callback):
                 "minutes": round(self.minutes, 3),
             }
         )
-        _write_log(self.history, self.output / LOG_FILE)
         if dice > self.best:
-            self.best = dice
-            self.save_best(module.case_dice, epoch, self.minutes)
+            self.best, self.unpublished = dice, module.case_dice
         module.case_dice = {}
+        # First, so that a folder never holds a checkpoint of a training that cannot be taken up.
         temporary = self.output / f".{RESUME_FILE}"
         trainer.save_checkpoint(temporary)
         temporary.replace(self.output / RESUME_FILE)
+        _write_log(self.history, self.output / LOG_FILE)
+        self._publish(epoch)
+
+    def _publish(self, epoch: int) -> None:
+        if self.unpublished:
+            self.save_best(self.unpublished, epoch, self.minutes)
+        self.unpublished = {}
 
 
 def case_dice(reference: np.ndarray, prediction: np.ndarray, *, classes: int) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import math
 import pickle
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,7 @@ PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.bfloat16: "bf16-mixed",
     torch.float16: "16-mixed",
 }
+DRAFT = ".new-"  # of a checkpoint that is being written
 VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai")
 
 
@@ -57,6 +59,8 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     with _writing(output):  # found out before the cases are loaded, which may take long
         output.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output).close()
+        for killed in output.glob(f"{DRAFT}*"):
+            shutil.rmtree(killed)
     loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings)
     parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
     facts = {
@@ -277,7 +281,7 @@ def _save(
             "scores": {"val": summarise(means, groups, classes=_by_class(card, dice))},
         }
     )
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=output) as folder:
+    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=output) as folder:
         new = Path(folder)
         save_checkpoint(new, network, card)
         (new / "README.md").write_text(readme(output.name, card, config), encoding="utf-8")

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import zipfile
@@ -144,6 +145,41 @@ def test_ctrl_c_says_how_to_go_on(discs, write_yaml, tmp_path):
     assert ended.returncode == 2
     assert "was interrupted. Start it again with the same output out" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+# Kills the process at its n-th call, so that nothing is cleaned up.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import medseg_demo.training.loop, medseg_demo.training.run
+from medseg_demo.__main__ import main
+name, number = sys.argv.pop(1), int(sys.argv.pop(1))
+owner, method = {"save": (medseg_demo.training.run, "_save"), "rename": (Path, "replace")}[name]
+real, calls = getattr(owner, method), []
+def counted(*arguments, **named):
+    calls.append(arguments)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, **named)
+setattr(owner, method, counted)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
+@pytest.mark.parametrize(("name", "number"), [("save", 1), *(("rename", number) for number in range(1, 9))])
+def test_a_training_killed_at_its_first_checkpoint_goes_on(discs, write_yaml, tmp_path, name, number):
+    config, broken = write_yaml(epochs=2), tmp_path / "broken" / "same"
+    whole = train(discs, config, tmp_path / "whole" / "same", settings=SETTINGS)
+    arguments = [name, number, "train", "--test-set", discs, "--config", config, "--output", broken]
+    environment = {**os.environ, "MEDSEG_DEVICE": "cpu", "PYTHONPATH": str(Path(medseg_demo.__file__).parent.parent)}
+    ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], env=environment, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL
+    train(discs, config, broken, settings=SETTINGS)
+    assert {path.name for path in broken.iterdir()} == FILES
+    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert load_folder(broken).card.training["best_epoch"] == load_folder(whole).card.training["best_epoch"]
 
 
 def test_resume_with_another_configuration_is_refused(discs, write_yaml, tmp_path, crash_after):
