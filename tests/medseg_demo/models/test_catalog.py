@@ -32,6 +32,24 @@ def test_an_unknown_architecture_makes_an_entry_unusable(checkpoints):
     assert "UnetPlusPlus" in problem
 
 
+@pytest.mark.parametrize("file", ["config.json", "medseg.json"])
+def test_a_file_of_endless_depth_makes_its_entry_unusable_and_no_other(checkpoints, file):
+    (checkpoints / "other" / file).write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    problems = {entry.name: entry.problem for entry in list_checkpoints(checkpoints)}
+    assert "nested more than 64 deep" in problems["other"]
+    assert problems["small"] is None
+
+
+@pytest.mark.parametrize("encoder", ["tu-hf-hub:owner/name", "tu-local-dir:/etc"])
+def test_an_encoder_from_elsewhere_is_listed_as_unusable_and_never_looked_for(checkpoints, encoder, monkeypatch):
+    monkeypatch.setattr("timm.create_model", lambda *_, **__: pytest.fail("it was looked for"))
+    path = checkpoints / "other" / "config.json"
+    path.write_text(path.read_text().replace("tu-test_resnet", encoder))
+    assert "nothing is fetched" in list_checkpoints(checkpoints)[0].problem
+    with pytest.raises(InvalidCheckpointError, match="nothing is fetched"):
+        load_checkpoint("other", checkpoints)
+
+
 def test_an_unknown_encoder_makes_an_entry_unusable(checkpoints):
     path = checkpoints / "small" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"encoder_name": "tu-nothing"}))

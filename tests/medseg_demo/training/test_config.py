@@ -44,7 +44,9 @@ def test_contradictions_are_refused(write_yaml, changes, part):
         read_config(write_yaml(**changes))
 
 
-@pytest.mark.parametrize("content", [b"", b"- a\n", b"a: [1\n", b"\xff\xfe", b"!!python/object/apply:os.getcwd []\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"- a\n", b"a: [1\n", b"\xff\xfe", b"!!python/object/apply:os.getcwd []\n", b"[" * 10**5]
+)
 def test_files_that_are_no_configuration(tmp_path, content):
     path = tmp_path / "broken.yaml"
     path.write_bytes(content)
