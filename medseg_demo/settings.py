@@ -43,7 +43,7 @@ def user_folder(kind: Literal["cache", "data"]) -> Path:
     return Path(base) / "medseg-demo"
 
 
-def _writable_folder() -> Path:
+def writable_folder() -> Path:
     """The first in which files can be kept: the working folder, the user's data folder, the temporary one."""
     data = user_folder("data")
     above = next(folder for folder in (data, *data.parents) if folder.exists())
@@ -52,7 +52,7 @@ def _writable_folder() -> Path:
     return data if os.access(above, os.W_OK) else Path(tempfile.gettempdir()) / data.name
 
 
-WORKING = _writable_folder()
+WORKING = writable_folder()
 
 
 def name_account() -> None:

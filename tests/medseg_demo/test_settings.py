@@ -1,10 +1,12 @@
 import getpass
 import os
 import pwd
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from medseg_demo import settings
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings, name_account
 
@@ -37,3 +39,24 @@ def test_an_account_without_a_name_gets_one(monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", refuse)
     name_account()
     assert getpass.getuser() == f"uid-{os.getuid()}"
+
+
+def test_files_are_kept_where_somebody_may_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings.sys, "platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert settings.writable_folder() == Path()
+    closed = {Path()}
+    monkeypatch.setattr(settings.os, "access", lambda path, _: path not in closed)
+    assert settings.writable_folder() == tmp_path / "data" / "medseg-demo"
+    closed.add(tmp_path)
+    assert settings.writable_folder().parent == Path(tempfile.gettempdir())
+
+
+def test_an_account_without_a_home_has_its_folders_in_the_temporary_one(monkeypatch):
+    def no_home():
+        raise RuntimeError
+
+    monkeypatch.setattr(settings.sys, "platform", "linux")
+    monkeypatch.setattr(settings.Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert settings.user_folder("cache") == Path(tempfile.gettempdir()) / ".cache/medseg-demo"
