@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from medseg_demo.exporting.page import PageNetwork
 
 TITLE = {"en": "Try an image of your own", "zh": "用自己的图像试一试"}
+ANCHOR = "networks"
+LINK = f'<p class="note"><a href="#{ANCHOR}">{TITLE["en"]}</a> on the networks of these scores, which lie in this file.</p>'
 LEFT_OUT = "Not in this page: {reason}"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluation.plots import as_json
 from evaluation.report import page
-from evaluation.report.networks import networks_part
+from evaluation.report.networks import LINK, networks_part
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
 from evaluation.report.viewer import embedded_value, opening_slice
 from evaluation.results import tables
@@ -139,9 +139,9 @@ def write_report(
     made = [_section(name, sources, options, numbers) for name in _chosen(results, options)]
     sections, metrics = [section for section, _ in made], tuple(results.metrics)
     if options.networks:
-        sections.insert(0, networks_part([run for _, shown in made for run in shown], settings))
+        sections.append(networks_part([run for _, shown in made for run in shown], settings))
     sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
-    head = [*map(page.note, (*NOTES, *namesake_notes(results)))]
+    head = [*map(page.note, (*NOTES, *namesake_notes(results))), *([LINK] if options.networks else [])]
     write_text(Path(output), page.whole(options.title, head, sections, is_closed=options.networks))
     return Path(output)
 
