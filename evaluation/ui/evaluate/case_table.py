@@ -92,7 +92,7 @@ def _row(record: dict[str, object], names: Sequence[str], chosen: CaseKey | None
     key = (str(record["test_set"]), str(record["checkpoint"]), str(record["case_id"]), str(record["class_name"]))
     is_open = chosen is not None and key[:3] == (chosen.test_set, chosen.checkpoint, chosen.case_id)
     first = f'<button type="button" {pick(key)}>{markup.name(key[2])}</button>'
-    cells = "".join(f"<td{_align(record[name])}>{_cell(record[name])}</td>" for name in names[1:])
+    cells = "".join(_cell(name, record[name]) for name in names[1:])
     state = ' class="ev-open" aria-current="true"' if is_open else ""
     return f'<tr {pick(key)}{state}><th scope="row">{first}</th>{cells}</tr>'
 
@@ -102,12 +102,12 @@ def pick(key: Sequence[str]) -> str:
     return f"data-pick='{escape(json.dumps(list(key), ensure_ascii=False), quote=True)}'"
 
 
-def _cell(value: object) -> str:
-    return escape(number(value)) if isinstance(value, float) else markup.name(str(value))
-
-
-def _align(value: object) -> str:
-    return "" if isinstance(value, float) else ' class="ev-words"'
+def _cell(name: str, value: object) -> str:
+    if isinstance(value, float):
+        return f"<td>{escape(number(value))}</td>"
+    if name == "error":  # a sentence, which says in its middle what is wrong
+        return f'<td class="ev-words ev-sentence">{escape(str(value))}</td>'
+    return f'<td class="ev-words">{markup.name(str(value))}</td>'
 
 
 def _pager(page: int, pages: int, rows: int, total: int) -> str:

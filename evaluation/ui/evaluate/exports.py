@@ -67,7 +67,7 @@ def _rows(found: Answer) -> pd.DataFrame:
 
 def _csv(opened: Opened, found: Answer, folder: Path, *_: object) -> Path:
     path = folder / "scores.csv"
-    write_text(path, as_csv(found.table))
+    write_text(path, as_csv(_rows(found)))
     return path
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from html import escape
 
 from evaluation.report.outcome_pictures import OUTCOMES, as_data_url, outcome_picture, swatch
-from evaluation.results.answers import Answer
+from evaluation.results.answers import Answer, badness, worst_first
 from evaluation.results.origins import OpenedCase, open_case
 from evaluation.results.terms import label
 from evaluation.results.words import number
@@ -21,6 +21,7 @@ from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 
 MOST = 8
+MOST_VALUES = 3  # of a case's classes, beside each other
 SIDE = 256
 
 Names = tuple[str, str]  # case, checkpoint
@@ -108,13 +109,19 @@ def shown_slice(case: OpenedCase) -> int:
 
 
 def score_of(found: Answer, case_id: str, checkpoint: str) -> str:
-    """The metric of a case in words: its value, the worst of its classes, or "failed"."""
+    """The metric of a case in words: its value in each class, of many classes in the worst, or "failed"."""
     table = found.table
     rows = table[(table["case_id"] == case_id) & (table["checkpoint"] == checkpoint)]
     if (rows["status"] == "failed").any():
         return "failed"
-    values = metric_values(rows, found.question.metric, found.question.policy)
-    return f"{label(found.question.metric)} {' / '.join(number(value) for value in values)}"
+    question = found.question
+    values = [number(value) for value in metric_values(rows, question.metric, question.policy)]
+    if len(values) <= MOST_VALUES:
+        return f"{label(question.metric)} {' / '.join(values)}"
+    worst = worst_first(badness(rows, question.metric, question.policy), most=1)[0]
+    return texts.worst_class(
+        f"{label(question.metric)} {values[worst]}", str(rows["class_name"].iloc[worst]), len(rows)
+    )
 
 
 @cache

@@ -120,6 +120,9 @@ def _question() -> Parts:
         parts["class_name"] = gr.Dropdown([], label=texts.CLASS, min_width=140, elem_id="ev-class")
         parts["metric"] = gr.Dropdown([], label=texts.METRIC, min_width=220, elem_id="ev-metric")
         parts["beside"] = gr.Dropdown([], label=texts.BESIDE, multiselect=True, min_width=220, elem_id="ev-beside")
+    parts["methods"] = gr.Checkbox(
+        False, label=texts.METHODS, info=texts.METHODS_HINT, visible=False, elem_id="ev-methods"
+    )
     with gr.Accordion(texts.MEANS, open=False, elem_classes="ms-accordion"):
         parts["compared"] = gr.Dropdown(
             [], label=texts.CHECKPOINTS, multiselect=True, interactive=True, elem_id="ev-compared"
@@ -130,9 +133,6 @@ def _question() -> Parts:
             parts["order"] = gr.Radio(texts.ORDER_CHOICES, value="class", label=texts.ORDER)
             parts["miss"] = gr.Radio(texts.MISS_CHOICES, value="apart", label=texts.MISS, elem_id="ev-miss")
         parts["cluster"] = gr.Dropdown([], label=texts.CLUSTER, info=texts.CLUSTER_HINT, elem_id="ev-cluster")
-        parts["methods"] = gr.Checkbox(
-            False, label=texts.METHODS, info=texts.METHODS_HINT, visible=False, elem_id="ev-methods"
-        )
         parts["policy"] = html(elem_id="ev-policy", elem_classes="ev-note")
     return parts
 

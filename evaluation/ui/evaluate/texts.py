@@ -215,6 +215,11 @@ def remaining(seconds: float | None) -> str:
     return f"about {seconds / 3600:.1f} h left"
 
 
+def worst_class(score: str, class_name: str, classes: int) -> str:
+    """The score of a case's worst class."""
+    return f"{score} in {class_name}, the worst of {classes} classes"
+
+
 def place(position: int, total: int, checkpoint: str) -> str:
     """Where a case stands among the others."""
     return f"{position + 1} of {total}, the worst of {checkpoint} first"

@@ -53,6 +53,13 @@ def test_rows_are_buttons_that_name_the_case_and_the_open_one_is_marked(found):
     assert len(re.findall('aria-current="true"', html)) == 1
 
 
+def test_an_error_is_shown_whole(found):
+    cases = found({"a": [0.5, "failed"]})
+    sentence = "The prediction has 3 slices, the reference 5. Export it again in the geometry of the image."
+    cases.table.loc[1, "error"] = sentence
+    assert f'<td class="ev-words ev-sentence">{sentence}</td>' in table_html(cases, TableView(), None)
+
+
 def test_names_from_files_are_escaped(found):
     cases = found({"<b>": [0.5]})
     assert "<b>" not in table_html(cases, TableView(), None)

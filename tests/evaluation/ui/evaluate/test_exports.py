@@ -77,6 +77,17 @@ def test_parquet_holds_the_rows_of_the_csv_with_numbers_as_numbers(write):
         assert rows[name].tolist() == lines[name].tolist()
 
 
+@pytest.mark.parametrize(("kind", "read"), [(texts.CSV, pd.read_csv), (texts.PARQUET, pd.read_parquet)])
+def test_rows_keep_their_group_whatever_cases_are_taken_by(kind, read, table_of, tmp_path):
+    table = table_of({"a": [0.5, 0.6]}, groups=["p1", "p2"], site=["north", "south"])
+    results = Results(table, (Run("a", "set"),), ("group", "site"), ("dice",))
+    opened = Opened((), results, {("set", "a"): (results.runs[0], None)})
+    engine = Engine(Settings(test_sets_dir=tmp_path))
+    found = answer(results, Question("set", cluster="site"))
+    (path,) = exports.write(kind, opened, found, tmp_path, engine=engine, settings=engine.settings)
+    assert read(path)["group"].tolist() == ["p1", "p2"]
+
+
 def test_the_report_makes_predictions_again_that_were_not_kept(known_engine, make_test_set, table_of, tmp_path):
     make_test_set("sets/squares")
     engine = Engine(replace(known_engine.settings, test_sets_dir=tmp_path / "sets"))

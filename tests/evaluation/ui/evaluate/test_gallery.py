@@ -20,6 +20,12 @@ def test_tiles_have_scores_and_a_picture_only_where_there_is_one(table_of):
     assert tiles(found, [], {}) == ""
 
 
+def test_of_many_classes_the_worst_is_named(table_of):
+    table = table_of({"net": [(0.9, 0.8, 0.2, 0.7)]})
+    found = answer(Results(table, (Run("net", "set"),), (), ("dice",)), Question("set"))
+    assert score_of(found, "case_000", "net") == "Dice 0.200 in class_3, the worst of 4 classes"
+
+
 def test_the_legend_names_every_outcome():
     assert re.findall("<span>(.*?)</span>", legend()) == [
         "True positive",
