@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TITLE = {"en": "Try an image of your own", "zh": "用自己的图像试一试"}
 ANCHOR = "networks"
-LINK = f'<p class="note"><a href="#{ANCHOR}">{TITLE["en"]}</a> on the networks of these scores, which lie in this file.</p>'
+LINK = f'<p class="note"><a href="#{ANCHOR}">{TITLE["en"]}</a> on the networks of these scores, which are here.</p>'
 LEFT_OUT = "Not in this page: {reason}"
 
 
@@ -41,10 +41,9 @@ def networks_part(runs: Sequence[Run], settings: Settings) -> str:
             reasons.append(str(error))
     if not networks:
         raise OptionError(f"--format page: no network of these results can be in a page. {' '.join(reasons)}")
-    part = embedded(networks, page_samples(networks, (), settings), title=TITLE, heading="h3")
-    return page.section(
-        TITLE["en"], *(page.note(LEFT_OUT.format(reason=one)) for one in reasons), part, anchor="networks"
-    )
+    part = embedded(networks, page_samples(networks, (), settings), title=TITLE)
+    notes = "".join(page.note(LEFT_OUT.format(reason=one)) for one in reasons)
+    return f'<section id="{ANCHOR}">{part}{notes}</section>'
 
 
 def _as_scored(name: str, hashes: set[str], settings: Settings) -> "PageNetwork":

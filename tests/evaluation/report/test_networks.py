@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from evaluation.report import networks
 from evaluation.report.page import whole
@@ -20,7 +22,7 @@ def scored(tmp_path, monkeypatch):
     for name in ("first", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps({"_model_class": "Unet", "name": name}))
-        (tmp_path / name / "model.safetensors").write_bytes(b"weights")
+        save_file({"weights": np.zeros(1, np.float32)}, tmp_path / name / "model.safetensors")
 
     def make(name, folder):
         card = {"class_names": ["a"], "input_size": [8, 8], "task": "t"}
