@@ -245,7 +245,7 @@ def undeclared(paths: list[Path], *files: str) -> set[str]:
     """What these modules import, but no requirements file names."""
     installed, required = packages_distributions(), set().union(*map(requirements, files))
     own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "benchmarks", "tests", *PACKAGES}
-    optional = {"spaces"}  # a Hugging Face Space installs it by itself
+    optional = {"spaces", "mcp", "anyio"}  # a Space installs the first by itself; the others are the extra "mcp"
     names = {name.split(".")[0] for path in paths for name in imports_of(path)} - own - optional
     foreign = names - sys.stdlib_module_names
     return {name for name in foreign if not required & {normalised(d) for d in installed.get(name, [name])}}
