@@ -156,7 +156,7 @@ def test_command_line(exporter, checkpoints, tmp_path, monkeypatch, capsys):
     assert load_folder(tmp_path / "sibling").card.exported.format == "openvino"
     assert main(["export", "none", "--format", "openvino", "--output", str(tmp_path / "other")]) == 2
     assert "none" in capsys.readouterr().err
-    assert set(FORMATS) == {"onnx", "openvino", "openvino-int8"}
+    assert set(FORMATS) == {"onnx", "openvino", "openvino-int8", "page"}
 
 
 def test_dice_of_label_maps():
