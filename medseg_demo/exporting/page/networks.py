@@ -45,18 +45,14 @@ def page_network(name: str, folder: Path) -> PageNetwork:
         folder: Of the checkpoint folders.
 
     Raises:
-        OptionError: Its network is 3-D, or quantised.
-        MedsegError: It cannot be loaded or exported.
+        OptionError: Its network is 3-D.
+        MedsegError: It cannot be loaded or exported, such as an export itself.
     """
     found, path = find_checkpoint(name, folder)
     checkpoint = load_folder(path, name=found)
     card = checkpoint.card
     if card.is_3d:
         raise OptionError(f"Checkpoint {found!r} is of a 3-D network, which a page cannot run. Choose 2-D checkpoints.")
-    if card.exported is not None:
-        raise OptionError(
-            f"Checkpoint {found!r} is an export itself. Choose what it was made from: {card.exported.original!r}."
-        )
     network = pad_where_needed(checkpoint.module, card.input_size)
     content = in_two_bytes(to_onnx(network, (1, card.in_channels, *card.input_size), found))
     return PageNetwork(
