@@ -25,6 +25,7 @@ with contextlib.suppress(ImportError, RuntimeError):  # it ends where there is n
 
 import gradio as gr
 
+from evaluation.ui.agents import serve
 from evaluation.ui.api import add_evaluate_endpoint
 from evaluation.ui.compare.api import add_compare_endpoint
 from evaluation.ui.compare.example import ComparisonExample
@@ -158,6 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         settings, accounts = _settings(options), read_accounts(options.auth)
         with server_folder():
+            if options.mcp:
+                serve(Engine(settings))
+                return 0
             example = Example(Engine(settings))
             comparison = ComparisonExample(example)
             sessions = Sessions(max_runs=settings.max_jobs)
@@ -245,6 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name the page is opened under; repeatable"
     )
+    parser.add_argument("--mcp", action="store_true", help="no page, but tools for an agent that started this (MCP)")
     parser.add_argument("--root-path", default="", metavar="PATH", help="where a proxy shows the page, such as /demo")
     return parser
 

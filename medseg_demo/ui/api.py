@@ -19,6 +19,7 @@ from medseg_demo.ui import texts
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
+from medseg_demo.writing.deidentify import deidentified, pseudonyms
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary
 
@@ -56,14 +57,37 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         volume: int | None = None,
         channels: bool = False,
         crop: object = None,
+        deidentify: bool = False,
     ) -> Answer:
-        """Segment one image or volume: its label map as a file, and its measurements."""
+        """Segment one image or volume: its label map as a file, and its measurements.
+
+        Args:
+            request: Of the client.
+            file: A PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MHA or NPY file, or a zip of one series.
+            checkpoint: A name that /checkpoints lists, trained for images of this kind.
+            threshold: Probability in (0, 1) from which a pixel counts; left out, the checkpoint's own.
+            flips: Average over mirrored images: slower, a little better.
+            denoise: none, mean, gaussian or median.
+            smallest_component: Remove connected parts of fewer pixels.
+            fill_holes: Close holes within a class.
+            volume: Which volume of a 4-D file, from 1.
+            channels: Whether all volumes, or all files of the zip, are channels of one image.
+            crop: [z0, y0, x0, z1, y1, x1] in voxels, the ends left out: segment this box alone.
+            deidentify: Whether the results get a new name in place of the file's.
+
+        Returns:
+            The label map (PNG whose values are the classes, NIfTI of a volume; 0 is background) in the image's size and
+            geometry, and what each class measures. Its "notes" say what speaks against trusting it.
+        """
         with client_run(sessions, request) as running:
             options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
-            return segment_file(engine, file, checkpoint, options, volume=volume, channels=channels, running=running)
+            return segment_file(
+                engine, file, checkpoint, options, volume=volume, channels=channels, deidentify=deidentify,
+                running=running,
+            )  # fmt: skip
 
     def checkpoints() -> list[dict[str, object]]:
-        """Every checkpoint of this server, and why an unusable one cannot be used."""
+        """Every checkpoint of this server: its name, what it was trained for, and why an unusable one is that."""
         return to_records(engine.entries())
 
     inputs = [
@@ -77,6 +101,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         gr.Number(label="volume", value=None, visible=False),
         gr.Checkbox(label="channels", visible=False),
         gr.JSON(label="crop", value=None, visible=False),
+        gr.Checkbox(label="deidentify", visible=False),
     ]
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
     gr.Button(visible=False).click(
@@ -161,6 +186,7 @@ def segment_file(
     *,
     volume: int | None = None,
     channels: bool = False,
+    deidentify: bool = False,
     running: Running | None = None,
 ) -> Answer:
     """Segment one file.
@@ -172,6 +198,7 @@ def segment_file(
         options: The threshold may be None, which takes the card's.
         volume: Which volume of a 4-D file, from 1.
         channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
+        deidentify: Whether the results are written under a new name.
         running: Ends it early.
 
     Returns:
@@ -186,13 +213,17 @@ def segment_file(
     if not isinstance(volume, int | None):
         raise OptionError(texts.NO_VOLUME.format(value=volume))
     check_channels(channels, volume)
+    check_answer("deidentify", deidentify)
     engine.entry(checkpoint)
     running = running or Running(API, "")
     with running.job(engine, is_large=may_hold_volume(Path(file), engine.settings)) as job:
         image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
         result = engine.segment(image, checkpoint, options=options, progress=lambda *_: running.check(), job=job)
+    if deidentify:
+        result = deidentified(result, *pseudonyms(1))
     with running.new_folder() as folder:
-        return str(write_label_map(result.label_map, image, folder / safe_stem(image.name))), summary(result)
+        path = write_label_map(result.label_map, result.image, folder / safe_stem(result.image.name))
+        return str(path), summary(result)
 
 
 def may_hold_volume(file: Path, settings: Settings) -> bool:

@@ -71,7 +71,9 @@ def source_of(study: Study) -> Source:
     return Source(study.item.name, sample, study.volume)
 
 
-def segment_code(source: Source, checkpoint: str, options: SegmentOptions, address: str) -> Code:
+def segment_code(
+    source: Source, checkpoint: str, options: SegmentOptions, address: str, *, deidentify: bool = False
+) -> Code:
     """A segmentation as code; only options that differ from the defaults are written, and the threshold."""
     flags: dict[str, object] = {
         "threshold": options.threshold,
@@ -82,6 +84,7 @@ def segment_code(source: Source, checkpoint: str, options: SegmentOptions, addre
         "crop": None if options.crop is None else list(options.crop),
         "volume": source.volume,
         "channels": source.channels or None,
+        "deidentify": deidentify or None,
     }
     given = {name: value for name, value in flags.items() if value is not None}
     words: list[object] = ["segment", shell_file(source.file), "--checkpoint", checkpoint]

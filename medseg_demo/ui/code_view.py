@@ -43,7 +43,8 @@ def run_code(run: Run | None, address: str) -> dict[str, object]:
     if run is None or run.shown is None:
         return code_updates(None)
     shown = run.succeeded[run.position]
-    return code_updates(segment_code(source_of(shown.source), shown.checkpoint, run.shown.options, address))
+    source, renamed = source_of(shown.source), shown.pseudonym is not None
+    return code_updates(segment_code(source, shown.checkpoint, run.shown.options, address, deidentify=renamed))
 
 
 def code_block(title: str, text: str, *, note: str = "") -> str:

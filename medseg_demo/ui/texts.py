@@ -35,6 +35,10 @@ DENOISE_CHOICES = [("No filter", "none"), ("Mean", "mean"), ("Gaussian", "gaussi
 SMALLEST = "Smallest component (pixels or voxels)"
 SMALLEST_HINT = "Smaller separate pieces are removed; 0 keeps all."
 HOLES = "Fill holes"
+DEIDENTIFY = "New names"
+DEIDENTIFY_HINT = (
+    "Results are called case_0001 and so on, and a DICOM SEG names no patient. Pictures keep what is in the pixels."
+)
 CROP = "Crop box"
 CROP_HINT = (
     "Only this box is segmented: z0, y0, x0, z1, y1, x1 in voxels, without the ends. Draw it in the viewer, or type it."

@@ -59,6 +59,7 @@ def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: 
         label_map=label_map,
         overlay=overlay,
         thumbnail=thumbnail,
+        pseudonym=segmentation.image.pseudonym,
     )
 
 

@@ -27,7 +27,8 @@ def write(work: Work, key: str | None, folder: Path) -> Updates:
         path = exports.write_export(shown, key or "", folder / secrets.token_hex(4), safe_stem(shown.image.name))
     except Exception as error:
         return {"export": gr.update(value=None, visible=False), "export_note": _problem(error)}
-    note = markup.panel("warning", path.name, [DICOM_SEG_NOTE]) if key == exports.DICOM_SEG else ""
+    names_patient = key == exports.DICOM_SEG and shown.image.pseudonym is None
+    note = markup.panel("warning", path.name, [DICOM_SEG_NOTE]) if names_patient else ""
     return {"export": gr.update(value=str(path), visible=True), "export_note": note}
 
 

@@ -95,6 +95,7 @@ def _options() -> Parts:
             "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
             "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0),
             "fill_holes": gr.Checkbox(label=texts.HOLES),
+            "deidentify": gr.Checkbox(label=texts.DEIDENTIFY, info=texts.DEIDENTIFY_HINT, elem_id="ms-deidentify"),
             "crop": gr.Textbox(label=texts.CROP, info=texts.CROP_HINT, max_lines=1, elem_id="ms-crop"),
         }
 

@@ -21,6 +21,7 @@ from medseg_demo.ui.segment.updates import Updates
 from medseg_demo.ui.segment.work import Studies, called
 from medseg_demo.ui.session import Running
 from medseg_demo.ui.tab import Call
+from medseg_demo.writing.deidentify import deidentified
 
 
 def run(engine: Engine, call: Call, running: Running, choices: Choices) -> Iterator[Updates]:
@@ -50,6 +51,8 @@ def open_result(engine: Engine, call: Call, running: Running, index: int) -> Ite
         image = called(image, outcome.source, outcome.name, work.run.studies)
         waiting = call.waiting(outcome.name)
         segmentation = running.segment(engine, image, outcome.checkpoint, options=outcome.options, waiting=waiting)
+        if outcome.pseudonym is not None:
+            segmentation = deidentified(segmentation, outcome.pseudonym)
     except Cancelled:
         return
     except Exception as error:

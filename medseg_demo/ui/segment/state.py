@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.image import LabelMap, MedicalImage, Pseudonym
 from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
@@ -21,6 +21,7 @@ class Choices:
     smallest_component: int = 0
     fill_holes: bool = False
     crop: str = ""
+    deidentify: bool = False
 
     def options(self, *, multiclass: bool) -> SegmentOptions:
         """As options of one segmentation; a checkpoint of several classes has no threshold."""
@@ -49,6 +50,7 @@ class Outcome:
         label_map: The written label map.
         overlay: The written overlay picture.
         thumbnail: A small one for the gallery.
+        pseudonym: Under which all of it is written; None where it is written as its source's.
     """
 
     source: Study
@@ -61,6 +63,7 @@ class Outcome:
     label_map: Path | None = None
     overlay: Path | None = None
     thumbnail: Path | None = None
+    pseudonym: Pseudonym | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from medseg_demo.image import MedicalImage
+from medseg_demo.image import MedicalImage, Pseudonym
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.names import safe_stem
 from medseg_demo.reading import read_image
@@ -17,6 +17,7 @@ from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment.downloads import write_outcome
 from medseg_demo.ui.segment.state import Choices, Given, Outcome, Run
 from medseg_demo.ui.session import Running, known_folder
+from medseg_demo.writing.deidentify import deidentified, pseudonyms
 
 # (studies done, studies in all, name of the present one, its steps that are done, its steps in all)
 Report = Callable[[int, int, str, int, int], None]
@@ -52,13 +53,14 @@ class Studies:
     def segment(self, given: Given) -> Iterator[Run]:
         """Segment every study; a Run after each. The last one is whole, or marked as partial."""
         run = Run(self.choices, given.studies, folder=self.folder)
+        new = pseudonyms(len(given.studies)) if self.choices.deidentify else [None] * len(given.studies)
         stems: list[str] = []
         for stem in result_stems(given.studies, known_folder):
             stems.append(safe_stem(stem, stems))
         for index, study in enumerate(given.studies):
             try:
                 image = given.image if index == given.position else None
-                outcome, segmentation = self._one(study, stems[index], image, index, run)
+                outcome, segmentation = self._one(study, stems[index], image, index, run, new[index])
             except Cancelled:
                 yield replace(run, partial=True)
                 return
@@ -66,7 +68,7 @@ class Studies:
             yield run
 
     def _one(
-        self, study: Study, name: str, image: MedicalImage | None, index: int, run: Run
+        self, study: Study, name: str, image: MedicalImage | None, index: int, run: Run, new: Pseudonym | None
     ) -> tuple[Outcome, Segmentation | None]:
         def progress(done: int, of: int) -> None:
             self.running.check()
@@ -79,6 +81,8 @@ class Studies:
                 segmentation = self.engine.segment(
                     image, self._checkpoint, options=self.options, progress=progress, job=job
                 )
+            if new is not None:
+                segmentation, name = deidentified(segmentation, new), new.name
             return write_outcome(segmentation, study, name, self.folder), segmentation
         except Cancelled:
             raise
