@@ -39,7 +39,7 @@ from evaluation.ui.link_events import Links
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
-from medseg_demo.settings import PUBLIC, Settings
+from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header
@@ -219,7 +219,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         "results_dir": options.results,
     }
     given = {name: folder for name, folder in folders.items() if folder is not None}
-    return replace(Settings.from_environment(defaults=PUBLIC if options.public else {}), **given)
+    return replace(Settings.from_environment(public=options.public), **given)
 
 
 def _hosts(options: argparse.Namespace) -> list[str]:

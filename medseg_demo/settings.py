@@ -93,6 +93,8 @@ class Settings:
         max_uploads_a_minute: Most uploads of one visitor in a minute; a folder is one.
         max_session_mb: Most files of one visitor, in MiB.
         max_total_mb: Most files of all visitors, in MiB.
+        public: Whether strangers reach the page: its limits are then those of ``PUBLIC`` where none is set, and no
+            folder of the server is named.
     """
 
     checkpoints_dir: Path = CHECKPOINTS
@@ -115,27 +117,27 @@ class Settings:
     max_uploads_a_minute: int = 600
     max_session_mb: int = 8192
     max_total_mb: int = 32768
+    public: bool = False
 
     @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] = os.environ, defaults: Mapping[str, object] = MappingProxyType({})
-    ) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, *, public: bool = False) -> "Settings":
         """Settings with every MEDSEG_<NAME> of the environment applied.
 
         Args:
             environment: What was set from outside.
-            defaults: In place of the class's own, such as ``PUBLIC``.
+            public: Whether strangers reach the page, whatever the environment says.
 
         Raises:
             OptionError: A variable's value is not of the kind that its setting needs.
         """
-        values: dict[str, object] = dict(defaults)
+        public = public or _convert(f"{PREFIX}PUBLIC", environment.get(f"{PREFIX}PUBLIC") or "0", bool) is True
+        values: dict[str, object] = dict(PUBLIC) if public else {}
         for setting in fields(cls):
             variable = PREFIX + setting.name.upper()
             text = environment.get(variable, "")
             if text:
                 values[setting.name] = _convert(variable, text, type(getattr(cls, setting.name)))
-        settings = cls(**values)  # type: ignore[arg-type]
+        settings = cls(**values | {"public": public})  # type: ignore[arg-type]
         for name, choices in (("precision", get_args(Precision)), ("backend", get_args(Backend))):
             value = getattr(settings, name)
             if value not in choices:
@@ -161,6 +163,10 @@ PUBLIC: Mapping[str, object] = MappingProxyType(
 
 
 def _convert(variable: str, text: str, kind: type) -> object:
+    if kind is bool:
+        if text not in ("0", "1"):
+            raise OptionError(f"{variable} is {text!r}. Set it to 1 or 0.")
+        return text == "1"
     if kind is int:
         if not text.isdecimal():
             raise OptionError(f"{variable} is {text!r}. Set it to a whole number that is not negative.")

@@ -5,7 +5,7 @@ network. Of the worst cases it holds whole images, and of each volume a few slic
 passes it on passes on the pictures of the worst cases too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -23,27 +23,27 @@ from evaluation.results.answers import (
     Question,
     answer,
     badness,
-    group_gaps_of,
     names_in,
-    no_groups,
     worst_cases,
     worst_first,
 )
-from evaluation.results.figures import FIGURES, View, draw_figure
+from evaluation.results.figures import FIGURES, View, draw_figure, gap_lines
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, read_together
 from evaluation.results.table import Results, Run, namesake_notes
 from evaluation.results.tags import COLUMN as TAGS
 from evaluation.results.tags import Tags, with_tags
-from evaluation.results.words import comparison_sentence, gap_sentence, metric_title, number, tolerance_words
-from evaluation.statistics import AS_MEASURED, Order, Policy, stratum_columns
+from evaluation.results.words import comparison_sentence, metric_title, number, tolerance_words
+from evaluation.statistics import AS_MEASURED, Order, Policy
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.settings import Settings
+from medseg_demo.writing.burned_in import burned_in_warnings
 from medseg_demo.writing.whole import write_text
 
 WORST = 6
 MOST_ROWS = 2000
 MOST_SENTENCES = 15
+MOST_CLASSES = 6  # of a case, in its caption
 TILE_SIDE = 320
 
 SIMULATED_NOTE = "These images are simulated, not photographed: the scores say nothing about microscopes or patients."
@@ -65,6 +65,7 @@ class _Sources:
     origins: Origins
     settings: Settings
     segment: Segment | None
+    say: Callable[[str], None]
 
     def runs_on(self, test_set: str) -> RunsHere:
         return {name: origin for (where, name), origin in self.origins.items() if where == test_set}
@@ -112,6 +113,7 @@ def write_report(
     settings: Settings | None = None,
     segment: Segment | None = None,
     read: tuple[Results, Origins] | None = None,
+    say: Callable[[str], None] = lambda warning: None,
 ) -> Path:
     """Write the report of one or several output folders.
 
@@ -122,6 +124,7 @@ def write_report(
         settings: Where the test sets lie, whose worst cases are shown.
         segment: Makes predictions again that were not kept; None shows those cases without one.
         read: What ``read_together`` gave of these folders; None reads them.
+        say: Told what should be looked at before the report is shared, which stands in it too.
 
     Returns:
         The file.
@@ -134,7 +137,7 @@ def write_report(
     options, settings = options or ReportOptions(), settings or Settings()
     runs, origins = read or read_together([Path(folder) for folder in folders])
     results, methods = as_methods(runs, chosen_methods(options.methods, runs, runs_by_folder(origins)))
-    sources = _Sources(runs, results, methods, origins, settings, segment)
+    sources = _Sources(runs, results, methods, origins, settings, segment, say)
     numbers = count(1)
     made = [_section(name, sources, options, numbers) for name in _chosen(results, options)]
     sections, metrics = [section for section, _ in made], tuple(results.metrics)
@@ -179,7 +182,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
         page.sentences("Is the difference real?", _sentences(found)),
-        *([page.sentences(tables.GROUPS, _groups(found, options.column))] if options.column else []),
+        *([page.sentences(tables.GROUPS, lines)] if (lines := _groups(found, options.column)) else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),
         page.figures([_figure(figure.name, figure.title, found, options.column, numbers) for figure in FIGURES]),
         page.worst(_worst(found, sources, options.worst), _legend()),
@@ -225,13 +228,16 @@ def _sentences(found: Answer) -> list[str]:
 
 
 def _groups(found: Answer, column: str) -> list[str]:
-    unit = tables.unit_of(found, found.question.metric)
-    return [gap_sentence(gap, unit=unit) for gap in group_gaps_of(found, column)] or [no_groups(found, column)]
+    """What the test of the groups' gap says; why there is none, where a column is named."""
+    try:
+        lines = gap_lines(found, column)
+        left = len(lines) - MOST_SENTENCES
+        return [*lines[:MOST_SENTENCES], *([f"And {left} more: see summary --group."] if left > 0 else [])]
+    except OptionError as error:
+        return [str(error)] if column else []
 
 
 def _figure(name: str, title: str, found: Answer, column: str, numbers: "count[int]") -> page.Plot:
-    if name == "groups" and column and column not in stratum_columns(found.table, found.metadata):
-        return page.Plot("", title, "", f"The column {column!r} does not divide the cases into groups.")
     try:
         drawn = draw_figure(name, found, View(column=column))
     except OptionError as error:
@@ -248,7 +254,10 @@ def _worst(found: Answer, sources: _Sources, most: int) -> list[page.WorstCase]:
 def _worst_case(found: Answer, case_id: str, checkpoint: str, sources: _Sources) -> page.WorstCase:
     """One case with its picture and viewer, or why there is none."""
     rows = found.table[(found.table["case_id"] == case_id) & (found.table["checkpoint"] == checkpoint)]
-    values = ", ".join(f"{one['class_name']} {_value(one, found.question.metric)}" for one in rows.to_dict("records"))
+    worst = rows.iloc[worst_first(badness(rows, found.question.metric, found.question.policy), most=MOST_CLASSES)]
+    shown_rows = (rows if len(rows) <= MOST_CLASSES else worst).to_dict("records")
+    values = ", ".join(f"{one['class_name']} {_value(one, found.question.metric)}" for one in shown_rows)
+    values += f"; the worst of {len(rows)} classes" * (len(rows) > MOST_CLASSES)
     test_set = found.question.test_set
     run = run_of(sources.runs, sources.methods, test_set, checkpoint, case_id)
     shown = f"; shown: {run}" if run != checkpoint else ""
@@ -264,7 +273,10 @@ def _worst_case(found: Answer, case_id: str, checkpoint: str, sources: _Sources)
     index = opening_slice(case.reference, prediction.label_map)
     picture = outcome_picture(case.image, case.reference, prediction.label_map, slice_index=index, max_side=TILE_SIDE)
     value, note = embedded_value(case, prediction, title=f"{case_id} · {checkpoint}")
-    notes = " ".join(filter(None, (prediction.note, note)))
+    in_pixels = burned_in_warnings(case.image)
+    for warning in in_pixels:
+        sources.say(f"Case {case_id!r}: {warning}")
+    notes = " ".join(filter(None, (prediction.note, note, *in_pixels)))
     outcomes = prediction.label_map is not None
     return page.WorstCase(test_set, case_id, checkpoint, caption, as_data_url(picture), value, notes, outcomes)
 

@@ -1,5 +1,6 @@
 """The list of plots: each is one record, drawn from an answer. To add one, add its record."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,8 +17,9 @@ from medseg_demo.errors import OptionError
 
 TWO_NEEDED = "This plot compares checkpoints. Choose at least two that were scored on this test set."
 NO_COLUMN = "The cases of this test set have no column to group by. Add one to its cases.csv."
+NO_SIZES = "The results hold no sizes of references. Score again with the volumes."
+NO_GROUPS = "The column {column!r} does not divide the cases into groups."
 
-MOST_GAPS = 3  # whose sentences stand below a plot's title
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
 LEGEND_LINE, LEGEND_COLUMNS = 22, 3  # px; names beside each other
@@ -76,21 +78,33 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
 
 
 def _with_short_names(figure: go.Figure, names: Sequence[str]) -> go.Figure:
-    """The figure without the middles of long names, in its legend and at its axes, as far as they still differ."""
-    short = {name: f"{name[:HEAD]}…{name[-TAIL:]}" for name in names if len(name) > HEAD + TAIL + 1}
-    if not short or len(set(short.values())) < len(short):
-        return figure
-    figure.for_each_trace(lambda trace: trace.update(name=short.get(trace.name, trace.name)))
+    """The figure without the middles of long names, in its title, its legend and at its axes.
 
-    def shorten(axis: go.layout.XAxis | go.layout.YAxis) -> None:
+    Names that are the same without it have their place among the checkpoints, the best first, in front.
+    """
+    cut = {name: f"{name[:HEAD]}…{name[-TAIL:]}" for name in names if len(name) > HEAD + TAIL + 1}
+    alike = {one for one, count in Counter(cut.values()).items() if count > 1}
+    places = {name: f"{place} · " for place, name in enumerate(names, start=1)}
+    short = {name: f"{places[name] if one in alike else ''}{one}" for name, one in cut.items()}
+    if not short:
+        return figure
+    longest_first = sorted(short, key=len, reverse=True)  # one name may begin like another
+
+    def shorten(text: str | None) -> str | None:
+        for name in longest_first if text else ():
+            text = text.replace(name, short[name]) if text else text
+        return text
+
+    def shorten_axis(axis: go.layout.XAxis | go.layout.YAxis) -> None:
         if axis.ticktext is not None:
             axis.ticktext = [short.get(text, text) for text in axis.ticktext]
-        if axis.title.text in short:
-            axis.title.text = short[axis.title.text]
+        axis.title.text = shorten(axis.title.text)
         axis.labelalias = short
 
-    figure.for_each_xaxis(shorten)
-    figure.for_each_yaxis(shorten)
+    figure.layout.title.text = shorten(figure.layout.title.text)
+    figure.for_each_trace(lambda trace: trace.update(name=shorten(trace.name)))
+    figure.for_each_xaxis(shorten_axis)
+    figure.for_each_yaxis(shorten_axis)
     return figure
 
 
@@ -136,6 +150,9 @@ def _pairs(found: Answer, view: View) -> go.Figure:
 
 
 def _sizes(found: Answer, view: View) -> go.Figure:
+    sizes = found.table.get("reference_volume")
+    if sizes is None or sizes.isna().all():
+        raise OptionError(NO_SIZES)
     return plots.score_against_size(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
 
 
@@ -160,22 +177,35 @@ def _significance(found: Answer, view: View) -> go.Figure:
 
 
 def _groups(found: Answer, view: View) -> go.Figure:
-    columns = stratum_columns(found.table, found.metadata)
-    if view.column in found.metadata and found.table[view.column].nunique() < 2:
-        raise OptionError(no_groups(found, view.column))
-    if not columns:
-        raise OptionError(NO_COLUMN)
-    column = view.column if view.column in columns else columns[0]
-    question, unit = found.question, tables.unit_of(found, found.question.metric)
-    gaps = group_gaps_of(found, column)
-    notes = [gap_sentence(gap, unit=unit) for gap in gaps[:MOST_GAPS]]
+    column, question = _column(found, view.column), found.question
     strata, number = strata_apart(found.table, question.metric, column, policy=question.policy, most=MOST_STRATA)
-    if len(strata) < number:
-        notes.append(f"{len(strata)} of {number:,} groups are drawn: those with the lowest and the highest means.")
+    few = f"{len(strata)} of {number:,} groups are drawn: those with the lowest and the highest means."
     summaries = summarise_by(
         found.table, question.metric, column, order=question.order, policy=question.policy, strata=strata
     )
+    notes, unit = [few] if len(strata) < number else [], tables.unit_of(found, question.metric)
     return plots.group_intervals(summaries, question.metric, column, notes=notes, unit=unit, theme=view.theme)
+
+
+def gap_lines(found: Answer, column: str = "") -> list[str]:
+    """A sentence a checkpoint about the gap between the groups that the plot shows.
+
+    Raises:
+        OptionError: The cases have no groups.
+    """
+    unit = tables.unit_of(found, found.question.metric)
+    return [gap_sentence(gap, unit=unit) for gap in group_gaps_of(found, _column(found, column))]
+
+
+def _column(found: Answer, wanted: str) -> str:
+    """The column to group by: the one that is wanted, else the first that divides the cases."""
+    columns = stratum_columns(found.table, found.metadata)
+    if wanted in found.metadata and wanted not in columns:
+        same = found.table[wanted].nunique() < 2
+        raise OptionError(no_groups(found, wanted) if same else NO_GROUPS.format(column=wanted))
+    if not columns:
+        raise OptionError(NO_COLUMN)
+    return wanted if wanted in columns else columns[0]
 
 
 FIGURES: tuple[Figure, ...] = (

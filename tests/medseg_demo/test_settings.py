@@ -23,11 +23,18 @@ def test_each_setting_can_be_set():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("THREADS", "two"), ("THREADS", "-1"), ("PRECISION", "half"), ("BACKEND", "tpu")]
+    ("name", "value"),
+    [("THREADS", "two"), ("THREADS", "-1"), ("PRECISION", "half"), ("BACKEND", "tpu"), ("PUBLIC", "maybe")],
 )
 def test_unusable_values_are_named(name, value):
     with pytest.raises(OptionError, match=f"MEDSEG_{name}"):
         Settings.from_environment({f"MEDSEG_{name}": value})
+
+
+@pytest.mark.parametrize("settings", [Settings.from_environment({"MEDSEG_PUBLIC": "1", "MEDSEG_MAX_JOBS": "9"}),
+                                      Settings.from_environment({"MEDSEG_MAX_JOBS": "9"}, public=True)])  # fmt: skip
+def test_a_public_page_has_its_own_limits_except_those_that_are_set(settings):
+    assert (settings.public, settings.max_jobs, settings.max_file_mb) == (True, 9, 256)
 
 
 def test_an_account_without_a_name_gets_one(monkeypatch):

@@ -10,7 +10,7 @@ from evaluation.results.terms import TERMS
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Board
 from evaluation.ui.evaluate.components import Pickable, Plot, html
-from medseg_demo.settings import PUBLIC, Settings
+from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.controls import Choice
@@ -64,8 +64,7 @@ def _runs() -> Parts:
 def _new(settings: Settings) -> Parts:
     html(markup.heading(texts.NEW))
     html(markup.hint(texts.STEPS))
-    is_public = any(getattr(settings, name) != getattr(Settings, name) for name in PUBLIC)
-    folder = "" if is_public else texts.SERVER_FOLDER.format(folder=settings.test_sets_dir.absolute())
+    folder = "" if settings.public else texts.SERVER_FOLDER.format(folder=settings.test_sets_dir.absolute())
     hint = f"{texts.TEST_SETS_HINT} {folder}".strip()
     parts: Parts = {
         "test_sets": gr.Dropdown(

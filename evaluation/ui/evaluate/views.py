@@ -8,8 +8,9 @@ import pandas as pd
 
 from evaluation.plots import as_json
 from evaluation.results.answers import GROUP, Answer, answer, metric_choices, names_in, worst_cases
-from evaluation.results.figures import FIGURES, draw_figure, pair_of
+from evaluation.results.figures import FIGURES, draw_figure, gap_lines, pair_of
 from evaluation.results.origins import available_test_sets
+from evaluation.results.tables import GROUPS
 from evaluation.results.tags import with_tags
 from evaluation.results.words import metric_title
 from evaluation.statistics import stratum_columns
@@ -25,6 +26,7 @@ from medseg_demo.ui import markup
 Updates = dict[str, object]
 GROUPED = "groups"
 PAIRED = "pairs"
+MOST_GAPS = 10  # sentences below the plot
 
 
 def start_choices(engine: Engine, board: Board, chosen: tuple[RunFolder, ...]) -> Updates:
@@ -151,14 +153,15 @@ def comparison(found: Answer, asked: Asked) -> Updates:
 
 
 def figure(board: Board, asked: Asked) -> Updates:
-    """The chosen plot, or why it cannot be drawn."""
+    """The chosen plot, with what the test says of its groups; or why it cannot be drawn."""
     if board.answer is None:
         return {}
     try:
         drawn = draw_figure(asked.plot, board.answer, asked.view(board.latest.theme))
+        gaps = gap_lines(board.answer, asked.column or "")[:MOST_GAPS] if asked.plot == GROUPED else []
     except Exception as error:
         return {"figure": None, "no_figure": markup.panel("info", texts.NO_PLOT_TITLE, [message(error)])}
-    return {"figure": as_json(drawn), "no_figure": ""}
+    return {"figure": as_json(drawn), "no_figure": markup.panel("info", GROUPS, gaps) if gaps else ""}
 
 
 def listing(board: Board) -> Updates:

@@ -78,11 +78,22 @@ def test_long_names_lose_their_middle_in_legend_and_axes(table_of):
     assert "nnUNetTrai…" in str(drawn_with(table_of, LONG, "pairs").layout.xaxis.ticktext)
 
 
-def test_names_that_would_become_equal_stay_whole(table_of):
-    alike = tuple(f"nnUNetTrainer__{part}__nnUNetPlans__3d_fullres" for part in "ab")
-    assert {trace.name for trace in drawn_with(table_of, alike).data} == set(alike)
-
-
 def test_many_names_leave_the_plot_its_room(table_of):
     few, many = (drawn_with(table_of, [f"net {place}" for place in range(amount)]) for amount in (2, 30))
     assert many.layout.height - few.layout.height >= 200
+
+
+def test_long_names_that_differ_in_their_middle_are_told_apart_by_their_place(table_of):
+    alike = tuple(f"nnUNetTrainer__{part}__nnUNetPlans__3d_fullres" for part in "ab")
+    short = ["1 · nnUNetTrai…tPlans__3d_fullres", "2 · nnUNetTrai…tPlans__3d_fullres"]
+    assert sorted({trace.name for trace in drawn_with(table_of, alike).data}) == short
+
+
+def test_titles_have_short_names(table_of):
+    assert LONG[0] not in drawn_with(table_of, LONG, "pairs").layout.title.text
+
+
+def test_sizes_that_are_not_known_are_not_drawn(table_of):
+    table = table_of({"a": [0.5, 0.6]}).drop(columns="reference_volume")
+    with pytest.raises(OptionError, match="no sizes"):
+        draw_figure("sizes", answer(Results(table, (Run("a", "set"),), (), ("dice",)), Question("set")), View())
