@@ -191,7 +191,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
                     failed += 1
                     complain(str(outcome), about=study.name)
                     continue
-                for warning in burned_in_warnings(outcome.image):
+                for warning in burned_in_warnings(outcome.image, search=options.deidentify):
                     complain(warning, about=stem, kind="warning")
                 summaries.append(summary(outcome, stem))
                 if not options.json:
@@ -362,6 +362,11 @@ def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
 def _export(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.exporting import export
 
+    if options.format == "page":  # which anybody may be given
+        from medseg_demo.writing.burned_in import search_files
+
+        for name, warning in search_files(options.images, settings):
+            complain(warning, about=name, kind="warning")
     export(
         options.names,
         options.format,

@@ -10,6 +10,7 @@ from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.segment.state import Outcome, Run
 from medseg_demo.ui.upload_card import size
+from medseg_demo.writing.burned_in import burned_in_warnings
 
 INSIDE_COLUMNS = ("Mean intensity", "Deviation", "Median", "Least", "Greatest")
 CLASS_COLUMNS = ("Class", "Size", "Share", "Components", "Mean confidence", "Largest diameter")
@@ -31,8 +32,14 @@ def heading(segmentation: Segmentation) -> str:
             ]
         ),
         markup.small(steps),
-        markup.bullets(segmentation.warnings, kind="warning"),
+        markup.bullets((*segmentation.warnings, *_before_sharing(segmentation)), kind="warning"),
     )
+
+
+def _before_sharing(segmentation: Segmentation) -> tuple[str, ...]:
+    """What new names do not take away; the header's own words stand among the warnings already."""
+    image = segmentation.image
+    return () if image.pseudonym is None or image.has_burned_in_text else burned_in_warnings(image)
 
 
 def measurements(outcomes: Sequence[Outcome]) -> str:
