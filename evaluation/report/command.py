@@ -1,10 +1,12 @@
 """The command ``python -m evaluation report``: results as one HTML file."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.results.command import add_question, method_texts, policy_of
+from medseg_demo.__main__ import complain
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 
@@ -42,7 +44,8 @@ def _write_report(options: argparse.Namespace, settings: Settings) -> int:
 
     shown = _report_options(options)
     segment = segment_as_scored([run for folder in options.folders for run in read_runs(folder)], settings)
-    print(write_report(options.folders, options.output, options=shown, settings=settings, segment=segment))
+    say = partial(complain, kind="warning")
+    print(write_report(options.folders, options.output, options=shown, settings=settings, segment=segment, say=say))
     return 0
 
 
