@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from evaluation.plots.scores import CLICK_COLUMNS, Scores
+from evaluation.plots.scores import Scores, click_data
 from evaluation.plots.style import INKS, Theme, base_figure, colour
 from evaluation.results.words import metric_title, number
 from evaluation.statistics import AS_MEASURED, Policy
@@ -68,7 +68,7 @@ def _histogram(scores: Scores, name: str, edges: np.ndarray) -> go.Bar:
     ink = INKS[scores.theme].alarm
     return go.Bar(
         x=places[bins], y=amounts, width=width, name=name, text=texts[bins], textposition="none",
-        customdata=scores.table[CLICK_COLUMNS].iloc[rows[firsts]].to_numpy(dtype=object),
+        customdata=click_data(scores.table, rows[firsts]),
         hovertemplate=f"{name}<br>%{{text}}: %{{y}}<br>a click opens %{{customdata[2]}}<extra></extra>",
         marker={
             "color": [ink if one >= BINS else colour(scores.checkpoints[name], scores.theme) for one in bins],

@@ -77,7 +77,7 @@ def _lines(scores: Scores, left: np.ndarray, right: np.ndarray, outcome: str, am
     return go.Scatter(
         x=np.tile([0.0, 1.0, np.nan], len(left)),
         y=np.stack([scores.heights[left], scores.heights[right], gaps], axis=1).ravel(),
-        customdata=np.repeat(click_data(scores.table.iloc[right]), 3, axis=0),
+        customdata=np.repeat(click_data(scores.table, right), 3, axis=0),
         mode="lines", name=f"{second} {outcome}: {amount}", hoverinfo="skip",
         line={"color": ink, "dash": dash, "width": 1.2}, opacity=0.65,
     )  # fmt: skip

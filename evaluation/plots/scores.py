@@ -161,7 +161,7 @@ class Scores:
             name=name,
             legendgroup=name,
             showlegend=showlegend,
-            customdata=click_data(self.table.iloc[rows]),
+            customdata=click_data(self.table, rows),
             text=self.texts(rows),
             hovertemplate=CLICK_HOVER + "<br>%{text}<extra></extra>",
             marker={
@@ -210,6 +210,6 @@ def find_edge(values: np.ndarray, metric: str, *, failed: bool) -> Edge:
     return Edge(miss, beyond, (bottom, top))
 
 
-def click_data(table: pd.DataFrame) -> np.ndarray:
+def click_data(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
     """What a click needs to open the case: test set, checkpoint, case and class, object (rows, 4)."""
-    return table[CLICK_COLUMNS].to_numpy(dtype=object)
+    return np.stack([table[name].iloc[rows].to_numpy(dtype=object) for name in CLICK_COLUMNS], axis=1)

@@ -6,10 +6,12 @@ too, and misses and failures have symbols and a labelled line of their own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
 from plotly.io.json import to_json_plotly
 
 Theme = Literal["light", "dark"]
@@ -19,6 +21,7 @@ COLOURS: dict[Theme, tuple[str, ...]] = {
     "dark": ("#56B4E9", "#E6772E", "#21C08B", "#DD8FC0", "#E6B23A", "#A9D8F5", "#BDBDBD", "#F0E442"),
 }
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon2", "star", "triangle-down", "bowtie")
+TEMPLATES: dict[Theme, str] = {"light": "plotly_white", "dark": "plotly_dark"}
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -51,9 +54,8 @@ def symbol(position: int) -> str:
 def base_figure(title: str, *, theme: Theme, note: str = "", height: int = 460) -> go.Figure:
     """An empty figure with the theme's fonts and colours, on a transparent ground."""
     inks = INKS[theme]
-    figure = go.Figure()
-    figure.update_layout(
-        template="plotly_white" if theme == "light" else "plotly_dark",
+    axis = {"gridcolor": inks.grid, "zerolinecolor": inks.grid, "automargin": True}
+    layout = go.Layout(
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": inks.text, "size": 13},
@@ -62,19 +64,26 @@ def base_figure(title: str, *, theme: Theme, note: str = "", height: int = 460) 
         height=height,
         hoverlabel={"align": "left"},
         legend={"orientation": "h", "y": -0.22, "x": 0},
+        xaxis=axis,
+        yaxis=axis,
     )
-    figure.update_xaxes(gridcolor=inks.grid, zerolinecolor=inks.grid, automargin=True)
-    figure.update_yaxes(gridcolor=inks.grid, zerolinecolor=inks.grid, automargin=True)
-    return figure
+    return go.Figure(layout=layout)
 
 
 def as_json(figure: go.Figure) -> str:
     """The figure for plotly.js. Words leave as lists, since plotly would look at one after the other."""
     document = figure.to_dict()
+    document["layout"]["template"] = _template("light" if figure.layout.font.color == INKS["light"].text else "dark")
     for trace in document["data"]:
         words = [name for name, value in trace.items() if isinstance(value, np.ndarray) and value.dtype == object]
         trace.update((name, trace[name].tolist()) for name in words)
     return str(to_json_plotly(document))
+
+
+@cache
+def _template(theme: Theme) -> dict[str, object]:
+    """Plotly's own for a theme. It joins a figure when that is sent: in a figure each change would check it again."""
+    return dict(pio.templates[TEMPLATES[theme]].to_plotly_json())
 
 
 def positions(names: Iterable[str]) -> dict[str, int]:

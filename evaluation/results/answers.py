@@ -23,11 +23,13 @@ from evaluation.statistics import (
     compared_matrix,
     goodness,
     group_gaps,
+    group_rows,
     metric_values,
     policy_effects,
     rank_matrix,
     summarise,
 )
+from evaluation.statistics.grouping import Groups
 from evaluation.statistics.policy import DIAGONAL
 from medseg_demo.errors import OptionError
 
@@ -155,14 +157,15 @@ def answer(results: Results, question: Question) -> Answer:
         raise OptionError("No row of the results fits this choice. Choose another test set, class or checkpoint.")
     unlike = difference_in_kind(table, question.metric, _runs_of(results, question))
     matrix, comparisons, ranking, problem = _compare(table, question, unlike)
+    groups = group_rows(table, ["checkpoint"])
     return Answer(
         question=question,
         table=table,
-        standings=_standings(table, question, ranking),
+        standings=_standings(groups, question, ranking),
         ranking=ranking,
         comparisons=comparisons,
         matrix=matrix,
-        effects=_effects(table, question),
+        effects=_effects(groups, question),
         problem=problem,
         metadata=results.metadata,
         tolerances=_tolerances(results, question, set(names_in(table["checkpoint"]))),
@@ -214,8 +217,9 @@ def select(table: pd.DataFrame, question: Question) -> pd.DataFrame:
         keep = keep & table["checkpoint"].isin(question.checkpoints).to_numpy(dtype=bool)
     if question.class_name != ALL_CLASSES:
         keep = keep & (table["class_name"] == question.class_name).to_numpy(dtype=bool)
-    chosen = (table if keep.all() else table[keep]).reset_index(drop=True)
-    for name in chosen.select_dtypes("category"):
+    chosen = table.copy(deep=False) if keep.all() else table[keep]
+    chosen.index = pd.RangeIndex(len(chosen))
+    for name in () if keep.all() else chosen.select_dtypes("category"):
         chosen[name] = chosen[name].cat.remove_unused_categories()
     if question.cluster != GROUP:
         chosen[GROUP] = chosen[question.cluster].astype(object) if question.cluster in chosen else ""
@@ -264,12 +268,12 @@ def worst_cases(
     return [(str(case_id), str(name)) for case_id, name in names.itertuples(index=False, name=None)]
 
 
-def _effects(table: pd.DataFrame, question: Question) -> tuple[PolicyEffect, ...]:
+def _effects(groups: Groups, question: Question) -> tuple[PolicyEffect, ...]:
     """Empty for metrics whose mean no empty-mask policy can move: those whose best value is not 1."""
     record = METRICS.get(question.metric)
     if record is None or record.range[1] != 1:
         return ()
-    return policy_effects(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
+    return policy_effects(groups, question.metric, order=question.order, policy=question.policy)
 
 
 def _compare(
@@ -290,9 +294,9 @@ def _compare(
         return matrix, comparisons, None, f"There is no ranking: {error}"
 
 
-def _standings(table: pd.DataFrame, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:
+def _standings(groups: Groups, question: Question, ranking: Ranking | None) -> tuple[Standing, ...]:
     """The best first; those that are not ranked last."""
-    summaries = summarise(table, question.metric, by=("checkpoint",), order=question.order, policy=question.policy)
+    summaries = summarise(groups, question.metric, order=question.order, policy=question.policy)
     standings = [_standing(summary, ranking) for summary in summaries]
     if ranking is None:
         return tuple(standings)

@@ -1,6 +1,6 @@
 """Summaries, intervals, paired tests and rankings of the tidy table: numbers only, wording is elsewhere."""
 
-from evaluation.statistics.grouping import FEWEST_CASES, FEWEST_GROUPS, Order
+from evaluation.statistics.grouping import FEWEST_CASES, FEWEST_GROUPS, Order, group_rows
 from evaluation.statistics.matrix import ScoreMatrix, compared_matrix, score_matrix
 from evaluation.statistics.pairs import PairComparison, compare_matrix, compare_pairs
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
@@ -37,6 +37,7 @@ __all__ = [
     "failed_rows",
     "goodness",
     "group_gaps",
+    "group_rows",
     "holm",
     "metric_values",
     "policy_effects",

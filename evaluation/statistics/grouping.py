@@ -1,6 +1,6 @@
 """The table's rows as groups of coded arrays: what summaries, intervals and comparisons work on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +29,18 @@ class Rows(NamedTuple):
     def clustered(self) -> bool:
         """Whether a unit stands for several cases."""
         return bool(self.units.max() < self.cases.max())
+
+
+class Groups(NamedTuple):
+    """A table's rows by group, coded once for all that is asked of them: their places, and `Rows` without values."""
+
+    table: pd.DataFrame
+    groups: tuple[tuple[np.ndarray, Rows], ...]
+
+    def rows(self, metric: str, policy: Policy) -> list[Rows]:
+        """The groups with their values of a metric."""
+        values = metric_values(self.table, metric, policy)
+        return [group._replace(values=values[places]) for places, group in self.groups]
 
 
 class Totals(NamedTuple):
@@ -65,6 +77,11 @@ def codes_of(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     return pd.factorize(codes)[0]
 
 
+def firsts(codes: np.ndarray) -> np.ndarray:
+    """The first row of each code; codes are in order of appearance."""
+    return np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1))
+
+
 def dense(codes: np.ndarray) -> np.ndarray:
     """The same codes counted from 0 on without gaps."""
     return (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
@@ -93,33 +110,19 @@ def too_few(units: int, *, clustered: bool) -> bool:
     return units < (FEWEST_GROUPS if clustered else FEWEST_CASES)
 
 
-def split(table: pd.DataFrame, metric: str, by: Sequence[str], policy: Policy) -> list[Rows]:
+def group_rows(table: pd.DataFrame, by: Sequence[str]) -> Groups:
     """The rows of each combination of values of the grouping columns, in order of appearance."""
-    return next(split_by_policy(table, metric, by, [policy]))
-
-
-def split_by_policy(
-    table: pd.DataFrame, metric: str, by: Sequence[str], policies: Sequence[Policy]
-) -> Iterator[list[Rows]]:
-    """`split` under one policy after the other; the rows are coded once."""
-    values, failed = metric_values(table, metric, policies[0]), failed_rows(table)
     if table.empty:
-        yield from ([] for _ in policies)
-        return
+        return Groups(table, ())
     cases, units = unit_codes(table)
-    classes = codes_of(table, ["class_name"])
-    keys = codes_of(table, list(by))
-    order = np.argsort(keys, kind="stable")
-    firsts = np.unique(keys, return_index=True)[1]
-    labels = table[list(by)].iloc[firsts].astype(str).to_numpy()
+    classes, keys, failed = codes_of(table, ["class_name"]), codes_of(table, list(by)), failed_rows(table)
+    labels = table[list(by)].iloc[firsts(keys)].astype(str).to_numpy()
     groups = []
-    for label, rows in zip(labels, np.split(order, np.cumsum(np.bincount(keys))[:-1]), strict=True):
+    places = np.split(np.argsort(keys, kind="stable"), np.cumsum(np.bincount(keys))[:-1])
+    for label, rows in zip(labels, places, strict=True):
         inner = (dense(codes[rows]) for codes in (units, cases, classes))
-        groups.append((rows, Rows(tuple(label), values[rows], failed[rows], *inner)))
-    yield [group for _, group in groups]
-    for policy in policies[1:]:
-        values = metric_values(table, metric, policy)
-        yield [group._replace(values=values[rows]) for rows, group in groups]
+        groups.append((rows, Rows(tuple(label), np.empty(0), failed[rows], *inner)))
+    return Groups(table, tuple(groups))
 
 
 def total_of(rows: Rows, order: Order) -> Totals:

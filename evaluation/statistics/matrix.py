@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.metrics.table import BOTH_NAN_ONE_INFINITE, BOTH_NAN_ONE_ZERO, METRICS
-from evaluation.statistics.grouping import codes_of, number_of, unit_codes
+from evaluation.statistics.grouping import codes_of, firsts, number_of, unit_codes
 from evaluation.statistics.policy import AS_MEASURED, Policy, best, both_empty, failed_rows, metric_values, worst
 from medseg_demo.errors import OptionError
 
@@ -38,10 +38,10 @@ class ScoreMatrix(NamedTuple):
 
 
 class _Places(NamedTuple):
-    """Where each row of the table stands in the array."""
+    """Where each row of the table stands in the array, ``at`` as in a flat one."""
 
     shape: tuple[int, int, int]
-    at: tuple[np.ndarray, np.ndarray, np.ndarray]
+    at: np.ndarray
     checkpoints: tuple[str, ...]
     cases: tuple[tuple[str, str], ...]
     units: np.ndarray
@@ -49,7 +49,7 @@ class _Places(NamedTuple):
     def spread(self, rows: np.ndarray, empty: float | bool) -> np.ndarray:
         """One value a row as an array, ``empty`` where the table has no row."""
         array = np.full(self.shape, empty, dtype=rows.dtype)
-        array[self.at] = rows
+        array.reshape(-1)[self.at] = rows
         return array
 
 
@@ -100,11 +100,11 @@ def _taken_for_empty(table: pd.DataFrame, metric: str, places: _Places) -> np.nd
     """Cells of rows without volumes in whose case and class every value is the worst there is."""
     if METRICS[metric].empty_rule not in (BOTH_NAN_ONE_ZERO, BOTH_NAN_ONE_INFINITE):
         return np.zeros(places.shape, dtype=bool)
-    measured = places.spread(metric_values(table, metric), np.nan)
-    only_worst = (np.isnan(measured) | (measured == worst(metric))).all(axis=2, keepdims=True)
     known = np.zeros(len(table), dtype=bool)
     if {"reference_volume", "predicted_volume"} <= set(table):
-        known = table[["reference_volume", "predicted_volume"]].notna().all(axis=1).to_numpy(dtype=bool)
+        known = (table["reference_volume"].notna() & table["predicted_volume"].notna()).to_numpy(dtype=bool)
+    measured = places.spread(metric_values(table, metric), np.nan)
+    only_worst = (np.isnan(measured) | (measured == worst(metric))).all(axis=2, keepdims=True)
     return only_worst & (~np.isnan(measured)).any(axis=2, keepdims=True) & ~places.spread(known, True)
 
 
@@ -112,11 +112,10 @@ def _places(table: pd.DataFrame) -> _Places:
     checkpoint, checkpoints = pd.factorize(table["checkpoint"])
     case, unit = unit_codes(table)
     label = codes_of(table, ["class_name"])
-    firsts = np.unique(case, return_index=True)[1]
-    shape = (len(firsts), label.max(initial=-1) + 1, len(checkpoints))
-    present = np.zeros(shape, dtype=bool)
-    present[case, label, checkpoint] = True
-    if present.sum() < len(table):
+    first = firsts(case)
+    shape = (len(first), label.max(initial=-1) + 1, len(checkpoints))
+    at = (case * shape[1] + label) * shape[2] + checkpoint
+    if np.bincount(at).max(initial=0) > 1:
         raise OptionError("The table has two rows for one case, class and checkpoint. Choose each run only once.")
-    names = table[["test_set", "case_id"]].iloc[firsts].itertuples(index=False, name=None)
-    return _Places(shape, (case, label, checkpoint), tuple(map(str, checkpoints)), tuple(names), unit[firsts])
+    names = (table[name].iloc[first].to_numpy(dtype=object) for name in ("test_set", "case_id"))
+    return _Places(shape, at, tuple(map(str, checkpoints)), tuple(zip(*names, strict=True)), unit[first])

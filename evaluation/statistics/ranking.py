@@ -208,16 +208,17 @@ def _resampled_tests(values: np.ndarray, units: np.ndarray, resamples: int) -> C
     first, second = np.triu_indices(values.shape[1], 1)
     differences = _unit_means(difference_of(values[:, first], values[:, second]), units)
     if differences.size * resamples > RANKED_AGAIN_UP_TO:
-        leans: Callable[[np.ndarray], np.ndarray] = LinearLeans(differences)
+        leans: Callable[[np.ndarray], np.ndarray] = LinearLeans(differences, precision_for(len(values)))
     else:
         leans = lambda drawn: np.stack([resampled_leans(one, drawn) for one in differences.T], axis=1)  # noqa: E731
     # A miss outweighs every finite difference, here as in `compare_pairs`.
     large = 1e3 * (np.abs(differences[np.isfinite(differences)]).max(initial=0.0) or 1.0)
     sizes = np.clip(differences, -large, large).astype(precision_for(len(values)))
+    squares = sizes**2
 
     def advantages(drawn: np.ndarray) -> np.ndarray:
         scores = leans(drawn)
-        claimed = _holm_significant(np.abs(scores)) & _interval_agrees(scores, sizes, drawn)
+        claimed = _holm_significant(np.abs(scores)) & _interval_agrees(scores, sizes, squares, drawn)
         rows, pair = np.nonzero(claimed & (scores != 0))
         winner = np.where(scores[rows, pair] > 0, first[pair], second[pair])
         width = values.shape[1]
@@ -250,11 +251,11 @@ def _holm_significant(scores: np.ndarray) -> np.ndarray:
         number = again
 
 
-def _interval_agrees(scores: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def _interval_agrees(scores: np.ndarray, sizes: np.ndarray, squares: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Whether the interval of the mean difference lies on the side of the test's score, (resamples, pairs)."""
     total = drawn.sum(axis=1, keepdims=True)
     mean = drawn @ sizes / total
-    error = np.sqrt(np.maximum(drawn @ sizes**2 / total - mean**2, 0) / total)
+    error = np.sqrt(np.maximum(drawn @ squares / total - mean**2, 0) / total)
     return np.sign(scores) * mean > -ndtri(0.025) * error
 
 

@@ -131,11 +131,12 @@ class LinearLeans:
 
     Args:
         differences: (units, pairs).
+        precision: Of the products with resamples.
 
     Source: van der Vaart, Asymptotic Statistics, 1998, section 12.1.
     """
 
-    def __init__(self, differences: np.ndarray) -> None:
+    def __init__(self, differences: np.ndarray, precision: type[np.floating] = np.float64) -> None:
         units, pairs = differences.shape
         self._used, self._influence = np.zeros((units, pairs)), np.zeros((units, pairs))
         self._excess, self._squared_ranks = np.zeros(pairs), np.zeros(pairs)
@@ -147,11 +148,12 @@ class LinearLeans:
             self._influence[:, here] = np.stack([_influence(row) for row in np.round(rows, DECIMALS)], axis=1)
             self._excess[here], self._squared_ranks[here] = positive - ranks.sum(axis=1) / 2, (ranks**2).sum(axis=1)
         self._number = np.maximum(1.0, self._used.sum(axis=0))
+        self._used, self._influence = self._used.astype(precision), self._influence.astype(precision)
 
     def __call__(self, drawn: np.ndarray) -> np.ndarray:
-        """The standard normal scores, (resamples, pairs); ``drawn`` is floating (resamples, units)."""
-        scale = (drawn @ self._used.astype(drawn.dtype)).astype(float) / self._number
-        moved = (drawn @ self._influence.astype(drawn.dtype)).astype(float)
+        """The standard normal scores, (resamples, pairs); ``drawn`` is (resamples, units), of the precision."""
+        scale = (drawn @ self._used).astype(float) / self._number
+        moved = (drawn @ self._influence).astype(float)
         return _score(self._excess * scale**2 + moved * scale, self._squared_ranks * scale**3)
 
 

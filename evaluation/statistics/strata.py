@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from evaluation.statistics.grouping import Order, Rows, dense, split, too_few
+from evaluation.statistics.grouping import Order, Rows, codes_of, dense, firsts, group_rows, too_few
 from evaluation.statistics.policy import AS_MEASURED, Policy, metric_values
 from evaluation.statistics.resampling import SEED
 from evaluation.statistics.signed_rank import DECIMALS, holm, mean_ranks
@@ -23,7 +23,7 @@ PERMUTED_UP_TO = 200
 
 def stratum_columns(table: pd.DataFrame, metadata: Sequence[str]) -> tuple[str, ...]:
     """The metadata columns that divide the cases into at least two, but not all into one each."""
-    cases = table.drop_duplicates(["test_set", "case_id"])
+    cases = table[list(metadata)].iloc[firsts(codes_of(table, ["test_set", "case_id"]))]
     return tuple(name for name in metadata if 1 < banded(cases[name]).nunique() <= max(MOST_VALUES, len(cases) // 2))
 
 
@@ -119,7 +119,7 @@ def group_gaps(table: pd.DataFrame, metric: str, column: str, *, policy: Policy 
 
     Source: Kruskal and Wallis, Journal of the American Statistical Association 47, 1952, doi:10.2307/2280779.
     """
-    rows = split(table.assign(**{column: banded(table[column])}), metric, ("checkpoint", column), policy)
+    rows = group_rows(table.assign(**{column: banded(table[column])}), ("checkpoint", column)).rows(metric, policy)
     names = dict.fromkeys(one.key[0] for one in rows)
     gaps = [_gap(name, column, [one for one in rows if one.key[0] == name]) for name in names]
     adjusted = holm([one.p for one in gaps])

@@ -7,17 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.grouping import (
-    Order,
-    Rows,
-    Totals,
-    number_of,
-    parts,
-    split,
-    split_by_policy,
-    too_few,
-    total_of,
-)
+from evaluation.statistics.grouping import Groups, Order, Rows, Totals, group_rows, number_of, parts, too_few, total_of
 from evaluation.statistics.policy import AS_MEASURED, EmptyPolicy, Policy
 from evaluation.statistics.resampling import (
     SEED,
@@ -92,7 +82,7 @@ class PolicyEffect:
 
 
 def summarise(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Groups,
     metric: str,
     *,
     by: Sequence[str] = DEFAULT_GROUPING,
@@ -105,9 +95,9 @@ def summarise(
     """Summarise a metric for each combination of the values of some columns, in order of appearance.
 
     Args:
-        table: The tidy table, or any selection of its rows.
+        table: The tidy table, any selection of its rows, or its rows as `group_rows` has grouped them.
         metric: The metric's column.
-        by: The grouping columns: test set, checkpoint, class, or any metadata column.
+        by: The grouping columns of a table: test set, checkpoint, class, or any metadata column.
         order: For groups of several classes: "class" averages over cases, then over classes; "case" over classes,
             then over cases; "pooled" over all values at once. Medians and quartiles go the same way.
         policy: What stands in for empty masks, misses and failed cases.
@@ -118,7 +108,7 @@ def summarise(
     Raises:
         OptionError: The table has no such metric, or the policy cannot be applied to it.
     """
-    groups = list(split(table, metric, by, policy))
+    groups = (table if isinstance(table, Groups) else group_rows(table, by)).rows(metric, policy)
     totals = [total_of(rows, order) for rows in groups]
     bounds = _mean_intervals(totals, resamples, seed) if intervals else [(np.nan, np.nan)] * len(groups)
     return tuple(
@@ -135,7 +125,7 @@ def to_frame(summaries: Sequence[Summary], *, by: Sequence[str] = DEFAULT_GROUPI
 
 
 def policy_effects(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Groups,
     metric: str,
     *,
     by: Sequence[str] = ("test_set", "checkpoint"),
@@ -144,8 +134,8 @@ def policy_effects(
 ) -> tuple[PolicyEffect, ...]:
     """How far each empty-mask policy moves each group's mean; arguments as in `summarise`."""
     choices: tuple[EmptyPolicy, ...] = ("skip", "one", "zero")
-    policies = [replace(policy, empty=empty) for empty in choices]
-    found = dict(zip(choices, split_by_policy(table, metric, by, policies), strict=True))
+    groups = table if isinstance(table, Groups) else group_rows(table, by)
+    found = {empty: groups.rows(metric, replace(policy, empty=empty)) for empty in choices}
     effects = []
     for place, skipped in enumerate(found["skip"]):
         plain = _mean_of(skipped, order)

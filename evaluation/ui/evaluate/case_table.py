@@ -33,8 +33,10 @@ def columns(found: Answer) -> list[str]:
     return ["case_id", "checkpoint", "class_name", *tags, "status", *error, *ordered, *metadata]
 
 
-def shown_rows(found: Answer, view: TableView) -> np.ndarray:
+def shown_rows(found: Answer, view: TableView, *, most: int | None = None) -> np.ndarray:
     """The rows that the filter keeps, in the order that is asked for; of the answer's table, as places.
+
+    ``most`` puts at least so many in order; those after them may be in any.
 
     Raises:
         OptionError: The filter names no column, or compares it with nothing that is comparable.
@@ -42,7 +44,8 @@ def shown_rows(found: Answer, view: TableView) -> np.ndarray:
     kept = matching_rows(found.table, view.text, (*SEARCHED, *found.metadata))
     if view.sort not in found.table:
         bad = badness(found.table, found.question.metric, found.question.policy)[kept]
-        return kept[worst_first(bad)]
+        order = worst_first(bad, most=most)
+        return np.concatenate([kept[order], np.delete(kept, order)])
     values = found.table[view.sort].iloc[kept]
     order = values.argsort(kind="stable") if pd.api.types.is_float_dtype(values) else values.astype(str).argsort()
     order = np.asarray(order)
@@ -56,7 +59,7 @@ def shown_rows(found: Answer, view: TableView) -> np.ndarray:
 def table_html(found: Answer, view: TableView, chosen: CaseKey | None) -> str:
     """One page of rows, with the buttons that sort, turn pages and open cases."""
     try:
-        rows, empty = shown_rows(found, view), texts.NO_ROWS
+        rows, empty = shown_rows(found, view, most=(max(view.page, 0) + 1) * PAGE), texts.NO_ROWS
     except OptionError as error:
         rows, empty = np.arange(0), str(error)
     pages = max(1, -(-len(rows) // PAGE))
