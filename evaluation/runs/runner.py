@@ -4,8 +4,8 @@ Each finished case is written durably before the next is counted, so that a run 
 and continued with ``resume``: nothing is lost and nothing repeated. The table is put together from the store at the
 end, in the order of the cases, so that it is the same bytes however often the run was interrupted.
 
-A failure that lies in the files of a case is a result and is kept like one. A failure that may pass (a process that
-was ended, want of memory) is a failed row too, but is tried again by the next ``resume``.
+What is kept goes by the hashes of image, reference, weights and settings. A failure is a row too, and is tried again by
+the next ``resume``: what was amiss may have been the program, its packages or the memory.
 """
 
 import threading

@@ -185,19 +185,19 @@ class RunSession:
         return self._passing.get(names) or (self._store.get(key) if key else None)
 
     def _is_done(self, task: _Task) -> bool:
-        """Whether the case was scored before, here or in the folder to reuse."""
+        """Whether the case was scored before, here or in the folder to reuse; what failed is tried again."""
         if task.key is None:
             return False
         found = self._store.get(task.key)
-        if found is not None:
+        if found is not None and found.status == "ok":
             self.log.write("kept", *task.names, found.status)
-        elif self._reused is not None and (found := self._reused.get(task.key)) is not None:
+            return True
+        if self._reused is not None and (found := self._reused.get(task.key)) is not None and found.status == "ok":
             copy_prediction(self._reuse, self._output, *task.names)
             self._store.put(task.key, found)
             self.log.write("reused", *task.names, found.status)
-        if found is not None and found.status == "failed":
-            self.failures[task.names] = found.error
-        return found is not None
+            return True
+        return False
 
     def _accept(self, task: _Task, scored: _Scored) -> None:
         """Store first, then log: a case that the log says was scored is durable."""

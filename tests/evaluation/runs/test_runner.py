@@ -126,16 +126,39 @@ def test_faulty_cases_are_failed_rows_and_the_others_go_on(make_test_set, bright
     assert set(table["class_name"]) == {"bright"}
 
 
-def test_a_resumed_run_repeats_nothing_that_lies_in_its_files(make_test_set, brightness, tmp_path):
+def test_a_resumed_run_repeats_nothing_but_what_failed(make_test_set, brightness, tmp_path):
     folder, output = make_test_set(cases=5), tmp_path / "out"
     (folder / "images" / "case_02.png").write_bytes(b"damaged")
     run(folder, [brightness], output)
     before = (output / "scores.csv").read_bytes()
     outcome = run(folder, [brightness], output, resume=True)
     assert (output / "scores.csv").read_bytes() == before
-    assert len(events(output, "scored", "failed")) == 5
-    assert len(events(output, "kept")) == 5
+    assert len(events(output, "scored")) == 4
+    assert events(output, "failed") == [("failed", "case_02")] * 2
+    assert len(events(output, "kept")) == 4
     assert len(outcome.failures) == 1
+
+
+def test_results_that_failed_elsewhere_are_not_taken_over(make_test_set, brightness, tmp_path):
+    folder, old, new = make_test_set(cases=2), tmp_path / "old", tmp_path / "new"
+    (folder / "images" / "case_01.png").write_bytes(b"damaged")
+    run(folder, [brightness], old)
+    run(folder, [brightness], new, reuse=old)
+    assert events(new, "reused", "failed") == [("reused", "case_00"), ("failed", "case_01")]
+
+
+def test_a_stop_before_a_failure_is_tried_again_loses_no_row(make_test_set, brightness, tmp_path):
+    folder, output, stop = make_test_set(cases=2), tmp_path / "out", threading.Event()
+    (folder / "images" / "case_01.png").write_bytes(b"damaged")
+    run(folder, [brightness], output)
+    before = (output / "scores.csv").read_bytes()
+
+    def stop_early(progress):
+        if progress.stage == "score":
+            stop.set()
+
+    run(folder, [brightness], output, progress=stop_early, stop=stop, resume=True)
+    assert (output / "scores.csv").read_bytes() == before
 
 
 def test_a_stopped_run_is_partial_and_continues(make_test_set, brightness, tmp_path):
