@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from evaluation.report.report import ReportOptions, write_report
 from evaluation.results.origins import NOT_MADE
@@ -14,6 +14,7 @@ from evaluation.runs.predictions import keep_prediction
 from medseg_demo.errors import OptionError
 from medseg_demo.image import LabelMap
 from medseg_demo.settings import Settings
+from medseg_demo.writing.burned_in import FOUND
 
 LOADS = re.compile(r"""<(?:link|img|script|iframe|source)\b[^>]*?(?:src|href)\s*=\s*["']?(?!data:)[^\s"'>]+""")
 
@@ -135,3 +136,19 @@ def test_a_column_that_is_not_there_is_refused(tmp_path, table_of):
     write_results(Results(table_of({"a": [0.5]}), (Run("a", "set"),), (), ("dice",)), tmp_path / "run")
     with pytest.raises(OptionError, match="no column age"):
         write_report([tmp_path / "run"], tmp_path / "r.html", options=ReportOptions(column="age"))
+
+
+def test_text_in_the_pixels_of_a_worst_case_is_said(tmp_path, table_of):
+    picture = Image.new("L", (160, 80), 60)
+    ImageDraw.Draw(picture).text((4, 4), "MUSTER, ERIKA", font=ImageFont.load_default(14), fill=255)
+    for folder, shown in (("images", picture), ("masks", picture.point(lambda value: 255 * (value > 128)))):
+        (tmp_path / "sets" / "squares" / folder).mkdir(parents=True)
+        shown.save(tmp_path / "sets" / "squares" / folder / "case_000.png")
+    write_results(
+        Results(table_of({"one": [0.9]}, test_set="squares"), (Run("one", "squares"),), (), ("dice",)), tmp_path / "run"
+    )
+    said: list[str] = []
+    settings = Settings(test_sets_dir=tmp_path / "sets")
+    page = write_report([tmp_path / "run"], tmp_path / "r.html", settings=settings, say=said.append)
+    assert said == [f"Case 'case_000': {FOUND}"]
+    assert FOUND in page.read_text(encoding="utf-8")

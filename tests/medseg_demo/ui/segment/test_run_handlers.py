@@ -1,6 +1,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -303,3 +304,18 @@ def test_a_run_keeps_its_checkpoint_where_another_takes_its_place(run, engine, p
     last = run([picture("first"), picture("second")])[-1]
     assert asked == ["bright"]
     assert "white" not in last["measurements"]
+
+
+def test_under_new_names_no_download_tells_the_file(engine, run, visitor, picture):
+    paths = [picture(), picture("other")]
+    last = run(paths, choices=replace(CHOICES, deidentify=True))[-1]
+    with zipfile.ZipFile(last["everything"]) as archive:
+        assert [name for name in archive.namelist() if name.startswith("label")] == [
+            "label_maps/case_0001.png",
+            "label_maps/case_0002.png",
+        ]
+        for name in archive.namelist():
+            assert not any(path.stem.encode() in name.encode() + archive.read(name) for path in paths)
+    again = open_result(engine, visitor, 1)
+    assert again["viewer"]["title"] == "case_0002"
+    assert "other" not in str(again["heading"])
