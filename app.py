@@ -37,6 +37,7 @@ from evaluation.ui.evaluate.tab import EvaluateTab
 from evaluation.ui.evaluate.texts import TAB as EVALUATE_TAB
 from evaluation.ui.link_events import Links
 from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.settings import Settings
@@ -53,10 +54,10 @@ from medseg_demo.ui.segment.tab import SegmentTab
 from medseg_demo.ui.session import LIFETIME_S, Sessions
 from medseg_demo.ui.tab import PROGRESS_EVERY_S, SERVER_SCRIPT, THREADS
 from medseg_demo.ui.tab import STYLESHEET as BAR_STYLESHEET
-from medseg_demo.ui.theme import PAGE_SCRIPT, STYLESHEET, make_theme
+from medseg_demo.ui.theme import LANGUAGE_SCRIPT, PAGE_SCRIPT, STYLESHEET, make_theme
 
 EVALUATIONS_AT_ONCE = 2  # each has processes that score
-SCRIPTS = (PAGE_SCRIPT, SERVER_SCRIPT)  # run when the page is there
+SCRIPTS = (PAGE_SCRIPT, LANGUAGE_SCRIPT, SERVER_SCRIPT)  # run when the page is there
 PATIENCE_S = 1.5  # what runs have to end in when the server ends
 # How services, terminals and people end it; a closed terminal is unknown to Windows.
 ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(ending, signal.default_int_handler)
     _share_heaps()
     try:
-        options = _parser().parse_args(arguments)
+        options = spoken_parser(_parser()).parse_args(arguments)
         settings, accounts = _settings(options), read_accounts(options.auth)
         with server_folder():
             if options.mcp:
@@ -172,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         pass
     except (MedsegError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 

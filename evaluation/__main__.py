@@ -19,6 +19,7 @@ from evaluation.report.command import add_report
 from evaluation.results.command import add_summary, name_failures
 from medseg_demo.__main__ import complain, program, run_command
 from medseg_demo.errors import OptionError
+from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
+    options = spoken_parser(_parser()).parse_args(arguments)
     return run_command(
         lambda: options.run(options, Settings.from_environment()),
         interrupted="Interrupted. Finished cases are kept; continue with --resume.",
@@ -253,7 +254,7 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
     def ask_to_stop(number: int, frame: object) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nStopping: the cases in work are given up, finished ones are kept.", file=sys.stderr)
+        say("\nStopping: the cases in work are given up, finished ones are kept.", file=sys.stderr)
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield stop
@@ -290,10 +291,10 @@ def _report(outcome: "RunOutcome") -> int:
     for failure in outcome.failures[:MOST_FAULTS]:
         complain(str(failure))
     if len(outcome.failures) > MOST_FAULTS:
-        print(f"error: and {len(outcome.failures) - MOST_FAULTS} more cases; see scores.csv", file=sys.stderr)
+        say(f"error: and {len(outcome.failures) - MOST_FAULTS} more cases; see scores.csv", file=sys.stderr)
     _print_summary(outcome.results)
     if outcome.stopped:
-        print("Stopped. Finished cases are kept; continue with --resume.", file=sys.stderr)
+        say("Stopped. Finished cases are kept; continue with --resume.", file=sys.stderr)
     return int(outcome.stopped or bool(outcome.failures))
 
 
@@ -307,7 +308,7 @@ def _print_summary(results: "Results") -> None:
     for summary in summarise(table, metric, intervals=False) if metric else ():
         test_set, checkpoint, class_name = summary.group
         value = f"mean {number(summary.mean)}, median {number(summary.median)}"
-        print(f"{checkpoint} on {test_set}, {class_name}: {metric_title(metric)} {value}; {summary_caption(summary)}")
+        say(f"{checkpoint} on {test_set}, {class_name}: {metric_title(metric)} {value}; {summary_caption(summary)}")
 
 
 def _say(notes: "Iterator[str] | Sequence[str]") -> None:

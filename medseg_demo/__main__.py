@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg_demo import __version__, names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
+from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
+    options = spoken_parser(_parser()).parse_args(arguments)
     return run_command(
         lambda: options.run(options, Settings.from_environment()), interrupted="Stopped. Finished files are kept."
     )
@@ -63,7 +64,7 @@ def run_command(command: Callable[[], int], *, interrupted: str) -> int:
             complain(line)
         return 2
     except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+        say(interrupted, file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read what is printed has gone, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,7 +80,7 @@ def complain(text: str, *, about: str = "", kind: str = "error") -> None:
     """Print one line to stderr, naming the file that it is about once."""
     about = names.shown(about)
     told = text if not about or about in text else f"{about}: {text}"
-    print(f"{kind}: {names.shown(' '.join(told.splitlines()))}", file=sys.stderr, flush=True)
+    say(f"{kind}: {names.shown(' '.join(told.splitlines()))}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -195,7 +196,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
                     complain(warning, about=stem, kind="warning")
                 summaries.append(summary(outcome, stem))
                 if not options.json:
-                    print(_line(summaries[-1]), flush=True)
+                    say(_line(summaries[-1]))
         finally:
             if summaries or sys.exception() is None:  # what is finished is told of, however it ends
                 write_json(summaries, options.output / "measurements.json")
@@ -352,10 +353,10 @@ def _checkpoints(options: argparse.Namespace, settings: Settings) -> int:
         _print_json(to_records(entries))
         return 0
     if not entries:
-        print(f"{settings.checkpoints_dir.name}/ holds no checkpoint folder. Train one, or set MEDSEG_CHECKPOINTS_DIR.")
+        say(f"{settings.checkpoints_dir.name}/ holds no checkpoint folder. Train one, or set MEDSEG_CHECKPOINTS_DIR.")
     for entry in entries:
         about = f"{entry.card.task} [{entry.architecture}]" if entry.card else f"unusable: {entry.problem}"
-        print(f"{entry.name}: {about}{f' ({entry.note})' if entry.note else ''}")
+        say(f"{entry.name}: {about}{f' ({entry.note})' if entry.note else ''}")
     return 0
 
 

@@ -18,6 +18,7 @@ MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 # Each part of medseg_demo imports from parts of a lower rank only, so that steps of one rank never import each other.
 RANKS = {
     "errors": 0,
+    "language": 0,
     "documents": 0,
     "names": 0,
     "numbers": 0,
@@ -164,7 +165,8 @@ def test_openers_are_found() -> None:
 def test_documents_of_users_are_parsed_by_one_rule() -> None:
     parsers = {"json.load", "json.loads", "yaml.safe_load", "yaml.load"}
     found = {path.relative_to(ROOT).as_posix() for path in MODULES if parsers & set(calls_of(path))}
-    own = {"evaluation/comparison/files.py", "evaluation/runs/store.py"}  # what the program itself wrote
+    # What the program itself wrote.
+    own = {"evaluation/comparison/files.py", "evaluation/runs/store.py", "medseg_demo/language/__init__.py"}
     assert found <= own
 
 

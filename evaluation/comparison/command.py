@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.language.terminal import say
 from medseg_demo.numbers import percent
 from medseg_demo.settings import Settings
 
@@ -80,7 +81,7 @@ def run_compare(options: argparse.Namespace, settings: Settings) -> int:
                 if len(found) == 1:
                     raise
                 failed += 1
-                print(f"error: {name}: {error}", file=sys.stderr)
+                say(f"error: {name}: {error}", file=sys.stderr)
         if len(run.figures) > 1:
             write_tables(run.figures, run.written, options.output)
             _print_means(run.figures)
@@ -135,18 +136,18 @@ class _Run:
         from evaluation.comparison.several import Figures
 
         image = self._read(item, name)
-        print(f"note: comparing on {image.name}", file=sys.stderr)
+        say(f"note: comparing on {image.name}", file=sys.stderr)
         with self.engine.job(is_large=image.is_volume) as job:
             *_, found = compare_image(self.engine, image, asked, job, warm=bool(self.figures))
         found = with_consensus(found, self.options.consensus)
         self.written.append(write_comparison(found, self.options.output))
         self.figures.append(Figures.of(found))
         if name:
-            print(f"{name}:")
+            say(f"{name}:")
         _print(self.figures[-1])
         for member in found.members:
             for warning in (*member.notes, *member.warnings):
-                print(f"note: {member.name}: {warning}", file=sys.stderr)
+                say(f"note: {member.name}: {warning}", file=sys.stderr)
 
     def _read(self, item: "Path | Study", name: str) -> "MedicalImage":
         from medseg_demo.reading import read_image
@@ -162,24 +163,24 @@ def _print(figures: "Figures") -> None:
     from evaluation.results.words import number
 
     for size in figures.sizes:
-        print(f"{size.name}, {size.class_name}: {number(size.size)} {size.unit}")
+        say(f"{size.name}, {size.class_name}: {number(size.size)} {size.unit}")
     for score in figures.scores:
-        print(
+        say(
             f"{score.name} against the reference, {score.class_name}: Dice {number(score.dice)}, "
             f"HD95 {number(score.hd95)} {score.distance_unit}"
         )
     for pair in figures.pairs:
-        print(f"{pair.first} and {pair.second}, {pair.class_name}: Dice {number(pair.dice)}")
-    print(f"They differ on {percent(figures.share, 2)} of the image, in {figures.regions} regions.")
+        say(f"{pair.first} and {pair.second}, {pair.class_name}: Dice {number(pair.dice)}")
+    say(f"They differ on {percent(figures.share, 2)} of the image, in {figures.regions} regions.")
 
 
 def _print_means(figures: "list[Figures]") -> None:
     from evaluation.comparison.several import summarise
     from evaluation.results.words import number
 
-    print(f"Means over {len(figures)} images:")
+    say(f"Means over {len(figures)} images:")
     for mean in summarise(figures):
-        print(
+        say(
             f"{mean.name}, {mean.class_name}: Dice against the reference {number(mean.dice)} (n = {mean.scored}), "
             f"agreement with the others {number(mean.agreement)} (n = {mean.agreed}), "
             f"size {number(mean.size)} {mean.unit}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evaluation.results.command import add_question, method_texts, policy_of
 from medseg_demo.__main__ import complain
 from medseg_demo.errors import OptionError
+from medseg_demo.language import LANGUAGES, of_terminal
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_question(parser)
     parser.add_argument("--worst", type=int, metavar="N", help="worst cases with pictures, for each test set")
     parser.add_argument("--title", help="of the page")
+    parser.add_argument("--language", choices=LANGUAGES, help="of the page; default: the terminal's")
 
 
 def _write_report(options: argparse.Namespace, settings: Settings) -> int:
@@ -64,5 +66,6 @@ def _report_options(options: argparse.Namespace) -> "ReportOptions":
         methods=method_texts(options),
         column=options.group,
         networks=options.format == "page",
+        language=options.language or of_terminal().code,
         **{name: value for name, value in given.items() if value is not None},
     )

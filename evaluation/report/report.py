@@ -36,6 +36,7 @@ from evaluation.results.tags import Tags, with_tags
 from evaluation.results.words import comparison_sentence, metric_title, number, tolerance_words
 from evaluation.statistics import AS_MEASURED, Order, Policy
 from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.language import language
 from medseg_demo.settings import Settings
 from medseg_demo.writing.burned_in import burned_in_warnings
 from medseg_demo.writing.whole import write_text
@@ -88,6 +89,7 @@ class ReportOptions:
         tags: A person's words on cases.
         worst: How many of the worst cases are shown as pictures, for each test set.
         title: Of the page.
+        language: Of the page; one of ``medseg_demo.language.LANGUAGES``.
         networks: Whether the networks lie in it, too, for a reader's own images.
     """
 
@@ -102,6 +104,7 @@ class ReportOptions:
     tags: Tags = field(default_factory=dict)
     worst: int = WORST
     title: str = "Segmentation scores"
+    language: str = "en"
     networks: bool = False
 
 
@@ -145,7 +148,8 @@ def write_report(
         sections.append(networks_part([run for _, shown in made for run in shown], settings))
     sections.append(page.section("Conventions", page.table(tables.conventions(metrics)), anchor="conventions"))
     head = [*map(page.note, (*NOTES, *namesake_notes(results))), *([LINK] if options.networks else [])]
-    write_text(Path(output), page.whole(options.title, head, sections, is_closed=options.networks))
+    whole = page.whole(options.title, head, sections, is_closed=options.networks)
+    write_text(Path(output), language(options.language).page(whole))
     return Path(output)
 
 
@@ -184,7 +188,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.sentences("Is the difference real?", _sentences(found)),
         *([page.sentences(tables.GROUPS, lines)] if (lines := _groups(found, options.column)) else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),
-        page.figures([_figure(figure.name, figure.title, found, options.column, numbers) for figure in FIGURES]),
+        page.figures([_figure(figure.name, figure.title, found, options, numbers) for figure in FIGURES]),
         page.worst(_worst(found, sources, options.worst), _legend()),
         page.rows(_rows(found, results.metrics)),
     ]
@@ -237,12 +241,12 @@ def _groups(found: Answer, column: str) -> list[str]:
         return [str(error)] if column else []
 
 
-def _figure(name: str, title: str, found: Answer, column: str, numbers: "count[int]") -> page.Plot:
+def _figure(name: str, title: str, found: Answer, options: ReportOptions, numbers: "count[int]") -> page.Plot:
     try:
-        drawn = draw_figure(name, found, View(column=column))
+        drawn = draw_figure(name, found, View(column=options.column))
     except OptionError as error:
         return page.Plot("", title, "", str(error))
-    return page.Plot(f"plot-{next(numbers)}", title, as_json(drawn))
+    return page.Plot(f"plot-{next(numbers)}", title, language(options.language).figure(as_json(drawn)))
 
 
 def _worst(found: Answer, sources: _Sources, most: int) -> list[page.WorstCase]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medseg_demo.__main__ import complain
 from medseg_demo.errors import OptionError
+from medseg_demo.language.terminal import say
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _summarise(options: argparse.Namespace, settings: Settings) -> int:
     if options.json:
         print(json.dumps(document(found, metrics, gaps=gaps, notes=notes), indent=1, ensure_ascii=False))
     else:
-        print(as_text(found, metrics, gaps=gaps, notes=notes))
+        say(as_text(found, metrics, gaps=gaps, notes=notes))
     return name_failures(found.table)
 
 
@@ -173,5 +174,5 @@ def _published(options: argparse.Namespace) -> int:
         turned = turned_from_published(first, second, correlation=correlation)
         print(json.dumps({"turned": turned, "correlation": correlation, "sentence": sentence}, ensure_ascii=False))
     else:
-        print(sentence)
+        say(sentence)
     return 0

@@ -15,6 +15,7 @@ from medseg_demo.exporting.calibration import read_windows
 from medseg_demo.exporting.onnx_file import to_onnx
 from medseg_demo.exporting.quantise import quantise
 from medseg_demo.exporting.readme import readme
+from medseg_demo.language.terminal import say
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import Exported, ModelCard, write_card
 from medseg_demo.models.catalog import find_checkpoint
@@ -117,7 +118,7 @@ def write_page(names: Sequence[str], draft: Path, shown: str, *, images: Sequenc
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(text, file=sys.stderr)
 
 
 def _measured(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from medseg_demo.errors import OptionError
+from medseg_demo.language.terminal import say
 from medseg_demo.models.catalog import HUB_ID
 from medseg_demo.publishing.contents import Contents, model_contents, space_contents, write_contents
 from medseg_demo.publishing.front_matter import About
@@ -46,10 +47,10 @@ def publish(
     target = f"Model {model}" if model else f"Space {space}".strip()
     if dry_run:
         for path, size in contents.sizes():
-            print(f"{size / MEBIBYTE:9.2f} MiB  {path}")
-    print(f"{target}{f' in {output.name}' if output else ''}: {_told(contents)}")
+            say(f"{size / MEBIBYTE:9.2f} MiB  {path}")
+    say(f"{target}{f' in {output.name}' if output else ''}: {_told(contents)}")
     if dry_run:
-        print("Nothing was written or pushed.")
+        say("Nothing was written or pushed.")
     elif output is not None:
         write_contents(contents, output)
     else:
@@ -86,4 +87,4 @@ def _push(contents: Contents, about: About, *, space: str, model: str, private: 
         write_contents(contents, Path(folder))
         kind: Literal["space", "model"] = "space" if space else "model"
         address = push(Path(folder), space or model, kind=kind, about=about, private=private)
-    print(f"Published: {address}")
+    say(f"Published: {address}")

@@ -5,6 +5,7 @@ from html import escape
 import gradio as gr
 
 from medseg_demo.errors import MedsegError
+from medseg_demo.language import COOKIE, LANGUAGES
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import texts
 from medseg_demo.ui.segment.state import Work
@@ -42,8 +43,14 @@ def heading(engine: Engine, checkpoint: str | None = None) -> str:
     device = escape(text.format(device=engine.compute_name))
     return (
         f'<header class="ms-header"><h1>{escape(texts.TITLE)}</h1><p>{escape(texts.TAGLINE)}</p>'
-        f'<p class="ms-device">{device}</p>{said}</header>'
+        f'<p class="ms-device">{device}</p>{said}{_menu()}</header>'
     )
+
+
+def _menu() -> str:
+    """The languages; each is named in itself. browser/language.js makes it work."""
+    options = "".join(f'<option value="{code}" translate="no">{name}</option>' for code, name in LANGUAGES.items())
+    return f'<select class="ms-language" aria-label="Language" data-cookie="{COOKIE}">{options}</select>'
 
 
 def _note_of(engine: Engine, checkpoint: str | None) -> str:

@@ -15,6 +15,7 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Waiting
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.code import page_address
+from medseg_demo.ui.language import asked_language
 from medseg_demo.ui.session import Session, Sessions
 
 Updates = Mapping[str, object]  # by the names of parts
@@ -58,7 +59,7 @@ class Call:
     def say(self, share: float, words: str) -> None:
         """Show how far a run is; Gradio shows words with a share only."""
         if self.progress is not None:
-            self.progress(share, desc=words)
+            self.progress(share, desc=asked_language().text(words))
 
     def waiting(self, name: str) -> Waiting:
         """Shows the place in the queue of a run on what is called so."""

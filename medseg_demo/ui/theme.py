@@ -6,7 +6,9 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 STYLESHEET = Path(__file__).parent / "style.css"
-PAGE_SCRIPT = Path(__file__).parent / "browser" / "accessibility.js"  # one function, run when the page is there
+# One function each, run when the page is there.
+PAGE_SCRIPT = Path(__file__).parent / "browser" / "accessibility.js"
+LANGUAGE_SCRIPT = Path(__file__).parent / "browser" / "language.js"
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")

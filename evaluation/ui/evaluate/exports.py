@@ -21,6 +21,7 @@ from evaluation.ui.evaluate.run_folders import Opened
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
+from medseg_demo.ui.language import asked_language
 from medseg_demo.ui.session import Running
 from medseg_demo.writing.whole import write_text
 
@@ -141,6 +142,7 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, seg
     options = ReportOptions(
         (question.test_set,), question.checkpoints, question.metric, question.policy, question.order,
         methods=None if opened.methods else (), tags=tags_of(found), cluster=question.cluster,
+        language=asked_language().code,
     )  # fmt: skip
     return write_report(
         [run.path for run in opened.folders], folder / "report.html", options=options, settings=settings,

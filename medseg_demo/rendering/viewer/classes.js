@@ -22,9 +22,9 @@ function createFigures(label) {
   const node = build("span", { class: "mv-figures" }, name, share, size, dice);
   const update = (percent, text, value, isShort) => {
     name.hidden = !label;
-    share.textContent = percent;
-    size.textContent = text;
-    dice.textContent = diceText(value, isShort);
+    setText(share, percent);
+    setText(size, text);
+    setText(dice, diceText(value, isShort));
     dice.title = "Dice";
     dice.hidden = value === null;
   };

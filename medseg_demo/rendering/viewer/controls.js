@@ -134,7 +134,7 @@ function createThresholdControl(viewer) {
     const shown = state.view === "overlay" && state.mode !== "off";
     rows.forEach((row, i) => row.update(shown && viewer.seenPredictions.includes(i) && viewer.hasThreshold(i)));
     const why = shown ? whyNoThreshold(viewer) : "";
-    if (none.textContent !== why) none.textContent = why;
+    setText(none, why);
     none.hidden = !why;
     head.hidden = rows.length < 2 || rows.every((row) => row.node.hidden);
     node.hidden = none.hidden && rows.every((row) => row.node.hidden);

@@ -137,7 +137,7 @@ function createCropControl(viewer) {
     node.hidden = !slice || !offersTool(viewer, "crop") || (state.tool !== "crop" && !state.crop);
     if (node.hidden) return;
     remove.hidden = !state.crop;
-    size.textContent = state.crop ? describeBox(value, state.crop) : "Drag on the picture, or type";
+    setText(size, state.crop ? describeBox(value, state.crop) : "Drag on the picture, or type");
     for (const row of rows) row.update(state.crop || wholeBox(value));
   };
   return { node, update };

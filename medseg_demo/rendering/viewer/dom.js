@@ -1,13 +1,26 @@
 // Small builders of elements. Text always goes in as text, so a file's name can never become markup.
 
+// The page may be in another language; then it has put there what translates.
+const say = globalThis.medsegSay || ((text) => text);
+const SPOKEN = ["title", "aria-label", "aria-valuetext", "placeholder"];
+
 function build(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false) setSpoken(node, name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
+  node.append(...children.filter((child) => child !== null && child !== undefined).map(say));
   return node;
+}
+
+function setSpoken(node, name, text) {
+  node.setAttribute(name, SPOKEN.includes(name) ? say(text) : text);
+}
+
+function setText(node, text) {
+  const said = say(text);
+  if (node.textContent !== said) node.textContent = said;
 }
 
 // Letters at the end of a long name that are always seen: names of networks start alike. ui/markup.py does the same.
@@ -21,7 +34,9 @@ function setName(node, text) {
   node.title = text;
   node.classList.add("mv-middle");
   Object.assign(node.dataset, { head: text.slice(0, cut), tail: cut < 0 ? text.slice(cut) : "" });
-  node.replaceChildren(build("span", {}, text));
+  const whole = build("span");
+  whole.textContent = text;
+  node.replaceChildren(whole);
 }
 
 // The same for what holds plain text only, such as the options of a menu: so many letters at most.
@@ -83,7 +98,7 @@ function segmented(label, choices, choose) {
     group.hidden = offered.length < 2;
   };
   const rename = (value, text) => {
-    if (buttons.get(value).textContent !== text) buttons.get(value).textContent = text;
+    setText(buttons.get(value), text);
   };
   return { node: group, update, rename };
 }
@@ -97,19 +112,18 @@ function slider(label, attributes, onchange) {
   input.addEventListener("input", () => onchange(Number(input.value)));
   const update = (value, text) => {
     input.value = String(value);
-    input.setAttribute("aria-valuetext", text);
+    setSpoken(input, "aria-valuetext", text);
     input.style.setProperty("--mv-filled", `${(100 * (input.value - input.min)) / (input.max - input.min || 1)}%`);
-    shown.textContent = text;
+    setText(shown, text);
   };
   const rename = (text) => {
-    if (name.textContent === text) return;
-    name.textContent = text;
-    input.setAttribute("aria-label", text);
+    setText(name, text);
+    setSpoken(input, "aria-label", text);
   };
   // One of several sliders of the same kind: seen by the name of what it belongs to, read out with both.
   const nameAfter = (owner) => {
     setName(name, owner);
-    input.setAttribute("aria-label", `${label} of ${owner}`);
+    setSpoken(input, "aria-label", `${label} of ${owner}`);
   };
   return { node, input, update, rename, nameAfter };
 }

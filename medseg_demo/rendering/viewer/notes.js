@@ -7,7 +7,7 @@ function createReadout(viewer) {
     const { pointer } = viewer;
     const slice = pointer?.pane.slice;
     const parts = slice ? describePoint(viewer, slice, pointer.position, pointer.pane.predictions(pointer.position)) : [];
-    const hint = viewer.slice ? "Point at the image to read its values" : "";
+    const hint = viewer.slice ? say("Point at the image to read its values") : "";
     node.replaceChildren(...(parts.length ? parts.map(([name, text]) => build("span", { title: name }, text)) : [hint]));
   };
   return { node, update };
@@ -16,8 +16,8 @@ function createReadout(viewer) {
 function createNotes(viewer) {
   const node = build("p", { class: "mv-notes", role: "status" });
   const update = () => {
-    const text = viewer.slice ? describeResult(viewer).join(" ") : "";
-    if (node.textContent !== text) node.textContent = text;
+    const text = viewer.slice ? describeResult(viewer).map(say).join(" ") : "";
+    setText(node, text);
   };
   return { node, update };
 }
@@ -70,7 +70,8 @@ function createRegionControl(viewer) {
     return moved ? " (at the thresholds of the result)" : "";
   };
   const hint = ({ regions, is_volume: isVolume }) => {
-    if (regions.length) return `${regions.length === 1 ? "1 region differs" : `${regions.length} regions differ`}; N goes to the largest`;
+    if (regions.length === 1) return "1 region differs; N goes to it";
+    if (regions.length) return `${regions.length} regions differ; N goes to the largest`;
     return `N goes to the largest error${isVolume ? " in this slice" : ""}`;
   };
   const update = () => {
@@ -78,7 +79,7 @@ function createRegionControl(viewer) {
     node.hidden = !slice || !(value.regions.length || (slice.reference && slice.views[0].labels));
     if (node.hidden) return;
     const words = (state.region ? state.region.text : hint(value)) + since(viewer);
-    if (text.textContent !== words) text.textContent = words;
+    setText(text, words);
   };
   return { node, update };
 }

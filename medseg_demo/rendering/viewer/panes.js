@@ -145,7 +145,7 @@ class Pane {
     const missing = isHere ? missingChannels(this.viewer, this.slice) : `slice ${number}`;
     if (!missing) return "";
     if (host.offersSlices) return `Loading ${missing} …`;
-    return `${isHere ? missing : `Slice ${number}`} is not in this page`;
+    return isHere ? `${missing} is not in this page` : `Slice ${number} is not in this page`;
   }
 
   resize() {

@@ -67,7 +67,7 @@ function patternLegend(categories, tiles, label) {
   });
   const update = (value, plane, counts) => {
     rows.forEach(({ size }, i) => {
-      size.textContent = counts.map((found) => sizeText(value, plane, found[i + 1])).join("  |  ");
+      setText(size, counts.map((found) => sizeText(value, plane, found[i + 1])).join("  |  "));
     });
   };
   return { node, rows, update };

@@ -107,7 +107,7 @@ function createRulerList(viewer) {
     node.hidden = !slice || (state.tool !== "ruler" && !state.rulers.length);
     if (node.hidden) return;
     const words = describeMeasuring(viewer);
-    if (said.textContent !== words) said.textContent = words;
+    setText(said, words);
     clear.hidden = state.rulers.length < 2;
     const key = [value.key, state.ruler, ...state.rulers.map((one) => `${one.number} ${rulerText(value, one)}`)].join();
     if (listed === key) return;
@@ -121,7 +121,10 @@ function createRulerList(viewer) {
 
 function describeMeasuring({ value, state }) {
   const chosen = state.rulers.find(({ number }) => number === state.ruler);
-  if (state.measuring && chosen && state.tool === "ruler") return `${state.measuring === "from" ? "Start" : `End, ${rulerText(value, chosen)}`}: arrows move it, Enter fixes it`;
+  if (state.measuring && chosen && state.tool === "ruler") {
+    const end = state.measuring === "from" ? "Start" : `End, ${rulerText(value, chosen)}`;
+    return `${end}: arrows move it, Enter fixes it`;
+  }
   return state.rulers.length ? "Rulers" : "Drag on the picture to measure, or press Enter on it";
 }
 

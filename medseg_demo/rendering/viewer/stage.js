@@ -22,7 +22,7 @@ function createStage(viewer, pane) {
     const network = viewer.state.view === "model" && pane.slice.model;
     const pixel = network ? 1 : pixelSize(viewer.value, pane.plane)[1];
     const { width, text } = scaleBar(pixel, viewer.value.spacing_mm && !network ? "mm" : "px", pane.camera);
-    bar.textContent = text;
+    setText(bar, text);
     bar.style.width = `${width}px`;
   };
   const updateTitles = () => {
@@ -34,8 +34,8 @@ function createStage(viewer, pane) {
     divider.hidden = !swipes || !pane.slice;
     if (swipes) divider.style.left = `${100 * state.divider}%`;
     const names = [value?.title, first, second].filter((name, i, all) => name && all.indexOf(name) === i);
-    node.setAttribute("aria-label", value ? `${names.join(", ") || "Image"}. Press question mark for the keys.` : "No image");
-    canvas.setAttribute("aria-label", value?.alternative_text || "No image");
+    setSpoken(node, "aria-label", value ? `${names.join(", ") || "Image"}. Press question mark for the keys.` : "No image");
+    setSpoken(canvas, "aria-label", value?.alternative_text || "No image");
   };
   const update = () => {
     const { value, state } = viewer;
@@ -46,7 +46,7 @@ function createStage(viewer, pane) {
     updateTitles();
     const { orientation } = value?.planes[pane.plane] || {};
     for (const [side, letter] of letters) letter.textContent = state.view === "model" ? "" : orientation?.[side] || "";
-    message.textContent = pane.message;
+    setText(message, pane.message);
     message.hidden = !pane.message;
     legend.update();
     updateScale();

@@ -72,7 +72,7 @@ function createToolbar(viewer) {
       button.hidden = !offersTool(viewer, tool);
     }
     percent.hidden = !viewer.slice;
-    percent.textContent = `${Math.round((100 * viewer.camera.scale) / (value?.planes[state.plane].reduction || 1))} %`;
+    setText(percent, `${Math.round((100 * viewer.camera.scale) / (value?.planes[state.plane].reduction || 1))} %`);
   };
   return { node, update };
 }

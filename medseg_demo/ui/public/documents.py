@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from medseg_demo.ui.language import spoken_by
 
 DOCUMENTS = re.compile(r"/|/config/?|/gradio_api/info/?")
 KEPT = 16  # answers, since they name the host that was asked for
@@ -54,7 +57,8 @@ class Documents:
         else:
             query = scope["query_string"] if scope["path"].startswith("/gradio_api") else b""
             names = ("host", "x-forwarded-host", "x-forwarded-proto")
-            answer = await self._once((scope["path"], query, *map(headers.get, names)), scope, receive)
+            spoken = spoken_by(HTTPConnection(scope)).code
+            answer = await self._once((scope["path"], query, spoken, *map(headers.get, names)), scope, receive)
         await _sent(answer, send, is_packed="gzip" in headers.get("accept-encoding", ""))
 
     async def _once(self, key: tuple[object, ...], scope: Scope, receive: Receive) -> Answer:
@@ -96,7 +100,7 @@ def _is_for_all(scope: Scope) -> bool:
 async def _sent(answer: Answer, send: Send, *, is_packed: bool) -> None:
     start = {**answer.start, "headers": list(answer.start["headers"])}
     headers = MutableHeaders(scope=start)
-    headers.add_vary_header("Accept-Encoding")
+    headers.add_vary_header("Accept-Encoding, Accept-Language, Cookie")
     body = answer.body
     if is_packed and answer.packed and "content-encoding" not in headers:
         body = answer.packed

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from medseg_demo.ui.language import AskedLanguage, spoken_by
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.bodies import watched, watched_event
 from medseg_demo.ui.public.documents import DOCUMENTS, Documents
@@ -53,7 +54,7 @@ ANSWERS = {
 def edge_options() -> dict[str, Any]:
     """What ``launch`` is told as ``app_kwargs``."""
     return {
-        "middleware": [Middleware(Edge)],
+        "middleware": [Middleware(Edge), Middleware(AskedLanguage)],
         "routes": [Route(UPLOAD, take_upload, methods=["POST"])],
         "lifespan": _sweeping,
     }
@@ -82,7 +83,7 @@ class Edge:
         try:
             _check(request, page, gate)
         except Refused as refused:
-            await _words(refused, as_json=path != UPLOAD)(scope, receive, send)
+            await _words(refused, request, as_json=path != UPLOAD)(scope, receive, send)
             return
         if page.asks_hub and path == "/" and hub_user(request) is None:
             await hub_page()(scope, receive, send)
@@ -148,12 +149,13 @@ def _is_secure(request: Request) -> bool:
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", "").split(",")[0].strip())
 
 
-def _words(refused: Refused, *, as_json: bool) -> Response:
+def _words(refused: Refused, request: Request, *, as_json: bool) -> Response:
     """The answer to what was refused; Gradio's page shows ``detail``, or what an upload says."""
     headers = {"Retry-After": str(refused.seconds)} if refused.seconds is not None else {}
+    words = spoken_by(request).text(refused.words)
     if as_json:
-        return JSONResponse({"detail": refused.words}, refused.status, headers)
-    return PlainTextResponse(refused.words, refused.status, headers)
+        return JSONResponse({"detail": words}, refused.status, headers)
+    return PlainTextResponse(words, refused.status, headers)
 
 
 async def take_upload(request: Request) -> Response:
@@ -165,7 +167,7 @@ async def take_upload(request: Request) -> Response:
     try:
         return JSONResponse(await _uploaded(request))
     except Refused as refused:
-        return _words(refused, as_json=False)
+        return _words(refused, request, as_json=False)
 
 
 async def _uploaded(request: Request) -> list[str]:

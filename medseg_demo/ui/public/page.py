@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
+from medseg_demo.ui.language import SpokenPage, spoken_by
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.hosts import Hosts
 from medseg_demo.ui.public.uploads import Often, Upload, Uploads
@@ -76,7 +77,7 @@ class Gate:
         self.uploads.sweep(self.sessions.busy)
 
 
-class Page(gr.Blocks):
+class Page(SpokenPage):
     """Gradio's page behind a gate.
 
     Every way to an event of Gradio's (the queue, ``/call``, ``/run``, ``/api``) ends in ``process_api``, before files
@@ -132,7 +133,7 @@ class Page(gr.Blocks):
                     getattr(event, "_data", None),
                 )  # fmt: skip
             except OptionError as error:
-                raise gr.Error(str(error), print_exception=False) from None
+                raise gr.Error(spoken_by(request).text(str(error)), print_exception=False) from None
         return await super().process_api(block_fn, inputs, *args, **named)
 
 

@@ -1,6 +1,5 @@
 """Tools for agents: what they say of themselves, and `segment` through a real client of MCP."""
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from own_loop import run_alone
 from PIL import Image
 
 from evaluation.ui import agents
@@ -56,7 +56,7 @@ def test_a_file_that_is_not_there_is_said_without_its_folders(tmp_path):
 
 @needs_mcp
 def test_every_tool_and_every_parameter_is_described(settings):
-    tools = asyncio.run(agents.make_server(Engine(settings)).list_tools())
+    tools = run_alone(agents.make_server(Engine(settings)).list_tools())
     assert [tool.name for tool in tools] == ["checkpoints", "segment", "compare", "evaluate"]
     for tool in tools:
         assert len(tool.description or "") > 100
@@ -95,7 +95,7 @@ async def _talk(folder: Path, picture: Path) -> dict:
 @needs_mcp
 def test_segment_through_a_real_client(tmp_path, picture):
     shutil.copytree(ROOT / "checkpoints" / "lungs-unet-tiny", tmp_path / "checkpoints" / "lungs-unet-tiny")
-    heard = asyncio.run(_talk(tmp_path, picture))
+    heard = run_alone(_talk(tmp_path, picture))
     assert heard["name"] == "medseg-demo"
     assert "segment" in heard["tools"]
     assert "lungs-unet-tiny" in heard["checkpoints"].content[0].text

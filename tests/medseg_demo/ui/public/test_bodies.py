@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from own_loop import run_alone
 
 from medseg_demo.ui.public.bodies import watched
 from medseg_demo.ui.public.uploads import Refused
@@ -28,7 +29,7 @@ def receive(chunks: list[bytes], *, seconds: float = 0.0, most: int = 10**9) -> 
             got, more = got + message["body"], message["more_body"]
         return got
 
-    return asyncio.run(read())
+    return run_alone(read())
 
 
 def test_a_body_comes_as_it_is():
@@ -56,7 +57,7 @@ def test_a_body_that_stands_still_is_refused():
         return {}
 
     with pytest.raises(Refused, match="a second"):
-        asyncio.run(watched(never, 10, "", idle_s=0.01)())
+        run_alone(watched(never, 10, "", idle_s=0.01)())
 
 
 def test_what_comes_after_the_body_may_take_its_time():
@@ -71,4 +72,4 @@ def test_what_comes_after_the_body_may_take_its_time():
         await watch()
         return (await watch())["type"]
 
-    assert asyncio.run(read()) == "http.disconnect"
+    assert run_alone(read()) == "http.disconnect"

@@ -34,10 +34,10 @@ def test_a_short_password_is_refused_without_being_told(tmp_path, password):
     ("info", "user"),
     [
         ({}, None),
-        ({"oauth_info": {"expires_at": time.time() + 60, "userinfo": {"preferred_username": "anna"}}}, "anna"),
+        ({"oauth_info": {"expires_at": time.time() + 10**6, "userinfo": {"preferred_username": "anna"}}}, "anna"),
         ({"oauth_info": {"expires_at": time.time() - 60, "userinfo": {"preferred_username": "anna"}}}, None),
         ({"oauth_info": {"userinfo": {"preferred_username": "anna"}}}, None),
-        ({"oauth_info": {"expires_at": time.time() + 60, "userinfo": {}}}, None),
+        ({"oauth_info": {"expires_at": time.time() + 10**6, "userinfo": {}}}, None),
     ],
 )
 def test_a_login_of_the_hub_holds_until_it_expires(info, user):

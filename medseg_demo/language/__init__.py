@@ -1,0 +1,218 @@
+"""The languages of what people read: English as the code says it, and tables from it into others.
+
+A sentence is made in English wherever it arises: in an error of a worker, in a stored log, in a panel of the page. It
+is translated where it leaves, on the page, in a report, on the command line. A table's keys are templates in which
+``{1}`` or ``{name}`` stands for whatever a sentence is filled with; ``sentences.py`` finds them in the code. So neither
+threads, processes nor files know of languages, and what was stored yesterday can be read in another one today.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from functools import cache, cached_property, lru_cache
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+COOKIE = "medseg-language"
+
+_LONGEST = 4000  # letters of a text that can be a sentence; longer ones are data
+_DEEPEST = 6  # sentences within sentences
+_PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+# What a placeholder stands for: any text where the template has so many letters of its own, or begins as a sentence
+# does; else figures, the s of a plural, or one word.
+_ANYTHING, _LITTLE = r".*?", r"(?:[\d.,:%×∞–−+\-\s/]{0,40}|\S{0,60})"
+_MANY_LETTERS = 12
+_FIGURE_TEXTS = {"text", "name", "hovertemplate", "title", "texttemplate", "ticktext"}
+_FIGURE_DATA = {"x", "y", "z", "customdata"}
+_JOINTS = ("\n", "; ", ": ", " · ", ", ")
+_COUNTED = re.compile(r"([\d\u202f.,]+) ([a-z].*)")
+_IN_BRACKETS = re.compile(r"(.+?) \(([^()]*)\)")
+_FULL_STOP = re.compile(r"(?<=[.?!])\s+")
+# Elements whose text is data or code, whole tags, and texts between them.
+_PIECES = re.compile(
+    r"(<(script|style|code|pre|textarea)\b.*?</\2\s*>|<(\w+)\b[^<>]*\btranslate=\"no\"[^<>]*>[^<]*|<[^<>]*>)|([^<]+)",
+    re.DOTALL,
+)
+_ATTRIBUTES = re.compile(r'\b(title|aria-label|placeholder|alt|data-words)="([^"]+)"')
+
+
+class Language:
+    """Translates what leaves in one language.
+
+    Args:
+        code: Of LANGUAGES.
+        table: From templates in English to templates in this language, with the same placeholders; empty for English.
+    """
+
+    def __init__(self, code: str, table: Mapping[str, str]) -> None:
+        self.code = code
+        self._table = {template: said for template, said in table.items() if said}
+        self._by_word: dict[str, list[tuple[int, re.Pattern[str], str]]] = {}
+        for template, said in self._table.items():
+            self._add(template, said)
+        self.text = lru_cache(maxsize=50_000)(self._text)
+
+    def html(self, markup: str) -> str:
+        """Markup with its texts, titles and labels translated; code, scripts and ``translate="no"`` stay."""
+        return _PIECES.sub(self._piece, markup) if self._table else markup
+
+    def figure(self, figure: str) -> str:
+        """A Plotly figure as JSON, with its words translated."""
+        if not self._table:
+            return figure
+        return json.dumps(self._in_figure(json.loads(figure)), ensure_ascii=False, separators=(",", ":"))
+
+    def page(self, page: str) -> str:
+        """A whole page of our own, whose viewers speak the language, too."""
+        if not self._table:
+            return page
+        named = self.html(page).replace('<html lang="en">', f'<html lang="{self.tag}">', 1)
+        return named.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n<script>{self.script}</script>', 1)
+
+    @property
+    def tag(self) -> str:
+        """Its name for browsers."""
+        return {"zh": "zh-CN"}.get(self.code, self.code)
+
+    @cached_property
+    def script(self) -> str:
+        """A statement for browsers that lets the viewer and the page's scripts speak this language."""
+        return self.script_with(table(self.code, ".js") if self._table else {})
+
+    def script_with(self, words: Mapping[str, str]) -> str:
+        """Likewise, of a table of its own."""
+        say = (Path(__file__).parent / "say.js").read_text(encoding="utf-8")
+        return f"globalThis.medsegSay = ({say})({json.dumps(words, ensure_ascii=False)})".replace("</", "<\\/")
+
+    def _text(self, text: str) -> str:
+        return self._said(text, _DEEPEST) if self._table and len(text) <= _LONGEST else text
+
+    def _said(self, text: str, depth: int) -> str:
+        bare = text.strip()
+        if not bare or depth == 0 or not _WORD.search(bare):
+            return text
+        for form in (bare, bare[0].lower() + bare[1:], bare.removesuffix(".")):  # as it begins or ends elsewhere
+            if said := self._table.get(form) or self._filled(form, depth):
+                return text.replace(bare, said + ("。" if form != bare and form == bare[:-1] else ""), 1)
+        said = self._parts(bare, depth)
+        return text if said is None else text.replace(bare, said, 1)
+
+    def _filled(self, text: str, depth: int) -> str | None:
+        """The template with the most letters of its own that fits."""
+        words = {"", *_WORD.findall(text)}
+        candidates = [one for word in words for one in self._by_word.get(word, ())]
+        for _, pattern, said in sorted(candidates, key=lambda one: -one[0]):
+            if found := pattern.fullmatch(text):
+                return self._fill(said, found.groupdict(), depth - 1)
+        return None
+
+    def _fill(self, said: str, values: Mapping[str, str], depth: int) -> str:
+        return _PLACEHOLDER.sub(lambda place: self._said(values[f"_{place[1]}"], depth), said)
+
+    def _parts(self, text: str, depth: int) -> str | None:
+        """A text of several sentences, or of a name and a sentence, part by part."""
+        sentences = _FULL_STOP.split(text)
+        if len(sentences) > 1:
+            return self._sentences(sentences, depth)
+        for joint in _JOINTS:
+            parts = text.split(joint)
+            if len(parts) > 1:
+                said = [self._said(part, depth - 1) for part in parts]
+                return joint.join(said) if said != parts else None
+        if (found := _COUNTED.fullmatch(text)) and (what := self._said(found[2], depth - 1)) != found[2]:
+            return f"{found[1]} {what}"
+        if (found := _IN_BRACKETS.fullmatch(text)) and (what := self._said(found[1], depth - 1)) != found[1]:
+            return f"{what}（{self._said(found[2], depth - 1)}）"
+        return None
+
+    def _sentences(self, sentences: list[str], depth: int) -> str | None:
+        """Sentences, of which a template may hold several: as many at once as one does."""
+        said, start = [], 0
+        while start < len(sentences):
+            for end in range(len(sentences), start, -1):
+                text = " ".join(sentences[start:end])
+                found = self._table.get(text) or (self._filled(text, depth) if end - start < len(sentences) else None)
+                if found or end == start + 1:
+                    said.append(found or self._said(text, depth - 1))
+                    start = end
+                    break
+        return _together(said) if said != sentences else None
+
+    def _in_figure(self, part: Any, name: str = "") -> Any:
+        if isinstance(part, dict):
+            return {key: self._in_figure(value, key) for key, value in part.items()}
+        if isinstance(part, list) and name not in _FIGURE_DATA:
+            return [self._in_figure(value, name) for value in part]
+        return self.html(part) if isinstance(part, str) and name in _FIGURE_TEXTS else part
+
+    def _piece(self, piece: re.Match[str]) -> str:
+        tag, text = piece[1], piece[4]
+        if text is not None:
+            plain = unescape(text)
+            said = self.text(plain)
+            return text if said == plain else escape(said, quote=False)
+        if piece[2]:
+            return tag
+        return _ATTRIBUTES.sub(lambda one: f'{one[1]}="{escape(self.text(unescape(one[2])))}"', tag)
+
+    def _add(self, template: str, said: str) -> None:
+        """Index a template by the longest of its whole words, which every text that fits it holds."""
+        names = _PLACEHOLDER.findall(template)
+        letters = sum(map(len, _WORD.findall(_PLACEHOLDER.sub(" ", template))))
+        if not names or not letters:
+            return
+        anything = _ANYTHING if letters >= _MANY_LETTERS or template[0].isupper() else _LITTLE
+        pieces, seen = [], set()
+        for part in re.split(r"(\{\w+[^{}]*\})", template):
+            if place := _PLACEHOLDER.fullmatch(part):
+                pieces.append(f"(?P=_{place[1]})" if place[1] in seen else f"(?P<_{place[1]}>{anything})")
+                seen.add(place[1])
+            else:
+                pieces.append(re.escape(part))
+        pattern = re.compile("".join(pieces), re.DOTALL)
+        whole = _WORD.findall(re.sub(r"\w*\{\w+[^{}]*\}\w*", " ", template))
+        self._by_word.setdefault(max(whole, key=len, default=""), []).append((letters, pattern, said))
+
+
+def _together(sentences: list[str]) -> str:
+    """Sentences in a row; after a full stop that is as wide as a letter no space stands."""
+    return "".join(one if one.endswith(("。", "！", "？")) else f"{one} " for one in sentences).rstrip()
+
+
+@cache
+def language(code: str) -> Language:
+    """The language called so; English for one that is not there."""
+    if code == "en" or code not in LANGUAGES:
+        return Language("en", {})
+    return Language(code, table(code, ".py") | table(code, ".js"))
+
+
+def table(code: str, suffix: str) -> dict[str, str]:
+    """The table of what modules (.py) or the browser's scripts (.js) say.
+
+    An empty text says that a template is not for people, or stays as it is.
+    """
+    name = {".py": f"{code}.json", ".js": f"{code}.scripts.json"}[suffix]
+    return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def preferred(accepted: str, chosen: str = "") -> Language:
+    """The language of a visitor.
+
+    Args:
+        accepted: The Accept-Language header, such as ``zh-CN,zh;q=0.9,en;q=0.8``; the order is taken as the wish.
+        chosen: What the visitor chose in the menu, if anything.
+    """
+    wishes = [chosen, *(part.split(";")[0].strip() for part in accepted[:500].split(","))]
+    codes = [wish.lower().partition("-")[0] for wish in wishes]
+    return language(next((code for code in codes if code in LANGUAGES), "en"))
+
+
+def of_terminal() -> Language:
+    """The language of the command line: what LC_ALL, LC_MESSAGES or LANG names, in this order."""
+    named = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "en")
+    return language(named.partition("_")[0].partition(".")[0].lower())
