@@ -92,6 +92,9 @@ def _said_in(spoken: Language, send: Send) -> Send:
         if message["type"] == "http.response.start":
             head.append(message)
             return
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
         body.extend(message.get("body", b""))
         if not message.get("more_body"):
             tag = spoken.tag
