@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from evaluation.metrics.table import METRICS
 from evaluation.plots.style import INKS, Theme, colour, positions, symbol
+from evaluation.results.answers import worst_first
 from evaluation.results.words import metric_title, number
 from evaluation.statistics import Policy, failed_rows, metric_values
 
@@ -94,10 +95,9 @@ class Scores:
         if len(kept) > MOST_SPECIAL:
             kept = random.choice(kept, MOST_SPECIAL, replace=False)
         room = min(len(plain), MOST_POINTS - len(kept))
-        worst = plain[np.argsort(self._goodness[plain], kind="stable")[: min(room, WORST_KEPT)]]
-        others = np.setdiff1d(plain, worst, assume_unique=True)
-        sample = random.choice(others, room - len(worst), replace=False)
-        return np.sort(np.concatenate([kept, worst, sample]))
+        worst = worst_first(-self._goodness[plain], most=min(room, WORST_KEPT))
+        sample = random.choice(np.delete(plain, worst), room - len(worst), replace=False)
+        return np.sort(np.concatenate([kept, plain[worst], sample]))
 
     @property
     def _goodness(self) -> np.ndarray:

@@ -20,7 +20,8 @@ FEWEST_RESAMPLES = 200
 MOST_DRAWS = 4_000_000
 MOST_SORTED = 1_000_000
 SEED = 20210127
-CHUNK = 500_000
+CHUNK = 500_000  # draws at once
+BLOCK = 2_000_000  # counts at once
 SINGLE_FROM = 5_000
 EXACT_IN_SINGLE = 2**22  # sums of draws stay whole numbers in single precision
 NEAR = 5  # eight and more standard deviations of a median of single units, in square roots of their number
@@ -36,7 +37,7 @@ def draw_counts(units: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
 
     The same arguments give the same resamples.
     """
-    block = max(1, CHUNK // units)
+    block = max(1, BLOCK // units)
     drawn = _drawn(units, resamples, seed)
     return (drawn[start : start + block] for start in range(0, resamples, block))
 
@@ -228,7 +229,9 @@ def _accelerations(jackknife: np.ndarray) -> np.ndarray:
     means = values.sum(axis=1) / np.maximum(1, known.sum(axis=1))
     deviations = np.where(known, means[:, np.newaxis] - values, 0.0)
     spread = (deviations**2).sum(axis=1)
-    return np.divide((deviations**3).sum(axis=1), 6 * spread**1.5, out=np.zeros(len(spread)), where=spread > 0)
+    return np.divide(
+        (deviations * deviations**2).sum(axis=1), 6 * spread**1.5, out=np.zeros(len(spread)), where=spread > 0
+    )
 
 
 def quantile(values: np.ndarray, shares: float | np.ndarray) -> np.ndarray:
