@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from evaluation import plots
 from evaluation.plots import Theme
 from evaluation.results import tables
-from evaluation.results.answers import Answer, group_gaps_of, no_groups
+from evaluation.results.answers import GROUP, Answer, group_gaps_of, no_groups
 from evaluation.results.words import gap_sentence
 from evaluation.statistics import strata_apart, stratum_columns, summarise_by
 from medseg_demo.errors import OptionError
@@ -199,7 +199,7 @@ def gap_lines(found: Answer, column: str = "") -> list[str]:
 
 def _column(found: Answer, wanted: str) -> str:
     """The column to group by: the one that is wanted, else the first that divides the cases."""
-    columns = stratum_columns(found.table, found.metadata)
+    columns = sorted(stratum_columns(found.table, found.metadata), key=lambda name: name == GROUP)  # patients come last
     if wanted in found.metadata and wanted not in columns:
         same = found.table[wanted].nunique() < 2
         raise OptionError(no_groups(found, wanted) if same else NO_GROUPS.format(column=wanted))

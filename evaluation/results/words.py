@@ -198,7 +198,7 @@ def turning_sentence(ranking: Ranking) -> str:
 def gap_sentence(gap: GroupGap, *, unit: str = "") -> str:
     """How far apart a method's groups of cases are, with the test and its name."""
     if not gap.highest or gap.highest == gap.lowest:
-        return f"{gap.checkpoint}: there is only one group with values in {gap.column}."
+        return f"{gap.checkpoint}: no two groups with different values in {gap.column}."
     apart = f"{number(gap.gap)}{f' {unit}' if unit else ''} between {gap.lowest} (lowest) and {gap.highest} (highest)"
     if math.isnan(gap.p):
         return (

@@ -47,6 +47,7 @@ def delete(engine: Engine, board: Board, key: str | None, asked: Asked, *, busy:
         return _refused()
     if busy:
         return {"status": markup.panel("warning", texts.ERROR_TITLE, [texts.STOP_FIRST])}
+    name = folder.label  # which its files tell
     shutil.rmtree(folder.path, ignore_errors=True)
     left = tuple(one for one in (board.opened.folders if board.opened else ()) if one.key != folder.key)
     left = left or views.first_runs(engine.settings, board.visitor)
@@ -54,7 +55,7 @@ def delete(engine: Engine, board: Board, key: str | None, asked: Asked, *, busy:
     return shown | {
         **views.run_updates(engine, board, left),
         "own_name": gr.update(value=""),
-        "status": markup.panel("good", texts.DONE_TITLE, [texts.DELETED.format(name=folder.label)]),
+        "status": markup.panel("good", texts.DONE_TITLE, [texts.DELETED.format(name=name)]),
     }
 
 

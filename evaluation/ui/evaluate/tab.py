@@ -165,7 +165,7 @@ class EvaluateTab(Tab):
         self.on(cases.sort, sort, "board", outputs=outputs, **QUICK)
         self.on(cases.turn_page, turn, "board", outputs=outputs, **QUICK)
         self.on(
-            self.parts["filter"].input,
+            self.parts["filter"].change,  # also of what is pasted or deleted, which is no input to Gradio
             keep,
             "board",
             "filter",
@@ -203,7 +203,8 @@ class EvaluateTab(Tab):
         for name in ("case_head", "viewer"):
             self.on(self.parts[name].navigate, open_neighbour, "board", "shown", **options)
         self.on(self.parts["case_head"].close, close, "board", **QUICK)
-        self.on(self.parts["tags"].input, tag, "board", "tags", outputs=("board", "tags", "cases"), **QUICK)
+        # A word of one's own that Enter adds is a change, and no input, to Gradio.
+        self.on(self.parts["tags"].change, tag, "board", "tags", outputs=("board", "tags", "cases"), **QUICK)
         self.on(self.parts["viewer"].change_slice, send_slices, "shown", outputs=("viewer",), **QUICK)
 
     def _on_figure(self) -> None:

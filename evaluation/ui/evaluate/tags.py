@@ -30,9 +30,11 @@ def kept_tags(folders: Iterable[RunFolder]) -> Tags:
 
 
 def tag(board: Board, words: list[str]) -> Updates:
-    """Give the case that is open these tags, in place of those that it had."""
+    """Give the case that is open these tags, in place of those that it had; nothing where it has just these."""
     opened, case = board.opened, board.case
     if board.answer is None or opened is None or case is None:
+        return {}
+    if words_in(words or ()) == board.tags.get((case.test_set, case.case_id), ()):
         return {}
     tags = {**board.tags, (case.test_set, case.case_id): words_in(words or ())}
     board = replace(board.with_answer(with_tags(board.answer, tags)), tags=tags)

@@ -178,7 +178,7 @@ def listing(board: Board) -> Updates:
 
 def _group_columns(rows: pd.DataFrame, metadata: Sequence[str]) -> list[str]:
     """The columns that divide the cases, then those that are the same for all, of which a choice says so."""
-    dividing = stratum_columns(rows, metadata)
+    dividing = sorted(stratum_columns(rows, metadata), key=lambda name: name == GROUP)  # patients come last
     cases = rows.drop_duplicates("case_id")
     return [*dividing, *(name for name in metadata if name not in dividing and cases[name].nunique() < 2)]
 

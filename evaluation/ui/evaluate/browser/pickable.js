@@ -25,6 +25,10 @@ element.addEventListener("click", (event) => {
 function lead(drawer) {
   const keys = { j: { step: 1 }, k: { step: -1 } };
   drawer.onkeydown = (event) => {
+    if (event.key === "Escape" && event.target.closest("#ev-tags")) {
+      element.querySelector("[data-close]").focus();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
     if (event.key === "Escape") close();
     else if (event.key.toLowerCase() === "t") {

@@ -58,7 +58,9 @@ def test_a_run_is_called_as_its_owner_wants_and_its_date_is_told(engine, setting
 
 
 def test_a_deleted_run_is_gone_and_the_reference_runs_are_back(engine, settings, own):
+    label = next(one.label for one in list_runs(settings, VISITOR) if one.key == KEY)
     found = own_runs.delete(engine, own["board"], KEY, Asked())
+    assert f"{label} is deleted" in found["status"]
     assert found["runs"]["value"] == ["reference/lungs"]
     assert found["board"].opened.folders[0].kind == "reference"
     assert [one.kind for one in list_runs(settings, VISITOR)] == ["reference", "earlier"]

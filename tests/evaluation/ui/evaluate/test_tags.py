@@ -40,6 +40,10 @@ def test_a_tagged_case_is_found_by_any_of_its_words(tagged):
     assert "hard, left lung" in tagged["cases"]
 
 
+def test_the_words_that_the_case_has_change_nothing(tagged):
+    assert tag(tagged["board"], ["hard", "left lung"]) == {}
+
+
 def test_the_drawer_offers_the_words_of_other_cases(engine, tagged):
     assert tagged["tags"]["value"] == ["hard", "left lung"]
     other = open_picked(engine, tagged["board"], ["lungs", "two", "case_002", ""], None)["tags"]
