@@ -101,7 +101,7 @@ def _said_in(spoken: Language, send: Send) -> Send:
             named = f'<script>for (const [name, value] of [["language", "{tag}"], ["languages", ["{tag}"]]]) '
             named += "Object.defineProperty(navigator, name, { get: () => value });</script>"
             page = bytes(body).replace(b"<head>", b"<head>" + named.encode(), 1)
-            page = re.sub(rb'<html([^>]*) lang="en"', rb'<html\1 lang="' + tag.encode() + b'"', page, count=1)
+            page = re.sub(rb'(<html[^>]*?\slang=)"en"', rb'\1"' + tag.encode() + b'"', page, count=1)
             headers = [(name, value) for name, value in head[0]["headers"] if name != b"content-length"]
             await send({**head[0], "headers": [*headers, (b"content-length", str(len(page)).encode())]})
             await send({"type": "http.response.body", "body": page})
