@@ -94,7 +94,7 @@ def _unseen(node: ast.AST) -> Iterator[ast.AST]:
                 yield from ast.walk(value.format_spec)
     elif isinstance(node, ast.Call):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if name in _UNSEEN:
+        if name in _UNSEEN or getattr(getattr(node.func, "value", None), "id", "") == "logger":
             for argument in node.args:
                 yield from ast.walk(argument)
 
