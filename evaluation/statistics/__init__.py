@@ -6,10 +6,9 @@ from evaluation.statistics.pairs import PairComparison, compare_matrix, compare_
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
 from evaluation.statistics.published import CORRELATION, Published, read_published, turned_from_published
 from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints, rank_matrix
-from evaluation.statistics.resampling import bca_interval
 from evaluation.statistics.signed_rank import holm, signed_rank_p
 from evaluation.statistics.strata import GroupGap, banded, group_gaps, strata_apart, stratum_columns, summarise_by
-from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects, summarise, to_frame
+from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects, summarise
 
 __all__ = [
     "AS_MEASURED",
@@ -28,7 +27,6 @@ __all__ = [
     "ScoreMatrix",
     "Summary",
     "banded",
-    "bca_interval",
     "better",
     "both_empty",
     "compare_matrix",
@@ -50,6 +48,5 @@ __all__ = [
     "stratum_columns",
     "summarise",
     "summarise_by",
-    "to_frame",
     "turned_from_published",
 ]

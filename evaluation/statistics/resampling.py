@@ -190,28 +190,21 @@ def _order_interval(values: np.ndarray) -> tuple[float, float]:
     return (float(ordered[rank - 1]), float(ordered[n - rank])) if rank else (np.nan, np.nan)
 
 
-def bca_interval(
-    replicates: np.ndarray, estimate: float, jackknife: np.ndarray, *, level: float = 0.95
-) -> tuple[float, float]:
-    """The bias-corrected and accelerated bootstrap interval.
-
-    Args:
-        replicates: The statistic of each resample; NaN (an empty resample) is left out.
-        estimate: The statistic of the sample.
-        jackknife: The statistic with each unit left out. Where one is not finite the acceleration is taken as 0.
-        level: The interval's coverage.
-
-    Returns:
-        (low, high); NaN where there are fewer than two units or no replicate.
-    """
-    low, high = bca_intervals(replicates[np.newaxis], np.array([estimate]), jackknife[np.newaxis], level=level)[0]
-    return float(low), float(high)
-
-
 def bca_intervals(
     replicates: np.ndarray, estimates: np.ndarray, jackknife: np.ndarray, *, level: float = 0.95
 ) -> np.ndarray:
-    """`bca_interval` of many statistics, one a row; (rows, 2). Units that tell a statistic nothing are NaN, too."""
+    """The bias-corrected and accelerated bootstrap intervals of many statistics.
+
+    Args:
+        replicates: The statistics of each resample, (statistics, resamples); NaN (an empty resample) is left out.
+        estimates: Those of the sample, (statistics,).
+        jackknife: Those with each unit left out, (statistics, units); NaN where a unit tells a statistic nothing.
+            Where one is infinite the acceleration is taken as 0.
+        level: The intervals' coverage.
+
+    Returns:
+        (statistics, 2); NaN where there are fewer than two units or no replicate.
+    """
     number = np.count_nonzero(~np.isnan(replicates), axis=1)
     usable = (np.count_nonzero(~np.isnan(jackknife), axis=1) >= 2) & (number > 0) & ~np.isnan(estimates)
     with np.errstate(divide="ignore", invalid="ignore"):

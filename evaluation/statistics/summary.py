@@ -1,7 +1,7 @@
 """Summaries of one metric over any grouping of the table's rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from evaluation.statistics.grouping import Groups, Order, Rows, Totals, group_ro
 from evaluation.statistics.policy import AS_MEASURED, EmptyPolicy, Policy
 from evaluation.statistics.resampling import (
     SEED,
-    bca_interval,
+    bca_intervals,
     jackknife_means,
     means,
     median_interval,
@@ -117,13 +117,6 @@ def summarise(
     )
 
 
-def to_frame(summaries: Sequence[Summary], *, by: Sequence[str] = DEFAULT_GROUPING) -> pd.DataFrame:
-    """Summaries as a table, the grouping columns first."""
-    records = [dict(zip(by, summary.group, strict=True)) | asdict(summary) for summary in summaries]
-    columns = [*by, *(name for name in Summary.__dataclass_fields__ if name != "group")]
-    return pd.DataFrame(records, columns=columns)
-
-
 def policy_effects(
     table: pd.DataFrame | Groups,
     metric: str,
@@ -169,11 +162,11 @@ def _mean_intervals(totals: list[Totals], resamples: int, seed: int) -> list[tup
         sums = np.stack([totals[position].sums for position in positions], axis=1)
         counts = np.stack([totals[position].counts for position in positions], axis=1)
         replicates = resampled_means(sums, counts, resamples=number, seed=seed)
-        left_out = jackknife_means(sums, counts)
+        left_out = np.where(counts.any(axis=2), jackknife_means(sums, counts), np.nan)
         estimates = means(sums.sum(axis=0), counts.sum(axis=0))
-        for column, position in enumerate(positions):
-            informed = counts[:, column].any(axis=1)
-            bounds[position] = bca_interval(replicates[:, column], estimates[column], left_out[informed, column])
+        found = bca_intervals(np.ascontiguousarray(replicates.T), estimates, np.ascontiguousarray(left_out.T))
+        for position, (low, high) in zip(positions, found.tolist(), strict=True):
+            bounds[position] = low, high
     return bounds
 
 

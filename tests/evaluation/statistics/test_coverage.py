@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics.resampling import bca_interval, jackknife_means, median_interval, resampled_means
+from evaluation.statistics.resampling import bca_intervals, jackknife_means, median_interval, resampled_means
 
 SAMPLES = 600
 # Scores of a good method are skewed to the left, those of a very good one more, distances to the right.
@@ -25,7 +25,9 @@ def covered_by_mean(distribution, n: int) -> float:
     for seed, sample in enumerate(values):
         sums, counts = sample.reshape(n, 1, 1), np.ones((n, 1, 1))
         replicates = resampled_means(sums, counts, resamples=1000, seed=seed)[:, 0]
-        low, high = bca_interval(replicates, sample.mean(), jackknife_means(sums, counts)[:, 0])
+        low, high = bca_intervals(replicates[np.newaxis], sample.mean(keepdims=True), jackknife_means(sums, counts).T)[
+            0
+        ]
         held += low <= distribution.mean() <= high
     return held / SAMPLES
 

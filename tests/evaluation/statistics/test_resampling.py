@@ -4,7 +4,7 @@ from scipy import stats
 
 from evaluation.statistics.resampling import (
     ResampledMedians,
-    bca_interval,
+    bca_intervals,
     draw_counts,
     jackknife_means,
     means,
@@ -15,6 +15,10 @@ from evaluation.statistics.resampling import (
 )
 
 VALUES = np.array([0.91, 0.42, 0.88, 0.95, 0.13, 0.77, 0.86, 0.93, 0.69, 0.90])
+
+
+def bca_interval(replicates, estimate, jackknife):
+    return tuple(bca_intervals(replicates[np.newaxis], np.array([estimate]), jackknife[np.newaxis])[0])
 
 
 def left_out(statistic, values):

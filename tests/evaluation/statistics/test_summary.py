@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics import Policy, policy_effects, summarise, to_frame
+from evaluation.statistics import Policy, policy_effects, summarise
 
 NA, MISS = math.nan, math.inf
 BY_CHECKPOINT = ("checkpoint",)
@@ -107,13 +107,6 @@ def test_misses_in_one_of_several_classes(table_of):
 
 def test_the_same_numbers_come_out_again(simulated):
     assert summarise(simulated(), "dice") == summarise(simulated(), "dice")
-
-
-def test_frame_has_a_row_a_group(simulated):
-    table = simulated(checkpoints=3, classes=2)
-    frame = to_frame(summarise(table, "dice"))
-    assert list(frame.columns[:4]) == ["test_set", "checkpoint", "class_name", "cases"]
-    assert len(frame) == 6
 
 
 def test_policies_show_what_they_move(table_of):
