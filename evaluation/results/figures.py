@@ -22,6 +22,8 @@ NO_GROUPS = "The column {column!r} does not divide the cases into groups."
 
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
+CROWDED, MOST_NAMES = ("heat_map", "stability", "significance"), 16  # plots with names beside each other, and how many
+PLACES = "columns are numbered by the place on the leaderboard"
 LEGEND_LINE, LEGEND_COLUMNS = 22, 3  # px; names beside each other
 HEAD, TAIL = 10, 18  # characters of a long name
 
@@ -73,7 +75,9 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
                 drawn.layout.title.subtitle.text = f"{note} · {more}"
             if drawn.layout.showlegend is not False:  # its lines must not take the plot's own room
                 drawn.layout.height += LEGEND_LINE * (min(len(found.standings), MOST_DRAWN) // LEGEND_COLUMNS)
-            return _with_short_names(drawn, [standing.checkpoint for standing in found.standings])
+            names = [standing.checkpoint for standing in found.standings]
+            drawn = _with_short_names(drawn, names)
+            return _with_places(drawn, names) if name in CROWDED and len(names) > MOST_NAMES else drawn
     raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
 
 
@@ -105,6 +109,27 @@ def _with_short_names(figure: go.Figure, names: Sequence[str]) -> go.Figure:
     figure.for_each_trace(lambda trace: trace.update(name=shorten(trace.name)))
     figure.for_each_xaxis(shorten_axis)
     figure.for_each_yaxis(shorten_axis)
+    return figure
+
+
+def _with_places(figure: go.Figure, names: Sequence[str]) -> go.Figure:
+    """The figure with the places of many checkpoints at its lower or upper axis, where their names find no room."""
+    places = {name: str(place) for place, name in enumerate(names, start=1)}
+
+    def number(axis: go.layout.XAxis) -> None:
+        shown = {short: places[name] for name, short in (axis.labelalias or {}).items() if name in places}
+        axis.labelalias = {**places, **shown}
+        if axis.ticktext is not None:
+            axis.ticktext = [axis.labelalias.get(text, text) for text in axis.ticktext]
+
+    def put_first(axis: go.layout.YAxis) -> None:
+        short = {name: (axis.labelalias or {}).get(name, name).removeprefix(f"{places[name]} · ") for name in names}
+        axis.labelalias = {name: f"{places[name]} · {one}" for name, one in short.items()}
+
+    figure.for_each_xaxis(number)
+    figure.for_each_yaxis(put_first)
+    figure.layout.title.subtitle.text = f"{figure.layout.title.subtitle.text or ''}<br>{PLACES}".removeprefix("<br>")
+    figure.layout.margin.t = (figure.layout.margin.t or 90) + LEGEND_LINE
     return figure
 
 

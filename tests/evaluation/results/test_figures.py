@@ -97,3 +97,16 @@ def test_sizes_that_are_not_known_are_not_drawn(table_of):
     table = table_of({"a": [0.5, 0.6]}).drop(columns="reference_volume")
     with pytest.raises(OptionError, match="no sizes"):
         draw_figure("sizes", answer(Results(table, (Run("a", "set"),), (), ("dice",)), Question("set")), View())
+
+
+@pytest.mark.parametrize("plot", ["heat_map", "stability", "significance"])
+def test_many_names_beside_each_other_are_places(table_of, plot):
+    names = [f"nnUNetTrainer__nnUNetResEncUNetLPlans__3d_fullres_of_trial_{place:02d}" for place in range(20)]
+    table = table_of({name: [0.5 + place / 100 + 0.001 * case for case in range(8)]
+                      for place, name in enumerate(names)})  # fmt: skip
+    runs = tuple(Run(name, "set") for name in names)
+    drawn = draw_figure(plot, answer(Results(table, runs, (), ("dice",)), Question("set")), View())
+    axis = drawn.layout.xaxis
+    shown = axis.ticktext or [axis.labelalias[name] for name in names]
+    assert sorted(shown, key=int) == [str(place) for place in range(1, 21)]
+    assert "place on the leaderboard" in drawn.layout.title.subtitle.text

@@ -95,3 +95,19 @@ def test_back_and_a_reload_find_the_tab_the_run_and_the_case(page, url, squares_
     page.go_forward()
     expect(page.locator("#ev-leaderboard")).to_be_visible()
     expect(page).to_have_url(f"{url}?run=lungs")
+
+
+def test_a_tag_that_is_typed_is_found_by_a_filter_that_is_pasted(page, url):
+    page.goto(url + "?tab=evaluate")
+    cases = page.locator("#ev-cases")
+    cases.locator("tbody tr").first.click()
+    expect(page.locator("#ev-tags input")).to_be_visible()
+    page.locator("#ev-tags input").click()
+    page.keyboard.type("hard")
+    page.keyboard.press("Enter")
+    expect(cases.locator("thead")).to_contain_text("tags")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#ev-drawer")).to_be_hidden()
+    page.get_by_label("Filter").fill("tag = hard")
+    expect(cases).to_contain_text("2 of ")
