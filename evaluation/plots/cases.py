@@ -13,6 +13,7 @@ from evaluation.statistics.resampling import quantile
 MOST_HEAT_CASES = 60
 MOST_TICK = 20  # characters of a name below the axis; longer ones stand in the legend alone
 MOST_NAMED_CLASSES = 40
+MOST_LABELLED = 16  # checkpoints whose cells have room for their values
 
 
 def score_strip(table: pd.DataFrame, metric: str, *, policy: Policy = AS_MEASURED, theme: Theme = "light") -> go.Figure:
@@ -155,7 +156,8 @@ def case_heat_map(
             hovertemplate="<b>%{customdata[2]}</b><br>%{x} · %{customdata[0]}<br>%{text}<extra></extra>",
         )
     )  # fmt: skip
-    figure.add_trace(_cell_labels(figure.data[0], better(metric) != "higher", theme))
+    if len(matrix.checkpoints) <= MOST_LABELLED:
+        figure.add_trace(_cell_labels(figure.data[0], better(metric) != "higher", theme))
     names = [matrix.cases[case][1] for case in chosen]
     figure.update_yaxes(autorange="reversed", tickvals=list(range(len(names))), ticktext=names, showgrid=False)
     figure.update_xaxes(type="category", side="top", showgrid=False)

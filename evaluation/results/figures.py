@@ -130,6 +130,7 @@ def _with_places(figure: go.Figure, names: Sequence[str]) -> go.Figure:
     figure.for_each_yaxis(put_first)
     figure.layout.title.subtitle.text = f"{figure.layout.title.subtitle.text or ''}<br>{PLACES}".removeprefix("<br>")
     figure.layout.margin.t = (figure.layout.margin.t or 90) + LEGEND_LINE
+    figure.layout.height = max(figure.layout.height, 260 + 16 * len(names))
     return figure
 
 

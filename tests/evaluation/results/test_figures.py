@@ -110,3 +110,5 @@ def test_many_names_beside_each_other_are_places(table_of, plot):
     shown = axis.ticktext or [axis.labelalias[name] for name in names]
     assert sorted(shown, key=int) == [str(place) for place in range(1, 21)]
     assert "place on the leaderboard" in drawn.layout.title.subtitle.text
+    assert drawn.layout.height >= 16 * len(names)
+    assert not any(trace.type == "scatter" and trace.mode == "text" for trace in drawn.data)  # no room for values
