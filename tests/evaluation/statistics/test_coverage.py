@@ -25,9 +25,8 @@ def covered_by_mean(distribution, n: int) -> float:
     for seed, sample in enumerate(values):
         sums, counts = sample.reshape(n, 1, 1), np.ones((n, 1, 1))
         replicates = resampled_means(sums, counts, resamples=1000, seed=seed)[:, 0]
-        low, high = bca_intervals(replicates[np.newaxis], sample.mean(keepdims=True), jackknife_means(sums, counts).T)[
-            0
-        ]
+        left_out = jackknife_means(sums, counts).T
+        low, high = bca_intervals(replicates[np.newaxis], sample.mean(keepdims=True), left_out)[0]
         held += low <= distribution.mean() <= high
     return held / SAMPLES
 
