@@ -15,6 +15,7 @@ from evaluation.results.foreign.nnunet import name_of, read_nnunet
 from evaluation.results.foreign.tables import read_csv
 from evaluation.results.foreign.value import Value, as_shares, without_sums
 from evaluation.results.import_classes import check_chosen, name_classes
+from evaluation.results.methods import FOLD, NOT_IN_FILE
 from evaluation.results.table import METHOD, CaseResult, Results, Run, collect
 from evaluation.runs.store import CaseScores
 from medseg_demo.errors import ReadError
@@ -27,7 +28,6 @@ Layout = Literal["nnunet", "monai", "long", "wide"]
 
 NO_TEST_SET = "imported"
 MOST_NAMED = 5
-NOT_IN_FILE = "The imported file holds no value for this case."
 
 
 @dataclass(frozen=True)
@@ -183,11 +183,23 @@ class _Gathered:
     def results(self, settings: Mapping[str, Mapping[str, object]]) -> Results:
         """One row for every case, class and checkpoint of a test set, whether the file has it or not.
 
+        A fold has its own cases alone: one that it lacks and another fold of its method has is none of its own.
+
         Args:
             settings: Of the runs, by test set.
         """
         runs = dict.fromkeys((test_set, checkpoint) for test_set, checkpoint, _ in self._rows)
-        cases = [self._case(*run, case_id) for run in runs for case_id in self._cases[run[0]]]
+        of_folds = {
+            (test_set, FOLD.sub("", checkpoint), case_id)
+            for test_set, checkpoint, case_id in self._rows
+            if FOLD.search(checkpoint)
+        }
+        cases = [
+            self._case(*run, case_id)
+            for run in runs
+            for case_id in self._cases[run[0]]
+            if (*run, case_id) in self._rows or (run[0], FOLD.sub("", run[1]), case_id) not in of_folds
+        ]
         return collect(
             cases,
             [Run(checkpoint, test_set, source="import", settings=settings[test_set]) for test_set, checkpoint in runs],

@@ -27,7 +27,9 @@ from medseg_demo.errors import OptionError
 
 FOLD = re.compile(r"(?:^|[\s_/.-]+)fold[\s_-]?\d+(?!\d)", re.IGNORECASE)
 SEED = re.compile(r"(?:^|[\s_/.-]+)seed[\s_-]?\d+(?!\d)", re.IGNORECASE)
-NOT_GIVEN = " has no prediction. "  # in the reason of a case that a folder of predictions does not hold
+# In the reason of a case that a folder of predictions, or an imported file, does not hold.
+NOT_GIVEN = " has no prediction. "
+NOT_IN_FILE = "The imported file holds no value for this case."
 MOST_NAMED = 5
 
 Value = TypeVar("Value")
@@ -194,7 +196,8 @@ def _without_others_cases(table: pd.DataFrame, method_of: Mapping[str, str]) -> 
 
 
 def _not_given(table: pd.DataFrame) -> pd.Series:
-    return (table["status"] == "failed") & table["error"].astype(str).str.contains(NOT_GIVEN, regex=False)
+    reasons = table["error"].astype(str)
+    return (table["status"] == "failed") & (reasons.str.contains(NOT_GIVEN, regex=False) | (reasons == NOT_IN_FILE))
 
 
 def _test_sets(table: pd.DataFrame, runs: Sequence[str]) -> list[str]:

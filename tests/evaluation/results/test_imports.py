@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.errors import DamagedResultsError, ResultsError, UnknownLayoutError
 from evaluation.results.imports import import_results
-from evaluation.results.methods import guess_methods
+from evaluation.results.methods import as_methods, guess_methods
 from evaluation.results.table import merge, read_results, write_results
 from medseg_demo.errors import OptionError
 from medseg_demo.test_sets.case import Case
@@ -311,6 +311,42 @@ def test_seeds_are_runs_of_one_method(tmp_path):
         ["a seed_0", "a", "0", 0.5],
         ["a seed_1", "a", "0", 0.6],
     ]
+
+
+def test_folds_of_one_table_have_their_own_cases_alone(tmp_path):
+    rows = "".join(
+        f"c{case},{name}_fold_{case % 2},liver,dice,{value}\n"
+        for name, values in {"a": (0.5, 0.6, 0.7, 0.8), "b": (0.4, 0.5, 0.6, 0.7)}.items()
+        for case, value in enumerate(values)
+    )
+    path = tmp_path / "table.csv"
+    path.write_text(f"case,checkpoint,class,metric,value\n{rows}c9,b_fold_0,liver,dice,0.1\n")
+    results = import_results(path, "long")
+    pooled, _ = as_methods(results, guess_methods(results))
+
+    assert results.table["checkpoint"].value_counts().to_dict() == {
+        "a_fold_0": 3,
+        "a_fold_1": 3,
+        "b_fold_0": 3,
+        "b_fold_1": 2,
+    }
+    values = pooled.table[pooled.table["case_id"] != "c9"].groupby("checkpoint", observed=True)["dice"]
+    assert values.mean().to_dict() == pytest.approx({"a": 0.65, "b": 0.55})
+    lost = pooled.table[pooled.table["status"] == "failed"]  # no fold of a has it
+    assert list(lost[["checkpoint", "case_id"]].itertuples(index=False, name=None)) == [("a", "c9")]
+
+
+def test_a_seed_that_lacks_a_case_takes_no_worst_value_for_it(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "case,checkpoint,class,metric,value\nc1,a_seed_0,liver,dice,0.8\nc2,a_seed_0,liver,dice,0.7\n"
+        "c1,a_seed_1,liver,dice,0.6\n"
+    )
+    results = import_results(path, "long")
+    averaged, (method,) = as_methods(results, guess_methods(results))
+
+    assert list(averaged.table["dice"]) == pytest.approx([0.7, 0.7])
+    assert any("lacks 1 case (c2)" in note for note in method.notes)
 
 
 def test_a_case_that_failed_elsewhere_fails_here(tmp_path):
