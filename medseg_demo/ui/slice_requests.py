@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
-from medseg_demo.rendering import PLANES, Plane, plane_view
+from medseg_demo.rendering import Plane, plane_view
+from medseg_demo.rendering.planes import planes_of
 
 
 def wanted_channels(image: MedicalImage, channels: object) -> list[int]:
@@ -17,9 +18,9 @@ def wanted_slices(image: MedicalImage, plane: Plane, slices: Sequence[int]) -> l
     """Those of the slices that the plane has.
 
     Raises:
-        OptionError: There is no such plane.
+        OptionError: There is no such plane; an image has one.
     """
-    if plane not in PLANES:
-        raise OptionError(f"There is no plane {plane!r}. Choose one of: {', '.join(PLANES)}.")
+    if plane not in (planes := planes_of(image)):
+        raise OptionError(f"There is no plane {plane!r}. Choose one of: {', '.join(planes)}.")
     count = plane_view(image, plane).count
     return [int(index) for index in slices if 0 <= index < count]
