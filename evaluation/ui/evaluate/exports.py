@@ -151,9 +151,9 @@ def _report(opened: Opened, found: Answer, folder: Path, settings: Settings, seg
 
 
 WRITERS: dict[str, Callable[[Opened, Answer, Path, Settings, Segment], Path]] = {
-    texts.REPORT: _report,
-    texts.CSV: _csv,
-    texts.JSON: _json,
-    texts.YAML: _yaml,
-    texts.PARQUET: _parquet,
+    "report": _report,
+    "csv": _csv,
+    "json": _json,
+    "yaml": _yaml,
+    "parquet": _parquet,
 }

@@ -100,9 +100,8 @@ def _new(settings: Settings) -> Parts:
 def _export() -> Parts:
     with gr.Accordion(texts.EXPORT, open=False, elem_classes="ms-accordion"):
         html(markup.hint(texts.EXPORT_HINT))
-        formats = [texts.REPORT, texts.CSV, texts.JSON, texts.YAML, texts.PARQUET]
         return {
-            "format": gr.Dropdown(formats, value=texts.REPORT, label=texts.FORMAT, elem_id="ev-format"),
+            "format": gr.Dropdown(texts.FORMATS, value="report", label=texts.FORMAT, elem_id="ev-format"),
             "prepare": gr.Button(texts.PREPARE, size="sm", elem_id="ev-prepare"),
             "files": gr.File(label=texts.FILES, visible=False, interactive=False, elem_id="ev-files"),
             "export_note": html(elem_id="ev-export-note", elem_classes="ev-note"),

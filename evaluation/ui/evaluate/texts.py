@@ -126,7 +126,13 @@ EXPORT_HINT = "Of the runs, test set and checkpoints that are chosen above. Figu
 FORMAT = "Format"
 PREPARE = "Prepare file"
 FILES = "Files"
-CSV, PARQUET, JSON, YAML, REPORT = "CSV", "Parquet", "JSON", "Model index (YAML)", "Report (HTML)"
+FORMATS = [
+    ("Report (HTML)", "report"),
+    ("CSV", "csv"),
+    ("JSON", "json"),
+    ("Model index (YAML)", "yaml"),
+    ("Parquet", "parquet"),
+]
 
 NO_RUN_TITLE = "This run is not in this browser"
 NO_RUN = "The link opens a run of one visitor, in the browser where it was made, until it is deleted."

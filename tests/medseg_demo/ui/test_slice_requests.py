@@ -13,7 +13,7 @@ def test_only_slices_that_are_there_are_sent(make_image):
     assert wanted_slices(volume, "sagittal", asked) == [6, 4, 2, 0]
     with pytest.raises(OptionError, match="no plane 'oblique'"):
         wanted_slices(volume, "oblique", [0])
-    with pytest.raises(OptionError, match="no plane 'coronal'. Choose one of: axial"):
+    with pytest.raises(OptionError, match=r"no plane 'coronal'\. Choose one of: axial"):
         wanted_slices(make_image(np.zeros((5, 7), np.uint8), "YX"), "coronal", [0])
 
 

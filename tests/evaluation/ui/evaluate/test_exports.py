@@ -10,7 +10,7 @@ import yaml
 
 from evaluation.results.answers import Question, answer
 from evaluation.results.table import Results, Run, write_results
-from evaluation.ui.evaluate import exports, texts
+from evaluation.ui.evaluate import exports
 from evaluation.ui.evaluate.run_folders import Opened, RunFolder, open_runs
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
@@ -35,20 +35,20 @@ def write(table_of, tmp_path):
 
 
 def test_csv_keeps_infinite_and_missing_values(write):
-    lines = write(texts.CSV).read_text().splitlines()
+    lines = write("csv").read_text().splitlines()
     assert len(lines) == 7
     assert lines[2].endswith(",inf,0.5")
 
 
 def test_json_states_its_convention_and_holds_no_bare_infinity(write):
-    document = json.loads(write(texts.JSON).read_text(), parse_constant=pytest.fail)
+    document = json.loads(write("json").read_text(), parse_constant=pytest.fail)
     assert "left out" in document["convention"]
     assert document["rows"][1]["hd95"] == "inf"
     assert [one["group"] for one in document["summaries"]]
 
 
 def test_the_model_index_says_what_each_number_is_of(write):
-    index = yaml.safe_load(write(texts.YAML).read_text())["model-index"]
+    index = yaml.safe_load(write("yaml").read_text())["model-index"]
     first = next(model for model in index if model["name"] == "a")["results"][0]
     assert first["task"] == {"type": "image-segmentation"}
     assert first["dataset"] == {"name": "set", "type": "set", "split": "test"}
@@ -60,7 +60,7 @@ def test_the_model_index_says_what_each_number_is_of(write):
 
 
 def test_distances_of_the_model_index_have_their_unit(write):
-    index = yaml.safe_load(write(texts.YAML).read_text())["model-index"]
+    index = yaml.safe_load(write("yaml").read_text())["model-index"]
     (second,) = (model["results"][0]["metrics"] for model in index if model["name"] == "b")
     assert {
         "type": "hd95",
@@ -70,14 +70,14 @@ def test_distances_of_the_model_index_have_their_unit(write):
 
 
 def test_parquet_holds_the_rows_of_the_csv_with_numbers_as_numbers(write):
-    rows, lines = pd.read_parquet(write(texts.PARQUET)), pd.read_csv(write(texts.CSV), keep_default_na=False)
+    rows, lines = pd.read_parquet(write("parquet")), pd.read_csv(write("csv"), keep_default_na=False)
     assert rows["hd95"].tolist()[:2] == [1.0, math.inf]
     assert math.isnan(rows["dice"][1])
     for name in ("checkpoint", "case_id", "class_name", "status", "error", "split"):
         assert rows[name].tolist() == lines[name].tolist()
 
 
-@pytest.mark.parametrize(("kind", "read"), [(texts.CSV, pd.read_csv), (texts.PARQUET, pd.read_parquet)])
+@pytest.mark.parametrize(("kind", "read"), [("csv", pd.read_csv), ("parquet", pd.read_parquet)])
 def test_rows_keep_their_group_whatever_cases_are_taken_by(kind, read, table_of, tmp_path):
     table = table_of({"a": [0.5, 0.6]}, groups=["p1", "p2"], site=["north", "south"])
     results = Results(table, (Run("a", "set"),), ("group", "site"), ("dice",))
@@ -97,7 +97,7 @@ def test_the_report_makes_predictions_again_that_were_not_kept(known_engine, mak
     write_results(Results(table, (Run("half", "squares"),), (), ("dice",)), folder.path)
     opened = open_runs((folder,))
     found = answer(opened.results, Question("squares"))
-    (page,) = exports.write(texts.REPORT, opened, found, tmp_path, engine=engine, settings=engine.settings)
+    (page,) = exports.write("report", opened, found, tmp_path, engine=engine, settings=engine.settings)
     text = page.read_text(encoding="utf-8")
     assert text.count("outcomes against the reference") == 2
     assert "was not kept" not in text

@@ -132,7 +132,7 @@ def test_splits_are_those_that_all_test_sets_have(engine, settings):
     assert "error" in handlers.choose_test_sets(engine, Board(), ["none"])["status"]
 
 
-@pytest.mark.parametrize("kind", ["CSV", "JSON", "Model index (YAML)", "Parquet", "Report (HTML)"])
+@pytest.mark.parametrize("kind", ["csv", "json", "yaml", "parquet", "report"])
 def test_what_is_on_the_page_can_be_exported(engine, first_paint, tmp_path, kind):
     found = handlers.export(engine, Running("case", ""), first_paint["board"], kind, tmp_path / "exports")
     assert found["export_note"] == ""

@@ -57,7 +57,7 @@ def test_tags_outlive_another_question_and_can_be_taken_away(tagged):
 
 
 def test_tags_are_exported_and_in_the_report(engine, tagged, tmp_path):
-    for kind in ("CSV", "Report (HTML)"):
+    for kind in ("csv", "report"):
         found = result_handlers.export(engine, Running("case", ""), tagged["board"], kind, tmp_path / "out")
         text = Path(found["files"]["value"][0]).read_text(encoding="utf-8")
         assert "hard, left lung" in text, kind
