@@ -194,6 +194,7 @@ def test_only_the_web_api_is_visible(url, client):
         *((name, True) for name in ("threshold", "flips", "denoise", "smallest_component", "fill_holes", "volume")),
         ("channels", True),
         ("crop", True),
+        ("deidentify", True),
     ]
     everything = httpx.get(f"{url}gradio_api/info?all_endpoints=true").json()
     assert sorted(everything["named_endpoints"]) == ["/checkpoints", "/compare", "/evaluate", "/segment"]

@@ -165,7 +165,7 @@ def endpoint(server: Server, client: httpx.Client, name: str, session: str, *dat
 
 def options_of(file: object) -> list[object]:
     """What ``/segment`` is given, with the defaults."""
-    return [file, CHECKPOINT, None, False, "none", 0, False, None, False, None]
+    return [file, CHECKPOINT, None, False, "none", 0, False, None, False, None, False]
 
 
 def test_clients_segment_their_own_files_one_after_the_other(server, picture):

@@ -24,6 +24,8 @@ def space(serve, tmp_path_factory):
         "SPACE_ID": "owner/name",
         "SPACES_ZERO_GPU": "1",
         "STAND_IN_SHARE_S": "20",
+        "STAND_IN_CALL_S": "3",
+        "MEDSEG_MAX_UPLOADS_A_MINUTE": "600",
         "MEDSEG_DEVICE": "auto",
         "PYTHONPATH": str(ROOT / "tests" / "stand_ins"),
         "HOME": str(home),

@@ -18,11 +18,11 @@ from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
 
 # What ZeroGPU has for Python 3.12, of which this was tested. Source: Hugging Face, "Spaces ZeroGPU".
 PINNED = {"torch": "2.11.0", "torchvision": "0.26.0"}
-LEFT_OUT = ("bundled", "exporting", "publishing", "training", "__pycache__")  # no tab and no endpoint needs them
+LEFT_OUT = ("bundled", "publishing", "training", "__pycache__")  # no tab and no endpoint needs them
 REFERENCE_RUNS = "evaluation/reference_runs"
 CHECKPOINT_FILES = (*DECIDING_FILES, APPEARANCE_FILE, "README.md")
 # The Hub refuses binary files that are not stored beside the history.
-BINARY_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".onnx", ".png", ".jpg", ".gz", ".npz", ".wasm", ".ttf")
+BINARY_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".onnx", ".png", ".jpg", ".gz", ".xz", ".npz", ".wasm", ".ttf")
 ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in BINARY_SUFFIXES).encode()
 
 

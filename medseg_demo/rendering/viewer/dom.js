@@ -1,8 +1,8 @@
 // Small builders of elements. Text always goes in as text, so a file's name can never become markup.
 
 // The page may be in another language; then it has put there what translates.
-const say = globalThis.medsegSay || ((text) => text);
-const SPOKEN = ["title", "aria-label", "aria-valuetext", "placeholder"];
+const spoken = globalThis.medsegSay || ((text) => text);
+const SPOKEN_ATTRIBUTES = ["title", "aria-label", "aria-valuetext", "placeholder"];
 
 function build(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -10,16 +10,16 @@ function build(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) setSpoken(node, name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined).map(say));
+  node.append(...children.filter((child) => child !== null && child !== undefined).map(spoken));
   return node;
 }
 
 function setSpoken(node, name, text) {
-  node.setAttribute(name, SPOKEN.includes(name) ? say(text) : text);
+  node.setAttribute(name, SPOKEN_ATTRIBUTES.includes(name) ? spoken(text) : text);
 }
 
 function setText(node, text) {
-  const said = say(text);
+  const said = spoken(text);
   if (node.textContent !== said) node.textContent = said;
 }
 

@@ -7,7 +7,7 @@ function createReadout(viewer) {
     const { pointer } = viewer;
     const slice = pointer?.pane.slice;
     const parts = slice ? describePoint(viewer, slice, pointer.position, pointer.pane.predictions(pointer.position)) : [];
-    const hint = viewer.slice ? say("Point at the image to read its values") : "";
+    const hint = viewer.slice ? spoken("Point at the image to read its values") : "";
     node.replaceChildren(...(parts.length ? parts.map(([name, text]) => build("span", { title: name }, text)) : [hint]));
   };
   return { node, update };
@@ -16,7 +16,7 @@ function createReadout(viewer) {
 function createNotes(viewer) {
   const node = build("p", { class: "mv-notes", role: "status" });
   const update = () => {
-    const text = viewer.slice ? describeResult(viewer).map(say).join(" ") : "";
+    const text = viewer.slice ? describeResult(viewer).map(spoken).join(" ") : "";
     setText(node, text);
   };
   return { node, update };

@@ -48,7 +48,7 @@ def test_only_what_a_page_needs_is_there(space):
         "README.md", ".gitattributes", "LICENSE", "requirements.txt", "app.py", "medseg_demo", "evaluation",
         "checkpoints",
     }  # fmt: skip
-    assert not [path for path in space.files if re.search(r"/(training|exporting|publishing|__pycache__)/", path)]
+    assert not [path for path in space.files if re.search(r"/(training|publishing|__pycache__)/", path)]
     own = {path for path in space.files if path.startswith("checkpoints/")}
     assert own == {
         f"checkpoints/lungs-unet-tiny/{name}" for name in ("config.json", "medseg.json", "model.safetensors")
