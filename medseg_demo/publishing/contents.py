@@ -22,7 +22,20 @@ LEFT_OUT = ("bundled", "publishing", "training", "__pycache__")  # no tab and no
 REFERENCE_RUNS = "evaluation/reference_runs"
 CHECKPOINT_FILES = (*DECIDING_FILES, APPEARANCE_FILE, "README.md")
 # The Hub refuses binary files that are not stored beside the history.
-BINARY_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".onnx", ".png", ".jpg", ".gz", ".xz", ".npz", ".wasm", ".ttf")
+BINARY_SUFFIXES = (
+    ".safetensors",
+    ".bin",
+    ".pth",
+    ".pt",
+    ".onnx",
+    ".png",
+    ".jpg",
+    ".gz",
+    ".xz",
+    ".npz",
+    ".wasm",
+    ".ttf",
+)
 ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in BINARY_SUFFIXES).encode()
 
 

@@ -18,7 +18,7 @@ from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.hosts import Hosts
 from medseg_demo.ui.public.uploads import Often, Upload, Uploads
 from medseg_demo.ui.public.visitors import visitor_of
-from medseg_demo.ui.session import Sessions
+from medseg_demo.ui.session import Sessions, folder_of
 
 LOGINS_A_MINUTE = 10
 LEFT_S = 120.0  # in which a page that lost its connection may find its session again
@@ -68,8 +68,11 @@ class Gate:
         for block, value in zip(blocks, inputs, strict=False):
             if isinstance(block, gr.File | gr.UploadButton):
                 _check_kind(block, value)
-        for path in _paths([*inputs, more]):
+        for path in _paths(inputs):
             self.uploads.claim(path, session, visitor)
+        for path in _paths(more):
+            if not _is_result(path, session):
+                self.uploads.claim(path, session, visitor)
 
     def sweep(self) -> None:
         """Delete what nobody has used for an hour."""
@@ -145,6 +148,12 @@ def _check_kind(block: gr.File | gr.UploadButton, value: object) -> None:
     for one in value if isinstance(value, list) else [value] if value is not None else []:
         if not (isinstance(one, dict) and isinstance(one.get("path"), str) and _meta(one) == "gradio.FileData"):
             raise OptionError(texts.NO_FILE.format(label=block.label))
+
+
+def _is_result(path: str, session: str) -> bool:
+    """Whether a file is a result of this very session, such as the picture of a gallery that was clicked."""
+    folder, file = folder_of(session).resolve(), Path(path)
+    return bool(session) and file.is_file() and file.resolve().is_relative_to(folder)
 
 
 def _meta(file: dict[str, Any]) -> object:

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from starlette.middleware import Middleware
 
+from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 from medseg_demo.ui.public.edge import edge_options
 from medseg_demo.ui.public.login import hub_user
 from medseg_demo.ui.public.page import Gate, Page
 from medseg_demo.ui.public.visitors import COOKIE
-from medseg_demo.ui.session import Sessions
+from medseg_demo.ui.session import Sessions, folder_of
 
 UPLOAD = "/gradio_api/upload"
 SCAN = {"files": ("scan.png", b"x")}
@@ -145,3 +146,23 @@ def test_who_is_not_logged_in_by_the_hub_sees_the_way_there(page, served):
 def test_a_page_without_a_gate_is_left_as_it_is(page, served):
     client, page.gate = served(), None
     assert "set-cookie" not in client.get("/config").headers
+
+
+def test_an_event_may_tell_of_a_result_of_its_own_session_alone(page, tmp_path):
+    gate, pictures = page.gate, {}
+    for session in ("mine", "other"):
+        folder = folder_of(session)
+        folder.mkdir(parents=True)
+        (folder / "picture.png").write_bytes(b"x")
+        pictures[session] = str(folder / "picture.png")
+    (folder_of("mine") / "link.png").symlink_to(pictures["other"])
+
+    gate.admit("me", "mine", [], [], {"value": {"image": {"path": pictures["mine"]}}})
+    for path in (
+        pictures["other"], str(folder_of("mine") / "link.png"), str(folder_of("mine")), str(tmp_path),
+        f"{folder_of('mine')}/../{folder_of('other').name}/picture.png", "/etc/passwd",
+    ):  # fmt: skip
+        with pytest.raises(OptionError):
+            gate.admit("me", "mine", [], [], {"value": {"image": {"path": path}}})
+    with pytest.raises(OptionError):  # a result is no input
+        gate.admit("me", "mine", [], [{"path": pictures["mine"]}], None)
