@@ -52,7 +52,7 @@ def GPU(*, duration: Callable[..., int]) -> Callable[[Callable[..., Iterator]], 
             visitor = _let_in(round(duration(*arguments) * FACTOR))
             began = time.monotonic()
             own, other = FORK.Pipe()
-            worker = FORK.Process(target=_run, args=(task, other), daemon=True)
+            worker = FORK.Process(target=_run, args=(task, other, own), daemon=True)
             worker.start()
             workers.append(worker.pid)
             other.close()
@@ -98,7 +98,8 @@ def _let_in(seconds: int) -> str:
     return visitor
 
 
-def _run(task: Callable[..., Iterator], pipe: Any) -> None:
+def _run(task: Callable[..., Iterator], pipe: Any, callers: Any) -> None:
+    callers.close()  # so that this process ends with the one that called
     leave()
     steps = task(*pipe.recv())
     try:
