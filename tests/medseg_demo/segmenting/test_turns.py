@@ -47,32 +47,36 @@ class Worker:
 
 def test_a_small_job_waits_for_one_batch_of_a_large_one():
     turns, log = Turns(), []
-    large = Worker(turns, log, "a", 200, is_large=True)
-    large.gate.set()
-    until(lambda: len(log) > 5)
-    small = Worker(turns, log, "b", 1)
-    small.inside.wait(PATIENCE_S)
-    before = len(log)
-    small.gate.set()
+    with turns.job("a", is_large=True) as large:
+        with large.turn():
+            small = Worker(turns, log, "b", 1)
+            small.gate.set()
+            until(lambda: turns._waiting)
+        with large.turn():
+            log.append("a")
     small.join()
-    assert log.index("b") - before <= 2  # the batch under way, and one that began meanwhile
-    large.job.cancel()
-    large.join()
-    assert large.cancelled
+    assert log == ["b", "a"]
 
 
 def test_owners_take_turns_however_many_jobs_one_has():
     turns, log = Turns(), []
-    workers = [Worker(turns, log, owner, 20) for owner in "aaab"]
-    for worker in workers:
-        worker.inside.wait(PATIENCE_S)
-    for worker in workers:
-        worker.gate.set()
-    for worker in workers:
-        worker.join()
+
+    def take(owner: str) -> None:
+        with turns.job(owner) as job:
+            for _ in range(20):
+                with job.turn():
+                    log.append(owner)
+                    until(lambda: len(turns._waiting) == len(turns._jobs) - 1)  # all the others ask for the next one
+
+    threads = [threading.Thread(target=take, args=owner) for owner in "aaab"]
+    with turns.job("c") as first, first.turn():
+        for thread in threads:
+            thread.start()
+        until(lambda: len(turns._waiting) == 4)
+    for thread in threads:
+        thread.join(PATIENCE_S)
     assert log.count("a") == 60
-    last_of_b = max(index for index, owner in enumerate(log) if owner == "b")
-    assert last_of_b < 20 * 2 + 8  # every other turn was b's, while b had any
+    assert "aaa" not in "".join(log)[: "".join(log).rindex("b")]  # every other turn was b's, while b had any
 
 
 def test_one_batch_at_a_time_or_as_many_as_there_are_slots():
@@ -134,7 +138,7 @@ def test_what_is_left_is_judged_by_what_is_done():
         job.step(0, 4)
         time.sleep(0.01)
         job.step(1, 4)
-        assert 0.03 <= job.seconds_left <= 3
+        assert job.seconds_left >= 0.03
         job.cancel()
         job.cancel()
         with pytest.raises(Cancelled):
