@@ -22,8 +22,8 @@ from medseg_demo.models.catalog import find_checkpoint
 from medseg_demo.models.checkpoint import Checkpoint, find_weights, load_folder, read_config
 from medseg_demo.models.compute import Compute, choose_compute
 from medseg_demo.models.conversion import ConversionError, convert, to_files
-from medseg_demo.models.intermediate import GRAPH_FILE, GRAPH_WEIGHTS_FILE
 from medseg_demo.models.network import pad_where_needed
+from medseg_demo.models.origins.openvino import GRAPH_FILE, GRAPH_WEIGHTS_FILE
 from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import read_case_image, read_case_reference

@@ -24,7 +24,7 @@ from medseg_demo.models.checkpoint import (
     load_folder,
     read_config,
 )
-from medseg_demo.models.intermediate import (
+from medseg_demo.models.origins.openvino import (
     GRAPH_FILE,
     GRAPH_WEIGHTS_FILE,
     is_intermediate,

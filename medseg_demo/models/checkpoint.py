@@ -19,7 +19,8 @@ from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, description_of, spatial_dims
 from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card, write_card
 from medseg_demo.models.conversion import is_kept
-from medseg_demo.models.intermediate import (
+from medseg_demo.models.network import Prepared, SavedNetwork, bytes_of, parameters_of
+from medseg_demo.models.origins.openvino import (
     GRAPH_FILE,
     GRAPH_WEIGHTS_FILE,
     IntermediateNetwork,
@@ -27,7 +28,6 @@ from medseg_demo.models.intermediate import (
     load_intermediate,
     read_intermediate_card,
 )
-from medseg_demo.models.network import Prepared, SavedNetwork, bytes_of, parameters_of
 from medseg_demo.models.soundness import bounded_by, check_archive, damaged_weights, is_known_encoder, parameter_fault
 
 CONFIG_FILE = "config.json"

@@ -24,7 +24,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import Catalog
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.models.intermediate import IntermediateNetwork
+from medseg_demo.models.origins.openvino import IntermediateNetwork
 from medseg_demo.segmenting.crop import cropped
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
 from medseg_demo.segmenting.prepare import placement_in

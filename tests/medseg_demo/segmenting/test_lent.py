@@ -13,7 +13,7 @@ from gradio.context import LocalContext
 from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.catalog import Catalog
-from medseg_demo.models.intermediate import IntermediateNetwork
+from medseg_demo.models.origins.openvino import IntermediateNetwork
 from medseg_demo.segmenting import lent
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import SegmentOptions

@@ -1,0 +1,1 @@
+"""What a checkpoint folder of each origin becomes: one file an origin."""
