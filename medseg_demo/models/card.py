@@ -13,6 +13,7 @@ from medseg_demo.errors import InvalidCheckpointError
 FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
 APPEARANCE_FILE = "appearance.json"
+MOST_CHANNELS = 256
 LARGEST_INPUT = 2**26  # pixels or voxels that a network takes at once: 8192 × 8192, 512 × 512 × 256
 
 
@@ -44,6 +45,64 @@ class Normalisation(_Record):
     method: Literal["window", "zscore"] = "window"
     mean: tuple[float, ...] = (0.0,)
     std: tuple[PositiveFloat, ...] = (1.0,)
+
+
+class ChannelNormalisation(_Record):
+    """How the intensities of one channel become the network's input, as nnU-Net does it.
+
+    Attributes:
+        method: "zscore" takes mean and deviation of the image; "ct" clips to the window and takes the given ones;
+            "range" maps the image's range to [0, 1]; "byte" divides by 255; "none" leaves them as they are.
+        nonzero: For "zscore": of what is not 0 (holes in it included), and the rest is left.
+        window: For "ct": intensities (low, high).
+        mean: For "ct".
+        std: For "ct".
+    """
+
+    method: Literal["zscore", "ct", "range", "byte", "none"]
+    nonzero: bool = False
+    window: Range = (0.0, 0.0)
+    mean: float = 0.0
+    std: float = 1.0
+
+
+class Resampling(_Record):
+    """Splines by which one side of nnU-Net's resampling works.
+
+    Attributes:
+        order: Of the splines.
+        order_apart: Along an axis that is resampled apart from the others.
+        apart: Whether the axis of the greatest spacing is; None decides by ``apart_above``.
+        apart_above: Ratio of the greatest to the least spacing.
+    """
+
+    order: int = Field(default=3, ge=0, le=5)
+    order_apart: int = Field(default=0, ge=0, le=5)
+    apart: bool | None = None
+    apart_above: PositiveFloat = 3.0
+
+
+class NnUNetSteps(_Record):
+    """The steps in which nnU-Net does otherwise than this project: a network that learned with them needs them.
+
+    The card's ``inference`` is "tile" then. Tiles step by half their side; logits are summed with nnU-Net's weights,
+    brought back to the image's grid and activated there.
+
+    Attributes:
+        turned: Whether volumes are turned to the patient's axes; else they are taken as they lie in the file.
+        axes: Then, axis i of what the network sees is this axis, (z, y, x). A 2-D network sees the last two.
+        channels: How each is normalised.
+        images: Resampling of intensities.
+        logits: Resampling of what comes out.
+        mirrored: Spatial axes of the network over which mirrored views are averaged.
+    """
+
+    turned: bool = False
+    axes: tuple[int, int, int] = (0, 1, 2)
+    channels: tuple[ChannelNormalisation, ...]
+    images: Resampling = Resampling()
+    logits: Resampling = Resampling(order=1)
+    mirrored: tuple[int, ...] = ()
 
 
 class TrainingData(_Record):
@@ -94,12 +153,18 @@ class ModelCard(_Record):
         task: What is segmented in which kind of image, in a few words; checkpoints are grouped by it.
         class_names: Item i names label value i + 1; 0 is background.
         modality: The kind of image, in words.
-        in_channels: 1 (intensities) or 3 (red, green, blue).
+        in_channels: 1 (intensities), 3 (red, green, blue), or as many as there are modalities.
+        channel_names: What each is, where they are no colours; a study's files are matched by them.
         input_size: The network's input or tile: [height, width] or [depth, height, width].
         inference: "resize" shrinks or enlarges the whole image into the input and pads; "tile" slides over it.
         spacing_mm: The spacing that images are brought to before tiling; None leaves them as they are.
         normalisation: How intensities become the network's input.
         window: Fixed intensities (low, high) for "window"; None takes the image's own display window.
+        head: "softmax" (background is a channel, and the most probable wins) or "sigmoid" (each class on its own); None
+            is softmax where there are several classes.
+        regions: Of a sigmoid head of several classes, which may overlap: the label value that each channel writes where
+            it is probable, later ones over earlier ones; empty for 1, 2, ….
+        nnunet: nnU-Net's own steps, in place of ``normalisation`` and ``window``; None takes this project's.
         threshold: Probability above which a pixel belongs to the class; only where there is one class.
         training_data: What it learned from.
         training: How it was trained: free figures such as seed, epochs and data hash.
@@ -114,12 +179,16 @@ class ModelCard(_Record):
     task: str = "unknown"
     class_names: tuple[str, ...] = Field(min_length=1, max_length=255)
     modality: str = "unknown"
-    in_channels: Literal[1, 3] = 3
+    in_channels: int = Field(default=3, gt=0, le=MOST_CHANNELS)
+    channel_names: tuple[str, ...] = ()
     input_size: tuple[PositiveInt, ...] = Field(default=(512, 512), min_length=2, max_length=3)
     inference: Literal["resize", "tile"] = "resize"
     spacing_mm: tuple[PositiveFloat, ...] | None = None
     normalisation: Normalisation = Normalisation()
     window: Window | None = None
+    head: Literal["softmax", "sigmoid"] | None = None
+    regions: tuple[Annotated[int, Field(gt=0, lt=256)], ...] = ()
+    nnunet: NnUNetSteps | None = None
     threshold: float | None = Field(default=None, gt=0, lt=1)
     training_data: tuple[TrainingData, ...] = ()
     training: dict[str, object] = {}
@@ -138,17 +207,28 @@ class ModelCard(_Record):
         for name, values in (("mean", self.normalisation.mean), ("std", self.normalisation.std)):
             if len(values) not in (1, self.in_channels):
                 raise ValueError(f"normalisation.{name} has {len(values)} values for {self.in_channels} channel(s)")
+        if self.channel_names and len(self.channel_names) != self.in_channels:
+            raise ValueError(f"channel_names has {len(self.channel_names)} names for {self.in_channels} channel(s)")
+        if self.regions and (self.has_background or max(self.regions) > len(self.class_names)):
+            raise ValueError("regions are label values of a sigmoid head, each with its name in class_names")
+        if self.nnunet and (self.inference != "tile" or len(self.nnunet.channels) != self.in_channels):
+            raise ValueError("nnunet goes with tiles, and says how each channel is normalised")
         return self
 
     @property
     def is_multiclass(self) -> bool:
-        """Whether the network has a background channel and several classes compete (softmax)."""
+        """Whether there are several classes, so that no threshold is chosen."""
         return len(self.class_names) > 1
 
     @property
+    def has_background(self) -> bool:
+        """Whether the network has a background channel, and the most probable wins (softmax)."""
+        return self.is_multiclass if self.head is None else self.head == "softmax"
+
+    @property
     def output_channels(self) -> int:
-        """Channels of the network's logits: 1, or the classes and background."""
-        return len(self.class_names) + 1 if self.is_multiclass else 1
+        """Channels of the network's logits: background and the classes, or one a class or region."""
+        return len(self.class_names) + 1 if self.has_background else len(self.regions or self.class_names)
 
     @property
     def largest_mm(self) -> tuple[float, ...] | None:

@@ -17,7 +17,7 @@ def test_a_folder_without_a_card_gives_none(tmp_path):
 
 
 def test_every_fault_of_a_card_is_named(tmp_path):
-    faulty = {"class_names": [], "in_channels": 2, "colour": "red"}
+    faulty = {"class_names": [], "in_channels": 0, "colour": "red"}
     (tmp_path / CARD_FILE).write_text(json.dumps(faulty))
     with pytest.raises(InvalidCheckpointError) as caught:
         read_card(tmp_path)
@@ -42,6 +42,10 @@ def test_a_file_that_is_no_card_is_refused(tmp_path, text):
         ({"normalisation": {"mean": [0, 0]}}, "mean"),
         ({"normalisation": {"std": [0]}}, "std"),
         ({"input_size": [0, 4]}, "input_size"),
+        ({"channel_names": ["T1"]}, "channel_names"),
+        ({"regions": [2], "head": "sigmoid"}, "regions"),
+        ({"regions": [1], "head": "softmax"}, "regions"),
+        ({"nnunet": {"channels": [{"method": "none"}]}}, "nnunet"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(tmp_path, change, message):
@@ -50,9 +54,18 @@ def test_values_that_contradict_each_other_are_refused(tmp_path, change, message
         read_card(tmp_path)
 
 
-def test_several_classes_have_a_background_channel():
-    assert ModelCard(class_names=("a",)).output_channels == 1
-    assert ModelCard(class_names=("a", "b")).output_channels == 3
+@pytest.mark.parametrize(
+    ("classes", "head", "regions", "channels"),
+    [
+        (("a",), None, (), 1),
+        (("a",), "softmax", (), 2),
+        (("a", "b"), None, (), 3),
+        (("a", "b"), "sigmoid", (), 2),
+        (("a", "b", "c"), "sigmoid", (3, 1), 2),
+    ],
+)
+def test_channels_of_the_logits_follow_from_the_head(classes, head, regions, channels):
+    assert ModelCard(class_names=classes, head=head, regions=regions).output_channels == channels
 
 
 def test_what_training_images_looked_like_lies_beside_the_card_and_not_in_it(tmp_path, card):
