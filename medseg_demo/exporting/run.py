@@ -19,10 +19,11 @@ from medseg_demo.language.terminal import say
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import Exported, ModelCard, write_card
 from medseg_demo.models.catalog import find_checkpoint
-from medseg_demo.models.checkpoint import Checkpoint, find_weights, load_folder, read_config
+from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.models.compute import Compute, choose_compute
 from medseg_demo.models.conversion import ConversionError, convert, to_files
 from medseg_demo.models.network import pad_where_needed
+from medseg_demo.models.origins import origin_of
 from medseg_demo.models.origins.openvino import GRAPH_FILE, GRAPH_WEIGHTS_FILE
 from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.settings import Settings
@@ -43,9 +44,8 @@ class _Source:
 
     @property
     def architecture(self) -> str:
-        architecture, parameters = read_config(self.folder, name=self.checkpoint.name)
-        encoder = parameters.get("encoder_name")
-        return f"{architecture} · {encoder}" if encoder else architecture
+        name = self.checkpoint.name
+        return origin_of(self.folder, name).describe(self.folder, name, None).architecture
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ def run(
         architecture=source.architecture,
         parameters=source.checkpoint.parameters,
         size_mb=round(sum(map(len, files.values())) / 1e6, 2),
-        original_size_mb=round(find_weights(folder, name=found).stat().st_size / 1e6, 2),
+        original_size_mb=round(max(path.stat().st_size for path in origin_of(folder, found).files(folder)) / 1e6, 2),
         calibration=calibration,
         full_precision=left_out,
     )

@@ -15,11 +15,12 @@ from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import ModelCard
-from medseg_demo.models.checkpoint import SAVED, Checkpoint
+from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, ThreadLimit, choose_compute, processors
 from medseg_demo.models.conversion import ConversionError, import_openvino, kept_model, parameters_in, to_openvino
 from medseg_demo.models.network import Network, SavedNetwork, bytes_of, pad_where_needed, parameters_of
 from medseg_demo.models.origins.openvino import IntermediateNetwork
+from medseg_demo.models.origins.origin import SAVED
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,27 +10,9 @@ from pathlib import Path
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.models.card import ModelCard
-from medseg_demo.models.checkpoint import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    Checkpoint,
-    FileStates,
-    check_encoder,
-    describe,
-    digest,
-    file_states,
-    find_weights,
-    is_converted,
-    load_folder,
-    read_config,
-)
-from medseg_demo.models.origins.openvino import (
-    GRAPH_FILE,
-    GRAPH_WEIGHTS_FILE,
-    is_intermediate,
-    read_intermediate_card,
-)
-from medseg_demo.models.soundness import check_weights
+from medseg_demo.models.checkpoint import Checkpoint, FileStates, file_states, load_folder
+from medseg_demo.models.origins import find_origin, origin_of
+from medseg_demo.models.origins.openvino import GRAPH_FILE, GRAPH_WEIGHTS_FILE
 from medseg_demo.settings import BUNDLED, CHECKPOINTS
 
 HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
@@ -48,6 +30,7 @@ class CatalogEntry:
         architecture: Such as "Unet · tu-tf_efficientnet_lite0"; empty where the entry is unusable.
         problem: Why it cannot be used; None where nothing speaks against it.
         note: What could not be checked without loading it; empty where there is nothing to say.
+        origin: What its folder is of, such as "nnU-Net v2"; empty where the entry is unusable.
     """
 
     name: str
@@ -56,6 +39,7 @@ class CatalogEntry:
     architecture: str
     problem: str | None
     note: str = ""
+    origin: str = ""
 
 
 def list_checkpoints(directory: Path, cache_dir: Path | None = None) -> list[CatalogEntry]:
@@ -79,6 +63,7 @@ def to_records(entries: Iterable[CatalogEntry]) -> list[dict[str, object]]:
             "usable": entry.problem is None,
             "problem": entry.problem,
             "note": entry.note,
+            "origin": entry.origin,
             "architecture": entry.architecture,
             "card": entry.card.model_dump(mode="json") if entry.card else None,
         }
@@ -207,7 +192,7 @@ def _find(name: str, directory: Path, inspect: Callable[[Path], CatalogEntry]) -
                 raise InvalidCheckpointError(problem)
             return name, known
     folder = Path(name)
-    if _is_checkpoint(folder):
+    if find_origin(folder):
         return (folder.resolve() if folder.name in ("", "..") else folder).name, folder
     if _may_be_on_the_hub(name, directory):
         return name, _fetch(name, directory)
@@ -216,34 +201,11 @@ def _find(name: str, directory: Path, inspect: Callable[[Path], CatalogEntry]) -
 
 def _inspect(folder: Path, cache_dir: Path | None = None) -> CatalogEntry:
     try:
-        if is_intermediate(folder):
-            card = read_intermediate_card(folder)
-            return CatalogEntry(folder.name, folder, card, _architecture_of(card), None)
-        architecture, parameters = read_config(folder)
-        card, _ = describe(folder, architecture, parameters)
-        weights = find_weights(folder)
-        if weights.name == WEIGHTS_FILE:
-            check_weights(weights, folder.name)
-        if cache_dir is None or not is_converted(digest(folder), card, cache_dir):
-            check_encoder(parameters, folder.name)
+        origin = origin_of(folder, folder.name)
+        found = origin.describe(folder, folder.name, cache_dir)
     except InvalidCheckpointError as error:
         return CatalogEntry(folder.name, folder, None, "", str(error))
-    encoder = parameters.get("encoder_name")
-    network = f"{architecture} · {encoder}" if encoder else architecture
-    note = "" if weights.name == WEIGHTS_FILE else f"{weights.name} is checked only when it is loaded."
-    return CatalogEntry(folder.name, folder, card, network, None, note)
-
-
-def _architecture_of(card: ModelCard) -> str:
-    made = card.exported
-    return f"{made.architecture} · {made.format}" if made else "OpenVINO"
-
-
-def _is_checkpoint(folder: Path) -> bool:
-    try:
-        return (folder / CONFIG_FILE).is_file() or is_intermediate(folder)
-    except OSError:  # such as a name that is too long
-        return False
+    return CatalogEntry(folder.name, folder, found.card, found.architecture, None, found.note, origin.label)
 
 
 def _may_be_on_the_hub(name: str, directory: Path) -> bool:

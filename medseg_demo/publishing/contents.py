@@ -12,7 +12,8 @@ from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError
 from medseg_demo.models.card import APPEARANCE_FILE
 from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_checkpoints
-from medseg_demo.models.checkpoint import DECIDING_FILES
+from medseg_demo.models.origins import origin_of
+from medseg_demo.models.origins.origin import existing
 from medseg_demo.publishing.front_matter import About, Described, model_readme, space_readme
 from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
 
@@ -20,7 +21,7 @@ from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
 PINNED = {"torch": "2.11.0", "torchvision": "0.26.0"}
 LEFT_OUT = ("bundled", "publishing", "training", "__pycache__")  # no tab and no endpoint needs them
 REFERENCE_RUNS = "evaluation/reference_runs"
-CHECKPOINT_FILES = (*DECIDING_FILES, APPEARANCE_FILE, "README.md")
+BESIDE_CHECKPOINTS = (APPEARANCE_FILE, "README.md")  # what decides no result, and goes with it all the same
 # The Hub refuses binary files that are not stored beside the history.
 BINARY_SUFFIXES = (
     ".safetensors",
@@ -89,7 +90,7 @@ def space_contents(names: Sequence[str], about: About, settings: Settings) -> Co
     for package in (PACKAGE, ROOT / "evaluation"):
         files.update((f"{package.name}/{path}", package / path) for path in _package_files(package, set(folders)))
     for name, folder in folders.items():
-        files.update((f"checkpoints/{name}/{path.name}", path) for path in _checkpoint_files(folder))
+        files.update((f"checkpoints/{name}/{inner}", path) for inner, path in _checkpoint_files(folder).items())
     return Contents(files)
 
 
@@ -100,7 +101,7 @@ def model_contents(name: str, about: About, settings: Settings) -> Contents:
         MedsegError: It is unknown or cannot be used.
     """
     entry = _find(name, settings)
-    files: dict[str, Path | bytes] = {path.name: path for path in _checkpoint_files(entry.folder)}
+    files: dict[str, Path | bytes] = {**_checkpoint_files(entry.folder)}
     files["README.md"] = model_readme(about, _described(entry)).encode()
     files[".gitattributes"] = ATTRIBUTES
     return Contents(files)
@@ -145,8 +146,9 @@ def _described(entry: CatalogEntry) -> Described:
     return Described(entry.name, entry.card, entry.architecture, text)
 
 
-def _checkpoint_files(folder: Path) -> Iterator[Path]:
-    return (folder / name for name in CHECKPOINT_FILES if (folder / name).is_file())
+def _checkpoint_files(folder: Path) -> dict[str, Path]:
+    files = (*origin_of(folder, folder.name).files(folder), *existing(folder, *BESIDE_CHECKPOINTS))
+    return {path.relative_to(folder).as_posix(): path for path in files}
 
 
 def _package_files(package: Path, checkpoints: set[str]) -> Iterator[str]:

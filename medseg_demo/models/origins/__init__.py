@@ -1,1 +1,34 @@
-"""What a checkpoint folder of each origin becomes: one file an origin."""
+"""What a checkpoint folder of each origin becomes: one file an origin, and the one table of them."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from medseg_demo.errors import InvalidCheckpointError
+from medseg_demo.models.origins.openvino import OPENVINO
+from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of
+from medseg_demo.models.origins.smp import SMP
+
+__all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
+
+ORIGINS = (SMP, OPENVINO)  # the first that recognises a folder takes it
+
+
+def find_origin(folder: Path) -> Origin | None:
+    """The origin of a checkpoint folder; None where it is of none."""
+    with suppress(OSError):  # such as a name that is too long
+        return next((origin for origin in ORIGINS if origin.recognises(folder)), None)
+    return None
+
+
+def origin_of(folder: Path, name: str) -> Origin:
+    """The origin of a checkpoint folder.
+
+    Raises:
+        InvalidCheckpointError: It is of none.
+    """
+    origin = find_origin(folder)
+    if origin is None:
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r} has no config.json. Save the model with smp's save_pretrained()."
+        )
+    return origin

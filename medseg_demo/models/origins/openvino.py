@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import CARD_FILE, ModelCard, read_card
 from medseg_demo.models.conversion import ConversionError, read_model
+from medseg_demo.models.origins.origin import Described, Loaded, Origin, existing
 
 if TYPE_CHECKING:
     import openvino
@@ -51,18 +52,31 @@ class IntermediateNetwork:
         return model
 
 
-def is_intermediate(folder: Path) -> bool:
-    """Whether a checkpoint folder holds the intermediate representation; weights of PyTorch beside it come first."""
-    return (folder / GRAPH_FILE).is_file() and not (folder / "config.json").exists()
+def _recognises(folder: Path) -> bool:
+    return (folder / GRAPH_FILE).is_file()
 
 
-def read_intermediate_card(folder: Path, *, name: str = "") -> ModelCard:
+def _files(folder: Path) -> tuple[Path, ...]:
+    return existing(folder, GRAPH_FILE, CARD_FILE, GRAPH_WEIGHTS_FILE)
+
+
+def _describe(folder: Path, name: str, cache_dir: Path | None) -> Described:
+    card = _read_card(folder, name)
+    made = card.exported
+    return Described(card, f"{made.architecture} · {made.format}" if made else "OpenVINO")
+
+
+def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:
+    described = _describe(folder, name, cache_dir)
+    return Loaded(described, _load_network(folder, described.card, name))
+
+
+def _read_card(folder: Path, name: str) -> ModelCard:
     """The card of such a folder, which it must have.
 
     Raises:
         InvalidCheckpointError: It is missing or faulty, or a file of the network is missing or cut off.
     """
-    name = name or folder.name
     card = read_card(folder, name=name)
     if card is None:
         raise InvalidCheckpointError(
@@ -83,13 +97,12 @@ def read_intermediate_card(folder: Path, *, name: str = "") -> ModelCard:
     return card
 
 
-def load_intermediate(folder: Path, card: ModelCard, *, name: str = "") -> IntermediateNetwork:
+def _load_network(folder: Path, card: ModelCard, name: str) -> IntermediateNetwork:
     """The network of such a folder, seen to be what its card says.
 
     Raises:
         InvalidCheckpointError: OpenVINO is not installed or cannot read it, or it does not fit the card.
     """
-    name = name or folder.name
     shape = (1, card.in_channels, *card.input_size)
     exported = card.exported
     try:
@@ -128,3 +141,6 @@ def _text(shape: Sequence[int]) -> str:
 def _end_of_weights(path: Path) -> int:
     places = _PLACES.findall(path.read_bytes())
     return max((int(offset) + int(length) for offset, length in places), default=0)
+
+
+OPENVINO = Origin("openvino", "OpenVINO", _recognises, _files, _describe, _load)

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models import checkpoint as module
 from medseg_demo.models.architectures import ARCHITECTURES, MONAI_NETWORKS, SMP_NETWORKS, build_network
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import write_card
 from medseg_demo.models.checkpoint import digest, load_folder, save_checkpoint
 from medseg_demo.models.compute import Compute
+from medseg_demo.models.origins import smp as module
 
 
 class Payload:
