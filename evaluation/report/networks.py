@@ -12,9 +12,9 @@ from medseg_demo.settings import Settings
 if TYPE_CHECKING:
     from medseg_demo.exporting.page import PageNetwork
 
-TITLE = {"en": "Try an image of your own", "zh": "用自己的图像试一试"}
+TITLE = "Try an image of your own"
 ANCHOR = "networks"
-LINK = f'<p class="note"><a href="#{ANCHOR}">{TITLE["en"]}</a> on the networks of these scores, which are here.</p>'
+LINK = f'<p class="note"><a href="#{ANCHOR}">{TITLE}</a> on the networks of these scores, which are here.</p>'
 LEFT_OUT = "Not in this page: {reason}"
 
 

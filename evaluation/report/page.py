@@ -8,8 +8,7 @@ from html import escape
 from importlib import resources
 
 from evaluation.results.tables import Table
-from medseg_demo.rendering import viewer_script
-from medseg_demo.rendering.page import NO_REFERRER, POLICY, viewer_html, viewer_style_rule
+from medseg_demo.rendering.page import NO_REFERRER, POLICY, mounted_viewers, viewer_html, whole_html
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,7 @@ class CaseRows:
 def whole(title: str, head: Sequence[str], sections: Sequence[str], *, is_closed: bool = False) -> str:
     """The page; one that is closed cannot ask for anything, whatever is given to it."""
     rules = POLICY if is_closed else NO_REFERRER
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-{rules}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{_asset("report.css")} {viewer_style_rule()}</style>
-</head>
-<body>
-<main>
+    body = f"""<main>
 <h1>{escape(title)}</h1>
 {"".join(head)}
 {"".join(sections)}
@@ -82,12 +71,8 @@ def whole(title: str, head: Sequence[str], sections: Sequence[str], *, is_closed
 <aside id="picked" role="status" hidden></aside>
 <script>{_script_text(_plotly())}</script>
 <script>{_asset("report.js")}</script>
-<script>(() => {{
-{viewer_script("page")}
-}})();</script>
-</body>
-</html>
-"""
+{mounted_viewers()}"""
+    return whole_html(title, _asset("report.css"), body, rules=rules)
 
 
 def section(title: str, *parts: str, anchor: str) -> str:

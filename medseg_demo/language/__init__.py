@@ -81,12 +81,11 @@ class Language:
     @cached_property
     def script(self) -> str:
         """A statement for browsers that lets the viewer and the page's scripts speak this language."""
-        return self.script_with(table(self.code, ".js") if self._table else {})
+        return self.script_with(_of_scripts(self.code))
 
     def script_with(self, words: Mapping[str, str]) -> str:
         """Likewise, of a table of its own."""
-        say = (Path(__file__).parent / "say.js").read_text(encoding="utf-8")
-        return f"globalThis.medsegSay = ({say})({json.dumps(words, ensure_ascii=False)})".replace("</", "<\\/")
+        return f"globalThis.medsegSay = {_speaker(words)}"
 
     def _text(self, text: str) -> str:
         return self._said(text, _DEEPEST) if self._table and len(text) <= _LONGEST else text
@@ -181,6 +180,31 @@ class Language:
 def _together(sentences: list[str]) -> str:
     """Sentences in a row; after a full stop that is as wide as a letter no space stands."""
     return "".join(one if one.endswith(("。", "！", "？")) else f"{one} " for one in sentences).rstrip()
+
+
+def script_of_all() -> str:
+    """A statement for browsers that lets a page's scripts speak every language: that of the root's ``lang`` attribute.
+
+    It begins with the one that the browser wishes for. ``medsegLanguages`` holds their names for a menu.
+    """
+    every = ", ".join(
+        f"{json.dumps(language(code).tag)}: {{ name: {json.dumps(name)}, say: {_speaker(_of_scripts(code))} }}"
+        for code, name in LANGUAGES.items()
+    )
+    return f"""globalThis.medsegLanguages = {{ {every} }};
+document.documentElement.lang = navigator.languages.map((wish) => Object.keys(medsegLanguages).find(
+  (tag) => tag.slice(0, 2) === wish.slice(0, 2).toLowerCase())).find(Boolean) || "en";
+globalThis.medsegSay = (text) => medsegLanguages[document.documentElement.lang].say(text);"""
+
+
+def _speaker(words: Mapping[str, str]) -> str:
+    """An expression of JavaScript: what translates by a table."""
+    say = (Path(__file__).parent / "say.js").read_text(encoding="utf-8")
+    return f"({say})({json.dumps(words, ensure_ascii=False)})".replace("</", "<\\/")
+
+
+def _of_scripts(code: str) -> dict[str, str]:
+    return {} if code == "en" else table(code, ".js")
 
 
 @cache

@@ -22,7 +22,8 @@
       const found = pattern.exec(text);
       if (found) return said.replace(/\{(\w+)\}/g, (_, name) => say(found[1 + names.indexOf(name)]));
     }
-    return text;
+    const parts = text.split(", ");
+    return parts.length > 1 ? parts.map(say).join(", ") : text;
   }
 
   function say(text) {

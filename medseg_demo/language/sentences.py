@@ -54,7 +54,7 @@ def _files(place: Path, suffix: str) -> Iterator[Path]:
             yield place
         return
     for path in place.rglob(f"*{suffix}"):
-        if not {"vendor", "language"} & set(path.parts) and "exporting/page" not in path.as_posix():
+        if not {"vendor", "language"} & set(path.parts):
             yield path
 
 

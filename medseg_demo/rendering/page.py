@@ -97,25 +97,38 @@ def standalone_html(values: Sequence[dict[str, object]], *, title: str = "Viewer
         title: Of the page.
     """
     viewers = "\n".join(viewer_html(value) for value in values)
+    body = f"<script>{THEME_SCRIPT}</script>\n<main>\n{viewers}\n</main>\n{mounted_viewers()}"
+    return whole_html(title, PAGE_STYLE, body)
+
+
+def whole_html(title: str, style: str, body: str, *, rules: str = POLICY) -> str:
+    """A page of its own that holds everything.
+
+    Args:
+        title: Of the page.
+        style: Beside the viewer's.
+        body: Markup.
+        rules: What the page may ask for; they come before all that is given to it.
+    """
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{rules}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title>
-<style>{PAGE_STYLE} {viewer_style_rule()}</style>
-<script>{THEME_SCRIPT}</script>
+<style>{style} {viewer_style_rule()}</style>
 </head>
 <body>
-<main>
-{viewers}
-</main>
-<script>(() => {{
-{viewer_script("page")}
-}})();</script>
+{body}
 </body>
 </html>
 """
+
+
+def mounted_viewers() -> str:
+    """The script behind the last ``viewer_html`` of a page."""
+    return f"<script>(() => {{\n{viewer_script('page')}\n}})();</script>"
 
 
 def viewer_html(value: dict[str, object]) -> str:

@@ -103,6 +103,7 @@ def _card(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         **card.model_dump(mode="json", include=wanted | {"normalisation", "window", "threshold"}),
         "outputs": card.output_channels,
+        "kinds": [[kind.name, kind.codes] for kind in KINDS],
         "codes": [code for kind in KINDS if re.search(kind.words, card.modality, re.IGNORECASE) for code in kind.codes],
         "appearance": {name: list(ends) for name, ends in card.appearance.items()},
     }

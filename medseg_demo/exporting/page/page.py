@@ -2,20 +2,20 @@
 
 import base64
 import gzip
-import html
 import json
 import lzma
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache
 from importlib import resources
 
 from medseg_demo.exporting.page.networks import PageNetwork
-from medseg_demo.exporting.page.samples import PageSample, Words
-from medseg_demo.exporting.page.texts import NO_SCRIPT, TEXTS, VIEWER_CHINESE, VIEWER_PATTERNS
+from medseg_demo.exporting.page.samples import PageSample
+from medseg_demo.language import LANGUAGES, language, script_of_all
 from medseg_demo.rendering.colours import MAX_CLASSES, hex_colour
 from medseg_demo.rendering.intensity_code import CT_PRESETS
-from medseg_demo.rendering.page import PAGE_STYLE, POLICY, THEME_SCRIPT, viewer_script, viewer_style_rule
+from medseg_demo.rendering.page import PAGE_STYLE, THEME_SCRIPT, viewer_script, whole_html
 
 WORKER_SCRIPTS = (
     "reading.js",
@@ -28,44 +28,28 @@ WORKER_SCRIPTS = (
     "fit.js",
     "worker.js",
 )
-PAGE_SCRIPTS = ("words.js", "viewer_words.js", "shown.js", "downloads.js", "engine.js", "parts.js", "app.js")
+PAGE_SCRIPTS = ("shown.js", "downloads.js", "engine.js", "parts.js", "app.js")
 RUNTIME, WASM, DICOM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.xz", "dicomParser.min.js"
 LICENCES, NOTICES = "licences.txt", "onnxruntime-ThirdPartyNotices.txt.xz"
+TITLE = "Segmentation in your browser"
+NO_SCRIPT = "This page computes in the browser and needs JavaScript."
 
 
-def whole_page(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: Words | None = None) -> str:
-    """A page of its own.
+def whole_page(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: str = TITLE) -> str:
+    """A page of its own, in every language.
 
     Args:
         networks: The first one opens.
         samples: The first one is segmented when the page opens.
-        title: Of the page; by language where it is known in both.
+        title: Of the page.
     """
-    titles = title or {language: words["title"] for language, words in TEXTS.items()}
-    shown = titles if isinstance(titles, str) else titles["en"]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-{POLICY}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(shown)}</title>
-<style>{PAGE_STYLE} {viewer_style_rule()}</style>
-<script>{THEME_SCRIPT}</script>
-</head>
-<body>
-<main>
-{embedded(networks, samples, title=titles, heading="h1")}
-</main>
-</body>
-</html>
-"""
+    part = embedded(networks, samples, title=title, heading="h1")
+    scripts = f"<script>{THEME_SCRIPT}</script>\n<script>{script_of_all()}</script>"
+    return whole_html(title, PAGE_STYLE, f"{scripts}\n<main>\n{part}\n</main>")
 
 
-def embedded(
-    networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: Words, heading: str = "h2"
-) -> str:
-    """The same as a part of a page that holds ``POLICY`` and ``viewer_style_rule``.
+def embedded(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: str, heading: str = "h2") -> str:
+    """The same as a part of ``whole_html``, in the language of that page.
 
     Args:
         networks: At least one.
@@ -84,7 +68,8 @@ def embedded(
         f'<script type="text/plain" id="medseg-data-{name}">{base64.b64encode(content).decode("ascii")}</script>'
         for name, content in files.items()
     )
-    return f"""<div id="medseg-page"><noscript>{NO_SCRIPT}</noscript></div>
+    no_script = " ".join(language(code).text(NO_SCRIPT) for code in LANGUAGES)
+    return f"""<div id="medseg-page"><noscript>{no_script}</noscript></div>
 <style>#medseg-page {{ {_source("page.css")} }}</style>
 {data}
 <script>(() => {{
@@ -107,42 +92,29 @@ def _runtime() -> str:
     )
 
 
-def page_script(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: Words, heading: str) -> str:
+def page_script(networks: Sequence[PageNetwork], samples: Sequence[PageSample], *, title: str, heading: str) -> str:
     """What the page itself runs, for the body of one function."""
     contents = {
         "title": title,
         "heading": heading,
-        "networks": [
-            {
-                "name": one.name,
-                "digest": one.digest,
-                "element": f"network-{place}",
-                "card": one.card,
-                "facts": one.facts,
-            }
-            for place, one in enumerate(networks)
-        ],
-        "samples": [_described(one, place) for place, one in enumerate(samples)],
+        "networks": [_described(one, f"network-{place}") for place, one in enumerate(networks)],
+        "samples": [_described(one, f"sample-{place}") for place, one in enumerate(samples)],
+        "words": _words([title, *CT_PRESETS, *(text for one in samples for text in (one.title, one.description))]),
         "colours": [hex_colour(value) for value in range(1, MAX_CLASSES + 1)],
         "presets": {name: (level - width / 2, level + width / 2) for name, (width, level) in CT_PRESETS.items()},
     }
-    values = {"TEXTS": TEXTS, "PAGE": contents, "VIEWER_WORDS": VIEWER_CHINESE, "VIEWER_PATTERNS": VIEWER_PATTERNS}
-    constants = "\n".join(f"const {name} = {_json(value)};" for name, value in values.items())
-    return "\n".join([viewer_script(None), constants, *map(_source, PAGE_SCRIPTS)])
+    return "\n".join([viewer_script(None), f"const PAGE = {_json(contents)};", *map(_source, PAGE_SCRIPTS)])
 
 
-def _described(sample: PageSample, place: int) -> dict[str, object]:
-    return {
-        "title": sample.title,
-        "description": sample.description,
-        "credit": sample.credit,
-        "licence": sample.licence,
-        "networks": sample.networks,
-        "element": f"sample-{place}",
-        "file": sample.file,
-        "is_packed": sample.file.endswith(".npy"),
-        "known": sample.known,
-    }
+def _described(part: PageNetwork | PageSample, element: str) -> dict[str, object]:
+    named = {each.name: getattr(part, each.name) for each in fields(part) if each.name != "content"}
+    return {**named, "element": element}
+
+
+def _words(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    """These texts of modules, which the table of scripts lacks, in each language by its tag."""
+    spoken = map(language, LANGUAGES)
+    return {one.tag: {text: one.text(text) for text in texts if one.text(text) != text} for one in spoken}
 
 
 def _json(value: object) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 from medseg_demo import names
 from medseg_demo.errors import OptionError
 from medseg_demo.exporting.page.networks import PageNetwork
-from medseg_demo.exporting.page.texts import SAMPLES_CHINESE
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import read_card
 from medseg_demo.reading import read_image
@@ -22,8 +21,7 @@ from medseg_demo.settings import Settings
 MOST_SIDE = 1024  # of an image that travels as numbers; larger ones are reduced
 MOST_FILE = 2 * 2**20
 PICTURES = ("PNG", "JPEG")
-
-Words = str | dict[str, str]
+MIDDLE = "middle slice"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +29,18 @@ class PageSample:
     """An example inside a page.
 
     Attributes:
-        title: For its button; by language where it is known in both.
+        title: For its button.
         description: In a sentence.
         credit: Whom to name.
         licence: Of the image.
         networks: The names of those that suit it.
         file: What the page's reader is told that it is called.
-        content: A picture, or an array of NumPy's, gzipped.
+        content: A picture or an array of NumPy's; gzipped.
         known: What the reader cannot see in it: window, spacing and the like.
     """
 
-    title: Words
-    description: Words
+    title: str
+    description: str
     credit: str
     licence: str
     networks: tuple[str, ...]
@@ -78,13 +76,12 @@ def _task_of(sample: Sample, networks: Sequence[PageNetwork], settings: Settings
 
 
 def _bundled(sample: Sample, networks: tuple[str, ...], settings: Settings) -> PageSample:
-    title, description = SAMPLES_CHINESE.get(sample.name, (sample.title, sample.description))
     return _packed(
         sample.path,
         settings,
         as_it_is=True,
-        title={"en": sample.title, "zh": title},
-        description={"en": sample.description, "zh": description},
+        title=sample.title,
+        description=sample.description,
         credit=sample.credit,
         licence=sample.licence,
         networks=networks,
@@ -92,18 +89,18 @@ def _bundled(sample: Sample, networks: tuple[str, ...], settings: Settings) -> P
 
 
 def _packed(
-    path: Path, settings: Settings, *, title: Words, networks: tuple[str, ...], as_it_is: bool = False, **more: Any
+    path: Path, settings: Settings, *, title: str, networks: tuple[str, ...], as_it_is: bool = False, **more: Any
 ) -> PageSample:
     """An image for the page; of one that may go in as it is, which holds more than pixels, a volume gives a slice."""
     image = read_image(path, settings=settings)
     if as_it_is and image.is_volume:
-        image = _middle_slice(image)
+        image, title = _middle_slice(image), f"{title} · {MIDDLE}"
     if image.is_volume or (image.channels > 1 and not image.is_colour):
         raise OptionError(f"{path.name}: a page holds single images, grey or in colour. Give such an image.")
     words = {"description": "", "credit": "", "licence": ""} | more
     if as_it_is and image.file_format in PICTURES and path.stat().st_size <= MOST_FILE:
         file = f"sample.{image.file_format.lower()}"
-        return PageSample(title, networks=networks, file=file, content=path.read_bytes(), **words)
+        return PageSample(title, networks=networks, file=file, content=_gzipped(path.read_bytes()), **words)
     pixels, factor = _reduced(image)
     spacing = image.geometry.spacing_mm
     known = {
@@ -140,4 +137,8 @@ def _reduced(image: MedicalImage) -> tuple[np.ndarray, int]:
 def _array(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(pixels))
-    return gzip.compress(stream.getvalue(), mtime=0)
+    return _gzipped(stream.getvalue())
+
+
+def _gzipped(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)

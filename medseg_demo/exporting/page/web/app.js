@@ -11,23 +11,21 @@ class App {
     this.thresholds = new Map(); // that a person moved, by network
     this.chosen = [PAGE.networks[0], null];
     this.count = 0;
-    this.status = null; // [key, values] of what goes on or went wrong
+    this.status = null; // { text, kind, done, total } of what goes on or went wrong
     this.host = build("div", { class: "mv-host" });
-    this.viewer = new Viewer(this.host, { emit: (name, data) => name === "threshold" && this.decideAgain(data), offersSlices: false });
-    this.host.viewer = this.viewer;
-    this.viewerWords = keepWords(this.host);
     this.render();
     attachDrops(root, (file) => this.open(file));
     if (PAGE.samples.length) this.openSample(PAGE.samples[0]);
   }
 
+  // Everything anew, in the language that the page is now in.
   render() {
     const hadFocus = document.activeElement?.id;
+    this.viewer = new Viewer(this.host, { emit: (name, data) => name === "threshold" && this.decideAgain(data), offersSlices: false });
+    this.host.viewer = this.viewer;
     this.parts = buildParts(this);
     this.root.replaceChildren(this.parts.head, this.parts.controls, this.parts.status, this.host, this.parts.results, this.parts.about);
-    this.root.lang = language === "zh" ? "zh-CN" : "en";
-    this.viewerWords.again();
-    this.viewer.redraw();
+    if (this.image) this.show();
     this.update();
     if (hadFocus) document.getElementById(hadFocus)?.focus();
   }
@@ -38,8 +36,8 @@ class App {
     this.root.setAttribute("aria-busy", String(this.isBusy));
   }
 
-  tell(key, values = {}, kind = "status") {
-    this.status = key ? { key, values, kind } : null;
+  tell(text, more = {}) {
+    this.status = text && { text, ...more };
     this.update();
   }
 
@@ -49,7 +47,7 @@ class App {
     const turn = this.count;
     this.engine.stop();
     this.isBusy = true;
-    this.tell("loading");
+    this.tell("Starting the runtime that computes networks …");
     try {
       await this.engine.start();
       await this.before;
@@ -65,9 +63,8 @@ class App {
   finish(error) {
     this.before = null;
     this.isBusy = false;
-    if (error?.key === "stopped") this.tell("stopped");
-    else if (error) this.tell(error.key ? error.key : "unforeseen", error.values || { kind: error.name }, "alarm");
-    else this.tell(null);
+    if (error?.isStop) this.tell("Stopped. The result before it is still shown.");
+    else this.tell(error?.message || null, { file: error?.file, isAlarm: true });
   }
 
   open(file) {
@@ -78,12 +75,12 @@ class App {
     const suits = (network) => !network || sample.networks.includes(network.name);
     if (!suits(this.chosen[0])) this.chosen[0] = PAGE.networks.find(suits) || this.chosen[0];
     if (!suits(this.chosen[1]) || this.chosen[1] === this.chosen[0]) this.chosen[1] = null;
-    return this.read(sample, async () => ({ bytes: bytesIn(sample.element), file: sample.file, isPacked: sample.is_packed, known: sample.known }));
+    return this.read(sample, async () => ({ bytes: await gunzip(bytesIn(sample.element)), file: sample.file, known: sample.known }));
   }
 
   read(sample, fetch) {
     return this.run(async (isCurrent) => {
-      this.tell("reading");
+      this.tell("Reading the image …");
       const job = await fetch();
       const image = await this.engine.ask({ do: "read", ...job }, { transfer: [job.bytes.buffer] });
       if (!isCurrent()) return;
@@ -113,11 +110,11 @@ class App {
   async segment(isCurrent) {
     const results = [];
     for (const network of this.chosen.filter(Boolean)) {
-      this.tell("opening", { name: network.name });
+      this.tell(`Unpacking ${network.name} …`);
       await this.engine.open(network);
       if (!isCurrent()) return;
-      const progress = (done, total) => isCurrent() && this.tell("running", { name: network.name, done, total });
-      this.tell("running", { name: network.name, done: 0, total: 1 });
+      const progress = (done, total) => isCurrent() && this.tell(`Computing ${network.name}: tile ${done} of ${total}`, { done, total });
+      progress(0, 1);
       const options = this.optionsOf(network);
       const result = await this.engine.ask({ do: "segment", name: network.name, options }, { progress });
       if (!isCurrent()) return;
@@ -147,10 +144,11 @@ class App {
   show() {
     const { image, results, options } = this;
     const title = this.sample ? inLanguage(this.sample.title) : image.name;
-    const after = [options.smallest > 1 && say("smallestDone", { count: options.smallest }), options.fill && say("fillDone")].filter(Boolean);
+    const after = [options.smallest > 1 && `parts under ${options.smallest} px removed`, options.fill && "holes filled"].filter(Boolean).join(", ");
     const names = results.map(({ network }) => network.name).join(", ");
-    const alternative = say(results.length ? "alternative" : "alternativeBare", { title, width: image.width, height: image.height, names });
-    this.viewer.show(shownValue(image, results, { imageKey: this.imageKey, title, alternative, postprocessing: after.join(say("comma")) }));
+    const { width, height } = image;
+    const alternative = names ? `Segmentation by ${names} of an image of ${width} × ${height} pixels: ${title}.` : `Image of ${width} × ${height} pixels: ${title}.`;
+    this.viewer.show(shownValue(image, results, { imageKey: this.imageKey, title, alternative, postprocessing: after }));
     this.update();
   }
 }
@@ -167,6 +165,11 @@ function attachDrops(root, open) {
   document.addEventListener("dragleave", (event) => event.relatedTarget || root.classList.remove("is-over"));
   document.addEventListener("drop", (event) => (root.classList.remove("is-over"), take(event, event.dataTransfer?.files)));
   document.addEventListener("paste", (event) => take(event, event.clipboardData?.files));
+}
+
+// Words of what was put into the page: they come translated with it.
+function inLanguage(text) {
+  return PAGE.words[document.documentElement.lang]?.[text] ?? text;
 }
 
 new App(document.getElementById("medseg-page"));

@@ -13,7 +13,9 @@ const SYNTAX_NAMES = {
 const GREY = ["MONOCHROME1", "MONOCHROME2"];
 const [TWO_DIMENSIONAL, CENTIMETRES] = [1, 3];
 
-async function readDicom(bytes, file) {
+const otherPixels = (photometric, bits) => new Refusal(`pixels of this kind (${photometric}, ${bits} bits) are not read here. Export it as grey or RGB of 8 bits, or as PNG.`);
+
+async function readDicom(bytes) {
   let header;
   try {
     header = dicomParser.parseDicom(bytes);
@@ -22,16 +24,16 @@ async function readDicom(bytes, file) {
   }
   const syntax = (header?.string("x00020010") || "").trim();
   if (SYNTAX_NAMES[syntax] || (syntax && !(syntax in NATIVE) && syntax !== RLE && !BROWSER_JPEG.includes(syntax)))
-    throw new Refusal("dicomSyntax", { file, syntax: SYNTAX_NAMES[syntax] || syntax });
-  if (!header) throw new Refusal("damaged", { file });
-  const found = pixelFormat(header, syntax, file);
-  const stored = await storedValues(header, found, file);
+    throw new Refusal(`DICOM as ${SYNTAX_NAMES[syntax] || syntax} is not read by browsers. Export it uncompressed, or as PNG.`);
+  if (!header) throw new Refusal(DAMAGED);
+  const found = pixelFormat(header, syntax);
+  const stored = await storedValues(header, found);
   const isColour = found.samples === 3;
   const image = { width: found.columns, height: found.rows, channels: isColour ? 3 : 1, pixels: stored, bits: found.stored, notes: [] };
   image.modality = /^[A-Z0-9]{1,16}$/.test(word(header, "x00080060")) ? word(header, "x00080060") : null;
   Object.assign(image, spacingOf(header));
   if (isColour) return image;
-  if (found.photometric === "PALETTE COLOR") return lookedUpColours(header, image, found, file);
+  if (found.photometric === "PALETTE COLOR") return lookedUpColours(header, image, found);
   return scaled(header, image, found);
 }
 
@@ -43,50 +45,50 @@ function numbersAt(header, tag) {
 
 const numberAt = (header, tag, otherwise) => numbersAt(header, tag)[0] ?? otherwise;
 
-function pixelFormat(header, syntax, file) {
+function pixelFormat(header, syntax) {
   const kind = word(header, "x00080060") === "SEG" || header.elements.x00620002 ? "SEG" : "";
   const element = header.elements.x7fe00010;
-  if (kind || !element) throw new Refusal("dicomNoImage", { file });
+  if (kind || !element) throw new Refusal("the DICOM file holds no image. Choose an image of the study.");
   const [rows, columns, allocated, stored, high, signed, samples, planar] = ["x00280010", "x00280011", "x00280100", "x00280101", "x00280102", "x00280103", "x00280002", "x00280006"].map((tag) => header.uint16(tag));
   const photometric = word(header, "x00280004");
   const frames = Number(word(header, "x00280008") || 1);
-  if (frames > 1) throw new Refusal("frames", { file, count: frames });
-  if (!rows || !columns || !allocated || !stored || !photometric) throw new Refusal("damaged", { file });
-  checkSize(columns, rows, file);
+  if (frames > 1) throw new Refusal(`the DICOM file holds ${frames} frames, and the page segments single images. Save one of them.`);
+  if (!rows || !columns || !allocated || !stored || !photometric) throw new Refusal(DAMAGED);
+  checkSize(columns, rows);
   const isColour = ["RGB", "YBR_FULL", "YBR_FULL_422"].includes(photometric);
   const count = samples ?? (isColour ? 3 : 1);
   const isRead = [8, 16, 32].includes(allocated) && (isColour ? count === 3 && allocated === 8 : count === 1 && [...GREY, "PALETTE COLOR"].includes(photometric));
-  if (!isRead || (photometric === "YBR_FULL_422" && syntax in NATIVE)) throw new Refusal("dicomPixels", { file, photometric, allocated });
+  if (!isRead || (photometric === "YBR_FULL_422" && syntax in NATIVE)) throw otherPixels(photometric, allocated);
   const shift = high === undefined ? 0 : high + 1 - stored;
   return { element, syntax, rows, columns, allocated, stored, shift, isSigned: signed === 1, samples: count, planar: planar === 1, photometric };
 }
 
-async function storedValues(header, found, file) {
+async function storedValues(header, found) {
   const { element, syntax, rows, columns, samples, allocated, photometric } = found;
   const count = rows * columns * samples;
-  if (BROWSER_JPEG.includes(syntax)) return fromJpeg(header, found, file);
+  if (BROWSER_JPEG.includes(syntax)) return fromJpeg(header, found);
   let bytes = header.byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
-  if (syntax === RLE) bytes = unpackedRle(frameBytes(header, element, file), count, allocated / 8, samples, file);
-  if (bytes.length < (count * allocated) / 8) throw new Refusal("damaged", { file });
+  if (syntax === RLE) bytes = unpackedRle(frameBytes(header, element), count, allocated / 8, samples);
+  if (bytes.length < (count * allocated) / 8) throw new Refusal(DAMAGED);
   const values = meaningful(bytes, count, found);
   const isPlanar = samples === 3 && (found.planar || syntax === RLE);
   const pixels = isPlanar ? interleaved(values, rows * columns) : values;
   return photometric === "YBR_FULL" ? toRgb(pixels) : pixels;
 }
 
-function frameBytes(header, element, file) {
+function frameBytes(header, element) {
   try {
     const table = element.basicOffsetTable?.length ? element.basicOffsetTable : [];
     if (table.length) return dicomParser.readEncapsulatedImageFrame(header, element, 0);
     return dicomParser.readEncapsulatedPixelDataFromFragments(header, element, 0, element.fragments.length);
   } catch {
-    throw new Refusal("damaged", { file });
+    throw new Refusal(DAMAGED);
   }
 }
 
-async function fromJpeg(header, found, file) {
-  const image = await readJpeg(frameBytes(header, found.element, file), file);
-  if (image.width !== found.columns || image.height !== found.rows || (image.channels === 3) !== (found.samples === 3)) throw new Refusal("damaged", { file });
+async function fromJpeg(header, found) {
+  const image = await readJpeg(frameBytes(header, found.element));
+  if (image.width !== found.columns || image.height !== found.rows || (image.channels === 3) !== (found.samples === 3)) throw new Refusal(DAMAGED);
   return image.pixels;
 }
 
@@ -119,11 +121,11 @@ function toRgb(pixels) {
 }
 
 // Each segment holds one byte of all pixels of one sample, the highest byte first.
-function unpackedRle(bytes, count, size, samples, file) {
+function unpackedRle(bytes, count, size, samples) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const segments = view.getUint32(0, true);
   const pixels = count / samples;
-  if (segments !== samples * size) throw new Refusal("damaged", { file });
+  if (segments !== samples * size) throw new Refusal(DAMAGED);
   const result = new Uint8Array(count * size);
   for (let segment = 0; segment < segments; segment += 1) {
     const [sample, byte] = [Math.floor(segment / size), size - 1 - (segment % size)];
@@ -155,7 +157,7 @@ function scaled(header, image, { isSigned, stored, photometric }) {
     pixels,
     window: isInverted ? [total - window[1], total - window[0]] : window,
     unit: isHounsfield && !isInverted ? "HU" : null,
-    notes: isInverted ? [...image.notes, ["inverted", {}]] : image.notes,
+    notes: isInverted ? [...image.notes, "The file stores bright as dark (MONOCHROME1); the intensities were turned round."] : image.notes,
   };
 }
 
@@ -184,9 +186,9 @@ function entriesOf(described, holder, descriptor, data) {
   return { entries, first };
 }
 
-function lookedUpColours(header, image, { isSigned }, file) {
+function lookedUpColours(header, image, { isSigned }) {
   const tags = ["x00281201", "x00281202", "x00281203"];
-  if (!tags.every((tag) => header.elements[tag]) || isSigned) throw new Refusal("dicomPixels", { file, photometric: "PALETTE COLOR", allocated: image.bits });
+  if (!tags.every((tag) => header.elements[tag]) || isSigned) throw otherPixels("PALETTE COLOR", image.bits);
   const tables = tags.map((tag) => entriesOf(header, header, "x00281101", tag));
   const { first } = tables[0];
   // Palettes of 16 bits often hold 8: in the low byte, in the high one, or in both.
@@ -212,11 +214,11 @@ function spacingOf(header) {
   const detector = pair("x00181164");
   if (detector) {
     const factor = numberAt(header, "x00181114", 1);
-    if (factor > 1.001) return { spacing: detector.map((step) => step / factor), notes: [["magnified", {}]] };
-    return { spacing: detector, notes: [["detector", {}]] };
+    if (factor > 1.001) return { spacing: detector.map((step) => step / factor), notes: ["The spacing is that at the detector, divided by the magnification that the file estimates."] };
+    return { spacing: detector, notes: ["The spacing is that at the detector; lengths in the body are somewhat smaller."] };
   }
   const scanned = pair("x00182010");
-  return scanned ? { spacing: scanned, notes: [["scanned", {}]] } : spacingOfRegions(header);
+  return scanned ? { spacing: scanned, notes: ["The spacing is that of the scanned film or paper."] } : spacingOfRegions(header);
 }
 
 function spacingOfRegions(header) {
@@ -227,6 +229,6 @@ function spacingOfRegions(header) {
     .filter(([down, across]) => down * across > 0);
   if (!found.length) return {};
   const isSame = found.every((one) => one.every((step, axis) => Math.abs(step / found[0][axis] - 1) < 0.001));
-  if (!isSame) return { notes: [["regions", {}]] };
-  return { spacing: found[0], notes: regions.length > 1 ? [["region", {}]] : [] };
+  if (!isSame) return { notes: ["The file states several ultrasound regions of different spacing, so the spacing is unknown."] };
+  return { spacing: found[0], notes: regions.length > 1 ? ["The spacing is that of the ultrasound region; other parts of the picture have none."] : [] };
 }

@@ -36,7 +36,7 @@ function downloadJson(image, results, options) {
     name: image.name, shape: [image.height, image.width], spacing_mm: image.spacing, checkpoint: network.name,
     checkpoint_sha256: network.digest, threshold, flips: options.flips, denoise: "none", smallest_component: options.smallest,
     fill_holes: options.fill, crop: null, compute: "ONNX Runtime Web (WebAssembly, one thread, float32)",
-    seconds: { all: Number(seconds.toFixed(4)) }, classes: measurements, notes: [...image.notes, ...warnings].map((one) => say(...one)),
+    seconds: { all: Number(seconds.toFixed(4)) }, classes: measurements, notes: [...image.notes, ...warnings],
   }));
   download(`${safeName(image.name)}_measurements.json`, [`${JSON.stringify({ format_version: 1, images }, null, 2)}\n`], "application/json");
 }

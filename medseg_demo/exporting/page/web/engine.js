@@ -22,7 +22,7 @@ class Engine {
     if (!job) return; // the answer to a request to stop
     if (progress) return job.progress(...progress);
     this.jobs.delete(id);
-    if (error) job.reject(Object.assign(new Error(error.key), error));
+    if (error) job.reject(error);
     else job.resolve(result);
   }
 
@@ -42,14 +42,16 @@ class Engine {
 
   // The worker did not even begin: its script, or WebAssembly, is refused here.
   fail() {
-    for (const { reject } of this.jobs.values()) reject(Object.assign(new Error("worker"), { key: "worker", values: {} }));
+    const message = "This browser does not let the page compute: it needs WebAssembly and workers (Chrome 91, Firefox 114, Safari 16.4 or later). Update it, or try another.";
+    for (const { reject } of this.jobs.values()) reject({ message });
     this.jobs.clear();
   }
 
   open(network) {
     if (!this.opened.has(network.name)) {
-      const bytes = bytesIn(network.element);
-      this.opened.set(network.name, this.ask({ do: "open", name: network.name, bytes, card: network.card }, { transfer: [bytes.buffer] }));
+      const { name, card } = network;
+      const give = (bytes) => this.ask({ do: "open", name, bytes, card }, { transfer: [bytes.buffer] });
+      this.opened.set(name, gunzip(bytesIn(network.element)).then(give));
     }
     return this.opened.get(network.name);
   }

@@ -1,40 +1,65 @@
-// Whether an image is what a network was trained for: medseg_demo/segmenting/{fit,appearance}.py in JavaScript. Each
-// warning is [key of the page's texts, values].
+// Whether an image is what a network was trained for: medseg_demo/segmenting/{fit,appearance}.py in JavaScript, in the
+// same words.
 
 const SIDE = 128;
 const [BLACK, WHITE, RING] = [0.1, 0.9, 0.05];
-// Figure, margin, and whether something is said of images above or below those of the training.
+// Figure, margin, and what is said of images above and below those of the training.
 const FIGURES = [
-  ["negative", 0.05, true, false], ["saturation", 0.15, true, true], ["border", 0.12, true, true], ["black", 0.15, true, true],
-  ["black_border", 0.2, true, true], ["white", 0.1, true, false], ["values", 2, false, true],
+  ["negative", 0.05, ({ share }) => `${share} of its intensities are negative, as in CT`],
+  ["saturation", 0.15, () => "it is more colourful", () => "it has less colour"],
+  ["border", 0.12, () => "its border is brighter than its middle", () => "its border is much darker than its middle"],
+  ["black", 0.15, ({ share }) => `${share} of it is black`, ({ share }) => `only ${share} of it is black`],
+  ["black_border", 0.2, ({ share }) => `${share} of its border is black`, ({ share }) => `only ${share} of its border is black`],
+  ["white", 0.1, ({ share }) => `${share} of it is white`],
+  ["values", 2, null, ({ count }) => `it holds ${count} different values only`],
 ];
 
 function warningsFor(image, card) {
-  const { width, height, channels, pixels } = image;
-  const warnings = [];
-  const add = (applies, key, values = {}) => applies && warnings.push([key, values]);
-  const [low, high] = extremes(pixels);
+  return [...kindWarnings(image, card), ...channelWarnings(image, card), ...rangeWarnings(image, card), ...sizeWarnings(image, card), ...unlike(image, card)];
+}
+
+function kindWarnings({ modality }, card) {
+  const [name] = card.kinds.find(([, codes]) => codes.includes(modality)) || [];
+  if (!name || !card.codes.length || card.codes.includes(modality)) return [];
+  const said = modality === name ? name : `${modality} (${name})`;
+  return [`The file says ${said}, but the checkpoint was trained on another kind of image (${card.modality}): choose another checkpoint, or do not rely on what it marks.`];
+}
+
+function channelWarnings({ channels, pixels }, card) {
   const isGrey = channels === 1 || pixels.every((value, i) => value === pixels[i - (i % 3)]);
-  add(image.modality && card.codes.length && !card.codes.includes(image.modality), "otherKind", { code: image.modality, modality: card.modality });
-  add(card.in_channels === 1 && !isGrey, "colourDropped");
-  add(card.in_channels === 3 && channels === 1, "greyRepeated");
-  add(card.window && (Math.max(low, card.window[0]) >= Math.min(high, card.window[1]) || (card.window[0] < 0 && low >= 0)), "range", { low, high, from: card.window?.[0], to: card.window?.[1] });
-  add(Math.min(width, height) < Math.min(...card.input_size) / 4, "small", { width, height });
-  add(card.inference === "resize" && (width / height < 0.5 || width / height > 2), "narrow");
-  const reasons = unlike(image, card.appearance);
-  add(reasons.length, "unlike", { modality: card.modality, reasons });
+  if (card.in_channels === 1 && !isGrey) return ["The image is in colour, but the checkpoint was trained on grey images: colour is dropped."];
+  if (card.in_channels === 3 && channels === 1) return ["The image is grey, but the checkpoint takes colour images: grey is repeated."];
+  return [];
+}
+
+function rangeWarnings({ pixels }, { window }) {
+  if (!window) return [];
+  const [[low, high], [least, most]] = [extremes(pixels).map(plainNumber), window];
+  if (least < 0 && low >= 0) return [`No intensity is negative, but the checkpoint expects ${least} to ${most}, as in CT: check the rescaling of the file, or choose another checkpoint.`];
+  if (Math.max(low, least) < Math.min(high, most)) return [];
+  return [`Intensities run from ${low} to ${high}, but the checkpoint expects ${least} to ${most}: check the rescaling of the file.`];
+}
+
+// Six significant digits.
+const plainNumber = (value) => Number(value.toPrecision(6));
+
+function sizeWarnings({ width, height }, card) {
+  const warnings = [];
+  if (Math.min(width, height) < Math.min(...card.input_size) / 4) warnings.push(`The image is small (${width} × ${height} px) for this checkpoint.`);
+  if (card.inference === "resize" && (width / height < 0.5 || width / height > 2)) warnings.push("The image is unusually long and narrow; much of the network's input will be padding.");
   return warnings;
 }
 
-function unlike(image, known) {
-  if (!Object.keys(known).length) return [];
+function unlike(image, card) {
+  if (!Object.keys(card.appearance).length) return [];
   const found = appearance(image);
-  return FIGURES.flatMap(([name, margin, saysAbove, saysBelow]) => {
-    const [least, most] = known[name] || [-Infinity, Infinity];
-    const share = Math.round(100 * found[name]);
-    if (saysAbove && found[name] > most + margin) return [[`${name}Above`, { share }]];
-    return saysBelow && found[name] < least - margin ? [[`${name}Below`, { share, count: Math.round(2 ** found[name]) }]] : [];
+  const reasons = FIGURES.flatMap(([name, margin, above, below]) => {
+    const [least, most] = card.appearance[name] || [-Infinity, Infinity];
+    const say = found[name] > most + margin ? above : found[name] < least - margin ? below : null;
+    return say ? [say({ share: `${roundHalfEven(100 * found[name])}\u202f%`, count: roundHalfEven(2 ** found[name]) })] : [];
   });
+  if (!reasons.length) return [];
+  return [`The image does not look like those that the checkpoint was trained on (${card.modality}): ${reasons.join(", ")}. It may be inverted or of another kind: do not rely on what is marked before you have checked it.`];
 }
 
 function appearance({ pixels, width, height, channels, window: [low, high] }) {

@@ -7,8 +7,9 @@ const NPY_TYPES = {
   f2: [2, "getUint16", Float32Array], f4: [4, "getFloat32", Float32Array], f8: [8, "getFloat64", Float32Array],
 };
 const COLOUR_TYPES = ["u1", "u2", "f2", "f4", "f8"];
+const NO_IMAGE = "the array is no image of real numbers. Save (height, width) or (height, width, 3) by numpy.save.";
 
-function readNpy(bytes, file) {
+function readNpy(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isLong = bytes[6] > 1;
   const start = isLong ? 12 : 10;
@@ -16,13 +17,13 @@ function readNpy(bytes, file) {
   const header = lettersAt(bytes, start, Math.min(length, 4096));
   const [, order, type] = header.match(/'descr':\s*'([<>|=])([a-zA-Z]\d+)'/) || [];
   const stated = header.match(/'shape':\s*\(([^)]*)\)/)?.[1].split(",").filter((one) => one.trim()).map(Number);
-  if (!type || !stated || stated.some((one) => !Number.isInteger(one) || one < 1)) throw new Refusal("npyKind", { file });
-  if (!NPY_TYPES[type]) throw new Refusal("npyKind", { file });
-  const { height, width, channels } = planeOf(stated, type, file);
-  checkSize(width, height, file);
+  if (!type || !stated || stated.some((one) => !Number.isInteger(one) || one < 1)) throw new Refusal(NO_IMAGE);
+  if (!NPY_TYPES[type]) throw new Refusal(NO_IMAGE);
+  const { height, width, channels } = planeOf(stated, type);
+  checkSize(width, height);
   const [size, get, Kind] = NPY_TYPES[type];
   const count = height * width * channels;
-  if (start + length + count * size > bytes.length) throw new Refusal("damaged", { file });
+  if (start + length + count * size > bytes.length) throw new Refusal(DAMAGED);
   const pixels = new Kind(count);
   const place = /'fortran_order':\s*True/.test(header) ? fortranPlaces(height, width, channels) : (i) => i;
   for (let i = 0; i < count; i += 1) {
@@ -33,16 +34,16 @@ function readNpy(bytes, file) {
 }
 
 // The shape without axes of one that mean nothing; the rules are those of medseg_demo/reading/array.py.
-function planeOf(stated, type, file) {
+function planeOf(stated, type) {
   const shape = [...stated];
   if (shape.length > 2 && shape.at(-1) === 1) shape.pop();
   while (shape.length > 3 && shape[0] === 1) shape.shift();
   const [height, width, last] = shape;
   if (shape.length === 2) return { height, width, channels: 1 };
   if (shape.length === 3 && last === 3 && COLOUR_TYPES.includes(type)) return { height, width, channels: 3 };
-  if (shape.length === 3 && last <= 16) throw new Refusal("channels", { file, count: last });
-  if (shape.length > 2) throw new Refusal("volume", { file, kind: `NPY, ${stated.join(" × ")}` });
-  throw new Refusal("npyKind", { file });
+  if (shape.length === 3 && last <= 16) throw new Refusal(`it has ${last} channels that are no colours. Save one of them alone.`);
+  if (shape.length > 2) throw new Refusal(itIsAVolume(`NPY, ${stated.join(" × ")}`));
+  throw new Refusal(NO_IMAGE);
 }
 
 function fortranPlaces(height, width, channels) {

@@ -4,29 +4,39 @@ function buildParts(app) {
   return { head: headOf(app), controls: controlsOf(app), status: statusOf(app), results: resultsOf(app), about: aboutOf() };
 }
 
+// A name that is never translated.
+const asIs = (text) => document.createTextNode(text);
+
 function headOf(app) {
-  const menu = build("select", { id: "medseg-language", "aria-label": "Language / 语言" }, ...[["en", "English"], ["zh", "中文"]].map(([code, name]) => build("option", { value: code, lang: code, selected: code === language }, name)));
-  menu.addEventListener("change", () => {
-    language = menu.value;
-    app.render();
-    if (app.image) app.show();
-  });
+  const title = inLanguage(PAGE.title);
+  if (globalThis.medsegLanguages) document.title = title;
   return build(
     "header", { class: "mp-head" },
-    build("div", {}, build(PAGE.heading, {}, inLanguage(PAGE.title)), build("p", { class: "mp-quiet" }, say("private"))),
-    menu,
+    build("div", {}, build(PAGE.heading, {}, asIs(title)), build("p", { class: "mp-quiet" }, "Everything is computed on this device: the page sends nothing anywhere, and works without a network.")),
+    globalThis.medsegLanguages ? languageMenu(app) : null,
   );
+}
+
+function languageMenu(app) {
+  const names = Object.entries(medsegLanguages).map(([tag, { name }]) => build("option", { value: tag, lang: tag }, asIs(name)));
+  const menu = build("select", { id: "medseg-language", "aria-label": "Language / 语言" }, ...names);
+  menu.value = document.documentElement.lang;
+  menu.addEventListener("change", () => {
+    document.documentElement.lang = menu.value;
+    app.render();
+  });
+  return menu;
 }
 
 function controlsOf(app) {
   const picker = build("input", { id: "medseg-file", type: "file", class: "mp-file", accept: ".png,.jpg,.jpeg,.dcm,.dicom,.npy,.webp,.bmp,image/*,application/dicom" });
   picker.addEventListener("change", () => picker.files.length && (app.open(picker.files[0]), (picker.value = "")));
-  const samples = PAGE.samples.map((sample, i) => build("button", { type: "button", id: `medseg-sample-button-${i}`, title: inLanguage(sample.description), onclick: () => app.openSample(sample) }, inLanguage(sample.title)));
+  const samples = PAGE.samples.map((sample, i) => build("button", { type: "button", id: `medseg-sample-button-${i}`, title: inLanguage(sample.description), onclick: () => app.openSample(sample) }, asIs(inLanguage(sample.title))));
   const [first, second] = [menuOfNetworks(app, 0), menuOfNetworks(app, 1)];
   const node = build(
-    "section", { class: "mp-card mp-controls", "aria-label": say("controls") },
-    build("div", { class: "mp-drop" }, build("label", { class: "mp-primary", for: "medseg-file" }, say("choose")), picker, build("span", { class: "mp-quiet" }, say("drop"))),
-    samples.length ? build("div", { class: "mp-row" }, build("span", { class: "mp-quiet" }, say("samples")), ...samples) : null,
+    "section", { class: "mp-card mp-controls", "aria-label": "Image and network" },
+    build("div", { class: "mp-drop" }, build("label", { class: "mp-primary", for: "medseg-file" }, "Choose an image"), picker, build("span", { class: "mp-quiet" }, "or drop one anywhere: PNG (8 or 16 bits), JPEG, single-frame DICOM, NPY, WebP, BMP")),
+    samples.length ? build("div", { class: "mp-row" }, build("span", { class: "mp-quiet" }, "Samples"), ...samples) : null,
     build("div", { class: "mp-row" }, first.node, second.node, optionsOf(app)),
   );
   node.update = () => {
@@ -37,10 +47,10 @@ function controlsOf(app) {
 }
 
 function menuOfNetworks(app, place) {
-  const options = PAGE.networks.map((network) => build("option", { value: network.name }, `${network.name} · ${network.card.task}`));
-  const menu = build("select", { id: `medseg-network-${place}` }, place ? build("option", { value: "" }, say("none")) : null, ...options);
+  const options = PAGE.networks.map((network) => build("option", { value: network.name }, asIs(`${network.name} · ${network.card.task}`)));
+  const menu = build("select", { id: `medseg-network-${place}` }, place ? build("option", { value: "" }, "no other") : null, ...options);
   menu.addEventListener("change", () => app.choose(place, menu.value));
-  const node = build("label", { class: "mp-field" }, say(place ? "compare" : "network"), menu);
+  const node = build("label", { class: "mp-field" }, place ? "Compare with" : "Network", menu);
   const update = () => {
     menu.value = app.chosen[place]?.name || "";
     if (place) options.forEach((option) => (option.disabled = option.value === app.chosen[0].name));
@@ -50,51 +60,53 @@ function menuOfNetworks(app, place) {
 }
 
 function optionsOf(app) {
-  const check = (name) => {
+  const check = (name, words) => {
     const box = build("input", { type: "checkbox", id: `medseg-${name}`, checked: app.options[name] });
     box.addEventListener("change", () => app.set({ [name]: box.checked }));
-    return build("label", { class: "mp-check" }, box, say(name));
+    return build("label", { class: "mp-check" }, box, words);
   };
   const smallest = build("input", { type: "number", id: "medseg-smallest", min: 0, step: 1, value: app.options.smallest });
   smallest.addEventListener("change", () => app.set({ smallest: Math.max(0, Math.round(Number(smallest.value) || 0)) }));
   const isOpen = app.options.flips || app.options.fill || app.options.smallest > 0;
-  return build("details", { class: "mp-options", open: isOpen }, build("summary", {}, say("options")), build("label", { class: "mp-field" }, say("smallest"), smallest), check("fill"), check("flips"));
+  return build("details", { class: "mp-options", open: isOpen }, build("summary", {}, "Options"), build("label", { class: "mp-field" }, "Smallest part, in pixels (0 keeps all)", smallest), check("fill", "Fill holes within a class"), check("flips", "Average over four flips (takes four times as long)"));
 }
 
 function statusOf(app) {
   const text = build("span", {});
-  const bar = build("progress", { "aria-label": say("progress") });
-  const stop = build("button", { type: "button", id: "medseg-stop", onclick: () => app.engine.stop() }, say("stop"));
+  const bar = build("progress", { "aria-label": "Progress" });
+  const stop = build("button", { type: "button", id: "medseg-stop", onclick: () => app.engine.stop() }, "Stop");
   const said = build("p", { class: "mp-status", role: "status" }, bar, text, stop);
   const alarm = build("p", { class: "mp-alarm", role: "alert" });
-  const empty = build("p", { class: "mp-empty" }, say("empty"));
+  const empty = build("p", { class: "mp-empty" }, "No image yet. Choose one above: it stays on this device.");
   const node = build("div", {}, said, alarm, empty);
   node.update = () => {
     const { status, isBusy } = app;
-    const isAlarm = status?.kind === "alarm";
+    const isAlarm = Boolean(status?.isAlarm);
     said.hidden = !status || isAlarm;
     alarm.hidden = !isAlarm;
     empty.hidden = Boolean(app.image || isBusy || isAlarm);
     bar.hidden = stop.hidden = !isBusy;
-    if (status) (isAlarm ? alarm : text).textContent = say(status.key, status.values);
-    if (status?.values.total > 1) Object.assign(bar, { max: status.values.total, value: status.values.done });
+    if (status) (isAlarm ? alarm : text).textContent = (status.file ? `${status.file}: ` : "") + spoken(status.text);
+    if (status?.total > 1) Object.assign(bar, { max: status.total, value: status.done });
     else bar.removeAttribute("value");
-    stop.hidden ||= !(status?.values.total > 1);
+    stop.hidden ||= !(status?.total > 1);
   };
   return node;
 }
 
 function resultsOf(app) {
-  const node = build("section", { "aria-label": say("results") });
+  const node = build("section", { "aria-label": "Result" });
   node.update = () => {
     const { image, results } = app;
     node.hidden = !results.length;
     if (node.hidden) return;
-    const notes = [...image.notes, ...results.flatMap(({ network, warnings }) => (results.length > 1 ? warnings.map((one) => ["of", { name: network.name, text: [one] }]) : warnings))];
-    if (!image.spacing) notes.push(["noSpacing", {}]);
+    const ofImage = image.spacing ? image.notes : [...image.notes, "The file states no pixel size, so areas and lengths are in pixels."];
+    const notes = ofImage.map((one) => build("p", { class: "mp-note" }, one));
+    for (const { network, warnings } of results)
+      for (const one of warnings) notes.push(build("p", { class: "mp-note" }, results.length > 1 ? asIs(`${network.name}: `) : null, one));
     node.replaceChildren(
-      build("div", { class: "mp-card" }, build("h2", {}, say("measurements")), tableOf(image, results), ...notes.map((one) => build("p", { class: "mp-note" }, say(...one)))),
-      build("div", { class: "mp-card mp-row" }, build("h2", {}, say("downloads")), ...downloadsOf(app)),
+      build("div", { class: "mp-card" }, build("h2", {}, "Measurements"), tableOf(image, results), ...notes),
+      build("div", { class: "mp-card mp-row" }, build("h2", {}, "Download"), ...downloadsOf(app)),
     );
   };
   return node;
@@ -102,13 +114,13 @@ function resultsOf(app) {
 
 function tableOf(image, results) {
   const unit = image.spacing ? "mm²" : "px";
-  const heads = [...(results.length > 1 ? ["network"] : []), "class", "area", "share", "parts", "diameter", "confidence", "mean"];
+  const heads = [...(results.length > 1 ? ["Network"] : []), "Class", "Area", "Share of the image", "Parts", "Diameter of the largest", "Mean probability", "Mean intensity"];
   const rows = results.flatMap(({ network, measurements }) => measurements.map((one) => [...(results.length > 1 ? [network.name] : []), ...figuresOf(one, unit)]));
-  const cells = (row) => row.map((cell, i) => build(i ? "td" : "th", i ? {} : { scope: "row" }, cell));
+  const cells = (row) => row.map((cell, i) => build(i ? "td" : "th", i ? {} : { scope: "row" }, asIs(cell)));
   return build(
-    "div", { class: "mp-scroll", tabindex: 0, role: "region", "aria-label": say("measurements") },
-    build("table", {}, build("thead", {}, build("tr", {}, ...heads.map((key) => build("th", { scope: "col" }, say(key))))), build("tbody", {}, ...rows.map((row) => build("tr", {}, ...cells(row))))),
-    build("p", { class: "mp-quiet" }, results.map(({ network, seconds }) => say("seconds", { name: network.name, seconds: Number(seconds.toFixed(2)) })).join(" ")),
+    "div", { class: "mp-scroll", tabindex: 0, role: "region", "aria-label": "Measurements" },
+    build("table", {}, build("thead", {}, build("tr", {}, ...heads.map((name) => build("th", { scope: "col" }, name)))), build("tbody", {}, ...rows.map((row) => build("tr", {}, ...cells(row))))),
+    ...results.map(({ network, seconds }) => build("p", { class: "mp-quiet" }, `Computed by ${network.name} in ${seconds.toFixed(2)} s`)),
   );
 }
 
@@ -126,30 +138,35 @@ function figuresOf(one, unit) {
 function downloadsOf({ image, results, options }) {
   const button = (id, text, onclick) => build("button", { type: "button", id: `medseg-${id}`, onclick }, text);
   return [
-    ...results.map((one, i) => button(`save-labels-${i}`, results.length > 1 ? say("saveLabelsOf", { name: one.network.name }) : say("saveLabels"), () => downloadLabels(image, one))),
-    button("save-table", say("saveTable"), () => downloadTable(image, results)),
-    button("save-json", say("saveJson"), () => downloadJson(image, results, options)),
+    ...results.map((one, i) => button(`save-labels-${i}`, results.length > 1 ? `Label map of ${one.network.name} (PNG)` : "Label map (PNG)", () => downloadLabels(image, one))),
+    button("save-table", "Measurements (CSV)", () => downloadTable(image, results)),
+    button("save-json", "Measurements (JSON)", () => downloadJson(image, results, options)),
   ];
 }
 
 function aboutOf() {
-  const licences = build("details", { class: "mp-card" }, build("summary", {}, say("licences")));
+  const licences = build("details", { class: "mp-card" }, build("summary", {}, "Licences of what this page contains"));
   licences.addEventListener("toggle", async () => {
     if (licences.open && licences.children.length < 2) licences.append(build("pre", {}, await textIn("licences")));
   });
-  const about = build("details", { class: "mp-card" }, build("summary", {}, say("about")), ...PAGE.networks.map(describeNetwork), ...PAGE.samples.map(describeSample));
-  return build("footer", {}, build("p", { class: "mp-note" }, say("noDevice")), about, licences);
+  const about = build("details", { class: "mp-card" }, build("summary", {}, "About the networks and samples"), ...PAGE.networks.map(describeNetwork), ...PAGE.samples.map(describeSample));
+  return build("footer", {}, build("p", { class: "mp-note" }, "For research and teaching. This is no medical device: do not base decisions about patients on it."), about, licences);
 }
 
 function describeNetwork({ name, digest, card, facts }) {
-  const lines = [
-    ["factTask", { task: card.task, modality: card.modality }], ["factClasses", { classes: card.class_names.join(", ") }],
-    ["factSize", { size: [...card.input_size].reverse().join(" × "), parameters: formatCount(facts.parameters) }],
-    ...facts.scores.map((one) => ["factScore", one]), ...facts.training_data.map((one) => ["factData", one]), ["factDigest", { digest }],
-  ];
-  return build("div", {}, build("h3", {}, name), ...lines.map((line) => build("p", { class: "mp-quiet" }, say(...line))));
+  const size = [...card.input_size].reverse().join(" × ");
+  return build(
+    "div", {}, build("h3", {}, asIs(name)),
+    ...[
+      asIs(`${card.task} (${card.modality})`), asIs(`${spoken("Classes")}: ${card.class_names.join(", ")}`),
+      `Input ${size} px, ${formatCount(facts.parameters)} parameters, stored in 16 bits and computed in single precision.`,
+      ...facts.scores.map(({ split, mean, worst, n }) => `Dice on its ${split} cases: mean ${mean}, worst ${worst} (n = ${n}).`),
+      ...facts.training_data.map((one) => `Trained on ${one.name}, ${one.licence}. ${one.credit}`), `SHA-256 of the weights: ${digest}`,
+    ].map((line) => build("p", { class: "mp-quiet" }, line)),
+  );
 }
 
 function describeSample({ title, description, credit, licence }) {
-  return build("div", {}, build("h3", {}, inLanguage(title)), build("p", { class: "mp-quiet" }, `${inLanguage(description)} ${credit ? say("factSample", { credit, licence }) : ""}`));
+  const lines = [inLanguage(description), credit, licence].filter(Boolean).map((line) => build("p", { class: "mp-quiet" }, asIs(line)));
+  return build("div", {}, build("h3", {}, asIs(inLanguage(title))), ...lines);
 }

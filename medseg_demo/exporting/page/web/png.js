@@ -4,21 +4,21 @@ const PNG_SAMPLES = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const PALETTE = 3;
 const PASSES = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 
-async function readPng(bytes, file) {
-  const chunks = pngChunks(bytes, file);
+async function readPng(bytes) {
+  const chunks = pngChunks(bytes);
   const head = new DataView(chunks.IHDR.buffer, chunks.IHDR.byteOffset);
   const [width, height, bits, colour, isInterlaced] = [head.getUint32(0), head.getUint32(4), head.getUint8(8), head.getUint8(9), head.getUint8(12)];
-  checkSize(width, height, file);
+  checkSize(width, height);
   const channels = PNG_SAMPLES[colour];
-  if (!channels || ![1, 2, 4, 8, 16].includes(bits)) throw new Refusal("damaged", { file });
-  const data = await inflated(new Blob(chunks.IDAT), "deflate", file);
+  if (!channels || ![1, 2, 4, 8, 16].includes(bits)) throw new Refusal(DAMAGED);
+  const data = await inflated(new Blob(chunks.IDAT), "deflate");
   const pixels = new (bits === 16 ? Uint16Array : Uint8Array)(width * height * channels);
   let place = 0;
   for (const [left, top, right, down] of isInterlaced ? PASSES : [[0, 0, 1, 1]]) {
     const [columns, rows] = [Math.ceil((width - left) / right), Math.ceil((height - top) / down)];
     if (columns <= 0 || rows <= 0) continue;
     const row = Math.ceil((columns * channels * bits) / 8);
-    if (place + rows * (row + 1) > data.length) throw new Refusal("damaged", { file });
+    if (place + rows * (row + 1) > data.length) throw new Refusal(DAMAGED);
     const samples = samplesOf(unfiltered(data, place, rows, row, Math.max(1, (channels * bits) >> 3)), rows, row, columns * channels, bits);
     place += rows * (row + 1);
     for (let y = 0, i = 0; y < rows; y += 1)
@@ -26,11 +26,11 @@ async function readPng(bytes, file) {
         for (let c = 0; c < channels; c += 1, i += 1) pixels[((top + y * down) * width + left + x * right) * channels + c] = samples[i];
   }
   const image = { width, height, channels, pixels, bits };
-  if (colour === PALETTE) return lookedUp(image, chunks, file);
+  if (colour === PALETTE) return lookedUp(image, chunks);
   return chunks.tRNS && colour < PALETTE ? withTransparent(image, chunks.tRNS) : image;
 }
 
-function pngChunks(bytes, file) {
+function pngChunks(bytes) {
   const chunks = { IDAT: [] };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let place = 8; place + 12 <= bytes.length; ) {
@@ -42,7 +42,7 @@ function pngChunks(bytes, file) {
     if (kind === "IEND") break;
     place += 12 + length;
   }
-  if (!chunks.IEND || chunks.IHDR?.length !== 13 || !chunks.IDAT.length) throw new Refusal("damaged", { file });
+  if (!chunks.IEND || chunks.IHDR?.length !== 13 || !chunks.IDAT.length) throw new Refusal(DAMAGED);
   return chunks;
 }
 
@@ -81,8 +81,8 @@ function samplesOf(bytes, rows, row, perRow, bits) {
   return samples;
 }
 
-function lookedUp({ width, height, pixels }, { PLTE: colours, tRNS: opacity }, file) {
-  if (!colours) throw new Refusal("damaged", { file });
+function lookedUp({ width, height, pixels }, { PLTE: colours, tRNS: opacity }) {
+  if (!colours) throw new Refusal(DAMAGED);
   const looked = new Uint8Array(pixels.length * 4);
   pixels.forEach((index, i) => {
     looked.set(colours.subarray(index * 3, index * 3 + 3), i * 4);

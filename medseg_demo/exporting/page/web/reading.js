@@ -1,17 +1,15 @@
 // A visitor's file → an image, by the same rules as medseg_demo/reading: more is brighter, whole numbers stay as stored.
 // An image: { name, format, width, height, channels (1, or 3: red, green, blue), pixels (typed, channels last), bits,
-// window: [low, high], spacing: [y, x] in mm or null, unit, modality, notes: [[key, values]] }.
+// window: [low, high], spacing: [y, x] in mm or null, unit, modality, notes: sentences in English }. What a person is told
+// is said in English here, too; the page translates it.
 
 const MOST_PIXELS = 40e6;
 const MOST_SAMPLES = 2000000;
 
-// What a person is told: a key of the page's texts, and what stands in its gaps.
-class Refusal extends Error {
-  constructor(key, values = {}) {
-    super(key);
-    Object.assign(this, { key, values });
-  }
-}
+// Why a file is not read, or work is not done, as a sentence that can follow the file's name.
+class Refusal extends Error {}
+
+const DAMAGED = "the file is damaged or not complete. Export or copy it again.";
 
 const startsWith = (bytes, start) => start.every((byte, i) => bytes[i] === byte);
 const lettersAt = (bytes, place, count) => String.fromCharCode(...bytes.subarray(place, place + count));
@@ -34,8 +32,8 @@ const VOLUMES = [
 
 async function readImage(bytes, file) {
   const kind = KINDS.find(([, matches]) => matches(bytes));
-  if (!kind) throw unreadable(bytes, file);
-  const raw = await kind[2](bytes, file);
+  if (!kind) throw new Refusal(whyUnreadable(bytes, file));
+  const raw = await kind[2](bytes);
   const image = { name: stemOf(file), format: kind[0], notes: [], unit: null, modality: null, spacing: null, window: null, ...raw };
   if (image.channels === 2 || image.channels === 4) composeOpacity(image);
   checkFinite(image);
@@ -43,30 +41,32 @@ async function readImage(bytes, file) {
   return image;
 }
 
-function unreadable(bytes, file) {
+function whyUnreadable(bytes, file) {
   const volume = VOLUMES.find(([, matches]) => matches(bytes));
-  if (volume) return new Refusal("volume", { file, kind: volume[0] });
-  if (startsWith(bytes, [0x1f, 0x8b]) && /\.nii\.gz$/i.test(file)) return new Refusal("volume", { file, kind: "NIfTI" });
-  if (startsWith(bytes, [0x50, 0x4b, 3, 4])) return new Refusal("zip", { file });
-  if (startsWith(bytes, [0x49, 0x49]) || startsWith(bytes, [0x4d, 0x4d, 0, 0x2a])) return new Refusal("tiff", { file });
-  return new Refusal("unknown", { file });
+  if (volume) return itIsAVolume(volume[0]);
+  if (startsWith(bytes, [0x1f, 0x8b]) && /\.nii\.gz$/i.test(file)) return itIsAVolume("NIfTI");
+  if (startsWith(bytes, [0x50, 0x4b, 3, 4])) return "a zip or NPZ is not read here. Unpack it and choose one image.";
+  if (startsWith(bytes, [0x49, 0x49]) || startsWith(bytes, [0x4d, 0x4d, 0, 0x2a])) return "TIFF is not read here. Save it as PNG, which keeps 16 bits, too.";
+  return "its bytes are of no format that is read here. Choose a PNG, JPEG, DICOM, NPY, WebP or BMP file.";
 }
+
+const itIsAVolume = (kind) => `this is a volume (${kind}), and the page segments single images. Save one slice as PNG or DICOM, or use the program itself.`;
 
 function stemOf(file) {
   return file.replace(/\.(png|jpe?g|dcm|dicom|npy|webp|bmp)$/i, "") || file;
 }
 
-function checkSize(width, height, file) {
-  if (!width || !height) throw new Refusal("damaged", { file });
-  if (width * height > MOST_PIXELS) throw new Refusal("large", { file, width, height, most: MOST_PIXELS / 1e6 });
+function checkSize(width, height) {
+  if (!width || !height) throw new Refusal(DAMAGED);
+  if (width * height > MOST_PIXELS) throw new Refusal(`it has ${width} × ${height} pixels, and at most ${MOST_PIXELS / 1e6} million are read here. Reduce it, or cut out the part of interest.`);
 }
 
-async function readJpeg(bytes, file) {
+async function readJpeg(bytes) {
   const frame = jpegFrame(bytes);
-  if (!frame) throw new Refusal("damaged", { file });
-  if (frame.bits !== 8 || !frame.isCommon) throw new Refusal("jpegKind", { file });
-  checkSize(frame.width, frame.height, file);
-  const image = await readByBrowser("image/jpeg")(bytes, file);
+  if (!frame) throw new Refusal(DAMAGED);
+  if (frame.bits !== 8 || !frame.isCommon) throw new Refusal("this kind of JPEG (12 bits, lossless or arithmetic) is not read by browsers. Save it as PNG.");
+  checkSize(frame.width, frame.height);
+  const image = await readByBrowser("image/jpeg")(bytes);
   return frame.components === 1 ? { ...image, channels: 1, pixels: image.pixels.filter((_, i) => i % 3 === 0) } : image;
 }
 
@@ -86,15 +86,15 @@ function jpegFrame(bytes) {
 // Decoded by the browser without colour management, turned as EXIF says. Lossy formats only: browsers that guard against
 // fingerprinting add noise to what a canvas gives back, of one grey level at most.
 function readByBrowser(type) {
-  return async (bytes, file) => {
+  return async (bytes) => {
     let picture;
     try {
       picture = await createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     } catch {
-      throw new Refusal("damaged", { file });
+      throw new Refusal(DAMAGED);
     }
     const { width, height } = picture;
-    checkSize(width, height, file);
+    checkSize(width, height);
     const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
     context.drawImage(picture, 0, 0);
     const { data } = context.getImageData(0, 0, width, height);
@@ -120,18 +120,18 @@ function composeOpacity(image) {
     const weight = plain ? 1 : Math.fround(pixels[i + colours] / opaque);
     for (let c = 0; c < colours; c += 1, j += 1) kept[j] = plain ? pixels[i + c] : roundHalfEven(Math.fround(pixels[i + c] * weight));
   }
-  if (!isOpaque) image.notes = [...image.notes, [isInvisible ? "invisible" : "overBlack", {}]];
+  if (!isOpaque) image.notes = [...image.notes, isInvisible ? "The opacity channel marks every pixel as invisible and was ignored." : "Transparent parts were laid over black."];
   Object.assign(image, { pixels: kept, channels: colours });
 }
 
-function checkFinite({ pixels, channels, name }) {
+function checkFinite({ pixels, channels }) {
   let [isFinite, isVaried] = [true, false];
   for (let i = 0; i < pixels.length; i += 1) {
     isFinite &&= Number.isFinite(pixels[i]);
     isVaried ||= pixels[i] !== pixels[i % channels];
   }
-  if (!isFinite) throw new Refusal("notFinite", { file: name });
-  if (!isVaried) throw new Refusal("constant", { file: name, value: String(pixels[0]) });
+  if (!isFinite) throw new Refusal("some values are infinite or not a number. Replace them, for example with the background's value.");
+  if (!isVaried) throw new Refusal(`every pixel has the same value (${pixels[0]}), so there is nothing to segment.`);
 }
 
 function extremes(pixels) {
@@ -174,11 +174,11 @@ function roundHalfEven(value) {
   return Math.abs(value % 1) === 0.5 && whole % 2 ? whole - 1 : whole;
 }
 
-async function inflated(bytes, format, file) {
+async function inflated(bytes, format) {
   try {
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(format));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   } catch {
-    throw new Refusal("damaged", { file });
+    throw new Refusal(DAMAGED);
   }
 }

@@ -59,11 +59,11 @@ function rangeOf(pixels) {
 
 function channelOf(image) {
   const [{ scale, offset, isExact }, range] = [codeOf(image), rangeOf(image.pixels)];
-  const windows = { Default: image.window, "Full range": range, ...(image.unit === "HU" ? PAGE.presets : {}) };
+  const windows = { "Default": image.window, "Full range": range, ...(image.unit === "HU" ? PAGE.presets : {}) };
   return {
     name: "",
     intensity: { scale, offset, is_exact: isExact, unit: image.unit || "", window: image.window, range },
-    presets: Object.entries(windows).map(([name, [low, high]]) => ({ name, low, high })),
+    presets: Object.entries(windows).map(([name, [low, high]]) => ({ name: inLanguage(name), low, high })),
   };
 }
 

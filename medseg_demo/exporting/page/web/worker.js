@@ -1,5 +1,5 @@
 // The worker of the page: reads images and runs networks, so that the page stays alive. Each message has an id, which
-// its answer bears: { id, result }, { id, error: { key, values } }, and before it { id, progress: [done, total] }.
+// its answer bears: { id, result }, { id, error: { message, file, isStop } }, and before it { id, progress: [done, total] }.
 
 const networks = new Map(); // by name: { session, card }
 let work = null; // what is on the screen: { image, results: Map(name → what keptOf gives) }
@@ -11,11 +11,11 @@ const DO = {
     ort.env.logLevel = "error";
   },
   async open({ name, bytes, card }) {
-    const session = await ort.InferenceSession.create(await inflated(bytes, "gzip", name), { executionProviders: ["wasm"] });
+    const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
     networks.set(name, { session, card });
   },
-  async read({ bytes, file, isPacked, known }) {
-    const image = await readImage(isPacked ? await inflated(bytes, "gzip", file) : bytes, file);
+  async read({ bytes, file, known }) {
+    const image = await readImage(bytes, file);
     work = { image: Object.assign(image, known), results: new Map() };
     return image;
   },
@@ -32,7 +32,7 @@ const DO = {
     const progress = async (done, total) => {
       postMessage({ id, progress: [done, total] });
       if (done < total) await new Promise((go) => setTimeout(go)); // a message that says stop is heard meanwhile
-      if (id <= stopped) throw new Refusal("stopped");
+      if (id <= stopped) throw new Refusal();
     };
     results.set(name, keptOf(restore(await predict(placed, card, { flips: options.flips, run, progress }), placement)));
     return { ...decided(name, options), seconds: (performance.now() - start) / 1000, warnings: warningsFor(image, card) };
@@ -55,13 +55,17 @@ function stepsOf(map) {
   return Uint8Array.from(map, (one) => Math.ceil(one * 200));
 }
 
+function unforeseen(error) {
+  if (error instanceof RangeError || /memory|allocat/i.test(String(error))) return "The memory of this browser tab does not suffice. Close other tabs, or choose a smaller image.";
+  return `Something went wrong that nobody foresaw (${error?.name || "Error"}). Reload the page; report it if it comes again.`;
+}
+
 onmessage = async ({ data }) => {
   const { id } = data;
   try {
     postMessage({ id, result: await DO[data.do](data) });
   } catch (error) {
     const isKnown = error instanceof Refusal;
-    const lacksMemory = error instanceof RangeError || /memory|allocat/i.test(String(error));
-    postMessage({ id, error: isKnown ? { key: error.key, values: error.values } : { key: lacksMemory ? "memory" : "unforeseen", values: { kind: error?.name || "Error" } } });
+    postMessage({ id, error: { message: isKnown ? error.message : unforeseen(error), file: isKnown ? data.file : null, isStop: id <= stopped } });
   }
 };

@@ -32,7 +32,7 @@ const input = thawed(JSON.parse(require("fs").readFileSync(0, "utf8")));
     console.log(JSON.stringify({ result }, frozen));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    console.log(JSON.stringify({ refused: error.key, values: error.values }));
+    console.log(JSON.stringify({ refused: error.message }));
   }
 })();
 """
@@ -57,7 +57,7 @@ def thawed(value):
 
 @pytest.fixture(scope="session")
 def call(tmp_path_factory):
-    """Evaluates an expression over the worker's functions and ``input``: gives {"result"} or {"refused", "values"}."""
+    """Evaluates an expression over the worker's functions and ``input``: gives {"result"} or {"refused"}."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node is not installed")

@@ -16,9 +16,6 @@ from medseg_demo.errors import OptionError
 from medseg_demo.exporting import export
 from medseg_demo.exporting.page import PageNetwork, page, page_network, page_samples, whole_page
 from medseg_demo.exporting.page.networks import in_two_bytes
-from medseg_demo.exporting.page.texts import CHINESE, ENGLISH, VIEWER_CHINESE
-from medseg_demo.rendering.intensity_code import CT_PRESETS
-from medseg_demo.rendering.page import viewer_script
 from medseg_demo.settings import Settings
 
 NASTY = "</script><script>alert(1)</script>"
@@ -49,29 +46,6 @@ def test_no_name_of_the_page_hides_one_of_the_viewer():
         r"^(?:async )?(?:function|class|const|let) (\w+)", page.page_script([], [], title="", heading="h1"), re.M
     )
     assert len(names) == len(set(names))
-
-
-def test_both_languages_say_the_same():
-    assert ENGLISH.keys() == CHINESE.keys()
-    for key, text in ENGLISH.items():
-        assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", CHINESE[key])), key
-
-
-def test_the_viewers_words_are_those_that_it_says():
-    """Whoever changes a word of the viewer changes it here, too."""
-    presets = {*CT_PRESETS, "Default", "Full range"}
-    viewer = viewer_script(None)
-    assert [words for words in VIEWER_CHINESE if f'"{words}"' not in viewer and words not in presets] == []
-    assert len(set(VIEWER_CHINESE.values())) > len(VIEWER_CHINESE) - 5  # two English words may share one
-
-
-def test_every_sentence_is_there_and_is_said():
-    said = set(re.findall(r"(?:say|tell|Refusal)\(\s*\"(\w+)\"", SCRIPTS))
-    said |= set(re.findall(r"\[\"(\w+)\", \{", SCRIPTS)) | set(re.findall(r"add\([^\n]*?, \"(\w+)\"", SCRIPTS))
-    assert said - ENGLISH.keys() == set()
-    written = set(re.findall(r"[\"`](\w+)[\"`]", SCRIPTS))
-    built = {key for key in ENGLISH if re.search(r"(Above|Below)$", key)}
-    assert ENGLISH.keys() - written - built - {"title"} == set()  # which Python says
 
 
 def test_weights_are_stored_in_two_bytes_and_computed_in_single():

@@ -65,6 +65,7 @@ def compare(call, content: bytes, name: str, folder: Path) -> None:
     np.testing.assert_allclose(found["window"], expected.display_window, rtol=1e-6)
     assert found["spacing"] == (None if (known := expected.geometry.spacing_mm) is None else pytest.approx(known))
     assert (found["unit"], found["modality"]) == (expected.unit, expected.modality)
+    assert found["notes"] == list(expected.notes)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -118,32 +119,31 @@ def dicom(**changes) -> bytes:
 
 
 REFUSED = {
-    "volume.npy": (npy(np.zeros((20, 20, 20))), "volume"),
-    "volume.nii": (bytes(344) + b"n+1\0" + bytes(20), "volume"),
-    "volume.nii.gz": (b"\x1f\x8b" + bytes(200), "volume"),
-    "channels.npy": (npy(np.zeros((20, 20, 5))), "channels"),
-    "objects.npy": (npy(np.zeros(3, dtype="S3")), "npyKind"),
-    "nan.npy": (npy(np.array([[1.0, np.nan], [2.0, 3.0]])), "notFinite"),
-    "flat.png": (png(np.full((9, 9), 4, np.uint8)), "constant"),
+    "volume.npy": (npy(np.zeros((20, 20, 20))), "this is a volume"),
+    "volume.nii": (bytes(344) + b"n+1\0" + bytes(20), "this is a volume"),
+    "volume.nii.gz": (b"\x1f\x8b" + bytes(200), "this is a volume"),
+    "channels.npy": (npy(np.zeros((20, 20, 5))), "channels that are no colours"),
+    "objects.npy": (npy(np.zeros(3, dtype="S3")), "no image of real numbers"),
+    "nan.npy": (npy(np.array([[1.0, np.nan], [2.0, 3.0]])), "not a number"),
+    "flat.png": (png(np.full((9, 9), 4, np.uint8)), "same value (4)"),
     "cut.png": (FILES["grey.png"][:-30], "damaged"),
     "cut.npy": (FILES["float.npy"][:-30], "damaged"),
-    "text.png": (b"hello" * 60, "unknown"),
-    "scan.tif": (b"II*\0" + bytes(200), "tiff"),
-    "many.zip": (b"PK\3\4" + bytes(200), "zip"),
-    "cine.dcm": (dicom(NumberOfFrames=4), "frames"),
-    "seg.dcm": (dicom(Modality="SEG"), "dicomNoImage"),
+    "text.png": (b"hello" * 60, "no format that is read"),
+    "scan.tif": (b"II*\0" + bytes(200), "TIFF"),
+    "many.zip": (b"PK\3\4" + bytes(200), "a zip or NPZ"),
+    "cine.dcm": (dicom(NumberOfFrames=4), "holds 4 frames"),
+    "seg.dcm": (dicom(Modality="SEG"), "holds no image"),
     "cut.dcm": (dicom()[:-500], "damaged"),
-    "huge.png": (FILES["grey.png"][:16] + b"\0\1\0\0\0\1\0\0" + FILES["grey.png"][24:], "large"),
+    "huge.png": (FILES["grey.png"][:16] + b"\0\1\0\0\0\1\0\0" + FILES["grey.png"][24:], "at most 40 million"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_read_is_told_apart(call, name):
-    content, key = REFUSED[name]
-    assert call("readImage(input.bytes, input.file)", bytes=content, file=name)["refused"] == key
+    content, words = REFUSED[name]
+    assert words in call("readImage(input.bytes, input.file)", bytes=content, file=name)["refused"]
 
 
 def test_a_syntax_that_browsers_cannot_decode_is_named(call):
     content = Path(get_testdata_file("JPEG2000.dcm", download=False)).read_bytes()
-    answer = call("readImage(input.bytes, 'x.dcm')", bytes=content)
-    assert (answer["refused"], answer["values"]["syntax"]) == ("dicomSyntax", "JPEG 2000")
+    assert "DICOM as JPEG 2000" in call("readImage(input.bytes, 'x.dcm')", bytes=content)["refused"]

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from medseg_demo.exporting.page.networks import _card
-from medseg_demo.exporting.page.texts import ENGLISH
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.segmenting import windows
@@ -152,16 +151,12 @@ def rounded(value):
         (image(90, 70), {"in_channels": 3}),
         (image(10, 12), {}),
         (image(90, 100), {"window": (-1000, 400)}),
+        (image(90, 100), {"window": (400, 1000)}),
         (replace(image(90, 100), modality="CT"), {"modality": "chest radiograph"}),
         (image(90, 100, colour=True), {"appearance": UNLIKE}),
     ],
 )  # fmt: skip
-def test_as_many_warnings_are_given_as_in_python(call, given, changes):
+def test_warnings_are_those_of_python(call, given, changes):
     card = CARD.model_copy(update=changes)
     found = call("warningsFor(input.image, input.card)", image=as_page(given), card=card_for(card))["result"]
-    expected = check_fit(given, card)
-    assert len(found) == len(expected) > 0
-    for key, values in found:
-        assert key in ENGLISH
-        for reason, _ in values.get("reasons", ()):
-            assert ENGLISH[reason].split(" ", 1)[1].split("{")[0] in " ".join(expected)
+    assert found == check_fit(given, card) != []
