@@ -5,10 +5,11 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
+from medseg_demo.models.recipes import NnUNetSteps, PositiveFloat, Range, Recipe, Record
 
 FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
@@ -17,23 +18,17 @@ MOST_CHANNELS = 256
 LARGEST_INPUT = 2**26  # pixels or voxels that a network takes at once: 8192 × 8192, 512 × 512 × 256
 
 
-def _in_order(window: tuple[float, float]) -> tuple[float, float]:
+def _in_order(window: Range) -> Range:
     if window[0] >= window[1]:
         raise ValueError(f"the lower end {window[0]} must lie under the upper end {window[1]}")
     return window
 
 
-Window = Annotated[tuple[float, float], AfterValidator(_in_order)]
-Range = tuple[float, float]
+Window = Annotated[Range, AfterValidator(_in_order)]
 PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Normalisation(_Record):
+class Normalisation(Record):
     """How intensities become the network's input.
 
     Attributes:
@@ -47,65 +42,7 @@ class Normalisation(_Record):
     std: tuple[PositiveFloat, ...] = (1.0,)
 
 
-class ChannelNormalisation(_Record):
-    """How the intensities of one channel become the network's input, as nnU-Net does it.
-
-    Attributes:
-        method: "zscore" takes mean and deviation of the image; "ct" clips to the window and takes the given ones;
-            "range" maps the image's range to [0, 1]; "byte" divides by 255; "none" leaves them as they are.
-        nonzero: For "zscore": of what is not 0 (holes in it included), and the rest is left.
-        window: For "ct": intensities (low, high).
-        mean: For "ct".
-        std: For "ct".
-    """
-
-    method: Literal["zscore", "ct", "range", "byte", "none"]
-    nonzero: bool = False
-    window: Range = (0.0, 0.0)
-    mean: float = 0.0
-    std: float = 1.0
-
-
-class Resampling(_Record):
-    """Splines by which one side of nnU-Net's resampling works.
-
-    Attributes:
-        order: Of the splines.
-        order_apart: Along an axis that is resampled apart from the others.
-        apart: Whether the axis of the greatest spacing is; None decides by ``apart_above``.
-        apart_above: Ratio of the greatest to the least spacing.
-    """
-
-    order: int = Field(default=3, ge=0, le=5)
-    order_apart: int = Field(default=0, ge=0, le=5)
-    apart: bool | None = None
-    apart_above: PositiveFloat = 3.0
-
-
-class NnUNetSteps(_Record):
-    """The steps in which nnU-Net does otherwise than this project: a network that learned with them needs them.
-
-    The card's ``inference`` is "tile" then. Tiles step by half their side; logits are summed with nnU-Net's weights,
-    brought back to the image's grid and activated there.
-
-    Attributes:
-        turned: Whether volumes are turned to the patient's axes; else they are taken as they lie in the file.
-        axes: Then, axis i of what the network sees is this axis, (z, y, x). A 2-D network sees the last two.
-        channels: How each is normalised.
-        images: Resampling of intensities.
-        logits: Resampling of what comes out.
-        mirrored: Spatial axes of the network over which mirrored views are averaged.
-    """
-
-    turned: bool = False
-    axes: tuple[int, int, int] = (0, 1, 2)
-    channels: tuple[ChannelNormalisation, ...]
-    images: Resampling = Resampling()
-    logits: Resampling = Resampling(order=1)
-    mirrored: tuple[int, ...] = ()
-
-
-class TrainingData(_Record):
+class TrainingData(Record):
     """One source of training images, with what its licence asks to be said."""
 
     name: str
@@ -113,7 +50,7 @@ class TrainingData(_Record):
     credit: str
 
 
-class Exported(_Record):
+class Exported(Record):
     """What ``python -m medseg_demo export`` made a checkpoint from, and what that changed.
 
     Attributes:
@@ -145,7 +82,7 @@ class Exported(_Record):
     full_precision: tuple[str, ...] = ()
 
 
-class ModelCard(_Record):
+class ModelCard(Record):
     """The contents of ``medseg.json``.
 
     Attributes:
@@ -160,12 +97,13 @@ class ModelCard(_Record):
         spacing_mm: The spacing that images are brought to before tiling; None leaves them as they are.
         normalisation: How intensities become the network's input.
         window: Fixed intensities (low, high) for "window"; None takes the image's own display window.
-        head: "softmax" (background is a channel, and the most probable wins) or "sigmoid" (each class on its own); None
-            is softmax where there are several classes.
-        regions: Of a sigmoid head of several classes, which may overlap: the label value that each channel writes where
-            it is probable, later ones over earlier ones; empty for 1, 2, ….
-        nnunet: nnU-Net's own steps, in place of ``normalisation`` and ``window``; None takes this project's.
-        threshold: Probability above which a pixel belongs to the class; only where there is one class.
+        head: "softmax" (background is a channel, and the most probable wins) or "sigmoid" (each class on its own, and
+            they may overlap). None is what the number of the network's channels says; see ``settled``.
+        activated: Whether the network gives probabilities already. None is what its graph says, and else no.
+        regions: Of a sigmoid head: the class, as its label value, of which each channel is, in the order in which they
+            are written: later ones over earlier ones. Empty for 1, 2, ….
+        recipe: Steps of another library, in place of ``normalisation`` and ``window``; None takes this project's.
+        threshold: Probability above which a pixel belongs to a class; where ``takes_threshold``.
         training_data: What it learned from.
         training: How it was trained: free figures such as seed, epochs and data hash.
         scores: Figures that were measured, by split.
@@ -187,19 +125,20 @@ class ModelCard(_Record):
     normalisation: Normalisation = Normalisation()
     window: Window | None = None
     head: Literal["softmax", "sigmoid"] | None = None
+    activated: bool | None = None
     regions: tuple[Annotated[int, Field(gt=0, lt=256)], ...] = ()
-    nnunet: NnUNetSteps | None = None
+    recipe: Recipe | None = None
     threshold: float | None = Field(default=None, gt=0, lt=1)
     training_data: tuple[TrainingData, ...] = ()
-    training: dict[str, object] = {}
-    scores: dict[str, object] = {}
+    training: dict[str, object] = Field(default={})
+    scores: dict[str, object] = Field(default={})
     exported: Exported | None = None
     appearance: dict[str, Range] = Field(default={}, exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelCard":
-        if len(self.class_names) > 1 and self.threshold is not None:
-            raise ValueError("threshold is for checkpoints of one class; several classes take the most probable")
+        if not self.takes_threshold and self.threshold is not None:
+            raise ValueError("threshold is for one class, or a sigmoid head; else the most probable class wins")
         if math.prod(self.input_size) > LARGEST_INPUT:
             raise ValueError(f"input_size has more than {LARGEST_INPUT} values, which no memory holds")
         if self.spacing_mm is not None and len(self.spacing_mm) != len(self.input_size):
@@ -209,26 +148,67 @@ class ModelCard(_Record):
                 raise ValueError(f"normalisation.{name} has {len(values)} values for {self.in_channels} channel(s)")
         if self.channel_names and len(self.channel_names) != self.in_channels:
             raise ValueError(f"channel_names has {len(self.channel_names)} names for {self.in_channels} channel(s)")
-        if self.regions and (self.has_background or max(self.regions) > len(self.class_names)):
-            raise ValueError("regions are label values of a sigmoid head, each with its name in class_names")
-        if self.nnunet and (self.inference != "tile" or len(self.nnunet.channels) != self.in_channels):
-            raise ValueError("nnunet goes with tiles, and says how each channel is normalised")
+        if self.regions and (self.has_background or sorted(self.regions) != list(self.label_values)):
+            raise ValueError("regions are of a sigmoid head, and name each of the label values 1, 2, … once")
+        if self.recipe and (fault := self.recipe.fault(self.in_channels, self.inference)):
+            raise ValueError(fault)
         return self
 
     @property
+    def label_values(self) -> range:
+        """Of the classes in a label map."""
+        return range(1, len(self.class_names) + 1)
+
+    @property
     def is_multiclass(self) -> bool:
-        """Whether there are several classes, so that no threshold is chosen."""
+        """Whether there are several classes."""
         return len(self.class_names) > 1
+
+    @property
+    def regions_written(self) -> tuple[int, ...]:
+        """The label value of each foreground channel, in the order of the channels."""
+        return self.regions or tuple(self.label_values)
+
+    @property
+    def written(self) -> list[int]:
+        """The place among the classes of each foreground channel."""
+        return [value - 1 for value in self.regions_written]
+
+    @property
+    def nnunet(self) -> NnUNetSteps | None:
+        """The recipe, where it is nnU-Net's."""
+        return self.recipe if isinstance(self.recipe, NnUNetSteps) else None
 
     @property
     def has_background(self) -> bool:
         """Whether the network has a background channel, and the most probable wins (softmax)."""
-        return self.is_multiclass if self.head is None else self.head == "softmax"
+        return len(self.class_names) > 1 if self.head is None else self.head == "softmax"
+
+    @property
+    def takes_threshold(self) -> bool:
+        """Whether a class is where its probability is above a threshold; else the most probable of several wins."""
+        return len(self.class_names) == 1 or not self.has_background
+
+    @property
+    def may_overlap(self) -> bool:
+        """Whether a pixel may be of several classes, of which the label map has the last alone."""
+        return len(self.class_names) > 1 and not self.has_background
 
     @property
     def output_channels(self) -> int:
-        """Channels of the network's logits: background and the classes, or one a class or region."""
-        return len(self.class_names) + 1 if self.has_background else len(self.regions or self.class_names)
+        """Channels of the network's logits: of each class, and of background before them."""
+        return len(self.class_names) + self.has_background
+
+    def settled(self, channels: int) -> "ModelCard":
+        """The card with the head that a network of this many output channels has, where it names none.
+
+        As many channels as classes are each on their own; one more is background. A card that names its head, or whose
+        head the number contradicts, comes back as it is: compare ``output_channels``.
+        """
+        if self.head is not None or channels == self.output_channels:
+            return self
+        heads = {len(self.class_names): "sigmoid", len(self.class_names) + 1: "softmax"}
+        return self.model_copy(update={"head": heads.get(channels)})
 
     @property
     def largest_mm(self) -> tuple[float, ...] | None:

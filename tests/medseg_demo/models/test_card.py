@@ -44,8 +44,10 @@ def test_a_file_that_is_no_card_is_refused(tmp_path, text):
         ({"input_size": [0, 4]}, "input_size"),
         ({"channel_names": ["T1"]}, "channel_names"),
         ({"regions": [2], "head": "sigmoid"}, "regions"),
+        ({"regions": [1], "class_names": ["a", "b"], "head": "sigmoid"}, "regions"),
         ({"regions": [1], "head": "softmax"}, "regions"),
-        ({"nnunet": {"channels": [{"method": "none"}]}}, "nnunet"),
+        ({"recipe": {"kind": "nnunet", "channels": [{"method": "none"}]}}, "recipe"),
+        ({"recipe": {"kind": "none"}}, "recipe"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(tmp_path, change, message):
@@ -61,7 +63,7 @@ def test_values_that_contradict_each_other_are_refused(tmp_path, change, message
         (("a",), "softmax", (), 2),
         (("a", "b"), None, (), 3),
         (("a", "b"), "sigmoid", (), 2),
-        (("a", "b", "c"), "sigmoid", (3, 1), 2),
+        (("a", "b", "c"), "sigmoid", (3, 1, 2), 3),
     ],
 )
 def test_channels_of_the_logits_follow_from_the_head(classes, head, regions, channels):
@@ -78,3 +80,34 @@ def test_what_training_images_looked_like_lies_beside_the_card_and_not_in_it(tmp
     (tmp_path / APPEARANCE_FILE).write_text('{"black": "much"}')
     with pytest.raises(InvalidCheckpointError, match=r"appearance\.json"):
         read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("classes", "given", "channels", "settled"),
+    [
+        (("a",), None, 1, None),  # as it was always meant
+        (("a", "b"), None, 3, None),
+        (("a",), None, 2, "softmax"),
+        (("a", "b"), None, 2, "sigmoid"),
+        (("a", "b"), "softmax", 2, "softmax"),  # contradicts itself, which the origin says
+        (("a", "b"), None, 5, None),
+    ],
+)
+def test_the_number_of_channels_settles_a_head_that_is_not_named(classes, given, channels, settled):
+    assert ModelCard(class_names=classes, head=given).settled(channels).head == settled
+
+
+@pytest.mark.parametrize(
+    ("classes", "head", "threshold", "overlap"),
+    [
+        (("a",), None, True, False),
+        (("a",), "softmax", True, False),
+        (("a", "b"), None, False, False),
+        (("a", "b"), "sigmoid", True, True),
+    ],
+)
+def test_what_is_decided_by_a_threshold_and_what_may_overlap(classes, head, threshold, overlap):
+    card = ModelCard(class_names=classes, head=head)
+    assert (card.takes_threshold, card.may_overlap) == (threshold, overlap)
+    if threshold:
+        assert card.model_validate({**card.model_dump(), "threshold": 0.3}).threshold == 0.3

@@ -1,0 +1,83 @@
+"""Steps that are another library's: a network that learned with them needs them. One record a library, in the card."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Range = tuple[float, float]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Record(BaseModel):
+    """What every part of a model card is: frozen, of known keys and finite numbers alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ChannelNormalisation(Record):
+    """How the intensities of one channel become the network's input, as nnU-Net does it.
+
+    Attributes:
+        method: "zscore" takes mean and deviation of the image; "ct" clips to the window and takes the given ones;
+            "range" maps the image's range to [0, 1]; "byte" divides by 255; "none" leaves them as they are.
+        nonzero: For "zscore": of what is not 0 (holes in it included), and the rest is left.
+        window: For "ct": intensities (low, high).
+        mean: For "ct".
+        std: For "ct".
+    """
+
+    method: Literal["zscore", "ct", "range", "byte", "none"]
+    nonzero: bool = False
+    window: Range = (0.0, 0.0)
+    mean: float = 0.0
+    std: float = 1.0
+
+
+class Resampling(Record):
+    """Splines by which one side of nnU-Net's resampling works.
+
+    Attributes:
+        order: Of the splines.
+        order_apart: Along an axis that is resampled apart from the others.
+        apart: Whether the axis of the greatest spacing is; None decides by ``apart_above``.
+        apart_above: Ratio of the greatest to the least spacing.
+    """
+
+    order: int = Field(default=3, ge=0, le=5)
+    order_apart: int = Field(default=0, ge=0, le=5)
+    apart: bool | None = None
+    apart_above: PositiveFloat = 3.0
+
+
+class NnUNetSteps(Record):
+    """The steps in which nnU-Net does otherwise than this project.
+
+    The card's ``inference`` is "tile" then. Tiles step by half their side; logits are summed with nnU-Net's weights,
+    brought back to the image's grid and activated there.
+
+    Attributes:
+        turned: Whether volumes are turned to the patient's axes; else they are taken as they lie in the file.
+        axes: Then, axis i of what the network sees is this axis, (z, y, x). A 2-D network sees the last two.
+        channels: How each is normalised.
+        images: Resampling of intensities.
+        logits: Resampling of what comes out.
+        mirrored: Spatial axes of the network over which mirrored views are averaged.
+    """
+
+    kind: Literal["nnunet"] = "nnunet"
+    turned: bool = False
+    axes: tuple[int, int, int] = (0, 1, 2)
+    channels: tuple[ChannelNormalisation, ...]
+    images: Resampling = Resampling()
+    logits: Resampling = Resampling(order=1)
+    mirrored: tuple[int, ...] = ()
+
+    def fault(self, channels: int, inference: str) -> str:
+        """Why it does not go with a card of so many input channels; empty where it does."""
+        if inference == "tile" and len(self.channels) == channels:
+            return ""
+        return "recipe: nnU-Net's steps go with tiles, and say how each channel is normalised"
+
+
+# Each has a ``kind`` of its own and ``fault``. With a second one: Annotated[A | B, Field(discriminator="kind")].
+Recipe = NnUNetSteps
