@@ -50,6 +50,7 @@ def prepare(checkpoint: Checkpoint, compute: Compute) -> Network:
 
 def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
     card, network, note = checkpoint.card, checkpoint.network, compute.note
+    compute = replace(compute, cache_dir=None) if checkpoint.private else compute
     if isinstance(network, IntermediateNetwork):
         return _make_intermediate(checkpoint, network, compute)
     shape, kind = (1, card.in_channels, *card.input_size), ""

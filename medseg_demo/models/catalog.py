@@ -116,12 +116,17 @@ class Catalog:
         self._kept: OrderedDict[Path, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def entries(self) -> list[CatalogEntry]:
-        """As ``list_checkpoints``; only folders whose files changed are looked at again."""
-        entries = [self._entry(folder) for folder in _folders(self.directory)]
-        for gone in self._listed.keys() - {entry.folder for entry in entries}:
+    def entries(self, own: Path | None = None) -> list[CatalogEntry]:
+        """As ``list_checkpoints``; only folders whose files changed are looked at again.
+
+        Args:
+            own: One visitor's checkpoints folder, whose checkpoints stand among them.
+        """
+        for gone in [folder for folder in tuple(self._listed) if not folder.is_dir()]:
             self._listed.pop(gone, None)
-        return entries
+            with self._lock:
+                self._kept.pop(gone, None)
+        return [self._entry(folder) for folder in _folders(self.directory, own)]
 
     def _entry(self, folder: Path) -> CatalogEntry:
         states, known = file_states(folder), self._listed.get(folder)
@@ -129,26 +134,28 @@ class Catalog:
             known = self._listed[folder] = states, _inspect(folder, self.cache_dir)
         return known[1]
 
-    def load(self, name: str) -> Checkpoint:
+    def load(self, name: str, own: Path | None = None) -> Checkpoint:
         """The checkpoint of that name, loaded once while it is kept and its files stay the same.
 
         Who uses one that was replaced meanwhile goes on with what was loaded.
 
         Args:
             name: As for ``load_checkpoint``.
+            own: One visitor's checkpoints folder, in which it may lie; nothing of it is kept on disk elsewhere.
 
         Raises:
             UnknownCheckpointError: There is none of that name.
             InvalidCheckpointError: It cannot be used.
         """
-        found, folder = _find(name, self.directory, self._entry)
+        found, folder = _find(name, self.directory, self._entry, own)
+        is_own = own is not None and folder.parent == own
         with self._lock:
             kept = self._kept.setdefault(folder, _Kept())
             self._kept.move_to_end(folder)
         with kept.lock:  # others load other checkpoints meanwhile
             states = file_states(folder)
             while kept.states != states:
-                loaded = load_folder(folder, name=found, cache_dir=self.cache_dir)
+                loaded = load_folder(folder, name=found, cache_dir=None if is_own else self.cache_dir, private=is_own)
                 states, before = file_states(folder), states
                 if states == before:  # else it was replaced while it was read
                     kept.states, kept.checkpoint = states, loaded
@@ -177,15 +184,18 @@ class _Kept:
         return self.checkpoint.bytes if self.checkpoint else 0
 
 
-def _folders(directory: Path) -> list[Path]:
+def _folders(directory: Path, own: Path | None = None) -> list[Path]:
     """The checkpoint folders by name; where none was chosen, a user's own before the bundled ones."""
     places = [directory] if directory != CHECKPOINTS else [BUNDLED / CHECKPOINTS, CHECKPOINTS]
+    places += [own] if own else []
     found = (path for place in places if place.is_dir() for path in place.iterdir() if not path.name.startswith("."))
     return [path for _, path in sorted({path.name: path for path in found if path.is_dir()}.items())]
 
 
-def _find(name: str, directory: Path, inspect: Callable[[Path], CatalogEntry]) -> tuple[str, Path]:
-    for known in _folders(directory):
+def _find(
+    name: str, directory: Path, inspect: Callable[[Path], CatalogEntry], own: Path | None = None
+) -> tuple[str, Path]:
+    for known in _folders(directory, own):
         if known.name == name:  # the others are not looked at
             problem = inspect(known).problem
             if problem:

@@ -31,6 +31,7 @@ class Checkpoint:
             has converted is built as such only when somebody asks for ``module``.
         digest: SHA-256 of weights, configuration and card, hexadecimal: what a result was made with.
         has_card: False where the folder had no ``medseg.json``, so that ``card`` holds stated defaults.
+        private: Whether nothing that is made of it may be kept on disk: it is one visitor's.
         prepared: What ``backends.prepare`` made of it.
     """
 
@@ -39,6 +40,7 @@ class Checkpoint:
     network: nn.Module | SavedNetwork | IntermediateNetwork
     digest: str
     has_card: bool = True
+    private: bool = False
     prepared: Prepared = field(default_factory=Prepared, init=False, repr=False)
 
     @property
@@ -69,7 +71,7 @@ class Checkpoint:
         )
 
 
-def load_folder(folder: Path, *, name: str = "", cache_dir: Path | None = None) -> Checkpoint:
+def load_folder(folder: Path, *, name: str = "", cache_dir: Path | None = None, private: bool = False) -> Checkpoint:
     """Load a checkpoint folder of any origin; see ``models.origins``.
 
     Args:
@@ -77,6 +79,7 @@ def load_folder(folder: Path, *, name: str = "", cache_dir: Path | None = None) 
         name: What to call the checkpoint, in messages too; by default as the folder.
         cache_dir: Of converted networks. One that lies there was built and checked from the same bytes before, and is
             not built again.
+        private: As of the checkpoint.
 
     Raises:
         InvalidCheckpointError: A file is missing, damaged or a pickle with code in it, or configuration, card
@@ -87,7 +90,7 @@ def load_folder(folder: Path, *, name: str = "", cache_dir: Path | None = None) 
     found = digest(folder)
     loaded = origin.load(folder, name, cache_dir)
     described = loaded.described
-    return Checkpoint(name, described.card, loaded.network, found, described.has_card)
+    return Checkpoint(name, described.card, loaded.network, found, described.has_card, private)
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: ModelCard, *, half: bool = True) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Self
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
@@ -52,6 +53,7 @@ class Engine:
         )
         self._turns = Turns(slots=slots, large=max(2, slots))
         self._calls = itertools.count(1)
+        self._own: Path | None = None
 
     @classmethod
     def for_many(cls, settings: Settings, images: int) -> Self:
@@ -93,6 +95,19 @@ class Engine:
         own.runs_elsewhere = False
         return own
 
+    def beside(self, own: Path) -> Self:
+        """This engine as one visitor has it, who added checkpoints of his own; turns and memory are those of all.
+
+        Args:
+            own: The folder of the visitor's checkpoints, which nobody else sees or names; it need not be there.
+        """
+        if not own.is_dir():
+            return self
+        theirs = copy.copy(self)
+        theirs._own = own
+        theirs.__dict__.pop("here", None)
+        return theirs
+
     @cached_property
     def compute_name(self) -> str:
         """The device and precision that networks run with, for people."""
@@ -100,7 +115,7 @@ class Engine:
 
     def entries(self) -> list[CatalogEntry]:
         """Every checkpoint folder, usable or not, as it is now."""
-        return self._catalog.entries()
+        return self._catalog.entries(self._own)
 
     def usable(self) -> list[CatalogEntry]:
         """The usable checkpoints, grouped by task."""
@@ -251,7 +266,10 @@ class Engine:
         Raises:
             MedsegError: It cannot be used.
         """
-        return checkpoint if isinstance(checkpoint, Checkpoint) else self._catalog.load(self.entry(checkpoint).name)
+        return checkpoint if isinstance(checkpoint, Checkpoint) else self._load(self.entry(checkpoint).name)
+
+    def _load(self, name: str) -> Checkpoint:
+        return self._catalog.load(name, self._own) if self._own else self._catalog.load(name)
 
 
 def _step(job: Job, progress: Progress | None, done: int, total: int) -> None:

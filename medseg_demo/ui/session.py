@@ -28,6 +28,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled, Job, Turns, Waiting
+from medseg_demo.settings import CHECKPOINTS
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.runs import Runs
 from medseg_demo.ui.public.uploads import LIFETIME_S, Place
@@ -157,6 +158,11 @@ class Session:
         folder = folder_of(self.owner)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Where checkpoints lie that the visitor added for this session alone; they go with it."""
+        return folder_of(self.owner) / CHECKPOINTS.name
 
     @contextmanager
     def running(self, tab: str) -> Iterator[Running]:

@@ -86,6 +86,10 @@ class Tab:
         self.engine, self.parts, self._sessions, self._button, self._record = engine, parts, sessions, button, record
         self.everything = tuple(parts)
 
+    def engine_for(self, call: Call) -> Engine:
+        """The engine with what this visitor added for himself."""
+        return self.engine.beside(call.session.checkpoints_dir)
+
     def on(
         self,
         event: Event,

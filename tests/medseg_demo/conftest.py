@@ -123,7 +123,7 @@ def engine(settings: Settings, brightness, bands, small_network, card, monkeypat
     save_checkpoint(settings.checkpoints_dir / "bands", _network(outputs=3), two)
     (settings.checkpoints_dir / "broken").mkdir()
     known = {"bright": replace(brightness, name="bright"), "bands": bands}
-    monkeypatch.setattr(Catalog, "load", lambda self, name: known[name])
+    monkeypatch.setattr(Catalog, "load", lambda self, name, own=None: known[name])
     return Engine(settings)
 
 

@@ -44,7 +44,7 @@ class CompareTab(Tab):
             asked, work = call.request.query_params, call.session.part(Work)
             if "compare" in asked and "sample" in asked and work.given.image is None:
                 return {}  # a link is about to fill the tab
-            return self.handlers("handlers").open_tab(self.engine, work, self._example.get(), call.address)
+            return self.handlers("handlers").open_tab(self.engine_for(call), work, self._example.get(), call.address)
 
         self.on(tab.select, open_tab, **READING | {"show_progress": "hidden"})
         for sample, button in self._samples:
@@ -52,17 +52,17 @@ class CompareTab(Tab):
 
     def _choose(self, sample: Sample, button: gr.Button) -> Any:
         def choose(call: Call) -> Updates:
-            return self.handlers("handlers").choose_sample(self.engine, call.session.part(Work), sample)
+            return self.handlers("handlers").choose_sample(self.engine_for(call), call.session.part(Work), sample)
 
         return self.on(button.click, choose, **QUICK)
 
     def _on_upload(self) -> None:
         def read(call: Call, paths: list[str] | None) -> Updates:
             files, work = [Path(path) for path in paths or []], call.session.part(Work)
-            return self.handlers("handlers").take_files(self.engine, work, files, call.session.folder)
+            return self.handlers("handlers").take_files(self.engine_for(call), work, files, call.session.folder)
 
         def choose(call: Call, place: str | None) -> Updates:
-            return self.handlers("handlers").choose_study(self.engine, call.session.part(Work), place)
+            return self.handlers("handlers").choose_study(self.engine_for(call), call.session.part(Work), place)
 
         upload, study = self.parts["upload"], self.parts["study"]
         options = READING | {"show_progress_on": [self.parts["preflight"]]}
@@ -92,7 +92,7 @@ class CompareTab(Tab):
 
     def _run_after(self, event: Any) -> None:
         def run(call: Call, running: Running, request: Request) -> Iterator[Updates]:
-            return self.handlers("run").run(self.engine, call, running, request)
+            return self.handlers("run").run(self.engine_for(call), call, running, request)
 
         self._mark_stale(self.run_after(event, run, Request).then)
 
@@ -103,10 +103,10 @@ class CompareTab(Tab):
             return {"viewer": slices}
 
         def open_neighbour(call: Call, running: Running) -> Iterator[Updates]:
-            return self.handlers("run").open_neighbour(self.engine, call, running, call.event.step)
+            return self.handlers("run").open_neighbour(self.engine_for(call), call, running, call.event.step)
 
         def open_image(call: Call, running: Running, place: str | None) -> Iterator[Updates]:
-            return self.handlers("run").open_image(self.engine, call, running, int(place) if place else -1)
+            return self.handlers("run").open_image(self.engine_for(call), call, running, int(place) if place else -1)
 
         viewer, image = self.parts["viewer"], self.parts["image"]
         self.on(viewer.change_slice, send_slices, outputs=("viewer",), **QUICK)

@@ -85,7 +85,7 @@ class EvaluateTab(Tab):
         def go(call: Call, board: Board, asked: Asked) -> Updates:
             (link, around), places = read(call.event.parameters), self.handlers("places")
             place = link.place if link else None
-            updates = places.go(self.engine, board, asked, place) if place else {"board": board}
+            updates = places.go(self.engine_for(call), board, asked, place) if place else {"board": board}
             return {**updates, **around, "place": places.told(updates["board"], int(call.event.visit))}
 
         outputs = (*self.everything, *frame)
@@ -94,31 +94,33 @@ class EvaluateTab(Tab):
     def _on_start(self, page: gr.Blocks) -> None:
         def open_tab(call: Call, visitor: str, theme: str) -> Updates:
             places = self.handlers("places")
-            place = places.asked_place(self.engine, dict(call.request.query_params))
+            place = places.asked_place(self.engine_for(call), dict(call.request.query_params))
             references = self._references = self._references or self.handlers("run_folders").ReferenceRuns()
-            return places.open_tab(self.engine, visitor, theme, place, references)
+            return places.open_tab(self.engine_for(call), visitor, theme, place, references)
 
         options = OPENING | {"show_progress": "hidden", "js": ON_LOAD}
         self.loaded = self.on(page.load, open_tab, "visitor", "theme", **options)
         self.then_pictures(self.loaded)
 
         def choose(call: Call, board: Board, keys: list[str], asked: Asked) -> Updates:
-            return self.handlers("result_handlers").choose_runs(self.engine, board, keys, asked)
+            return self.handlers("result_handlers").choose_runs(self.engine_for(call), board, keys, asked)
 
         self.then_pictures(self.on(self.parts["runs"].input, choose, "board", "runs", Asked, **QUICK))
 
     def _on_own_runs(self) -> None:
         def rename(call: Call, board: Board, key: str | None, name: str) -> Updates:
-            return self.handlers("own_runs").rename(self.engine, board, key, name)
+            return self.handlers("own_runs").rename(self.engine_for(call), board, key, name)
 
         def delete(call: Call, board: Board, key: str | None, asked: Asked) -> Updates:
-            return self.handlers("own_runs").delete(self.engine, board, key, asked, busy=call.session.is_running)
+            return self.handlers("own_runs").delete(
+                self.engine_for(call), board, key, asked, busy=call.session.is_running
+            )
 
         def hide(call: Call, board: Board, key: str | None) -> Updates:
-            return self.handlers("own_runs").hide(self.engine, board, key)
+            return self.handlers("own_runs").hide(self.engine_for(call), board, key)
 
         def offer(call: Call, board: Board, every_run: bool) -> Updates:
-            return self.handlers("own_runs").offer(self.engine, board, every_run)
+            return self.handlers("own_runs").offer(self.engine_for(call), board, every_run)
 
         outputs = ("board", "runs", "every_run", "own_run", "status")
         self.on(self.parts["rename"].click, rename, "board", "own_run", "own_name", outputs=outputs, **QUICK)
@@ -146,7 +148,7 @@ class EvaluateTab(Tab):
         """Give the worst cases their pictures after everything else is there."""
 
         def add_pictures(call: Call, board: Board) -> Updates:
-            return self.handlers("result_handlers").add_pictures(self.engine, board)
+            return self.handlers("result_handlers").add_pictures(self.engine_for(call), board)
 
         options = OPENING | {"show_progress": "hidden"}
         self.on(event.then, add_pictures, "board", outputs=("gallery", "every"), **options)
@@ -177,12 +179,12 @@ class EvaluateTab(Tab):
         def open_picked(call: Call, board: Board, shown: Any) -> Updates:
             pick, handlers = list(call.event.pick), self.handlers("case_handlers")
             with call.session.running(CASE) as running:
-                return handlers.open_picked(self.engine, board, pick, shown, running)
+                return handlers.open_picked(self.engine_for(call), board, pick, shown, running)
 
         def open_neighbour(call: Call, board: Board, shown: Any) -> Updates:
             step, handlers = int(call.event.step), self.handlers("case_handlers")
             with call.session.running(CASE) as running:
-                return handlers.open_neighbour(self.engine, board, step, shown, running)
+                return handlers.open_neighbour(self.engine_for(call), board, step, shown, running)
 
         def close(call: Call, board: Board) -> Updates:
             return self.handlers("case_handlers").close(board)
@@ -216,7 +218,7 @@ class EvaluateTab(Tab):
     def _on_run(self) -> None:
         def evaluate(call: Call, running: Running, board: Board, choices: Choices, asked: Asked) -> Iterator[Updates]:
             handlers = self.handlers("run_handlers")
-            return handlers.evaluate(self.engine, self._turns, running, board, choices, asked)
+            return handlers.evaluate(self.engine_for(call), self._turns, running, board, choices, asked)
 
         def compare(call: Call, board: Board, choices: Choices) -> str:
             return self.handlers("run_handlers").stale_mark(board, choices)
@@ -235,11 +237,11 @@ class EvaluateTab(Tab):
 
     def _on_test_sets(self) -> None:
         def choose(call: Call, board: Board, names: list[str]) -> Updates:
-            return self.handlers("result_handlers").choose_test_sets(self.engine, board, names)
+            return self.handlers("result_handlers").choose_test_sets(self.engine_for(call), board, names)
 
         def add(call: Call, board: Board, path: str | None, chosen: list[str]) -> Updates:
             root = call.session.folder / "test_sets"
-            return self.handlers("result_handlers").add_test_set(self.engine, board, path, root, chosen)
+            return self.handlers("result_handlers").add_test_set(self.engine_for(call), board, path, root, chosen)
 
         chosen, added = self.parts["test_sets"].input, self.parts["new_test_set"].upload
         self.on(chosen, choose, "board", "test_sets", outputs=("split", "status"), **OPENING)
@@ -251,14 +253,14 @@ class EvaluateTab(Tab):
         def export(call: Call, board: Board, kind: str) -> Updates:
             folder, handlers = call.session.folder, self.handlers("result_handlers")
             with call.session.running(CASE) as running:
-                return handlers.export(self.engine, running, board, kind, folder)
+                return handlers.export(self.engine_for(call), running, board, kind, folder)
 
         outputs = ("files", "export_note")
         self.on(self.parts["prepare"].click, export, "board", "format", outputs=outputs, **OPENING)
 
     def _on_code(self) -> None:
         def write(call: Call, board: Board) -> Updates:
-            return self.handlers("code").board_code(board, self.engine.settings, call.address)
+            return self.handlers("code").board_code(board, self.engine_for(call).settings, call.address)
 
         for name in ("leaderboard", "case_head"):
             self.on(self.parts[name].change, write, "board", outputs=CODE_PARTS, **QUICK)

@@ -45,7 +45,7 @@ class SegmentTab(Tab):
 
     def _on_start(self, page: gr.Blocks) -> None:
         def open_page(call: Call) -> Updates:
-            return handlers.open_page(self.engine, call.session.part(Work), self._example.get())
+            return handlers.open_page(self.engine_for(call), call.session.part(Work), self._example.get())
 
         self.loaded = self.on(page.load, open_page, **READING | {"show_progress": "hidden"})
         self.then_code(self.loaded)
@@ -54,17 +54,17 @@ class SegmentTab(Tab):
 
     def _choose(self, sample: Sample, button: gr.Button) -> Any:
         def choose(call: Call, choices: Choices) -> Updates:
-            return handlers.choose_sample(self.engine, call.session.part(Work), sample, choices)
+            return handlers.choose_sample(self.engine_for(call), call.session.part(Work), sample, choices)
 
         return self.on(button.click, choose, Choices, **QUICK)
 
     def _on_upload(self) -> None:
         def read(call: Call, paths: list[str] | None, choices: Choices) -> Iterator[Updates]:
             files, work = [Path(path) for path in paths or []], call.session.part(Work)
-            return handlers.take_files(self.engine, work, files, choices, call.session.folder)
+            return handlers.take_files(self.engine_for(call), work, files, choices, call.session.folder)
 
         def choose(call: Call, choice: str | None, choices: Choices) -> Iterator[Updates]:
-            return handlers.choose_study(self.engine, call.session.part(Work), choice, choices)
+            return handlers.choose_study(self.engine_for(call), call.session.part(Work), choice, choices)
 
         upload, folder, study = (self.parts[name] for name in ("upload", "folder", "study"))
         options = READING | {"show_progress": "hidden"}
@@ -75,7 +75,7 @@ class SegmentTab(Tab):
         self._mark_stale(self.stream(study.input, choose, "study", Choices, **options).then)
 
         def lay_over(call: Call, path: str | None) -> Updates:
-            return handlers.lay_over(self.engine, call.session.part(Work), path)
+            return handlers.lay_over(self.engine_for(call), call.session.part(Work), path)
 
         over = self.parts["over"]
         for event in (over.upload, over.clear, over.delete):
@@ -83,7 +83,7 @@ class SegmentTab(Tab):
 
     def _on_controls(self) -> None:
         def choose(call: Call, choices: Choices) -> Updates:
-            return handlers.choose_checkpoint(self.engine, call.session.part(Work), choices)
+            return handlers.choose_checkpoint(self.engine_for(call), call.session.part(Work), choices)
 
         chosen = ("preflight", "stale", "card", "weaknesses", "threshold")
         self.on(self.parts["checkpoint"].input, choose, Choices, outputs=chosen, **QUICK)
@@ -112,10 +112,10 @@ class SegmentTab(Tab):
 
     def _on_crop(self) -> None:
         def drawn(call: Call, choices: Choices) -> Updates:
-            return handlers.set_crop(self.engine, call.session.part(Work), call.event.box, choices)
+            return handlers.set_crop(self.engine_for(call), call.session.part(Work), call.event.box, choices)
 
         def typed(call: Call, choices: Choices) -> Updates:
-            return handlers.show_crop(self.engine, call.session.part(Work), choices)
+            return handlers.show_crop(self.engine_for(call), call.session.part(Work), choices)
 
         self.on(self.parts["viewer"].crop, drawn, Choices, outputs=("crop", "preflight"), **QUICK)
         for event in (self.parts["crop"].submit, self.parts["crop"].blur):
@@ -130,7 +130,7 @@ class SegmentTab(Tab):
 
     def _run_after(self, event: Any) -> None:
         def run(call: Call, running: Running, choices: Choices) -> Iterator[Updates]:
-            return run_handlers.run(self.engine, call, running, choices)
+            return run_handlers.run(self.engine_for(call), call, running, choices)
 
         done = self.run_after(event, run, Choices)
         self.then_code(done)
@@ -146,10 +146,10 @@ class SegmentTab(Tab):
 
     def _on_result(self) -> None:
         def open_result(call: Call, running: Running) -> Iterator[Updates]:
-            return run_handlers.open_result(self.engine, call, running, call.event.index)
+            return run_handlers.open_result(self.engine_for(call), call, running, call.event.index)
 
         def open_neighbour(call: Call, running: Running) -> Iterator[Updates]:
-            return run_handlers.open_neighbour(self.engine, call, running, call.event.step)
+            return run_handlers.open_neighbour(self.engine_for(call), call, running, call.event.step)
 
         def send_slices(call: Call) -> Updates:
             asked, work = call.event, call.session.part(Work)

@@ -1,3 +1,4 @@
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -6,7 +7,9 @@ import pytest
 import torch
 
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
+from medseg_demo.models.checkpoint import save_checkpoint
 from medseg_demo.segmenting import engine as module
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 
 
@@ -94,3 +97,26 @@ def test_several_checkpoints_come_one_after_the_other(engine, square):
     assert {name for name, _, _ in told} == {"bright"}
     assert next(results).checkpoint == "bands"
     assert engine.loaded("bright").parameters == 0
+
+
+def test_what_a_visitor_added_is_seen_and_named_by_nobody_else(settings, checkpoints, small_network, card, tmp_path):
+    engine = Engine(settings)
+    assert engine.beside(tmp_path / "nobody") is engine
+    own = tmp_path / "visitor" / "checkpoints"
+    save_checkpoint(own / "mine", small_network, card)
+    theirs = engine.beside(own)
+    assert [entry.name for entry in theirs.usable()] == ["mine", "other", "small"]
+    assert theirs.loaded("mine").private
+    assert not theirs.loaded("small").private
+    assert [entry.name for entry in engine.usable()] == ["other", "small"]
+    with pytest.raises(UnknownCheckpointError):
+        engine.loaded("mine")
+    shutil.rmtree(own)
+    assert theirs.find("mine") is None
+
+
+def test_nothing_of_what_a_visitor_added_is_kept_elsewhere(settings, small_network, card, tmp_path, square):
+    settings = replace(settings, cache_dir=tmp_path / "cache", backend="auto")
+    save_checkpoint(tmp_path / "own" / "mine", small_network, card)
+    Engine(settings).beside(tmp_path / "own").segment(square, "mine")
+    assert not (tmp_path / "cache").exists()
