@@ -1,19 +1,29 @@
 """From probabilities in the image's own size to a label map."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def to_labels(probabilities: np.ndarray, *, threshold: float | None) -> np.ndarray:
+def to_labels(probabilities: np.ndarray, *, threshold: float | None, regions: Sequence[int] = ()) -> np.ndarray:
     """The class of each pixel.
 
     Args:
         probabilities: (K, …). K = 1: the class, decided by the threshold. K > 1: background first, the most
-            probable wins.
-        threshold: In (0, 1); a pixel belongs to the class where its probability is above it. Ignored for K > 1.
+            probable wins; or regions, which may overlap.
+        threshold: In (0, 1); a pixel belongs to a class where its probability is above it. Ignored where there is a
+            background.
+        regions: The value that each region writes where it is probable, later ones over earlier ones; empty where
+            there is a background.
 
     Returns:
         uint8, the shape without K.
     """
+    if regions:
+        labels = np.zeros(probabilities.shape[1:], np.uint8)
+        for value, probability in zip(regions, probabilities, strict=True):
+            labels[probability > np.float32(threshold)] = value
+        return labels
     if len(probabilities) == 1:
         return (probabilities[0] > np.float32(threshold)).astype(np.uint8)  # which float16 would round
     return probabilities.argmax(axis=0).astype(np.uint8)

@@ -29,7 +29,7 @@ from medseg_demo.segmenting.crop import cropped
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
 from medseg_demo.segmenting.prepare import placement_in
 from medseg_demo.segmenting.turns import POLL_S, Cancelled, Job
-from medseg_demo.segmenting.windows import FLIPS, windows_of
+from medseg_demo.segmenting.windows import tiles_of, views_of
 from medseg_demo.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -113,8 +113,8 @@ def _estimate_s(image: MedicalImage, card: ModelCard, options: SegmentOptions) -
     dims = len(card.input_size)
     size = part.slices.shape[3 - dims : 3]
     canvas = placement_in(size, card, spacing_mm=part.geometry.spacing_mm).canvas
-    tiles = len(windows_of(canvas, card.input_size)) * (1 if card.is_3d else len(part.slices))
-    passes = len(FLIPS[dims]) if options.flips else 1
+    tiles = len(tiles_of(canvas, card)) * (1 if card.is_3d else len(part.slices))
+    passes = len(views_of(card, flips=options.flips))
     megapixels = tiles * math.prod(card.input_size) / 1e6
     return PER_MEGAPIXEL_S * megapixels * passes + PER_MEGAVOXEL_S * math.prod(part.slices.shape[:3]) / 1e6
 

@@ -14,16 +14,18 @@ from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.orientation import Orientation, network_orientation
 from medseg_demo.segmenting.crop import Box, check_inside, cropped, places, to_box
 from medseg_demo.segmenting.decide import clean, to_labels
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
+from medseg_demo.segmenting.nnunet import SplinePlacement, frame_of, spacing_in
 from medseg_demo.segmenting.prepare import Denoise, Placement, check_channels, place, to_picture, to_tensor
-from medseg_demo.segmenting.windows import Compute, Progress, Turn, choose_compute, predict
+from medseg_demo.segmenting.windows import Compute, Progress, Turn, activated, choose_compute, predict
 from medseg_demo.settings import Settings
 
 CHUNK = 32  # slices that are in memory as float32 at once
+EVEN = 0.5  # above it a class is more probable than not
+JUST_ABOVE = torch.tensor(0.50049, dtype=torch.float16)  # the next of half precision
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class SegmentOptions:
         Raises:
             OptionError: A threshold was given although several classes compete.
         """
-        if card.is_multiclass and self.threshold is not None:
+        if not card.takes_threshold and self.threshold is not None:
             raise OptionError("A threshold is only for checkpoints of one class; here the most probable class wins.")
 
 
@@ -129,7 +131,8 @@ class Segmentation:
         """
         options = replace(self.options, threshold=threshold)
         options.check(self.card)
-        labels = to_labels(self.probabilities, threshold=threshold)
+        written = self.probabilities[self.card.written]
+        labels = to_labels(written, threshold=threshold, regions=_regions(self.card))
         box = places(options.crop)[3 - labels.ndim :]
         labels[box] = _cleaned(labels[box], self.card, options)
         label_map = replace(self.label_map, labels=labels)
@@ -181,7 +184,7 @@ def segment_batch(
         _check_input(image, checkpoint, options)
     compute = choose_compute(settings)
     work = [_Work(image, checkpoint, compute, options) for image in images]
-    total = len(images) if checkpoint.card.is_3d else sum(len(item.part.slices) for item in work)
+    total = len(images) if checkpoint.card.is_3d else sum(item.slices for item in work)
     done = 0
     for group in _grouped((chunk for item in work for chunk in item.chunks()), most=_most_together(checkpoint.card)):
         slices = sum(len(chunk.placed) for chunk in group)
@@ -204,12 +207,12 @@ def segment_batch(
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Up to CHUNK consecutive slices of one image, or one volume for a 3-D network, ready for the network."""
+    """Up to CHUNK consecutive slices of one image, or one volume, ready for the network."""
 
     work: "_Work"
     start: int
     placed: torch.Tensor
-    placement: Placement
+    placement: Placement | SplinePlacement
 
 
 class _Work:
@@ -219,41 +222,49 @@ class _Work:
         self.image, self.checkpoint, self.compute, self.options = image, checkpoint, compute, options
         self.part = cropped(image, options.crop)
         self.threshold = _threshold(checkpoint.card, options)
-        self.orientation = _orientation(image, checkpoint.card)
+        self.frame = frame_of(self.part, checkpoint.card)
         self.seconds: dict[str, float] = {}
         shape = image.slices.shape[:3]
         self.labels = np.zeros(shape, np.uint8)
         self.probabilities = np.zeros((len(checkpoint.card.class_names), *shape), np.float16)
         self.box = places(options.crop)
+        # What the network gets, as it gets it: views, through which results are written.
+        self.seen = self.frame.of(self.labels[self.box]), self.frame.of(self.probabilities[:, *self.box])
+
+    @property
+    def slices(self) -> int:
+        """Of what a 2-D network gets."""
+        return len(self.seen[0])
 
     def chunks(self) -> Iterator[_Chunk]:
         card = self.checkpoint.card
         with self._step("preprocess"):
-            tensor = to_tensor(self.part, card, denoise=self.options.denoise)
-            spacing_mm = self.part.geometry.spacing_mm
-            if card.is_3d:
-                spacing_mm = self.orientation.turn_spacing(spacing_mm)
-        for start in range(0, len(tensor), CHUNK):
+            tensor = to_tensor(self.part, card, denoise=self.options.denoise, frame=self.frame)
+            spacing_mm = spacing_in(self.part, self.frame)
+        size = len(tensor) if card.nnunet else CHUNK  # nnU-Net resamples the whole, whatever its network takes
+        for start in range(0, len(tensor), size):
             with self._step("preprocess"):
-                part = tensor[start : start + CHUNK]
+                part = tensor[start : start + size]
                 placed, placement = place(part, card, spacing_mm=spacing_mm)
             yield _Chunk(self, start, placed, placement)
 
     def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
         self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
+        card, (labels, probabilities) = self.checkpoint.card, self.seen
         with self._step("postprocess"):
-            labels, probabilities = self.labels[self.box], self.probabilities[:, *self.box]
-            restored = self.orientation.undo(chunk.placement.restore_classes(scores))
+            restored = chunk.placement.restore_classes(scores)
             # Bit by bit, since deciding takes eight bytes a pixel.
             for start in range(0, restored.shape[1], CHUNK):
                 planes = restored[:, start : start + CHUNK]
+                if card.nnunet:
+                    planes = activated(torch.from_numpy(planes).float(), card, dim=0).numpy()
                 part = slice(chunk.start + start, chunk.start + start + planes.shape[1])
-                # PyTorch, since NumPy takes twenty times as long to round to half precision.
-                kept = torch.from_numpy(np.ascontiguousarray(planes if len(planes) == 1 else planes[1:])).half()
-                probabilities[:, part] = kept.numpy()
-                # One class is decided by what is kept, so that deciding again gives what another run would.
-                decided = kept.float().numpy() if len(planes) == 1 else planes
-                labels[part] = to_labels(decided, threshold=self.threshold)
+                classes = planes[1:] if card.has_background else planes
+                kept = _kept(classes, exact=card.nnunet is not None)
+                probabilities[card.written, part] = kept.numpy()
+                # What a threshold decides is decided by what is kept, so that deciding again gives the same.
+                decided = kept.float().numpy() if card.takes_threshold else planes
+                labels[part] = to_labels(decided, threshold=self.threshold, regions=_regions(card))
 
     def finish(self) -> Segmentation:
         image, card, options = self.image, self.checkpoint.card, self.options
@@ -284,6 +295,18 @@ class _Work:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
+def _regions(card: ModelCard) -> tuple[int, ...]:
+    """The values that the channels of classes that may overlap write, in their order; empty where they do not."""
+    return card.regions_written if card.may_overlap else ()
+
+
+def _kept(probabilities: np.ndarray, *, exact: bool) -> torch.Tensor:
+    """Probabilities in half precision; with ``exact`` what is above one half stays above it."""
+    given = torch.from_numpy(np.ascontiguousarray(probabilities))
+    kept = given.half()  # PyTorch, since NumPy takes twenty times as long
+    return torch.where((given > EVEN) & (kept == EVEN), JUST_ABOVE, kept) if exact else kept
+
+
 def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
     """Consecutive chunks of one size in the network, at most ``most`` slices or volumes together."""
     group: list[_Chunk] = []
@@ -299,10 +322,6 @@ def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
 
 def _most_together(card: ModelCard) -> int:
     return 1 if card.is_3d else CHUNK
-
-
-def _orientation(image: MedicalImage, card: ModelCard) -> Orientation:
-    return network_orientation(image.geometry.affine) if card.is_3d else Orientation()
 
 
 def _cleaned(labels: np.ndarray, card: ModelCard, options: SegmentOptions) -> np.ndarray:
@@ -334,4 +353,4 @@ def _part_of(progress: Progress | None, before: int, slices: int, total: int) ->
 
 def _threshold(card: ModelCard, options: SegmentOptions) -> float | None:
     options.check(card)
-    return None if card.is_multiclass else options.threshold or card.threshold or 0.5
+    return options.threshold or card.threshold or EVEN if card.takes_threshold else None

@@ -2,7 +2,8 @@
 
 Two steps: ``to_tensor`` turns intensities into the network's range and channels at the image's own size;
 ``place`` brings them to the network's size. Training and inference call the same two. A 2-D network gets the slices
-of a volume one by one, (Z, C, Y, X); a 3-D network gets the whole in its own orientation, (1, C, Z, Y, X).
+of a volume one by one, (Z, C, Y, X); a 3-D network gets the whole in its own orientation, (1, C, Z, Y, X). Networks of
+nnU-Net have their own steps instead (``segmenting.nnunet``).
 """
 
 import math
@@ -18,7 +19,8 @@ from torch.nn import functional as F
 from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard, Normalisation
-from medseg_demo.orientation import network_orientation
+from medseg_demo.segmenting import nnunet
+from medseg_demo.segmenting.nnunet import Frame, SplinePlacement, frame_of
 
 Denoise = Literal["none", "mean", "gaussian", "median"]
 
@@ -72,7 +74,9 @@ class Placement:
         return tuple((start, whole - length - start) for start, length, whole in sizes)
 
 
-def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none") -> torch.Tensor:
+def to_tensor(
+    image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none", frame: Frame | None = None
+) -> torch.Tensor:
     """The intensities as the network knows them, at the image's own size.
 
     Args:
@@ -80,18 +84,21 @@ def to_tensor(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none"
             where the card takes as many, each normalised on its own.
         card: Its ``window`` and ``normalisation`` say how intensities are mapped.
         denoise: A filter of 3 × 3 pixels (Gaussian: sigma of one pixel) before anything else.
+        frame: From ``frame_of``, where it is known already.
 
     Returns:
-        float32, (Z, C, Y, X); Z is 1 for an image. For a 3-D card (1, C, Z, Y, X), turned as
-        ``network_orientation`` says.
+        float32, (Z, C, Y, X); Z is 1 for an image. For a 3-D card (1, C, Z, Y, X). Turned and cut as the frame says.
 
     Raises:
         InputMismatchError: The image's channels are no colours, and the card takes another number of them.
     """
     check_channels(image, card)
     slices = _with_channels(_denoised(image.slices, denoise), card.in_channels)
-    if card.is_3d:
-        turned = network_orientation(image.geometry.affine).turn(np.moveaxis(slices, -1, 0))
+    if card.is_3d or card.nnunet:
+        turned = (frame or frame_of(image, card)).of(np.moveaxis(slices, -1, 0))
+        if card.nnunet:
+            volume = torch.from_numpy(nnunet.normalise(turned, card.nnunet))
+            return volume[None] if card.is_3d else volume.transpose(0, 1)
         tensor = torch.from_numpy(np.array(turned, dtype=np.float32, order="C"))[None]
     else:
         tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
@@ -102,9 +109,10 @@ def check_channels(image: MedicalImage, card: ModelCard) -> None:
     """Refuse channels that a network does not know: they are neither repeated nor mixed.
 
     Raises:
-        InputMismatchError: The image's channels are no colours, and the card takes another number of them.
+        InputMismatchError: The card takes another number of them, and they cannot be made from colours or grey.
     """
-    if image.channels in (1, card.in_channels) or image.is_colour:
+    takes_colours = card.in_channels == 1 or (card.in_channels == 3 and not card.channel_names)
+    if image.channels == card.in_channels or (takes_colours and (image.channels == 1 or image.is_colour)):
         return
     takes = "one" if card.in_channels == 1 else f"{card.in_channels}"
     raise InputMismatchError(
@@ -115,7 +123,7 @@ def check_channels(image: MedicalImage, card: ModelCard) -> None:
 
 def place(
     tensor: torch.Tensor, card: ModelCard, *, spacing_mm: tuple[float, ...] | None = None
-) -> tuple[torch.Tensor, Placement]:
+) -> tuple[torch.Tensor, Placement | SplinePlacement]:
     """Bring slices, or a volume for a 3-D network, to the network's size.
 
     "resize" scales the whole image into the input with its aspect ratio kept and pads with black. "tile" scales
@@ -129,6 +137,8 @@ def place(
     Returns:
         (Z, C, H, W) or (1, C, D, H, W), and how to undo it.
     """
+    if card.nnunet:
+        return _place_as_nnunet(tensor, card, spacing_mm)
     placement = placement_in(tuple(tensor.shape[2:]), card, spacing_mm=spacing_mm)
     scaled = _resize(tensor, placement.resized)
     if card.inference == "resize":
@@ -149,14 +159,29 @@ def placement_in(size: Size, card: ModelCard, *, spacing_mm: tuple[float, ...] |
         canvas = target
     else:
         resized = _at_spacing(size, card.spacing_mm, spacing_mm)
-        if math.prod(resized) > max(LARGEST_PLACED, math.prod(size)):
-            raise InputMismatchError(
-                f"At the checkpoint's spacing the image would have {' × '.join(map(str, reversed(resized)))} values, "
-                "which no memory holds. Check the spacing that the file states, or choose another checkpoint."
-            )
+        _check_size(resized, size)
         canvas = tuple(map(max, target, resized))
     offset = tuple((whole - length) // 2 for whole, length in zip(canvas, resized, strict=True))
     return Placement(size, resized, offset, canvas)
+
+
+def _place_as_nnunet(
+    tensor: torch.Tensor, card: ModelCard, spacing_mm: tuple[float, ...] | None
+) -> tuple[torch.Tensor, SplinePlacement]:
+    assert card.nnunet is not None
+    volume = tensor[0] if card.is_3d else tensor.transpose(0, 1)
+    placement = nnunet.placement_in(tuple(volume.shape[1:]), card, spacing_mm)
+    _check_size(placement.resized, placement.size)
+    placed = nnunet.place(volume, placement, card.nnunet.images)
+    return placed[None] if card.is_3d else placed.transpose(0, 1), placement
+
+
+def _check_size(resized: Size, size: Size) -> None:
+    if math.prod(resized) > max(LARGEST_PLACED, math.prod(size)):
+        raise InputMismatchError(
+            f"At the checkpoint's spacing the image would have {' × '.join(map(str, reversed(resized)))} values, "
+            "which no memory holds. Check the spacing that the file states, or choose another checkpoint."
+        )
 
 
 def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
@@ -171,7 +196,7 @@ def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Den
     Returns:
         uint8, (H, W) for one channel, (H, W, 3) for colour, (H, W, C) for channels that are no colours.
     """
-    plain = card.model_copy(update={"window": None, "normalisation": Normalisation()})
+    plain = card.model_copy(update={"window": None, "normalisation": Normalisation(), "recipe": None})
     windows = _shown_windows(image, card)
     one = replace(
         image,
@@ -188,7 +213,7 @@ def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Den
 
 def _shown_windows(image: MedicalImage, card: ModelCard) -> tuple[tuple[float, float], ...]:
     """What is shown from black to white, as ``MedicalImage.windows``; never empty ranges."""
-    if card.normalisation.method == "zscore":
+    if card.normalisation.method == "zscore" or card.nnunet:
         windows = image.intensity_ranges
     else:
         windows = image.windows if card.window is None else (card.window,) * len(image.windows)

@@ -11,9 +11,11 @@ import torch
 
 from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError
 from medseg_demo.models.backends import channels_last, prepare
+from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, computes_bfloat16
 from medseg_demo.models.network import Network
+from medseg_demo.segmenting import nnunet
 
 __all__ = ["Compute", "Progress", "Turn", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
 
@@ -46,7 +48,8 @@ def predict(
 
     A tensor larger than the card's input size is covered by overlapping tiles (windows in 3-D), whose probabilities
     are blended with Gaussian weights (as nnU-Net does, doi:10.1038/s41592-020-01008-z). Beside the input and a
-    batch of tiles, memory holds the sums alone: of the probabilities, and of the weights.
+    batch of tiles, memory holds the sums alone: of the probabilities, and of the weights. For networks of nnU-Net the
+    card says how tiles lie and are mirrored, and logits are blended, in half precision as there.
 
     Args:
         checkpoint: Of a 2-D or 3-D network.
@@ -60,25 +63,27 @@ def predict(
 
     Returns:
         float32 (Z, K, H, W) or (1, K, D, H, W) on the CPU: the probability of the one class, or of background and
-        each class.
+        each class. For networks of nnU-Net float16, their logits.
 
     Raises:
         DeviceMemoryError: Memory does not suffice.
         InvalidCheckpointError: The network cannot take inputs as its card describes them.
     """
-    tile, size = checkpoint.card.input_size, tuple(tensor.shape[2:])
-    windows = windows_of(size, tile)
+    card = checkpoint.card
+    tile, size = card.input_size, tuple(tensor.shape[2:])
+    windows = tiles_of(size, card)
     jobs = [(index, *window) for index in range(len(tensor)) for window in windows]
-    axes = FLIPS[len(tile)] if flips else ((),)
+    axes = views_of(card, flips=flips)
     with _told(checkpoint, compute):
         network = prepare(checkpoint, compute)
-        shape = (len(tensor), checkpoint.card.output_channels, *size)
+        shape = (len(tensor), card.output_channels, *size)
         place = _place(tensor, shape, network.device)
-        tensor, total = _moved(tensor, place), torch.zeros(shape, device=place)
+        precision = torch.float16 if card.nnunet else torch.float32
+        tensor, total = _moved(tensor, place), torch.zeros(shape, device=place, dtype=precision)
     batches = tuple(_batched(jobs, batch_size or _default_batch(network.device, len(tile))))
     views = (view for batch in batches for view in _views(tensor, batch, axes, network.device))
-    single = len(windows) == 1
-    weight = torch.ones(()) if single else _gaussian(tile).to(place)
+    single = len(windows) == 1 and not card.nnunet
+    weight = torch.ones(()) if single else (nnunet.weights if card.nnunet else _gaussian)(tile).to(place)
     done = 0
     with closing(_probabilities(checkpoint, compute, network, views, axes, expected=len(jobs))) as computed:
         for batch in batches:
@@ -92,7 +97,21 @@ def predict(
             done += len(batch)
             if progress:
                 progress(done, len(jobs))
-    return (total if single else total.div_(_coverage(windows, weight, size))).cpu()
+    if not single:
+        total.div_(_coverage(windows, weight, size))
+    if card.nnunet and not nnunet.held(total):
+        raise InvalidCheckpointError(
+            f"Checkpoint {checkpoint.name!r} gives logits that half precision, in which nnU-Net adds them, does not hold. "
+            "Check that the image is of the kind that it was trained on."
+        )
+    return total.cpu()
+
+
+def views_of(card: ModelCard, *, flips: bool) -> Axes:
+    """The axes over which each tile is flipped for its views, the plain one among them."""
+    if card.nnunet:
+        return nnunet.mirrored_views(card.nnunet, len(card.input_size))
+    return FLIPS[len(card.input_size)] if flips else ((),)
 
 
 def _probabilities(
@@ -106,10 +125,11 @@ def _probabilities(
 ) -> Generator[torch.Tensor, None, None]:
     """The probabilities of each batch, whose views come one after the other, averaged."""
     begun: deque[torch.cuda.Event] = deque()
+    card = checkpoint.card
     with _told(checkpoint, compute), closing(network.logits(views, expected=expected * len(axes))) as logits:
         while True:
             turned = zip(axes, islice(logits, len(axes)))  # noqa: B905 (nothing is left at the end)
-            results = [_flipped(_activated(one, checkpoint.card.is_multiclass), axis) for axis, one in turned]
+            results = [_flipped(one if card.nnunet else activated(one, card), axis) for axis, one in turned]
             if not results:
                 return
             if network.device.type == "cuda":
@@ -171,8 +191,9 @@ def _keep_pace(begun: "deque[torch.cuda.Event]") -> None:
         begun.popleft().synchronize()
 
 
-def _activated(logits: torch.Tensor, multiclass: bool) -> torch.Tensor:
-    return logits.softmax(dim=1) if multiclass else logits.sigmoid()
+def activated(logits: torch.Tensor, card: ModelCard, *, dim: int = 1) -> torch.Tensor:
+    """The probabilities of logits: of background and the classes along ``dim``, or of each class on its own."""
+    return logits.softmax(dim) if card.has_background else logits.sigmoid()
 
 
 def _default_batch(device: torch.device, dims: int) -> int:
@@ -181,17 +202,23 @@ def _default_batch(device: torch.device, dims: int) -> int:
     return GPU_BATCH if dims == 2 else GPU_VOLUMES
 
 
-def windows_of(size: Sequence[int], tile: Sequence[int]) -> list[Window]:
+def tiles_of(size: Sequence[int], card: ModelCard) -> list[Window]:
+    """The tiles by which a network covers a plane or volume."""
+    return windows_of(size, card.input_size, overlap=nnunet.OVERLAP if card.nnunet else OVERLAP)
+
+
+def windows_of(size: Sequence[int], tile: Sequence[int], *, overlap: float = OVERLAP) -> list[Window]:
     """The tiles that cover a plane or volume, the last axis fastest."""
-    axes = zip(size, tile, strict=True)
-    return list(product(*([slice(start, start + side) for start in _starts(length, side)] for length, side in axes)))
+    sides = zip(size, tile, strict=True)
+    axes = ([slice(at, at + side) for at in _starts(length, side, overlap)] for length, side in sides)
+    return list(product(*axes))
 
 
-def _starts(length: int, side: int) -> list[int]:
-    """Evenly spread starts whose windows cover the length with at least OVERLAP."""
+def _starts(length: int, side: int, overlap: float = OVERLAP) -> list[int]:
+    """Evenly spread starts whose windows cover the length with at least that overlap."""
     if length <= side:
         return [0]
-    steps = -(-(length - side) // max(1, round(side * (1 - OVERLAP))))
+    steps = math.ceil((length - side) / (side * (1 - overlap)))
     return [round(step * (length - side) / steps) for step in range(steps + 1)]
 
 
@@ -202,7 +229,7 @@ def _gaussian(tile: Sequence[int]) -> torch.Tensor:
 
 
 def _coverage(windows: Sequence[Window], weight: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    total = torch.zeros(*size, device=weight.device)
+    total = torch.zeros(*size, device=weight.device, dtype=weight.dtype)
     for window in windows:
         total[window] += weight
     return total
