@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_
 
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.recipes import NnUNetSteps, PositiveFloat, Range, Recipe, Record
+from medseg_demo.models.recipes import BundleSteps, NnUNetSteps, PositiveFloat, Range, Recipe, Record
 
 FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
@@ -178,6 +178,11 @@ class ModelCard(Record):
     def nnunet(self) -> NnUNetSteps | None:
         """The recipe, where it is nnU-Net's."""
         return self.recipe if isinstance(self.recipe, NnUNetSteps) else None
+
+    @property
+    def bundle(self) -> BundleSteps | None:
+        """The steps of a MONAI bundle; None where the recipe is no such."""
+        return self.recipe if isinstance(self.recipe, BundleSteps) else None
 
     @property
     def has_background(self) -> bool:

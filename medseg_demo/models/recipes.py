@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Range = tuple[float, float]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -79,5 +79,53 @@ class NnUNetSteps(Record):
         return "recipe: nnU-Net's steps go with tiles, and say how each channel is normalised"
 
 
-# Each has a ``kind`` of its own and ``fault``. With a second one: Annotated[A | B, Field(discriminator="kind")].
-Recipe = NnUNetSteps
+class Call(Record):
+    """One class of MONAI and its arguments, as plain values.
+
+    Attributes:
+        target: Its name, such as "Spacingd".
+        arguments: By their names.
+    """
+
+    target: str
+    arguments: dict[str, JsonValue] = {}
+
+
+class BundleSteps(Record):
+    """The steps of a MONAI bundle, which MONAI's own classes do: those of its ``inference.json`` that decide a result.
+
+    What is not MONAI's is left out: files are read and written by this project.
+
+    Attributes:
+        inputs: Names of the images in the bundle's dictionary: one that holds every channel, or one for each.
+        preprocessing: On these, in order.
+        inferer: How the network passes over an image.
+        postprocessing: On what comes out, in order.
+        is_sliced: Whether a 2-D network passes over the slices of a volume that is prepared as a whole.
+        rows_first: Whether the bundle reads images as (y, x); MONAI reads most as (x, y).
+        any_size: Whether the network gets images of any size; else it gets the card's ``input_size``, here in the order
+            (x, y) or (x, y, z).
+        lazy: Whether transforms of space are joined into one resampling.
+        channels: Of a sigmoid head, the channel of each class, in the order in which they are written: later ones over
+            earlier ones.
+    """
+
+    kind: Literal["bundle"] = "bundle"
+    inputs: tuple[str, ...] = ("image",)
+    preprocessing: tuple[Call, ...] = ()
+    inferer: Call = Call(target="SimpleInferer")
+    postprocessing: tuple[Call, ...] = ()
+    is_sliced: bool = False
+    rows_first: bool = False
+    any_size: bool = False
+    lazy: bool = False
+    channels: tuple[int, ...] = ()
+
+    def fault(self, channels: int, inference: str) -> str:
+        """Why it does not go with a card of so many input channels; empty where it does."""
+        if inference == "tile" and len(self.inputs) in (1, channels):
+            return ""
+        return "recipe: a bundle's steps go with tiles, and have one input, or one for each channel"
+
+
+Recipe = Annotated[NnUNetSteps | BundleSteps, Field(discriminator="kind")]
