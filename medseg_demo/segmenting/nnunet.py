@@ -5,7 +5,6 @@ Everything is done in the order, the precision and the rounding of nnU-Net v2, s
 Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; nnunetv2 2.8 was run beside it (tests/oracles).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
@@ -36,7 +35,7 @@ class Frame:
         box: Of the turned (Z, Y, X); None for all of it.
     """
 
-    orientation: Orientation = Orientation()
+    orientation: Orientation
     box: tuple[slice, slice, slice] | None = None
 
     def of(self, array: np.ndarray) -> np.ndarray:

@@ -206,6 +206,7 @@ def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Den
         channel_windows=windows[1:] and windows,
     )
     placed, placement = place(to_tensor(one, plain, denoise=denoise), plain, spacing_mm=image.geometry.spacing_mm)
+    assert isinstance(placement, Placement)  # as the plain card has no recipe
     shown = placement.crop(placed)[0].clamp(0, 1)
     picture = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return picture[..., 0] if picture.shape[-1] == 1 else picture

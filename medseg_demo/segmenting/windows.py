@@ -101,8 +101,8 @@ def predict(
         total.div_(_coverage(windows, weight, size))
     if card.nnunet and not nnunet.held(total):
         raise InvalidCheckpointError(
-            f"Checkpoint {checkpoint.name!r} gives logits that half precision, in which nnU-Net adds them, does not hold. "
-            "Check that the image is of the kind that it was trained on."
+            f"Checkpoint {checkpoint.name!r} gives logits that half precision, in which nnU-Net adds them, does not "
+            "hold. Check that the image is of the kind that it was trained on."
         )
     return total.cpu()
 
@@ -193,6 +193,8 @@ def _keep_pace(begun: "deque[torch.cuda.Event]") -> None:
 
 def activated(logits: torch.Tensor, card: ModelCard, *, dim: int = 1) -> torch.Tensor:
     """The probabilities of logits: of background and the classes along ``dim``, or of each class on its own."""
+    if card.activated:
+        return logits
     return logits.softmax(dim) if card.has_background else logits.sigmoid()
 
 
