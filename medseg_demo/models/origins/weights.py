@@ -41,14 +41,14 @@ def read_weights(path: Path, name: str, content: bytes | None = None) -> dict[st
         raise damaged_weights(path, name, str(error)) from None
     if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
         weights = weights["state_dict"]
-    if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
+    if not isinstance(weights, dict) or not all(map(is_plain, weights.values())):
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: {path.name} is no state dict. Save model.state_dict() as {WEIGHTS_FILE}."
         )
     return weights
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     """Whether it is a tensor that holds each of its elements: not a sparse one, nor one that repeats a few."""
     return (
         isinstance(value, torch.Tensor)
@@ -57,8 +57,16 @@ def _is_plain(value: object) -> bool:
     )
 
 
-def load_strictly(network: nn.Module, weights: dict[str, torch.Tensor], name: str) -> None:
+def load_strictly(
+    network: nn.Module, weights: dict[str, torch.Tensor], name: str, *, described_in: str = CONFIG_FILE
+) -> None:
     """Fill a network with weights: each has its place and its shape, and every place is filled.
+
+    Args:
+        network: It is changed.
+        weights: By their names.
+        name: The checkpoint's, for messages.
+        described_in: The file that says what the network is.
 
     Raises:
         InvalidCheckpointError: They do not fit, or hold NaN or infinity; three of the faults are named.
@@ -79,7 +87,7 @@ def load_strictly(network: nn.Module, weights: dict[str, torch.Tensor], name: st
     if faults:
         shown = "; ".join(sorted(faults)[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
         raise InvalidCheckpointError(
-            f"Checkpoint {name!r}: the weights do not fit the network that {CONFIG_FILE} describes ({shown}). "
+            f"Checkpoint {name!r}: the weights do not fit the network that {described_in} describes ({shown}). "
             "Use the configuration that the weights were trained with."
         )
     network.load_state_dict({key: value.to(expected[key].dtype) for key, value in weights.items()})
