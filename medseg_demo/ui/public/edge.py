@@ -56,7 +56,7 @@ def edge_options() -> dict[str, Any]:
     return {
         "middleware": [Middleware(Edge), Middleware(AskedLanguage)],
         "routes": [Route(UPLOAD, take_upload, methods=["POST"])],
-        "lifespan": _serving,
+        "lifespan": _sweeping,
     }
 
 
@@ -218,23 +218,14 @@ async def _is_logged_in(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def _serving(app: Any) -> AsyncIterator[None]:
-    """Take events from the first request on, and delete what nobody uses any more now and then.
-
-    Gradio begins to take them a moment after its first answer; who opens the page in it would get an error for good.
-    """
-    page = app.get_blocks()
-    if not isinstance(page, Page):
-        yield
-        return
-    page.run_startup_events()
-    await page.run_extra_startup_events()
-    app.startup_events_triggered = True
+async def _sweeping(app: Any) -> AsyncIterator[None]:
+    """Delete what nobody uses any more, now and then, as long as the server runs."""
 
     async def sweep() -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            await asyncio.to_thread(page.sweep)
+            if isinstance(page := app.get_blocks(), Page):
+                await asyncio.to_thread(page.sweep)
 
     task = asyncio.create_task(sweep())
     yield

@@ -71,19 +71,6 @@ def test_a_page_gives_a_cookie_once_and_takes_its_uploads(page, served):
     assert "none that this session" in size_of(client, path, "b")["error"]
 
 
-def test_events_are_taken_as_soon_as_the_page_answers(page, served, monkeypatch):
-    stopped, get = [], httpx.get
-
-    def first_request(*given, **options):
-        stopped.append(page._queue.stopped)
-        return get(*given, **options)
-
-    monkeypatch.setattr(httpx, "get", first_request)
-    served()
-    assert stopped
-    assert not any(stopped)
-
-
 def test_a_page_over_https_may_lie_in_a_frame(page, served):
     headers = {"Host": "seg.example.org", "X-Forwarded-Proto": "https"}
     cookie = served().get("/", headers=headers).headers["set-cookie"]
