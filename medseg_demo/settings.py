@@ -25,14 +25,11 @@ PREFIX = "MEDSEG_"
 
 
 def user_folder(kind: Literal["cache", "data"]) -> Path:
-    """Where this system wants a user's files; below the temporary folder for an account without a home.
+    """Where this system wants a user's files.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide; Windows' known folders.
     """
-    try:
-        home = Path.home()
-    except RuntimeError:  # such as an arbitrary user id in a container
-        home = Path(tempfile.gettempdir())
+    home = Path.home()
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -52,18 +49,23 @@ def writable_folder() -> Path:
     return data if os.access(above, os.W_OK) else Path(tempfile.gettempdir()) / data.name
 
 
-WORKING = writable_folder()
+def complete_account() -> None:
+    """Give the account a name and a home where it has none, such as an arbitrary user id in a container.
 
-
-def name_account() -> None:
-    """Give the account a name where it has none, such as an arbitrary user id in a container: PyTorch asks for it."""
+    PyTorch asks for the name, and a Space's package ``spaces`` ends without a home. The temporary folder is one.
+    """
     try:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["LOGNAME"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
 
 
-name_account()
+complete_account()
+WORKING = writable_folder()
 CACHE = user_folder("cache")
 
 
@@ -93,6 +95,8 @@ class Settings:
         max_uploads_a_minute: Most uploads of one visitor in a minute; a folder is one.
         max_session_mb: Most files of one visitor, in MiB.
         max_total_mb: Most files of all visitors, in MiB.
+        allow_uploaded_checkpoints: Whether checkpoints that visitors of a public page add are kept for everybody; else
+            each goes with its session.
         public: Whether strangers reach the page: its limits are then those of ``PUBLIC`` where none is set, and no
             folder of the server is named.
     """
@@ -117,7 +121,13 @@ class Settings:
     max_uploads_a_minute: int = 600
     max_session_mb: int = 8192
     max_total_mb: int = 32768
+    allow_uploaded_checkpoints: bool = False
     public: bool = False
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether a checkpoint that is added on the page stays for everybody."""
+        return not self.public or self.allow_uploaded_checkpoints
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, *, public: bool = False) -> "Settings":
