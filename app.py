@@ -20,7 +20,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 # Read by PyTorch's threads when they begin: what waits for work leaves the processors to OpenVINO's threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-with contextlib.suppress(ImportError, RuntimeError):  # it ends where there is no home
+from medseg_demo.settings import Settings  # before ``spaces``, which ends where there is no home
+
+with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 (a Space's GPU asks to be imported before torch)
 
 import gradio as gr
@@ -40,7 +42,6 @@ from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
-from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header

@@ -121,7 +121,7 @@ def _estimate_s(image: MedicalImage, card: ModelCard, options: SegmentOptions) -
 
 try:  # such a Space wants to know, when this is imported, which functions need the GPU
     import spaces
-except (ImportError, RuntimeError):  # it is not installed, or the account has no home, without which it ends
+except ImportError:
     _lent = _work
 else:
     _lent = spaces.GPU(duration=seconds_needed)(_work)

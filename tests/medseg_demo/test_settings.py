@@ -8,7 +8,7 @@ import pytest
 
 from medseg_demo import settings
 from medseg_demo.errors import OptionError
-from medseg_demo.settings import Settings, name_account
+from medseg_demo.settings import Settings, complete_account
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -37,15 +37,17 @@ def test_a_public_page_has_its_own_limits_except_those_that_are_set(settings):
     assert (settings.public, settings.max_jobs, settings.max_file_mb) == (True, 9, 256)
 
 
-def test_an_account_without_a_name_gets_one(monkeypatch):
+def test_an_account_gets_a_name_and_a_home_where_it_has_none(monkeypatch):
     def refuse(number):
         raise KeyError("uid not found")
 
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(variable, "")
+    monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", refuse)
-    name_account()
+    complete_account()
     assert getpass.getuser() == f"uid-{os.getuid()}"
+    assert Path.home() == Path(tempfile.gettempdir())
 
 
 def test_files_are_kept_where_somebody_may_write(tmp_path, monkeypatch):
@@ -57,13 +59,3 @@ def test_files_are_kept_where_somebody_may_write(tmp_path, monkeypatch):
     assert settings.writable_folder() == tmp_path / "data" / "medseg-demo"
     closed.add(tmp_path)
     assert settings.writable_folder().parent == Path(tempfile.gettempdir())
-
-
-def test_an_account_without_a_home_has_its_folders_in_the_temporary_one(monkeypatch):
-    def no_home():
-        raise RuntimeError
-
-    monkeypatch.setattr(settings.sys, "platform", "linux")
-    monkeypatch.setattr(settings.Path, "home", no_home)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert settings.user_folder("cache") == Path(tempfile.gettempdir()) / ".cache/medseg-demo"
