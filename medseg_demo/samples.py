@@ -3,10 +3,12 @@
 import atexit
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from medseg_demo.errors import OptionError
 from medseg_demo.image import Geometry
 from medseg_demo.reading import read_image
 from medseg_demo.writing.nifti import write_nifti
+
+if TYPE_CHECKING:
+    from medseg_demo.models.catalog import CatalogEntry
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Sample:
         licence: The licence under which it may be used.
         credit: Whom to name.
         box_mm: The part of a volume that is taken, as its least and greatest corner in LPS mm; None takes all.
+        task: What it is an example of, as model cards call it.
     """
 
     name: str
@@ -43,6 +49,13 @@ class Sample:
     licence: str
     credit: str
     box_mm: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    task: str = ""
+
+    def suited(self, usable: Sequence["CatalogEntry"]) -> "CatalogEntry | None":
+        """Of usable checkpoints the one that suits it, or else the first of the same task; None where there is none."""
+        own = (entry for entry in usable if entry.name == self.checkpoint)
+        alike = (entry for entry in usable if entry.card is not None and self.task == entry.card.task)
+        return next(own, None) or next(alike, None)
 
     @property
     def path(self) -> Path:
@@ -73,6 +86,7 @@ SAMPLES = (
         title="Chest radiograph",
         description="An adult's chest from the front: 16-bit DICOM, stored bright as dark, without a usable spacing.",
         checkpoint="lungs-unet-lite0",
+        task="lungs in chest radiographs",
         package="pydicom-data",
         module="data_store",
         file="data/RG1_UNCR.dcm",
@@ -84,6 +98,7 @@ SAMPLES = (
         title="Retina photograph",
         description="The fundus of a normal left eye: an 8-bit colour JPEG.",
         checkpoint="vessels-unet-lite0",
+        task="vessels in retina photographs",
         package="scikit-image",
         module="skimage",
         file="data/retina.jpg",
@@ -96,6 +111,7 @@ SAMPLES = (
         description="Glands of the colon, FHL2 stained brown (DAB), nuclei blue (haematoxylin): an 8-bit colour PNG. "
         "A hard one: the bundled nuclei checkpoints miss most nuclei in it.",
         checkpoint="nuclei-unet-lite0",
+        task="nuclei in microscopy",
         package="scikit-image",
         module="skimage",
         file="data/ihc.png",
@@ -108,6 +124,7 @@ SAMPLES = (
         description="The left hippocampus in the average T1 image of 152 adults: a volume of 36 × 51 × 40 mm. "
         "An average is smoother than any one brain.",
         checkpoint="hippocampus-unet3d",
+        task="hippocampus in brain MRI",
         package="nilearn",
         module="nilearn",
         file="datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz",
@@ -122,6 +139,11 @@ SAMPLES = (
 def list_samples() -> tuple[Sample, ...]:
     """The samples whose package is installed."""
     return tuple(sample for sample in SAMPLES if _is_installed(sample))
+
+
+def example_files(folder: Path) -> list[Path]:
+    """The owner's example of what a checkpoint is for: ``example.png``, ``example.nii.gz``, … in its folder."""
+    return sorted(path for path in folder.glob("example.*") if path.is_file())
 
 
 def sample_path(name: str) -> Path:

@@ -95,7 +95,8 @@ class Links:
 def segment_sample(engine: Engine, call: Call, running: Running, link: Link, choices: Choices) -> Iterator[Updates]:
     """Choose the sample and the checkpoint of a link on the Segment tab, and segment."""
     assert link.sample is not None
-    name = next(iter(link.checkpoints), link.sample.checkpoint)
+    suited = link.sample.suited(engine.usable())
+    name = next(iter(link.checkpoints), suited.name if suited else link.sample.checkpoint)
     choices, sample = replace(choices, checkpoint=name), replace(link.sample, checkpoint=name)
     updates = handlers.choose_sample(engine, call.session.part(Work), sample, choices)
     yield updates

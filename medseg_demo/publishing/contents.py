@@ -15,6 +15,7 @@ from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_check
 from medseg_demo.models.origins import origin_of
 from medseg_demo.models.origins.origin import existing
 from medseg_demo.publishing.front_matter import About, Described, model_readme, space_readme
+from medseg_demo.samples import example_files
 from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
 
 # What ZeroGPU has for Python 3.12, of which this was tested. Source: Hugging Face, "Spaces ZeroGPU".
@@ -37,7 +38,8 @@ BINARY_SUFFIXES = (
     ".wasm",
     ".ttf",
 )
-ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in BINARY_SUFFIXES).encode()
+BINARY = ("example.*", *(f"*{suffix}" for suffix in BINARY_SUFFIXES))
+ATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in BINARY).encode()
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,11 @@ def _described(entry: CatalogEntry) -> Described:
 
 
 def _checkpoint_files(folder: Path) -> dict[str, Path]:
-    files = (*origin_of(folder, folder.name).files(folder), *existing(folder, *BESIDE_CHECKPOINTS))
+    files = (
+        *origin_of(folder, folder.name).files(folder),
+        *existing(folder, *BESIDE_CHECKPOINTS),
+        *example_files(folder),
+    )
     return {path.relative_to(folder).as_posix(): path for path in files}
 
 

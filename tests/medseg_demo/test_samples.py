@@ -3,8 +3,12 @@ import numpy as np
 import pytest
 
 from medseg_demo.errors import OptionError
+from medseg_demo.models.card import read_card
 from medseg_demo.reading import read_image
 from medseg_demo.samples import SAMPLES, list_samples, sample_path
+from medseg_demo.settings import ROOT
+
+CHECKPOINTS = ROOT / "checkpoints"
 
 
 def test_every_sample_can_be_read():
@@ -39,6 +43,7 @@ def test_samples_say_where_they_come_from():
         assert sample.credit
         assert sample.path == sample_path(sample.name)
         assert sample.packaged_file.is_file()
+        assert sample.task == read_card(CHECKPOINTS / sample.checkpoint).task
     assert len({sample.checkpoint for sample in SAMPLES}) == len(SAMPLES)
 
 

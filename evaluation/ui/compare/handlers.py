@@ -45,7 +45,8 @@ def open_tab(engine: Engine, work: Work, finished: Result | None, address: str) 
 
 def choose_sample(engine: Engine, work: Work, sample: Sample, checkpoints: tuple[str, ...] = ()) -> Updates:
     """Take a bundled sample, with the checkpoints that suit it (or those that are named) and nothing else."""
-    names = list(checkpoints) or peers(engine, sample.checkpoint)
+    suited = sample.suited(engine.usable())
+    names = list(checkpoints) or peers(engine, suited.name if suited else sample.checkpoint)
     found = (Study(sample.path),)
     return {
         "checkpoints": gr.update(choices=checkpoint_view.choices(engine.usable()), value=names),

@@ -13,7 +13,6 @@ from medseg_demo import names
 from medseg_demo.errors import OptionError
 from medseg_demo.exporting.page.networks import PageNetwork
 from medseg_demo.image import Geometry, MedicalImage
-from medseg_demo.models.card import read_card
 from medseg_demo.reading import read_image
 from medseg_demo.samples import Sample, list_samples
 from medseg_demo.settings import Settings
@@ -61,18 +60,10 @@ def page_samples(networks: Sequence[PageNetwork], images: Sequence[Path], settin
         return [_packed(path, settings, title=names.shown(names.stem(path)), networks=every) for path in images]
     found = []
     for sample in list_samples():
-        suited = tuple(one.name for one in networks if one.task == _task_of(sample, networks, settings))
+        suited = tuple(one.name for one in networks if one.task == sample.task)
         if suited:
             found.append(_bundled(sample, suited, settings))
     return found
-
-
-def _task_of(sample: Sample, networks: Sequence[PageNetwork], settings: Settings) -> str | None:
-    """What the sample's own checkpoint was trained for; None where that checkpoint is not here."""
-    known = next((one.task for one in networks if one.name == sample.checkpoint), None)
-    folder = settings.checkpoints_dir / sample.checkpoint
-    card = read_card(folder) if known is None and folder.is_dir() else None
-    return card.task if card else known
 
 
 def _bundled(sample: Sample, networks: tuple[str, ...], settings: Settings) -> PageSample:

@@ -1,4 +1,4 @@
-"""The finished example of the first paint: one bundled sample, really segmented once and shown to every visitor."""
+"""The finished example of the first paint: one image, really segmented once and shown to every visitor."""
 
 import logging
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from medseg_demo.image import MedicalImage
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study
-from medseg_demo.samples import list_samples
+from medseg_demo.samples import example_files, list_samples
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.segment.downloads import RunFiles, write_outcome, write_run
 from medseg_demo.ui.segment.state import Choices, Run
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class FinishedExample:
-    """A sample's result, as a visitor's own would look. It holds no one's data, so all visitors may share it."""
+    """An example's result, as a visitor's own would look. It holds no one's data, so all visitors may share it."""
 
     studies: tuple[Study, ...]
     image: MedicalImage
@@ -45,7 +45,7 @@ class Example:
         threading.Thread(target=self.get, name="example", daemon=True).start()
 
     def get(self) -> FinishedExample | None:
-        """The example; None while no sample has its checkpoint here."""
+        """The example; None while there is no image that a checkpoint here was made for."""
         with self._lock:
             if self._finished is None:
                 try:
@@ -55,13 +55,23 @@ class Example:
             return self._finished
 
     def _compute(self) -> FinishedExample | None:
-        entries = {entry.name: entry for entry in self.engine.usable()}
-        sample = next((sample for sample in list_samples() if sample.checkpoint in entries), None)
-        if sample is None:
+        found = self._study()
+        if found is None:
             return None
-        study = Study(sample.path)
+        study, checkpoint = found
         image = read_image(study, settings=self.engine.settings)
-        segmentation = self.engine.here.segment(image, sample.checkpoint)
+        segmentation = self.engine.here.segment(image, checkpoint)
         outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
-        run = Run(Choices(sample.checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)
+        run = Run(Choices(checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)
         return FinishedExample((study,), image, run, write_run([outcome], Path(self._folder.name)))
+
+    def _study(self) -> tuple[Study, str] | None:
+        """An image and the checkpoint for it: what lies as ``example.*`` in a checkpoint's folder, or else a sample."""
+        usable = self.engine.usable()
+        for entry in usable:
+            for path in example_files(entry.folder):
+                return Study(path), entry.name
+        for sample in list_samples():
+            if (suited := sample.suited(usable)) is not None:
+                return Study(sample.path), suited.name
+        return None

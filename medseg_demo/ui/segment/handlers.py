@@ -57,7 +57,7 @@ def open_page(engine: Engine, work: Work, example: FinishedExample | None) -> Up
 
 def choose_sample(engine: Engine, work: Work, sample: Sample, choices: Choices) -> Updates:
     """Take a bundled sample as what to segment, with the checkpoint that suits it where it is there."""
-    entry = engine.find(sample.checkpoint) or engine.find(choices.checkpoint)
+    entry = sample.suited(engine.usable()) or engine.find(choices.checkpoint)
     name = entry.name if entry else None
     try:
         found = (Study(sample.path),)

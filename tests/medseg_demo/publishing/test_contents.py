@@ -55,6 +55,13 @@ def test_only_what_a_page_needs_is_there(space):
     }
 
 
+def test_an_example_of_the_owner_goes_along_as_binary(settings):
+    (settings.checkpoints_dir / "own" / "example.dcm").write_bytes(b"\0DICM")
+    contents = space_contents(["own"], About(), settings)
+    assert "checkpoints/own/example.dcm" in contents.files
+    assert b"example.* filter=lfs" in contents.files[".gitattributes"]
+
+
 def test_reference_runs_of_the_chosen_checkpoints_alone(space):
     runs = {path.split("/")[2] for path in space.files if path.startswith(module.REFERENCE_RUNS)}
     assert runs == {"lungs"}

@@ -1,3 +1,4 @@
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -55,8 +56,24 @@ def test_the_page_opens_with_a_finished_example(engine, sample, work):
     assert updates.stale_mark(work.given, work.run, CHOICES) == ""
 
 
-def test_without_its_checkpoint_there_is_no_example(engine, sample, monkeypatch):
-    monkeypatch.setattr("medseg_demo.ui.segment.example.list_samples", lambda: (replace(sample, checkpoint="gone"),))
+def test_a_sample_is_shown_by_another_checkpoint_of_its_task(engine, sample, monkeypatch):
+    other = replace(sample, checkpoint="gone", task=engine.find("bands").card.task)
+    monkeypatch.setattr("medseg_demo.ui.segment.example.list_samples", lambda: (other,))
+    shown = handlers.open_page(engine, Work(), Example(engine).get())
+    assert shown["viewer"]["title"] == "chest"
+    assert other.suited([engine.find("bands")]).name == "bands"
+
+
+def test_the_owners_example_in_a_checkpoints_folder_comes_first(engine, sample, picture):
+    shutil.copyfile(picture("own"), engine.find("bands").folder / "example.png")
+    shown = handlers.open_page(engine, Work(), Example(engine).get())
+    assert shown["checkpoint"]["value"] == "bands"
+    assert shown["viewer"]["title"] == "example"
+
+
+def test_without_a_checkpoint_of_its_task_there_is_no_example(engine, sample, monkeypatch):
+    other = replace(sample, checkpoint="gone", task="something else")
+    monkeypatch.setattr("medseg_demo.ui.segment.example.list_samples", lambda: (other,))
     shown = handlers.open_page(engine, Work(), Example(engine).get())
     assert texts.NO_SAMPLE_TITLE in shown["status"]
     assert "viewer" not in shown
