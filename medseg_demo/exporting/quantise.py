@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from medseg_demo.exporting.calibration import Windows
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.conversion import import_openvino
+from medseg_demo.segmenting.decide import to_labels
+from medseg_demo.segmenting.windows import activated
 
 if TYPE_CHECKING:
     import openvino
@@ -121,10 +124,10 @@ def dice_of_images(found: Masks, expected: Masks) -> list[float]:
 
 
 def _labels(logits: np.ndarray, card: ModelCard) -> np.ndarray:
-    if card.is_multiclass:
-        return logits.argmax(axis=1).astype(np.uint8)
-    threshold = card.threshold or 0.5
-    return (logits > np.log(threshold / (1 - threshold))).astype(np.uint8)
+    probabilities = activated(torch.from_numpy(logits), card).numpy().swapaxes(0, 1)
+    decided = probabilities[card.has_background :] if card.takes_threshold else probabilities
+    regions = card.regions_written if card.may_overlap else ()
+    return to_labels(decided, threshold=card.threshold or 0.5, regions=regions)
 
 
 def _is_enough(mean: float, worst: float) -> bool:

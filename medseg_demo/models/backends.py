@@ -19,7 +19,7 @@ from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, ThreadLimit, choose_compute, processors
 from medseg_demo.models.conversion import ConversionError, import_openvino, kept_model, parameters_in, to_openvino
 from medseg_demo.models.network import Network, SavedNetwork, bytes_of, pad_where_needed, parameters_of
-from medseg_demo.models.origins.openvino import IntermediateNetwork
+from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.models.origins.origin import SAVED
 from medseg_demo.settings import Settings
 
@@ -51,8 +51,8 @@ def prepare(checkpoint: Checkpoint, compute: Compute) -> Network:
 def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
     card, network, note = checkpoint.card, checkpoint.network, compute.note
     compute = replace(compute, cache_dir=None) if checkpoint.private else compute
-    if isinstance(network, IntermediateNetwork):
-        return _make_intermediate(checkpoint, network, compute)
+    if isinstance(network, GraphNetwork):
+        return _make_graph(checkpoint, network, compute)
     shape, kind = (1, card.in_channels, *card.input_size), ""
     if isinstance(network, SavedNetwork):
         kind = SAVED
@@ -79,7 +79,7 @@ def _make_kept(checkpoint: Checkpoint, compute: Compute, shape: tuple[int, ...])
     return None
 
 
-def _make_intermediate(checkpoint: Checkpoint, network: IntermediateNetwork, compute: Compute) -> Network:
+def _make_graph(checkpoint: Checkpoint, network: GraphNetwork, compute: Compute) -> Network:
     if compute.backend != "openvino":
         own = choose_compute(Settings(device="cpu", backend="openvino", threads=compute.threads))
         precision = compute.precision if compute.device.type == "cpu" else own.precision

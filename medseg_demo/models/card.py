@@ -160,11 +160,6 @@ class ModelCard(Record):
         return range(1, len(self.class_names) + 1)
 
     @property
-    def is_multiclass(self) -> bool:
-        """Whether there are several classes."""
-        return len(self.class_names) > 1
-
-    @property
     def regions_written(self) -> tuple[int, ...]:
         """The label value of each foreground channel, in the order of the channels."""
         return self.regions or tuple(self.label_values)

@@ -13,7 +13,7 @@ from medseg_demo.models.architectures import description_of
 from medseg_demo.models.card import ModelCard, write_card
 from medseg_demo.models.network import Prepared, SavedNetwork, bytes_of, parameters_of
 from medseg_demo.models.origins import digest_of, find_origin, origin_of
-from medseg_demo.models.origins.openvino import IntermediateNetwork
+from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.models.origins.weights import CONFIG_FILE, WEIGHTS_FILE, shared_names
 
 FileStates = tuple[tuple[str, int, int], ...]
@@ -37,7 +37,7 @@ class Checkpoint:
 
     name: str
     card: ModelCard
-    network: nn.Module | SavedNetwork | IntermediateNetwork
+    network: nn.Module | SavedNetwork | GraphNetwork
     digest: str
     has_card: bool = True
     private: bool = False
@@ -46,7 +46,7 @@ class Checkpoint:
     @property
     def parameters(self) -> int:
         """How many weights the network has."""
-        return self.network.parameters if isinstance(self.network, IntermediateNetwork) else parameters_of(self.module)
+        return self.network.parameters if isinstance(self.network, GraphNetwork) else parameters_of(self.module)
 
     @property
     def bytes(self) -> int:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import secrets
@@ -121,8 +122,8 @@ def convert(network: nn.Module, shape: Sequence[int]) -> "openvino.Model":
     return model
 
 
-def read_model(xml: bytes, weights: bytes) -> "openvino.Model":
-    """A model from the two files of OpenVINO's intermediate representation, held in memory.
+def read_model(graph: bytes, weights: bytes | None = None) -> "openvino.Model":
+    """A model from the two files of OpenVINO's intermediate representation, or the one of ONNX, held in memory.
 
     A file that is mapped, as OpenVINO does by itself, ends the process if somebody cuts it off meanwhile.
 
@@ -131,8 +132,9 @@ def read_model(xml: bytes, weights: bytes) -> "openvino.Model":
     """
     openvino = import_openvino()
     try:
-        held = openvino.Tensor(np.frombuffer(weights, np.uint8))
-        return openvino.Core().read_model(xml.decode(), held)
+        if weights is None:
+            return openvino.Core().read_model(io.BytesIO(graph))
+        return openvino.Core().read_model(graph.decode(), openvino.Tensor(np.frombuffer(weights, np.uint8)))
     except Exception as error:
         raise ConversionError(f"it cannot read the model ({type(error).__name__})") from error
 

@@ -24,7 +24,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import Catalog
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.models.origins.openvino import IntermediateNetwork
+from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.segmenting.crop import cropped
 from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
 from medseg_demo.segmenting.prepare import placement_in
@@ -208,7 +208,7 @@ def _loans(
 
 def _may_go(checkpoint: Checkpoint, settings: Settings) -> bool:
     names = (entry.name for entry in _networks(settings).entries() if entry.problem is None)
-    return not isinstance(checkpoint.network, IntermediateNetwork) and checkpoint.name in names
+    return not isinstance(checkpoint.network, GraphNetwork) and checkpoint.name in names
 
 
 def _borrow(

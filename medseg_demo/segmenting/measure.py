@@ -1,5 +1,6 @@
 """What a label map amounts to: size, components, diameter and confidence of each class, and the image inside it."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -68,27 +69,40 @@ class ClassMeasurement:
         return asdict(self)
 
 
-def measure(label_map: LabelMap, probabilities: np.ndarray | None, image: MedicalImage) -> tuple[ClassMeasurement, ...]:
+def measure(
+    label_map: LabelMap,
+    probabilities: np.ndarray | None,
+    image: MedicalImage,
+    *,
+    mask_of: Callable[[int], np.ndarray] | None = None,
+) -> tuple[ClassMeasurement, ...]:
     """Measure every class.
 
     Args:
         label_map: Of an image or a volume.
         probabilities: (K, …) of the foreground classes, in the order of ``class_names``; None where there are none.
         image: What the label map is of.
+        mask_of: The mask of each class by its label value, where classes overlap; by default the label map's.
 
     Returns:
         One record a class, absent classes included.
     """
     return tuple(
-        _measure_class(label_map, value, name, None if probabilities is None else probabilities[value - 1], image)
+        _measure_class(
+            label_map,
+            value,
+            name,
+            (mask_of or label_map.mask)(value),
+            None if probabilities is None else probabilities[value - 1],
+            image,
+        )
         for value, name in enumerate(label_map.class_names, start=1)
     )
 
 
 def _measure_class(
-    label_map: LabelMap, value: int, name: str, probability: np.ndarray | None, image: MedicalImage
+    label_map: LabelMap, value: int, name: str, mask: np.ndarray, probability: np.ndarray | None, image: MedicalImage
 ) -> ClassMeasurement:
-    mask = label_map.mask(value)
     spacing = label_map.geometry.spacing_mm
     pixels = int(np.count_nonzero(mask))
     size = None if spacing is None else pixels * float(np.prod(spacing))

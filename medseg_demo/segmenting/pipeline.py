@@ -23,6 +23,7 @@ from medseg_demo.segmenting.prepare import Denoise, Placement, check_channels, p
 from medseg_demo.segmenting.windows import Compute, Progress, Turn, activated, choose_compute, predict
 from medseg_demo.settings import Settings
 
+OVERLAP = "Classes may overlap: the label map has the last of them at each place, and each is measured as a whole."
 CHUNK = 32  # slices that are in memory as float32 at once
 EVEN = 0.5  # above it a class is more probable than not
 JUST_ABOVE = torch.tensor(0.50049, dtype=torch.float16)  # the next of half precision
@@ -33,7 +34,7 @@ class SegmentOptions:
     """What a user may choose for one segmentation.
 
     Attributes:
-        threshold: In (0, 1), for checkpoints of one class; None takes the card's.
+        threshold: In (0, 1), where the card takes one; None takes the card's.
         flips: Average over the four flips of the plane; in a 3-D network over left and right alone.
         denoise: A filter before the network.
         smallest_component: Parts with fewer pixels are removed; 0 keeps all.
@@ -66,7 +67,7 @@ class SegmentOptions:
             OptionError: A threshold was given although several classes compete.
         """
         if not card.takes_threshold and self.threshold is not None:
-            raise OptionError("A threshold is only for checkpoints of one class; here the most probable class wins.")
+            raise OptionError("This checkpoint takes no threshold: of its classes the most probable wins.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +105,21 @@ class Segmentation:
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
         """One record a class. Made when asked for."""
-        return measure(self.label_map, self.probabilities, self.image)
+        mask_of = self._region if self.card.may_overlap else None
+        return measure(self.label_map, self.probabilities, self.image, mask_of=mask_of)
+
+    def _region(self, value: int) -> np.ndarray:
+        """Where a class is that others may lie over in the label map."""
+        region = to_labels(self.probabilities[value - 1 : value], threshold=self.threshold)
+        box = places(self.options.crop)[3 - region.ndim :]
+        region[box] = _cleaned(region[box], self.options, classes=1)
+        return region > 0
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting it. Found when asked for."""
         fit = check_fit(cropped(self.image, self.options.crop), self.card, has_card=self.has_card)
-        return (*self.notes, *fit)
+        return (*([OVERLAP] if self.card.may_overlap else ()), *self.notes, *fit)
 
     def model_input(self, index: int) -> np.ndarray:
         """What a 2-D network saw of one slice, without padding: uint8 (H, W), or (H, W, C) of several channels.
@@ -134,7 +143,7 @@ class Segmentation:
         written = self.probabilities[self.card.written]
         labels = to_labels(written, threshold=threshold, regions=_regions(self.card))
         box = places(options.crop)[3 - labels.ndim :]
-        labels[box] = _cleaned(labels[box], self.card, options)
+        labels[box] = _cleaned(labels[box], options, classes=len(self.card.class_names))
         label_map = replace(self.label_map, labels=labels)
         return replace(self, label_map=label_map, options=options, threshold=threshold)
 
@@ -271,7 +280,7 @@ class _Work:
         labels = self.labels if image.is_volume else self.labels[0]
         box = self.box if image.is_volume else self.box[1:]
         with self._step("postprocess"):
-            labels[box] = _cleaned(labels[box], card, options)
+            labels[box] = _cleaned(labels[box], options, classes=len(card.class_names))
         label_map = LabelMap(labels, card.class_names, image.geometry)
         probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
         return Segmentation(
@@ -324,13 +333,8 @@ def _most_together(card: ModelCard) -> int:
     return 1 if card.is_3d else CHUNK
 
 
-def _cleaned(labels: np.ndarray, card: ModelCard, options: SegmentOptions) -> np.ndarray:
-    return clean(
-        labels,
-        classes=len(card.class_names),
-        smallest_component=options.smallest_component,
-        fill_holes=options.fill_holes,
-    )
+def _cleaned(labels: np.ndarray, options: SegmentOptions, *, classes: int) -> np.ndarray:
+    return clean(labels, classes=classes, smallest_component=options.smallest_component, fill_holes=options.fill_holes)
 
 
 def _check_input(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions) -> None:

@@ -290,7 +290,7 @@ def _save(
 
 
 def _by_class(card: ModelCard, dice: CaseDice) -> dict[str, list[float]] | None:
-    if not card.is_multiclass:
+    if len(card.class_names) == 1:
         return None
     return {
         name: _present(scores) for name, scores in zip(card.class_names, zip(*dice.values(), strict=True), strict=True)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import CARD_FILE, ModelCard, read_card
 from medseg_demo.models.conversion import ConversionError, read_model
+from medseg_demo.models.origins.graph import ACTIVATIONS, GraphNetwork, as_graph, in_words, output_fault
 from medseg_demo.models.origins.origin import Described, Loaded, Origin, existing
 
 if TYPE_CHECKING:
@@ -17,39 +18,6 @@ if TYPE_CHECKING:
 GRAPH_FILE, GRAPH_WEIGHTS_FILE = "openvino.xml", "openvino.bin"
 # Where each constant lies in the file of weights. What is written there otherwise, OpenVINO refuses when it reads it.
 _PLACES = re.compile(rb'offset="(\d{1,15})"[^>]{0,200}?size="(\d{1,15})"')
-
-
-@dataclass(frozen=True, eq=False)
-class IntermediateNetwork:
-    """A network that OpenVINO alone runs.
-
-    Attributes:
-        xml: Its graph.
-        weights: Its constants.
-        shape: (1, C, H, W) or (1, C, D, H, W) of its input.
-        parameters: How many weights it has.
-    """
-
-    xml: bytes
-    weights: bytes
-    shape: tuple[int, ...]
-    parameters: int
-
-    @property
-    def bytes(self) -> int:
-        """Memory that it takes."""
-        return len(self.xml) + len(self.weights)
-
-    def model(self) -> "openvino.Model":
-        """The network as OpenVINO compiles it.
-
-        Raises:
-            ConversionError: OpenVINO is not installed, or cannot read it.
-        """
-        model = read_model(self.xml, self.weights)
-        if model.input(0).partial_shape.is_dynamic or tuple(model.input(0).shape) != self.shape:
-            model.reshape(list(self.shape))
-        return model
 
 
 def _recognises(folder: Path) -> bool:
@@ -68,7 +36,8 @@ def _describe(folder: Path, name: str, cache_dir: Path | None) -> Described:
 
 def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:
     described = _describe(folder, name, cache_dir)
-    return Loaded(described, _load_network(folder, described.card, name))
+    card, network = _load_network(folder, described.card, name)
+    return Loaded(replace(described, card=card), network)
 
 
 def _read_card(folder: Path, name: str) -> ModelCard:
@@ -97,8 +66,8 @@ def _read_card(folder: Path, name: str) -> ModelCard:
     return card
 
 
-def _load_network(folder: Path, card: ModelCard, name: str) -> IntermediateNetwork:
-    """The network of such a folder, seen to be what its card says.
+def _load_network(folder: Path, card: ModelCard, name: str) -> tuple[ModelCard, GraphNetwork]:
+    """The network of such a folder, seen to be what its card says, and the card with what the graph says.
 
     Raises:
         InvalidCheckpointError: OpenVINO is not installed or cannot read it, or it does not fit the card.
@@ -108,7 +77,7 @@ def _load_network(folder: Path, card: ModelCard, name: str) -> IntermediateNetwo
     try:
         xml, weights = ((folder / file).read_bytes() for file in (GRAPH_FILE, GRAPH_WEIGHTS_FILE))
         model = read_model(xml, weights)
-        found = _check(model, shape, card.output_channels)
+        card, found = _settled(model, card, shape)
     except OSError as error:
         found = f"{error.strerror or type(error).__name__}. Copy or export it again"
     except ConversionError as error:
@@ -117,25 +86,21 @@ def _load_network(folder: Path, card: ModelCard, name: str) -> IntermediateNetwo
         raise InvalidCheckpointError(f"Checkpoint {name!r}: {GRAPH_FILE} cannot be used: {found}.")
     constants = (one for one in model.get_ops() if one.get_type_name() == "Constant")
     parameters = exported.parameters if exported else sum(one.data.size for one in constants if one.data.ndim > 1)
-    return IntermediateNetwork(xml, weights, shape, parameters)
+    return card, GraphNetwork((xml, weights), shape, parameters)
 
 
-def _check(model: "openvino.Model", shape: Sequence[int], classes: int) -> str:
-    """Why a model does not fit its card; empty where it does."""
+def _settled(model: "openvino.Model", card: ModelCard, shape: Sequence[int]) -> tuple[ModelCard, str]:
+    """The card with the head that the model has, and why the model does not fit it; empty where it does."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        return f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs in place of one of each"
+        return card, f"it has {len(model.inputs)} inputs and {len(model.outputs)} outputs in place of one of each"
     try:
         model.reshape(list(shape))
         given = tuple(model.output(0).shape)
     except RuntimeError:
-        return f"it takes no input of {_text(shape)}, as {CARD_FILE} says. Correct input_size and in_channels"
-    if given != (1, classes, *shape[2:]):
-        return f"it gives {_text(given)}, but {CARD_FILE} asks for {_text((1, classes, *shape[2:]))}. Correct it"
-    return ""
-
-
-def _text(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape))
+        return card, f"it takes no input of {in_words(shape)}, as {CARD_FILE} says. Correct input_size and in_channels"
+    last = model.output(0).get_node().input_value(0).get_node().get_type_name()
+    card = as_graph(card, given[1] if len(given) > 1 else 0, ACTIVATIONS.get(last, ""))
+    return card, output_fault(given, card)
 
 
 def _end_of_weights(path: Path) -> int:

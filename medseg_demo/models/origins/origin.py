@@ -13,7 +13,7 @@ from medseg_demo.models.conversion import is_kept
 from medseg_demo.models.network import SavedNetwork
 
 if TYPE_CHECKING:
-    from medseg_demo.models.origins.openvino import IntermediateNetwork
+    from medseg_demo.models.origins.graph import GraphNetwork
 
 SAVED = "saved"  # the kind of a converted network that came from a folder
 
@@ -45,7 +45,7 @@ class Loaded:
     """
 
     described: Described
-    network: "nn.Module | SavedNetwork | IntermediateNetwork"
+    network: "nn.Module | SavedNetwork | GraphNetwork"
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ class Choices:
     crop: str = ""
     deidentify: bool = False
 
-    def options(self, *, multiclass: bool) -> SegmentOptions:
-        """As options of one segmentation; a checkpoint of several classes has no threshold."""
+    def options(self, *, takes_threshold: bool) -> SegmentOptions:
+        """As options of one segmentation; where the most probable class wins there is no threshold."""
         return SegmentOptions(
-            threshold=None if multiclass else self.threshold,
+            threshold=self.threshold if takes_threshold else None,
             flips=self.flips,
             denoise=self.denoise,
             smallest_component=int(self.smallest_component or 0),

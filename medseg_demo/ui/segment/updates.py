@@ -89,9 +89,9 @@ def checkpoint(entry: CatalogEntry | None) -> Updates:
     if entry is None or entry.card is None:
         return {"card": "", "weaknesses": ""}
     slider = (
-        gr.update(interactive=False, info=texts.THRESHOLD_OFF)
-        if entry.card.is_multiclass
-        else gr.update(interactive=True, info=texts.THRESHOLD_HINT, value=entry.card.threshold or 0.5)
+        gr.update(interactive=True, info=texts.THRESHOLD_HINT, value=entry.card.threshold or 0.5)
+        if entry.card.takes_threshold
+        else gr.update(interactive=False, info=texts.THRESHOLD_OFF)
     )
     return {
         "card": checkpoint_view.entry_card(entry),

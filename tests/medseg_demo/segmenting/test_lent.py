@@ -13,7 +13,7 @@ from gradio.context import LocalContext
 from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.catalog import Catalog
-from medseg_demo.models.origins.openvino import IntermediateNetwork
+from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.segmenting import lent
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import SegmentOptions
@@ -116,7 +116,7 @@ def test_an_image_that_does_not_fit_is_told_in_words(lending, square):
 
 
 def test_what_openvino_alone_runs_is_computed_here(lending, square, spaces, monkeypatch):
-    other = replace(lending.loaded("bands"), network=IntermediateNetwork(b"", b"", (1, 1, 64, 64), 0))
+    other = replace(lending.loaded("bands"), network=GraphNetwork((b"", b""), (1, 1, 64, 64), 0))
     monkeypatch.setattr(lending, "_segment_here", lambda *given: SimpleNamespace(checkpoint="here", notes=()))
     results = list(lending.segment_each(square, ["bright", other, "bright"]))
     assert [one.checkpoint for one in results] == ["bright", "here", "bright"]

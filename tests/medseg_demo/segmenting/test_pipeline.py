@@ -2,9 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.segmenting.pipeline import CHUNK, SegmentOptions, segment, segment_batch
 
@@ -58,7 +61,7 @@ def test_several_classes_compete(make_image, bands, settings):
     assert result.label_map.labels.tolist() == [[0, 1, 2]] * 3
     assert result.probabilities.shape == (2, 3, 3)
     assert result.threshold is None
-    with pytest.raises(OptionError, match="one class"):
+    with pytest.raises(OptionError, match="no threshold"):
         segment(image, bands, options=SegmentOptions(threshold=0.5), settings=settings)
 
 
@@ -273,5 +276,53 @@ def test_another_threshold_gives_what_another_run_would(make_image, brightness, 
 
 def test_several_classes_have_no_threshold_to_change(make_image, bands, settings):
     result = segment(make_image(np.eye(64, dtype=np.uint8)), bands, settings=settings)
-    with pytest.raises(OptionError, match="one class"):
+    with pytest.raises(OptionError, match="no threshold"):
         result.at_threshold(0.5)
+
+
+class Given(nn.Module):
+    """Gives channels that the test made from intensities in [0, 1]."""
+
+    def __init__(self, *makers):
+        super().__init__()
+        self.makers = makers
+
+    def forward(self, images):
+        return torch.cat([make(images) for make in self.makers], dim=1)
+
+
+def made(card, names, *makers, **fields):
+    whole = {**card.model_dump(), "class_names": names, "inference": "tile", "input_size": (3, 3), **fields}
+    return Checkpoint("made", ModelCard.model_validate(whole), Given(*makers).eval(), "")
+
+
+@pytest.fixture
+def grey(make_image):
+    return make_image(np.repeat(np.array([[0, 128, 255]], np.uint8), 3, axis=0))
+
+
+def test_one_class_beside_a_background_has_a_threshold(grey, card, settings):
+    checkpoint = made(card, ("bright",), torch.zeros_like, lambda x: 40 * (x - 0.5), head="softmax")
+    assert segment(grey, checkpoint, settings=settings).label_map.labels.tolist() == [[0, 1, 1]] * 3
+    result = segment(grey, checkpoint, options=SegmentOptions(threshold=0.6), settings=settings)
+    assert result.label_map.labels.tolist() == [[0, 0, 1]] * 3
+    assert result.probabilities.shape == (1, 3, 3)
+
+
+def test_classes_that_overlap_are_written_in_order_and_measured_as_a_whole(grey, card, settings):
+    channels = (lambda x: 40 * (x - 0.9), lambda x: 40 * (x - 0.3))
+    checkpoint = made(card, ("whole", "core"), *channels, head="sigmoid", regions=(2, 1), threshold=None)
+    result = segment(grey, checkpoint, settings=settings)
+    assert result.label_map.labels.tolist() == [[0, 1, 1]] * 3
+    assert [row.pixels for row in result.measurements] == [6, 3]
+    assert result.threshold == 0.5
+    assert any("overlap" in warning for warning in result.warnings)
+    plain = made(card, ("whole", "core"), *reversed(channels), head="sigmoid", threshold=None)
+    assert segment(grey, plain, settings=settings).label_map.labels.tolist() == [[0, 1, 2]] * 3
+    assert result.at_threshold(0.9999).measurements[0].pixels == 3
+
+
+def test_probabilities_that_a_network_gives_are_taken_as_they_are(grey, card, settings):
+    checkpoint = made(card, ("bright",), lambda x: x, activated=True)
+    result = segment(grey, checkpoint, settings=settings)
+    assert result.probabilities[0, 0].tolist() == pytest.approx([0, 128 / 255, 1], abs=1e-3)
