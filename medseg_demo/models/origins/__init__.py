@@ -5,13 +5,14 @@ from pathlib import Path
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.origins.nnunet import NNUNET
+from medseg_demo.models.origins.onnx import ONNX
 from medseg_demo.models.origins.openvino import OPENVINO
 from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of
 from medseg_demo.models.origins.smp import SMP
 
 __all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
 
-ORIGINS = (SMP, OPENVINO, NNUNET)  # the first that recognises a folder takes it
+ORIGINS = (SMP, OPENVINO, ONNX, NNUNET)  # the first that recognises a folder takes it
 
 
 def find_origin(folder: Path) -> Origin | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.models.conversion import is_kept
 from medseg_demo.models.network import SavedNetwork
 
@@ -88,3 +88,35 @@ def digest_of(paths: Iterable[Path]) -> str:
 def is_converted(digest: str, card: ModelCard, cache_dir: Path | None) -> bool:
     """Whether OpenVINO has a checkpoint's network converted in the cache folder."""
     return is_kept((1, card.in_channels, *card.input_size), digest=digest, cache_dir=cache_dir, kind=SAVED)
+
+
+def in_gib(size: int) -> str:
+    """A size of a file for people."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def default_card(channels: int, outputs: int, *, head: str = "", input_size: tuple[int, ...] = (512, 512)) -> ModelCard:
+    """The card of a network of which nobody says what it is for.
+
+    The whole image resized to 512 × 512, or tiles of a volume; intensities mapped to [0, 1], colour normalised with
+    ImageNet's mean and deviation; threshold 0.5; classes named class_1, ….
+
+    Args:
+        channels: Of its input.
+        outputs: Channels of its logits.
+        head: "sigmoid" or "softmax", where that is known; else several channels are background and classes.
+        input_size: Of its input.
+    """
+    has_background = head != "sigmoid" and outputs > 1
+    classes = max(1, outputs - has_background)
+    meant = "softmax" if classes == 1 and has_background else "sigmoid" if classes > 1 and not has_background else None
+    colour = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    return ModelCard(
+        class_names=tuple(f"class_{value}" for value in range(1, classes + 1)),
+        in_channels=channels,
+        input_size=input_size,
+        inference="resize" if len(input_size) == 2 else "tile",
+        normalisation=colour if channels == 3 and len(input_size) == 2 else Normalisation(),
+        head=meant,  # type: ignore[arg-type]
+        threshold=0.5 if classes == 1 or meant == "sigmoid" else None,
+    )
