@@ -51,6 +51,8 @@ def prepare(checkpoint: Checkpoint, compute: Compute) -> Network:
 def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
     card, network, note = checkpoint.card, checkpoint.network, compute.note
     compute = replace(compute, cache_dir=None) if checkpoint.private else compute
+    if card.recipe and compute.automatic and compute.device.type == "cpu":
+        compute = replace(compute, precision=torch.float32)  # as the library whose steps these are computes there
     if isinstance(network, GraphNetwork):
         return _make_graph(checkpoint, network, compute)
     shape, kind = (1, card.in_channels, *card.input_size), ""
@@ -60,7 +62,7 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
         if ready is not None:
             return ready
     padded = pad_where_needed(checkpoint.module, card.input_size)
-    if compute.backend == "openvino":
+    if compute.backend == "openvino" and not (card.bundle and card.bundle.any_size):
         try:
             model = to_openvino(padded, shape, digest=checkpoint.digest, cache_dir=compute.cache_dir, kind=kind)
             return OpenVinoNetwork(model, card, compute, parameters=parameters_of(padded))

@@ -32,6 +32,7 @@ class Compute:
             threads of their own.
         cache_dir: Where converted networks are kept; None keeps none.
         note: What a person should know, such as that OpenVINO is missing; empty where there is nothing to say.
+        automatic: Whether nobody chose the precision, so that a network may be computed in a finer one.
     """
 
     device: torch.device
@@ -40,6 +41,7 @@ class Compute:
     threads: int = 0
     cache_dir: Path | None = None
     note: str = ""
+    automatic: bool = False
 
     @property
     def threads_of_a_call(self) -> int:
@@ -74,7 +76,8 @@ def choose_compute(settings: Settings) -> Compute:
     backend: Literal["torch", "openvino"] = "openvino" if wanted and installed and suits else "torch"
     precision = _PRECISIONS.get(settings.precision) or _native_precision(device, backend)
     note = "" if installed or not wanted else "OpenVINO is not installed; networks are faster with it on this CPU."
-    return Compute(device, precision, backend, settings.threads, settings.cache_dir, note)
+    automatic = settings.precision == "auto"
+    return Compute(device, precision, backend, settings.threads, settings.cache_dir, note, automatic)
 
 
 class ThreadLimit:

@@ -14,6 +14,7 @@ from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.segmenting import bundle
 from medseg_demo.segmenting.crop import Box, check_inside, cropped, places, to_box
 from medseg_demo.segmenting.decide import clean, to_labels
 from medseg_demo.segmenting.fit import check_fit
@@ -129,8 +130,8 @@ class Segmentation:
         part = cropped(self.image, self.options.crop)
         inside = index - (self.options.crop[0] if self.options.crop else 0)
         if 0 <= inside < len(part.slices):
-            return to_picture(part, self.card, inside, denoise=self.options.denoise)
-        return np.zeros_like(to_picture(part, self.card, 0))
+            return _picture(part, self.card, inside, denoise=self.options.denoise)
+        return np.zeros_like(_picture(part, self.card, 0))
 
     def at_threshold(self, threshold: float) -> "Segmentation":
         """The same with another threshold, decided from the probabilities that are kept: no network runs.
@@ -192,6 +193,11 @@ def segment_batch(
     for image in images:
         _check_input(image, checkpoint, options)
     compute = choose_compute(settings)
+    if checkpoint.card.bundle:
+        return [
+            _run_bundle(image, checkpoint, compute, options, settings, _part_of(progress, done, 1, len(images)), turn)
+            for done, image in enumerate(images)
+        ]
     work = [_Work(image, checkpoint, compute, options) for image in images]
     total = len(images) if checkpoint.card.is_3d else sum(item.slices for item in work)
     done = 0
@@ -247,12 +253,12 @@ class _Work:
 
     def chunks(self) -> Iterator[_Chunk]:
         card = self.checkpoint.card
-        with self._step("preprocess"):
+        with self.step("preprocess"):
             tensor = to_tensor(self.part, card, denoise=self.options.denoise, frame=self.frame)
             spacing_mm = spacing_in(self.part, self.frame)
         size = len(tensor) if card.nnunet else CHUNK  # nnU-Net resamples the whole, whatever its network takes
         for start in range(0, len(tensor), size):
-            with self._step("preprocess"):
+            with self.step("preprocess"):
                 part = tensor[start : start + size]
                 placed, placement = place(part, card, spacing_mm=spacing_mm)
             yield _Chunk(self, start, placed, placement)
@@ -260,7 +266,7 @@ class _Work:
     def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:
         self.seconds["network"] = self.seconds.get("network", 0.0) + seconds
         card, (labels, probabilities) = self.checkpoint.card, self.seen
-        with self._step("postprocess"):
+        with self.step("postprocess"):
             restored = chunk.placement.restore_classes(scores)
             # Bit by bit, since deciding takes eight bytes a pixel.
             for start in range(0, restored.shape[1], CHUNK):
@@ -279,7 +285,7 @@ class _Work:
         image, card, options = self.image, self.checkpoint.card, self.options
         labels = self.labels if image.is_volume else self.labels[0]
         box = self.box if image.is_volume else self.box[1:]
-        with self._step("postprocess"):
+        with self.step("postprocess"):
             labels[box] = _cleaned(labels[box], options, classes=len(card.class_names))
         label_map = LabelMap(labels, card.class_names, image.geometry)
         probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
@@ -298,10 +304,39 @@ class _Work:
         )
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
+    def step(self, name: str) -> Iterator[None]:
+        """Count the time of what is done within."""
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _run_bundle(
+    image: MedicalImage,
+    checkpoint: Checkpoint,
+    compute: Compute,
+    options: SegmentOptions,
+    settings: Settings,
+    progress: Progress | None,
+    turn: Turn,
+) -> Segmentation:
+    """By the steps of a MONAI bundle, which MONAI takes from the image to the labels."""
+    work = _Work(image, checkpoint, compute, options)
+    with work.step("network"):
+        found = bundle.run(
+            work.part,
+            checkpoint,
+            compute,
+            threshold=options.threshold,
+            flips=options.flips,
+            denoise=options.denoise,
+            batch_size=settings.batch_size,
+            progress=progress,
+            turn=turn,
+        )
+    work.labels[work.box] = found.labels
+    work.probabilities[:, *work.box] = found.probabilities
+    return work.finish()
 
 
 def _regions(card: ModelCard) -> tuple[int, ...]:
@@ -327,6 +362,10 @@ def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
         group.append(chunk)
     if group:
         yield group
+
+
+def _picture(part: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
+    return (bundle.seen if card.bundle else to_picture)(part, card, index, denoise=denoise)
 
 
 def _most_together(card: ModelCard) -> int:

@@ -92,8 +92,7 @@ def to_tensor(
     Raises:
         InputMismatchError: The image's channels are no colours, and the card takes another number of them.
     """
-    check_channels(image, card)
-    slices = _with_channels(_denoised(image.slices, denoise), card.in_channels)
+    slices = intensities(image, card, denoise=denoise)
     if card.is_3d or card.nnunet:
         turned = (frame or frame_of(image, card)).of(np.moveaxis(slices, -1, 0))
         if card.nnunet:
@@ -103,6 +102,16 @@ def to_tensor(
     else:
         tensor = torch.from_numpy(np.array(slices, dtype=np.float32)).permute(0, 3, 1, 2).contiguous()
     return _normalised(tensor, image, card)
+
+
+def intensities(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none") -> np.ndarray:
+    """The intensities as they were read, (Z, Y, X, C), with as many channels as the card takes.
+
+    Raises:
+        InputMismatchError: As of ``check_channels``.
+    """
+    check_channels(image, card)
+    return _with_channels(_denoised(image.slices, denoise), card.in_channels)
 
 
 def check_channels(image: MedicalImage, card: ModelCard) -> None:

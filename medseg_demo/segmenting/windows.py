@@ -74,7 +74,7 @@ def predict(
     windows = tiles_of(size, card)
     jobs = [(index, *window) for index in range(len(tensor)) for window in windows]
     axes = views_of(card, flips=flips)
-    with _told(checkpoint, compute):
+    with told(checkpoint, compute):
         network = prepare(checkpoint, compute)
         shape = (len(tensor), card.output_channels, *size)
         place = _place(tensor, shape, network.device)
@@ -126,7 +126,7 @@ def _probabilities(
     """The probabilities of each batch, whose views come one after the other, averaged."""
     begun: deque[torch.cuda.Event] = deque()
     card = checkpoint.card
-    with _told(checkpoint, compute), closing(network.logits(views, expected=expected * len(axes))) as logits:
+    with told(checkpoint, compute), closing(network.logits(views, expected=expected * len(axes))) as logits:
         while True:
             turned = zip(axes, islice(logits, len(axes)))  # noqa: B905 (nothing is left at the end)
             results = [_flipped(one if card.nnunet else activated(one, card), axis) for axis, one in turned]
@@ -138,7 +138,7 @@ def _probabilities(
 
 
 @contextmanager
-def _told(checkpoint: Checkpoint, compute: Compute) -> Iterator[None]:
+def told(checkpoint: Checkpoint, compute: Compute) -> Iterator[None]:
     """What a backend raises becomes an error of this project."""
     try:
         yield

@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from medseg_demo.errors import InvalidCheckpointError
+from medseg_demo.models.origins.bundle import BUNDLE
 from medseg_demo.models.origins.nnunet import NNUNET
 from medseg_demo.models.origins.onnx import ONNX
 from medseg_demo.models.origins.openvino import OPENVINO
@@ -12,7 +13,7 @@ from medseg_demo.models.origins.smp import SMP
 
 __all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
 
-ORIGINS = (SMP, OPENVINO, ONNX, NNUNET)  # the first that recognises a folder takes it
+ORIGINS = (SMP, OPENVINO, ONNX, NNUNET, BUNDLE)  # the first that recognises a folder takes it
 
 
 def find_origin(folder: Path) -> Origin | None:

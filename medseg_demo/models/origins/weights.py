@@ -39,8 +39,9 @@ def read_weights(path: Path, name: str, content: bytes | None = None) -> dict[st
         ) from None
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise damaged_weights(path, name, str(error)) from None
-    if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
-        weights = weights["state_dict"]
+    for key in ("state_dict", "model"):  # of Lightning and others, and of MONAI's bundles
+        if isinstance(weights, dict) and isinstance(weights.get(key), dict):
+            weights = weights[key]
     if not isinstance(weights, dict) or not all(map(is_plain, weights.values())):
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: {path.name} is no state dict. Save model.state_dict() as {WEIGHTS_FILE}."
