@@ -18,6 +18,7 @@ from medseg_demo.rendering.intensity_code import CT_PRESETS
 from medseg_demo.rendering.page import PAGE_STYLE, THEME_SCRIPT, viewer_script, whole_html
 
 WORKER_SCRIPTS = (
+    "numbers.js",
     "reading.js",
     "png.js",
     "dicom.js",
@@ -28,7 +29,7 @@ WORKER_SCRIPTS = (
     "fit.js",
     "worker.js",
 )
-PAGE_SCRIPTS = ("shown.js", "downloads.js", "engine.js", "parts.js", "app.js")
+PAGE_SCRIPTS = ("numbers.js", "shown.js", "downloads.js", "engine.js", "parts.js", "app.js")
 RUNTIME, WASM, DICOM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.xz", "dicomParser.min.js"
 LICENCES, NOTICES = "licences.txt", "onnxruntime-ThirdPartyNotices.txt.xz"
 TITLE = "Segmentation in your browser"

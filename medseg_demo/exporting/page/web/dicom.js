@@ -15,26 +15,33 @@ const [TWO_DIMENSIONAL, CENTIMETRES] = [1, 3];
 
 const otherPixels = (photometric, bits) => new Refusal(`pixels of this kind (${photometric}, ${bits} bits) are not read here. Export it as grey or RGB of 8 bits, or as PNG.`);
 
+// As older programs save it: without the preamble and what follows it, so it begins with group 8.
+const isBare = (bytes) => startsWith(bytes, [8, 0]) && bytes[2] < 0x20 && bytes[3] === 0;
+const bareSyntax = (bytes) => (/^[A-Z]{2}$/.test(lettersAt(bytes, 4, 2)) ? "1.2.840.10008.1.2.1" : "1.2.840.10008.1.2");
+
 async function readDicom(bytes) {
-  let header;
-  try {
-    header = dicomParser.parseDicom(bytes);
-  } catch (error) {
-    header = error.dataSet; // what came before the fault, such as a syntax that is deflated
-  }
-  const syntax = (header?.string("x00020010") || "").trim();
+  const options = isBare(bytes) ? { TransferSyntaxUID: bareSyntax(bytes) } : {};
+  const syntax = options.TransferSyntaxUID || (dicomParser.readPart10Header(bytes).string("x00020010") || "").trim();
   if (SYNTAX_NAMES[syntax] || (syntax && !(syntax in NATIVE) && syntax !== RLE && !BROWSER_JPEG.includes(syntax)))
     throw new Refusal(`DICOM as ${SYNTAX_NAMES[syntax] || syntax} is not read by browsers. Export it uncompressed, or as PNG.`);
-  if (!header) throw new Refusal(DAMAGED);
+  const header = dicomParser.parseDicom(bytes, options);
+  liftFrame(header);
   const found = pixelFormat(header, syntax);
   const stored = await storedValues(header, found);
   const isColour = found.samples === 3;
   const image = { width: found.columns, height: found.rows, channels: isColour ? 3 : 1, pixels: stored, bits: found.stored, notes: [] };
   image.modality = /^[A-Z0-9]{1,16}$/.test(word(header, "x00080060")) ? word(header, "x00080060") : null;
-  Object.assign(image, spacingOf(header));
+  Object.assign(image, spacingOf(header), { hasBurnedInText: word(header, "x00280301") === "YES" });
   if (isColour) return image;
   if (found.photometric === "PALETTE COLOR") return lookedUpColours(header, image, found);
   return scaled(header, image, found);
+}
+
+// What an enhanced object says of its frame lies in groups, shared by all frames or of the first one.
+function liftFrame(header) {
+  const groups = ["x52009229", "x52009230"].flatMap((tag) => Object.values(header.elements[tag]?.items?.[0]?.dataSet.elements || {}));
+  const lifted = groups.map((group) => group.items?.[0]?.dataSet.elements || {});
+  Object.assign(header.elements, ...lifted);
 }
 
 const word = (header, tag) => (header.string(tag) || "").split("\\")[0].trim();
@@ -69,7 +76,8 @@ async function storedValues(header, found) {
   if (BROWSER_JPEG.includes(syntax)) return fromJpeg(header, found);
   let bytes = header.byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
   if (syntax === RLE) bytes = unpackedRle(frameBytes(header, element), count, allocated / 8, samples);
-  if (bytes.length < (count * allocated) / 8) throw new Refusal(DAMAGED);
+  const expected = (count * allocated) / 8;
+  if (bytes.length < expected || bytes.length >= expected + Math.max(2, expected)) throw new Refusal(DAMAGED);
   const values = meaningful(bytes, count, found);
   const isPlanar = samples === 3 && (found.planar || syntax === RLE);
   const pixels = isPlanar ? interleaved(values, rows * columns) : values;
@@ -87,19 +95,27 @@ function frameBytes(header, element) {
 }
 
 async function fromJpeg(header, found) {
-  const image = await readJpeg(frameBytes(header, found.element));
+  const image = await readJpeg(asStated(frameBytes(header, found.element), found.photometric));
   if (image.width !== found.columns || image.height !== found.rows || (image.channels === 3) !== (found.samples === 3)) throw new Refusal(DAMAGED);
   return image.pixels;
 }
 
+// A JPEG that does not say of which colours it is holds those that the header states; browsers must be told of RGB.
+function asStated(code, photometric) {
+  if (photometric !== "RGB" || /JFIF|Adobe/.test(lettersAt(code, 0, 200))) return code;
+  const marker = [0xff, 0xee, 0, 14, ...Array.from("Adobe", (letter) => letter.charCodeAt(0)), 0, 100, 0, 0, 0, 0, 0];
+  return Uint8Array.from([...code.subarray(0, 2), ...marker, ...code.subarray(2)]);
+}
+
 // The bits that count, with their sign: others may hold overlays.
-function meaningful(bytes, count, { allocated, stored, shift, isSigned, syntax }) {
+function meaningful(bytes, count, { element, allocated, stored, shift, isSigned, syntax }) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const Kind = { 8: [Uint8Array, Int8Array], 16: [Uint16Array, Int16Array], 32: [Uint32Array, Int32Array] }[allocated][Number(isSigned)];
   const values = new Kind(count);
   const [size, isLittle, empty] = [allocated / 8, !NATIVE[syntax], 32 - stored];
+  const turn = Number(element.vr === "OW" && !isLittle); // words hold two bytes then, the second one first
   for (let i = 0; i < count; i += 1) {
-    const code = allocated === 8 ? bytes[i] : allocated === 16 ? view.getUint16(i * size, isLittle) : view.getUint32(i * size, isLittle);
+    const code = allocated === 8 ? bytes[i ^ turn] : allocated === 16 ? view.getUint16(i * size, isLittle) : view.getUint32(i * size, isLittle);
     const upper = (code >>> shift) << empty;
     values[i] = isSigned ? upper >> empty : upper >>> empty;
   }
@@ -167,22 +183,20 @@ function rescaled(header, stored, span) {
     const { entries, first } = entriesOf(table, table, "x00283002", "x00283006");
     const [least, greatest] = extremes(entries);
     const start = span === -1 && first >= 32768 ? first - 65536 : first;
-    const values = Uint16Array.from(stored, (value) => entries[Math.min(Math.max(value - start, 0), entries.length - 1)]);
+    const values = converted(stored, Uint16Array, (value) => entries[Math.min(Math.max(value - start, 0), entries.length - 1)]);
     return { values, span: least + greatest, isChanged: "table" };
   }
   const [slope, intercept] = [numberAt(header, "x00281053", 1) || 1, numberAt(header, "x00281052", 0)];
   const isChanged = slope !== 1 || intercept !== 0;
-  return { values: isChanged ? Float32Array.from(stored, (value) => value * slope + intercept) : stored, span, isChanged, slope, intercept };
+  return { values: isChanged ? converted(stored, Float32Array, (value) => value * slope + intercept) : stored, span, isChanged, slope, intercept };
 }
 
 // The entries of a table, of 8 or 16 bits by the length of its data, since its header is often wrong.
 function entriesOf(described, holder, descriptor, data) {
   const [count, first] = [described.uint16(descriptor, 0) || 65536, described.uint16(descriptor, 1)];
   const { dataOffset, length } = holder.elements[data];
-  const bytes = holder.byteArray.subarray(dataOffset, dataOffset + length);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isWide = length >= 2 * count;
-  const entries = Uint16Array.from({ length: Math.min(count, isWide ? length / 2 : length) }, (_, i) => (isWide ? view.getUint16(2 * i, true) : bytes[i]));
+  const entries = Uint16Array.from({ length: Math.min(count, isWide ? length / 2 : length) }, (_, i) => (isWide ? holder.uint16(data, i) : holder.byteArray[dataOffset + i]));
   return { entries, first };
 }
 
@@ -221,13 +235,18 @@ function spacingOf(header) {
   return scanned ? { spacing: scanned, notes: ["The spacing is that of the scanned film or paper."] } : spacingOfRegions(header);
 }
 
+function aspectNotes([down, across]) {
+  const isSquare = !(down > 0 && across > 0) || Math.abs(down / across - 1) <= 0.001;
+  return isSquare ? [] : ["The pixels are not square (the file states an aspect ratio), and their size is not stated."];
+}
+
 function spacingOfRegions(header) {
   const regions = (header.elements.x00186011?.items || []).map((item) => item.dataSet);
   const found = regions
     .filter((one) => one.uint16("x00186012") === TWO_DIMENSIONAL && one.uint16("x00186024") === CENTIMETRES && one.uint16("x00186026") === CENTIMETRES)
     .map((one) => [10 * Math.abs(one.double("x0018602e")), 10 * Math.abs(one.double("x0018602c"))])
     .filter(([down, across]) => down * across > 0);
-  if (!found.length) return {};
+  if (!found.length) return { notes: aspectNotes(numbersAt(header, "x00280034")) };
   const isSame = found.every((one) => one.every((step, axis) => Math.abs(step / found[0][axis] - 1) < 0.001));
   if (!isSame) return { notes: ["The file states several ultrasound regions of different spacing, so the spacing is unknown."] };
   return { spacing: found[0], notes: regions.length > 1 ? ["The spacing is that of the ultrasound region; other parts of the picture have none."] : [] };

@@ -15,7 +15,12 @@ const FIGURES = [
 ];
 
 function warningsFor(image, card) {
-  return [...kindWarnings(image, card), ...channelWarnings(image, card), ...rangeWarnings(image, card), ...sizeWarnings(image, card), ...unlike(image, card)];
+  return [...burnedIn(image), ...kindWarnings(image, card), ...channelWarnings(image, card), ...rangeWarnings(image, card), ...sizeWarnings(image, card), ...unlike(image, card)];
+}
+
+function burnedIn({ hasBurnedInText }) {
+  if (!hasBurnedInText) return [];
+  return ["Text is burned into the pixels, the DICOM header says (BurnedInAnnotation). It may name the patient, and the network may take it for anatomy: look at the image at full size before you share it."];
 }
 
 function kindWarnings({ modality }, card) {

@@ -27,9 +27,10 @@ function measureClass(labels, value, name, map, image, width) {
 }
 
 function intensitiesOf(parts, { pixels, channels, unit }) {
-  const places = parts.flatMap((part) => Array.from(part));
+  const places = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((start, part) => (places.set(part, start), start + part.length), 0);
   return (channels === 1 ? [null] : ["red", "green", "blue"]).map((channel, c) => {
-    const values = Float64Array.from(places, (i) => pixels[i * channels + c]).sort();
+    const values = converted(places, Float64Array, (i) => pixels[i * channels + c]).sort();
     const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
     const spread = values.reduce((sum, one) => sum + (one - mean) ** 2, 0) / values.length;
     const half = values.length / 2;

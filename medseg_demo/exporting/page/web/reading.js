@@ -16,7 +16,7 @@ const lettersAt = (bytes, place, count) => String.fromCharCode(...bytes.subarray
 
 const KINDS = [
   ["PNG", (bytes) => startsWith(bytes, [0x89, 0x50, 0x4e, 0x47]), readPng],
-  ["DICOM", (bytes) => lettersAt(bytes, 128, 4) === "DICM", readDicom],
+  ["DICOM", (bytes) => lettersAt(bytes, 128, 4) === "DICM" || isBare(bytes), readDicom],
   ["NPY", (bytes) => startsWith(bytes, [0x93, 0x4e, 0x55, 0x4d]), readNpy],
   ["JPEG", (bytes) => startsWith(bytes, [0xff, 0xd8, 0xff]), readJpeg],
   ["WebP", (bytes) => lettersAt(bytes, 0, 4) === "RIFF" && lettersAt(bytes, 8, 4) === "WEBP", readByBrowser("image/webp")],
@@ -33,12 +33,22 @@ const VOLUMES = [
 async function readImage(bytes, file) {
   const kind = KINDS.find(([, matches]) => matches(bytes));
   if (!kind) throw new Refusal(whyUnreadable(bytes, file));
-  const raw = await kind[2](bytes);
+  const raw = await decoded(kind[2], bytes);
   const image = { name: stemOf(file), format: kind[0], notes: [], unit: null, modality: null, spacing: null, window: null, ...raw };
   if (image.channels === 2 || image.channels === 4) composeOpacity(image);
   checkFinite(image);
   if (!image.window || !shows(image.window, image.pixels)) image.window = displayWindow(image);
   return image;
+}
+
+// A reader that looks beyond the file's end found it cut off; where it cannot get an array, memory lacks.
+async function decoded(read, bytes) {
+  try {
+    return await read(bytes);
+  } catch (error) {
+    const lacksMemory = error instanceof RangeError && /allocat|array length/i.test(error.message);
+    throw error instanceof Refusal || lacksMemory ? error : new Refusal(DAMAGED);
+  }
 }
 
 function whyUnreadable(bytes, file) {
@@ -67,6 +77,7 @@ async function readJpeg(bytes) {
   if (frame.bits !== 8 || !frame.isCommon) throw new Refusal("this kind of JPEG (12 bits, lossless or arithmetic) is not read by browsers. Save it as PNG.");
   checkSize(frame.width, frame.height);
   const image = await readByBrowser("image/jpeg")(bytes);
+  composeOpacity(image);
   return frame.components === 1 ? { ...image, channels: 1, pixels: image.pixels.filter((_, i) => i % 3 === 0) } : image;
 }
 
@@ -98,9 +109,7 @@ function readByBrowser(type) {
     const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
     context.drawImage(picture, 0, 0);
     const { data } = context.getImageData(0, 0, width, height);
-    const pixels = new Uint8Array(width * height * 3);
-    for (let i = 0, j = 0; j < pixels.length; i += 4, j += 3) [pixels[j], pixels[j + 1], pixels[j + 2]] = [data[i], data[i + 1], data[i + 2]];
-    return { width, height, channels: 3, pixels, bits: 8 };
+    return { width, height, channels: 4, pixels: new Uint8Array(data.buffer), bits: 8 };
   };
 }
 
@@ -120,7 +129,7 @@ function composeOpacity(image) {
     const weight = plain ? 1 : Math.fround(pixels[i + colours] / opaque);
     for (let c = 0; c < colours; c += 1, j += 1) kept[j] = plain ? pixels[i + c] : roundHalfEven(Math.fround(pixels[i + c] * weight));
   }
-  if (!isOpaque) image.notes = [...image.notes, isInvisible ? "The opacity channel marks every pixel as invisible and was ignored." : "Transparent parts were laid over black."];
+  if (!isOpaque) image.notes = [...(image.notes || []), isInvisible ? "The opacity channel marks every pixel as invisible and was ignored." : "Transparent parts were laid over black."];
   Object.assign(image, { pixels: kept, channels: colours });
 }
 
@@ -132,15 +141,6 @@ function checkFinite({ pixels, channels }) {
   }
   if (!isFinite) throw new Refusal("some values are infinite or not a number. Replace them, for example with the background's value.");
   if (!isVaried) throw new Refusal(`every pixel has the same value (${pixels[0]}), so there is nothing to segment.`);
-}
-
-function extremes(pixels) {
-  let [low, high] = [pixels[0], pixels[0]];
-  for (let i = 1; i < pixels.length; i += 1) {
-    if (pixels[i] < low) low = pixels[i];
-    if (pixels[i] > high) high = pixels[i];
-  }
-  return [low, high];
 }
 
 function shows([low, high], pixels) {
@@ -166,12 +166,6 @@ function percentile(samples, percent) {
   const [below, share] = [Math.floor(place), place % 1];
   const [first, second] = [samples[below], samples[Math.min(below + 1, samples.length - 1)]];
   return first + (second - first) * share;
-}
-
-// As Python and NumPy round: halves to the even number.
-function roundHalfEven(value) {
-  const whole = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && whole % 2 ? whole - 1 : whole;
 }
 
 async function inflated(bytes, format) {

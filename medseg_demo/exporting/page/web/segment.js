@@ -104,15 +104,20 @@ function winnersOf(data, channels, plane) {
   return winners;
 }
 
-// The nearest number of half precision, of 0 to 1 (11 significant bits, steps of 2^-24 at the least).
+const single = new Float32Array(1);
+const bits = new Uint32Array(single.buffer);
+
+// The nearest number of half precision, of 0 to 1: 1024 steps to the next power of two, 2^-24 at the least.
 function toHalf(value) {
-  const step = 2 ** Math.max(Math.floor(Math.log2(value || 2 ** -24)) - 10, -24);
+  single[0] = value;
+  bits[0] &= 0x7f800000; // leaves the power of two below
+  const step = Math.max(single[0] / 1024, 2 ** -24);
   return roundHalfEven(value / step) * step;
 }
 
 function decide({ maps, height, width, winners }, { threshold, smallest, fill }) {
   const limit = Math.fround(threshold);
-  const labels = winners ? winners.slice() : Uint8Array.from(maps[0], (one) => (one > limit ? 1 : 0));
+  const labels = winners ? winners.slice() : converted(maps[0], Uint8Array, (one) => (one > limit ? 1 : 0));
   for (let value = 1; value <= maps.length; value += 1) {
     if (smallest > 1) for (const part of partsOf(labels, width, value)) if (part.length < smallest) for (const i of part) labels[i] = 0;
     if (fill) fillHoles(labels, height, width, value);

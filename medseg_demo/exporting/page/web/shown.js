@@ -46,19 +46,13 @@ function relabelledTo(names, own, labels) {
 // How intensities become whole numbers of 8 or 16 bits: stored × scale + offset, as intensity_code.py chooses it.
 function codeOf({ pixels, channels }) {
   if (channels === 3 || pixels instanceof Uint8Array || pixels instanceof Uint16Array) return { scale: 1, offset: 0, isExact: channels === 1 || pixels instanceof Uint8Array };
-  const [low, high] = rangeOf(pixels);
+  const [low, high] = extremes(pixels);
   if (high - low <= 65535 && pixels.every(Number.isInteger)) return { scale: 1, offset: low, isExact: true };
   return { scale: (high - low) / 65535, offset: low, isExact: false };
 }
 
-function rangeOf(pixels) {
-  let [low, high] = [pixels[0], pixels[0]];
-  for (const value of pixels) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  return [low, high];
-}
-
 function channelOf(image) {
-  const [{ scale, offset, isExact }, range] = [codeOf(image), rangeOf(image.pixels)];
+  const [{ scale, offset, isExact }, range] = [codeOf(image), extremes(image.pixels)];
   const windows = { "Default": image.window, "Full range": range, ...(image.unit === "HU" ? PAGE.presets : {}) };
   return {
     name: "",
@@ -69,15 +63,15 @@ function channelOf(image) {
 
 function pictureOf(image) {
   const { pixels, channels, window: [low, high] } = image;
-  if (channels === 3) return planeArray(Uint8Array.from(pixels, (one) => Math.round(255 * Math.min(Math.max((one - low) / (high - low), 0), 1))), image, 3);
+  if (channels === 3) return planeArray(converted(pixels, Uint8Array, (one) => Math.round(255 * Math.min(Math.max((one - low) / (high - low), 0), 1))), image, 3);
   const { scale, offset } = codeOf(image);
   if (pixels instanceof Uint8Array || pixels instanceof Uint16Array) return planeArray(pixels, image);
-  return planeArray(Uint16Array.from(pixels, (one) => Math.round((one - offset) / scale)), image);
+  return planeArray(converted(pixels, Uint16Array, (one) => Math.round((one - offset) / scale)), image);
 }
 
 // Where two label maps differ, the largest first.
 function differences([first, second], names, width) {
-  const found = disagreements(Uint8Array.from(first, (value, i) => (value === second[i] ? 0 : 2)), width);
+  const found = disagreements(converted(first, Uint8Array, (value, i) => (value === second[i] ? 0 : 2)), width);
   return found.slice(0, MOST_REGIONS).map(({ pixels, left, top, right, bottom }) => {
     let i = top * width + left;
     while (first[i] === second[i]) i += 1;

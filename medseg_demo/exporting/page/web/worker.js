@@ -52,7 +52,7 @@ function decided(name, options) {
 
 // Probabilities as the viewer takes them: step s > k exactly where the probability is above k / 200.
 function stepsOf(map) {
-  return Uint8Array.from(map, (one) => Math.ceil(one * 200));
+  return converted(map, Uint8Array, (one) => Math.ceil(one * 200));
 }
 
 function unforeseen(error) {

@@ -52,7 +52,14 @@ def folder(tmp_path_factory) -> Path:
     Image.fromarray((blobs * 150).astype(np.uint16)).save(folder / "wide.png")
     Image.fromarray(np.dstack([blobs, blobs[::-1], blobs]).astype(np.uint8)).save(folder / "photo.jpg", quality=95)
     np.save(folder / "float.npy", (blobs / 50 - 1).astype(np.float32))
-    for name in ("MR_small.dcm", "SC_rgb_jpeg_dcmtk.dcm", "CT_small.dcm"):
+    colours = np.dstack([blobs, blobs[::-1], blobs[:, ::-1]]).astype(np.uint8)
+    Image.fromarray(np.dstack([colours, np.where(blobs > 60, 255, 90)]).astype(np.uint8)).save(
+        folder / "opacity.webp", lossless=True
+    )
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(colours).save(folder / "<img src=x onerror=fail()>.jpg", quality=95, exif=turned)
+    for name in ("MR_small.dcm", "SC_rgb_jpeg_dcmtk.dcm", "SC_jpeg_no_color_transform.dcm", "CT_small.dcm"):
         path = get_testdata_file(name, download=False)
         if path:
             (folder / name).write_bytes(Path(path).read_bytes())
@@ -104,7 +111,10 @@ def agreement(first: np.ndarray, second: np.ndarray) -> float:
     return 2 * int(((first == second) & (first > 0)).sum()) / both if both else 1.0
 
 
-KINDS = ("grey.png", "wide.png", "photo.jpg", "float.npy", "MR_small.dcm", "CT_small.dcm", "SC_rgb_jpeg_dcmtk.dcm")
+KINDS = (
+    "grey.png", "wide.png", "photo.jpg", "<img src=x onerror=fail()>.jpg", "opacity.webp", "float.npy", "MR_small.dcm",
+    "CT_small.dcm", "SC_rgb_jpeg_dcmtk.dcm", "SC_jpeg_no_color_transform.dcm",
+)  # fmt: skip
 
 
 def test_images_of_each_kind_are_segmented_as_in_python(opened, folder):
