@@ -308,7 +308,7 @@ def _print_summary(results: "Results") -> None:
     for summary in summarise(table, metric, intervals=False) if metric else ():
         test_set, checkpoint, class_name = summary.group
         value = f"mean {number(summary.mean)}, median {number(summary.median)}"
-        say(f"{checkpoint} on {test_set}, {class_name}: {metric_title(metric)} {value}; {summary_caption(summary)}")
+        say(f"{checkpoint} · {test_set} · {class_name}: {metric_title(metric)}: {value}; {summary_caption(summary)}")
 
 
 def _say(notes: "Iterator[str] | Sequence[str]") -> None:

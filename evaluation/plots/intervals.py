@@ -29,7 +29,7 @@ def group_intervals(
     """
     strata = positions(summary.group[0] for summary in summaries)
     names = positions(summary.group[1] for summary in summaries)
-    title = f"{metric_title(metric)} by {column}"
+    title = f"{metric_title(metric)} in groups by {column}"
     lines = ["Mean with 95 % interval (median where there are misses); hollow: too few for an interval", *notes]
     height = 190 + LINE * len(notes) + (26 * len(names) + 14) * max(1, len(strata))
     figure = base_figure(title, theme=theme, note="<br>".join(lines), height=height)

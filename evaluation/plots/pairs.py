@@ -14,6 +14,7 @@ from evaluation.statistics import AS_MEASURED, PairComparison, Policy, goodness
 
 MOST_LINES = 400
 OUTCOMES = ("better", "equal", "worse")
+COUNTS = {"better": "{name} better: {count}", "equal": "{name} equal: {count}", "worse": "{name} worse: {count}"}
 LINES: dict[Theme, dict[str, tuple[str, str]]] = {
     "light": {"better": ("#0072B2", "solid"), "equal": ("#6B7680", "dot"), "worse": ("#D55E00", "dash")},
     "dark": {"better": ("#56B4E9", "solid"), "equal": ("#A9B4BE", "dot"), "worse": ("#E6772E", "dash")},
@@ -78,7 +79,7 @@ def _lines(scores: Scores, left: np.ndarray, right: np.ndarray, outcome: str, am
         x=np.tile([0.0, 1.0, np.nan], len(left)),
         y=np.stack([scores.heights[left], scores.heights[right], gaps], axis=1).ravel(),
         customdata=np.repeat(click_data(scores.table, right), 3, axis=0),
-        mode="lines", name=f"{second} {outcome}: {amount}", hoverinfo="skip",
+        mode="lines", name=COUNTS[outcome].format(name=second, count=amount), hoverinfo="skip",
         line={"color": ink, "dash": dash, "width": 1.2}, opacity=0.65,
     )  # fmt: skip
 
@@ -124,8 +125,7 @@ def _verdict(comparison: PairComparison, row: str) -> tuple[float, str]:
 
 def _hover(comparison: PairComparison, row: str, column: str, sign: float) -> str:
     low, high = sorted((sign * comparison.low, sign * comparison.high))
+    centre = number(sign * comparison.centre)
+    difference = f"Mean difference {centre}" if comparison.interval_of == "mean" else f"Median difference {centre}"
     interval = "too few for an interval" if comparison.too_few else f"{number(low)} to {number(high)}"
-    return (
-        f"{row} − {column}<br>{comparison.interval_of} difference {number(sign * comparison.centre)} "
-        f"({interval})<br>{comparison.pairs} cases"
-    )
+    return f"{row} − {column}<br>{difference} ({interval})<br>{comparison.pairs} cases"

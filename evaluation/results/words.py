@@ -51,7 +51,7 @@ def metric_title(metric: str, *, unit: str = "", tolerance: str = "") -> str:
     record = METRICS.get(metric)
     name = record.long_name if record else metric
     name = f"{name} ({unit})" if unit else name
-    return f"{name}, tolerance {tolerance}" if tolerance else name
+    return ", ".join([name, f"tolerance {tolerance}"]) if tolerance else name
 
 
 def tolerance_words(setting: float | Mapping[str, float], unit: str = "") -> str:
@@ -102,15 +102,15 @@ def _disagreement(comparison: PairComparison) -> str:
 
 
 def _evidence(comparison: PairComparison, unit: str) -> str:
-    value = comparison.centre
-    interval = f" ({_interval(comparison)})"
+    value = f"{number(comparison.centre)}{unit}"
+    difference = f"Mean difference {value}" if comparison.interval_of == "mean" else f"Median difference {value}"
     counts = (
         f"{comparison.first} is better in {comparison.wins}, equal in {comparison.ties} and worse in "
         f"{comparison.losses} of {_count(comparison.pairs, 'case')}"
     )
     adjusted = f"; {p_value(comparison.p_adjusted)}, adjusted for the number of comparisons (Holm)"
     test = "" if comparison.too_few else adjusted
-    return f"{comparison.interval_of.capitalize()} difference {number(value)}{unit}{interval}; {counts}{test}."
+    return f"{difference} ({_interval(comparison)}); {counts}{test}."
 
 
 def _interval(comparison: PairComparison) -> str:

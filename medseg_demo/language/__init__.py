@@ -10,7 +10,8 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from functools import cache, cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache, reduce
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,20 @@ COOKIE = "medseg-language"
 _LONGEST = 4000  # letters of a text that can be a sentence; longer ones are data
 _DEEPEST = 6  # sentences within sentences
 _PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
+_PLACE = re.compile(r"\{(\w+[^{}]*)\}")
+_MARKS = "，。：；、（）“”！？"
+_WIDE, _PLAIN = re.compile(rf"[\u4e00-\u9fff{_MARKS}]"), re.compile(r"[A-Za-z0-9]")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # What a placeholder stands for: any text where the template has so many letters of its own, or begins as a sentence
 # does; else figures, the s of a plural, or one word.
-_ANYTHING, _LITTLE = r".*?", r"(?:[\d.,:%×∞–−+\-\s/]{0,40}|\S{0,60})"
-_MANY_LETTERS = 12
+_ANYTHING, _LITTLE = r".*?", r"(?:[\d.,:%×∞–−+\-\s/]{0,40}(?:px|mm|ml|ms|s)?|\S{0,60})"
+_MANY_LETTERS = 9
 _FIGURE_TEXTS = {"text", "name", "hovertemplate", "title", "texttemplate", "ticktext"}
 _FIGURE_DATA = {"x", "y", "z", "customdata"}
-_JOINTS = ("\n", "; ", ": ", " · ", ", ")
+# What joins parts of a text, as it is said with what is translated.
+_JOINTS = {"\n": "\n", "; ": "；", ": ": "：", " · ": " · ", ", ": "，"}
+_MOST_JOINED = 6  # parts that one entry of a table holds
+_NEXT_SENTENCE = re.compile(r"[.?!]\s|; |\n")
 _COUNTED = re.compile(r"([\d\u202f.,]+) ([a-z].*)")
 _IN_BRACKETS = re.compile(r"(.+?) \(([^()]*)\)")
 _FULL_STOP = re.compile(r"(?<=[.?!])\s+")
@@ -37,7 +44,37 @@ _PIECES = re.compile(
     r"(<(script|style|code|pre|textarea)\b.*?</\2\s*>|<(\w+)\b[^<>]*\btranslate=\"no\"[^<>]*>[^<]*|<[^<>]*>)|([^<]+)",
     re.DOTALL,
 )
-_ATTRIBUTES = re.compile(r'\b(title|aria-label|placeholder|alt|data-words)="([^"]+)"')
+ATTRIBUTES = re.compile(r'\b(title|aria-label|placeholder|alt|data-words)="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class _Template:
+    """A sentence with places to fill.
+
+    Attributes:
+        text: In English.
+        said: In the language.
+        letters: Its own, in English.
+        pattern: What fits it, a group for each place.
+        last: The place that it ends with in both; such a one may be filled with several sentences.
+    """
+
+    text: str
+    said: str
+    letters: int
+    pattern: re.Pattern[str]
+    last: str
+
+    def fill(self, text: str) -> dict[str, str] | None:
+        """What fills its places where the text fits; one of a single sentence does not take several."""
+        found = self.pattern.fullmatch(text)
+        if found is None:
+            return None
+        values = found.groupdict()
+        if _FULL_STOP.search(self.text):
+            return values
+        several = any(name != self.last and _NEXT_SENTENCE.search(value) for name, value in values.items())
+        return None if several else values
 
 
 class Language:
@@ -51,7 +88,7 @@ class Language:
     def __init__(self, code: str, table: Mapping[str, str]) -> None:
         self.code = code
         self._table = {template: said for template, said in table.items() if said}
-        self._by_word: dict[str, list[tuple[int, re.Pattern[str], str]]] = {}
+        self._by_word: dict[str, list[_Template]] = {}
         for template, said in self._table.items():
             self._add(template, said)
         self.text = lru_cache(maxsize=50_000)(self._text)
@@ -94,52 +131,73 @@ class Language:
         bare = text.strip()
         if not bare or depth == 0 or not _WORD.search(bare):
             return text
-        for form in (bare, bare[0].lower() + bare[1:], bare.removesuffix(".")):  # as it begins or ends elsewhere
-            if said := self._table.get(form) or self._filled(form, depth):
-                return text.replace(bare, said + ("。" if form != bare and form == bare[:-1] else ""), 1)
-        said = self._parts(bare, depth)
+        said = self._stated(bare, depth) or self._parts(bare, depth)
         return text if said is None else text.replace(bare, said, 1)
 
-    def _filled(self, text: str, depth: int) -> str | None:
-        """The template with the most letters of its own that fits."""
+    def _stated(self, text: str, depth: int, *, holding: str = "") -> str | None:
+        """As it stands, or as it begins or ends elsewhere."""
+        for form in (text, text[0].lower() + text[1:]):
+            if said := self._known(form, depth, holding=holding):
+                return said
+        if text.endswith(".") and (said := self._known(text[:-1], depth, holding=holding)):
+            return f"{said}。"
+        return None
+
+    def _known(self, text: str, depth: int, *, holding: str = "") -> str | None:
+        """By the table, or by the template with the most letters of its own that fits and holds this."""
+        if said := self._table.get(text):
+            return said
         words = {"", *_WORD.findall(text)}
-        candidates = [one for word in words for one in self._by_word.get(word, ())]
-        for _, pattern, said in sorted(candidates, key=lambda one: -one[0]):
-            if found := pattern.fullmatch(text):
-                return self._fill(said, found.groupdict(), depth - 1)
+        candidates = [one for word in words for one in self._by_word.get(word, ()) if holding in one.text]
+        for one in sorted(candidates, key=lambda one: -one.letters):
+            if (values := one.fill(text)) is not None:
+                return self._fill(one.said, values, depth - 1)
         return None
 
     def _fill(self, said: str, values: Mapping[str, str], depth: int) -> str:
-        return _PLACEHOLDER.sub(lambda place: self._said(values[f"_{place[1]}"], depth), said)
+        pieces = _PLACE.split(said)  # every other one names what stands there; with an exclamation mark it is data
+        for index in range(1, len(pieces), 2):
+            name, is_data, _ = pieces[index].partition("!")
+            value = values[f"_{name.partition(':')[0]}"]
+            pieces[index] = value if is_data else self._said(value, depth)
+        return reduce(_joined, pieces)
 
     def _parts(self, text: str, depth: int) -> str | None:
         """A text of several sentences, or of a name and a sentence, part by part."""
-        sentences = _FULL_STOP.split(text)
-        if len(sentences) > 1:
-            return self._sentences(sentences, depth)
-        for joint in _JOINTS:
+        if (found := _IN_BRACKETS.fullmatch(text)) and (what := self._table.get(found[1])):
+            return f"{what}（{self._said(found[2], depth - 1)}）"
+        if "\n" not in text and len(sentences := _FULL_STOP.split(text)) > 1:
+            said = self._in_turn(sentences, " ", " ", depth)
+            return None if said == text else re.sub("(?<=[。！？]) ", "", said)
+        for joint, wide in _JOINTS.items():
             parts = text.split(joint)
             if len(parts) > 1:
-                said = [self._said(part, depth - 1) for part in parts]
-                return joint.join(said) if said != parts else None
+                said = self._in_turn(parts, joint, wide, depth)
+                return None if said == wide.join(parts) else said
         if (found := _COUNTED.fullmatch(text)) and (what := self._said(found[2], depth - 1)) != found[2]:
             return f"{found[1]} {what}"
-        if (found := _IN_BRACKETS.fullmatch(text)) and (what := self._said(found[1], depth - 1)) != found[1]:
-            return f"{what}（{self._said(found[2], depth - 1)}）"
+        if found := _IN_BRACKETS.fullmatch(text):
+            said = f"{self._said(found[1], depth - 1)}（{self._said(found[2], depth - 1)}）"
+            return None if said == f"{found[1]}（{found[2]}）" else said
         return None
 
-    def _sentences(self, sentences: list[str], depth: int) -> str | None:
-        """Sentences, of which a template may hold several: as many at once as one does."""
-        said, start = [], 0
-        while start < len(sentences):
-            for end in range(len(sentences), start, -1):
-                text = " ".join(sentences[start:end])
-                found = self._table.get(text) or (self._filled(text, depth) if end - start < len(sentences) else None)
-                if found or end == start + 1:
-                    said.append(found or self._said(text, depth - 1))
-                    start = end
-                    break
-        return _together(said) if said != sentences else None
+    def _in_turn(self, parts: list[str], joint: str, wide: str, depth: int) -> str:
+        """Parts of a text, of which an entry may hold several, or begin with what joins them."""
+        said, start = "", 0
+        while start < len(parts):
+            for end in range(min(len(parts), start + _MOST_JOINED), start, -1):
+                text = joint.join(parts[start:end])
+                if start and (found := self._stated(joint + text, depth)):
+                    said += found
+                elif found := self._stated(text, depth, holding=joint) if end - start > 1 else None:
+                    said += (wide if start else "") + found
+                elif end == start + 1:
+                    said += (wide if start else "") + self._said(text, depth - 1)
+                else:
+                    continue
+                start = end
+                break
+        return said
 
     def _in_figure(self, part: Any, name: str = "") -> Any:
         if isinstance(part, dict):
@@ -154,9 +212,9 @@ class Language:
             plain = unescape(text)
             said = self.text(plain)
             return text if said == plain else escape(said, quote=False)
-        if piece[2]:
-            return tag
-        return _ATTRIBUTES.sub(lambda one: f'{one[1]}="{escape(self.text(unescape(one[2])))}"', tag)
+        opening, inside = (tag, "") if piece[2] is None else tag.split(">", 1)
+        opening = ATTRIBUTES.sub(lambda one: f'{one[1]}="{escape(self.text(unescape(one[2])))}"', opening)
+        return opening if piece[2] is None else f"{opening}>{inside}"
 
     def _add(self, template: str, said: str) -> None:
         """Index a template by the longest of its whole words, which every text that fits it holds."""
@@ -174,12 +232,22 @@ class Language:
                 pieces.append(re.escape(part))
         pattern = re.compile("".join(pieces), re.DOTALL)
         whole = _WORD.findall(re.sub(r"\w*\{\w+[^{}]*\}\w*", " ", template))
-        self._by_word.setdefault(max(whole, key=len, default=""), []).append((letters, pattern, said))
+        last = f"_{names[-1]}" if template.endswith("}") and said.endswith(f"{{{names[-1]}}}") else ""
+        known = self._by_word.setdefault(max(whole, key=len, default=""), [])
+        known.append(_Template(template, said, letters, pattern, last))
 
 
-def _together(sentences: list[str]) -> str:
-    """Sentences in a row; after a full stop that is as wide as a letter no space stands."""
-    return "".join(one if one.endswith(("。", "！", "？")) else f"{one} " for one in sentences).rstrip()
+def _joined(text: str, piece: str) -> str:
+    """Two pieces of a sentence: no space between wide letters, one between a wide and a Latin letter or a figure."""
+    first, second = text.rstrip(" ")[-1:], piece.lstrip(" ")[:1]
+    if not first or not second:
+        return text + piece
+    spaces = " " if text.endswith(" ") or piece.startswith(" ") else ""
+    if _WIDE.match(first) and _WIDE.match(second):
+        spaces = ""
+    elif any(_WIDE.match(one) and _PLAIN.match(other) for one, other in ((first, second), (second, first))):
+        spaces = "" if first in _MARKS or second in _MARKS else " "
+    return text.rstrip(" ") + spaces + piece.lstrip(" ")
 
 
 def script_of_all() -> str:

@@ -75,7 +75,7 @@ def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
     way = f"whole {whole} resized to" if card.inference == "resize" else "tiles of"
     pairs = [
         ("Finds", ", ".join(card.class_names)),
-        ("In", card.modality),
+        ("Modality", card.modality),
         ("Network", architecture),
         ("Input", f"{way} {size} {unit}, {'colour' if card.in_channels == 3 else 'grey'}"),
     ]

@@ -96,6 +96,11 @@ READING_SLICES = "Reading {count} DICOM slices …"
 
 WORKING = "Working …"
 SEGMENTING = "Segmenting {name}"
+STEPS = {
+    "preprocess": "preprocess {time}",
+    "network": "network {time}",
+    "postprocess": "postprocess {time}",
+}
 WINDOWS = "window {done} of {total}"
 PREFLIGHT = "Ready to segment"
 FILES = "{count} files"

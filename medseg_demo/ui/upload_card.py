@@ -200,4 +200,4 @@ def orientation(image: MedicalImage) -> str:
     across = orientation_letters(affine)
     through = orientation_letters(affine[:, [2, 0]])
     directions = " · ".join((across["right"], across["bottom"], through["right"]))
-    return f"{plane_view(image, 'axial').name.lower()} slices, {directions}"
+    return f"{plane_view(image, 'axial').name} slices, {directions}"

@@ -80,7 +80,7 @@ def test_an_interrupt_keeps_what_is_done(environment, make_test_set, tmp_path):
 def test_exit_code_0_and_a_line_for_each_class(environment, make_test_set, tmp_path, capsys):
     make_test_set("by-name", cases=2)
     assert main(command("by-name", tmp_path / "out", "--metrics", "dice", "--workers", "0")) == 0
-    assert capsys.readouterr().out.startswith("small on by-name, bright: Dice coefficient mean ")
+    assert capsys.readouterr().out.startswith("small · by-name · bright: Dice coefficient: mean ")
     assert [name for name in rows(tmp_path / "out")[0] if name in ("dice", "iou", "hd95")] == ["dice"]
 
 
@@ -157,7 +157,7 @@ def test_a_long_csv_is_imported_once(tmp_path, capsys):
     (tmp_path / "long.csv").write_text("case,checkpoint,class,metric,value\na,net,lung,dice,0.9\nb,net,lung,dice,0.7\n")
     arguments = ["import", str(tmp_path / "long.csv"), "--format", "long", "--output", str(tmp_path / "out")]
     assert main(arguments) == 0
-    assert "net on imported, lung: Dice coefficient mean 0.800" in capsys.readouterr().out
+    assert "net · imported · lung: Dice coefficient: mean 0.800" in capsys.readouterr().out
     assert main(arguments) == 2
     (tmp_path / "summary.json").write_text('{"version": 9}')
     assert main(["import", str(tmp_path / "summary.json"), "--format", "nnunet", "--output", str(tmp_path / "o")]) == 2
@@ -178,7 +178,7 @@ def test_what_is_imported_can_stand_beside_a_checkpoint(make_test_set, tmp_path,
     arguments = ["import", str(tmp_path / "mean_dice_raw.csv"), "--format", "monai", "--name", "net"]
     assert main([*arguments, "--test-set", "squares", "--output", str(tmp_path / "by-folder")]) == 0
     printed = capsys.readouterr()
-    assert "net on my squares, square: Dice coefficient mean 0.500" in printed.out
+    assert "net · my squares · square: Dice coefficient: mean 0.500" in printed.out
     assert "note: Class 'class0' of the file was taken for 'square'." in printed.err
     named = ["--test-set", "lungs", "--class", "class0=lung"]
     assert main([*arguments, *named, "--output", str(tmp_path / "by-name")]) == 0
@@ -282,7 +282,7 @@ def test_folders_and_cases_whose_names_are_no_utf_8(environment, make_test_set, 
     printed = capsys.readouterr()
     assert "error: " in printed.err
     assert "M?ller" in printed.err
-    assert printed.out.startswith("small on K?ln, ")
+    assert printed.out.startswith("small · K?ln · ")
     assert {row["case_id"] for row in rows(output)} == {"M?ller", "x" * 247, "case_02"}
     assert len(list((output / "predictions" / "K_ln").rglob("*.png"))) == 2
     assert json.loads((output / "run.json").read_bytes().decode())["runs"][0]["test_set"] == "K?ln"

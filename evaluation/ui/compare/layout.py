@@ -72,8 +72,10 @@ def _checkpoints() -> Parts:
     }
     with gr.Accordion(texts.MORE, open=False, elem_classes="ms-accordion"):
         html(markup.hint(texts.MORE_HINT))
-        parts["references"] = gr.File(label=texts.REFERENCES, file_count="multiple", height=96, elem_id="cp-reference")
-        parts["label_maps"] = gr.File(label=texts.LABEL_MAPS, file_count="multiple", height=96, elem_id="cp-label-maps")
+        parts["references"] = gr.File(label=texts.REFERENCES, file_count="multiple", height=132, elem_id="cp-reference")
+        parts["label_maps"] = gr.File(
+            label=texts.LABEL_MAPS, file_count="multiple", height=132, elem_id="cp-label-maps"
+        )
         parts["classes"] = gr.Textbox(
             label=texts.CLASSES,
             info=texts.CLASSES_HINT,

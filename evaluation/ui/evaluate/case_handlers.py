@@ -181,7 +181,7 @@ def _scores(board: Board, key: CaseKey) -> str:
         for row in rows.to_dict("records")
     ]
     errors = [f"{row['checkpoint']}: {row['error']}" for row in rows.to_dict("records") if row["error"]]
-    units = " · ".join(f"{kind} in {', '.join(names)}" for kind, names in _units(rows, metrics) if names)
+    units = " · ".join(words.format(units=", ".join(names)) for words, names in _units(rows, metrics) if names)
     parts = [
         markup.card(texts.SCORES, markup.table(texts.SCORES, header, lines), markup.small(units)),
         markup.bullets(list(dict.fromkeys(errors)), kind="error"),
@@ -196,7 +196,7 @@ def _units(rows: pd.DataFrame, metrics: list[str]) -> list[tuple[str, list[str]]
     kinds = {METRICS[name].unit for name in metrics if name in METRICS}
     return [
         (label, [unit for unit in names_in(rows[f"{kind}_unit"]) if unit])
-        for kind, label in (("distance", "Distances"), ("size", "volumes"))
+        for kind, label in (("distance", "Distances in {units}"), ("size", "volumes in {units}"))
         if kind in kinds
     ]
 

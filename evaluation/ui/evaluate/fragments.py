@@ -131,7 +131,7 @@ def gaps(found: Answer, first: str, second: str) -> str:
 def _gap(found: Answer, first: str, second: str, gap: Gap) -> str:
     worse = second if gap.by > 0 else first
     key = (found.question.test_set, worse, gap.case_id, found.question.class_name)
-    values = f"{number(gap.first)} {texts.AGAINST} {number(gap.second)}"
+    values = texts.AGAINST.format(first=number(gap.first), second=number(gap.second))
     return (
         f'<button type="button" class="ev-line" {pick(key)}><strong>{markup.name(gap.case_id)}</strong>'
         f"<span>{escape(values)}</span></button>"

@@ -91,7 +91,7 @@ DIFFERENCE = "Is the difference real?"
 FIRST = "First"
 SECOND = "Second"
 BEATS = "Where {first} beats {second} most"
-AGAINST = "against"
+AGAINST = "{first} against {second}"
 ONE_CHECKPOINT = "Only one checkpoint was scored on this test set, so there is nothing to compare it with."
 
 PLOT = "Plot"

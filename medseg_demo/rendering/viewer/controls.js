@@ -37,7 +37,7 @@ function createSliceControl(viewer) {
       colour.hidden = visiblePlanes.length === 1;
       colour.style.background = markColours(state)[plane];
       control.input.max = String(count - 1);
-      control.rename(visiblePlanes.length === 1 ? "Slice" : `${value.planes[plane].name}`);
+      control.rename(visiblePlanes.length === 1 ? "Slice" : planeName(value, plane));
       control.update(sliceIndex(state, plane), `${sliceIndex(state, plane) + 1} / ${count}`);
     });
     node.hidden = rows.every((row) => row.node.hidden);
@@ -147,7 +147,8 @@ function whyNoThreshold({ value, slice, seenPredictions }) {
   const competing = seenPredictions.filter((i) => slice?.views[i]?.probabilities.length > 1);
   if (!competing.length) return "";
   const whose = value.predictions.length > 1 ? ` for ${competing.map((i) => value.predictions[i].name).join(", ")}` : "";
-  return `No threshold${whose}: each ${value.is_volume ? "voxel" : "pixel"} takes its most probable class.`;
+  const how = value.is_volume ? "each voxel takes its most probable class." : "each pixel takes its most probable class.";
+  return `No threshold${whose}: ${how}`;
 }
 
 function createThresholdRow(viewer, i) {

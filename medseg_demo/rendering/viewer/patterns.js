@@ -60,7 +60,7 @@ function patternLegend(categories, tiles, label) {
   const rows = categories.map(({ name }, i) => {
     const size = build("span", { class: "mv-number" });
     const word = build("span", {});
-    setName(word, name);
+    setName(word, spoken(name));
     const row = build("li", {}, patternSwatch(tiles, i + 1), word, size);
     node.append(row);
     return { size, row };

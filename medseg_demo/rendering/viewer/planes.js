@@ -13,6 +13,10 @@ function orderedPlanes(value) {
   return [...PLANES].sort((one, other) => value.planes[one].name.localeCompare(value.planes[other].name));
 }
 
+function planeName(value, plane) {
+  return spoken(value.planes[plane].name);
+}
+
 function sliceIndex(state, plane) {
   return state.point[axisAcross(plane)];
 }

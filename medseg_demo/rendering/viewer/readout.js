@@ -48,7 +48,7 @@ function describePoint(viewer, slice, position, predictions) {
     return [["network pixel", `x ${x}  y ${y}`], ["input", samples.join(" ")]];
   }
   const voxel = voxelAt(value, slice.plane, slice.index, { x: x + 0.5, y: y + 0.5 });
-  const nameOf = (number) => (number ? value.classes[number - 1]?.name ?? `label ${number}` : "background");
+  const nameOf = (number) => (number ? value.classes[number - 1]?.name ?? spoken(`label ${number}`) : spoken("background"));
   const layers = viewer.planes[slice.plane].layers;
   const several = value.predictions.length > 1;
   const said = predictions.flatMap((index) => {
@@ -59,7 +59,7 @@ function describePoint(viewer, slice, position, predictions) {
     const text = texts.map(([, one]) => one).filter((one) => one !== null).join(" ");
     return [[`label of ${value.predictions[index].name}`, text ? `${shortened(value.predictions[index].name)}: ${text}` : null]];
   });
-  const reference = ["reference", slice.reference ? `ref. ${nameOf(slice.reference.data[i])}` : null];
+  const reference = ["reference", slice.reference ? spoken(`ref. ${nameOf(slice.reference.data[i])}`) : null];
   return [
     ["position", `x ${voxel[2]}  y ${voxel[1]}${value.is_volume ? `  z ${voxel[0]}` : ""}`],
     ["place", positionInMillimetres(value, voxel)],

@@ -130,7 +130,7 @@ function describeMeasuring({ value, state }) {
 
 function createRulerRow(viewer, ruler) {
   const { value, state } = viewer;
-  const where = value.is_volume ? ` · ${value.planes[ruler.plane].name} ${ruler.index + 1}` : "";
+  const where = value.is_volume ? ` · ${planeName(value, ruler.plane)} ${ruler.index + 1}` : "";
   const words = `${ruler.number}: ${rulerText(value, ruler)}${where}`;
   const go = build("button", {
     type: "button", class: "mv-go", "aria-pressed": String(ruler.number === state.ruler), onclick: () => goToRuler(viewer, ruler),

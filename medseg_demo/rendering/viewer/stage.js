@@ -65,10 +65,10 @@ function createStage(viewer, pane) {
 function paneTitles(viewer, pane) {
   const { value, state, visiblePlanes } = viewer;
   if (!value) return ["", ""];
-  const plane = visiblePlanes.length > 1 ? `${value.planes[pane.plane].name} ${sliceIndex(state, pane.plane) + 1}` : "";
+  const plane = visiblePlanes.length > 1 ? `${planeName(value, pane.plane)} ${sliceIndex(state, pane.plane) + 1}` : "";
   const channel = channelTitle(viewer);
   let names = plane ? [] : [value.title || ""];
-  if (value.predictions.length > 1) names = pane.content.kind === "agreement" ? ["Agreement"] : pane.names;
+  if (value.predictions.length > 1) names = pane.content.kind === "agreement" ? [spoken("Agreement")] : pane.names;
   return [[plane, names[0], channel].filter(Boolean).join(" · "), names[1] || ""];
 }
 

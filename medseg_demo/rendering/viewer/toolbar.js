@@ -92,7 +92,7 @@ function createPlaneChoice(viewer) {
     if (buttons.node.hidden) return;
     const planes = orderedPlanes(value);
     buttons.update(state.threePlanes ? "three" : planes.indexOf(state.plane));
-    planes.forEach((plane, place) => buttons.rename(place, value.planes[plane].name));
+    planes.forEach((plane, place) => buttons.rename(place, planeName(value, plane)));
   };
   return { node: buttons.node, update };
 }

@@ -18,7 +18,7 @@ CLASS_COLUMNS = ("Class", "Size", "Share", "Components", "Mean confidence", "Lar
 
 def heading(segmentation: Segmentation) -> str:
     """Which image, which checkpoint, how long and on what."""
-    steps = " · ".join(f"{step} {texts.seconds(value)}" for step, value in segmentation.seconds.items())
+    steps = " · ".join(texts.STEPS[step].format(time=texts.seconds(s)) for step, s in segmentation.seconds.items())
     threshold = [] if segmentation.threshold is None else [(texts.THRESHOLD, texts.number(segmentation.threshold))]
     return markup.card(
         segmentation.image.name,

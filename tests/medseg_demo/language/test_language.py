@@ -20,6 +20,12 @@ TABLE = {
     "plain words": "寻常话",
     "{1} files": "{1} 个文件",
     "Runs on {device}": "运行于 {device}",
+    "{1} is better than {2} in {3}{4}.": "{1} 优于 {2}，指标为{3}{4}。",
+    ": a few cases decide": "：由少数病例决定",
+    "in {1} of {2} cases": "{2} 例中有 {1} 例",
+    "; {1}, adjusted (Holm)": "；{1}，已校正（Holm）",
+    "By {1} of {2}": "由 {1!}（{2!}）",
+    "distance, 95th percentile": "距离，第 95 百分位",
 }
 
 
@@ -35,11 +41,11 @@ def zh() -> Language:
         (" Median\n", " 中位数\n"),
         ("3 of 7", "共 7，第 3"),
         ("a tale of two cities", "a tale of two cities"),  # a template of two letters takes figures alone
-        ("x.nii is in pixels. Give mm, or leave it out.", "x.nii以像素为单位。请给出毫米，或省略。"),
+        ("x.nii is in pixels. Give mm, or leave it out.", "x.nii 以像素为单位。请给出毫米，或省略。"),
         ("a.png: it cannot be read (it is truncated).", "a.png：无法读取（文件被截断）。"),
         ("1 case failed", "1 个病例失败"),
         ("2 cases failed", "2 个病例失败"),
-        ("No image; Median", "无图像; 中位数"),
+        ("No image; Median", "无图像；中位数"),
         ("not for people", "not for people"),
         ("Medians", "Medians"),
         ("24 no image", "24 no image"),
@@ -50,6 +56,15 @@ def zh() -> Language:
         ("7 files", "7 个文件"),
         ("Add your own files", "Add your own files"),  # few letters stand for figures or a word alone
         ("Runs on CPU, 2 threads", "运行于 CPU, 2 threads"),
+        (
+            "a is better than b in Median. In 3 of 7 cases; p = 0.2, adjusted (Holm).",
+            "a 优于 b，指标为中位数。7 例中有 3 例；p = 0.2，已校正（Holm）。",
+        ),  # no template takes several sentences
+        ("a is better than b in Dice: a few cases decide.", "a 优于 b，指标为 Dice：由少数病例决定。"),
+        ("By Median of Cases", "由 Median（Cases）"),  # {1!} is data
+        ("distance, 95th percentile (px)", "距离，第 95 百分位（px）"),
+        ("a (Median)", "a（中位数）"),
+        ("- Median\n- no such words. Nor here\n", "- Median\n- no such words. Nor here\n"),  # lines stay lines
         ("", ""),
         ("…", "…"),
     ],
@@ -62,7 +77,7 @@ def test_sentences_in_a_row_are_found_together_and_apart(zh: Language) -> None:
     together = "y is in pixels. Give mm, or leave it out."
 
     assert zh.text(f"{together} b.png: it cannot be read (x).") == (
-        "y以像素为单位。请给出毫米，或省略。b.png：无法读取（x）。"
+        "y 以像素为单位。请给出毫米，或省略。b.png：无法读取（x）。"
     )
 
 
@@ -151,6 +166,8 @@ def test_scripts_say_the_same_as_modules(zh: Language) -> None:
         "not for people",
         "",
         "x is in pixels. Give mm, or leave it out.",
+        "a is better than b in Median.",
+        " Median",
     ]
     script = (
         Language("zh", TABLE).script_with(TABLE) + f";console.log(JSON.stringify({json.dumps(said)}.map(medsegSay)))"

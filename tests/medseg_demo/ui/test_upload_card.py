@@ -49,7 +49,7 @@ def test_a_volume_says_which_way_it_was_cut(make_image):
     image = make_image(np.zeros((4, 5, 6), np.uint8), "ZYX")
     assert dict(upload_card.describe(image))["Orientation"] == "unknown"
     sagittal = np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)  # x to P, y to I, z to L
-    for affine, words in ((np.eye(4), "axial slices, L · P · S"), (sagittal, "sagittal slices, P · I · L")):
+    for affine, words in ((np.eye(4), "Axial slices, L · P · S"), (sagittal, "Sagittal slices, P · I · L")):
         placed = replace(image, geometry=Geometry((1.0, 1.0, 1.0), affine))
         assert dict(upload_card.describe(placed))["Orientation"] == words
 
