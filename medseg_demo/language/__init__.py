@@ -9,7 +9,7 @@ threads, processes nor files know of languages, and what was stored yesterday ca
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache, reduce
 from html import escape, unescape
@@ -66,15 +66,28 @@ class _Template:
     last: str
 
     def fill(self, text: str) -> dict[str, str] | None:
-        """What fills its places where the text fits; one of a single sentence does not take several."""
+        """What fills its places, where the text fits."""
         found = self.pattern.fullmatch(text)
-        if found is None:
-            return None
-        values = found.groupdict()
-        if _FULL_STOP.search(self.text):
+        return found.groupdict() if found else None
+
+    def fill_once(self, text: str) -> dict[str, str] | None:
+        """The same, but one of a single sentence does not take several."""
+        values = self.fill(text)
+        if values is None or _FULL_STOP.search(self.text):
             return values
         several = any(name != self.last and _NEXT_SENTENCE.search(value) for name, value in values.items())
         return None if several else values
+
+
+_Fits = Callable[[_Template, str], dict[str, str] | None]
+
+
+def _starting(joint: str) -> _Fits:
+    return lambda one, text: one.fill_once(text) if one.text.startswith(joint) else None
+
+
+def _holding(joint: str) -> _Fits:
+    return lambda one, text: one.fill_once(text) if joint in one.text else None
 
 
 class Language:
@@ -131,26 +144,28 @@ class Language:
         bare = text.strip()
         if not bare or depth == 0 or not _WORD.search(bare):
             return text
-        said = self._stated(bare, depth) or self._parts(bare, depth)
+        said = self._stated(bare, depth)
+        if said is None:  # a sentence that holds others, or sentences in a row: as leaves less unsaid
+            found = [self._parts(bare, depth), self._known(bare, depth, fits=_Template.fill)]
+            said = min(filter(None, found), key=lambda one: len(_WORD.findall(one)), default=None)
         return text if said is None else text.replace(bare, said, 1)
 
-    def _stated(self, text: str, depth: int, *, holding: str = "") -> str | None:
+    def _stated(self, text: str, depth: int) -> str | None:
         """As it stands, or as it begins or ends elsewhere."""
         for form in (text, text[0].lower() + text[1:]):
-            if said := self._known(form, depth, holding=holding):
+            if said := self._known(form, depth):
                 return said
-        if text.endswith(".") and (said := self._known(text[:-1], depth, holding=holding)):
-            return f"{said}。"
-        return None
+        said = self._known(text[:-1], depth) if text.endswith(".") else None
+        return f"{said}。" if said else None
 
-    def _known(self, text: str, depth: int, *, holding: str = "") -> str | None:
-        """By the table, or by the template with the most letters of its own that fits and holds this."""
+    def _known(self, text: str, depth: int, *, fits: _Fits | None = None) -> str | None:
+        """By the table, or by the template with the most letters of its own that fits."""
         if said := self._table.get(text):
             return said
         words = {"", *_WORD.findall(text)}
-        candidates = [one for word in words for one in self._by_word.get(word, ()) if holding in one.text]
+        candidates = [one for word in words for one in self._by_word.get(word, ())]
         for one in sorted(candidates, key=lambda one: -one.letters):
-            if (values := one.fill(text)) is not None:
+            if (values := (fits or _Template.fill_once)(one, text)) is not None:
                 return self._fill(one.said, values, depth - 1)
         return None
 
@@ -164,8 +179,11 @@ class Language:
 
     def _parts(self, text: str, depth: int) -> str | None:
         """A text of several sentences, or of a name and a sentence, part by part."""
-        if (found := _IN_BRACKETS.fullmatch(text)) and (what := self._table.get(found[1])):
+        if (found := _IN_BRACKETS.fullmatch(text)) and (what := self._known(found[1], depth - 1)):
             return f"{what}（{self._said(found[2], depth - 1)}）"
+        name, _, what = text.partition(": ")
+        if what and (said := self._known(what, depth - 1)):
+            return f"{self._said(name, depth - 1)}：{said}"
         if "\n" not in text and len(sentences := _FULL_STOP.split(text)) > 1:
             said = self._in_turn(sentences, " ", " ", depth)
             return None if said == text else re.sub("(?<=[。！？]) ", "", said)
@@ -187,9 +205,9 @@ class Language:
         while start < len(parts):
             for end in range(min(len(parts), start + _MOST_JOINED), start, -1):
                 text = joint.join(parts[start:end])
-                if start and (found := self._stated(joint + text, depth)):
+                if start and (found := self._known(joint + text, depth, fits=_starting(joint))):
                     said += found
-                elif found := self._stated(text, depth, holding=joint) if end - start > 1 else None:
+                elif end > start + 1 and (found := self._known(text, depth, fits=_holding(joint))):
                     said += (wide if start else "") + found
                 elif end == start + 1:
                     said += (wide if start else "") + self._said(text, depth - 1)

@@ -30,7 +30,8 @@ _TAGS = (
 _MARKUP = re.compile(rf"</?(?:{_TAGS})\b[^<>]*>|<!--.*?-->|&[a-z]+;")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_LABEL = re.compile(r"[A-Z][a-z]{2,}")  # a word alone that heads a column or stands on a button
+# A word alone that heads a column or stands on a button; where networks are read, it is the name of a class.
+_LABEL = re.compile(r"[A-Z][a-z]{2,}")
 # A word beside a figure, or beside what fills the template; units are the same everywhere.
 _COUNTED = re.compile(r"\} \(?(?!(?:px|mm²?|cm|ml|ms)\b)[a-z]{2,}|\b[A-Za-z][a-z]+[.:]? \(?[{\d]")
 _PLACEHOLDER = re.compile(r"\{\w*[^{}]*\}")
@@ -45,7 +46,8 @@ def sentences(suffix: str) -> dict[str, str]:
         for line, text in _of_script(source) if suffix == ".js" else _of_module(source):
             for part in [*_MARKUP.split(text), *(found[2] for found in ATTRIBUTES.finditer(text))]:
                 template = " ".join(part.split())
-                if _is_sentence(template, is_wording=path.name in WORDINGS or f'spoken("{template}")' in source):
+                wording = path.name in WORDINGS or f'spoken("{template}")' in source
+                if _is_sentence(template, is_wording=wording, is_page="origins" not in path.parts):
                     found.setdefault(template, f"{path.relative_to(ROOT).as_posix()}:{line}")
     return found
 
@@ -65,14 +67,14 @@ def _files(place: Path, suffix: str) -> Iterator[Path]:
             yield path
 
 
-def _is_sentence(template: str, *, is_wording: bool) -> bool:
+def _is_sentence(template: str, *, is_wording: bool, is_page: bool) -> bool:
     if "${" in template or _CHINESE.search(template):  # a piece of a script's template within another
         return False
     words = _WORD.findall(_PLACEHOLDER.sub(" ", template))
     if is_wording:
         return bool(words)
     if _LABEL.fullmatch(template):
-        return True
+        return is_page
     return (len(words) > 1 or _COUNTED.search(template) is not None) and " " in _PLACEHOLDER.sub("x", template)
 
 

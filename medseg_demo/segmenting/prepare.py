@@ -123,10 +123,9 @@ def check_channels(image: MedicalImage, card: ModelCard) -> None:
     takes_colours = card.in_channels == 1 or (card.in_channels == 3 and not card.channel_names)
     if image.channels == card.in_channels or (takes_colours and (image.channels == 1 or image.is_colour)):
         return
-    takes = "one" if card.in_channels == 1 else f"{card.in_channels}"
     raise InputMismatchError(
-        f"Image {image.name!r} has {image.channels_in_words}, and the checkpoint takes {takes}. Choose one channel, or "
-        f"a checkpoint of {image.channels} input channels."
+        f"Image {image.name!r} has {image.channels_in_words}, and the checkpoint takes {card.in_channels}. Choose one "
+        f"channel, or a checkpoint of {image.channels} input channels."
     )
 
 

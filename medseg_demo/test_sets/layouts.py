@@ -70,7 +70,7 @@ def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -
     if not found and not faults:
         missing = [name for name, is_there in (("images", image_folder), ("masks", mask_folder)) if not is_there]
         faults.append(
-            f"Test set {folder.name!r} has no folder {' and no folder '.join(missing)}. Put the images into images/ "
+            f"Test set {folder.name!r} has no folder {' or '.join(missing)}. Put the images into images/ "
             "and their masks, of the same stems, into masks/ (nnU-Net and Decathlon folders are read as they are, and "
             "so is a folder a patient with <case>_seg in it)."
         )

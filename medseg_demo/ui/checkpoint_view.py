@@ -70,20 +70,28 @@ def _licences(card: ModelCard) -> str:
 
 
 def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
-    size = " × ".join(map(str, card.input_size))
-    whole, unit = ("volume", "voxels") if card.is_3d else ("image", "px")
-    way = f"whole {whole} resized to" if card.inference == "resize" else "tiles of"
     pairs = [
         ("Finds", ", ".join(card.class_names)),
         ("Modality", card.modality),
         ("Network", architecture),
-        ("Input", f"{way} {size} {unit}, {'colour' if card.in_channels == 3 else 'grey'}"),
+        ("Input", _input(card)),
     ]
     if card.threshold is not None:
         pairs.append((texts.THRESHOLD, f"{card.threshold:.2f}"))
     if card.spacing_mm:
         pairs.append(("Spacing", " × ".join(texts.number(value) for value in card.spacing_mm) + " mm"))
     return pairs
+
+
+def _input(card: ModelCard) -> str:
+    """What the network takes at once, such as "whole image resized to 224 × 288 px, grey"."""
+    size = " × ".join(map(str, card.input_size))
+    if card.inference == "resize":
+        way = f"whole volume resized to {size} voxels" if card.is_3d else f"whole image resized to {size} px"
+    else:
+        way = f"tiles of {size} voxels" if card.is_3d else f"tiles of {size} px"
+    channels = {1: "grey", 3: "colour"}.get(card.in_channels, f"{card.in_channels} channels")
+    return f"{way}, {', '.join(card.channel_names) or channels}"
 
 
 def _scores(scores: Mapping[str, object]) -> str:

@@ -166,7 +166,7 @@ def likewise(line: str, others: Sequence[str], *, named: int = 3) -> str:
     if not others:
         return line
     more = f" and {len(others) - named} more" if len(others) > named else ""
-    return f"{line} Likewise {', '.join(others[:named])}{more}."
+    return " ".join([line, f"Likewise {', '.join(others[:named])}{more}."])
 
 
 def measurements_of(count: int) -> str:

@@ -80,7 +80,7 @@ def test_the_channel_files_of_a_case_are_one_image(files, capsys):
     assert main(["compare", *map(str, [*paths, *words])]) == 2
     assert "reference.png belongs to none of the images" in capsys.readouterr().err
     assert main(["compare", *map(str, [*paths, "--channels", "--checkpoint", "small", *words])]) == 2
-    assert "has 2 channels (0000, 0001), and the checkpoint takes one" in capsys.readouterr().err
+    assert "has 2 channels (0000, 0001), and the checkpoint takes 1" in capsys.readouterr().err
 
 
 def test_several_images_have_their_own_references_and_means(files, capsys):

@@ -119,7 +119,7 @@ def test_faulty_table(plain, content, part):
 
 def test_folder_without_the_two_folders(tmp_path):
     (fault,) = faults_of(tmp_path)
-    assert "no folder images and no folder masks" in fault
+    assert "no folder images or masks" in fault
 
 
 def test_missing_folder(tmp_path):

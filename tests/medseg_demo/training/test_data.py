@@ -144,5 +144,5 @@ def test_channel_files_are_trained_on_together_or_refused(tmp_path, card):
     means, deviations = case.inputs.float().mean((0, 2, 3)), case.inputs.float().std((0, 2, 3))
     np.testing.assert_allclose(means.numpy(), 0, atol=1e-2)
     np.testing.assert_allclose(deviations.numpy(), 1, atol=1e-2)
-    with pytest.raises(TestSetError, match=r"Case 'a': .* 3 channels .* takes one"):
+    with pytest.raises(TestSetError, match=r"Case 'a': .* 3 channels .* takes 1"):
         load_cases(test_set, card)
