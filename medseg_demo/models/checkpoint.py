@@ -66,7 +66,7 @@ class Checkpoint:
         if isinstance(self.network, SavedNetwork):
             return self.network.module
         raise InvalidCheckpointError(
-            f"Checkpoint {self.name!r} is of OpenVINO, and PyTorch cannot take it. Choose the checkpoint that it was "
+            f"Checkpoint {self.name!r} comes as a graph, which PyTorch cannot take. Choose the checkpoint that it was "
             "exported from."
         )
 

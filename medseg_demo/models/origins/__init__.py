@@ -8,12 +8,13 @@ from medseg_demo.models.origins.bundle import BUNDLE
 from medseg_demo.models.origins.nnunet import NNUNET
 from medseg_demo.models.origins.onnx import ONNX
 from medseg_demo.models.origins.openvino import OPENVINO
-from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of
+from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of, in_gib
 from medseg_demo.models.origins.smp import SMP
 
 __all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
 
 ORIGINS = (SMP, OPENVINO, ONNX, NNUNET, BUNDLE)  # the first that recognises a folder takes it
+MOST_BYTES = 8 * 2**30  # of a checkpoint's files: nnU-Net's five folds with their optimizers take 6
 
 
 def find_origin(folder: Path) -> Origin | None:
@@ -27,11 +28,18 @@ def origin_of(folder: Path, name: str) -> Origin:
     """The origin of a checkpoint folder.
 
     Raises:
-        InvalidCheckpointError: It is of none.
+        InvalidCheckpointError: It is of none, or too large to be read.
     """
     origin = find_origin(folder)
     if origin is None:
         raise InvalidCheckpointError(
-            f"Checkpoint {name!r} has no config.json. Save the model with smp's save_pretrained()."
+            f"Checkpoint {name!r} has no config.json, and is none of the other kinds that docs/origins.md lists. Save "
+            "the model with smp's save_pretrained(), or copy all of its files."
+        )
+    size = sum(path.stat().st_size for path in origin.files(folder))
+    if size > MOST_BYTES:
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r} has {in_gib(size)} of files, and {in_gib(MOST_BYTES)} are read at most. Keep the "
+            "weights alone, without the optimizer's."
         )
     return origin

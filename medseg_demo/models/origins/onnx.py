@@ -73,16 +73,14 @@ def read_graph(folder: Path, name: str) -> OnnxGraph:
             most = f"it has {in_gib(size)}, and {in_gib(LARGEST)} are read at most. Export it smaller"
             raise _refused(name, path.name, most)
         model = _parsed(path.read_bytes())
-        fault = _fault(model) or _take_in(model, folder)
-    except (ValueError, OverflowError, RecursionError) as error:
+        fault = _fault(model) or _take_in(model, folder) or _unsound(model)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         fault = f"it is damaged ({type(error).__name__}). Copy or export it again"
     except OSError as error:
         fault = f"it cannot be read ({error.strerror or type(error).__name__}). Copy it again"
     if fault:
         raise _refused(name, path.name, fault)
     (taken,) = _inputs(model)
-    if nan := _holds_nan(model):
-        raise _refused(name, path.name, f"its tensor {nan[:40]!r} holds NaN or infinity")
     return OnnxGraph(
         content=model.SerializeToString(),
         taken=_shape(taken),
@@ -168,12 +166,14 @@ def _tensors(model: "onnx.ModelProto") -> "Iterator[onnx.TensorProto]":
         yield from graph.initializer
         for step in graph.node:
             for attribute in step.attribute:
-                yield from (attribute.t, *attribute.tensors)
+                yield from attribute.tensors
+                if attribute.HasField("t"):
+                    yield attribute.t
 
 
 def _take_in(model: "onnx.ModelProto", folder: Path) -> str:
     """Take in the tensors that lie in files beside; why that cannot be, or one is not whole, else nothing."""
-    from onnx import TensorProto, helper
+    from onnx import TensorProto
 
     beside = {path.name: path for path in _outside(folder)}
     if any(graph.sparse_initializer for graph in _within(model.graph)):
@@ -190,23 +190,26 @@ def _take_in(model: "onnx.ModelProto", folder: Path) -> str:
                 tensor.raw_data = file.read(max(0, int(place.get("length", LARGEST))))
             del tensor.external_data[:]
             tensor.data_location = TensorProto.DEFAULT
-        if tensor.HasField("raw_data"):
-            itemsize = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-            if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) * itemsize > len(tensor.raw_data) + itemsize:
-                return f"its tensor {tensor.name[:40]!r} is cut off. Copy or export it again"
     return ""
 
 
-def _holds_nan(model: "onnx.ModelProto") -> str:
-    """The name of a tensor that holds NaN or infinity; empty where there is none."""
+def _unsound(model: "onnx.ModelProto") -> str:
+    """Why the tensors of a graph are none; empty where each is whole and finite.
+
+    Raises:
+        ValueError: One has other dimensions than it holds elements.
+    """
     from onnx import numpy_helper
 
-    floats = _floats()
-    found = (
-        tensor.name for tensor in model.graph.initializer
-        if tensor.data_type in floats and not np.isfinite(numpy_helper.to_array(tensor)).all()
-    )  # fmt: skip
-    return next(found, "")
+    for tensor in _tensors(model):
+        values = numpy_helper.to_array(tensor)
+        if min(tensor.dims, default=0) < 0:
+            return f"its tensor {tensor.name[:40]!r} has a negative size. Copy or export it again"
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            steps = {name for step in model.graph.node for name in step.input}
+            if tensor.name in steps:
+                return f"its tensor {tensor.name[:40]!r} holds NaN or infinity. Export the network with sound weights"
+    return ""
 
 
 def _shape(value: "onnx.ValueInfoProto") -> Shape:
