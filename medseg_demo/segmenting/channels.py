@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
+
+Value = TypeVar("Value")
 
 # What one kind of image is called in file names and cards, without case, signs and "w", "weighted", "image".
 ALIKE = (
@@ -77,25 +80,27 @@ def arranged(image: MedicalImage, card: ModelCard, named: Sequence[str] | None =
     return replace(
         image,
         pixels=np.ascontiguousarray(image.pixels[..., list(order)]),
-        **{
-            name: _taken(getattr(image, name), order)
-            for name in ("channel_names", "channel_windows", "channel_bit_depths")
-        },
+        channel_names=_taken(image.channel_names, order),
+        channel_windows=_taken(image.channel_windows, order),
+        channel_bit_depths=_taken(image.channel_bit_depths, order),
     )
 
 
 def assignment(image: MedicalImage, card: ModelCard, named: Sequence[str] | None = None) -> str:
-    """In words, which channel goes where, such as "T1 ← t1, FLAIR ← flair"; empty where nothing is to be told.
+    """A sentence that tells which channel goes where; empty where there is nothing to tell.
 
     Raises:
         OptionError: As of ``order_of``.
     """
-    order = order_of(image, card, named)
-    if image.channels == 1 or image.is_colour or card.in_channels == 1 or not card.channel_names:
+    if image.channels == 1 or image.is_colour or not card.channel_names:
         return ""
-    order = order or tuple(range(image.channels))
-    own = image.channel_names or tuple(f"channel {place + 1}" for place in range(image.channels))
-    return ", ".join(f"{one} ← {own[place]}" for one, place in zip(card.channel_names, order, strict=False))
+    order = order_of(image, card, named)
+    own = image.channel_names or tuple(str(place + 1) for place in range(image.channels))
+    pairs = zip(card.channel_names, order or range(len(own)), strict=False)
+    shown = ", ".join(f"{one} ← {own[place]}" for one, place in pairs)
+    if order is None:
+        return f"The channels' names do not tell which is which, so they were taken in their order: {shown}. Check it."
+    return f"Channels: {shown}."
 
 
 def _as_named(image: MedicalImage, card: ModelCard, named: Sequence[str]) -> tuple[int, ...]:
@@ -109,9 +114,7 @@ def _as_named(image: MedicalImage, card: ModelCard, named: Sequence[str]) -> tup
         else:
             raise OptionError(f"There is no channel {one[:80]!r}. The image has {image.channels_in_words}.")
     if len(order) != card.in_channels:
-        raise OptionError(
-            f"{len(order)} channels are named, and the checkpoint takes {card.in_channels}. Name as many."
-        )
+        raise OptionError(f"{len(order)} channels are named; the checkpoint takes {card.in_channels}. Name as many.")
     return tuple(order)
 
 
@@ -121,5 +124,5 @@ def _meaning(name: str) -> str:
     return next((sorted(alike)[0] for alike in ALIKE if plain in alike), plain)
 
 
-def _taken(values: tuple, order: Sequence[int]) -> tuple:
+def _taken(values: tuple[Value, ...], order: Sequence[int]) -> tuple[Value, ...]:
     return tuple(values[place] for place in order) if values else values

@@ -67,8 +67,8 @@ def test_what_a_person_cannot_mean_is_told(named):
 
 
 def test_what_is_told_of_it():
-    assert assignment(study(), card("T1", "FLAIR")) == "T1 ← t1, FLAIR ← flair"
-    assert assignment(study(("a", "b")), card("T1", "T2")) == "T1 ← a, T2 ← b"
+    assert assignment(study(), card("T1", "FLAIR")) == "Channels: T1 ← t1, FLAIR ← flair."
+    assert "taken in their order: T1 ← a, T2 ← b." in assignment(study(("a", "b")), card("T1", "T2"))
     assert assignment(study(), card(channels=4)) == ""
 
 
