@@ -62,7 +62,7 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
         if ready is not None:
             return ready
     padded = pad_where_needed(checkpoint.module, card.input_size)
-    if compute.backend == "openvino" and not (card.bundle and card.bundle.any_size):
+    if compute.backend == "openvino" and not getattr(card.recipe, "any_size", False):
         try:
             model = to_openvino(padded, shape, digest=checkpoint.digest, cache_dir=compute.cache_dir, kind=kind)
             return OpenVinoNetwork(model, card, compute, parameters=parameters_of(padded))
@@ -154,6 +154,7 @@ class OpenVinoNetwork:
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
         self.parameters, self.compute = parameters, replace(compute, backend="openvino")
         self.name, self._model = self.compute.name, model
+        self._results = tuple(model.output(0).shape)[1:]
         self._compiled: dict[Mode, _Compiled] = {}
         self._lock = threading.Lock()
         self._weights = sum(one.get_byte_size() for one in model.get_ops() if one.get_type_name() == "Constant")
@@ -171,7 +172,7 @@ class OpenVinoNetwork:
         waiting: deque[tuple[openvino.InferRequest, torch.Tensor, torch.Tensor | None]] = deque()
         try:
             for batch in batches:
-                results = torch.empty(len(batch), self.classes, *batch.shape[2:])
+                results = torch.empty(len(batch), *self._results)
                 for index, image in enumerate(batch):
                     if len(waiting) >= compiled.at_once:
                         yield from compiled.collect(waiting)

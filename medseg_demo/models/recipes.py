@@ -62,6 +62,7 @@ class NnUNetSteps(Record):
         images: Resampling of intensities.
         logits: Resampling of what comes out.
         mirrored: Spatial axes of the network over which mirrored views are averaged.
+        folds: Networks whose logits come one after the other among the channels, and are averaged.
     """
 
     kind: Literal["nnunet"] = "nnunet"
@@ -71,6 +72,7 @@ class NnUNetSteps(Record):
     images: Resampling = Resampling()
     logits: Resampling = Resampling(order=1)
     mirrored: tuple[int, ...] = ()
+    folds: int = Field(default=1, ge=1, le=64)
 
     def fault(self, channels: int, inference: str) -> str:
         """Why it does not go with a card of so many input channels; empty where it does."""
@@ -128,4 +130,30 @@ class BundleSteps(Record):
         return "recipe: a bundle's steps go with tiles, and have one input, or one for each channel"
 
 
-Recipe = Annotated[NnUNetSteps | BundleSteps, Field(discriminator="kind")]
+class TransformersSteps(Record):
+    """The steps of a model of transformers, which its own image processor does before the network.
+
+    What comes out is brought to the image's size before classes are decided, as ``post_process_semantic_segmentation``
+    does.
+
+    Attributes:
+        processor: Its class, such as "SegformerImageProcessor".
+        settings: Its arguments, of ``preprocessor_config.json``.
+        has_background: Whether id 0 is background; else every id is a class, whose label value is one more.
+        are_sums: Whether the network gives sums of probabilities, as Mask2Former does, and not logits.
+        any_size: Whether the network gets images of any size; else it gets the card's ``input_size``.
+    """
+
+    kind: Literal["transformers"] = "transformers"
+    processor: str
+    settings: dict[str, JsonValue] = {}
+    has_background: bool = False
+    are_sums: bool = False
+    any_size: bool = False
+
+    def fault(self, channels: int, inference: str) -> str:
+        """Why it does not go with a card of so many input channels; empty where it does."""
+        return "" if channels == 3 else "recipe: an image processor of transformers takes three channels"
+
+
+Recipe = Annotated[NnUNetSteps | BundleSteps | TransformersSteps, Field(discriminator="kind")]

@@ -84,7 +84,8 @@ class _Allowance(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if not any(isinstance(one, torch.Tensor) for one in args):  # it makes one: empty, zeros, full, randn, …
-            self._left -= sum(math.prod(one) for one in args if isinstance(one, list | tuple))
+            sizes = (one for one in args if isinstance(one, list | tuple) and all(type(side) is int for side in one))
+            self._left -= sum(map(math.prod, sizes))
             if self._left < 0:
                 raise ValueError("it would be larger than its weights")
         return func(*args, **(kwargs or {}))

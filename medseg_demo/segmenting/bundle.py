@@ -33,7 +33,7 @@ from medseg_demo.models.origins.bundle.classes import (
 from medseg_demo.models.recipes import BundleSteps, Call
 from medseg_demo.orientation import RAS_FROM_LPS
 from medseg_demo.segmenting.prepare import LARGEST_PLACED, Denoise, intensities
-from medseg_demo.segmenting.windows import FLIPS, Progress, Turn, told
+from medseg_demo.segmenting.windows import FLIPS, Found, Progress, Turn, told
 
 if TYPE_CHECKING:
     from monai.data import MetaTensor
@@ -44,19 +44,6 @@ EVEN = 0.5
 
 Data = dict[Any, Any]
 Axes = tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a bundle makes of an image, in the image's own size and order.
-
-    Attributes:
-        labels: uint8, (Z, Y, X).
-        probabilities: float32, (K, Z, Y, X), of the foreground classes.
-    """
-
-    labels: np.ndarray
-    probabilities: np.ndarray
 
 
 def run(

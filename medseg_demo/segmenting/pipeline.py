@@ -5,21 +5,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 import torch
 
-from medseg_demo.errors import InputMismatchError, OptionError
+from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.segmenting import bundle
-from medseg_demo.segmenting.crop import Box, check_inside, cropped, places, to_box
+from medseg_demo.models.recipes import BundleSteps, TransformersSteps
+from medseg_demo.segmenting import bundle, transformers
+from medseg_demo.segmenting.channels import arranged, assignment, order_of
+from medseg_demo.segmenting.crop import check_inside, cropped, places
 from medseg_demo.segmenting.decide import clean, to_labels
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.nnunet import SplinePlacement, frame_of, spacing_in
+from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.prepare import Denoise, Placement, check_channels, place, to_picture, to_tensor
 from medseg_demo.segmenting.windows import Compute, Progress, Turn, activated, choose_compute, predict
 from medseg_demo.settings import Settings
@@ -28,47 +32,6 @@ OVERLAP = "Classes may overlap: the label map has the last of them at each place
 CHUNK = 32  # slices that are in memory as float32 at once
 EVEN = 0.5  # above it a class is more probable than not
 JUST_ABOVE = torch.tensor(0.50049, dtype=torch.float16)  # the next of half precision
-
-
-@dataclass(frozen=True)
-class SegmentOptions:
-    """What a user may choose for one segmentation.
-
-    Attributes:
-        threshold: In (0, 1), where the card takes one; None takes the card's.
-        flips: Average over the four flips of the plane; in a 3-D network over left and right alone.
-        denoise: A filter before the network.
-        smallest_component: Parts with fewer pixels are removed; 0 keeps all.
-        fill_holes: Enclosed background joins the class around it.
-        crop: A box (z0, y0, x0, z1, y1, x1) that the network gets alone, ends not included; outside of it everything is
-            background, at probability 0. None takes the whole image. What ``to_box`` takes can be given.
-    """
-
-    threshold: float | None = None
-    flips: bool = False
-    denoise: Denoise = "none"
-    smallest_component: int = 0
-    fill_holes: bool = False
-    crop: Box | None = None
-
-    def __post_init__(self) -> None:
-        if self.crop is not None:
-            object.__setattr__(self, "crop", to_box(self.crop))
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise OptionError(f"The threshold is {str(self.threshold)[:20]}. Choose a value between 0 and 1.")
-        if self.smallest_component < 0:
-            raise OptionError(f"The smallest component is {self.smallest_component} px. Choose 0 or more.")
-        if self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]
-            raise OptionError(f"The filter is {self.denoise!r}. Choose one of: {', '.join(Denoise.__args__)}.")  # type: ignore[attr-defined]
-
-    def check(self, card: ModelCard) -> None:
-        """Refuse what does not go with a checkpoint.
-
-        Raises:
-            OptionError: A threshold was given although several classes compete.
-        """
-        if not card.takes_threshold and self.threshold is not None:
-            raise OptionError("This checkpoint takes no threshold: of its classes the most probable wins.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +82,7 @@ class Segmentation:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting it. Found when asked for."""
-        fit = check_fit(cropped(self.image, self.options.crop), self.card, has_card=self.has_card)
+        fit = check_fit(_given_part(self.image, self.card, self.options), self.card, has_card=self.has_card)
         return (*([OVERLAP] if self.card.may_overlap else ()), *self.notes, *fit)
 
     def model_input(self, index: int) -> np.ndarray:
@@ -127,7 +90,7 @@ class Segmentation:
 
         Of a slice outside of the crop box it saw nothing: that is black.
         """
-        part = cropped(self.image, self.options.crop)
+        part = _given_part(self.image, self.card, self.options)
         inside = index - (self.options.crop[0] if self.options.crop else 0)
         if 0 <= inside < len(part.slices):
             return _picture(part, self.card, inside, denoise=self.options.denoise)
@@ -193,10 +156,10 @@ def segment_batch(
     for image in images:
         _check_input(image, checkpoint, options)
     compute = choose_compute(settings)
-    if checkpoint.card.bundle:
+    if _steps_elsewhere(checkpoint.card):
         return [
-            _run_bundle(image, checkpoint, compute, options, settings, _part_of(progress, done, 1, len(images)), turn)
-            for done, image in enumerate(images)
+            _run_elsewhere(image, checkpoint, compute, options, settings, _part_of(progress, at, 1, len(images)), turn)
+            for at, image in enumerate(images)
         ]
     work = [_Work(image, checkpoint, compute, options) for image in images]
     total = len(images) if checkpoint.card.is_3d else sum(item.slices for item in work)
@@ -235,7 +198,7 @@ class _Work:
 
     def __init__(self, image: MedicalImage, checkpoint: Checkpoint, compute: Compute, options: SegmentOptions) -> None:
         self.image, self.checkpoint, self.compute, self.options = image, checkpoint, compute, options
-        self.part = cropped(image, options.crop)
+        self.part = _given_part(image, checkpoint.card, options)
         self.threshold = _threshold(checkpoint.card, options)
         self.frame = frame_of(self.part, checkpoint.card)
         self.seconds: dict[str, float] = {}
@@ -301,6 +264,7 @@ class _Work:
             seconds=self.seconds,
             compute=prepare(self.checkpoint, self.compute).name,
             has_card=self.checkpoint.has_card,
+            notes=tuple(filter(None, [assignment(image, card, options.channels)])),
         )
 
     @contextmanager
@@ -311,7 +275,14 @@ class _Work:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _run_bundle(
+def _steps_elsewhere(card: ModelCard) -> ModuleType | None:
+    """The module of another library's steps, which take an image to its labels; None where they are these here."""
+    if isinstance(card.recipe, BundleSteps):
+        return bundle
+    return transformers if isinstance(card.recipe, TransformersSteps) else None
+
+
+def _run_elsewhere(
     image: MedicalImage,
     checkpoint: Checkpoint,
     compute: Compute,
@@ -320,10 +291,11 @@ def _run_bundle(
     progress: Progress | None,
     turn: Turn,
 ) -> Segmentation:
-    """By the steps of a MONAI bundle, which MONAI takes from the image to the labels."""
-    work = _Work(image, checkpoint, compute, options)
+    """By the steps of another library, from the image to the labels."""
+    work, steps = _Work(image, checkpoint, compute, options), _steps_elsewhere(checkpoint.card)
+    assert steps is not None
     with work.step("network"):
-        found = bundle.run(
+        found = steps.run(
             work.part,
             checkpoint,
             compute,
@@ -365,7 +337,8 @@ def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
 
 
 def _picture(part: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
-    return (bundle.seen if card.bundle else to_picture)(part, card, index, denoise=denoise)
+    steps = _steps_elsewhere(card)
+    return (steps.seen if steps else to_picture)(part, card, index, denoise=denoise)
 
 
 def _most_together(card: ModelCard) -> int:
@@ -382,9 +355,15 @@ def _check_input(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOp
             f"Image {image.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "
             "Choose a 2-D checkpoint, or give the whole volume or series."
         )
-    check_channels(image, checkpoint.card)
+    if order_of(image, checkpoint.card, options.channels) is None:
+        check_channels(image, checkpoint.card)
     if options.crop is not None:
         check_inside(options.crop, image)
+
+
+def _given_part(image: MedicalImage, card: ModelCard, options: SegmentOptions) -> MedicalImage:
+    """What of an image the network gets: the crop box, and the channels in its order."""
+    return arranged(cropped(image, options.crop), card, options.channels)
 
 
 def _part_of(progress: Progress | None, before: int, slices: int, total: int) -> Progress | None:

@@ -4,9 +4,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import reduce
 from itertools import islice, product
 
+import numpy as np
 import torch
 
 from medseg_demo.errors import DeviceMemoryError, InvalidCheckpointError
@@ -17,7 +19,7 @@ from medseg_demo.models.compute import Compute, choose_compute, computes_bfloat1
 from medseg_demo.models.network import Network
 from medseg_demo.segmenting import nnunet
 
-__all__ = ["Compute", "Progress", "Turn", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
+__all__ = ["Compute", "Found", "Progress", "Turn", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
 
 # On a CPU larger batches are slower: their activations no longer fit into the cache.
 CPU_BATCH, GPU_BATCH = 4, 16
@@ -32,6 +34,19 @@ Turn = Callable[[], AbstractContextManager[None]]
 Window = tuple[slice, ...]
 Axes = tuple[tuple[int, ...], ...]
 Job = tuple  # the index of a slice or volume, and the slices of a Window
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What another library's steps make of an image, in the image's own size and order.
+
+    Attributes:
+        labels: uint8, (Z, Y, X).
+        probabilities: float32, (K, Z, Y, X), of the foreground classes.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
 
 
 def predict(
@@ -76,7 +91,8 @@ def predict(
     axes = views_of(card, flips=flips)
     with told(checkpoint, compute):
         network = prepare(checkpoint, compute)
-        shape = (len(tensor), card.output_channels, *size)
+        folds = card.nnunet.folds if card.nnunet else 1
+        shape = (len(tensor), folds * card.output_channels, *size)
         place = _place(tensor, shape, network.device)
         precision = torch.float16 if card.nnunet else torch.float32
         tensor, total = _moved(tensor, place), torch.zeros(shape, device=place, dtype=precision)
@@ -104,7 +120,7 @@ def predict(
             f"Checkpoint {checkpoint.name!r} gives logits that half precision, in which nnU-Net adds them, does not "
             "hold. Check that the image is of the kind that it was trained on."
         )
-    return total.cpu()
+    return nnunet.mean_of_folds(total, folds).cpu()
 
 
 def views_of(card: ModelCard, *, flips: bool) -> Axes:
