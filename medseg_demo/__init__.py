@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from medseg_demo.image import LabelMap, MedicalImage
     from medseg_demo.models.catalog import list_checkpoints, load_checkpoint
     from medseg_demo.reading import collect_images, count_volumes, read_image, read_label_map
-    from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
+    from medseg_demo.segmenting.options import SegmentOptions
+    from medseg_demo.segmenting.pipeline import Segmentation, segment
     from medseg_demo.settings import Settings
     from medseg_demo.writing.label_map import write_label_map
 

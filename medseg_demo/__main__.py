@@ -160,7 +160,7 @@ def program(module: str) -> str:
 def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.models.catalog import load_checkpoint
     from medseg_demo.segmenting.many import segment_files
-    from medseg_demo.segmenting.pipeline import SegmentOptions
+    from medseg_demo.segmenting.options import SegmentOptions
     from medseg_demo.writing.burned_in import burned_in_warnings
     from medseg_demo.writing.label_map import DICOM_SEG_NOTE
     from medseg_demo.writing.measurements import summary, write_json

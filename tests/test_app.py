@@ -33,7 +33,7 @@ from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import save_checkpoint
 from medseg_demo.samples import sample_path
-from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.settings import ROOT, Settings
 from medseg_demo.ui.code import Source, segment_code
 

@@ -19,7 +19,8 @@ from medseg_demo.models.catalog import Catalog, CatalogEntry
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, processors
 from medseg_demo.segmenting import lent
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment_batch
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation, segment_batch
 from medseg_demo.segmenting.turns import Job, Turns, Waiting
 from medseg_demo.settings import Settings
 

@@ -26,7 +26,8 @@ from medseg_demo.models.catalog import Catalog
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.segmenting.crop import cropped
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions, segment
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation, segment
 from medseg_demo.segmenting.prepare import placement_in
 from medseg_demo.segmenting.turns import POLL_S, Cancelled, Job
 from medseg_demo.segmenting.windows import tiles_of, views_of

@@ -15,7 +15,8 @@ from medseg_demo.names import shown
 from medseg_demo.reading import Channels, Series, Study, read_image
 from medseg_demo.reading.studies import size_on_disk
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.segmenting.turns import Cancelled, Job
 from medseg_demo.settings import Settings
 

@@ -1,8 +1,10 @@
 """The web API: ``/segment`` and ``/checkpoints``, thin over the same functions as the page."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import gradio as gr
 
@@ -12,7 +14,7 @@ from medseg_demo.names import safe_stem
 from medseg_demo.reading import inspect_file, read_image
 from medseg_demo.reading.studies import is_zip
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
@@ -24,6 +26,7 @@ from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary
 
 Answer = tuple[str, dict[str, object]]
+Denoise = Literal["none", "mean", "gaussian", "median"]
 
 
 @contextmanager
@@ -42,52 +45,51 @@ def client_run(
         raise gr.Error(explain(error), print_exception=False) from None
 
 
+def described_by(function: Callable[..., object]) -> Callable[[Callable], Callable]:
+    """Give an endpoint the words of the function that answers it: what a caller reads stands once.
+
+    Gradio makes the description of the web API of them. It takes each parameter's first line, and all that comes
+    after "Returns:", so that what is raised is left out.
+    """
+
+    def describe(endpoint: Callable) -> Callable:
+        endpoint.__doc__ = (inspect.getdoc(function) or "").partition("\n\nRaises:")[0]
+        return endpoint
+
+    return describe
+
+
 def add_endpoints(engine: Engine, sessions: Sessions) -> None:
     """Add both endpoints to the open block; nothing of them shows on the page."""
 
+    @described_by(segment_file)
     def segment(
         request: gr.Request,
         file: str,
         checkpoint: str,
         threshold: float | None = None,
         flips: bool = False,
-        denoise: str = "none",
+        denoise: Denoise = "none",
         smallest_component: int = 0,
         fill_holes: bool = False,
         volume: int | None = None,
         channels: bool = False,
-        crop: object = None,
+        crop: list[int] | None = None,
         deidentify: bool = False,
     ) -> Answer:
-        """Segment one image or volume: its label map as a file, and its measurements.
-
-        Args:
-            request: Of the client.
-            file: A PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MHA or NPY file, or a zip of one series.
-            checkpoint: A name that /checkpoints lists, trained for images of this kind.
-            threshold: Probability in (0, 1) from which a pixel counts; left out, the checkpoint's own.
-            flips: Average over mirrored images: slower, a little better.
-            denoise: none, mean, gaussian or median.
-            smallest_component: Remove connected parts of fewer pixels.
-            fill_holes: Close holes within a class.
-            volume: Which volume of a 4-D file, from 1.
-            channels: Whether all volumes, or all files of the zip, are channels of one image.
-            crop: [z0, y0, x0, z1, y1, x1] in voxels, the ends left out: segment this box alone.
-            deidentify: Whether the results get a new name in place of the file's.
-
-        Returns:
-            The label map (PNG whose values are the classes, NIfTI of a volume; 0 is background) in the image's size and
-            geometry, and what each class measures. Its "notes" say what speaks against trusting it.
-        """
         with client_run(sessions, request) as running:
-            options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
             return segment_file(
-                engine, file, checkpoint, options, volume=volume, channels=channels, deidentify=deidentify,
-                running=running,
+                engine, file, checkpoint, threshold=threshold, flips=flips, denoise=denoise,
+                smallest_component=smallest_component, fill_holes=fill_holes, volume=volume, channels=channels,
+                crop=crop, deidentify=deidentify, running=running,
             )  # fmt: skip
 
     def checkpoints() -> list[dict[str, object]]:
-        """Every checkpoint of this server: its name, what it was trained for, and why an unusable one is that."""
+        """List the checkpoints: name, task, classes, modality, image size, measured Dice; why one is unusable.
+
+        Choose one whose task and modality are those of the image: a network gives a label map of any image, also of one
+        that it has never seen the like of.
+        """
         return to_records(engine.entries())
 
     inputs = [
@@ -182,32 +184,46 @@ def segment_file(
     engine: Engine,
     file: str,
     checkpoint: str,
-    options: SegmentOptions,
     *,
+    threshold: float | None = None,
+    flips: bool = False,
+    denoise: Denoise = "none",
+    smallest_component: int = 0,
+    fill_holes: bool = False,
     volume: int | None = None,
     channels: bool = False,
+    crop: list[int] | None = None,
     deidentify: bool = False,
     running: Running | None = None,
 ) -> Answer:
-    """Segment one file.
+    """Segment one image or volume with one checkpoint: its label map as a file, and its measurements.
 
     Args:
         engine: Runs the checkpoint.
-        file: Path of the uploaded file; a zip may hold one image or one DICOM series.
-        checkpoint: Name of a checkpoint folder.
-        options: The threshold may be None, which takes the card's.
-        volume: Which volume of a 4-D file, from 1.
-        channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
-        deidentify: Whether the results are written under a new name.
+        file: An image or volume: PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MHA or NPY, or a zip of one series.
+        checkpoint: The name of a usable checkpoint that /checkpoints lists, trained for images of this kind.
+        threshold: Probability in (0, 1) from which a pixel counts; left out, the checkpoint's own.
+        flips: Average over mirrored images: a little better, several times slower.
+        denoise: A filter before the network: none, mean, gaussian or median.
+        smallest_component: Remove connected parts of fewer pixels or voxels than this.
+        fill_holes: Close holes within a class.
+        volume: Which volume of a 4-D file, from 1; needed where there are several.
+        channels: Whether all volumes of the file, or all files of the zip, are channels of one image.
+        crop: Segment this box alone: [z0, y0, x0, z1, y1, x1] in voxels, the ends left out.
+        deidentify: Whether results get a new name in place of the file's, which may be a patient's.
         running: Ends it early.
 
     Returns:
-        The path of the label map (PNG, or NIfTI of a volume) at the image's own size, and the measurements.
+        The label map as a file: PNG whose pixel values are the classes, NIfTI of a volume; 0 is background. It has the
+        image's own size and geometry. The measurements: shape (y, x or z, y, x), spacing_mm (or null), and for each of
+        classes its pixels, area_mm2 or volume_ml (null without a spacing), components, mean_confidence in 0 to 1 and
+        intensities. Their notes say what speaks against trusting the result: tell them to the user.
 
     Raises:
         MedsegError: The file, the checkpoint or an option cannot be used.
         Cancelled: Its client has gone.
     """
+    options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
     if not file:
         raise OptionError(texts.ONE_FILE_ONLY)
     if not isinstance(volume, int | None):

@@ -11,7 +11,7 @@ import gradio as gr
 
 from medseg_demo.reading.studies import Channels, Series, Study
 from medseg_demo.samples import list_samples
-from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
 
 DEFAULT_ADDRESS = "http://127.0.0.1:7860/"
 ADDRESS = re.compile(r"https?://[\w.\-\[\]:]+(?:/[\w.\-/~%]*)?")

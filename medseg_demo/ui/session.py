@@ -26,13 +26,14 @@ from gradio.utils import get_upload_folder
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.segmenting.turns import Cancelled, Job, Turns, Waiting
 from medseg_demo.settings import CHECKPOINTS
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.runs import Runs
 from medseg_demo.ui.public.uploads import LIFETIME_S, Place
-from medseg_demo.ui.public.visitors import client_of, visitor_of
+from medseg_demo.ui.public.visitors import Names, client_of, names_of
 
 SESSIONS = "medseg-sessions"
 KEY = secrets.token_bytes(32)  # of this process
@@ -247,22 +248,28 @@ class Sessions:
         """Have something done when a session ends, with its hash."""
         self._on_end.append(delete)
 
-    def claim(self, owner: str, visitor: str) -> None:
+    def claim(self, owner: str, names: Names) -> None:
         """Note an event of a session.
 
         Raises:
             OptionError: Another visitor began it.
         """
         with self._lock:
-            known = self._known.setdefault(owner, _Known(visitor, 0.0))
-            if owner and known.visitor != visitor:
+            known = self._known.setdefault(owner, _Known(names[0], 0.0))
+            if owner and known.visitor not in names:
                 raise OptionError(texts.NOT_YOUR_SESSION)
             known.used = self._clock()
 
-    def is_of(self, owner: str, visitor: str) -> bool:
+    def is_of(self, owner: str, names: Names) -> bool:
         """Whether a session is this visitor's, or nobody's yet."""
         known = self._known.get(owner)
-        return not owner or known is None or known.visitor == visitor
+        return not owner or known is None or known.visitor in names
+
+    def may_read(self, folder: str, names: Names) -> bool:
+        """Whether the results in a folder of a session are this visitor's; who has no cookie is known by the link."""
+        with self._lock:
+            known = next((one for owner, one in self._known.items() if folder_of(owner).name == folder), None)
+        return known is not None and (not known.visitor or known.visitor in names)
 
     def opened(self, session: Session, request: gr.Request) -> Session:
         """The session of an event, with its hash."""
@@ -272,7 +279,7 @@ class Sessions:
             with self._lock:
                 self._open.add(session)
                 self._known.setdefault(
-                    session.owner, _Known(visitor_of(getattr(request, "cookies", {})), self._clock())
+                    session.owner, _Known(names_of(getattr(request, "cookies", {}))[0], self._clock())
                 )
         return session
 

@@ -7,7 +7,8 @@ import gradio as gr
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering import NamedPrediction, Plane, viewer_script, viewer_value
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 
 
 def Viewer(  # noqa: N802 (used like Gradio's own components)

@@ -6,7 +6,8 @@ from pathlib import Path
 from medseg_demo.image import LabelMap, MedicalImage, Pseudonym
 from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.measure import ClassMeasurement
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.segmenting.prepare import Denoise
 
 

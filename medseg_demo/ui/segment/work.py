@@ -11,7 +11,8 @@ from medseg_demo.names import safe_stem
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study, result_stems
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.segmenting.turns import Cancelled, Waiting
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment.downloads import write_outcome

@@ -16,7 +16,7 @@ from medseg_demo.models.catalog import Catalog
 from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.segmenting import lent
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled
 
 STAND_IN = Path(__file__).resolve().parents[2] / "stand_ins" / "spaces.py"

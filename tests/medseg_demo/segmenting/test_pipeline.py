@@ -9,7 +9,8 @@ from medseg_demo.errors import InputMismatchError, OptionError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
-from medseg_demo.segmenting.pipeline import CHUNK, SegmentOptions, segment, segment_batch
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import CHUNK, segment, segment_batch
 
 
 def test_the_label_map_has_the_size_of_the_image_and_lies_on_the_structure(square, brightness, settings):

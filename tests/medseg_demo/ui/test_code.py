@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from medseg_demo.reading import Channels, Study
-from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.ui.code import DEFAULT_ADDRESS, Code, Source, page_address, segment_code, source_of
 from medseg_demo.ui.code_view import CODE_PARTS, code_updates
 

@@ -6,7 +6,8 @@ from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.rendering import NamedPrediction, viewer_value
 from medseg_demo.rendering.packing import unpack
-from medseg_demo.segmenting.pipeline import Segmentation, SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui.viewer import Viewer, image_value, segmentation_value
 
 

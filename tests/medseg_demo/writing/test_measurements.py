@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from medseg_demo.errors import OutputError
-from medseg_demo.segmenting.pipeline import SegmentOptions, segment
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.writing.measurements import summary, write_csv, write_json
 
 

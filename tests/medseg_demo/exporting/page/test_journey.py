@@ -19,7 +19,8 @@ from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.checkpoint import save_checkpoint
 from medseg_demo.reading import read_image, read_label_map
 from medseg_demo.rendering.shown import Shown
-from medseg_demo.segmenting.pipeline import SegmentOptions, segment
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -59,6 +60,7 @@ def folder(tmp_path_factory) -> Path:
     turned = Image.Exif()
     turned[0x0112] = 6
     Image.fromarray(colours).save(folder / "<img src=x onerror=fail()>.jpg", quality=95, exif=turned)
+    (folder / "volume.nii").write_bytes(bytes(344) + b"n+1\0" + bytes(20))
     for name in ("MR_small.dcm", "SC_rgb_jpeg_dcmtk.dcm", "SC_jpeg_no_color_transform.dcm", "CT_small.dcm"):
         path = get_testdata_file(name, download=False)
         if path:
@@ -182,7 +184,6 @@ def test_two_networks_are_compared(opened):
 
 def test_what_cannot_be_read_is_said_and_the_result_stays(opened, folder):
     page = opened()
-    (folder / "volume.nii").write_bytes(bytes(344) + b"n+1\0" + bytes(20))
     give(page, folder / "volume.nii")
     assert "volume" in page.locator(".mp-alarm").inner_text()
     assert page.locator(".mp-scroll tbody tr").count() == 1
@@ -194,3 +195,18 @@ def test_the_page_speaks_chinese_where_the_browser_does(opened):
     page.select_option("#medseg-language", "en")
     assert page.locator(".mp-primary").inner_text() == "Choose an image"
     assert page.locator(".mp-scroll tbody tr").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_a_phone(page, folder, serious_faults, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto((folder / "page.html").as_uri())
+    page.wait_for_selector(IDLE)
+    page.select_option("#medseg-network-1", "tiles")
+    page.wait_for_selector(IDLE)
+    page.locator("#medseg-page details").evaluate_all("(all) => all.forEach((one) => { one.open = true; })")
+    page.wait_for_selector("#medseg-page pre")
+    give(page, folder / "volume.nii")
+    assert serious_faults() == {}
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -1,5 +1,5 @@
 from medseg_demo.reading.studies import Study
-from medseg_demo.segmenting.pipeline import SegmentOptions
+from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.ui.segment.state import Choices, Outcome, Run
 
 

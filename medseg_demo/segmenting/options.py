@@ -1,0 +1,55 @@
+"""What a user may choose for one segmentation."""
+
+from dataclasses import dataclass
+
+from medseg_demo.errors import OptionError
+from medseg_demo.models.card import ModelCard
+from medseg_demo.segmenting.channels import to_channels
+from medseg_demo.segmenting.crop import Box, to_box
+from medseg_demo.segmenting.prepare import Denoise
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What a user may choose for one segmentation.
+
+    Attributes:
+        threshold: In (0, 1), where the card takes one; None takes the card's.
+        flips: Average over the four flips of the plane; in a 3-D network over left and right alone.
+        denoise: A filter before the network.
+        smallest_component: Parts with fewer pixels are removed; 0 keeps all.
+        fill_holes: Enclosed background joins the class around it.
+        crop: A box (z0, y0, x0, z1, y1, x1) that the network gets alone, ends not included; outside of it everything is
+            background, at probability 0. None takes the whole image. What ``to_box`` takes can be given.
+        channels: Those of the image that the network gets, in its order: names, or numbers from 1. None goes by the
+            names that image and card have. What ``to_channels`` takes can be given.
+    """
+
+    threshold: float | None = None
+    flips: bool = False
+    denoise: Denoise = "none"
+    smallest_component: int = 0
+    fill_holes: bool = False
+    crop: Box | None = None
+    channels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channels, str):
+            object.__setattr__(self, "channels", to_channels(self.channels))
+        if self.crop is not None:
+            object.__setattr__(self, "crop", to_box(self.crop))
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise OptionError(f"The threshold is {str(self.threshold)[:20]}. Choose a value between 0 and 1.")
+        if self.smallest_component < 0:
+            raise OptionError(f"The smallest component is {self.smallest_component} px. Choose 0 or more.")
+        if self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]
+            raise OptionError(f"The filter is {self.denoise!r}. Choose one of: {', '.join(Denoise.__args__)}.")  # type: ignore[attr-defined]
+
+    def check(self, card: ModelCard) -> None:
+        """Refuse what does not go with a checkpoint.
+
+        Raises:
+            OptionError: A threshold was given although several classes compete.
+        """
+        if not card.takes_threshold and self.threshold is not None:
+            raise OptionError("This checkpoint takes no threshold: of its classes the most probable wins.")
