@@ -258,6 +258,14 @@ def _resized_apart(volume: np.ndarray, size: Sides, axis: int, how: Resampling) 
     return np.moveaxis(planes, 0, axis)
 
 
+def mean_of_folds(logits: torch.Tensor, folds: int) -> torch.Tensor:
+    """(N, folds · K, …) → (N, K, …), in the precision that is given."""
+    first, *others = logits.chunk(folds, 1)
+    for other in others:
+        first = first.add_(other)
+    return first.div_(folds) if others else first
+
+
 def held(sums: torch.Tensor) -> bool:
     """Whether sums stayed within what half precision holds."""
     return bool(torch.isfinite(sums).all())

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from medseg_demo.models.card import CARD_FILE, ModelCard, read_card
-from medseg_demo.models.origins.nnunet.networks import Folds, UNet
+from medseg_demo.models.origins.nnunet.networks import SideBySide, UNet
 from medseg_demo.models.origins.nnunet.plans import (
     DATASET_FILE,
     PICTURES,
@@ -109,7 +109,7 @@ def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:
         found = _read_checkpoint(path, name)
         plans = read_plans(model.folder, found.configuration, name)
         members.append(_build(plans.configuration, described.card, found.weights, name))
-    return Loaded(described, (members[0] if len(members) == 1 else Folds(members)).eval())
+    return Loaded(described, (members[0] if len(members) == 1 else SideBySide(members)).eval())
 
 
 def _models(folder: Path) -> list[Path]:
@@ -234,6 +234,7 @@ def _card(plans: Plans, dataset: Dataset, training: _Training, name: str, *, fol
                 images=_resampling(made, "data"),
                 logits=_resampling(made, "probabilities"),
                 mirrored=training.mirrored,
+                folds=folds,
             ),
             training={"configuration": training.configuration, "trainer": training.trainer, "folds": folds},
         )

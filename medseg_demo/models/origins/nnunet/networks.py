@@ -256,8 +256,10 @@ class ResidualBlock(nn.Module):
         return self.nonlin2(self.conv2(self.conv1(images)) + self.skip(images))
 
 
-class Folds(nn.Module):
-    """Networks that were trained on several folds, as one: the mean of their logits.
+class SideBySide(nn.Module):
+    """Networks that were trained on several folds, as one: their logits one after the other, among the channels.
+
+    They are averaged where tiles have become the whole, in half precision, as nnU-Net does.
 
     Args:
         members: At least one.
@@ -268,11 +270,8 @@ class Folds(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, C, …) → logits (N, K, …)."""
-        total = self.members[0](images)
-        for member in self.members[1:]:
-            total = total + member(images)
-        return total / len(self.members)
+        """(N, C, …) → logits (N, folds · K, …)."""
+        return torch.cat([member(images) for member in self.members], 1)
 
 
 def _each(stages: nn.Sequential, images: torch.Tensor) -> list[torch.Tensor]:
