@@ -80,6 +80,7 @@ def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> L
         labels = np.ascontiguousarray(orientation.turn(labels))
         spacing_mm = orientation.turn_spacing(spacing_mm)
     inputs, placement = place(to_tensor(image, card), card, spacing_mm=spacing_mm)
+    assert isinstance(placement, Placement)  # nothing here trains with nnU-Net's steps
     extent_mm = image.extent_mm if image.is_volume else None
     return LoadedCase(case, inputs.half(), placement, labels, extent_mm, appearance(image))
 
