@@ -12,22 +12,24 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from medseg_demo.ui.faults import explain
 from medseg_demo.ui.language import AskedLanguage, spoken_by
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.bodies import watched, watched_event
 from medseg_demo.ui.public.documents import DOCUMENTS, Documents
+from medseg_demo.ui.public.events import API, ENDING, JOINING, OPEN, session_in, take_event
 from medseg_demo.ui.public.login import hub_page, hub_user
 from medseg_demo.ui.public.page import Gate, Page
 from medseg_demo.ui.public.uploads import MEBIBYTE, Refused
-from medseg_demo.ui.public.visitors import client_of, new_cookie, visitor_of
+from medseg_demo.ui.public.visitors import NOBODY, address_of, client_of, names_of, new_cookie
 
-API = "/gradio_api"
 UPLOAD = f"{API}/upload"
 SWEEP_EVERY_S = 60.0
 FIRST_S = 1  # when a full queue has moved on
@@ -36,10 +38,9 @@ FORM_BYTES = 2**20  # of the form around the files of an upload
 # What this page has no use for: fetching addresses, streams of media, components' own servers, recordings, other pages.
 CLOSED = re.compile(
     rf"{API}/(file=\s*\w[\w+.-]+:/|file/|proxy=|stream/|component_server|custom_component|process_recording|vibe|"
-    r"deep_link|dev/|profiling|runs|run-history|token)|/monitoring"
+    r"undo-vibe|deep_link|dev/|profiling|runs|run-history|token)|/monitoring|/openapi\.json"
 )
-JOINING = re.compile(rf"{API}/(queue/join|call/.*|run/.*|api/.*)")
-SESSION = re.compile(rf"{API}/heartbeat/([^/]+)")
+FILE = re.compile(rf"{API}/file=(.*)", re.DOTALL)
 # Whoever sends the request may write into these what he likes; Gradio believes them, or cuts files to pieces by them.
 IGNORED = (b"x-gradio-server", b"x-forwarded-prefix")
 IGNORED_FOR_FILES = (b"range", b"if-range")
@@ -80,24 +81,40 @@ class Edge:
         path = scope["path"]
         scope = {**scope, "headers": _kept_headers(scope, gate)}
         request = Request(scope)
+        send = marked = _Marked(request, send)
         try:
-            _check(request, page, gate)
-        except Refused as refused:
-            await _words(refused, request, as_json=path != UPLOAD)(scope, receive, send)
+            session = await _checked(request, page, gate)
+            if page.asks_hub and path == "/" and hub_user(request) is None:
+                await hub_page()(scope, receive, send)
+                return
+            if request.method == "POST" and (JOINING.fullmatch(path) or ENDING.fullmatch(path)):
+                receive = await take_event(request, receive, page)
+            elif path != UPLOAD:
+                receive = watched_event(receive)
+            app = self._documents if DOCUMENTS.fullmatch(path) else self._app
+            with page.kept_open(session) if session else nullcontext():
+                await app(scope, receive, send)
+        except ClientDisconnect:
             return
-        if page.asks_hub and path == "/" and hub_user(request) is None:
-            await hub_page()(scope, receive, send)
-            return
-        if path != UPLOAD:
-            receive = watched_event(receive)
-        app = self._documents if DOCUMENTS.fullmatch(path) else self._app
-        kept_open = SESSION.match(path)
-        with page.kept_open(kept_open[1]) if kept_open else nullcontext():
-            await app(scope, receive, _marked(request, send))
+        except Exception as error:
+            if marked.has_begun and isinstance(error.__cause__, HTTPException):
+                return  # a stream of an event that has ended
+            refused = error if isinstance(error, Refused) else _unforeseen(error, path)
+            if not marked.has_begun:
+                await _words(refused, request, as_json=path != UPLOAD)(scope, receive, send)
 
 
-def _check(request: Request, page: Page, gate: Gate) -> None:
+def _unforeseen(error: Exception, path: str) -> Refused:
+    if isinstance(error, TypeError) and path.startswith(f"{API}/call/v2/"):
+        return Refused(400, texts.WRONG_ARGUMENTS)
+    return Refused(500, explain(error))
+
+
+async def _checked(request: Request, page: Page, gate: Gate) -> str:
     """Refuse what is not for this page.
+
+    Returns:
+        The session that is listened to; empty for none.
 
     Raises:
         Refused: With what to do about it.
@@ -109,14 +126,18 @@ def _check(request: Request, page: Page, gate: Gate) -> None:
         raise Refused(403, texts.WRONG_ORIGIN.format(origin=origin[:80]))
     if CLOSED.match(path):
         raise Refused(404, texts.NOT_HERE)
-    named = SESSION.match(path)
-    session = named[1] if named else request.query_params.get("session_hash", "")
-    if not gate.sessions.is_of(session, visitor_of(request.cookies)):
+    if (ENDING.fullmatch(path) or OPEN.fullmatch(path)) and not await _is_logged_in(request):
+        raise Refused(401, texts.LOG_IN)  # Gradio asks for a login elsewhere, and not here
+    names, session = names_of(request.cookies), session_in(request, page)
+    if not gate.sessions.is_of(session, names):
         raise Refused(403, texts.NOT_YOUR_SESSION)
+    if (file := FILE.fullmatch(path)) and not gate.may_read(file[1], names):
+        raise Refused(404, texts.NOT_HERE)
     if request.method == "POST" and path.startswith("/login"):
-        gate.logins.count(client_of(request))
+        gate.logins.count(address_of(request))
     if request.method == "POST" and JOINING.fullmatch(path) and len(page._queue) >= gate.settings.max_queued:
         raise Refused(429, texts.QUEUE_FULL.format(seconds=FIRST_S), seconds=FIRST_S)
+    return session
 
 
 def _kept_headers(scope: Scope, gate: Gate) -> list[tuple[bytes, bytes]]:
@@ -128,21 +149,28 @@ def _kept_headers(scope: Scope, gate: Gate) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in scope["headers"] if name.lower() not in dropped]
 
 
-def _marked(request: Request, send: Send) -> Send:
-    """Send an answer with the headers that all have, and with a cookie where a client asks for the first time."""
-    is_new = DOCUMENTS.fullmatch(request.scope["path"]) is not None and not visitor_of(request.cookies)
+class _Marked:
+    """Sends an answer with the headers that all have, and with a cookie where a client asks for the first time.
 
-    async def send_marked(message: Message) -> None:
+    Attributes:
+        has_begun: Whether something was sent.
+    """
+
+    def __init__(self, request: Request, send: Send) -> None:
+        self._request, self._send, self.has_begun = request, send, False
+
+    async def __call__(self, message: Message) -> None:
+        """Send one part."""
         if message["type"] == "http.response.start":
+            self.has_begun = True
             headers = MutableHeaders(scope=message)
             for name, value in ANSWERS.items():
                 headers[name.decode()] = value.decode()
-            if is_new:
-                headers.append("set-cookie", new_cookie(is_secure=_is_secure(request)))
+            is_document = DOCUMENTS.fullmatch(self._request.scope["path"]) is not None
+            if is_document and names_of(self._request.cookies)[0] == NOBODY:
+                headers.append("set-cookie", new_cookie(is_secure=_is_secure(self._request)))
                 headers["cache-control"] = "no-store"
-        await send(message)
-
-    return send_marked
+        await self._send(message)
 
 
 def _is_secure(request: Request) -> bool:
@@ -181,7 +209,7 @@ async def _uploaded(request: Request) -> list[str]:
         raise Refused(401, texts.LOG_IN)
     limit_mb = gate.settings.max_session_mb
     upload = await asyncio.to_thread(
-        gate.begin_upload, visitor_of(request.cookies), client_of(request), _claimed_size(request)
+        gate.begin_upload, names_of(request.cookies)[0], client_of(request), _claimed_size(request)
     )
     too_large = texts.UPLOAD_TOO_LARGE.format(limit=limit_mb)
     receive = watched(request.receive, limit_mb * MEBIBYTE + FORM_BYTES, too_large)

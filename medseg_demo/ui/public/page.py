@@ -12,13 +12,15 @@ from gradio.blocks import BlockFunction
 from gradio.utils import get_upload_folder
 
 from medseg_demo.errors import OptionError
+from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.settings import Settings
+from medseg_demo.ui.faults import explain
 from medseg_demo.ui.language import SpokenPage, spoken_by
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.hosts import Hosts
-from medseg_demo.ui.public.uploads import Often, Upload, Uploads
-from medseg_demo.ui.public.visitors import visitor_of
-from medseg_demo.ui.session import Sessions, folder_of
+from medseg_demo.ui.public.uploads import FOLDER, Often, Upload, Uploads
+from medseg_demo.ui.public.visitors import Names, names_of
+from medseg_demo.ui.session import SESSIONS, Sessions, folder_of
 
 LOGINS_A_MINUTE = 10
 LEFT_S = 120.0  # in which a page that lost its connection may find its session again
@@ -50,29 +52,49 @@ class Gate:
         return self.uploads.begin(visitor, client, size, self.sessions.places(), self.sessions.busy)
 
     def admit(
-        self, visitor: str, session: str, blocks: Sequence[object], inputs: Sequence[object], more: object
-    ) -> None:
+        self, names: Names, session: str, blocks: Sequence[object], inputs: Sequence[object], more: object,
+        *, is_named: bool = True,
+    ) -> None:  # fmt: skip
         """Check one event: whose session it names, and every file, wherever it stands.
 
         Args:
-            visitor: Who sent it.
-            session: The hash that it names; empty where it names none.
+            names: Of who sent it.
+            session: Its hash; empty where a direct call names none.
             blocks: Its inputs' components.
             inputs: What was sent for each.
             more: What was sent about the event itself.
+            is_named: Whether the client named the session; otherwise the queue made one for this event alone.
 
         Raises:
-            OptionError: The session or a file is not this visitor's, or something else was sent for a file.
+            OptionError: The session or a file is not this visitor's, or something else was sent for a file, or values
+                are missing.
         """
-        self.sessions.claim(session, visitor)
-        for block, value in zip(blocks, inputs, strict=False):
+        self.sessions.claim(session, names)
+        if len(inputs) != len(blocks):
+            raise OptionError(texts.WRONG_COUNT.format(needed=len(blocks), given=len(inputs)))
+        for block, value in zip(blocks, inputs, strict=True):
             if isinstance(block, gr.File | gr.UploadButton):
                 _check_kind(block, value)
         for path in _paths(inputs):
-            self.uploads.claim(path, session, visitor)
+            self.uploads.claim(path, session, names, is_named=is_named)
         for path in _paths(more):
             if not _is_result(path, session):
-                self.uploads.claim(path, session, visitor)
+                self.uploads.claim(path, session, names, is_named=is_named)
+
+    def may_read(self, path: str, names: Names) -> bool:
+        """Whether a file's link is for this visitor: of uploads and results, only those of his own are.
+
+        What is of no visitor, Gradio allows or not.
+        """
+        try:
+            parts = Path(path).resolve().relative_to(Path(get_upload_folder()).resolve()).parts
+        except (OSError, ValueError):
+            return True
+        if parts[:1] == (FOLDER,):
+            return len(parts) > 2 and self.uploads.may_read(parts[1], names)
+        if parts[:1] == (SESSIONS,):
+            return len(parts) > 2 and self.sessions.may_read(parts[1], names)
+        return not any(part.startswith(".") for part in parts)
 
     def sweep(self) -> None:
         """Delete what nobody has used for an hour."""
@@ -125,19 +147,23 @@ class Page(SpokenPage):
         """Process an event that was let in.
 
         Raises:
-            gr.Error: It was not.
+            gr.Error: It was not, or it came to nothing; in words, and without what was sent.
         """
         request = named.get("request")
-        if self.gate is not None and isinstance(request, gr.Request) and named.get("iterator") is None:
-            event = named.get("event_data")
-            try:
+        try:
+            if self.gate is not None and isinstance(request, gr.Request) and named.get("iterator") is None:
+                session = named.get("session_hash") or ""
                 self.gate.admit(
-                    visitor_of(request.cookies), named.get("session_hash") or "", block_fn.inputs, inputs,
-                    getattr(event, "_data", None),
+                    names_of(request.cookies), session, block_fn.inputs, inputs,
+                    getattr(named.get("event_data"), "_data", None), is_named=session != named.get("event_id"),
                 )  # fmt: skip
-            except OptionError as error:
-                raise gr.Error(spoken_by(request).text(str(error)), print_exception=False) from None
-        return await super().process_api(block_fn, inputs, *args, **named)
+            return await super().process_api(block_fn, inputs, *args, **named)
+        except (gr.Error, Cancelled):
+            raise
+        except Exception as error:
+            words = explain(error)
+            said = spoken_by(request).text(words) if isinstance(request, gr.Request) else words
+            raise gr.Error(said, print_exception=False) from None
 
 
 def _check_kind(block: gr.File | gr.UploadButton, value: object) -> None:

@@ -24,6 +24,12 @@ TOO_SLOW = (
 )
 BROKEN_UPLOAD = "The upload could not be read. Send it as a form with files, as a browser does."
 BODY_TOO_LARGE = "The request exceeds {limit} MiB. Upload files, and send what the upload answered."
+NO_EVENT = "The request is no event: its body must be JSON in UTF-8, an object, with numbers that are finite."
+NO_SESSION = "session_hash must be 1 to 64 letters, digits, hyphens or underscores. Leave it out where there is none."
+UNKNOWN_EVENT = "There is no such event here. Reload the page, or ask /gradio_api/info what there is."
+WRONG_COUNT = "{needed} values are needed here, and {given} were sent. Reload the page, or ask /gradio_api/info."
+WRONG_ARGUMENTS = "An argument is missing, or is none of this endpoint. Ask /gradio_api/info for its arguments."
+GONE_EVENT = "There is no such event, or its answer was fetched already. Send it again."
 LOG_IN = "Log in first: open the page in a browser, or give the client a user and a password."
 NOT_HERE = "There is nothing under this address."
 WRONG_HOST = (

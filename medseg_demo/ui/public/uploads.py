@@ -22,6 +22,7 @@ from typing import NamedTuple
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 from medseg_demo.ui.public import texts
+from medseg_demo.ui.public.visitors import Names
 
 FOLDER = "medseg-uploads"
 MINUTE_S = 60.0
@@ -169,24 +170,34 @@ class Uploads:
                 self._by_path.pop(path, None)
         shutil.rmtree(upload.folder, ignore_errors=True)
 
-    def claim(self, path: str, session: str, visitor: str) -> None:
+    def claim(self, path: str, session: str, names: Names, *, is_named: bool = True) -> None:
         """Check that an event may have a file.
 
         Args:
             path: As the event names it; it must be what an upload answered, letter by letter.
             session: That of the event.
-            visitor: Who sent the event.
+            names: Of who sent the event.
+            is_named: Whether the client named that session. Each call that names none has one of its own; a visitor
+                with a cookie may use a file in several of these.
 
         Raises:
             OptionError: It is none of this session's. The words tell nothing about files of others.
         """
         with self._lock:
             upload = self._by_path.get(path)
-            if upload is None or upload.visitor != visitor or upload.session not in (None, session):
+            if upload is None or upload.visitor not in names or upload.session not in (None, session):
                 raise OptionError(texts.NOT_YOURS)
             if not _is_regular(path):
                 raise OptionError(texts.NOT_YOURS)
-            upload.session, upload.used = session, self._clock()
+            upload.used = self._clock()
+            if is_named or not upload.visitor:
+                upload.session = session
+
+    def may_read(self, folder: str, names: Names) -> bool:
+        """Whether the files in the folder of an upload are this visitor's; who has no cookie is known by the link."""
+        with self._lock:
+            upload = next((one for one in self._uploads if one.folder.name == folder), None)
+        return upload is not None and (not upload.visitor or upload.visitor in names)
 
     def end(self, session: str) -> None:
         """Delete what a session has used."""

@@ -1,8 +1,11 @@
-"""Whose a request is: the browser's own cookie, by which nothing but this page's files are told apart.
+"""Whose a request is: the browser's own cookies, by which nothing but this page's files are told apart.
 
 A session of Gradio is named by its page in each event, but not in an upload. The cookie, a random name that a browser
 or ``gradio_client`` gets with the page or its configuration, says that both come from the same one. Who takes no
 cookies is told by the session alone: an upload then belongs to the session that uses it first.
+
+Two tabs that open the page at once, before either has a cookie, get two names. Each is a cookie of its own, so that
+none overwrites the other: the browser sends both, and what belongs to either is its.
 """
 
 import re
@@ -12,12 +15,16 @@ from typing import Any
 
 COOKIE = "medseg-visitor"
 NAME = re.compile(r"[0-9a-f]{32}")
+NOBODY = ""
+MOST_NAMES = 8
+
+Names = tuple[str, ...]
 
 
-def visitor_of(cookies: Mapping[str, str]) -> str:
-    """The visitor's name; empty where no cookie came."""
-    name = cookies.get(COOKIE, "")
-    return name if NAME.fullmatch(name) else ""
+def names_of(cookies: Mapping[str, str]) -> Names:
+    """The names of a visitor, the first of which is written upon what is his; ``NOBODY`` alone without a cookie."""
+    found = {value for key, value in cookies.items() if key == _key(value) and NAME.fullmatch(value)}
+    return tuple(sorted(found)[:MOST_NAMES]) or (NOBODY,)
 
 
 def new_cookie(*, is_secure: bool) -> str:
@@ -27,7 +34,8 @@ def new_cookie(*, is_secure: bool) -> str:
         is_secure: Whether the page came over https; only then may it lie in another page's frame, as on a Space.
     """
     kind = "Secure; SameSite=None; Partitioned" if is_secure else "SameSite=Lax"
-    return f"{COOKIE}={secrets.token_hex(16)}; Path=/; HttpOnly; {kind}"
+    name = secrets.token_hex(16)
+    return f"{_key(name)}={name}; Path=/; HttpOnly; {kind}"
 
 
 def client_of(request: Any) -> str:
@@ -36,6 +44,13 @@ def client_of(request: Any) -> str:
     Args:
         request: Of Gradio or Starlette.
     """
-    cookies = getattr(request, "cookies", None) or {}
-    client = getattr(request, "client", None)
-    return visitor_of(cookies) or f"address {getattr(client, 'host', '')}"
+    return names_of(getattr(request, "cookies", None) or {})[0] or address_of(request)
+
+
+def address_of(request: Any) -> str:
+    """From where a request comes, for what nobody may do again under a new name."""
+    return f"address {getattr(getattr(request, 'client', None), 'host', '')}"
+
+
+def _key(name: str) -> str:
+    return f"{COOKIE}-{name[:8]}"

@@ -151,15 +151,15 @@ def timed(clock):
 
 
 def test_a_session_is_of_the_visitor_who_began_it(sessions):
-    sessions.claim("abc", "anna")
-    sessions.claim("abc", "anna")
+    sessions.claim("abc", ("anna",))
+    sessions.claim("abc", ("aida", "anna"))
     for visitor in ("ben", ""):
-        assert not sessions.is_of("abc", visitor)
+        assert not sessions.is_of("abc", (visitor,))
         with pytest.raises(OptionError, match="another browser"):
-            sessions.claim("abc", visitor)
-    assert sessions.is_of("abc", "anna")
-    assert sessions.is_of("unknown", "ben")
-    assert sessions.is_of("", "ben")
+            sessions.claim("abc", (visitor,))
+    assert sessions.is_of("abc", ("anna",))
+    assert sessions.is_of("unknown", ("ben",))
+    assert sessions.is_of("", ("ben",))
 
 
 def test_what_nobody_has_used_for_an_hour_ends(timed, clock):
@@ -192,9 +192,9 @@ def test_results_of_sessions_that_nothing_runs_in_can_make_room(timed):
 
 
 def test_one_visitor_has_so_many_runs_in_all_his_sessions(timed):
-    asked = SimpleNamespace(session_hash="a", cookies={"medseg-visitor": "0" * 32})
+    asked = SimpleNamespace(session_hash="a", cookies={"medseg-visitor-00000000": "0" * 32})
     first = timed.opened(Session(), asked)
-    second = timed.of_client(SimpleNamespace(session_hash="b", cookies={"medseg-visitor": "0" * 32}))
+    second = timed.of_client(SimpleNamespace(session_hash="b", cookies={"medseg-visitor-00000000": "0" * 32}))
     with first.running("segment"), pytest.raises(gr.Error, match="of your runs go on"), second.running("api"):
         pytest.fail("it was let in")
     with second.running("api"):

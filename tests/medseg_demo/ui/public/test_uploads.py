@@ -6,6 +6,8 @@ from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
 from medseg_demo.ui.public.uploads import MEBIBYTE, Often, Place, Refused, Uploads
 
+ANNA = ("anna", "anna from a second tab")
+
 
 class Clock:
     now = 1000.0
@@ -37,24 +39,33 @@ def send(uploads: Uploads, visitor: str = "anna", size: int = 1, *, others=(), b
 
 def test_the_first_session_that_uses_a_file_keeps_it(uploads):
     path = send(uploads)
-    uploads.claim(path, "first", "anna")
-    uploads.claim(path, "first", "anna")
+    uploads.claim(path, "first", ANNA)
+    uploads.claim(path, "first", ANNA)
     with pytest.raises(OptionError, match="none that this session uploaded"):
-        uploads.claim(path, "second", "anna")
+        uploads.claim(path, "second", ANNA)
 
 
 def test_nobody_else_has_it(uploads):
     path = send(uploads)
     for visitor in ("ben", ""):
         with pytest.raises(OptionError):
-            uploads.claim(path, "first", visitor)
+            uploads.claim(path, "first", (visitor,))
+
+
+def test_calls_that_name_no_session_share_the_files_of_a_visitor_with_a_cookie(uploads):
+    path, loose = send(uploads), send(uploads, "")
+    for call in ("first call", "second call"):
+        uploads.claim(path, call, ANNA, is_named=False)
+    uploads.claim(loose, "first call", ("",), is_named=False)
+    with pytest.raises(OptionError):
+        uploads.claim(loose, "second call", ("",), is_named=False)
 
 
 @pytest.mark.parametrize("change", ["{}/", "{}/../scan.png", "./{}", "file://{}", " {}", "{}\0", ""])
 def test_a_path_is_taken_letter_by_letter(uploads, change):
     path = send(uploads)
     with pytest.raises(OptionError):
-        uploads.claim(change.format(path), "first", "anna")
+        uploads.claim(change.format(path), "first", ANNA)
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "gone"])
@@ -67,13 +78,13 @@ def test_what_is_no_regular_file_any_more_is_refused(uploads, kind, tmp_path):
     elif kind == "folder":
         path.mkdir()
     with pytest.raises(OptionError):
-        uploads.claim(str(path), "first", "anna")
+        uploads.claim(str(path), "first", ANNA)
 
 
 def test_files_end_with_their_session(uploads):
     mine, others = send(uploads), send(uploads, "ben")
-    uploads.claim(mine, "first", "anna")
-    uploads.claim(others, "second", "ben")
+    uploads.claim(mine, "first", ANNA)
+    uploads.claim(others, "second", ("ben",))
     uploads.end("first")
     assert not Path(mine).parent.parent.exists()
     assert Path(others).exists()
@@ -81,7 +92,7 @@ def test_files_end_with_their_session(uploads):
 
 def test_what_nobody_uses_ends_after_an_hour_and_not_before(uploads, clock):
     old, busy = send(uploads), send(uploads)
-    uploads.claim(busy, "running", "anna")
+    uploads.claim(busy, "running", ANNA)
     clock.now += 3599
     young = send(uploads)
     uploads.sweep(())
@@ -95,9 +106,9 @@ def test_what_nobody_uses_ends_after_an_hour_and_not_before(uploads, clock):
 
 def test_the_oldest_finished_files_of_a_visitor_make_room(uploads, clock):
     running, first, second = (send(uploads, size=600_000) for _ in range(3))
-    uploads.claim(running, "running", "anna")
+    uploads.claim(running, "running", ANNA)
     clock.now += 1
-    uploads.claim(first, "used", "anna")
+    uploads.claim(first, "used", ANNA)
     third = send(uploads, size=600_000, busy={"running"})
     assert [Path(path).exists() for path in (running, first, second, third)] == [True, True, False, True]
 
@@ -116,7 +127,7 @@ def test_all_visitors_together_have_a_limit_and_old_results_go_too(uploads, cloc
 
 def test_where_runs_need_everything_there_is_no_room(uploads):
     for visitor in ("anna", "ben"):
-        uploads.claim(send(uploads, visitor, 2 * MEBIBYTE), visitor, visitor)
+        uploads.claim(send(uploads, visitor, 2 * MEBIBYTE), visitor, (visitor,))
     with pytest.raises(Refused, match="no room") as refused:
         send(uploads, "cleo", 1, busy={"anna", "ben"})
     assert (refused.value.status, refused.value.seconds) == (429, 30)
