@@ -45,7 +45,8 @@ from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header
-from medseg_demo.ui.models_tab import ModelsTab
+from medseg_demo.ui.models.list_view import STYLESHEET as MODELS_STYLESHEET
+from medseg_demo.ui.models.tab import ModelsTab
 from medseg_demo.ui.public.edge import edge_options
 from medseg_demo.ui.public.folder import server_folder
 from medseg_demo.ui.public.login import asks_hub, hub_user, read_accounts
@@ -98,7 +99,7 @@ def build_app(
             with gr.Tab(EVALUATE_TAB, id="evaluate"):
                 evaluate_tab = EvaluateTab(engine, sessions, evaluations, links.place)
             with gr.Tab(texts.MODELS_TAB, id="models"):
-                models_tab = ModelsTab(engine)
+                models_tab = ModelsTab(engine, sessions)
         # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
         add_endpoints(engine, sessions)
         add_compare_endpoint(engine, sessions)
@@ -106,7 +107,9 @@ def build_app(
         segment_tab.connect(page)
         compare_tab.connect(compare)
         evaluate_tab.connect(page)
-        models_tab.connect(page)
+        choices = {"segment": segment_tab.parts["checkpoint"], "compare": compare_tab.parts["checkpoints"]}
+        choices["evaluate"] = evaluate_tab.parts["checkpoints"]
+        segment_tab.follow_checkpoint(models_tab.connect(page, tabs, choices)["segment"].then)
         header.follow(segment_tab.parts["heading"].change)
         links.connect(tabs, segment_tab, compare_tab, evaluate_tab)
         page.unload(sessions.end)
@@ -122,7 +125,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """
     return {
         "theme": make_theme(),
-        "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET],
+        "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET, MODELS_STYLESHEET],
         "js": "() => {" + "".join(f"({script.read_text(encoding='utf-8')})();" for script in SCRIPTS) + "}",
         "footer_links": ["api"],
         "run_history": False,

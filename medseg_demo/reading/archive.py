@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
-from medseg_demo.reading.source import MIB, Source
+from medseg_demo.reading.source import MIB, Source, open_source
+from medseg_demo.settings import Settings
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 SKIPPED_FOLDER = "__MACOSX"
@@ -27,6 +28,13 @@ DRIVE = re.compile(r"[A-Za-z]:")
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is left out of folders and zips without a word."""
     return name.startswith(".") or name == SKIPPED_FOLDER
+
+
+def unpack_whole(path: Path, unpack_to: Path, settings: Settings) -> None:
+    """Write every file of a zip into a new folder under ``unpack_to``; limits and errors are those of ``unpack``."""
+    with open_source(path, settings) as source:
+        for _ in unpack(source, unpack_to):
+            pass
 
 
 def unpack(source: Source, unpack_to: Path, *, already: int = 0) -> Iterator[tuple[Path, BinaryIO]]:

@@ -8,6 +8,7 @@ from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.ui import markup, texts
 
 WEAKNESSES = re.compile(r"^#+ [^\n]*\b(?:weak|limit)[^\n]*\n.*?(?=^#|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+ELEMENT = re.compile(r"</?[A-Za-z!][^>]*>")
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -34,11 +35,15 @@ def entry_card(entry: CatalogEntry) -> str:
 
 
 def notes(entry: CatalogEntry) -> str:
-    """The checkpoint's own README as Markdown, without its front matter; empty where it has none."""
+    """The checkpoint's own README as Markdown, without its front matter; empty where it has none.
+
+    Pictures become links and elements go, so that reading it asks nobody for anything.
+    """
     path = entry.folder / "README.md"
     if not path.is_file():
         return ""
-    return FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace")).strip()
+    text = FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace")).strip()
+    return ELEMENT.sub("", text).replace("![", "[")
 
 
 def weaknesses(entry: CatalogEntry) -> str:
@@ -50,23 +55,6 @@ def weaknesses(entry: CatalogEntry) -> str:
 def unusable(entries: list[CatalogEntry]) -> str:
     """Each folder that cannot be used, with the reason; nothing where all can."""
     return "".join(markup.panel("warning", entry.name, [entry.problem]) for entry in entries if entry.problem)
-
-
-def overview(entries: list[CatalogEntry]) -> str:
-    """A table of the usable checkpoints, one a row."""
-    rows = [
-        [entry.name, entry.card.task, ", ".join(entry.card.class_names), entry.architecture, _licences(entry.card)]
-        for entry in entries
-        if entry.card
-    ]
-    if not rows:
-        return ""
-    header = ("Checkpoint", "Task", "Finds", "Network", "Data licence")
-    return markup.card(texts.USABLE, markup.table(texts.USABLE, header, rows, words=True))
-
-
-def _licences(card: ModelCard) -> str:
-    return ", ".join(dict.fromkeys(data.licence for data in card.training_data)) or texts.UNKNOWN
 
 
 def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:

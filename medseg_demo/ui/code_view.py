@@ -25,7 +25,7 @@ def lay_out_code(prefix: str) -> tuple[gr.HTML, gr.HTML, gr.HTML]:
         prefix: Of the elements' ids.
     """
     with gr.Accordion(TITLE, open=False, elem_classes="ms-accordion"):
-        return _block(f"{prefix}-code-command"), _block(f"{prefix}-code-python"), _block(f"{prefix}-code-link")
+        return block(f"{prefix}-code-command"), block(f"{prefix}-code-python"), block(f"{prefix}-code-link")
 
 
 def code_updates(code: Code | None) -> dict[str, object]:
@@ -61,6 +61,7 @@ def code_block(title: str, text: str, *, note: str = "") -> str:
     )
 
 
-def _block(elem_id: str) -> gr.HTML:
+def block(elem_id: str, value: str = "") -> gr.HTML:
+    """A place for a ``code_block``, inside the open block."""
     script = resources.files("medseg_demo.ui").joinpath("browser", "code_block.js").read_text(encoding="utf-8")
-    return gr.HTML("", js_on_load=script, apply_default_css=False, elem_id=elem_id, elem_classes="ms-code-part")
+    return gr.HTML(value, js_on_load=script, apply_default_css=False, elem_id=elem_id, elem_classes="ms-code-part")

@@ -39,6 +39,8 @@ DEIDENTIFY = "New names"
 DEIDENTIFY_HINT = (
     "Results are called case_0001 and so on, and a DICOM SEG names no patient. Pictures keep what is in the pixels."
 )
+CHANNEL_ORDER = "Channels"
+CHANNEL_ORDER_HINT = "Which of a study go into the network, in its order: names or numbers with commas between. Empty goes by their names."
 CROP = "Crop box"
 CROP_HINT = (
     "Only this box is segmented: z0, y0, x0, z1, y1, x1 in voxels, without the ends. Draw it in the viewer, or type it."
@@ -143,14 +145,6 @@ NO_NAMES = "The checkpoints are {value!r}. Give a list of names."
 VOLUME_OR_CHANNELS = "Both a volume and channels were asked for. Give one of them."
 CANCELLED = "This run was ended early."
 ONE_FILE_ONLY = "The endpoint takes exactly one file. Call it once for each file."
-
-MODELS_INTRO = (
-    "Every folder of the checkpoints folder, read anew whenever this page is loaded. Figures are those that the "
-    "checkpoint's own card states."
-)
-USABLE = "Usable checkpoints"
-NOTES = "All notes of this checkpoint"
-CARD_OF = "Card of"
 
 
 def nothing_found(threshold: float | None, highest: Sequence[tuple[str, float]], *, unit: str = "pixel") -> str:

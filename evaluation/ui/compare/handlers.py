@@ -4,6 +4,7 @@ Each handler returns the parts of the page that change, by the names of ``layout
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,11 @@ Updates = dict[str, object]
 NO_CHOICE = gr.update(value=None, visible=False)
 
 
-def open_tab(engine: Engine, work: Work, finished: Result | None, address: str) -> Updates:
-    """The tab as a visitor finds it: on the finished example, or what is missing for one; later as it was left."""
+def open_tab(engine: Engine, work: Work, finished: Result | None, address: str, chosen: Sequence[str] = ()) -> Updates:
+    """The tab as a visitor finds it: on the finished example, or what is missing for one; later as it was left.
+
+    Checkpoints that were chosen on another tab stay so.
+    """
     if work.given.offered or work.result is not None:
         return {}
     names = checkpoint_view.choices(engine.usable())
@@ -37,7 +41,7 @@ def open_tab(engine: Engine, work: Work, finished: Result | None, address: str) 
     work.given = Given(finished.studies, finished.studies, finished.comparison.image)
     work.result = finished
     return {
-        "checkpoints": gr.update(choices=names, value=list(finished.request.checkpoints)),
+        "checkpoints": gr.update(choices=names, value=list(chosen or finished.request.checkpoints)),
         "preflight": preflight_card(work, engine.settings),
         **whole_result(work, finished, len(finished.comparison.members), address),
     }

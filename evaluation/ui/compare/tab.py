@@ -40,13 +40,15 @@ class CompareTab(Tab):
         self._on_result()
 
     def _on_start(self, tab: gr.Tab) -> None:
-        def open_tab(call: Call) -> Updates:
+        def open_tab(call: Call, chosen: list[str]) -> Updates:
             asked, work = call.request.query_params, call.session.part(Work)
             if "compare" in asked and "sample" in asked and work.given.image is None:
                 return {}  # a link is about to fill the tab
-            return self.handlers("handlers").open_tab(self.engine_for(call), work, self._example.get(), call.address)
+            return self.handlers("handlers").open_tab(
+                self.engine_for(call), work, self._example.get(), call.address, chosen
+            )
 
-        self.on(tab.select, open_tab, **READING | {"show_progress": "hidden"})
+        self.on(tab.select, open_tab, "checkpoints", **READING | {"show_progress": "hidden"})
         for sample, button in self._samples:
             self._run_after(self._choose(sample, button).then)
 

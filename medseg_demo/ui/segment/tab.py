@@ -81,12 +81,17 @@ class SegmentTab(Tab):
         for event in (over.upload, over.clear, over.delete):
             self.on(event, lay_over, "over", **options)
 
-    def _on_controls(self) -> None:
+    def follow_checkpoint(self, event: Any) -> None:
+        """After an event that chose a checkpoint: its card, its threshold, and whether the image suits it."""
+
         def choose(call: Call, choices: Choices) -> Updates:
             return handlers.choose_checkpoint(self.engine_for(call), call.session.part(Work), choices)
 
         chosen = ("preflight", "stale", "card", "weaknesses", "threshold")
-        self.on(self.parts["checkpoint"].input, choose, Choices, outputs=chosen, **QUICK)
+        self.on(event, choose, Choices, outputs=chosen, **QUICK)
+
+    def _on_controls(self) -> None:
+        self.follow_checkpoint(self.parts["checkpoint"].input)
         for field in fields(Choices)[1:]:
             self._mark_stale(self.parts[field.name].change)
         self._on_threshold()
