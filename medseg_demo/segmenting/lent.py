@@ -208,6 +208,8 @@ def _loans(
 
 
 def _may_go(checkpoint: Checkpoint, settings: Settings) -> bool:
+    if checkpoint.private:  # the worker has those of everybody
+        return False
     names = (entry.name for entry in _networks(settings).entries() if entry.problem is None)
     return not isinstance(checkpoint.network, GraphNetwork) and checkpoint.name in names
 
