@@ -93,9 +93,8 @@ def table(shown: Table) -> str:
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in shown.rows
     )
-    grid = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>' * bool(
-        shown.rows
-    )
+    grid = _scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", shown.title)
+    grid *= bool(shown.rows)
     notes = "".join(f'<p class="small">{escape(text)}</p>' for text in shown.notes)
     return f'<div class="card"><h3>{escape(shown.title)}</h3>{grid}{notes}</div>'
 
@@ -115,7 +114,7 @@ def _figure(plot: Plot) -> str:
     if plot.problem:
         return f'<div class="card"><h3>{title}</h3><p class="small">{escape(plot.problem)}</p></div>'
     return (
-        f'<div class="card"><div class="plot" id="{plot.anchor}" role="img" aria-label="{title}"></div>'
+        f'<div class="card"><div class="plot" id="{plot.anchor}" role="group" aria-label="{title}"></div>'
         f'<script type="application/json">{_script_text(plot.figure)}</script></div>'
     )
 
@@ -153,11 +152,17 @@ def rows(shown: CaseRows) -> str:
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in shown.rows
     )
+    grid = _scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", "Cases", is_tall=True)
     return (
         '<div class="card cases"><h3>Cases</h3><label>Filter <input type="search" placeholder="part of a row"></label>'
-        f'<div class="scroll tall"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="small">{escape(shown.note)}</p></div>'
+        f'{grid}<p class="small">{escape(shown.note)}</p></div>'
     )
+
+
+def _scrolled(content: str, title: str, *, is_tall: bool = False) -> str:
+    """What may be wider than the page, and can be scrolled by keys."""
+    name = escape(title, quote=True)
+    return f'<div class="scroll{" tall" * is_tall}" tabindex="0" role="region" aria-label="{name}">{content}</div>'
 
 
 def case_anchor(test_set: str, checkpoint: str, case_id: str) -> str:

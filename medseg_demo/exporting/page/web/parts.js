@@ -145,9 +145,10 @@ function downloadsOf({ image, results, options }) {
 }
 
 function aboutOf() {
-  const licences = build("details", { class: "mp-card" }, build("summary", {}, "Licences of what this page contains"));
+  const title = "Licences of what this page contains";
+  const licences = build("details", { class: "mp-card" }, build("summary", {}, title));
   licences.addEventListener("toggle", async () => {
-    if (licences.open && licences.children.length < 2) licences.append(build("pre", {}, await textIn("licences")));
+    if (licences.open && licences.children.length < 2) licences.append(build("pre", { tabindex: 0, role: "region", "aria-label": title }, asIs(await textIn("licences"))));
   });
   const about = build("details", { class: "mp-card" }, build("summary", {}, "About the networks and samples"), ...PAGE.networks.map(describeNetwork), ...PAGE.samples.map(describeSample));
   return build("footer", {}, build("p", { class: "mp-note" }, "For research and teaching. This is no medical device: do not base decisions about patients on it."), about, licences);
