@@ -6,12 +6,14 @@ one session, fetch whatever address stands for a file, and pin an old pydantic.
 """
 
 import contextlib
+import inspect
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from gradio.utils import get_function_description
 from pydantic import Field
 
 from evaluation.ui.api import evaluate_test_set
@@ -21,7 +23,7 @@ from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.models.catalog import to_records
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
-from medseg_demo.ui.api import segment_file, segment_options
+from medseg_demo.ui.api import segment_file
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.session import API, Running
 
@@ -38,31 +40,17 @@ MISSING = "The tools for agents need the package mcp. Install it with: pip insta
 
 Answer = TypeVar("Answer")
 
-# What a tool takes, in the words that an agent reads.
-ImageFile = Annotated[
-    str,
-    Field(
-        description="Path of an image or volume: PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MHA, NPY, or a zip of a series."
-    ),
-]
-Output = Annotated[str, Field(description="Folder for the files; made if missing. No file in it is overwritten.")]
-Checkpoint = Annotated[str, Field(description="The name of a usable checkpoint, as `checkpoints` lists it.")]
-Checkpoints = Annotated[list[str], Field(description="Names of usable checkpoints, as `checkpoints` lists them.")]
-Threshold = Annotated[
-    float | None,
-    Field(description="Probability in (0, 1) from which a pixel counts. Leave it out for the checkpoint's own."),
-]
-Flips = Annotated[bool, Field(description="Average over mirrored images: a little better, several times slower.")]
-Denoise = Annotated[Literal["none", "mean", "gaussian", "median"], Field(description="A filter before the network.")]
-Smallest = Annotated[int, Field(ge=0, description="Remove connected parts of fewer pixels or voxels than this.")]
-Holes = Annotated[bool, Field(description="Close holes within a class.")]
-Crop = Annotated[
-    list[int] | None,
-    Field(description="Segment this box alone: [z0, y0, x0, z1, y1, x1] in voxels; the ends are not part of it."),
-]
-Volume = Annotated[int | None, Field(description="Which volume of a 4-D file, from 1. Needed where there are several.")]
-Channels = Annotated[bool, Field(description="All volumes of a file, or files of a zip, are channels of one image.")]
-Deidentify = Annotated[bool, Field(description="Results under a new name, without the names of files and patients.")]
+# What the function behind each endpoint answers with, in its order, as the endpoint's outputs are called.
+ANSWERS: dict[str, tuple[Callable[..., tuple], tuple[str, str]]] = {
+    "segment": (segment_file, ("label_map", "measurements")),
+    "compare": (compare_on_file, ("archive", "comparison")),
+    "evaluate": (evaluate_test_set, ("scores", "scores_csv")),
+}
+FILES = ("file", "reference", "label_maps")
+OWN = ("engine", "workers", "running")  # what no caller sets
+A_PATH = "Path on this computer. "
+OUTPUT = "Folder for the files; made if missing. No file in it is overwritten."
+WRITTEN = "Files are written into the folder `output`, and their paths stand in the answer."
 
 
 def serve(engine: Engine) -> None:
@@ -72,6 +60,7 @@ def serve(engine: Engine) -> None:
         OptionError: The package mcp is not installed.
     """
     make_server(engine).run()
+    sys.stdout = sys.stderr  # what it wrote to is closed with the agent's going, and a program flushes it at its end
 
 
 def make_server(engine: Engine) -> "FastMCP":
@@ -101,97 +90,39 @@ def _tools(engine: Engine) -> list[Callable[..., Any]]:
         """
         return await _call(lambda running: to_records(engine.entries()))
 
-    async def segment(
-        file: ImageFile,
-        checkpoint: Checkpoint,
-        output: Output,
-        threshold: Threshold = None,
-        flips: Flips = False,
-        denoise: Denoise = "none",
-        smallest_component: Smallest = 0,
-        fill_holes: Holes = False,
-        volume: Volume = None,
-        channels: Channels = False,
-        crop: Crop = None,
-        deidentify: Deidentify = False,
-    ) -> dict[str, Any]:
-        """Segment one image or volume with one checkpoint.
+    return [checkpoints, *(_tool(name, engine, evaluations) for name in ANSWERS)]
 
-        Writes the label map (PNG whose pixel values are the classes, NIfTI of a volume; 0 is background) in the image's
-        own size and geometry. Answers with its path and with the measurements of each class: pixels, area in mm² or
-        volume in ml where the spacing is known, parts, confidence, intensities. `notes` say what speaks against
-        trusting the result: tell them to the user.
-        """
 
+def _tool(name: str, engine: Engine, evaluations: Turns) -> Callable[..., Any]:
+    """The tool of an endpoint: the parameters and words of the function behind it, and a folder for its files."""
+    function, labels = ANSWERS[name]
+
+    async def tool(output: str, **given: Any) -> dict[str, Any]:
         def work(running: Running) -> dict[str, Any]:
-            options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
-            label_map, measurements = segment_file(
-                engine, _existing(file), checkpoint, options, volume=volume, channels=channels,
-                deidentify=deidentify, running=running,
-            )  # fmt: skip
-            return {"label_map": _kept(label_map, output), "measurements": measurements}
+            found = {key: _existing(value) if key in FILES else value for key, value in given.items()}
+            with running.job(evaluations) if name == "evaluate" else contextlib.nullcontext():
+                answer = function(engine, **found, running=running)
+            parts = zip(labels, answer, strict=True)
+            return {label: _kept(part, output) if isinstance(part, str) else part for label, part in parts}
 
         return await _call(work)
 
-    async def compare(
-        file: ImageFile,
-        checkpoints: Checkpoints,
-        output: Output,
-        reference: Annotated[str | None, Field(description="Path of an expert's label map of the same image.")] = None,
-        label_maps: Annotated[
-            list[str] | None, Field(description="Paths of label maps of the same image that were made elsewhere.")
-        ] = None,
-        consensus: Annotated[
-            Literal["majority", "staple"] | None, Field(description="Add a consensus of all as one more label map.")
-        ] = None,
-        volume: Volume = None,
-        channels: Channels = False,
-        classes: Annotated[
-            str | None, Field(description="Classes that are called otherwise, one a line: `class_1 = lung`.")
-        ] = None,
-    ) -> dict[str, Any]:
-        """Compare networks, and label maps made elsewhere, on one image.
+    told, words, returned = get_function_description(function)
+    tool.__name__ = name
+    tool.__doc__ = f"{told}\n\n{WRITTEN}\n\nReturns: {' '.join(returned).partition(' Raises:')[0]}"
+    taken = (one for key, one in inspect.signature(function).parameters.items() if key not in OWN)
+    parameters = [
+        _parameter("output", str, OUTPUT),
+        *(_parameter(one.name, one.annotation, words[one.name], one.default) for one in taken),
+    ]
+    tool.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return tool
 
-        Writes a zip of every label map and table. Answers with its path and the figures: Dice and surface distances
-        against the reference where there is one, and between each pair. Distances are in mm where the spacing is known,
-        else in px; "inf" where one found nothing.
-        """
 
-        def work(running: Running) -> dict[str, Any]:
-            archive, figures = compare_on_file(
-                engine, _existing(file), checkpoints, reference=reference and _existing(reference),
-                label_maps=[_existing(path) for path in label_maps or []], consensus=consensus, volume=volume,
-                channels=channels, classes=classes, running=running,
-            )  # fmt: skip
-            return {"archive": _kept(archive, output), "comparison": figures}
-
-        return await _call(work)
-
-    async def evaluate(
-        checkpoints: Checkpoints,
-        output: Output,
-        test_set: Annotated[str, Field(description="The name of a test set of this computer.")] = "",
-        file: Annotated[
-            str | None, Field(description="Path of a zip of a test-set folder (images/, masks/), instead of a name.")
-        ] = None,
-        split: Annotated[str, Field(description="Only its cases of this split; empty takes every case.")] = "",
-    ) -> dict[str, Any]:
-        """Score networks on a test set, case by case and class by class.
-
-        Writes scores.csv and answers with its path, the same rows, and the cases that failed with the reason. May take
-        minutes. An empty score (NaN) means that a class is rightly absent; "inf" that it was missed.
-        """
-
-        def work(running: Running) -> dict[str, Any]:
-            with running.job(evaluations):
-                scores, table = evaluate_test_set(
-                    engine, checkpoints, test_set=test_set, file=file and _existing(file), split=split, running=running
-                )
-            return {"scores_csv": _kept(table, output), **scores}
-
-        return await _call(work)
-
-    return [checkpoints, segment, compare, evaluate]
+def _parameter(name: str, kind: Any, words: str, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    described = (A_PATH if name in FILES else "") + words.replace("/checkpoints", "`checkpoints`")
+    annotation = Annotated[kind, Field(description=described)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 async def _call(work: Callable[[Running], Answer]) -> Answer:
@@ -214,7 +145,11 @@ async def _call(work: Callable[[Running], Answer]) -> Answer:
         raise ToolError(explain(error)) from None
 
 
-def _existing(file: str) -> str:
+def _existing(file: Any) -> Any:
+    if not file:
+        return file
+    if isinstance(file, list):
+        return [_existing(one) for one in file]
     path = Path(file).expanduser()
     if not path.is_file():
         raise OptionError(
@@ -229,12 +164,15 @@ def _kept(made: str, output: str) -> str:
     path, folder = Path(made), Path(output).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ending = names.suffix(path)
-        taken = {names.stem(one) for one in folder.iterdir()}
-        target = folder / f"{names.free_name(names.stem(path), taken)}{ending}"
+        taken = {_base(one) for one in folder.iterdir()}
+        target = folder / f"{names.free_name(_base(path), taken)}{names.suffix(path)}"
         shutil.move(path, target)
     except OSError as error:
         raise OutputError(
             f"{names.shown(folder.name)} cannot be written to ({error.strerror}). Choose another output folder."
         ) from None
     return str(target.resolve())
+
+
+def _base(path: Path) -> str:
+    return path.name.removesuffix(names.suffix(path))

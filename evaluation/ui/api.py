@@ -14,7 +14,7 @@ from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.test_sets.test_set import read_test_set
-from medseg_demo.ui.api import checkpoint_names, client_run
+from medseg_demo.ui.api import checkpoint_names, client_run, described_by
 from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 
@@ -27,10 +27,10 @@ Answer = tuple[dict[str, object], str]
 def add_evaluate_endpoint(engine: Engine, sessions: Sessions, turns: Turns) -> None:
     """Add the endpoint to the open block; nothing of it shows on the page. ``turns`` lets evaluations in."""
 
+    @described_by(evaluate_test_set)
     def evaluate(
         request: gr.Request, checkpoints: list[str], test_set: str = "", file: str | None = None, split: str = ""
     ) -> Answer:
-        """Score checkpoints on a test set of this server, by its name, or on one in a zip: a table, and as CSV."""
         with client_run(sessions, request, message) as running, running.job(turns):
             return evaluate_test_set(engine, checkpoints, test_set=test_set, file=file, split=split, running=running)
 
@@ -49,7 +49,7 @@ def add_evaluate_endpoint(engine: Engine, sessions: Sessions, turns: Turns) -> N
 
 def evaluate_test_set(
     engine: Engine,
-    checkpoints: Sequence[str] | str,
+    checkpoints: list[str] | str,
     *,
     test_set: str = "",
     file: str | None = None,
@@ -57,19 +57,22 @@ def evaluate_test_set(
     workers: int | None = None,
     running: Running | None = None,
 ) -> Answer:
-    """Score checkpoints of the checkpoints folder.
+    """Score checkpoints on a test set, case by case and class by class: a table, and as CSV. May take minutes.
 
     Args:
         engine: Knows the checkpoints and the test sets.
-        checkpoints: Names of checkpoint folders, or one name.
-        test_set: The name of a test set of the server.
-        file: A zip of a test-set folder, instead of a name.
-        split: Only the cases of this split; empty takes every case.
+        checkpoints: Names of usable checkpoints that /checkpoints lists.
+        test_set: The name of a test set of this computer, such as simulated-nuclei; an unknown one lists them.
+        file: A zip of a test-set folder (images/, masks/), instead of a name.
+        split: Only the cases of this split, such as test; empty takes every case.
         workers: Processes that score; None chooses by the processor.
         running: Ends it early, which keeps nothing.
 
     Returns:
-        ``{"rows": [...], "runs": [...], "failures": [...]}`` with "inf" and "nan" as strings, and ``scores.csv``.
+        The scores: rows (one a case and class: test_set, checkpoint, case_id, class_name, status, error, a column a
+        metric, distance_unit, size_unit), runs (what each was made with) and failures (cases with their reasons). Dice
+        and the like are in 0 to 1, higher is better; hd95 and assd in distance_unit, lower is better. "nan" is a class
+        that is rightly absent, "inf" one that was missed. The same rows as scores.csv.
 
     Raises:
         MedsegError: A name, the zip or the test set cannot be used.

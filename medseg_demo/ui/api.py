@@ -13,6 +13,7 @@ from medseg_demo.models.catalog import to_records
 from medseg_demo.names import safe_stem
 from medseg_demo.reading import inspect_file, read_image
 from medseg_demo.reading.studies import is_zip
+from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.turns import Cancelled
@@ -76,12 +77,13 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         channels: bool = False,
         crop: list[int] | None = None,
         deidentify: bool = False,
+        channel_order: str = "",
     ) -> Answer:
         with client_run(sessions, request) as running:
             return segment_file(
                 engine, file, checkpoint, threshold=threshold, flips=flips, denoise=denoise,
                 smallest_component=smallest_component, fill_holes=fill_holes, volume=volume, channels=channels,
-                crop=crop, deidentify=deidentify, running=running,
+                crop=crop, deidentify=deidentify, channel_order=channel_order, running=running,
             )  # fmt: skip
 
     def checkpoints() -> list[dict[str, object]]:
@@ -104,6 +106,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         gr.Checkbox(label="channels", visible=False),
         gr.JSON(label="crop", value=None, visible=False),
         gr.Checkbox(label="deidentify", visible=False),
+        gr.Textbox("", label="channel_order", visible=False),
     ]
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
     gr.Button(visible=False).click(
@@ -125,6 +128,7 @@ def segment_options(
     smallest_component: object,
     fill_holes: object,
     crop: object = None,
+    channel_order: object = "",
 ) -> SegmentOptions:
     """Options from what was sent, which Gradio passes on whatever it is.
 
@@ -144,6 +148,7 @@ def segment_options(
         smallest_component=smallest_component or 0,
         fill_holes=bool(fill_holes),
         crop=crop,  # type: ignore[arg-type]
+        channels=to_channels(str(channel_order or "")),
     )
 
 
@@ -194,6 +199,7 @@ def segment_file(
     channels: bool = False,
     crop: list[int] | None = None,
     deidentify: bool = False,
+    channel_order: str = "",
     running: Running | None = None,
 ) -> Answer:
     """Segment one image or volume with one checkpoint: its label map as a file, and its measurements.
@@ -211,6 +217,8 @@ def segment_file(
         channels: Whether all volumes of the file, or all files of the zip, are channels of one image.
         crop: Segment this box alone: [z0, y0, x0, z1, y1, x1] in voxels, the ends left out.
         deidentify: Whether results get a new name in place of the file's, which may be a patient's.
+        channel_order: Channels of a study that the network gets, in its order: names or numbers with commas between;
+            empty goes by the names that the checkpoint and the files have.
         running: Ends it early.
 
     Returns:
@@ -223,7 +231,7 @@ def segment_file(
         MedsegError: The file, the checkpoint or an option cannot be used.
         Cancelled: Its client has gone.
     """
-    options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop)
+    options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop, channel_order)
     if not file:
         raise OptionError(texts.ONE_FILE_ONLY)
     if not isinstance(volume, int | None):

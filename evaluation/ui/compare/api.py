@@ -1,36 +1,37 @@
 """The web API of the comparison: ``/compare``, thin over the same functions as the page."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import gradio as gr
 
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
 from medseg_demo.segmenting.engine import Engine
-from medseg_demo.ui.api import check_channels, checkpoint_names, client_run, may_hold_volume
+from medseg_demo.ui.api import check_channels, checkpoint_names, client_run, described_by, may_hold_volume
 from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 
 Answer = tuple[str, dict[str, object]]
+Consensus = Literal["majority", "staple"]
 
 
 def add_compare_endpoint(engine: Engine, sessions: Sessions) -> None:
     """Add the endpoint to the open block; nothing of it shows on the page."""
 
+    @described_by(compare_on_file)
     def compare(
         request: gr.Request,
         file: str,
         checkpoints: list[str],
         reference: str | None = None,
         label_maps: list[str] | None = None,
-        consensus: str | None = None,
+        consensus: Consensus | None = None,
         volume: int | None = None,
         channels: bool = False,
         classes: str | None = None,
     ) -> Answer:
-        """Compare checkpoints, label maps and a reference on one image: a zip of all files, and the figures."""
         with client_run(sessions, request, message) as running:
             return compare_on_file(
                 engine,
@@ -64,32 +65,35 @@ def add_compare_endpoint(engine: Engine, sessions: Sessions) -> None:
 def compare_on_file(
     engine: Engine,
     file: str,
-    checkpoints: Sequence[str] | str | None,
+    checkpoints: list[str] | str | None,
     *,
     reference: str | None = None,
-    label_maps: Sequence[str] | None = None,
-    consensus: str | None = None,
+    label_maps: list[str] | None = None,
+    consensus: Consensus | None = None,
     volume: int | None = None,
     channels: bool = False,
     classes: str | None = None,
     running: Running | None = None,
 ) -> Answer:
-    """Compare on one image or volume.
+    """Compare checkpoints, label maps made elsewhere and a reference on one image or volume: files, and the figures.
 
     Args:
         engine: Runs the checkpoints.
-        file: Path of the uploaded file, or of a zip of one DICOM series.
-        checkpoints: Names of checkpoint folders.
-        reference: Path of the expert's label map.
-        label_maps: Paths of label maps made elsewhere.
-        consensus: "majority" or "staple"; None for none.
-        volume: Which volume of a 4-D file, from 1.
-        channels: Whether all volumes of the file, or the files of a zip, are channels of one image.
-        classes: Classes that are called differently, one a line: ``class_1 = lung``, ``expert: class_1 = lung``.
+        file: An image or volume: PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MHA or NPY, or a zip of one series.
+        checkpoints: Names of usable checkpoints that /checkpoints lists; empty where label maps alone are compared.
+        reference: The label map of an expert, of the same image; everything is scored against it.
+        label_maps: Label maps of the same image that were made elsewhere.
+        consensus: majority or staple, which adds a consensus of all as one more label map; left out, none.
+        volume: Which volume of a 4-D file, from 1; needed where there are several.
+        channels: Whether all volumes of the file, or all files of the zip, are channels of one image.
+        classes: Classes that are called otherwise, one a line: `class_1 = lung`, or `expert: class_1 = lung`.
         running: Ends it early.
 
     Returns:
-        The path of a zip with every label map and table, and all figures, "inf" and "nan" as strings.
+        A zip with every label map and table. The figures: members, sizes_and_scores (a row a member and class: size,
+        and against the reference Dice and surface distances), pairs (the same between each two members), agreement and
+        disagreement (the regions where they differ, the largest first). Sizes are in mm² or ml, distances in mm where
+        the spacing is known, else in pixels and px; "inf" is a distance to nothing, "nan" a class that neither has.
 
     Raises:
         MedsegError: A file, a checkpoint or an option cannot be used, or they do not go together.

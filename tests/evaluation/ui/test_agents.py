@@ -1,20 +1,24 @@
-"""Tools for agents: what they say of themselves, and `segment` through a real client of MCP."""
+"""Tools for agents: what they say of themselves, and all of them through a real client of MCP."""
 
 import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gradio.utils import get_function_description
 from own_loop import run_alone
 from PIL import Image
 
 from evaluation.ui import agents
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.api import described_by, segment_file
 
 ROOT = Path(__file__).resolve().parents[3]
 needs_mcp = pytest.mark.skipif(importlib.util.find_spec("mcp") is None, reason="the extra mcp is not installed")
@@ -35,10 +39,12 @@ def test_without_the_package_it_is_said_what_to_install(monkeypatch, settings):
 
 def test_what_was_made_is_moved_and_replaces_nothing(tmp_path):
     for content in (b"one", b"two"):
-        (tmp_path / "a.nii.gz").write_bytes(content)
-        agents._kept(str(tmp_path / "a.nii.gz"), str(tmp_path / "out"))
+        for name in ("a.nii.gz", "scores.csv"):
+            (tmp_path / name).write_bytes(content)
+            agents._kept(str(tmp_path / name), str(tmp_path / "out"))
     found = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    assert found == {"a.nii.gz": b"one", "a-2.nii.gz": b"two"}
+    one, two = {"a.nii.gz": b"one", "scores.csv": b"one"}, {"a-2.nii.gz": b"two", "scores-2.csv": b"two"}
+    assert found == one | two
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
@@ -54,6 +60,17 @@ def test_a_file_that_is_not_there_is_said_without_its_folders(tmp_path):
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_the_words_of_an_endpoint_are_those_of_the_function_behind_it():
+    @described_by(segment_file)
+    def endpoint(request, file, threshold=None):
+        pass
+
+    told, parameters, returned = get_function_description(endpoint)
+    assert told.startswith("Segment one image")
+    assert "(0, 1)" in parameters["threshold"]
+    assert "Raises" not in " ".join(returned)
+
+
 @needs_mcp
 def test_every_tool_and_every_parameter_is_described(settings):
     tools = run_alone(agents.make_server(Engine(settings)).list_tools())
@@ -62,6 +79,7 @@ def test_every_tool_and_every_parameter_is_described(settings):
         assert len(tool.description or "") > 100
         for name, schema in tool.inputSchema["properties"].items():
             assert schema.get("description"), f"{tool.name}: {name}"
+            assert name not in agents.OWN
             assert "type" in schema or "anyOf" in schema or "enum" in schema, f"{tool.name}: {name}"
 
 
@@ -71,6 +89,7 @@ async def _talk(folder: Path, picture: Path) -> dict:
     from mcp.client.stdio import stdio_client
 
     environment = {**os.environ, "MEDSEG_CHECKPOINTS_DIR": str(folder / "checkpoints"), "MEDSEG_DEVICE": "cpu"}
+    environment["MEDSEG_TEST_SETS_DIR"] = str(folder / "test_sets")
     command = StdioServerParameters(command=sys.executable, args=[str(ROOT / "app.py"), "--mcp"], env=environment)
     output, heard = str(folder / "out"), {}
     async with stdio_client(command) as (read, write), ClientSession(read, write) as session:
@@ -88,12 +107,21 @@ async def _talk(folder: Path, picture: Path) -> dict:
         }.items():
             tool, arguments = ("checkpoints", {}) if change is None else ("segment", given | change)
             heard[key] = await session.call_tool(tool, arguments)
+        several = {"file": str(picture), "output": output, "label_maps": [str(folder / "out" / picture.name)]}
+        heard["compared"] = await session.call_tool("compare", several | {"checkpoints": ["lungs-unet-tiny"]})
+        heard["alone"] = await session.call_tool("compare", several | {"checkpoints": []})
+        heard["no map"] = await session.call_tool(
+            "compare", several | {"checkpoints": [], "label_maps": ["absent.png"]}
+        )
+        scored = {"checkpoints": ["lungs-unet-tiny"], "output": output, "test_set": "simulated-nuclei"}
+        heard["evaluated"] = await session.call_tool("evaluate", scored)
+        heard["no test set"] = await session.call_tool("evaluate", scored | {"test_set": "nothing"})
     return heard
 
 
 @pytest.mark.slow
 @needs_mcp
-def test_segment_through_a_real_client(tmp_path, picture):
+def test_every_tool_through_a_real_client(tmp_path, picture):
     shutil.copytree(ROOT / "checkpoints" / "lungs-unet-tiny", tmp_path / "checkpoints" / "lungs-unet-tiny")
     heard = run_alone(_talk(tmp_path, picture))
     assert heard["name"] == "medseg-demo"
@@ -105,12 +133,29 @@ def test_segment_through_a_real_client(tmp_path, picture):
         assert labels.size == (80, 60)
     assert answer["measurements"]["classes"][0]["class_name"]
     assert Path(json.loads(heard["renamed"].content[0].text)["label_map"]).name == "case_0001.png"
+    compared = json.loads(heard["compared"].content[0].text)
+    assert zipfile.is_zipfile(compared["archive"])
+    assert [member["name"] for member in compared["comparison"]["members"]] == ["lungs-unet-tiny", "MUSTER_ERIKA"]
+    evaluated = json.loads(heard["evaluated"].content[0].text)
+    assert Path(evaluated["scores_csv"]).read_text().count("\n") == len(evaluated["scores"]["rows"]) + 1
     for key, words in {
         "unknown": "nothing",
         "missing": "no file 'absent.png'",
         "wrong": "threshold",
         "untyped": "threshold",
+        "alone": "only one label map",
+        "no map": "no file 'absent.png'",
+        "no test set": "simulated-nuclei",
     }.items():
         assert heard[key].isError, key
         assert words in heard[key].content[0].text
         assert "Traceback" not in heard[key].content[0].text
+
+
+@pytest.mark.slow
+@needs_mcp
+def test_it_ends_quietly_with_its_agent():
+    program = [sys.executable, str(ROOT / "app.py"), "--mcp"]
+    ended = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert "Error" not in ended.stderr

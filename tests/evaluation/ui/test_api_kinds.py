@@ -7,7 +7,7 @@ import pytest
 from evaluation.ui.api import evaluate_test_set
 from evaluation.ui.compare.api import compare_on_file
 from medseg_demo.errors import MedsegError
-from medseg_demo.ui.api import segment_file, segment_options
+from medseg_demo.ui.api import segment_file
 from medseg_demo.ui.faults import LONGEST, explain
 
 SENT = {
@@ -15,7 +15,7 @@ SENT = {
     "record": {"a": [1]}, "list": [[]], "list of nothing": [None], "box": [1e308] * 6,
     "long": "x" * 300_000, "zero byte": "\0", "path": "../..",
 }  # fmt: skip
-OPTIONS = ("threshold", "flips", "denoise", "smallest_component", "fill_holes", "crop")
+OPTIONS = ("threshold", "flips", "denoise", "smallest_component", "fill_holes", "crop", "volume", "channels")
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +37,8 @@ def answer(call, *arguments, **sent) -> None:
 def test_segment(engine, picture, sent):
     path = str(picture())
     for name in OPTIONS:
-        chosen = dict.fromkeys(OPTIONS) | {name: sent}
-        answer(lambda chosen=chosen: segment_file(engine, path, "small", segment_options(**chosen)))
-    for name in ("volume", "channels"):
-        answer(segment_file, engine, path, "small", segment_options(*[None] * 6), **{name: sent})
-    answer(segment_file, engine, path, sent, segment_options(*[None] * 6))
+        answer(segment_file, engine, path, "small", **dict.fromkeys(OPTIONS) | {name: sent})
+    answer(segment_file, engine, path, sent)
 
 
 @pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
