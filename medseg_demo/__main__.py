@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--crop", metavar="Z0,Y0,X0,Z1,Y1,X1", help="segment this box alone, in voxels; the ends are not part of it"
     )
+    segment.add_argument("--channel-order", metavar="NAMES", help="the image's channels in the order of the network's")
     several = segment.add_mutually_exclusive_group()
     several.add_argument("--volume", type=int, metavar="N", help="which volume of 4-D files, such as a time, from 1")
     several.add_argument(
@@ -173,6 +174,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         smallest_component=options.smallest_component,
         fill_holes=options.fill_holes,
         crop=options.crop,
+        channels=options.channel_order,
     )
     chosen.check(checkpoint.card)
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:

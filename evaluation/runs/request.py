@@ -15,6 +15,7 @@ from evaluation.runs.classes import ClassMatch, match_classes
 from evaluation.runs.prediction_folder import FolderPredictor, label_maps_in, own_labels
 from medseg_demo.errors import OptionError, TestSetError
 from medseg_demo.names import folder_name
+from medseg_demo.segmenting.channels import match_channels
 from medseg_demo.test_sets.labels import Labels
 from medseg_demo.test_sets.test_set import TestSet
 
@@ -224,7 +225,7 @@ def _channel_faults(test_set: TestSet, checkpoint: "Checkpoint") -> list[str]:
         ]
     names = next((case.channel_names for case in test_set.cases if len(case.image_paths) > 1), ())
     takes = checkpoint.card.in_channels
-    if len(names) in (0, takes):
+    if len(names) in (0, takes) or match_channels(names, checkpoint.card.channel_names):
         return []
     return [
         f"Test set {test_set.name!r} has images of {len(names)} channels ({', '.join(names)}), and checkpoint "

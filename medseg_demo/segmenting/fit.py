@@ -82,7 +82,7 @@ def _channels(image: MedicalImage, card: ModelCard) -> list[str]:
         return ["The image is in colour, but the checkpoint was trained on grey images: colour is dropped."]
     if card.in_channels == 3 and image.channels == 1:
         return ["The image is grey, but the checkpoint takes colour images: grey is repeated."]
-    if image.channels == 1 or image.is_colour:
+    if image.channels == 1 or image.is_colour or (card.channel_names and image.channels == card.in_channels):
         return []
     if image.channels != card.in_channels:
         return [

@@ -82,6 +82,7 @@ def segment_code(
         "smallest_component": options.smallest_component or None,
         "fill_holes": options.fill_holes or None,
         "crop": None if options.crop is None else list(options.crop),
+        "channel_order": ",".join(options.channels) if options.channels else None,
         "volume": source.volume,
         "channels": source.channels or None,
         "deidentify": deidentify or None,

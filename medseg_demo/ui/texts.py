@@ -40,7 +40,9 @@ DEIDENTIFY_HINT = (
     "Results are called case_0001 and so on, and a DICOM SEG names no patient. Pictures keep what is in the pixels."
 )
 CHANNEL_ORDER = "Channels"
-CHANNEL_ORDER_HINT = "Which of a study go into the network, in its order: names or numbers with commas between. Empty goes by their names."
+CHANNEL_ORDER_HINT = (
+    "Those that the network gets, in its order: names or numbers, with commas. Empty goes by their names."
+)
 CROP = "Crop box"
 CROP_HINT = (
     "Only this box is segmented: z0, y0, x0, z1, y1, x1 in voxels, without the ends. Draw it in the viewer, or type it."

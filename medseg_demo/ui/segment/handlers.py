@@ -12,9 +12,12 @@ from pathlib import Path
 import gradio as gr
 
 from medseg_demo.errors import MedsegError, OptionError
+from medseg_demo.image import MedicalImage
+from medseg_demo.models.card import ModelCard
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study
 from medseg_demo.samples import Sample
+from medseg_demo.segmenting.channels import arranged, assignment, to_channels
 from medseg_demo.segmenting.crop import check_inside, cropped, to_box
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.fit import check_fit
@@ -148,8 +151,16 @@ def preflight_card(engine: Engine, work: Work, choices: Choices) -> str:
     given = work.given
     if len(given.studies) == 1 and given.image is not None:
         part = cropped(given.image, given_view.shown_box(work, choices.crop))
-        return upload_card.image_card(given.image, check_fit(part, card) if card else (), notes=given.notes)
+        return upload_card.image_card(given.image, _judged(part, card, choices) if card else (), notes=given.notes)
     return upload_card.studies_card(given.studies, card, engine.settings, notes=given.notes) if given.studies else ""
+
+
+def _judged(part: MedicalImage, card: ModelCard, choices: Choices) -> list[str]:
+    named = to_channels(choices.channel_order)
+    try:
+        return [*filter(None, [assignment(part, card, named)]), *check_fit(arranged(part, card, named), card)]
+    except OptionError as error:
+        return [str(error)]
 
 
 def lay_over(engine: Engine, work: Work, path: str | None) -> Updates:

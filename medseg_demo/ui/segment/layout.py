@@ -96,6 +96,9 @@ def _options() -> Parts:
             "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0),
             "fill_holes": gr.Checkbox(label=texts.HOLES),
             "deidentify": gr.Checkbox(label=texts.DEIDENTIFY, info=texts.DEIDENTIFY_HINT, elem_id="ms-deidentify"),
+            "channel_order": gr.Textbox(
+                label=texts.CHANNEL_ORDER, info=texts.CHANNEL_ORDER_HINT, max_lines=1, elem_id="ms-channel-order"
+            ),
             "crop": gr.Textbox(label=texts.CROP, info=texts.CROP_HINT, max_lines=1, elem_id="ms-crop"),
         }
 

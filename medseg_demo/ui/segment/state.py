@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medseg_demo.image import LabelMap, MedicalImage, Pseudonym
 from medseg_demo.reading.studies import Study
+from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation
@@ -22,6 +23,7 @@ class Choices:
     smallest_component: int = 0
     fill_holes: bool = False
     crop: str = ""
+    channel_order: str = ""
     deidentify: bool = False
 
     def options(self, *, takes_threshold: bool) -> SegmentOptions:
@@ -33,6 +35,7 @@ class Choices:
             smallest_component=int(self.smallest_component or 0),
             fill_holes=self.fill_holes,
             crop=self.crop or None,  # type: ignore[arg-type]  # which reads the text
+            channels=to_channels(self.channel_order),
         )
 
 
