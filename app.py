@@ -47,6 +47,7 @@ from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header
 from medseg_demo.ui.models.list_view import STYLESHEET as MODELS_STYLESHEET
 from medseg_demo.ui.models.tab import ModelsTab
+from medseg_demo.ui.public.connections import be_impatient
 from medseg_demo.ui.public.edge import edge_options
 from medseg_demo.ui.public.folder import server_folder
 from medseg_demo.ui.public.login import asks_hub, hub_user, read_accounts
@@ -160,6 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for ending in ENDINGS:
         signal.signal(ending, signal.default_int_handler)
     _share_heaps()
+    be_impatient()
     try:
         options = spoken_parser(_parser()).parse_args(arguments)
         settings, accounts = _settings(options), read_accounts(options.auth)
@@ -214,6 +216,7 @@ def _wait_for_the_end(page: gr.Blocks, sessions: Sessions) -> None:
         for ending in ENDINGS:  # a second one would keep the files from being deleted
             signal.signal(ending, signal.SIG_IGN)
         sessions.end_all(patience_s=PATIENCE_S)
+        page.server.force_exit = True  # uploads and streams that go on would be waited for
         page.close(verbose=False)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
+from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
 
 from medseg_demo.errors import OptionError
@@ -18,12 +19,29 @@ from medseg_demo.ui.faults import explain
 from medseg_demo.ui.language import SpokenPage, spoken_by
 from medseg_demo.ui.public import texts
 from medseg_demo.ui.public.hosts import Hosts
-from medseg_demo.ui.public.uploads import FOLDER, Often, Upload, Uploads
+from medseg_demo.ui.public.uploads import FOLDER, LIFETIME_S, Often, Upload, Uploads
 from medseg_demo.ui.public.visitors import Names, names_of
 from medseg_demo.ui.session import SESSIONS, Sessions, folder_of
 
 LOGINS_A_MINUTE = 10
 LEFT_S = 120.0  # in which a page that lost its connection may find its session again
+MOST_LEFT = 256  # sessions that nobody listens to; each may keep an answer of some megabytes
+
+
+class _Nothing(dict[int, Any]):
+    """In place of what Gradio keeps of every value that a page shows (6 MB of the first), for links that are closed."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __getitem__(self, key: int) -> Any:
+        return {}
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        pass
+
+
+NOTHING = _Nothing()
 
 
 class Gate:
@@ -131,15 +149,28 @@ class Page(SpokenPage):
             self._open -= Counter([session])
 
     def sweep(self) -> None:
-        """Delete what nobody uses any more: files after an hour, Gradio's copy of a closed page (0.5 MB) soon after."""
+        """Delete what nobody uses any more: files after an hour, Gradio's copy of a closed page soon after."""
         if self.gate is None:
             return
         self.gate.sweep()
-        busy, now = self.gate.sessions.busy, datetime.now()  # Gradio's own clock
-        for session, used in list(self.state_holder.time_last_used.items()):
-            if (now - used).total_seconds() > LEFT_S and session not in busy and session not in self._open:
+        self._forget_left()
+
+    def _forget_left(self) -> None:
+        """Delete Gradio's copies of pages that were left, and answers that nobody fetched; the oldest of too many."""
+        used, queue, now = self.state_holder.time_last_used, self._queue, datetime.now()  # Gradio's own clock
+        busy = self.gate.sessions.busy if self.gate is not None else set()
+        busy |= {event.session_hash for event in list(queue.event_ids_to_events.values())}
+        left = [(moment, one) for one, moment in list(used.items()) if one not in busy and one not in self._open]
+        for place, (moment, session) in enumerate(sorted(left), 1):
+            age = (now - moment).total_seconds()
+            is_over = len(left) - place >= MOST_LEFT
+            if is_over or age > LEFT_S:
                 self.state_holder.session_data.pop(session, None)
-                self.state_holder.time_last_used.pop(session, None)
+            answers = queue.pending_messages_per_session.get(session)
+            if is_over or age > (LEFT_S if answers is None or answers.empty() else LIFETIME_S):
+                queue.pending_messages_per_session.pop(session, None)
+                queue.pending_event_ids_session.pop(session, None)
+                used.pop(session, None)
 
     async def process_api(  # type: ignore[override]
         self, block_fn: BlockFunction, inputs: list[Any], *args: Any, **named: Any
@@ -157,6 +188,10 @@ class Page(SpokenPage):
                     names_of(request.cookies), session, block_fn.inputs, inputs,
                     getattr(named.get("event_data"), "_data", None), is_named=session != named.get("event_id"),
                 )  # fmt: skip
+            if isinstance(state := named.get("state"), SessionState):
+                state.config_values = NOTHING
+            if len(self.state_holder.time_last_used) > MOST_LEFT:
+                self._forget_left()
             return await super().process_api(block_fn, inputs, *args, **named)
         except (gr.Error, Cancelled):
             raise

@@ -12,7 +12,7 @@ import shutil
 import stat
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -86,7 +86,7 @@ class Often:
 
     most: int
     clock: Clock = time.monotonic
-    _moments: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _moments: dict[str, deque[float]] = field(default_factory=dict)  # who counted last stands last
 
     def count(self, client: str) -> None:
         """Count it once more.
@@ -95,9 +95,9 @@ class Often:
             Refused: It was too often.
         """
         now = self.clock()
-        for name in [name for name, moments in self._moments.items() if moments[-1] < now - MINUTE_S]:
-            del self._moments[name]
-        moments = self._moments[client]
+        while self._moments and self._moments[first := next(iter(self._moments))][-1] < now - MINUTE_S:
+            del self._moments[first]
+        moments = self._moments[client] = self._moments.pop(client, deque())
         while moments and moments[0] <= now - MINUTE_S:
             moments.popleft()
         if len(moments) >= self.most:

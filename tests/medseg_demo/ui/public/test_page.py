@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from medseg_demo.errors import OptionError
 from medseg_demo.settings import Settings
+from medseg_demo.ui.public import page as public_page
 from medseg_demo.ui.public.edge import edge_options
 from medseg_demo.ui.public.login import hub_user
 from medseg_demo.ui.public.page import Gate, Page
@@ -186,6 +187,26 @@ def test_gradios_copy_of_a_closed_page_is_forgotten_and_that_of_an_open_one_is_n
         page.sweep()
     assert "open" in holder.session_data
     assert "closed" not in holder.session_data
+
+
+def test_the_oldest_of_many_left_sessions_are_forgotten_with_what_nobody_fetched(page, served, monkeypatch):
+    monkeypatch.setattr(public_page, "MOST_LEFT", 3)
+    client, body = served(), {"fn_index": 1, "data": ["2"]}
+    events = [client.post("/gradio_api/call/divide", json={"data": ["2"]}).json()["event_id"] for _ in range(3)]
+    with page.kept_open("open"):
+        for number in range(6):
+            name = "open" if number == 0 else f"left{number}"
+            client.post("/gradio_api/run/predict", json={**body, "session_hash": name})
+        page.sweep()
+    assert set(page.state_holder.session_data) == {"open", "left3", "left4", "left5"}
+    assert client.get(f"/gradio_api/call/divide/{events[0]}").status_code == 404
+
+
+def test_gradio_keeps_no_copy_of_what_a_page_shows(page, served):
+    client = served()
+    answer = client.post("/gradio_api/run/predict", json={"fn_index": 1, "data": ["4"], "session_hash": "a"}).json()
+    assert answer["data"] == [0.25]
+    assert list(page.state_holder.session_data["a"].components) == []
 
 
 def test_accounts_are_asked_before_anything_is_taken(page, served):
