@@ -4,6 +4,7 @@ Classes and functions that they name are looked up in the tables here, by the la
 refused.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,8 +28,8 @@ Scheme = Literal[
 
 
 def _last_part(value: object) -> object:
-    """Of a dotted name, such as "torch.nn.modules.conv.Conv3d"."""
-    return value.rpartition(".")[2] if isinstance(value, str) else value
+    """Of a dotted name, such as "torch.nn.modules.conv.Conv3d"; no other text is one."""
+    return value.rpartition(".")[2] if isinstance(value, str) and re.fullmatch(r"\w+(\.\w+)*", value) else value
 
 
 def _a_key_of(table: Mapping[str, object]) -> AfterValidator:
