@@ -35,6 +35,9 @@ def add_publish(commands: Any) -> None:
         "--license", default="", metavar="ID", help="as the Hub calls it; of a Space by default apache-2.0"
     )
     parser.add_argument(
+        "--dataset", default="", metavar="OWNER/NAME", help="of the Hub, on which a model's scores were measured"
+    )
+    parser.add_argument(
         "--hardware", default="zero-a10g", help="of a new Space, such as cpu-basic or t4-small; default: %(default)s"
     )
     parser.add_argument("--sign-in", action="store_true", help="visitors of the Space sign in to Hugging Face")
@@ -46,7 +49,9 @@ def _publish(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.publishing.front_matter import About
     from medseg_demo.publishing.run import publish
 
-    about = About(options.title, options.license, options.hardware, options.sign_in, options.space or options.to)
+    about = About(
+        options.title, options.license, options.hardware, options.sign_in, options.space or options.to, options.dataset
+    )
     publish(
         [*options.names, *options.checkpoint],
         about,

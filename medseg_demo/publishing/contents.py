@@ -3,10 +3,14 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, requires
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError
@@ -14,13 +18,17 @@ from medseg_demo.models.card import APPEARANCE_FILE
 from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_checkpoints
 from medseg_demo.models.origins import origin_of
 from medseg_demo.models.origins.origin import existing
-from medseg_demo.publishing.front_matter import About, Described, model_readme, space_readme
-from medseg_demo.samples import example_files
+from medseg_demo.publishing.front_matter import About, Described, model_readme, score_document, space_readme
+from medseg_demo.reading import read_image
+from medseg_demo.rendering.pictures import shown_slice
+from medseg_demo.rendering.planes import oriented, plane_view
+from medseg_demo.samples import example_files, list_samples
 from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
 
 # What ZeroGPU has for Python 3.12, of which this was tested. Source: Hugging Face, "Spaces ZeroGPU".
 PINNED = {"torch": "2.11.0", "torchvision": "0.26.0"}
 LEFT_OUT = ("bundled", "publishing", "training", "__pycache__")  # no tab and no endpoint needs them
+SAMPLE_FILE = "sample.png"
 REFERENCE_RUNS = "evaluation/reference_runs"
 BESIDE_CHECKPOINTS = (APPEARANCE_FILE, "README.md")  # what decides no result, and goes with it all the same
 # The Hub refuses binary files that are not stored beside the history.
@@ -104,7 +112,13 @@ def model_contents(name: str, about: About, settings: Settings) -> Contents:
     """
     entry = _find(name, settings)
     files: dict[str, Path | bytes] = {**_checkpoint_files(entry.folder)}
-    files["README.md"] = model_readme(about, _described(entry)).encode()
+    picture = _sample_picture(entry)
+    if picture:
+        files[SAMPLE_FILE] = picture
+    described = replace(_described(entry), picture=SAMPLE_FILE if picture else "")
+    files["README.md"] = model_readme(about, described).encode()
+    if scores := score_document(about, described):
+        files[f".eval_results/{about.dataset.rpartition('/')[2]}.yaml"] = scores
     files[".gitattributes"] = ATTRIBUTES
     return Contents(files)
 
@@ -138,14 +152,29 @@ def _find(name: str, settings: Settings) -> CatalogEntry:
     entry = next(one for one in list_checkpoints(folder.parent) if one.folder == folder)
     if entry.problem is not None:
         raise InvalidCheckpointError(entry.problem)
-    return CatalogEntry(found, folder, entry.card, entry.architecture, None, entry.note)
+    return CatalogEntry(found, folder, entry.card, entry.architecture, None, entry.note, entry.origin)
 
 
 def _described(entry: CatalogEntry) -> Described:
     assert entry.card is not None
     readme = entry.folder / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    return Described(entry.name, entry.card, entry.architecture, text)
+    return Described(entry.name, entry.card, entry.architecture, text, entry.origin)
+
+
+def _sample_picture(entry: CatalogEntry) -> bytes:
+    """The packaged sample of its task, as its page on the Hub shows and tries it; empty where there is none."""
+    sample = next((one for one in list_samples() if entry.card and one.task == entry.card.task), None)
+    if sample is None:
+        return b""
+    image = read_image(sample.path)
+    middle = len(image.slices) // 2
+    shown = oriented(shown_slice(image, middle), plane_view(image, "axial"))
+    buffer = BytesIO()
+    picture = Image.fromarray(np.broadcast_to(shown, (*shown.shape[:2], 3)).copy())
+    picture.thumbnail((512, 512))
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _checkpoint_files(folder: Path) -> dict[str, Path]:

@@ -46,6 +46,17 @@ result = segment(read_image("image.png"), load_checkpoint("{repository}"))
 """
 
 
+# What the Hub calls the libraries that read a checkpoint of each origin.
+LIBRARIES = {
+    "segmentation-models-pytorch": "segmentation-models-pytorch",
+    "OpenVINO": "openvino",
+    "ONNX": "onnx",
+    "MONAI bundle": "monai",
+    "nnU-Net v2": "nnunet",
+    "transformers": "transformers",
+}
+
+
 @dataclass(frozen=True)
 class About:
     """What the front matter says besides what is known.
@@ -56,6 +67,7 @@ class About:
         hardware: That a Space is made on, such as "zero-a10g" or "cpu-basic".
         sign_in: Whether visitors sign in to Hugging Face.
         repository: Where it goes, as ``owner/name``.
+        dataset: Of the Hub, on which the scores of a model were measured; empty where it is not there.
     """
 
     title: str = ""
@@ -63,6 +75,7 @@ class About:
     hardware: str = "zero-a10g"
     sign_in: bool = False
     repository: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,12 +87,16 @@ class Described:
         card: Its model card.
         architecture: In words.
         readme: Its own text, in Markdown.
+        origin: What its folder is of.
+        picture: Of a packaged sample of its task, as its file is called in the repository; empty where there is none.
     """
 
     name: str
     card: ModelCard
     architecture: str
     readme: str
+    origin: str = ""
+    picture: str = ""
 
 
 def space_readme(about: About, checkpoints: Sequence[Described]) -> str:
@@ -116,11 +133,12 @@ def model_readme(about: About, checkpoint: Described) -> str:
     card, name = checkpoint.card, about.repository.rpartition("/")[2] or checkpoint.name
     data = ModelCardData(
         license=about.licence or None,
-        library_name="segmentation-models-pytorch" if card.exported is None else "openvino",
+        library_name=LIBRARIES.get(checkpoint.origin),
         pipeline_tag="image-segmentation",
         tags=TAGS,
         model_name=name,
         eval_results=list(_eval_results(checkpoint)) or None,
+        **_widget(about, checkpoint),
     )
     own = checkpoint.readme.partition("\n---\n")[2] if checkpoint.readme.startswith("---\n") else checkpoint.readme
     own = own.strip() or f"# {about.title or name}\n\n{card.task}.\n\n{DISCLAIMER}"
@@ -128,20 +146,45 @@ def model_readme(about: About, checkpoint: Described) -> str:
     return _with_front_matter(data, f"{own}\n\n{use}")
 
 
+def score_document(about: About, checkpoint: Described) -> bytes:
+    """Its scores as the Hub shows them beside a data set (``.eval_results``); empty where there are none of one there."""
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    if not about.dataset:
+        return b""
+    scores = _mean_dice(checkpoint)
+    entries = [EvalResultEntry(about.dataset, split, dice, notes="mean Dice of the cases") for split, dice in scores]
+    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False).encode() if entries else b""
+
+
+def _widget(about: About, checkpoint: Described) -> dict[str, Any]:
+    if not (checkpoint.picture and about.repository):
+        return {}
+    address = f"https://huggingface.co/{about.repository}/resolve/main/{checkpoint.picture}"
+    return {"widget": [{"src": address, "example_title": checkpoint.card.task}]}
+
+
+def _mean_dice(checkpoint: Described) -> Iterator[tuple[str, float]]:
+    for split, figures in checkpoint.card.scores.items():
+        if isinstance(figures, Mapping) and isinstance(figures.get("dice_mean"), float):
+            yield split, figures["dice_mean"]
+
+
 def _eval_results(checkpoint: Described) -> Iterator[Any]:
     from huggingface_hub import EvalResult
 
-    for split, figures in checkpoint.card.scores.items():
-        if isinstance(figures, Mapping) and isinstance(figures.get("dice_mean"), float):
-            yield EvalResult(
-                task_type="image-segmentation",
-                dataset_type=checkpoint.card.training_data[0].name if checkpoint.card.training_data else "own",
-                dataset_name=f"{checkpoint.card.task}, split {split}",
-                dataset_split=split,
-                metric_type="dice",
-                metric_name="mean Dice of the cases",
-                metric_value=figures["dice_mean"],
-            )
+    sources = checkpoint.card.training_data
+    for split, dice in _mean_dice(checkpoint):
+        yield EvalResult(
+            task_type="image-segmentation",
+            dataset_type=sources[0].name if sources else "own",
+            dataset_name=f"{checkpoint.card.task}, split {split}",
+            dataset_split=split,
+            metric_type="dice",
+            metric_name="mean Dice of the cases",
+            metric_value=dice,
+        )
 
 
 def _sources(checkpoint: Described) -> str:

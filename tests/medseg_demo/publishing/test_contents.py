@@ -2,12 +2,15 @@ import ast
 import importlib.metadata
 import re
 from fnmatch import fnmatch
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError, UnknownCheckpointError
+from medseg_demo.models.card import read_card, write_card
 from medseg_demo.publishing import contents as module
 from medseg_demo.publishing.contents import Contents, model_contents, space_contents, write_contents
 from medseg_demo.publishing.front_matter import GRADIO, PYTHON, SUMMARY, About
@@ -133,6 +136,20 @@ def test_a_model_is_as_it_is_loaded_from_the_hub(settings):
     assert "# Mine" in text
     assert 'load_checkpoint("me/bright")' in text
     assert "license: other" not in text
+
+
+def test_a_model_shows_a_packaged_sample_of_its_task_and_its_scores_on_a_data_set_of_the_hub(settings):
+    entry = settings.checkpoints_dir / "own"
+    card = read_card(entry).model_copy(update={"task": "lungs in chest radiographs"})
+    write_card(card, entry)
+    contents = model_contents("own", About(repository="me/lungs", dataset="me/chests"), settings)
+    with Image.open(BytesIO(contents.files["sample.png"])) as picture:
+        assert max(picture.size) == 512
+    found = front_matter(contents)
+    assert found["widget"][0]["src"] == "https://huggingface.co/me/lungs/resolve/main/sample.png"
+    (score,) = yaml.safe_load(contents.files[".eval_results/chests.yaml"])
+    assert score["dataset"] == {"id": "me/chests", "task_id": "val"}
+    assert score["value"] == 0.875
 
 
 def test_checkpoints_of_the_hub_are_named_as_models(settings, monkeypatch):
