@@ -147,7 +147,7 @@ def model_readme(about: About, checkpoint: Described) -> str:
 
 
 def score_document(about: About, checkpoint: Described) -> bytes:
-    """Its scores as the Hub shows them beside a data set (``.eval_results``); empty where there are none of one there."""
+    """Its scores on a data set of the Hub, for its leaderboard (``.eval_results``); empty where there are none."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
