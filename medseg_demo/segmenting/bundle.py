@@ -51,7 +51,6 @@ def run(
     checkpoint: Checkpoint,
     compute: Compute,
     *,
-    threshold: float | None = None,
     flips: bool = False,
     denoise: Denoise = "none",
     batch_size: int = 0,
@@ -64,7 +63,6 @@ def run(
         image: All of what is segmented.
         checkpoint: Its card's recipe is a bundle's.
         compute: Where to run.
-        threshold: In place of the bundle's own, where it has one; None takes that.
         flips: As for ``windows.predict``; what comes out of the network is averaged.
         denoise: A filter before everything.
         batch_size: Windows at once; 0 chooses by device.
@@ -84,8 +82,8 @@ def run(
     calls = _Calls(network, _axes(card, flips=flips), turn, progress, parts=len(data))
     results = []
     for one in data:
-        pre = _preprocessing(card.bundle)
         with _done_with(checkpoint):
+            pre = _preprocessing(card.bundle)
             _check_size(one, card.bundle, image)
             one = pre(one)
         prepared = one[IMAGE] if IMAGE in one else next(iter(one.values()))
@@ -93,7 +91,7 @@ def run(
         with told(checkpoint, compute), _done_with(checkpoint), torch.inference_mode():
             found = _like(prepared, inferer_of(card.bundle.inferer, batch)(prepared[None], calls)[0])
         with _done_with(checkpoint), torch.inference_mode():
-            results.append(_decided({**one, PREDICTION: found}, pre, card, threshold, _shape(image, card)))
+            results.append(_decided({**one, PREDICTION: found}, pre, card, _shape(image, card)))
         calls.end_part()
     labels, probabilities = (np.concatenate(parts, axis=-3) for parts in zip(*results, strict=True))
     return Found(labels, probabilities)
@@ -241,9 +239,7 @@ def _check_size(data: Data, steps: BundleSteps, image: MedicalImage) -> None:
             )
 
 
-def _decided(
-    data: Data, pre: "Compose", card: ModelCard, threshold: float | None, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def _decided(data: Data, pre: "Compose", card: ModelCard, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Labels (Z, Y, X) and probabilities (K, Z, Y, X), by the bundle's own steps after the network."""
     steps = card.bundle
     assert steps is not None
@@ -253,7 +249,7 @@ def _decided(
     raw = scores = data[PREDICTION]
     if not any(call.target == "Activationsd" for call in first):
         scores = scores.softmax(dim=0) if card.has_background else scores.sigmoid()
-    discrete = _discrete(raw, scores, card, threshold, rest)
+    discrete = _discrete(raw, scores, card, rest)
     labels, kept = {**data, PREDICTION: discrete}, {**data, PREDICTION: scores}
     for call in rest:
         if call.target == "AsDiscreted":
@@ -293,15 +289,11 @@ def _applied(call: Call, data: Data, pre: "Compose") -> Data:
     return dict(Invertd(keys=PREDICTION, transform=pre, orig_keys=str(key), nearest_interp=nearest)(dict(data)))
 
 
-def _discrete(
-    raw: torch.Tensor, scores: torch.Tensor, card: ModelCard, threshold: float | None, calls: tuple[Call, ...]
-) -> torch.Tensor:
+def _discrete(raw: torch.Tensor, scores: torch.Tensor, card: ModelCard, calls: tuple[Call, ...]) -> torch.Tensor:
     """(1, …) labels of a softmax head, or (K, …) masks of a sigmoid one.
 
-    The bundle decides by what it has (``raw``), which may be logits; a threshold in its place by probabilities.
+    A bundle decides by what it has (``raw``), which may be logits; where it does not say, by probabilities.
     """
-    if threshold is not None and card.takes_threshold:
-        return ((scores[1:] if card.has_background else scores) >= threshold).float()
     if card.has_background:
         return raw.argmax(dim=0, keepdim=True).float()
     call = next((one for one in calls if one.target == "AsDiscreted"), None)
@@ -311,12 +303,17 @@ def _discrete(
 
 
 def _on_grid(tensor: "MetaTensor", data: Data, shape: tuple[int, ...], *, mode: str) -> torch.Tensor:
-    """On the image's own grid, where the bundle has not brought it back there: as MONAI does when it saves."""
+    """On the image's own grid, where the bundle has not brought it back there: as MONAI does when it saves.
+
+    Pictures are brought there by their size, as its writer of pictures does, and volumes by their affines.
+    """
     from monai.transforms import SpatialResample
 
     own = torch.as_tensor(next(iter(data.values())).meta["original_affine"])
     if tuple(tensor.shape[1:]) == shape and torch.allclose(tensor.affine, own.to(tensor.affine), atol=1e-3):
         return tensor.as_tensor()
+    if len(shape) == 2:
+        return torch.nn.functional.interpolate(tensor.as_tensor()[None].float(), shape, mode=mode)[0]
     resample = SpatialResample(mode=mode, padding_mode="border", align_corners=False, dtype=np.float64)
     return torch.as_tensor(resample(tensor, dst_affine=own, spatial_size=shape))
 

@@ -299,7 +299,6 @@ def _run_elsewhere(
             work.part,
             checkpoint,
             compute,
-            threshold=options.threshold,
             flips=options.flips,
             denoise=options.denoise,
             batch_size=settings.batch_size,
@@ -308,7 +307,8 @@ def _run_elsewhere(
         )
     work.labels[work.box] = found.labels
     work.probabilities[:, *work.box] = found.probabilities
-    return work.finish()
+    result = work.finish()
+    return result if options.threshold is None else result.at_threshold(options.threshold)
 
 
 def _regions(card: ModelCard) -> tuple[int, ...]:

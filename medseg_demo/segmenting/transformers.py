@@ -30,7 +30,6 @@ def run(
     checkpoint: Checkpoint,
     compute: Compute,
     *,
-    threshold: float | None = None,
     flips: bool = False,
     denoise: Denoise = "none",
     batch_size: int = 0,
@@ -43,7 +42,6 @@ def run(
         image: All of what is segmented. What is no picture of 8 bits is shown to the network by its display window.
         checkpoint: Its card's recipe is of transformers.
         compute: Where to run.
-        threshold: Of a single class; None takes one half.
         flips: As for ``windows.predict``; what comes out of the network is averaged.
         denoise: A filter before everything.
         batch_size: Left alone: slices go one by one.
@@ -67,7 +65,7 @@ def run(
         scores = F.interpolate(scores, picture.shape[:2], mode="bilinear", align_corners=False)[0]
         found = _activated(scores, steps)
         if len(found) == 1:
-            labels[index] = (found[0] > (threshold or EVEN)).numpy()
+            labels[index] = (found[0] > EVEN).numpy()
         else:
             labels[index] = scores.argmax(dim=0).numpy() + (not steps.has_background)
         probabilities[:, index] = (found[1:] if steps.has_background else found).numpy()

@@ -77,11 +77,10 @@ def _parts(configuration: Configuration, network: Call, metadata: dict[str, Any]
     steps, size = read_steps(configuration, dimensions)
     has_background = _has_background(steps, outputs)
     names = _channel_names(metadata, "outputs", outputs)
-    classes = [one or f"class_{index + 1 - has_background}" for index, one in enumerate(names)][has_background:]
     if steps.channels and sorted(steps.channels) != list(range(outputs)):
         raise configuration.fault(("postprocessing",), f"its lambda does not name each of the {outputs} channels once")
-    if steps.channels:
-        classes = [classes[channel] for channel in steps.channels]
+    names = [names[channel] for channel in steps.channels] or names[has_background:]
+    classes = [one or f"class_{value}" for value, one in enumerate(names, start=1)]
     channels = _channel_names(metadata, "inputs", inputs)
     channels = list(steps.inputs) if len(steps.inputs) > 1 else channels
     modality = _inputs_of(metadata, "inputs").get("modality")

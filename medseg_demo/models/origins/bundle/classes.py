@@ -108,15 +108,13 @@ def build(call: Call) -> nn.Module:
         ValueError: It is none of ``NETWORKS``, or refuses an argument.
     """
     if call.target not in NETWORKS:
-        raise ValueError(f"{call.target!r} is no network that is taken. Those are {', '.join(sorted(NETWORKS))}")
-    if fault := parameter_fault(call.arguments):
+        raise ValueError(f"{call.target[:80]!r} is no network that is taken. Those are {', '.join(sorted(NETWORKS))}")
+    left_out = _LEFT_OUT.get(call.target, ())
+    arguments = {key: value for key, value in call.arguments.items() if key not in left_out}
+    if fault := parameter_fault(arguments):
         raise ValueError(fault)
     from monai.networks import nets  # takes seconds
 
-    left_out = _LEFT_OUT.get(call.target, ())
-    arguments = {key: value for key, value in call.arguments.items() if key not in left_out}
-    if call.target == "FlexibleUNet":
-        arguments["pretrained"] = False
     try:
         return getattr(nets, call.target)(**arguments)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError, IndexError, AttributeError) as error:
