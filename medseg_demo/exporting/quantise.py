@@ -11,7 +11,7 @@ import torch
 from medseg_demo.exporting.calibration import Windows
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.conversion import import_openvino
-from medseg_demo.segmenting.decide import to_labels
+from medseg_demo.segmenting.decide import regions_of, to_labels
 from medseg_demo.segmenting.windows import activated
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ def dice_of_images(found: Masks, expected: Masks) -> list[float]:
 def _labels(logits: np.ndarray, card: ModelCard) -> np.ndarray:
     probabilities = activated(torch.from_numpy(logits), card).numpy().swapaxes(0, 1)
     decided = probabilities[card.has_background :] if card.takes_threshold else probabilities
-    regions = card.regions_written if card.may_overlap else ()
-    return to_labels(decided, threshold=card.threshold or 0.5, regions=regions)
+    return to_labels(decided, threshold=card.threshold or 0.5, regions=regions_of(card))
 
 
 def _is_enough(mean: float, worst: float) -> bool:

@@ -103,6 +103,7 @@ class ModelCard(Record):
         regions: Of a sigmoid head: the class, as its label value, of which each channel is, in the order in which they
             are written: later ones over earlier ones. Empty for 1, 2, ….
         recipe: Steps of another library, in place of ``normalisation`` and ``window``; None takes this project's.
+        ensemble: Names of the checkpoints beside it whose probabilities are averaged; empty where it is a network.
         threshold: Probability above which a pixel belongs to a class; where ``takes_threshold``.
         training_data: What it learned from.
         training: How it was trained: free figures such as seed, epochs and data hash.
@@ -128,6 +129,7 @@ class ModelCard(Record):
     activated: bool | None = None
     regions: tuple[Annotated[int, Field(gt=0, lt=256)], ...] = ()
     recipe: Recipe | None = None
+    ensemble: tuple[str, ...] = Field(default=(), max_length=16)
     threshold: float | None = Field(default=None, gt=0, lt=1)
     training_data: tuple[TrainingData, ...] = ()
     training: dict[str, object] = Field(default={})

@@ -11,7 +11,7 @@ from torch import nn
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import description_of
 from medseg_demo.models.card import ModelCard, write_card
-from medseg_demo.models.network import Prepared, SavedNetwork, bytes_of, parameters_of
+from medseg_demo.models.network import Ensemble, Prepared, SavedNetwork, bytes_of, parameters_of
 from medseg_demo.models.origins import digest_of, find_origin, origin_of
 from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.models.origins.weights import CONFIG_FILE, WEIGHTS_FILE, shared_names
@@ -37,7 +37,7 @@ class Checkpoint:
 
     name: str
     card: ModelCard
-    network: nn.Module | SavedNetwork | GraphNetwork
+    network: nn.Module | SavedNetwork | GraphNetwork | Ensemble
     digest: str
     has_card: bool = True
     private: bool = False
@@ -46,7 +46,14 @@ class Checkpoint:
     @property
     def parameters(self) -> int:
         """How many weights the network has."""
-        return self.network.parameters if isinstance(self.network, GraphNetwork) else parameters_of(self.module)
+        if isinstance(self.network, GraphNetwork | Ensemble):
+            return self.network.parameters
+        return parameters_of(self.module)
+
+    @property
+    def members(self) -> "tuple[Checkpoint, ...]":
+        """Those of an ensemble, which are run one after the other; of any other there are none."""
+        return self.network.members if isinstance(self.network, Ensemble) else ()
 
     @property
     def bytes(self) -> int:
@@ -59,8 +66,13 @@ class Checkpoint:
         """The network as PyTorch runs it, trains it and exports it.
 
         Raises:
-            InvalidCheckpointError: OpenVINO alone runs it.
+            InvalidCheckpointError: It comes as a graph, or is an ensemble.
         """
+        if self.members:
+            names = ", ".join(member.name for member in self.members)
+            raise InvalidCheckpointError(
+                f"Checkpoint {self.name!r} is an ensemble, which is no network. Choose one of its members: {names}."
+            )
         if isinstance(self.network, nn.Module):
             return self.network
         if isinstance(self.network, SavedNetwork):
@@ -135,5 +147,5 @@ def file_states(folder: Path) -> FileStates:
         for path in origin.files(folder) if origin else sorted(folder.iterdir()):
             with suppress(OSError):
                 state = path.stat()
-                states.append((str(path.relative_to(folder)), state.st_mtime_ns, state.st_size))
+                states.append((str(path), state.st_mtime_ns, state.st_size))
     return tuple(states)

@@ -2,13 +2,17 @@
 
 import threading
 from collections.abc import Callable, Generator, Hashable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
 
 from medseg_demo.models.compute import Compute
+
+if TYPE_CHECKING:
+    from medseg_demo.models.checkpoint import Checkpoint
 
 
 class Network(Protocol):
@@ -71,6 +75,27 @@ class SavedNetwork:
     def bytes(self) -> int:
         """Memory that it takes."""
         return self._size + (bytes_of(self.module) if "module" in self.__dict__ else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Several checkpoints of the same classes, whose probabilities are averaged: no network of its own.
+
+    Attributes:
+        members: Each with its own card, by which an image reaches it.
+    """
+
+    members: "tuple[Checkpoint, ...]"
+
+    @property
+    def parameters(self) -> int:
+        """How many weights they have together."""
+        return sum(member.parameters for member in self.members)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that they take together."""
+        return sum(member.bytes for member in self.members)
 
 
 class Prepared:

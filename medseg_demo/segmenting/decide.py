@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+
+from medseg_demo.models.card import ModelCard
+
+EVEN = 0.5  # above it a class is more probable than not
+JUST_ABOVE = torch.tensor(0.50049, dtype=torch.float16)  # the next of half precision
 
 
 def to_labels(probabilities: np.ndarray, *, threshold: float | None, regions: Sequence[int] = ()) -> np.ndarray:
@@ -27,6 +33,18 @@ def to_labels(probabilities: np.ndarray, *, threshold: float | None, regions: Se
     if len(probabilities) == 1:
         return (probabilities[0] > np.float32(threshold)).astype(np.uint8)  # which float16 would round
     return probabilities.argmax(axis=0).astype(np.uint8)
+
+
+def regions_of(card: ModelCard) -> tuple[int, ...]:
+    """The values that the channels of classes that may overlap write, in their order; empty where they do not."""
+    return card.regions_written if card.may_overlap else ()
+
+
+def kept_as(probabilities: np.ndarray, *, exact: bool) -> torch.Tensor:
+    """Probabilities in half precision; with ``exact`` what is above one half stays above it."""
+    given = torch.from_numpy(np.ascontiguousarray(probabilities))
+    kept = given.half()  # PyTorch, since NumPy takes twenty times as long
+    return torch.where((given > EVEN) & (kept == EVEN), JUST_ABOVE, kept) if exact else kept
 
 
 def clean(labels: np.ndarray, *, classes: int, smallest_component: int = 0, fill_holes: bool = False) -> np.ndarray:

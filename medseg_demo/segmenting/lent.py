@@ -24,6 +24,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import Catalog
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.network import Ensemble
 from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.segmenting.crop import cropped
 from medseg_demo.segmenting.options import SegmentOptions
@@ -211,7 +212,7 @@ def _may_go(checkpoint: Checkpoint, settings: Settings) -> bool:
     if checkpoint.private:  # the worker has those of everybody
         return False
     names = (entry.name for entry in _networks(settings).entries() if entry.problem is None)
-    return not isinstance(checkpoint.network, GraphNetwork) and checkpoint.name in names
+    return not isinstance(checkpoint.network, GraphNetwork | Ensemble) and checkpoint.name in names
 
 
 def _borrow(

@@ -1,7 +1,7 @@
 """What a label map amounts to: size, components, diameter and confidence of each class, and the image inside it."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -50,6 +50,7 @@ class ClassMeasurement:
         mean_confidence: Mean probability of the class over its pixels, 0 to 1; None where there is no pixel, or where
             the label map comes without probabilities.
         intensities: Of the image inside the class, one a channel; none where there is no pixel.
+        agreement: Mean share of an ensemble's members that have the same label there, 0 to 1; None of a single network.
     """
 
     class_name: str
@@ -63,10 +64,12 @@ class ClassMeasurement:
     diameter_unit: Literal["mm", "px"]
     mean_confidence: float | None
     intensities: tuple[Intensities, ...] = ()
+    agreement: float | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values for JSON and tables."""
-        return asdict(self)
+        """Plain values for JSON and tables; without the agreement where there was no ensemble."""
+        values = asdict(self)
+        return values if self.agreement is not None else {key: values[key] for key in values if key != "agreement"}
 
 
 def measure(
@@ -75,6 +78,7 @@ def measure(
     image: MedicalImage,
     *,
     mask_of: Callable[[int], np.ndarray] | None = None,
+    agreement: np.ndarray | None = None,
 ) -> tuple[ClassMeasurement, ...]:
     """Measure every class.
 
@@ -83,21 +87,19 @@ def measure(
         probabilities: (K, …) of the foreground classes, in the order of ``class_names``; None where there are none.
         image: What the label map is of.
         mask_of: The mask of each class by its label value, where classes overlap; by default the label map's.
+        agreement: Of an ensemble's members at each place, 0 to 1.
 
     Returns:
         One record a class, absent classes included.
     """
-    return tuple(
-        _measure_class(
-            label_map,
-            value,
-            name,
-            (mask_of or label_map.mask)(value),
-            None if probabilities is None else probabilities[value - 1],
-            image,
-        )
-        for value, name in enumerate(label_map.class_names, start=1)
-    )
+    rows = []
+    for value, name in enumerate(label_map.class_names, start=1):
+        mask = (mask_of or label_map.mask)(value)
+        probability = None if probabilities is None else probabilities[value - 1]
+        row = _measure_class(label_map, value, name, mask, probability, image)
+        agreed = None if agreement is None or not row.pixels else float(agreement[mask].mean(dtype=np.float64))
+        rows.append(replace(row, agreement=agreed))
+    return tuple(rows)
 
 
 def _measure_class(

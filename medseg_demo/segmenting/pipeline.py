@@ -19,7 +19,8 @@ from medseg_demo.models.recipes import BundleSteps, TransformersSteps
 from medseg_demo.segmenting import bundle, transformers
 from medseg_demo.segmenting.channels import arranged, assignment, order_of
 from medseg_demo.segmenting.crop import check_inside, cropped, places
-from medseg_demo.segmenting.decide import clean, to_labels
+from medseg_demo.segmenting.decide import EVEN, clean, kept_as, regions_of, to_labels
+from medseg_demo.segmenting.ensemble import average
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.nnunet import SplinePlacement, frame_of, spacing_in
@@ -30,8 +31,6 @@ from medseg_demo.settings import Settings
 
 OVERLAP = "Classes may overlap: the label map has the last of them at each place, and each is measured as a whole."
 CHUNK = 32  # slices that are in memory as float32 at once
-EVEN = 0.5  # above it a class is more probable than not
-JUST_ABOVE = torch.tensor(0.50049, dtype=torch.float16)  # the next of half precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +50,7 @@ class Segmentation:
         compute: Device and precision, in words.
         has_card: Whether the checkpoint came with a model card.
         notes: What a person should know of how it was computed, in plain sentences.
+        agreement: Of an ensemble: float16, the share of its members with the same label at each place; else None.
     """
 
     image: MedicalImage
@@ -65,12 +65,13 @@ class Segmentation:
     compute: str
     has_card: bool = True
     notes: tuple[str, ...] = ()
+    agreement: np.ndarray | None = None
 
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
         """One record a class. Made when asked for."""
         mask_of = self._region if self.card.may_overlap else None
-        return measure(self.label_map, self.probabilities, self.image, mask_of=mask_of)
+        return measure(self.label_map, self.probabilities, self.image, mask_of=mask_of, agreement=self.agreement)
 
     def _region(self, value: int) -> np.ndarray:
         """Where a class is that others may lie over in the label map."""
@@ -105,7 +106,7 @@ class Segmentation:
         options = replace(self.options, threshold=threshold)
         options.check(self.card)
         written = self.probabilities[self.card.written]
-        labels = to_labels(written, threshold=threshold, regions=_regions(self.card))
+        labels = to_labels(written, threshold=threshold, regions=regions_of(self.card))
         box = places(options.crop)[3 - labels.ndim :]
         labels[box] = _cleaned(labels[box], options, classes=len(self.card.class_names))
         label_map = replace(self.label_map, labels=labels)
@@ -156,9 +157,10 @@ def segment_batch(
     for image in images:
         _check_input(image, checkpoint, options)
     compute = choose_compute(settings)
-    if _steps_elsewhere(checkpoint.card):
+    run = _run_members if checkpoint.members else _run_elsewhere if _steps_elsewhere(checkpoint.card) else None
+    if run:
         return [
-            _run_elsewhere(image, checkpoint, compute, options, settings, _part_of(progress, at, 1, len(images)), turn)
+            run(image, checkpoint, compute, options, settings, _part_of(progress, at, 1, len(images)), turn)
             for at, image in enumerate(images)
         ]
     work = [_Work(image, checkpoint, compute, options) for image in images]
@@ -238,11 +240,18 @@ class _Work:
                     planes = activated(torch.from_numpy(planes).float(), card, dim=0).numpy()
                 part = slice(chunk.start + start, chunk.start + start + planes.shape[1])
                 classes = planes[1:] if card.has_background else planes
-                kept = _kept(classes, exact=card.nnunet is not None)
+                kept = kept_as(classes, exact=card.nnunet is not None)
                 probabilities[card.written, part] = kept.numpy()
                 # What a threshold decides is decided by what is kept, so that deciding again gives the same.
                 decided = kept.float().numpy() if card.takes_threshold else planes
-                labels[part] = to_labels(decided, threshold=self.threshold, regions=_regions(card))
+                labels[part] = to_labels(decided, threshold=self.threshold, regions=regions_of(card))
+
+    def take(self, labels: np.ndarray, probabilities: np.ndarray) -> Segmentation:
+        """What other steps found in the crop box, finished."""
+        self.labels[self.box] = labels
+        part = self.probabilities[:, *self.box]
+        part[...] = probabilities.reshape(part.shape)
+        return self.finish()
 
     def finish(self) -> Segmentation:
         image, card, options = self.image, self.checkpoint.card, self.options
@@ -262,7 +271,7 @@ class _Work:
             options=options,
             threshold=self.threshold,
             seconds=self.seconds,
-            compute=prepare(self.checkpoint, self.compute).name,
+            compute=prepare((self.checkpoint.members or (self.checkpoint,))[0], self.compute).name,
             has_card=self.checkpoint.has_card,
             notes=tuple(filter(None, [assignment(image, card, options.channels)])),
         )
@@ -305,22 +314,33 @@ def _run_elsewhere(
             progress=progress,
             turn=turn,
         )
-    work.labels[work.box] = found.labels
-    work.probabilities[:, *work.box] = found.probabilities
-    result = work.finish()
+    result = work.take(found.labels, found.probabilities)
     return result if options.threshold is None else result.at_threshold(options.threshold)
 
 
-def _regions(card: ModelCard) -> tuple[int, ...]:
-    """The values that the channels of classes that may overlap write, in their order; empty where they do not."""
-    return card.regions_written if card.may_overlap else ()
-
-
-def _kept(probabilities: np.ndarray, *, exact: bool) -> torch.Tensor:
-    """Probabilities in half precision; with ``exact`` what is above one half stays above it."""
-    given = torch.from_numpy(np.ascontiguousarray(probabilities))
-    kept = given.half()  # PyTorch, since NumPy takes twenty times as long
-    return torch.where((given > EVEN) & (kept == EVEN), JUST_ABOVE, kept) if exact else kept
+def _run_members(
+    image: MedicalImage,
+    checkpoint: Checkpoint,
+    compute: Compute,
+    options: SegmentOptions,
+    settings: Settings,
+    progress: Progress | None,
+    turn: Turn,
+) -> Segmentation:
+    """By each member of an ensemble, whose probabilities are averaged before the labels are decided and cleaned."""
+    work = _Work(image, checkpoint, compute, options)
+    card, members, given = checkpoint.card, checkpoint.members, work.part
+    if given.channels == len(card.channel_names):
+        given = replace(given, channel_names=card.channel_names)  # by which each member finds what it knows
+    own = SegmentOptions(flips=options.flips, denoise=options.denoise)
+    parts = (_part_of(progress, at, 1, len(members)) for at in range(len(members)))
+    with work.step("network"):
+        each = (segment(given, one, options=own, settings=settings, progress=part, turn=turn)
+                for one, part in zip(members, parts, strict=True))  # fmt: skip
+        together = average(each, card, threshold=work.threshold)
+    agreement = np.ones(image.shape, np.float16)
+    agreement[work.box if image.is_volume else work.box[1:]] = together.agreement
+    return replace(work.take(together.labels, together.probabilities), agreement=agreement)
 
 
 def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.origins.bundle import BUNDLE
+from medseg_demo.models.origins.ensemble import ENSEMBLE
 from medseg_demo.models.origins.nnunet import NNUNET
 from medseg_demo.models.origins.onnx import ONNX
 from medseg_demo.models.origins.openvino import OPENVINO
@@ -14,7 +15,7 @@ from medseg_demo.models.origins.transformers import TRANSFORMERS
 
 __all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
 
-ORIGINS = (TRANSFORMERS, SMP, OPENVINO, ONNX, NNUNET, BUNDLE)  # the first that recognises a folder takes it
+ORIGINS = (TRANSFORMERS, SMP, OPENVINO, ONNX, NNUNET, BUNDLE, ENSEMBLE)  # the first that recognises a folder takes it
 MOST_BYTES = 8 * 2**30  # of a checkpoint's files: nnU-Net's five folds with their optimizers take 6
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.models.conversion import is_kept
-from medseg_demo.models.network import SavedNetwork
+from medseg_demo.models.network import Ensemble, SavedNetwork
 
 if TYPE_CHECKING:
     from medseg_demo.models.origins.graph import GraphNetwork
@@ -45,7 +45,7 @@ class Loaded:
     """
 
     described: Described
-    network: "nn.Module | SavedNetwork | GraphNetwork"
+    network: "nn.Module | SavedNetwork | GraphNetwork | Ensemble"
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,28 @@ from torch import nn
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import ARCHITECTURES, build_network, spatial_dims
-from medseg_demo.models.card import CARD_FILE, ModelCard, Normalisation, read_card
+from medseg_demo.models.card import CARD_FILE, MOST_CHANNELS, ModelCard, read_card
 from medseg_demo.models.network import SavedNetwork
-from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of, existing, is_converted
-from medseg_demo.models.origins.weights import CONFIG_FILE, WEIGHTS_FILE, load_strictly, read_weights
+from medseg_demo.models.origins.origin import (
+    Described,
+    Loaded,
+    Origin,
+    default_card,
+    digest_of,
+    existing,
+    is_converted,
+)
+from medseg_demo.models.origins.weights import (
+    CONFIG_FILE,
+    SUFFIXES,
+    WEIGHTS_FILE,
+    load_strictly,
+    read_weights,
+)
 from medseg_demo.models.soundness import bounded_by, check_weights, is_known_encoder, parameter_fault
 
-TORCH_WEIGHTS = ("model.pth", "model.pt", "pytorch_model.bin")
+SAFE_SUFFIX = ".safetensors"
+TORCH_WEIGHTS = ("model.pth", "model.pt", "pytorch_model.bin")  # before others of any name
 
 
 def read_config(folder: Path, *, name: str = "") -> tuple[str, dict[str, object]]:
@@ -88,7 +103,8 @@ def describe(
             "Add a medseg.json with class_names, in_channels and input_size; docs/checkpoints.md lists its keys."
         )
     if card is None:
-        return _default_card(name, channels, classes), False
+        return _default_card(name, channels, classes, parameters.get("activation")), False
+    card = card.settled(classes if isinstance(classes, int) else 0)
     if card.in_channels != channels or card.output_channels != classes:
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: the card asks for {card.in_channels} input channel(s) and "
@@ -109,9 +125,8 @@ def find_weights(folder: Path, *, name: str = "") -> Path:
     Raises:
         InvalidCheckpointError: There is none.
     """
-    for file in (WEIGHTS_FILE, *TORCH_WEIGHTS):
-        if (folder / file).is_file():
-            return folder / file
+    if found := _weights(folder):
+        return found[0]
     raise InvalidCheckpointError(
         f"Checkpoint {name or folder.name!r} has no weights. Put {WEIGHTS_FILE} beside {CONFIG_FILE}."
     )
@@ -121,7 +136,7 @@ def _describe(folder: Path, name: str, cache_dir: Path | None) -> Described:
     architecture, parameters = read_config(folder, name=name)
     card, has_card = describe(folder, architecture, parameters, name=name)
     weights = find_weights(folder, name=name)
-    is_safe = weights.name == WEIGHTS_FILE
+    is_safe = weights.suffix == SAFE_SUFFIX
     if is_safe:
         check_weights(weights, name)
     if cache_dir is None or not is_converted(digest_of(_files(folder)), card, cache_dir):
@@ -135,12 +150,12 @@ def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:
     described = _describe(folder, name, cache_dir)
     architecture, parameters = read_config(folder, name=name)
     path = find_weights(folder, name=name)
-    if cache_dir is None or path.name != WEIGHTS_FILE:
-        return Loaded(described, _build(architecture, parameters, read_weights(path, name), name))
+    if cache_dir is None or path.suffix != SAFE_SUFFIX:
+        return Loaded(described, build(architecture, parameters, read_weights(path, name), name))
     digest = digest_of(_files(folder))
     content = path.read_bytes()  # so that nobody can change it until it is needed
     weights = partial(read_weights, path, name, content)
-    saved = SavedNetwork(lambda: _build(architecture, parameters, weights(), name), len(content))
+    saved = SavedNetwork(lambda: build(architecture, parameters, weights(), name), len(content))
     if not is_converted(digest, described.card, cache_dir):
         _ = saved.module  # what is wrong with it shows now
     return Loaded(described, saved)
@@ -151,13 +166,23 @@ def _recognises(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
-    weights = existing(folder, WEIGHTS_FILE, *TORCH_WEIGHTS)[:1]
-    return (*existing(folder, CONFIG_FILE, CARD_FILE), *weights)
+    return (*existing(folder, CONFIG_FILE, CARD_FILE), *_weights(folder)[:1])
 
 
-def _build(
+def _weights(folder: Path) -> tuple[Path, ...]:
+    """The files of weights, the preferred one first."""
+    others = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    return (*existing(folder, WEIGHTS_FILE, *TORCH_WEIGHTS), *others)
+
+
+def build(
     architecture: str, parameters: Mapping[str, object], weights: dict[str, torch.Tensor], name: str
 ) -> nn.Module:
+    """A network of PyTorch, filled with its weights, in evaluation mode.
+
+    Raises:
+        InvalidCheckpointError: It cannot be built, or they do not fit it.
+    """
     check_encoder(parameters, name)
     try:
         with bounded_by(sum(one.numel() for one in weights.values())):
@@ -168,20 +193,13 @@ def _build(
     return network.eval()
 
 
-def _default_card(name: str, channels: object, classes: object) -> ModelCard:
-    if channels not in (1, 3) or not isinstance(classes, int) or classes < 1:
+def _default_card(name: str, channels: object, classes: object, activation: object) -> ModelCard:
+    if not (isinstance(channels, int) and isinstance(classes, int) and 1 <= channels <= MOST_CHANNELS and classes >= 1):
         raise InvalidCheckpointError(
-            f"Checkpoint {name!r}: {CONFIG_FILE} has in_channels={channels!r} and classes={classes!r}, but only 1 "
-            "or 3 input channels and at least 1 class can be shown here."
+            f"Checkpoint {name!r}: {CONFIG_FILE} has in_channels={channels!r} and classes={classes!r}, but 1 to "
+            f"{MOST_CHANNELS} input channels and at least 1 class can be shown here."
         )
-    names = ("class_1",) if classes == 1 else tuple(f"class_{value}" for value in range(1, classes))
-    colour = Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    return ModelCard(
-        class_names=names,
-        in_channels=channels,
-        normalisation=colour if channels == 3 else Normalisation(),
-        threshold=0.5 if classes == 1 else None,
-    )
+    return default_card(channels, classes, head="sigmoid" if activation == "sigmoid" else "")
 
 
 SMP = Origin("smp", "segmentation-models-pytorch", _recognises, _files, _describe, _load)

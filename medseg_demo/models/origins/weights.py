@@ -1,43 +1,94 @@
 """Files of weights → tensors, and tensors → a network: no code in them is executed, and nothing is left over or out."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import load, load_file
 from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.soundness import check_archive, damaged_weights
+from medseg_demo.models.soundness import check_archive, check_weights, damaged_weights
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+# What wraps a network while it is trained: Lightning's module, DataParallel, torch.compile, people's own.
+PREFIXES = ("model.", "module.", "_orig_mod.", "net.", "network.", "unet.", "segmentation_model.")
+# Beside the network such a module keeps these, which decide no result here.
+ASIDE = ("loss", "criterion", "metric", "train_", "val_", "valid_", "test_", "mean", "std", "ema")
 
 
-def read_weights(path: Path, name: str, content: bytes | None = None) -> dict[str, torch.Tensor]:
+class Unread:
+    """Stands for a value of a checkpoint that no result needs: nothing is kept, and nothing done."""
+
+    def __new__(cls, *values: object) -> "Unread":
+        """Whatever it was made of."""
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        """Whatever it held."""
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Whatever it held."""
+
+
+SCALAR = np.float64(0).__reduce__()[0]
+# What checkpoints of Lightning and others hold beside tensors and plain values, in hyper-parameters and logs.
+ALLOWED: list[Any] = [
+    (SCALAR, "numpy.core.multiarray.scalar"),
+    (SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_)),
+    *(
+        (Unread, name)
+        for name in (
+            "argparse.Namespace",
+            "pathlib.PosixPath",
+            "pathlib.WindowsPath",
+            "pathlib._local.PosixPath",
+            "pathlib._local.WindowsPath",
+            "lightning.fabric.utilities.data.AttributeDict",
+            "lightning.pytorch.utilities.parsing.AttributeDict",
+            "lightning_fabric.utilities.data.AttributeDict",
+            "pytorch_lightning.utilities.parsing.AttributeDict",
+        )
+    ),
+]
+
+
+def read_weights(
+    path: Path, name: str, content: bytes | None = None, *, values: bool = True
+) -> dict[str, torch.Tensor]:
     """The tensors of a file, by their names; a ``state_dict`` within is taken out.
 
     Args:
         path: A safetensors file, or one of ``torch.save``, of which tensors and plain containers alone are read.
         name: The checkpoint's, for messages.
         content: Of a safetensors file that was read already.
+        values: Whether those of the tensors are needed, or their shapes alone.
 
     Raises:
         InvalidCheckpointError: It is damaged, holds more than tensors, or no state dict.
     """
     try:
         if path.suffix == ".safetensors":
+            if not values:
+                return _without_values(path, name)
             return load_file(path) if content is None else load(content)
         check_archive(path, name)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(ALLOWED):
+            weights = torch.load(path, map_location="cpu" if values else "meta", weights_only=True)
     except pickle.UnpicklingError:
         raise InvalidCheckpointError(
             f"Checkpoint {name!r}: {path.name} holds more than tensors, and code in weights is never executed. "
             f"Convert it to {WEIGHTS_FILE} where you trust it."
         ) from None
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # what a file that was cut or made to harm raises, is of many kinds
         raise damaged_weights(path, name, str(error)) from None
     for key in ("state_dict", "model"):  # of Lightning and others, and of MONAI's bundles
         if isinstance(weights, dict) and isinstance(weights.get(key), dict):
@@ -47,6 +98,27 @@ def read_weights(path: Path, name: str, content: bytes | None = None) -> dict[st
             f"Checkpoint {name!r}: {path.name} is no state dict. Save model.state_dict() as {WEIGHTS_FILE}."
         )
     return weights
+
+
+def _without_values(path: Path, name: str) -> dict[str, torch.Tensor]:
+    check_weights(path, name)
+    with safe_open(path, "pt") as file:
+        return {key: torch.empty(file.get_slice(key).get_shape(), device="meta") for key in file.keys()}  # noqa: SIM118
+
+
+def unwrapped(weights: Mapping[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors as they are called, and then without each prefix that a training gave them, the outer ones first."""
+    yield dict(weights)
+    for prefix in PREFIXES:
+        inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+        rest = (key for key in weights if not key.startswith(prefix))
+        if inner and all(key.startswith(ASIDE) for key in rest):
+            yield from unwrapped(inner)
+
+
+def matching(weights: dict[str, torch.Tensor], names: Collection[str]) -> dict[str, torch.Tensor]:
+    """Of the ways to call tensors the one that has these names; the given one where none has."""
+    return next((one for one in unwrapped(weights) if one.keys() == set(names)), weights)
 
 
 def is_plain(value: object) -> bool:
@@ -73,6 +145,7 @@ def load_strictly(
         InvalidCheckpointError: They do not fit, or hold NaN or infinity; three of the faults are named.
     """
     expected = network.state_dict()
+    weights = matching(weights, expected)
     for names in shared_names(expected):
         given = next((weights[name] for name in names if name in weights), None)
         if given is not None:
