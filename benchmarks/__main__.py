@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import batch, dashboard, evaluation_run, metrics, ratio, request, start_up, versions, viewer, visitors
 
-PARTS = ("segment", "versions", "evaluation", "visitors", "viewer")
+PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
@@ -22,9 +22,8 @@ def other_version(rounds: int, other: Path | None, test_sets: Path | None) -> It
         yield from versions.measure(other.resolve(), test_sets=test_sets, rounds=max(1, rounds // 2))
 
 
-def many_visitors(rounds: int) -> Iterator[ratio.Ratio]:
+def beside_a_volume(rounds: int) -> Iterator[ratio.Ratio]:
     yield visitors.beside_a_volume(rounds=2 * rounds)
-    yield from visitors.many_visitors()
 
 
 def evaluation(rounds: int, options: dict) -> Iterator[ratio.Ratio]:
@@ -42,7 +41,8 @@ def parts(rounds: int, options: dict, other: Path | None, test_sets: Path | None
         "segment": lambda: segment(rounds),
         "versions": lambda: other_version(rounds, other, test_sets),
         "evaluation": lambda: evaluation(rounds, options),
-        "visitors": lambda: many_visitors(rounds),
+        "volume": lambda: beside_a_volume(rounds),
+        "visitors": visitors.many_visitors,
         "viewer": lambda: viewer.measure(rounds=rounds),
     }
 

@@ -26,7 +26,9 @@ VOLUME_CHECKPOINT = "hippocampus-unet3d"
 COMPARED = ["lungs-unet-lite0", "lungs-unet-tiny"]
 LARGE = (310, 434, 310)  # ten windows along each axis of VOLUME_CHECKPOINT, at its own spacing
 SMALL = (70, 98, 70)  # two along each axis
-VISITORS = 32
+VISITORS = 64
+CONNECTING = 32
+MANY = 1_000  # requests
 WARM_UP = 3
 READ_S = 10.0  # in which the large volume is read
 SETTLED_S = 20.0  # in which a page that was closed gives back what it held
@@ -74,7 +76,7 @@ def beside_a_volume(*, rounds: int) -> Ratio:
 
 
 def many_visitors(visitors: int = VISITORS) -> Iterator[Ratio]:
-    """(f).
+    """(f): visitors who connect together, who ask together, and what many requests leave in memory.
 
     Raises:
         AssertionError: A visitor got an answer that is not that of his own file.
@@ -84,6 +86,7 @@ def many_visitors(visitors: int = VISITORS) -> Iterator[Ratio]:
         client = _client(url, folder)
         for request in requests[:3]:
             request.send(client)
+        yield _connecting(url, folder)
         start = time.perf_counter()
         expected = [request.send(client) for request in requests]
         work = time.perf_counter() - start
@@ -92,12 +95,42 @@ def many_visitors(visitors: int = VISITORS) -> Iterator[Ratio]:
         assert answers == expected, "an answer was another one's"
         time.sleep(SETTLED_S)
         grown = _megabytes(pid) - before
+        kept = _kept_by_many(client, requests[0], pid)
     late = sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
     name = f"(f) {visitors} visitors at once"
     yield Ratio(
         f"{name}, 95 % within", f"{late:.1f} s", f"{work:.1f} s one after the other", late / work, "at most", 1.5
     )
     yield Ratio(f"{name}, memory kept", f"{grown:.0f} MB", "before they came", grown, "at most", 150)
+    yield kept
+
+
+def _connecting(url: str, folder: str) -> Ratio:
+    """How long the slowest of many waits who open the page together."""
+    gate = threading.Barrier(CONNECTING)
+
+    def connect(_: int) -> float:
+        gate.wait()
+        start = time.perf_counter()
+        client = _client(url, folder)
+        seconds = time.perf_counter() - start
+        client.close()
+        return seconds
+
+    with ThreadPoolExecutor(CONNECTING) as pool:
+        slowest = max(pool.map(connect, range(CONNECTING)))
+    return Ratio(f"(f) {CONNECTING} connect at once, the last", f"{slowest:.2f} s", "", slowest, "at most", 2)
+
+
+def _kept_by_many(client: Client, request: Request, pid: int) -> Ratio:
+    """What the second half of many requests leaves in the server's memory; the first fills what is kept on purpose."""
+    half = 0.0
+    for number in range(MANY):
+        if number == MANY // 2:
+            half = _megabytes(pid)
+        request.send(client)
+    kept = _megabytes(pid) - half
+    return Ratio(f"(f) memory of the last {MANY // 2} of {MANY} requests", f"{kept:.0f} MB", "", kept, "at most", 30)
 
 
 def _mixed(folder: Path, count: int) -> list[Request]:

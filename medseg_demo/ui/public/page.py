@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ class Page(SpokenPage):
         Raises:
             gr.Error: It was not, or it came to nothing; in words, and without what was sent.
         """
-        request = named.get("request")
+        request, inputs = named.get("request"), _completed(block_fn, inputs)
         try:
             if self.gate is not None and isinstance(request, gr.Request) and named.get("iterator") is None:
                 session = named.get("session_hash") or ""
@@ -199,6 +200,19 @@ class Page(SpokenPage):
             words = explain(error)
             said = spoken_by(request).text(words) if isinstance(request, gr.Request) else words
             raise gr.Error(said, print_exception=False) from None
+
+
+def _completed(block_fn: BlockFunction, inputs: list[Any]) -> list[Any]:
+    """What was sent to an endpoint, with the defaults of the arguments that were left out at the end.
+
+    ``gradio_client`` completes a call; one that lists its values by hand would fail with each argument that is new.
+    """
+    lacking = len(block_fn.inputs) - len(inputs)
+    if lacking <= 0 or block_fn.api_visibility == "private" or block_fn.fn is None:
+        return inputs
+    last = list(signature(block_fn.fn).parameters.values())[-lacking:]
+    defaults = [one.default for one in last if one.default is not one.empty]
+    return [*inputs, *defaults] if len(defaults) == lacking else inputs
 
 
 def _check_kind(block: gr.File | gr.UploadButton, value: object) -> None:

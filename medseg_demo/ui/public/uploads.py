@@ -5,6 +5,7 @@ upload leaves nothing behind, and no path can be guessed. An event may name only
 visitor uploaded; the first session that does so keeps it, and takes it along when it ends.
 """
 
+import contextlib
 import math
 import os
 import secrets
@@ -209,6 +210,10 @@ class Uploads:
         limit = self._clock() - LIFETIME_S
         for upload in [one for one in self._uploads if one.used < limit and one.session not in busy]:
             self.delete(upload)
+        for loose in self._root().glob("tmp*"):  # Gradio makes an empty file for each that a handler gets
+            with contextlib.suppress(OSError):
+                if _is_regular(str(loose)) and time.time() - loose.stat().st_mtime > LIFETIME_S:
+                    loose.unlink()
 
     def _make_room(
         self, size: int, most: int, uploads: Iterable[Upload], others: Iterable[Place], busy: Collection[str]

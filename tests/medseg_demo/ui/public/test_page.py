@@ -32,6 +32,11 @@ def page(tmp_path, monkeypatch):
         file, size = gr.File(), gr.Number()
         gr.Button().click(lambda path: Path(path).stat().st_size, file, size, api_name="size")
         gr.Button().click(lambda text: 1 / int(text), gr.Textbox(), size, api_name="divide")
+
+        def times(request: gr.Request, number: int, factor: int = 3) -> int:
+            return number * factor
+
+        gr.api(times)
     return page
 
 
@@ -245,6 +250,14 @@ def test_who_is_not_logged_in_by_the_hub_sees_the_way_there(page, served):
     assert (answer.status_code, "Log in with Hugging Face" in answer.text) == (401, True)
     assert client.get("/config").status_code == 401
     assert client.post(UPLOAD, files=SCAN).status_code == 401
+
+
+def test_arguments_that_are_left_out_at_the_end_have_their_defaults(page, served):
+    client = served()
+    assert client.post("/gradio_api/run/times", json={"data": [2]}).json()["data"] == [6]
+    event = client.post("/gradio_api/call/times", json={"data": [2]}).json()["event_id"]
+    assert "[6" in client.get(f"/gradio_api/call/times/{event}").text
+    assert "2 values are needed" in client.post("/gradio_api/run/times", json={"data": []}).json()["error"]
 
 
 def test_a_page_without_a_gate_is_left_as_it_is(page, served):

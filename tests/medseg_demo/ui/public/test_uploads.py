@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,15 @@ def test_what_nobody_uses_ends_after_an_hour_and_not_before(uploads, clock):
     assert not Path(old).exists()
     assert Path(busy).exists()
     assert Path(young).exists()
+
+
+def test_loose_files_of_gradio_end_after_an_hour(uploads, tmp_path):
+    old, new = tmp_path / "tmp_old", tmp_path / "tmp_new"
+    for path in (old, new):
+        path.write_text("")
+    os.utime(old, (1, 1))
+    uploads.sweep(set())
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_the_oldest_finished_files_of_a_visitor_make_room(uploads, clock):
