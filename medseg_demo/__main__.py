@@ -106,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     several = segment.add_mutually_exclusive_group()
     several.add_argument("--volume", type=int, metavar="N", help="which volume of 4-D files, such as a time, from 1")
     several.add_argument(
-        "--channels", action="store_true", help="all volumes of a file, and the files of one case, are channels"
+        "--channels",
+        action="store_true",
+        help="all volumes of a file, and the files of one case, are channels, as where the checkpoint names several",
     )
     segment.add_argument(
         "--format",
@@ -177,6 +179,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         channels=options.channel_order,
     )
     chosen.check(checkpoint.card)
+    options.channels |= bool(checkpoint.card.channel_names) and options.volume is None
     with tempfile.TemporaryDirectory(prefix="medseg-") as unpacked:
         studies, stems = _studies(options, settings, Path(unpacked))
         given = _pseudonyms(options, studies)

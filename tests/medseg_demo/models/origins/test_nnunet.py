@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from medseg_demo import read_image, read_label_map
+from medseg_demo.__main__ import main
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import CARD_FILE, write_card
 from medseg_demo.models.catalog import list_checkpoints, load_checkpoint
@@ -46,6 +47,12 @@ def test_label_maps_are_those_of_nnunet(name):
     result = segment(image_of(name), checkpoint, settings=EXACT)
     assert np.array_equal(result.label_map.labels, read_label_map(expected).labels)
     assert len(np.unique(result.label_map.labels)) == len(checkpoint.card.class_names) + 1
+
+
+def test_channel_files_of_a_case_go_together_on_the_command_line(tmp_path):
+    files = (MADE / "regions" / "images", "--checkpoint", MADE / "regions" / "model", "--output", tmp_path)
+    assert main(["segment", *map(str, files)]) == 0
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["case.nii.gz", "measurements.json"]
 
 
 def test_openvino_gives_the_same(tmp_path):
