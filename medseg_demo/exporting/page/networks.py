@@ -8,6 +8,7 @@ from typing import Any
 
 from medseg_demo.errors import OptionError
 from medseg_demo.exporting.onnx_file import to_onnx
+from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import find_checkpoint
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.models.network import pad_where_needed
@@ -51,8 +52,7 @@ def page_network(name: str, folder: Path) -> PageNetwork:
     found, path = find_checkpoint(name, folder)
     checkpoint = load_folder(path, name=found)
     card = checkpoint.card
-    if card.is_3d:
-        raise OptionError(f"Checkpoint {found!r} is of a 3-D network, which a page cannot run. Choose 2-D checkpoints.")
+    _check(found, card)
     network = pad_where_needed(checkpoint.module, card.input_size)
     content = in_two_bytes(to_onnx(network, (1, card.in_channels, *card.input_size), found))
     return PageNetwork(
@@ -63,6 +63,17 @@ def page_network(name: str, folder: Path) -> PageNetwork:
         facts=_facts(checkpoint),
         content=gzip.compress(content, mtime=0),
     )
+
+
+def _check(name: str, card: ModelCard) -> None:
+    if card.is_3d:
+        raise OptionError(f"Checkpoint {name!r} is of a 3-D network, which a page cannot run. Choose 2-D checkpoints.")
+    takes_pictures = card.in_channels == 1 or (card.in_channels == 3 and not card.channel_names)
+    if card.recipe or card.may_overlap or not takes_pictures:
+        raise OptionError(
+            f"Checkpoint {name!r} cannot be in a page, which knows networks of grey or colour images, of classes that "
+            "do not overlap, and no steps of other libraries. Choose another checkpoint."
+        )
 
 
 def in_two_bytes(content: bytes) -> bytes:
@@ -101,8 +112,10 @@ def _card(checkpoint: Checkpoint) -> dict[str, Any]:
     card = checkpoint.card
     wanted = {"task", "class_names", "modality", "in_channels", "input_size", "inference", "spacing_mm"}
     return {
-        **card.model_dump(mode="json", include=wanted | {"normalisation", "window", "threshold"}),
+        **card.model_dump(mode="json", include=wanted | {"normalisation", "window", "activated", "threshold"}),
         "outputs": card.output_channels,
+        "has_background": card.has_background,
+        "takes_threshold": card.takes_threshold,
         "kinds": [[kind.name, kind.codes] for kind in KINDS],
         "codes": [code for kind in KINDS if re.search(kind.words, card.modality, re.IGNORECASE) for code in kind.codes],
         "appearance": {name: list(ends) for name, ends in card.appearance.items()},

@@ -68,7 +68,8 @@ class App {
   }
 
   open(file) {
-    return this.read(null, async () => ({ bytes: new Uint8Array(await file.arrayBuffer()), file: file.name }));
+    const unreadable = { file: file.name, message: "the browser cannot open it: it may be a folder, have been moved, or be too large. Choose it again." };
+    return this.read(null, async () => ({ bytes: new Uint8Array(await file.arrayBuffer().catch(() => Promise.reject(unreadable))), file: file.name }));
   }
 
   openSample(sample) {
@@ -125,7 +126,7 @@ class App {
   }
 
   optionsOf(network) {
-    const threshold = network.card.outputs > 1 ? null : this.thresholds.get(network.name) ?? network.card.threshold ?? 0.5;
+    const threshold = !network.card.takes_threshold ? null : this.thresholds.get(network.name) ?? network.card.threshold ?? 0.5;
     return { ...this.options, threshold };
   }
 

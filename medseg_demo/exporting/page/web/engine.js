@@ -1,5 +1,7 @@
 // The page's side of the worker: what it is asked, and what is unpacked for it when it is first needed.
 
+const TOO_OLD = { message: "This browser does not let the page compute: it needs WebAssembly and workers (Chrome 91, Firefox 114, Safari 16.4 or later). Update it, or try another." };
+
 class Engine {
   constructor() {
     this.jobs = new Map();
@@ -33,17 +35,20 @@ class Engine {
   }
 
   async launch() {
-    const [script, wasm] = await Promise.all([textIn("worker"), gunzip(bytesIn("wasm"))]);
-    this.worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
-    this.worker.onmessage = ({ data }) => this.hear(data);
-    this.worker.onerror = () => this.fail();
-    await this.ask({ do: "start", wasm }, { transfer: [wasm.buffer] });
+    try {
+      const [script, wasm] = await Promise.all([textIn("worker"), gunzip(bytesIn("wasm"))]);
+      this.worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+      this.worker.onmessage = ({ data }) => this.hear(data);
+      this.worker.onerror = () => this.fail();
+      await this.ask({ do: "start", wasm }, { transfer: [wasm.buffer] });
+    } catch {
+      throw TOO_OLD;
+    }
   }
 
   // The worker did not even begin: its script, or WebAssembly, is refused here.
   fail() {
-    const message = "This browser does not let the page compute: it needs WebAssembly and workers (Chrome 91, Firefox 114, Safari 16.4 or later). Update it, or try another.";
-    for (const { reject } of this.jobs.values()) reject({ message });
+    for (const { reject } of this.jobs.values()) reject(TOO_OLD);
     this.jobs.clear();
   }
 

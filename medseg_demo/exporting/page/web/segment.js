@@ -17,7 +17,7 @@ async function predict(placed, card, { flips, run, progress }) {
     const tile = cutTile(placed, top, left, tileHeight, tileWidth);
     const sum = new Float32Array(card.outputs * tileHeight * tileWidth);
     for (const turn of turns) {
-      const found = flipped(activated(await run(flipped(tile, turn))), turn);
+      const found = flipped(activated(await run(flipped(tile, turn)), card), turn);
       for (let i = 0; i < sum.length; i += 1) sum[i] += found.data[i] / turns.length;
     }
     addTile(total, coverage, { data: sum, weight, top, left, tileHeight, tileWidth });
@@ -73,10 +73,11 @@ function flipped(tensor, [isAcross, isDown]) {
   return { ...tensor, data: turned };
 }
 
-// Logits → probabilities: sigmoid of one channel, softmax of several.
-function activated(logits) {
+// Logits → probabilities, unless the network gives these itself.
+function activated(logits, card) {
   const { data, channels } = logits;
-  if (channels === 1) return { ...logits, data: data.map((one) => 1 / (1 + Math.exp(-one))) };
+  if (card.activated) return logits;
+  if (!card.has_background) return { ...logits, data: data.map((one) => 1 / (1 + Math.exp(-one))) };
   const plane = data.length / channels;
   const shares = new Float32Array(data.length);
   for (let i = 0; i < plane; i += 1) {
@@ -90,11 +91,11 @@ function activated(logits) {
 
 // The probabilities of the foreground classes in half precision, one map a class, as a result keeps them; and of several
 // classes which one is most probable, which rounding must not decide.
-function keptOf({ data, channels, height, width }) {
+function keptOf({ data, channels, height, width }, card) {
   const plane = height * width;
-  const classes = channels === 1 ? [0] : Array.from({ length: channels - 1 }, (_, i) => i + 1);
-  const maps = classes.map((c) => data.subarray(c * plane, (c + 1) * plane).map(toHalf));
-  return { maps, height, width, winners: channels === 1 ? null : winnersOf(data, channels, plane) };
+  const first = Number(card.has_background);
+  const maps = card.class_names.map((_, c) => data.subarray((first + c) * plane, (first + c + 1) * plane).map(toHalf));
+  return { maps, height, width, winners: card.takes_threshold ? null : winnersOf(data, channels, plane) };
 }
 
 function winnersOf(data, channels, plane) {

@@ -34,7 +34,7 @@ const DO = {
       if (done < total) await new Promise((go) => setTimeout(go)); // a message that says stop is heard meanwhile
       if (id <= stopped) throw new Refusal();
     };
-    results.set(name, keptOf(restore(await predict(placed, card, { flips: options.flips, run, progress }), placement)));
+    results.set(name, keptOf(restore(await predict(placed, card, { flips: options.flips, run, progress }), placement), card));
     return { ...decided(name, options), seconds: (performance.now() - start) / 1000, warnings: warningsFor(image, card) };
   },
   decide: ({ name, options }) => decided(name, options),

@@ -15,7 +15,8 @@ from PIL import Image
 from medseg_demo.errors import OptionError
 from medseg_demo.exporting import export
 from medseg_demo.exporting.page import PageNetwork, page, page_network, page_samples, whole_page
-from medseg_demo.exporting.page.networks import in_two_bytes
+from medseg_demo.exporting.page.networks import _check, in_two_bytes
+from medseg_demo.models.card import ModelCard
 from medseg_demo.settings import Settings
 
 NASTY = "</script><script>alert(1)</script>"
@@ -96,6 +97,10 @@ def test_what_a_page_cannot_run_is_refused(checkpoints, volume_network, volume_c
     save_checkpoint(checkpoints / "volumes", volume_network, volume_card)
     with pytest.raises(OptionError, match="3-D"):
         page_network("volumes", checkpoints)
+    card = ModelCard(class_names=("a", "b"), in_channels=1, input_size=(64, 64))
+    for changes in ({"head": "sigmoid"}, {"in_channels": 2}, {"in_channels": 3, "channel_names": ("T1", "T2", "PD")}):
+        with pytest.raises(OptionError, match="grey or colour images"):
+            _check("other", card.model_copy(update=changes))
     settings = Settings(checkpoints_dir=checkpoints)
     with pytest.raises(OptionError, match=r"\.html"):
         export(["small"], "page", tmp_path / "page", settings=settings)

@@ -110,23 +110,24 @@ def smooth(classes: int, shape: tuple[int, int]) -> np.ndarray:
     return ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
 
 
-@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize(("classes", "head"), [(1, None), (1, "softmax"), (3, None)])
 @pytest.mark.parametrize(("smallest", "fill"), [(0, False), (25, False), (25, True)])
-def test_labels_are_decided_cleaned_and_measured_alike(call, classes, smallest, fill):
+def test_labels_are_decided_cleaned_and_measured_alike(call, classes, head, smallest, fill):
     shown = image(50, 64, spacing_mm=(0.5, 0.8))
-    scores = smooth(1 if classes == 1 else classes + 1, shown.shape)
-    kept = scores.astype(np.float16).astype(np.float32)
-    labels = to_labels(kept if classes == 1 else scores, threshold=0.55)
-    labels = clean(labels, classes=classes, smallest_component=smallest, fill_holes=fill)
     names = [f"class {value}" for value in range(1, classes + 1)]
-    maps = kept if classes == 1 else kept[1:]
+    card = CARD.model_copy(update={"class_names": tuple(names), "head": head})
+    scores = smooth(card.output_channels, shown.shape)
+    maps = scores[int(card.has_background) :].astype(np.float16).astype(np.float32)
+    labels = to_labels(maps if card.takes_threshold else scores, threshold=0.55)
+    labels = clean(labels, classes=classes, smallest_component=smallest, fill_holes=fill)
     expected = measure(LabelMap(labels, tuple(names), shown.geometry), maps.astype(np.float16), shown)
     found = call(
-        """{ const kept = keptOf(input.scores); const labels = decide(kept, input.options);
+        """{ const kept = keptOf(input.scores, input.card); const labels = decide(kept, input.options);
           return { labels, figures: measure(labels, kept, input.image, input.names) }; }""",
         scores={"data": scores.reshape(-1), "channels": len(scores), "height": 50, "width": 64},
         options={"threshold": 0.55, "smallest": smallest, "fill": fill},
         image=as_page(shown),
+        card=card_for(card),
         names=names,
     )["result"]
     np.testing.assert_array_equal(found["labels"].reshape(labels.shape), labels)
