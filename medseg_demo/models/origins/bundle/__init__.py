@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from medseg_demo.documents import read_document
@@ -183,7 +184,8 @@ def _whole(configuration: Configuration, value: object, place: Place, name: str,
 
 
 def _faults(error: ValueError) -> str:
-    return str(error).replace("\n", " ")[:300]
+    found = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'card'}: {one['msg']}" for one in found[:3])[:300]
 
 
 def _recognises(folder: Path) -> bool:
