@@ -5,7 +5,6 @@ another's session is heard there, and whoever names an event cancels it.
 """
 
 import re
-from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -75,20 +74,16 @@ def _check_event(body: bytes, request: Request, page: Page) -> None:
         raise Refused(400, texts.NO_EVENT) from None
     if not isinstance(event, dict):
         raise Refused(400, texts.NO_EVENT)
-    session, number, block = event.get("session_hash"), event.get("fn_index"), event.get("trigger_id")
+    session, number = event.get("session_hash"), event.get("fn_index")
     if session is not None and not (isinstance(session, str) and SESSION.fullmatch(session)):
         raise Refused(400, texts.NO_SESSION)
-    if not (_is_one_of(number, page.fns) and _is_one_of(block, page.blocks)):
+    if number is not None and (type(number) is not int or number not in page.fns):
         raise Refused(400, texts.UNKNOWN_EVENT)
     names = names_of(request.cookies)
     ends = event.get("event_id") if ENDING.fullmatch(request.scope["path"]) else None
     for one in (session, _session_of(ends, page) if isinstance(ends, str) else None):
         if one and page.gate is not None and not page.gate.sessions.is_of(one, names):
             raise Refused(403, texts.NOT_YOUR_SESSION)
-
-
-def _is_one_of(number: Any, known: dict[int, Any]) -> bool:
-    return number is None or (isinstance(number, int) and not isinstance(number, bool) and number in known)
 
 
 def _session_of(event_id: str, page: Page) -> str:
