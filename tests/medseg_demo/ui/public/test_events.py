@@ -21,7 +21,6 @@ NO_EVENTS = {
     "no function": b'{"data": [1], "fn_index": -1, "session_hash": "a"}',
     "half a function": b'{"data": [1], "fn_index": 0.5, "session_hash": "a"}',
     "true for a function": b'{"data": [1], "fn_index": true, "session_hash": "a"}',
-    "no component": b'{"data": [1], "fn_index": 0, "session_hash": "a", "trigger_id": 99999}',
     "empty session": b'{"data": [1], "fn_index": 0, "session_hash": ""}',
     "number for a session": b'{"data": [1], "fn_index": 0, "session_hash": 5}',
     "path for a session": b'{"data": [1], "fn_index": 0, "session_hash": "../a"}',
@@ -49,7 +48,7 @@ def test_what_is_no_event_is_refused_in_words_at_every_address(client, body, cap
 
 
 def test_an_event_reaches_its_handler_as_it_was_sent(client):
-    for body in ({"data": [21]}, {"data": [21], "session_hash": "a-b_C1", "trigger_id": None, "event_data": {"x": 1}}):
+    for body in ({"data": [21]}, {"data": [21], "session_hash": "a-b_C1", "trigger_id": 0, "event_data": {"x": 1}}):
         assert client.post("run/double", json=body).json()["data"] == [42]
 
 
