@@ -17,7 +17,9 @@ TIMM = "tu-"
 LARGEST_SIZE = 65_536  # of any whole number in a configuration: channels, depths, strides
 # Arguments of timm that would read a file of this computer, or fetch one.
 OUTSIDE = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"}
-SPARE_ELEMENTS = 2**24  # that a network may hold beside its weights: tables of positions, masks of windows
+# That a network may hold beside its weights while it is made: tables of positions, masks of windows, and what smp drops
+# again, of which the classifier of VGG is the largest.
+SPARE_ELEMENTS = 2**27
 
 
 def is_known_encoder(encoder: object) -> bool:

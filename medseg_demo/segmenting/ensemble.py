@@ -16,8 +16,13 @@ CHUNK = 32  # slices that are averaged at once, eight bytes a pixel
 class Found(Protocol):
     """What one member found; see ``pipeline.Segmentation``."""
 
-    label_map: LabelMap
-    probabilities: np.ndarray
+    @property
+    def label_map(self) -> LabelMap:
+        """In the image's own size."""
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """float16, (K, …), of the foreground classes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,21 @@ from medseg_demo.models.origins.onnx import ONNX
 from medseg_demo.models.origins.openvino import OPENVINO
 from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of, in_gib
 from medseg_demo.models.origins.smp import SMP
+from medseg_demo.models.origins.state_dict import STATE_DICT
 from medseg_demo.models.origins.transformers import TRANSFORMERS
 
 __all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
 
-ORIGINS = (TRANSFORMERS, SMP, OPENVINO, ONNX, NNUNET, BUNDLE, ENSEMBLE)  # the first that recognises a folder takes it
+ORIGINS = (
+    TRANSFORMERS,
+    SMP,
+    OPENVINO,
+    ONNX,
+    NNUNET,
+    BUNDLE,
+    STATE_DICT,
+    ENSEMBLE,
+)  # the first that recognises a folder takes it
 MOST_BYTES = 8 * 2**30  # of a checkpoint's files: nnU-Net's five folds with their optimizers take 6
 
 
