@@ -114,6 +114,7 @@ def build_app(
         header.follow(segment_tab.parts["heading"].change)
         links.connect(tabs, segment_tab, compare_tab, evaluate_tab)
         page.unload(sessions.end)
+    page._queue.max_size = None  # where a GPU is lent Gradio lets one event wait; the edge of the server counts them
     page._queue.progress_update_sleep_when_free = PROGRESS_EVERY_S
     page.space_id = None  # on a Space the page would ask other hosts for fonts, and for a bar that names the Space
     return page

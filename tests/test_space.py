@@ -2,6 +2,7 @@
 
 import pytest
 
+import app
 from medseg_demo.publishing.contents import space_contents, write_contents
 from medseg_demo.publishing.front_matter import About
 from medseg_demo.samples import sample_path
@@ -22,7 +23,7 @@ def space(serve, tmp_path_factory):
     environment = {
         "SYSTEM": "spaces",
         "SPACE_ID": "owner/name",
-        "SPACES_ZERO_GPU": "1",
+        "SPACES_ZERO_GPU": "true",  # in Gradio's eyes no other value lends one
         "STAND_IN_SHARE_S": "20",
         "STAND_IN_CALL_S": "3",
         "MEDSEG_MAX_UPLOADS_A_MINUTE": "600",
@@ -71,6 +72,11 @@ def test_checkpoints_are_listed_and_evaluated(client):
     assert {one["name"] for one in listed if one["usable"]} == set(CHECKPOINTS)
     scores, _ = client.predict(["nuclei-unet-tiny"], "simulated-nuclei", api_name="/evaluate")
     assert {row["status"] for row in scores["rows"]} == {"ok"}
+
+
+def test_events_wait_where_a_gpu_is_lent_as_elsewhere(monkeypatch):
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert app.build_app(Settings())._queue.max_size is None
 
 
 @pytest.mark.browser

@@ -28,9 +28,9 @@ ALIKE = (
 SIGNS = re.compile(r"[\W_]+|weighted|images?|^mri?|^ch(?:annel)?(?=\D)")
 
 
-def to_channels(text: str) -> tuple[str, ...] | None:
+def to_channels(text: str | None) -> tuple[str, ...] | None:
     """Channels as a person types them: names, or numbers from 1, with commas between; None where nothing is typed."""
-    named = tuple(part.strip() for part in text.split(",") if part.strip())
+    named = tuple(part.strip() for part in (text or "").split(",") if part.strip())
     return named or None
 
 

@@ -58,6 +58,7 @@ def test_a_person_says_otherwise():
     assert order_of(study(), card("T1", "T2"), ("FLAIR", "4")) == (0, 3)
     assert to_channels(" flair, 4 ,") == ("flair", "4")
     assert to_channels(" ") is None
+    assert to_channels(None) is None  # what a box that was never shown sends
 
 
 @pytest.mark.parametrize("named", [("flair", "swi"), ("0", "1"), ("5", "1"), ("flair",), ("1", "2", "3")])
