@@ -14,6 +14,7 @@ PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer")
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
     yield request.measure(rounds=5 * rounds)
     yield start_up.measure(rounds=rounds)
+    yield start_up.measure_space(rounds=rounds)
     yield batch.measure(rounds=rounds)
 
 

@@ -24,16 +24,16 @@ class Server(NamedTuple):
 
 
 @contextlib.contextmanager
-def server(arguments: Sequence[str]) -> Iterator[Server]:
-    """Run ``python ARGUMENTS --port N``."""
+def server(arguments: Sequence[str], *, folder: Path = ROOT, **environment: str) -> Iterator[Server]:
+    """Run ``python ARGUMENTS --port N`` in a folder, with what else is named in its environment."""
     port = _free_port()
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments, "--port", str(port)],
-        cwd=ROOT,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"},
+        env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment},
     )
     try:
         while not _answers(port):
