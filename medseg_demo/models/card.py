@@ -201,6 +201,11 @@ class ModelCard(Record):
         """Channels of the network's logits: of each class, and of background before them."""
         return len(self.class_names) + self.has_background
 
+    @property
+    def network_channels(self) -> int:
+        """Channels of what the network gives: nnU-Net's folds come one after the other."""
+        return self.output_channels * (self.nnunet.folds if self.nnunet else 1)
+
     def settled(self, channels: int) -> "ModelCard":
         """The card with the head that a network of this many output channels has, where it names none.
 

@@ -91,8 +91,7 @@ def predict(
     axes = views_of(card, flips=flips)
     with told(checkpoint, compute):
         network = prepare(checkpoint, compute)
-        folds = card.nnunet.folds if card.nnunet else 1
-        shape = (len(tensor), folds * card.output_channels, *size)
+        shape = (len(tensor), card.network_channels, *size)
         place = _place(tensor, shape, network.device)
         precision = torch.float16 if card.nnunet else torch.float32
         tensor, total = _moved(tensor, place), torch.zeros(shape, device=place, dtype=precision)
@@ -120,7 +119,7 @@ def predict(
             f"Checkpoint {checkpoint.name!r} gives logits that half precision, in which nnU-Net adds them, does not "
             "hold. Check that the image is of the kind that it was trained on."
         )
-    return nnunet.mean_of_folds(total, folds).cpu()
+    return (nnunet.mean_of_folds(total, card.nnunet.folds) if card.nnunet else total).cpu()
 
 
 def views_of(card: ModelCard, *, flips: bool) -> Axes:

@@ -82,7 +82,7 @@ def output_fault(found: Sequence[int], card: ModelCard) -> str:
 
     Some networks of transformers give logits of a quarter of the input's size; these are enlarged.
     """
-    wanted = (1, card.output_channels, *card.input_size)
+    wanted = (1, card.network_channels, *card.input_size)
     smaller = len(found) == len(wanted) and all(
         0 < given <= side and side % given == 0 for given, side in zip(found[2:], wanted[2:], strict=True)
     )
