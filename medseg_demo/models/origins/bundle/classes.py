@@ -179,6 +179,8 @@ def _make(call: Call, made: type, **extra: object) -> Any:
             raise ValueError(f"{call.target} has no argument {unknown[0][:80]!r}")
     if "allow_missing_keys" in parameters:
         arguments["allow_missing_keys"] = True
+    if call.target == "Orientationd":
+        arguments.setdefault("labels", None)  # MONAI's default to come, which it warns of at each call
     if fault := arguments_fault(call):
         raise ValueError(f"{call.target}: {fault}")
     try:
