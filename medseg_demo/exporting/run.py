@@ -25,6 +25,7 @@ from medseg_demo.models.conversion import ConversionError, convert, to_files
 from medseg_demo.models.network import pad_where_needed
 from medseg_demo.models.origins import origin_of
 from medseg_demo.models.origins.openvino import GRAPH_FILE, GRAPH_WEIGHTS_FILE
+from medseg_demo.models.recipes import BundleSteps, TransformersSteps
 from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import read_case_image, read_case_reference
@@ -65,6 +66,7 @@ def run(
     """Export into a draft, which is to be called ``shown``; arguments and errors are those of ``export``."""
     found, folder = find_checkpoint(name, settings.checkpoints_dir)
     source = _Source(load_folder(folder, name=found), folder)
+    _check_recipe(source.checkpoint.card, file_format, found)
     network = pad_where_needed(source.checkpoint.module, source.checkpoint.card.input_size)
     if file_format == "onnx" and shown.lower().endswith(".onnx"):
         draft.write_bytes(to_onnx(network, source.shape, found))
@@ -115,6 +117,25 @@ def write_page(names: Sequence[str], draft: Path, shown: str, *, images: Sequenc
         raise OptionError(f"--output {shown}: a page is one file. Give it a name that ends in .html.")
     networks = [page_network(name, settings.checkpoints_dir) for name in names]
     draft.write_text(whole_page(networks, page_samples(networks, images, settings)), encoding="utf-8")
+
+
+def _check_recipe(card: ModelCard, file_format: str, name: str) -> None:
+    """Refuse a network that gets images of any size, and calibration on what its own steps would make otherwise.
+
+    Raises:
+        OptionError: It is one.
+    """
+    if not isinstance(card.recipe, BundleSteps | TransformersSteps):
+        return
+    if card.recipe.any_size:
+        raise OptionError(
+            f"Checkpoint {name!r} takes images of any size, and what is exported takes one. State it in its "
+            "configuration."
+        )
+    if file_format == "openvino-int8":
+        raise OptionError(
+            f"Checkpoint {name!r} has steps of another library, which no calibration knows. Export it as openvino."
+        )
 
 
 def _tell(text: str) -> None:
