@@ -187,7 +187,7 @@ def test_what_cannot_be_read_is_told_apart(call, name):
 
 @pytest.mark.parametrize(
     ("file", "syntax"),
-    [("JPEG2000.dcm", "JPEG 2000"), ("MR_small_jpeg_ls_lossless.dcm", "JPEG-LS"), ("image_dfl.dcm", "deflated")],
+    [("JPEG2000.dcm", "JPEG 2000"), ("MR_small_jpeg_ls_lossless.dcm", "JPEG-LS"), ("image_dfl.dcm", "Deflated")],
 )
 def test_a_syntax_that_browsers_cannot_decode_is_named(call, file, syntax):
     content = Path(get_testdata_file(file, download=False)).read_bytes()
