@@ -109,7 +109,7 @@ def _postprocessing(configuration: Configuration) -> tuple[tuple[Call, ...], tup
     channels: tuple[int, ...] = ()
     for raw, place in _listed(configuration, "postprocessing"):
         name = bare_name(str(raw.get(TARGET, "")))
-        if name == "SaveImaged":
+        if name in ("SaveImaged", "ToDeviced"):
             continue
         if name == "Lambdad":
             channels = _order_written(configuration, raw, place)
@@ -160,7 +160,7 @@ def _call(configuration: Configuration, raw: object, place: Place, *, left: tupl
     """A class and its arguments; None where it is disabled. What is ``left`` is not looked at."""
     if not isinstance(raw, dict) or not isinstance(raw.get(TARGET), str):
         raise configuration.fault(place, "it names no class (_target_)")
-    if str(configuration.resolve(raw.get(DISABLED, False), place)).strip().lower() == "true":
+    if _is_disabled(configuration, raw, place):
         return None
     name = bare_name(raw[TARGET])
     if raw[TARGET].startswith("$") or not name:
@@ -172,6 +172,10 @@ def _call(configuration: Configuration, raw: object, place: Place, *, left: tupl
     if _holds_component(arguments):
         raise configuration.fault(place, "an argument is a component of its own")
     return Call(target=name, arguments=arguments)
+
+
+def _is_disabled(configuration: Configuration, raw: dict[str, Any], place: Place) -> bool:
+    return str(configuration.resolve(raw.get(DISABLED, False), place)).strip().lower() == "true"
 
 
 def _holds_component(value: object) -> bool:
@@ -189,13 +193,14 @@ def _listed(configuration: Configuration, name: str) -> Iterator[Listed]:
 def _within(configuration: Configuration, value: object, place: Place, depth: int) -> Iterator[Listed]:
     value, place = configuration.follow(value, place)
     if isinstance(value, dict) and bare_name(str(value.get(TARGET, ""))) == "Compose":
-        if configuration.resolve(value.get(DISABLED, False), place) is not True:
+        if not _is_disabled(configuration, value, place):
             yield from _within(configuration, value.get("transforms", []), (*place, "transforms"), depth + 1)
     elif isinstance(value, list) and depth < DEEPEST:
         for index, one in enumerate(value):
             yield from _within(configuration, one, (*place, index), depth + 1)
     elif isinstance(value, dict):
-        yield value, place
+        if not _is_disabled(configuration, value, place):
+            yield value, place
     elif value is not None:
         raise configuration.fault(place, "it is no transform")
 

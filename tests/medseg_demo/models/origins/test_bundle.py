@@ -63,7 +63,8 @@ def test_a_part_of_another_file_of_the_configs_is_read(tmp_path):
 
 
 def test_what_is_disabled_is_left_out(tmp_path):
-    steps = (*LOAD, {**SCALE, "_disabled_": "$not @scaled"}, {**SPACED[0], "_disabled_": True})
+    unknown = {"_target_": "scripts.Unknown", "_disabled_": "true"}
+    steps = (*LOAD, {**SCALE, "_disabled_": "$not @scaled"}, {**SPACED[0], "_disabled_": True}, unknown)
     folder = write(tmp_path / "bundle", scaled=True, preprocessing=compose(*steps))
     assert [call.target for call in card_of(folder).bundle.preprocessing] == ["ScaleIntensityd"]
 
