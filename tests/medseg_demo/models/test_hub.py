@@ -136,7 +136,7 @@ def test_only_an_id_is_asked_for(hub, tmp_path, name):
 
 
 def test_without_a_network_that_is_said(tmp_path):
-    with pytest.raises(UnknownCheckpointError, match="did not give owner/lungs .*Check the network"):
+    with pytest.raises(UnknownCheckpointError, match=r"did not give owner/lungs .*Check the network"):
         fetch("owner/lungs", tmp_path, most_mb=1, endpoint="http://127.0.0.1:9")
 
 

@@ -92,7 +92,7 @@ def test_several_are_refused(saved, place, settings, tmp_path):
 def test_two_files_of_one_name_are_refused(saved, place, settings, tmp_path):
     (tmp_path / "fold").mkdir()
     shutil.copy(saved / "config.json", tmp_path / "fold")
-    with pytest.raises(OptionError, match="called config.json. Pack the folder as a zip"):
+    with pytest.raises(OptionError, match=r"called config\.json\. Pack the folder as a zip"):
         drafts.from_files([saved / "config.json", tmp_path / "fold" / "config.json"], place, settings)
 
 
