@@ -149,7 +149,7 @@ def test_no_file_elsewhere_is_read(folder, location):
 def test_a_lying_place_within_a_file_is_refused(folder, more):
     place = folder(outside("w.bin", **more))
     (place / "w.bin").write_bytes(bytes(8))
-    with pytest.raises(InvalidCheckpointError, match="damaged|cannot be read"):
+    with pytest.raises(InvalidCheckpointError, match=r"damaged|cannot be read"):
         load_folder(place)
 
 
