@@ -107,7 +107,8 @@ def test_with_a_configuration_beside_it_is_loaded_by_that(folder, unet):
         ("MonaiSegResNet", {**MONAI, "init_filters": 8, "blocks_down": [1, 2], "blocks_up": [1]}),
         (
             "MonaiDynUNet",
-            {**MONAI, "kernel_size": [3, [1, 3, 3], 3], "strides": [1, [1, 2, 2], 2], "upsample_kernel_size": [[1, 2, 2], 2],
+            {**MONAI, "kernel_size": [3, [1, 3, 3], 3], "strides": [1, [1, 2, 2], 2],
+             "upsample_kernel_size": [[1, 2, 2], 2],
              "filters": [4, 8, 8], "res_block": True},
         ),
     ],
