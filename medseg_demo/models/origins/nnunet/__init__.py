@@ -186,7 +186,9 @@ def _read_checkpoint(path: Path, name: str, *, values: bool = True) -> _Training
     configuration = arguments.get("configuration") if isinstance(arguments, dict) else None
     if not isinstance(weights, dict) or not isinstance(configuration, str):
         raise fault(name, path.name, "it has no network_weights, or no configuration in init_args")
-    if not all(isinstance(key, str) for key in weights) or (values and not all(map(is_plain, weights.values()))):
+    tensors = [one for one in weights.values() if isinstance(one, torch.Tensor) and one.is_floating_point()]
+    are_named = len(tensors) == len(weights) and all(isinstance(key, str) for key in weights)
+    if not are_named or (values and not all(map(is_plain, tensors))):
         raise fault(name, path.name, "its network_weights are not all plain tensors")
     trainer = found.get("trainer_name")
     mirrored = _mirrored(found.get("inference_allowed_mirroring_axes"), path, name)

@@ -44,8 +44,9 @@ def _a_key_of(table: Mapping[str, object]) -> AfterValidator:
 Size = Annotated[int, Field(gt=0, le=LARGEST_SIZE)]
 Depth = Annotated[int, Field(gt=0, le=64)]
 Sides = Annotated[tuple[Size, ...], Field(min_length=2, max_length=3)]
-Spacing = Annotated[float, Field(gt=0, le=1e6)]
-Name = Annotated[str, Field(max_length=200)]
+Spacing = Annotated[float, Field(ge=1e-4, le=1e6)]
+Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Label = Annotated[int, Field(ge=0, lt=2**16)]
 Options = dict[str, bool | float | None]
 Found = TypeVar("Found", bound=BaseModel)
 
@@ -125,6 +126,8 @@ class _Network(_Record):
                 raise ValueError(f"{name} has {len(entries)} entries for {levels} resolutions")
         if any(len(sides) != dimensions for sides in (*found.kernels, *found.strides)):
             raise ValueError(f"kernel_sizes and strides are not all of {dimensions} axes, as patch_size is")
+        if found.norm and not found.norm.endswith(f"{dimensions}d"):
+            raise ValueError(f"norm_op {found.norm} is not of {dimensions} axes, as patch_size is")
         if any(side % 2 == 0 for sides in found.kernels for side in sides):
             raise ValueError("kernel_sizes holds an even side")
         if any(step != 1 for step in found.strides[0]):
@@ -154,8 +157,10 @@ class Configuration(_Record):
         if not isinstance(values, dict) or "architecture" in values or "UNet_class_name" not in values:
             return values
         depths, largest = values.get("n_conv_per_stage_encoder"), values.get("unet_max_num_features")
-        base, dimensions = values.get("UNet_base_num_features"), len(values.get("patch_size") or ())
-        if not isinstance(depths, list) or not isinstance(base, int) or not isinstance(largest, int):
+        base, patch = values.get("UNet_base_num_features"), values.get("patch_size")
+        if not isinstance(depths, list) or not isinstance(patch, list):
+            return values
+        if not isinstance(base, int) or not isinstance(largest, int):
             return values
         plain = values["UNet_class_name"] == "PlainConvUNet"
         arguments = {
@@ -165,7 +170,7 @@ class Configuration(_Record):
             "n_conv_per_stage" if plain else "n_blocks_per_stage": depths,
             "n_conv_per_stage_decoder": values.get("n_conv_per_stage_decoder"),
             "conv_bias": True,
-            "norm_op": f"InstanceNorm{dimensions}d",
+            "norm_op": f"InstanceNorm{len(patch)}d",
             "norm_op_kwargs": {"eps": 1e-05, "affine": True},
             "nonlin": "LeakyReLU",
         }
@@ -238,7 +243,7 @@ class Dataset(_Record):
     """
 
     channel_names: dict[str, Name] = Field(min_length=1, max_length=256)
-    labels: dict[Name, int | tuple[int, ...]] = Field(min_length=2, max_length=257)
+    labels: dict[Name, Label | tuple[Label, ...]] = Field(min_length=2, max_length=257)
     regions_class_order: tuple[Annotated[int, Field(gt=0, lt=256)], ...] | None = None
 
     @model_validator(mode="before")
