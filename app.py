@@ -45,6 +45,7 @@ from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header
+from medseg_demo.ui.language import GRADIO_WORDS
 from medseg_demo.ui.models.list_view import STYLESHEET as MODELS_STYLESHEET
 from medseg_demo.ui.models.tab import ModelsTab
 from medseg_demo.ui.public.connections import be_impatient
@@ -130,6 +131,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET, MODELS_STYLESHEET],
         "js": "() => {" + "".join(f"({script.read_text(encoding='utf-8')})();" for script in SCRIPTS) + "}",
         "footer_links": ["api"],
+        "i18n": GRADIO_WORDS,
         "run_history": False,
         "enable_monitoring": False,
         "show_error": False,

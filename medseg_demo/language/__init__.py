@@ -35,7 +35,7 @@ _FIGURE_DATA = {"x", "y", "z", "customdata"}
 # What joins parts of a text, as it is said with what is translated.
 _JOINTS = {"\n": "\n", "; ": "；", ": ": "：", " · ": " · ", ", ": "，"}
 _MOST_JOINED = 6  # parts that one entry of a table holds
-_NEXT_SENTENCE = re.compile(r"[.?!]\s|; |\n")
+_NEXT_SENTENCE = re.compile(r"[.?!]\s|; | · |\n")
 _COUNTED = re.compile(r"([\d\u202f.,]+) ([a-z].*)")
 _IN_BRACKETS = re.compile(r"(.+?) \(([^()]*)\)")
 _FULL_STOP = re.compile(r"(?<=[.?!])\s+")
@@ -72,11 +72,12 @@ class _Template:
 
     def fill_once(self, text: str) -> dict[str, str] | None:
         """The same, but one of a single sentence does not take several."""
-        values = self.fill(text)
-        if values is None or _FULL_STOP.search(self.text):
-            return values
-        several = any(name != self.last and _NEXT_SENTENCE.search(value) for name, value in values.items())
-        return None if several else values
+        found = self.pattern.fullmatch(text)
+        if found is None or _FULL_STOP.search(self.text):
+            return found.groupdict() if found else None
+        spans = [found.span(name) for name in found.groupdict() if name != self.last]
+        several = any(_NEXT_SENTENCE.search(text[start : end + 1]) for start, end in spans if end > start)
+        return None if several else found.groupdict()
 
 
 _Fits = Callable[[_Template, str], dict[str, str] | None]

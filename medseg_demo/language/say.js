@@ -37,6 +37,8 @@
       const filled = (piece, index) => (index % 2 ? say(found[1 + names.indexOf(piece)]) : piece);
       if (found) return said.split(/\{(\w+)\}/).map(filled).reduce(joined);
     }
+    const [, what, inside] = /^(.+?) \(([^()]*)\)$/.exec(text) || [];
+    if (words[what]) return `${words[what]}（${say(inside)}）`;
     const parts = text.split(", ");
     return parts.length > 1 ? parts.map(say).join(", ") : text;
   }

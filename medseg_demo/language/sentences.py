@@ -39,14 +39,15 @@ _SCRIPT_TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
 
 
 def sentences(suffix: str) -> dict[str, str]:
-    """Every template in the code of one kind, .py or .js, and where it stands first."""
+    """Every template in the code of one kind, .js or .py (with .html), and where it stands first."""
     found: dict[str, str] = {}
-    for path in sorted(one for place in PLACES for one in _files(ROOT / place, suffix)):
+    readers = {".js": {".js": _of_script}, ".py": {".py": _of_module, ".html": _of_html}}[suffix]
+    for path in sorted(one for place in PLACES for kind in readers for one in _files(ROOT / place, kind)):
         source = path.read_text(encoding="utf-8")
-        for line, text in _of_script(source) if suffix == ".js" else _of_module(source):
+        for line, text in readers[path.suffix](source):
             for part in [*_MARKUP.split(text), *(found[2] for found in ATTRIBUTES.finditer(text))]:
                 template = " ".join(part.split())
-                wording = path.name in WORDINGS or f'spoken("{template}")' in source
+                wording = path.name in WORDINGS or path.suffix == ".html" or f'spoken("{template}")' in source
                 if _is_sentence(template, is_wording=wording, is_page="origins" not in path.parts):
                     found.setdefault(template, f"{path.relative_to(ROOT).as_posix()}:{line}")
     return found
@@ -55,6 +56,10 @@ def sentences(suffix: str) -> dict[str, str]:
 def shown_by(suffix: str) -> set[str]:
     """What a table of this kind may hold beside its own sentences: scripts show words of modules, such as planes."""
     return set(sentences(".py")) if suffix == ".js" else set()
+
+
+def _of_html(source: str) -> Iterator[tuple[int, str]]:
+    yield from enumerate(source.splitlines(), 1)
 
 
 def _files(place: Path, suffix: str) -> Iterator[Path]:

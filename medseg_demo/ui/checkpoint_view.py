@@ -78,7 +78,7 @@ def _input(card: ModelCard) -> str:
         way = f"whole volume resized to {size} voxels" if card.is_3d else f"whole image resized to {size} px"
     else:
         way = f"tiles of {size} voxels" if card.is_3d else f"tiles of {size} px"
-    channels = {1: "grey", 3: "colour"}.get(card.in_channels, f"{card.in_channels} channels")
+    channels = {1: texts.GREY, 3: texts.COLOUR}.get(card.in_channels, f"{card.in_channels} channels")
     return f"{way}, {', '.join(card.channel_names) or channels}"
 
 
@@ -89,7 +89,8 @@ def _scores(scores: Mapping[str, object]) -> str:
     if not names:
         return ""
     lines = [[split, *(figures.get(name, "–") for name in names)] for split, figures in rows]
-    return markup.table("Measured", ["Split", *(name.replace("_", " ") for name in names)], lines)
+    heads = (texts.MEASURED.get(name, name.replace("_", " ")) for name in names)
+    return markup.table("Measured", ["Split", *heads], lines)
 
 
 def _figures(values: Mapping[str, object]) -> dict[str, str]:

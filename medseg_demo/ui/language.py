@@ -19,6 +19,14 @@ _TEXTS = ("label", "info", "placeholder", "title", "empty_state")
 _WITH_MARKUP = {"html", "markdown"}
 _WITH_TEXT = {"button", "uploadbutton", "downloadbutton"}
 
+# What Gradio's own parts say to screen readers without having words for it.
+GRADIO_WORDS = gr.I18n(
+    **{
+        "en": {"common.complete": "Complete"},
+        "zh-CN": {"common.complete": "完成", "status.queue_position": "排队中：第 {position} 位，共 {size} 位"},
+    }
+)
+
 _asked: contextvars.ContextVar[str] = contextvars.ContextVar("language of the page that is asked for", default="en")
 
 
@@ -141,6 +149,8 @@ def _translated_props(kind: str, props: Mapping[str, Any], spoken: Language) -> 
         said["choices"] = [_choice(one, spoken) for one in said["choices"]]
     if said.get("js_on_load"):  # which runs before the page's own script
         said["js_on_load"] = f"{spoken.script};\n{said['js_on_load']}"
+    if said.get("html_template"):
+        said["html_template"] = spoken.html(said["html_template"])
     value = said.get("value")
     if isinstance(value, str) and value:
         said["value"] = _value(kind, spoken)(value)
@@ -162,9 +172,10 @@ def _choice(choice: Any, spoken: Language) -> Any:
 
 
 def _shown(value: dict[str, Any], spoken: Language) -> dict[str, Any]:
-    """What the viewer shows: the words in it, not the names."""
-    said = dict(value)
-    said["alternative_text"] = spoken.text(value.get("alternative_text") or "")
+    """What the viewer and the surface show: the words in it, not the names."""
+    said = value | {name: spoken.text(value[name]) for name in ("alternative_text", "note") if value.get(name)}
+    if isinstance(value.get("axes"), list):
+        said["axes"] = [spoken.text(one) for one in value["axes"]]
     for name, field in (("predictions", "postprocessing"), ("regions", "size")):
         if isinstance(said.get(name), list):
             said[name] = [one | {field: spoken.text(one.get(field) or "")} for one in said[name]]

@@ -13,6 +13,7 @@ from evaluation.comparison.error_regions import error_regions
 from evaluation.metrics import METRICS
 from evaluation.results.answers import names_in, worst_cases
 from evaluation.results.origins import CasePrediction, OpenedCase, Segment, open_case
+from evaluation.results.terms import label
 from evaluation.results.words import number
 from evaluation.ui.evaluate import case_table, gallery, tags, texts
 from evaluation.ui.evaluate.board import Board, CaseKey
@@ -157,9 +158,9 @@ def _head(board: Board, key: CaseKey) -> str:
     buttons = "".join(
         f'<button type="button" class="ms-button" {attribute} title="{hint}">{name}</button>'
         for attribute, name, hint in (
-            ('data-step="-1"', f"‹ {texts.PREVIOUS}", "Previous worst case (K)"),
-            ('data-step="1"', f"{texts.NEXT} ›", "Next worst case (J)"),
-            ("data-close", f"{texts.CLOSE} ×", "Close (Esc)"),
+            ('data-step="-1"', f"<span>‹ </span>{texts.PREVIOUS}", "Previous worst case (K)"),
+            ('data-step="1"', f"{texts.NEXT}<span> ›</span>", "Next worst case (J)"),
+            ("data-close", f"{texts.CLOSE}<span> ×</span>", "Close (Esc)"),
         )
     )
     where = f"{texts.marked(key.test_set)} · {key.checkpoint} · {place}"
@@ -175,7 +176,7 @@ def _scores(board: Board, key: CaseKey) -> str:
     assert board.opened is not None
     rows, results = _rows(board, key), board.opened.results
     metrics = [name for name in results.metrics if not rows[name].isna().all()]
-    header = ("Checkpoint", "Class", *metrics)
+    header = ("Checkpoint", "Class", *map(label, metrics))
     lines = [
         [row["checkpoint"], row["class_name"], *(number(row[name]) for name in metrics)]
         for row in rows.to_dict("records")

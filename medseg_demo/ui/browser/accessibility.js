@@ -1,5 +1,7 @@
 // Corrects what Gradio's own components tell screen readers wrongly, whenever such nodes appear on the page.
 () => {
+  const say = globalThis.medsegSay || ((text) => text);
+  const GRADIO = ["Click to upload or drop files", "Remove this file", "Reset to default value", "Gradio footer navigation"];
   const uploads = document.getElementsByClassName("upload-container"); // live: asking again costs nothing
   const thumbnails = document.getElementsByClassName("thumbnail-item");
   const words = (node) => node?.textContent.trim().replace(/\s+/g, " ") || "";
@@ -13,8 +15,8 @@
 
   // Beside chosen files a button lies in a button: the outer one takes the keys and clicks for both.
   function joinButtons(outer, inner) {
-    set(outer, "aria-label", "Add files");
-    set(outer, "title", "Add files");
+    set(outer, "aria-label", say("Add files"));
+    set(outer, "title", say("Add files"));
     if (inner.inert) return;
     inner.inert = true;
     outer.addEventListener("click", (event) => inner.contains(event.target) || inner.click());
@@ -27,8 +29,20 @@
     for (const picture of button.getElementsByTagName("img")) set(picture, "alt", "");
   }
 
+  // Gradio says these in English whatever the page's language.
+  function speak() {
+    for (const node of document.querySelectorAll("[aria-label]")) {
+      const label = node.getAttribute("aria-label");
+      const name = label.replace(/^(number input|range slider) for /, "");
+      if (/^number input for /.test(label)) set(node, "aria-label", say(`number input for ${name}`));
+      else if (name !== label) set(node, "aria-label", say(`range slider for ${name}`));
+      else if (GRADIO.includes(label)) set(node, "aria-label", say(label));
+    }
+  }
+
   function correct() {
     waiting = false;
+    if (globalThis.medsegSay) speak();
     for (const button of uploads) {
       const outer = button.parentElement.closest("button");
       if (outer) joinButtons(outer, button);

@@ -1,6 +1,7 @@
 // Says so when the server does not answer, or was started anew under the open page: nothing of before is there then.
 // Gradio loads the page again by itself in that case, so the server's number is kept beyond the load.
 () => {
+  const said = globalThis.medsegSay || ((text) => text);
   const EVERY_MS = 15000;
   const KEY = "medseg-server";
   const GONE = "The server does not answer. What is on the page stays; new work must wait until it is back.";
@@ -17,9 +18,9 @@
   notice.append(words, button);
 
   function say(text, label, press) {
-    if (words.textContent === text && notice.isConnected) return;
-    words.textContent = text;
-    button.textContent = label;
+    if (words.textContent === said(text) && notice.isConnected) return;
+    words.textContent = said(text);
+    button.textContent = said(label);
     button.hidden = !label;
     button.onclick = press;
     document.body.append(notice);

@@ -3,6 +3,7 @@
 const frame = element.querySelector(".ms-surface-frame");
 const stage = element.querySelector(".ms-surface");
 const note = element.querySelector("[data-note]");
+const said = globalThis.medsegSay || ((text) => text);
 const NO_WEBGL =
   "This browser has no WebGL, so the surface cannot be shown here. Its download as STL or GLB opens in any 3-D program.";
 
@@ -58,7 +59,7 @@ async function show() {
   const value = props.value;
   const visible = Boolean(value?.meshes?.length) && hasWebGL();
   frame.hidden = !visible;
-  note.textContent = value?.meshes ? (visible || !value.meshes.length ? value.note : NO_WEBGL) : "";
+  note.textContent = value?.meshes ? (visible || !value.meshes.length ? value.note : said(NO_WEBGL)) : "";
   if (!visible) {
     if (drawn) window.Plotly.purge(stage);
     drawn = null;
