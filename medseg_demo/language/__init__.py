@@ -299,7 +299,8 @@ def language(code: str) -> Language:
     """The language called so; English for one that is not there."""
     if code == "en" or code not in LANGUAGES:
         return Language("en", {})
-    return Language(code, table(code, ".py") | table(code, ".js"))
+    every = [*table(code, ".js").items(), *table(code, ".py").items()]  # what one does not show the other may
+    return Language(code, {template: said for template, said in every if said})
 
 
 def table(code: str, suffix: str) -> dict[str, str]:

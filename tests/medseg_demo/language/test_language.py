@@ -81,6 +81,11 @@ def test_sentences_in_a_row_are_found_together_and_apart(zh: Language) -> None:
     )
 
 
+def test_a_word_that_scripts_do_not_show_is_translated_where_modules_say_it() -> None:
+    assert table("zh", ".js")["Files"] == ""
+    assert language("zh").text("Files") == table("zh", ".py")["Files"] != ""
+
+
 def test_english_stays_as_it_is() -> None:
     assert language("en").text("Median") == "Median"
     assert language("en").html("<p>Median</p>") == "<p>Median</p>"
