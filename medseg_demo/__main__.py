@@ -374,13 +374,9 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
         for name, warning in search_files(options.images, settings):
             complain(warning, about=name, kind="warning")
     export(
-        options.names,
-        options.format,
-        options.output,
-        test_set=options.test_set,
-        images=options.images,
+        options.names, options.format, options.output, test_set=options.test_set, images=options.images,
         settings=settings,
-    )
+    )  # fmt: skip
     return 0
 
 

@@ -26,7 +26,7 @@ from medseg_demo.models.origins.weights import load_strictly, read_weights
 from medseg_demo.models.recipes import BundleSteps, Call
 from medseg_demo.models.soundness import bounded_by, check_weights
 
-__all__ = ["BUNDLE"]
+__all__ = ["BUNDLE", "read_bundle"]
 
 CONFIGS = ("configs/inference.json", "configs/inference.yaml", "configs/inference.yml")
 METADATA = "configs/metadata.json"
