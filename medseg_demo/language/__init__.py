@@ -29,7 +29,7 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 # What a placeholder stands for: any text where the template has so many letters of its own, or begins as a sentence
 # does; else figures, the s of a plural, or one word.
 _ANYTHING, _LITTLE = r".*?", r"(?:[\d.,:%×∞–−+\-\s/]{0,40}(?:px|mm|ml|ms|s)?|\S{0,60})"
-_MANY_LETTERS = 9
+_MANY_LETTERS = 10
 _FIGURE_TEXTS = {"text", "name", "hovertemplate", "title", "texttemplate", "ticktext"}
 _FIGURE_DATA = {"x", "y", "z", "customdata"}
 # What joins parts of a text, as it is said with what is translated.
@@ -151,12 +151,12 @@ class Language:
             said = min(filter(None, found), key=lambda one: len(_WORD.findall(one)), default=None)
         return text if said is None else text.replace(bare, said, 1)
 
-    def _stated(self, text: str, depth: int) -> str | None:
+    def _stated(self, text: str, depth: int, *, fits: _Fits | None = None) -> str | None:
         """As it stands, or as it begins or ends elsewhere."""
         for form in (text, text[0].lower() + text[1:]):
-            if said := self._known(form, depth):
+            if said := self._known(form, depth, fits=fits):
                 return said
-        said = self._known(text[:-1], depth) if text.endswith(".") else None
+        said = self._known(text[:-1], depth, fits=fits) if text.endswith(".") else None
         return f"{said}。" if said else None
 
     def _known(self, text: str, depth: int, *, fits: _Fits | None = None) -> str | None:
@@ -206,7 +206,7 @@ class Language:
         while start < len(parts):
             for end in range(min(len(parts), start + _MOST_JOINED), start, -1):
                 text = joint.join(parts[start:end])
-                if start and (found := self._known(joint + text, depth, fits=_starting(joint))):
+                if start and (found := self._stated(joint + text, depth, fits=_starting(joint))):
                     said += found
                 elif end > start + 1 and (found := self._known(text, depth, fits=_holding(joint))):
                     said += (wide if start else "") + found
@@ -241,7 +241,8 @@ class Language:
         letters = sum(map(len, _WORD.findall(_PLACEHOLDER.sub(" ", template))))
         if not names or not letters:
             return
-        anything = _ANYTHING if letters >= _MANY_LETTERS or template[0].isupper() else _LITTLE
+        is_free = letters >= _MANY_LETTERS or template[0].isupper() or _FULL_STOP.search(template)
+        anything = _ANYTHING if is_free else _LITTLE
         pieces, seen = [], set()
         for part in re.split(r"(\{\w+[^{}]*\})", template):
             if place := _PLACEHOLDER.fullmatch(part):

@@ -14,7 +14,7 @@
       const letters = template.replace(/\{\w+\}/g, " ").match(/[A-Za-z]/g)?.length || 0;
       const names = [...template.matchAll(/\{(\w+)\}/g)].map((found) => found[1]);
       const parts = template.split(/\{\w+\}/).map(escaped);
-      return { letters, names, said, pattern: new RegExp(`^${parts.join(letters < 9 && !/^[A-Z]/.test(template) ? LITTLE : ANYTHING)}$`, "s") };
+      return { letters, names, said, pattern: new RegExp(`^${parts.join(letters < 10 && !/^[A-Z]/.test(template) ? LITTLE : ANYTHING)}$`, "s") };
     })
     .filter(({ letters }) => letters > 1)
     .sort((one, other) => other.letters - one.letters);

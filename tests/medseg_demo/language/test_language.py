@@ -86,6 +86,17 @@ def test_a_word_that_scripts_do_not_show_is_translated_where_modules_say_it() ->
     assert language("zh").text("Files") == table("zh", ".py")["Files"] != ""
 
 
+def test_a_verdict_of_the_evaluation_leaves_no_english() -> None:
+    said = language("zh").text(
+        "No real difference between a and b was shown in Dice coefficient: a is better on average, but the test over "
+        "all cases does not confirm it. Mean difference 0.100 (95 % interval 0.025 to 0.200); a is better in 4, equal in 8 "
+        "and worse in 0 of 12 cases; p = 0.125, adjusted for the number of comparisons (Holm). 1 case left out as not "
+        "applicable."
+    )
+
+    assert set(re.findall("[A-Za-z]{2,}", said)) == {"Dice", "Holm"}
+
+
 def test_english_stays_as_it_is() -> None:
     assert language("en").text("Median") == "Median"
     assert language("en").html("<p>Median</p>") == "<p>Median</p>"
