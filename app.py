@@ -20,7 +20,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 # Read by PyTorch's threads when they begin: what waits for work leaves the processors to OpenVINO's threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from medseg_demo.settings import Settings  # before ``spaces``, which ends where there is no home
+from medseg_demo.settings import Settings, forbid_programs  # before ``spaces``, which ends where there is no home
 
 with contextlib.suppress(ImportError):
     import spaces  # noqa: F401 (a Space's GPU asks to be imported before torch)
@@ -230,7 +230,10 @@ def _settings(options: argparse.Namespace) -> Settings:
         "results_dir": options.results,
     }
     given = {name: folder for name, folder in folders.items() if folder is not None}
-    return replace(Settings.from_environment(public=options.public), **given)
+    settings = replace(Settings.from_environment(public=options.public), **given)
+    if settings.public:
+        forbid_programs()
+    return settings
 
 
 def _hosts(options: argparse.Namespace) -> list[str]:

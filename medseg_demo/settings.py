@@ -97,6 +97,7 @@ class Settings:
         max_total_mb: Most files of all visitors, in MiB.
         allow_uploaded_checkpoints: Whether checkpoints that visitors of a public page add are kept for everybody; else
             each goes with its session.
+        allow_torchscript: Whether checkpoints that are programs (TorchScript) are run; never where the page is public.
         public: Whether strangers reach the page: its limits are then those of ``PUBLIC`` where none is set, and no
             folder of the server is named.
     """
@@ -122,6 +123,7 @@ class Settings:
     max_session_mb: int = 8192
     max_total_mb: int = 32768
     allow_uploaded_checkpoints: bool = False
+    allow_torchscript: bool = False
     public: bool = False
 
     @property
@@ -147,6 +149,8 @@ class Settings:
             text = environment.get(variable, "")
             if text:
                 values[setting.name] = _convert(variable, text, type(getattr(cls, setting.name)))
+        if public:
+            values["allow_torchscript"] = False
         settings = cls(**values | {"public": public})  # type: ignore[arg-type]
         for name, choices in (("precision", get_args(Precision)), ("backend", get_args(Backend))):
             value = getattr(settings, name)
@@ -170,6 +174,17 @@ PUBLIC: Mapping[str, object] = MappingProxyType(
         "max_total_mb": 8192,
     }
 )
+
+
+def allows_programs(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process may run checkpoints that are programs: its owner says so, and no stranger reaches it."""
+    public = "SPACE_ID" in environment
+    return Settings.from_environment(environment, public=public).allow_torchscript
+
+
+def forbid_programs() -> None:
+    """Take the owner's word back, for this process and those that it starts: strangers are about to reach it."""
+    os.environ.pop(f"{PREFIX}ALLOW_TORCHSCRIPT", None)
 
 
 def _convert(variable: str, text: str, kind: type) -> object:

@@ -12,6 +12,7 @@ from medseg_demo.models.origins.openvino import OPENVINO
 from medseg_demo.models.origins.origin import Described, Loaded, Origin, digest_of, in_gib
 from medseg_demo.models.origins.smp import SMP
 from medseg_demo.models.origins.state_dict import STATE_DICT
+from medseg_demo.models.origins.torchscript import TORCHSCRIPT
 from medseg_demo.models.origins.transformers import TRANSFORMERS
 
 __all__ = ["ORIGINS", "Described", "Loaded", "Origin", "digest_of", "find_origin", "origin_of"]
@@ -23,6 +24,7 @@ ORIGINS = (
     ONNX,
     NNUNET,
     BUNDLE,
+    TORCHSCRIPT,
     STATE_DICT,
     ENSEMBLE,
 )  # the first that recognises a folder takes it

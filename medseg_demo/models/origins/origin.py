@@ -55,7 +55,8 @@ class Origin:
     Attributes:
         name: In tables, filters and addresses, such as "nnunet".
         label: For people, such as "nnU-Net v2".
-        recognises: Whether a folder is of this kind, by the names of its files alone. Raises OSError at most.
+        recognises: Whether a folder is of this kind, by the names of its files alone, and for weights by
+            those of the parts of their archive. Raises OSError at most.
         files: Those of such a folder that decide a result, in the order of the hash; the ones that exist.
         describe: (folder, the checkpoint's name, folder of converted networks) → what is known without building the
             network. Raises InvalidCheckpointError.
