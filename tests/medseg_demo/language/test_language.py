@@ -90,8 +90,8 @@ def test_a_verdict_of_the_evaluation_leaves_no_english() -> None:
     said = language("zh").text(
         "No real difference between a and b was shown in Dice coefficient: a is better on average, but the test over "
         "all cases does not confirm it. Mean difference 0.100 (95 % interval 0.025 to 0.200); a is better in 4, equal "
-        "in 8 and worse in 0 of 12 cases; p = 0.125, adjusted for the number of comparisons (Holm). 1 case left out as not "
-        "applicable."
+        "in 8 and worse in 0 of 12 cases; p = 0.125, adjusted for the number of comparisons (Holm). 1 case left out as "
+        "not applicable."
     )
 
     assert set(re.findall("[A-Za-z]{2,}", said)) == {"Dice", "Holm"}
