@@ -8,7 +8,10 @@ from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.ui import markup, texts
 
 WEAKNESSES = re.compile(r"^#+ [^\n]*\b(?:weak|limit)[^\n]*\n.*?(?=^#|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
-ELEMENT = re.compile(r"</?[A-Za-z!][^>]*>")
+ELEMENT = re.compile(r"</?[A-Za-z!][^<>]*>")
+OPENED = re.compile(r"<(?=[A-Za-z!?/])")  # what is left of an element in an element
+DIAGRAM = re.compile(r"([`~]{3,}[ \t]*)mermaid", re.IGNORECASE)  # drawn by the page, with pictures from anywhere
+MOST_NOTES = 200_000  # bytes
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -37,13 +40,15 @@ def entry_card(entry: CatalogEntry) -> str:
 def notes(entry: CatalogEntry) -> str:
     """The checkpoint's own README as Markdown, without its front matter; empty where it has none.
 
-    Pictures become links and elements go, so that reading it asks nobody for anything.
+    Pictures become links, diagrams code, and elements go, so that reading it asks nobody for anything.
     """
     path = entry.folder / "README.md"
     if not path.is_file():
         return ""
-    text = FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace")).strip()
-    return ELEMENT.sub("", text).replace("![", "[")
+    with path.open("rb") as file:
+        read = file.read(MOST_NOTES).decode("utf-8", errors="replace").replace("\r\n", "\n")
+    text = OPENED.sub("< ", ELEMENT.sub("", FRONT_MATTER.sub("", read).strip()))
+    return DIAGRAM.sub(r"\1", text).replace("![", "[")
 
 
 def weaknesses(entry: CatalogEntry) -> str:

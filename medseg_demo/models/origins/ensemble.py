@@ -1,5 +1,6 @@
 """Several checkpoints as one: ``ensemble`` in a ``medseg.json`` that lies alone in a folder beside theirs."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,7 +34,9 @@ def _place(folder: Path, name: str) -> Path | None:
     if not name or name != Path(name).name or name in (".", ".."):
         return None
     beside = Path(folder.absolute()).parent
-    return next((place / name for place in (beside, BUNDLED / CHECKPOINTS) if (place / name).is_dir()), None)
+    with suppress(OSError):  # such as a name that is too long
+        return next((place / name for place in (beside, BUNDLED / CHECKPOINTS) if (place / name).is_dir()), None)
+    return None
 
 
 def _members(folder: Path, name: str) -> list[tuple[str, Path, Origin]]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
@@ -47,6 +47,12 @@ class Form:
     std: str = ""
     window: str = ""
     threshold: float | None = None
+
+    @classmethod
+    def of(cls, *values: Any) -> "Form":
+        """From what the page sent, in the order of the fields; a control that sent nothing has its default."""
+        given = zip(fields(cls), values, strict=True)
+        return cls(*(field.default if value is None else value for field, value in given))
 
     def card(self, base: ModelCard) -> ModelCard:
         """The card that the form describes.

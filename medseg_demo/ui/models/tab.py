@@ -63,17 +63,17 @@ class ModelsTab(Tab):
 
     def _on_list(self) -> None:
         def show(call: Call) -> Updates:
-            return {**card_handlers.show(self.engine_for(call), call, call.event.name), "said": ""}
+            return {**card_handlers.show(self.engine_for(call), call, getattr(call.event, "name", None)), "said": ""}
 
         def measure(call: Call, name: str | None) -> Iterator[Updates]:
             with call.session.running(MEASURING) as running:
                 yield from card_handlers.measure(self.engine_for(call), call, running, name)
 
         def ask(call: Call, name: str | None) -> Updates:
-            return card_handlers.ask(name)
+            return card_handlers.ask(self.engine_for(call), call, name)
 
         def keep(call: Call) -> Updates:
-            return card_handlers.ask(None)
+            return {"sure": gr.update(visible=False)}
 
         def remove(call: Call, name: str | None) -> Updates:
             return card_handlers.remove(self.engine_for(call), call, name)
@@ -83,7 +83,7 @@ class ModelsTab(Tab):
         outputs = ("measure", "said", "figures")
         self.stream(self.parts["measure"].click, measure, "opened", outputs=outputs, **RUNNING | shown_on)
         self.on(self.parts["remove"].click, ask, "opened", outputs=("sure", "question"), **QUICK)
-        self.on(self.parts["no"].click, keep, outputs=("sure", "question"), **QUICK)
+        self.on(self.parts["no"].click, keep, outputs=("sure",), **QUICK)
         self.on(self.parts["yes"].click, remove, "opened", outputs=self._everywhere, **QUICK)
 
     def _on_open(self, tab: str) -> Any:
@@ -106,14 +106,14 @@ class ModelsTab(Tab):
             given = [Path(path) for path in paths]
             yield from self._take(call, running, lambda place, told: drafts.from_files(given, place, settings))
 
-        def hub(call: Call, running: Running, name: str, revision: str) -> Iterator[Updates]:
+        def hub(call: Call, running: Running, name: str | None, revision: str | None) -> Iterator[Updates]:
             def give(place: Path, told: Told) -> Draft:
-                return drafts.from_hub(name, revision, place, settings, told)
+                return drafts.from_hub(name or "", revision or "", place, settings, told)
 
             yield from self._take(call, running, give)
 
-        def folder(call: Call, running: Running, path: str) -> Iterator[Updates]:
-            yield from self._take(call, running, lambda place, told: drafts.from_folder(path, place, settings))
+        def folder(call: Call, running: Running, path: str | None) -> Iterator[Updates]:
+            yield from self._take(call, running, lambda place, told: drafts.from_folder(path or "", place, settings))
 
         self.run_after(self.parts["files"].upload, files, "files")
         self.run_after(self.parts["folder"].upload, files, "folder")

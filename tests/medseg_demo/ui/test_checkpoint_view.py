@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from medseg_demo.models.card import TrainingData
 from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.ui import checkpoint_view
@@ -43,6 +45,20 @@ def test_notes_leave_the_front_matter_out(card, tmp_path):
 def test_notes_ask_nobody_for_anything(card, tmp_path):
     (tmp_path / "README.md").write_text("![a](http://x/y.png) <img src='http://x'> <script>x</script> 1 < 2\n")
     assert checkpoint_view.notes(entry(card, tmp_path)) == "[a](http://x/y.png)  x 1 < 2"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "left"),
+    [
+        ("<<a>img src=http://x>", "< img src=http://x>"),
+        ("<img alt='<' src=http://x>", "< img alt='<' src=http://x>"),
+        ("!<a>[b](http://x)", "[b](http://x)"),
+        ("> ```Mermaid\n> A@{ img: 'http://x' }", "> ```\n> A@{ img: 'http://x' }"),
+    ],
+)
+def test_notes_ask_nobody_however_it_is_written(card, tmp_path, hidden, left):
+    (tmp_path / "README.md").write_text(hidden)
+    assert checkpoint_view.notes(entry(card, tmp_path)) == left
 
 
 def test_unusable_ones_come_with_the_reason(engine):

@@ -57,6 +57,7 @@ def test_another_member_makes_it_another(write, checkpoints):
         (("small", "gone"), "'gone' does not lie beside it"),
         (("small", "../small"), "does not lie beside it"),
         (("small", ""), "does not lie beside it"),
+        (("small", "a" * 300), "does not lie beside it"),
         (("small", "small"), "two or more"),
         (("small",), "two or more"),
         (("small", "both"), "'both' is an ensemble"),

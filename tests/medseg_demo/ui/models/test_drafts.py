@@ -158,6 +158,13 @@ def test_another_card_keeps_the_network_where_it_fits(saved, place, settings):
         drafts.with_card(draft, card.model_copy(update={"in_channels": 2}))
 
 
+def test_another_card_leaves_the_uploaded_one_alone(saved, place, settings):
+    before = (saved / "medseg.json").read_bytes()
+    draft = drafts.from_files(sorted(saved.iterdir()), place, settings)
+    drafts.with_card(draft, draft.described.card.model_copy(update={"task": "another"}))
+    assert (saved / "medseg.json").read_bytes() == before
+
+
 def test_where_it_was_before_is_forgotten(saved, place, settings):
     (saved / "added.json").write_text('{"source": "other/place"}')
     draft = drafts.from_files(sorted(saved.iterdir()), place, settings)

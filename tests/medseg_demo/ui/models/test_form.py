@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -74,3 +74,10 @@ def test_only_what_is_of_use_is_shown():
     followed = form.follow(said(CARDS[0], inference="tile", normalisation="own"), CARDS[0])
     assert followed["spacing"]["visible"]
     assert followed["mean"]["visible"]
+
+
+def test_a_control_that_sent_nothing_says_what_it_does_at_first():
+    values = [None] * len(fields(Form))
+    assert Form.of(*values) == Form()
+    with pytest.raises(OptionError, match="at least one class"):
+        Form.of(*values).card(ModelCard(class_names=("a",)))
