@@ -89,14 +89,14 @@ def _safe_members(
     if already + len(files) > MOST_FILES:
         raise ImageTooLargeError(
             f"{source.label}: with its {len(files)} files there are more than the {MOST_FILES} that are unpacked. "
-            "Pack fewer images at once."
+            "Pack fewer files at once."
         )
     unpacked, packed = (sum(getattr(m, size) for m, _ in files) for size in ("file_size", "compress_size"))
     is_bomb = unpacked > RATIO_COUNTS_FROM and unpacked > MAX_RATIO * max(packed, 1)
     if unpacked > source.settings.max_file_mb * MIB or is_bomb:
         raise ImageTooLargeError(
             f"{source.label}: its {source.size / MIB:.1f} MiB would unpack to {unpacked / MIB:.0f} MiB, more than the "
-            f"{source.settings.max_file_mb} MiB or {MAX_RATIO} times its size that are unpacked. Pack fewer images at "
+            f"{source.settings.max_file_mb} MiB or {MAX_RATIO} times its size that are unpacked. Pack fewer files at "
             "once."
         )
     return files
@@ -108,12 +108,12 @@ def _inside(member: zipfile.ZipInfo, source: Source) -> PurePosixPath:
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     if is_link or path.is_absolute() or ".." in path.parts or DRIVE.match(member.filename) or not path.parts:
         raise UnsupportedImageError(
-            f"{source.label}: a file in the zip points outside of it, so nothing was unpacked. Pack the images alone."
+            f"{source.label}: a file in the zip points outside of it, so nothing was unpacked. Pack the files alone."
         )
     if member.flag_bits & ENCRYPTED:
-        raise UnsupportedImageError(f"{source.label}: the zip is encrypted. Pack the images without a password.")
+        raise UnsupportedImageError(f"{source.label}: the zip is encrypted. Pack the files without a password.")
     if member.compress_type not in METHODS:
         raise UnsupportedImageError(
-            f"{source.label}: the zip uses a rare kind of compression. Pack the images as an ordinary (deflate) zip."
+            f"{source.label}: the zip uses a rare kind of compression. Pack the files as an ordinary (deflate) zip."
         )
     return path

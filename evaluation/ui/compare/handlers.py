@@ -30,7 +30,7 @@ NO_CHOICE = gr.update(value=None, visible=False)
 def open_tab(engine: Engine, work: Work, finished: Result | None, address: str, chosen: Sequence[str] = ()) -> Updates:
     """The tab as a visitor finds it: on the finished example, or what is missing for one; later as it was left.
 
-    Checkpoints that were chosen on another tab stay so.
+    Checkpoints that were chosen on another tab join those of the example.
     """
     if work.given.offered or work.result is not None:
         return {}
@@ -41,7 +41,7 @@ def open_tab(engine: Engine, work: Work, finished: Result | None, address: str, 
     work.given = Given(finished.studies, finished.studies, finished.comparison.image)
     work.result = finished
     return {
-        "checkpoints": gr.update(choices=names, value=list(chosen or finished.request.checkpoints)),
+        "checkpoints": gr.update(choices=names, value=list(dict.fromkeys((*finished.request.checkpoints, *chosen)))),
         "preflight": preflight_card(work, engine.settings),
         **whole_result(work, finished, len(finished.comparison.members), address),
     }

@@ -90,10 +90,13 @@ def measure(engine: Engine, call: Call, running: Running, name: str | None) -> I
         yield {"said": _problem(error), "measure": gr.update(interactive=True)}
 
 
-def ask(name: str | None) -> Updates:
-    """Ask before a checkpoint is removed."""
-    question = markup.panel("warning", texts.REMOVE_SURE.format(name=name or ""))
-    return {"sure": gr.update(visible=name is not None), "question": question}
+def ask(engine: Engine, call: Call, name: str | None) -> Updates:
+    """Ask before a checkpoint is removed, and say whose it is."""
+    entry = engine.find(name or "")
+    if entry is None:
+        return {"sure": gr.update(visible=False)}
+    words = texts.REMOVE_SURE_OWN if _is_own(call, entry) else texts.REMOVE_SURE
+    return {"sure": gr.update(visible=True), "question": markup.panel("warning", words.format(name=entry.name))}
 
 
 def remove(engine: Engine, call: Call, name: str | None) -> Updates:
@@ -113,7 +116,7 @@ def remove(engine: Engine, call: Call, name: str | None) -> Updates:
 
 def _listed(engine: Engine, call: Call, name: str | None) -> Updates:
     usable = engine.usable()
-    own = {entry.name for entry in usable if entry.folder.parent == call.session.checkpoints_dir}
+    own = {entry.name for entry in usable if _is_own(call, entry)}
     return {
         "list": list_view.table(usable, name, own),
         "unusable": checkpoint_view.unusable(engine.entries()),
@@ -123,9 +126,14 @@ def _listed(engine: Engine, call: Call, name: str | None) -> Updates:
 
 def _may_remove(engine: Engine, call: Call, entry: CatalogEntry) -> bool:
     """Whether this visitor may remove it: an own one always, others on a page that is not public."""
-    if entry.folder.parent == call.session.checkpoints_dir:
+    if _is_own(call, entry):
         return True
     return not engine.settings.public and added.is_removable(entry.folder, engine.settings.checkpoints_dir)
+
+
+def _is_own(call: Call, entry: CatalogEntry) -> bool:
+    """Whether it is this session's alone."""
+    return entry.folder.parent == call.session.checkpoints_dir
 
 
 def _problem(error: Exception) -> str:
