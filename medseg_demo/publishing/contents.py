@@ -18,12 +18,13 @@ from medseg_demo.models.card import APPEARANCE_FILE
 from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_checkpoints
 from medseg_demo.models.origins import origin_of
 from medseg_demo.models.origins.origin import existing
+from medseg_demo.models.origins.torchscript import TORCHSCRIPT
 from medseg_demo.publishing.front_matter import About, Described, model_readme, score_document, space_readme
 from medseg_demo.reading import read_image
 from medseg_demo.rendering.pictures import shown_slice
 from medseg_demo.rendering.planes import oriented, plane_view
 from medseg_demo.samples import example_files, list_samples
-from medseg_demo.settings import BUNDLED, PACKAGE, ROOT, Settings
+from medseg_demo.settings import BUNDLED, CHECKPOINTS, PACKAGE, ROOT, Settings
 
 # What ZeroGPU has for Python 3.12, of which this was tested. Source: Hugging Face, "Spaces ZeroGPU".
 PINNED = {"torch": "2.11.0", "torchvision": "0.26.0"}
@@ -82,12 +83,10 @@ def space_contents(names: Sequence[str], about: About, settings: Settings) -> Co
     """The page with these checkpoints.
 
     Raises:
-        MedsegError: A checkpoint is unknown or cannot be used, or two have one name.
+        MedsegError: A checkpoint is unknown or cannot be used, a member of an ensemble too, or two have one name.
     """
-    found = [_find(name, settings) for name in names]
-    folders = {entry.name.rpartition("/")[2]: entry.folder for entry in found}
-    if len(folders) < len(found):
-        raise OptionError(f"Two of {', '.join(names)} have the same name. Name each checkpoint once.")
+    found = _with_members([_find(name, settings) for name in names], settings)
+    folders = {_own_name(entry): entry.folder for entry in found}
     files: dict[str, Path | bytes] = {
         "README.md": space_readme(about, [_described(entry) for entry in found]).encode(),
         ".gitattributes": ATTRIBUTES,
@@ -108,9 +107,14 @@ def model_contents(name: str, about: About, settings: Settings) -> Contents:
     """One checkpoint, as ``load_checkpoint`` takes it from the Hub.
 
     Raises:
-        MedsegError: It is unknown or cannot be used.
+        MedsegError: It is unknown, cannot be used, or is an ensemble.
     """
     entry = _find(name, settings)
+    if entry.card and entry.card.ensemble:
+        raise OptionError(
+            f"Checkpoint {name!r} is an ensemble, which is no model of its own. Publish its members "
+            f"({', '.join(entry.card.ensemble)}) one by one, or the ensemble with them as a Space."
+        )
     files: dict[str, Path | bytes] = {**_checkpoint_files(entry.folder)}
     picture = _sample_picture(entry)
     if picture:
@@ -152,7 +156,37 @@ def _find(name: str, settings: Settings) -> CatalogEntry:
     entry = next(one for one in list_checkpoints(folder.parent) if one.folder == folder)
     if entry.problem is not None:
         raise InvalidCheckpointError(entry.problem)
+    if entry.origin == TORCHSCRIPT.label:
+        raise OptionError(
+            f"Checkpoint {name!r} is TorchScript, a program, which is run neither on a Space nor from the Hub. Export "
+            "the network as ONNX, and publish that."
+        )
     return CatalogEntry(found, folder, entry.card, entry.architecture, None, entry.note, entry.origin)
+
+
+def _own_name(entry: CatalogEntry) -> str:
+    return entry.name.rpartition("/")[2]
+
+
+def _with_members(named: Sequence[CatalogEntry], settings: Settings) -> list[CatalogEntry]:
+    """Checkpoints, and after them the members of those that are ensembles, which lie beside them in a Space too.
+
+    Raises:
+        MedsegError: Two have one name, or a member cannot be used.
+    """
+    found: dict[str, CatalogEntry] = {}
+    for entry in named:
+        if _own_name(entry) in found:
+            raise OptionError(f"Two of the checkpoints are called {_own_name(entry)}. Name each once.")
+        found[_own_name(entry)] = entry
+    for entry in named:
+        for member in entry.card.ensemble if entry.card else ():
+            places = (entry.folder.absolute().parent / member, BUNDLED / CHECKPOINTS / member)
+            place = next(place for place in places if place.is_dir())
+            known = found.setdefault(member, _find(str(place), settings))
+            if known.folder.resolve() != place.resolve():
+                raise OptionError(f"Two of the checkpoints are called {member}. Rename one of them.")
+    return list(found.values())
 
 
 def _described(entry: CatalogEntry) -> Described:
@@ -178,8 +212,9 @@ def _sample_picture(entry: CatalogEntry) -> bytes:
 
 
 def _checkpoint_files(folder: Path) -> dict[str, Path]:
+    deciding = origin_of(folder, folder.name).files(folder)
     files = (
-        *origin_of(folder, folder.name).files(folder),
+        *(path for path in deciding if path.is_relative_to(folder)),  # not those of an ensemble's members
         *existing(folder, *BESIDE_CHECKPOINTS),
         *example_files(folder),
     )

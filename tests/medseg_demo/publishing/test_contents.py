@@ -1,16 +1,19 @@
 import ast
 import importlib.metadata
 import re
+import shutil
 from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError, UnknownCheckpointError
 from medseg_demo.models.card import read_card, write_card
+from medseg_demo.models.catalog import list_checkpoints
 from medseg_demo.publishing import contents as module
 from medseg_demo.publishing.contents import Contents, model_contents, space_contents, write_contents
 from medseg_demo.publishing.front_matter import GRADIO, PYTHON, SUMMARY, About
@@ -165,8 +168,34 @@ def test_unknown_and_broken_checkpoints_are_refused(settings):
         space_contents(["nothing"], About(), settings)
     with pytest.raises(InvalidCheckpointError, match="has no config"):
         space_contents(["broken"], About(), settings)
-    with pytest.raises(OptionError, match="the same name"):
+    with pytest.raises(OptionError, match="are called own"):
         space_contents(["own", "own"], About(), settings)
+
+
+def test_an_ensemble_takes_its_members_along(settings, tmp_path):
+    (settings.checkpoints_dir / "both").mkdir()
+    (settings.checkpoints_dir / "both" / "medseg.json").write_text('{"ensemble": ["own", "lungs-unet-tiny"]}')
+    contents = space_contents(["both"], About(), settings)
+    write_contents(contents, tmp_path / "space")
+    listed = {one.name: one.problem for one in list_checkpoints(tmp_path / "space" / "checkpoints")}
+    assert listed == {"both": None, "lungs-unet-tiny": None, "own": None}
+    assert "Some images" in contents.files["README.md"].decode()
+    assert space_contents(["both", "own"], About(), settings).files.keys() == contents.files.keys()
+    shutil.copytree(settings.checkpoints_dir / "own", tmp_path / "own")
+    with pytest.raises(OptionError, match="are called own"):
+        space_contents(["both", str(tmp_path / "own")], About(), settings)
+    with pytest.raises(OptionError, match="one by one"):
+        model_contents("both", About(), settings)
+
+
+def test_a_program_is_not_published(settings, monkeypatch):
+    monkeypatch.setenv("MEDSEG_ALLOW_TORCHSCRIPT", "1")
+    place = settings.checkpoints_dir / "program"
+    place.mkdir()
+    torch.jit.script(torch.nn.ReLU()).save(place / "model.ts")
+    write_card(read_card(settings.checkpoints_dir / "own"), place)
+    with pytest.raises(OptionError, match="is TorchScript, a program"):
+        space_contents(["program"], About(), settings)
 
 
 def test_a_folder_is_written_and_replaced(tmp_path):
