@@ -27,6 +27,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 90_000
+TRIES = 5  # of what may still be on its way
 
 
 def find_chromium() -> str | None:
@@ -49,12 +50,18 @@ def chromium() -> Iterator[object]:
 
 
 @pytest.fixture
-def page(chromium) -> Iterator[object]:
+def context_options() -> dict[str, object]:
+    """What a module's pages need besides: arguments of Playwright's ``new_context``."""
+    return {}
+
+
+@pytest.fixture
+def page(chromium, context_options) -> Iterator[object]:
     """A fresh page, patient on machines with other work; the test fails if a script of the page does."""
     from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE_MS)
-    context = chromium.new_context(viewport={"width": 1000, "height": 900})
+    context = chromium.new_context(viewport={"width": 1000, "height": 900}, **context_options)
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     faults: list[str] = []
@@ -85,6 +92,14 @@ def serious_faults(page) -> Callable[[], dict[str, list[str]]]:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
     def find() -> dict[str, list[str]]:
+        for _ in range(TRIES):  # what Gradio fades in has no contrast yet
+            faults = look()
+            if not faults:
+                break
+            page.wait_for_timeout(1000)
+        return faults
+
+    def look() -> dict[str, list[str]]:
         violations = axe.Axe().run(page).response["violations"]
         return {
             one["id"]: [node["html"] for node in one["nodes"]]

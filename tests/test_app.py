@@ -195,6 +195,7 @@ def test_only_the_web_api_is_visible(url, client):
         ("channels", True),
         ("crop", True),
         ("deidentify", True),
+        ("channel_order", True),
     ]
     everything = httpx.get(f"{url}gradio_api/info?all_endpoints=true").json()
     assert sorted(everything["named_endpoints"]) == ["/checkpoints", "/compare", "/evaluate", "/segment"]

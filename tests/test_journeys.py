@@ -197,7 +197,7 @@ def test_every_control_has_a_name(opened):
 
 def test_the_models_tab_shows_every_card(opened):
     opened.get_by_role("tab", name="Models").click()
-    expect(opened.get_by_role("table", name="Usable checkpoints")).to_contain_text("lungs-unet-lite0")
+    opened.locator(".mm-list tr[data-name=lungs-unet-lite0] button").click()
     expect(opened.get_by_text("Trained on").last).to_be_visible()
 
 

@@ -140,7 +140,7 @@ def test_an_owner_and_name_is_fetched_from_the_hub(checkpoints, hub):
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [("config.json", None), ("config.json", "{"), ("medseg.json", "{}"), ("model.safetensors", None),
+    [("config.json", "{"), ("medseg.json", "{}"), ("model.safetensors", None),
      ("model.safetensors", "x")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_checkpoint_of_the_hub_is_told_by_its_name(checkpoints, hub, file, content):

@@ -159,7 +159,8 @@ def test_missing_files_are_named(checkpoints):
     (checkpoints / "small" / "model.safetensors").unlink()
     with pytest.raises(InvalidCheckpointError, match="has no weights"):
         load_folder(checkpoints / "small")
-    (checkpoints / "other" / "config.json").unlink()
+    for name in ("config.json", "model.safetensors"):
+        (checkpoints / "other" / name).unlink()
     with pytest.raises(InvalidCheckpointError, match=r"config\.json"):
         load_folder(checkpoints / "other")
 

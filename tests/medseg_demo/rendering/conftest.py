@@ -53,6 +53,12 @@ class ViewerPage:
 
 
 @pytest.fixture
+def context_options() -> dict[str, object]:
+    """The pages' policy forbids evaluating texts, as which Playwright sends what it waits for."""
+    return {"bypass_csp": True}
+
+
+@pytest.fixture
 def show(page, tmp_path):
     """Opens a page of viewers and waits until each shows its slice; gives back the page."""
 
