@@ -42,6 +42,12 @@ class Proposal:
     parameters: Parameters
     why: str
 
+    @property
+    def label(self) -> str:
+        """For people, such as "FPN · mit_b0"."""
+        encoder = self.parameters.get("encoder_name")
+        return f"{self.architecture} · {encoder}" if encoder else self.architecture
+
 
 def propose(weights: Mapping[str, torch.Tensor]) -> list[Proposal]:
     """The networks that fit, the likeliest first; empty where none is known.

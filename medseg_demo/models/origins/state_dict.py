@@ -50,9 +50,7 @@ def _described(proposal: Proposal, folder: Path, name: str) -> Described:
     if parameters.get("spatial_dims", 2) == 3 and read_card(folder, name=name) is None:
         card = default_card(parameters["in_channels"], parameters["classes"], input_size=VOLUME)  # type: ignore[arg-type]
     found, has_card = (card, False) if card else describe(folder, proposal.architecture, parameters, name=name)
-    encoder = parameters.get("encoder_name")
-    shown = f"{proposal.architecture} · {encoder}" if encoder else proposal.architecture
-    return Described(found, shown, has_card, f"{proposal.why[0].upper()}{proposal.why[1:]}.")
+    return Described(found, proposal.label, has_card, f"{proposal.why[0].upper()}{proposal.why[1:]}.")
 
 
 def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:

@@ -7,6 +7,7 @@ import base64
 import io
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def take(
         "save": gr.update(interactive=True),
         "recognised": _recognised(draft),
         "status": "",
+        "proposal": _proposals(draft),
         **form.shown(draft.described.card, draft.name),
         **_empty_result(adding),
     }
@@ -113,6 +115,30 @@ def look(engine: Engine, call: Call, running: Running, said: Form, *, live: bool
         yield from _result(engine, call, running, draft, said)
     except Exception as error:
         yield {"status": _problem(error)}
+
+
+def choose_network(engine: Engine, call: Call, running: Running, chosen: str, said: Form) -> Iterator[Updates]:
+    """Take another of the networks that the weights may be of, and show its result.
+
+    Args:
+        engine: Runs the network.
+        call: Of the visitor.
+        running: Ends it.
+        chosen: The place of the proposal.
+        said: What the form says; a name that was the network's follows.
+    """
+    adding = call.session.part(Adding)
+    try:
+        before = _open_draft(adding)
+        draft = drafts.as_proposed(before, int(chosen))
+    except Exception as error:
+        yield {"status": _problem(error)}
+        return
+    adding.draft, adding.tried = draft, None
+    if said.name == before.name:
+        said = replace(said, name=draft.name)
+    yield {"name": said.name, "recognised": _recognised(draft), "result": "", "seen": ""}
+    yield from _result(engine, call, running, draft, said)
 
 
 def choose_image(engine: Engine, call: Call, give: Callable[[], Path | None]) -> Updates:
@@ -166,6 +192,12 @@ def follow(call: Call, said: Form) -> Updates:
     """Show the controls that the form has use for now."""
     draft = call.session.part(Adding).draft
     return {} if draft is None else form.follow(said, draft.described.card)
+
+
+def _proposals(draft: Draft) -> dict[str, Any]:
+    """The networks to choose from, where the weights fit several."""
+    choices = [(one.label, str(place)) for place, one in enumerate(draft.proposals)]
+    return gr.update(choices=choices, value="0" if choices else None, visible=len(choices) > 1)
 
 
 def _open_draft(adding: Adding) -> Draft:

@@ -1,5 +1,6 @@
 """What a visitor gave → a folder of the session in which a checkpoint was recognised, loaded and checked."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -12,7 +13,9 @@ from medseg_demo.models.added import ADDED_FILE, Added
 from medseg_demo.models.card import APPEARANCE_FILE, CARD_FILE, ModelCard, write_card
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.models.hub import fetch
-from medseg_demo.models.origins import find_origin, origin_of
+from medseg_demo.models.origins import Described, find_origin, origin_of
+from medseg_demo.models.origins.state_dict import STATE_DICT, recognised
+from medseg_demo.models.origins.weights import CONFIG_FILE
 from medseg_demo.reading import archive
 from medseg_demo.reading.source import MIB
 from medseg_demo.settings import Settings
@@ -115,6 +118,32 @@ def with_card(draft: Draft, card: ModelCard) -> Draft:
     return replace(draft, described=described, checkpoint=_described_by(draft.checkpoint, described.card))
 
 
+def as_proposed(draft: Draft, index: int) -> Draft:
+    """The same weights as another of the networks that they may be of, whose ``config.json`` lies beside them then.
+
+    Args:
+        draft: Of weights alone.
+        index: Of the proposal.
+
+    Raises:
+        InvalidCheckpointError: They are not of it after all. The draft stays as it was.
+    """
+    proposal, config = draft.proposals[index], draft.folder / CONFIG_FILE
+    before = config.read_bytes() if config.is_file() else None
+    if not (draft.folder / CARD_FILE).is_file():
+        write_card(draft.described.card, draft.folder)
+    config.write_text(json.dumps({"_model_class": proposal.architecture, **proposal.parameters}, indent=2) + "\n")
+    try:
+        origin = origin_of(draft.folder, draft.name)
+        described = origin.describe(draft.folder, draft.name, None)
+        name = draft.name if draft.name != _called(draft.described) else _called(described)
+        checkpoint = load_folder(draft.folder, name=name, private=True)
+    except InvalidCheckpointError:
+        config.unlink() if before is None else config.write_bytes(before)
+        raise
+    return replace(draft, name=name, origin=origin, described=described, checkpoint=checkpoint)
+
+
 def _described_by(checkpoint: Checkpoint, card: ModelCard) -> Checkpoint:
     """The same network with another card; what was made ready of it stays so where its input and output do."""
     other = replace(checkpoint, card=card, has_card=True)
@@ -170,8 +199,14 @@ def _recognised(place: Path, name: str, added: Added) -> Draft:
     described = origin.describe(folder, given, None)
     checkpoint = load_folder(folder, name=given, private=True)
     if not name and folder == place:  # several files, none of which names it
-        given = names.safe_stem(described.architecture.replace(" · ", "-"))
-    return Draft(place, folder, given, added, origin, described, checkpoint)
+        given = _called(described)
+    proposals = tuple(recognised(folder, given)) if origin is STATE_DICT else ()
+    return Draft(place, folder, given, added, origin, described, checkpoint, proposals)
+
+
+def _called(described: Described) -> str:
+    """The name of a checkpoint whose files tell none."""
+    return names.safe_stem(described.architecture.replace(" · ", "-"))
 
 
 def _only_checkpoint(place: Path) -> Path:

@@ -97,6 +97,9 @@ def _form() -> Parts:
         html(markup.heading(texts.STEP_CARD))
         parts: Parts = {
             "name": line(label=texts.NAME, elem_id="mm-name"),
+            "proposal": gr.Dropdown(
+                label=texts.NETWORK, info=texts.NETWORK_HINT, visible=False, interactive=True, elem_id="mm-proposal"
+            ),
             "task": line(label=texts.TASK, info=texts.TASK_HINT, elem_id="mm-task"),
             "classes": gr.Textbox(label=texts.CLASSES, info=texts.CLASSES_HINT, lines=1, elem_id="mm-classes"),
             "size": line(label=texts.SIZE, info=texts.SIZE_HINT, elem_id="mm-size"),

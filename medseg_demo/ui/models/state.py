@@ -8,6 +8,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.models.added import Added
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.origins import Described, Origin
+from medseg_demo.models.origins.proposals import Proposal
 from medseg_demo.segmenting.pipeline import Segmentation
 
 
@@ -23,6 +24,7 @@ class Draft:
         origin: What it is of.
         described: What its files say, or what is assumed.
         checkpoint: Loaded; every weight has its place.
+        proposals: Of weights alone, the networks that they may be of, the likeliest first.
     """
 
     place: Path
@@ -32,6 +34,7 @@ class Draft:
     origin: Origin
     described: Described
     checkpoint: Checkpoint
+    proposals: tuple[Proposal, ...] = ()
 
 
 @dataclass(eq=False)

@@ -136,6 +136,9 @@ class ModelsTab(Tab):
         def uses(call: Call, form: Form) -> Updates:
             return add_handlers.follow(call, form)
 
+        def network(call: Call, running: Running, chosen: str, form: Form) -> Iterator[Updates]:
+            return add_handlers.choose_network(self.engine_for(call), call, running, chosen, form)
+
         def image(call: Call, path: str | None) -> Updates:
             return add_handlers.choose_image(self.engine_for(call), call, lambda: Path(path) if path else None)
 
@@ -143,6 +146,7 @@ class ModelsTab(Tab):
             return add_handlers.save(self.engine_for(call), call, form)
 
         self.run_after(self.parts["try_it"].click, look, Form)
+        self.run_after(self.parts["proposal"].input, network, "proposal", Form)
         for event in self._left():
             used = self.on(event, uses, Form, **QUICK)
             self.run_after(used.then, follow, Form, words=None)

@@ -65,6 +65,8 @@ ASSUMED = (
 )
 FIXED = "Its own files say how images reach it, so size, spacing and intensities cannot be changed here."
 NAME = "Name"
+NETWORK = "Network"
+NETWORK_HINT = "The weights fit several networks, which give different results. Choose the one that was trained."
 TASK_HINT = "What is segmented in which kind of image; checkpoints are grouped by it."
 MODALITY = "Kind of image"
 CLASSES = "Classes, in the order of the labels"

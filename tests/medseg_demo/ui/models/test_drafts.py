@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 
 from medseg_demo.errors import InvalidCheckpointError, MedsegError, OptionError, OutputError, ReadError
 from medseg_demo.models.added import Added
-from medseg_demo.models.checkpoint import save_checkpoint
+from medseg_demo.models.checkpoint import load_folder, save_checkpoint
 from medseg_demo.ui.models import drafts
 
 
@@ -134,6 +135,26 @@ def test_code_in_weights_is_not_executed(saved, place, settings, tmp_path):
     with pytest.raises(InvalidCheckpointError, match="code in weights is never executed"):
         drafts.from_files(sorted(saved.iterdir()), place, settings)
     assert not (tmp_path / "executed").exists()
+
+
+def test_of_several_networks_that_weights_may_be_of_another_can_be_chosen(place, settings, tmp_path):
+    shape = {"encoder_depth": 3, "decoder_channels": [8, 8, 8], "in_channels": 1, "encoder_weights": None}
+    torch.save(smp.Unet("tu-efficientnet_lite0", **shape).state_dict(), tmp_path / "best.pth")
+    draft = drafts.from_files([tmp_path / "best.pth"], place, settings)
+    labels = [one.label for one in draft.proposals]
+    assert labels == ["Unet · tu-tf_efficientnet_lite0", "Unet · tu-efficientnet_lite0"]
+    for index in (1, 0, 1):
+        chosen = drafts.as_proposed(draft, index)
+        assert (chosen.described.architecture, chosen.name) == (labels[index], "best")
+    image = torch.rand(1, 1, 64, 64)
+    assert not torch.allclose(chosen.checkpoint.module(image), draft.checkpoint.module(image))
+    again = drafts.with_card(chosen, chosen.described.card.model_copy(update={"task": "lungs"}))
+    assert again.described.architecture == labels[1]
+    assert load_folder(draft.folder).card.task == "lungs"
+    (draft.folder / "best.pth").write_bytes(b"cut")
+    with pytest.raises(InvalidCheckpointError):
+        drafts.as_proposed(draft, 0)
+    assert "tu-efficientnet_lite0" in (draft.folder / "config.json").read_text()
 
 
 def test_a_full_disk_is_said(saved, place, settings, monkeypatch):
