@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import gradio as gr
 from pydantic import ValidationError
@@ -49,10 +49,10 @@ class Form:
     threshold: float | None = None
 
     @classmethod
-    def of(cls, *values: Any) -> "Form":
+    def of(cls, *values: Any) -> Self:
         """From what the page sent, in the order of the fields; a control that sent nothing has its default."""
         given = zip(fields(cls), values, strict=True)
-        return cls(*(field.default if value is None else value for field, value in given))
+        return cls(*(field.default if value is None else value for field, value in given))  # type: ignore[arg-type]
 
     def card(self, base: ModelCard) -> ModelCard:
         """The card that the form describes.
