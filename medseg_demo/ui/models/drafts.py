@@ -115,6 +115,8 @@ def with_card(draft: Draft, card: ModelCard) -> Draft:
     """
     write_card(card, draft.folder)
     described = draft.origin.describe(draft.folder, draft.name, None)
+    if card == draft.described.card:  # what was assumed stays so until somebody corrects it
+        described = replace(described, has_card=draft.described.has_card)
     return replace(draft, described=described, checkpoint=_described_by(draft.checkpoint, described.card))
 
 
@@ -136,6 +138,7 @@ def as_proposed(draft: Draft, index: int) -> Draft:
     try:
         origin = origin_of(draft.folder, draft.name)
         described = origin.describe(draft.folder, draft.name, None)
+        described = replace(described, has_card=draft.described.has_card)
         name = draft.name if draft.name != _called(draft.described) else _called(described)
         checkpoint = load_folder(draft.folder, name=name, private=True)
     except InvalidCheckpointError:
