@@ -7,6 +7,7 @@ if (!document.querySelector("style.mv-style")) {
 const host = element.querySelector(".mv-host");
 const viewer = new Viewer(host, { emit: trigger, offersSlices: true });
 host.viewer = viewer;
-const showCurrent = () => viewer.show(props.value || null);
+// A page that is still being built may hand over an empty object first.
+const showCurrent = () => viewer.show(props.value?.slices ? props.value : null);
 watch("value", showCurrent);
 showCurrent();

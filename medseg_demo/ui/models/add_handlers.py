@@ -51,7 +51,7 @@ COLOUR_SAMPLE = "retina"
 def take(
     engine: Engine, call: Call, running: Running, give: Callable[[Path, Callable[[int, int], None]], Draft]
 ) -> Iterator[Updates]:
-    """Lay aside what was given, recognise it, and try it on a sample that suits it.
+    """Lay aside what was given, recognise it, and choose a sample that suits it.
 
     Args:
         engine: Its settings limit what is taken.
@@ -89,7 +89,19 @@ def take(
         **form.shown(draft.described.card, draft.name),
         **_empty_result(adding),
     }
-    yield from _result(engine, call, running, draft, _form_of(draft))
+
+
+def try_first(engine: Engine, call: Call, running: Running) -> Iterator[Updates]:
+    """The result of a checkpoint that was just recognised.
+
+    A run of its own: the page may leave out all but the last of several updates at once, and the form must arrive.
+    """
+    adding = call.session.part(Adding)
+    if not adding.is_new or adding.draft is None:
+        yield {}
+        return
+    adding.is_new = False
+    yield from _result(engine, call, running, adding.draft, _form_of(adding.draft))
 
 
 def look(engine: Engine, call: Call, running: Running, said: Form, *, live: bool = False) -> Iterator[Updates]:

@@ -46,15 +46,17 @@ class Adding:
         image: What it is tried on.
         shown: The last result.
         tried: What the form said then.
+        is_new: Whether the draft was recognised and not tried yet.
     """
 
     draft: Draft | None = None
     image: MedicalImage | None = None
     shown: Segmentation | None = None
     tried: object = None
+    is_new: bool = False
 
     def replace(self, draft: Draft | None) -> None:
         """Take another checkpoint; the files of the one before go."""
         if self.draft is not None:
             shutil.rmtree(self.draft.place, ignore_errors=True)
-        self.draft, self.shown, self.tried = draft, None, None
+        self.draft, self.shown, self.tried, self.is_new = draft, None, None, draft is not None

@@ -115,12 +115,18 @@ class ModelsTab(Tab):
         def folder(call: Call, running: Running, path: str | None) -> Iterator[Updates]:
             yield from self._take(call, running, lambda place, told: drafts.from_folder(path or "", place, settings))
 
-        self.run_after(self.parts["files"].upload, files, "files")
-        self.run_after(self.parts["folder"].upload, files, "folder")
-        for event in (self.parts["fetch"].click, self.parts["repository"].submit):
-            self.run_after(event, hub, "repository", "revision")
-        for event in (self.parts["take"].click, self.parts["path"].submit):
-            self.run_after(event, folder, "path")
+        def try_first(call: Call, running: Running) -> Iterator[Updates]:
+            return add_handlers.try_first(self.engine_for(call), call, running)
+
+        parts = self.parts
+        given = [
+            (parts["files"].upload, files, ("files",)),
+            (parts["folder"].upload, files, ("folder",)),
+            *((event, hub, ("repository", "revision")) for event in (parts["fetch"].click, parts["repository"].submit)),
+            *((event, folder, ("path",)) for event in (parts["take"].click, parts["path"].submit)),
+        ]
+        for event, handler, names in given:
+            self.run_after(self.run_after(event, handler, *names).then, try_first, words=None)
         self.on_stop()
 
     def _take(self, call: Call, running: Running, give: Callable[[Path, Told], Draft]) -> Iterator[Updates]:
