@@ -119,7 +119,7 @@ class ModelsTab(Tab):
             return add_handlers.try_first(self.engine_for(call), call, running)
 
         parts = self.parts
-        given = [
+        given: list[tuple[Any, Callable[..., Iterator[Updates]], tuple[str, ...]]] = [
             (parts["files"].upload, files, ("files",)),
             (parts["folder"].upload, files, ("folder",)),
             *((event, hub, ("repository", "revision")) for event in (parts["fetch"].click, parts["repository"].submit)),
