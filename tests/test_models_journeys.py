@@ -29,6 +29,7 @@ SMALL = {
     "in_channels": 1,
     "decoder_channels": (16, 8, 8, 8, 8),
 }
+OWN = "mine-7319"  # a word that is nowhere else on the page
 BESIDE = ("lungs-unet-lite0", "lungs-unet-tiny", "lungs-unet-tiny-int8")
 
 
@@ -223,25 +224,25 @@ def test_a_stranger_neither_sees_nor_names_what_another_added(visitors, serve, p
     (temporary := tmp_path / "tmp").mkdir()
     with serve("--public", "--checkpoints", str(place), TMPDIR=str(temporary)) as address:
         open_models(owner, address)
-        add(owner, lightning(tmp_path), "private", "tissue")
+        add(owner, lightning(tmp_path), OWN, "tissue")
         row = owner.locator("#mm-list tr.mm-open")
         expect(row).to_contain_text("this session only")
         owner.get_by_role("button", name="Remove", exact=True).click()
-        expect(owner.locator("#mm-question")).to_contain_text("Remove private?")
-        assert not (place / "private").exists()
-        assert list(temporary.rglob("checkpoints/private"))
+        expect(owner.locator("#mm-question")).to_contain_text(f"Remove {OWN}?")
+        assert not (place / OWN).exists()
+        assert list(temporary.rglob(f"checkpoints/{OWN}"))
 
         open_models(stranger, address)
-        assert "private" not in stranger.content()
+        assert OWN not in stranger.content()
         given = picture(tmp_path)
         for endpoint in ("segment", "compare"):
-            assert "private" in answer_of(stranger, address, endpoint, "private", given)["error"]
+            assert OWN in answer_of(stranger, address, endpoint, OWN, given)["error"]
             assert "lung" in str(answer_of(stranger, address, endpoint, BESIDE[1], given)["data"])
-        assert list(temporary.rglob("checkpoints/private"))
+        assert list(temporary.rglob(f"checkpoints/{OWN}"))
 
         owner.context.close()
         for _ in range(100):
-            if not list(temporary.rglob("private")):
+            if not list(temporary.rglob(OWN)):
                 return
             stranger.wait_for_timeout(300)
         pytest.fail("its folder is still there")
