@@ -1,6 +1,7 @@
 """What the README and the documents show is run as it stands there."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -168,3 +169,12 @@ def write_test_set(folder: Path) -> None:
         rows.append(f"{number},{split}")
     (folder / "cases.csv").write_text("\n".join(rows), encoding="utf-8")
     (folder / "dataset.json").write_text('{"labels": {"background": 0, "square": 1}}', encoding="utf-8")
+
+
+def test_schema_of_the_card_is_made_from_the_code() -> None:
+    from medseg_demo.models.card import ModelCard
+
+    path = ROOT / "docs/medseg.schema.json"
+    fresh = json.dumps(ModelCard.model_json_schema(), indent=1, ensure_ascii=False)
+    if path.read_text(encoding="utf-8") != f"{fresh}\n":
+        pytest.fail("docs/medseg.schema.json is old; write ModelCard.model_json_schema() into it, indented by 1")
