@@ -82,12 +82,22 @@ def _make_kept(checkpoint: Checkpoint, compute: Compute, shape: tuple[int, ...])
 
 
 def _make_graph(checkpoint: Checkpoint, network: GraphNetwork, compute: Compute) -> Network:
+    note = compute.note
+    if network.is_onnx and compute.device.type == "cuda":
+        from medseg_demo.models.onnx_runtime import OnnxRuntimeNetwork
+
+        try:
+            return OnnxRuntimeNetwork(network, checkpoint.card, compute, parameters=checkpoint.parameters)
+        except ConversionError as error:
+            note = f"OpenVINO runs {checkpoint.name!r} on the CPU: {error}."
+            logger.warning(note)
     if compute.backend != "openvino":
         own = choose_compute(Settings(device="cpu", backend="openvino", threads=compute.threads))
         precision = compute.precision if compute.device.type == "cpu" else own.precision
         compute = replace(own, precision=precision)
     try:
-        return OpenVinoNetwork(network.model(), checkpoint.card, compute, parameters=checkpoint.parameters)
+        model = network.model()
+        return OpenVinoNetwork(model, checkpoint.card, compute, parameters=checkpoint.parameters, note=note)
     except ConversionError as error:
         raise InvalidCheckpointError(
             f"Checkpoint {checkpoint.name!r} is of OpenVINO, and {error}. Export it again on this machine."
@@ -144,12 +154,15 @@ class OpenVinoNetwork:
         card: Its model card.
         compute: Precision and threads count.
         parameters: How many weights it has.
+        note: As of Network.
     """
 
     device = torch.device("cpu")
-    note = ""
 
-    def __init__(self, model: "openvino.Model", card: ModelCard, compute: Compute, *, parameters: int) -> None:
+    def __init__(
+        self, model: "openvino.Model", card: ModelCard, compute: Compute, *, parameters: int, note: str = ""
+    ) -> None:
+        self.note = note
         self.channels: int = card.in_channels
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
         self.parameters, self.compute = parameters, replace(compute, backend="openvino")
