@@ -260,6 +260,7 @@ class LabelMap:
         instances: Where the file numbers objects: the number of each pixel's object, 0 for background, in the shape of
             ``labels``; None otherwise.
         ignored: Boolean, in the shape of ``labels``: where nobody annotated; None where all is.
+        colours: "#rrggbb" of values 1, 2, …, where somebody chose them; empty takes the usual ones.
     """
 
     labels: np.ndarray
@@ -268,6 +269,7 @@ class LabelMap:
     notes: tuple[str, ...] = ()
     instances: np.ndarray | None = None
     ignored: np.ndarray | None = None
+    colours: tuple[str, ...] = ()
 
     @property
     def is_volume(self) -> bool:

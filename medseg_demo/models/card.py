@@ -89,6 +89,7 @@ class ModelCard(Record):
         format_version: 1.
         task: What is segmented in which kind of image, in a few words; checkpoints are grouped by it.
         class_names: Item i names label value i + 1; 0 is background.
+        class_colours: "#rrggbb" of each class; empty takes the usual ones.
         modality: The kind of image, in words.
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as there are modalities.
         channel_names: What each is, where they are no colours; a study's files are matched by them.
@@ -117,6 +118,7 @@ class ModelCard(Record):
     format_version: Literal[1] = FORMAT_VERSION
     task: str = "unknown"
     class_names: tuple[str, ...] = Field(min_length=1, max_length=255)
+    class_colours: tuple[Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")], ...] = ()
     modality: str = "unknown"
     in_channels: int = Field(default=3, gt=0, le=MOST_CHANNELS)
     channel_names: tuple[str, ...] = ()
@@ -148,6 +150,8 @@ class ModelCard(Record):
         for name, values in (("mean", self.normalisation.mean), ("std", self.normalisation.std)):
             if len(values) not in (1, self.in_channels):
                 raise ValueError(f"normalisation.{name} has {len(values)} values for {self.in_channels} channel(s)")
+        if self.class_colours and len(self.class_colours) != len(self.class_names):
+            raise ValueError(f"class_colours has {len(self.class_colours)} values for {len(self.class_names)} classes")
         if self.channel_names and len(self.channel_names) != self.in_channels:
             raise ValueError(f"channel_names has {len(self.channel_names)} names for {self.in_channels} channel(s)")
         if self.regions and (self.has_background or sorted(self.regions) != list(self.label_values)):

@@ -1,6 +1,7 @@
 """The colours of classes: safe for colour blindness as far as eyes allow, and the same everywhere."""
 
 import colorsys
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -22,7 +23,7 @@ OKABE_ITO = (
 GOLDEN_RATIO = 0.6180339887498949
 
 
-def class_colour(value: int) -> tuple[int, int, int]:
+def class_colour(value: int, chosen: Sequence[str] = ()) -> tuple[int, int, int]:
     """The colour of one label value, as red, green and blue in 0..255.
 
     The first seven are Okabe and Ito's. Later ones step round the hues by the golden ratio, with three
@@ -30,6 +31,7 @@ def class_colour(value: int) -> tuple[int, int, int]:
 
     Args:
         value: 1 to 255; 0 is the background, which is black.
+        chosen: "#rrggbb" of values 1, 2, …, in place of these.
 
     Raises:
         ValueError: The value is no label value.
@@ -38,6 +40,9 @@ def class_colour(value: int) -> tuple[int, int, int]:
         raise ValueError(f"Label value {value} has no colour. Label values lie between 0 and {MAX_CLASSES}.")
     if value == 0:
         return (0, 0, 0)
+    if value <= len(chosen):
+        red, green, blue = bytes.fromhex(chosen[value - 1].removeprefix("#"))
+        return red, green, blue
     if value <= len(OKABE_ITO):
         return OKABE_ITO[value - 1]
     step = value - len(OKABE_ITO)
@@ -46,13 +51,13 @@ def class_colour(value: int) -> tuple[int, int, int]:
 
 
 @cache
-def palette() -> np.ndarray:
+def palette(chosen: tuple[str, ...] = ()) -> np.ndarray:
     """Colours of all label values: uint8 (256, 3), of which row 0 is black; not to be written to."""
-    colours = np.array([class_colour(value) for value in range(MAX_CLASSES + 1)], dtype=np.uint8)
+    colours = np.array([class_colour(value, chosen) for value in range(MAX_CLASSES + 1)], dtype=np.uint8)
     colours.flags.writeable = False
     return colours
 
 
-def hex_colour(value: int) -> str:
+def hex_colour(value: int, chosen: Sequence[str] = ()) -> str:
     """The colour of one label value as ``#rrggbb``."""
-    return "#{:02x}{:02x}{:02x}".format(*class_colour(value))
+    return "#{:02x}{:02x}{:02x}".format(*class_colour(value, chosen))

@@ -62,7 +62,7 @@ def overlay_picture(
     base = oriented(shown_slice(image, slice_index, channel), view)
     shown = oriented(labels[slice_index], view)
     shown = shown if style == "fill" else _borders(shown)
-    picture = Image.fromarray(_blend(np.broadcast_to(base, (*base.shape[:2], 3)), shown, opacity))
+    picture = Image.fromarray(_blend(np.broadcast_to(base, (*base.shape[:2], 3)), shown, opacity, label_map.colours))
     if max_side is not None:
         picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
     return picture
@@ -83,10 +83,10 @@ def shown_slice(image: MedicalImage, index: int, channel: int = 0) -> np.ndarray
     return to_uint8(pixels[..., channel : channel + 1], window)
 
 
-def _blend(base: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:
+def _blend(base: np.ndarray, labels: np.ndarray, opacity: float, chosen: tuple[str, ...]) -> np.ndarray:
     blended = base.copy()
     where = labels > 0
-    colours = palette()[labels[where]]
+    colours = palette(chosen)[labels[where]]
     blended[where] = np.rint(base[where] * (1 - opacity) + colours * opacity).astype(np.uint8)
     return blended
 

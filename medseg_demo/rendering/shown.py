@@ -187,7 +187,9 @@ def viewer_value(
         predictions, reference = [NamedPrediction("Reference", reference)], None
     predictions = predictions or [NamedPrediction("", None)]
     _check_sizes(image, predictions, reference)
-    names = shared_names([*(one.label_map for one in predictions), reference])
+    maps = [*(one.label_map for one in predictions), reference]
+    names = shared_names(maps)
+    chosen = {name: colour for one in maps if one for name, colour in zip(one.class_names, one.colours, strict=False)}
     labels = [1 + names.index(one.label_map.class_names[0]) if one.label_map else 0 for one in predictions]
     predictions = [with_classes(one, names) for one in predictions]
     reference = None if reference is None else relabelled(reference, names)
@@ -216,7 +218,7 @@ def viewer_value(
         affine=None if affine is None else affine.tolist(),
         planes=views,
         channels=describe_channels(image),
-        classes=[ShownClass(name, hex_colour(value)) for value, name in enumerate(names, start=1)],
+        classes=[ShownClass(name, chosen.get(name) or hex_colour(value)) for value, name in enumerate(names, start=1)],
         probability_levels=PROBABILITY_LEVELS,
         predictions=[
             _describe_prediction(one, label, reference, only_adds)

@@ -259,7 +259,7 @@ class _Work:
         box = self.box if image.is_volume else self.box[1:]
         with self.step("postprocess"):
             labels[box] = _cleaned(labels[box], options, classes=len(card.class_names))
-        label_map = LabelMap(labels, card.class_names, image.geometry)
+        label_map = LabelMap(labels, card.class_names, image.geometry, colours=card.class_colours)
         probabilities = self.probabilities if image.is_volume else self.probabilities[:, 0]
         return Segmentation(
             image=image,

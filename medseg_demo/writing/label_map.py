@@ -73,7 +73,7 @@ def write_label_map(
     path = path.parent / f"{path.name}{SUFFIXES[kind]}"
     with whole_file(path) as draft:
         if kind == "png":
-            _write_png(_as_stored(label_map.labels), draft)
+            _write_png(_as_stored(label_map.labels), draft, label_map.colours)
         elif kind == "nifti":
             write_nifti(_as_stored(label_map.labels), label_map.geometry, draft)
         elif kind == "nrrd":
@@ -102,10 +102,10 @@ def _settle(label_map: LabelMap, file_format: LabelMapFormat) -> str:
     return file_format
 
 
-def _write_png(labels: np.ndarray, path: Path) -> None:
+def _write_png(labels: np.ndarray, path: Path, colours: tuple[str, ...]) -> None:
     picture = Image.fromarray(labels)
     if labels.dtype == np.uint8:  # a palette has 256 colours; more values are 16-bit grey levels
-        picture.putpalette(palette().tobytes())
+        picture.putpalette(palette(colours).tobytes())
     picture.save(path, compress_level=1, compress_type=RUNS)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from medseg_demo import names
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.image import Geometry, LabelMap
-from medseg_demo.rendering.colours import class_colour
+from medseg_demo.rendering.colours import hex_colour
 from medseg_demo.writing.whole import whole_file
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ class Surface:
 
     Attributes:
         class_name: Of the label map.
-        value: Its label value, which gives the colour.
+        value: Its label value.
         vertices_mm: float32 (N, 3), LPS mm; without an affine mm along x, y and z; in ``unit`` otherwise.
         faces: int32 (M, 3), counter-clockwise seen from outside. An absent class has none.
         unit: "voxels" where the image does not state its spacing.
+        colour: "#rrggbb".
     """
 
     class_name: str
@@ -43,6 +44,7 @@ class Surface:
     vertices_mm: np.ndarray
     faces: np.ndarray
     unit: Literal["mm", "voxels"]
+    colour: str
 
 
 def extract(label_map: LabelMap, value: int, *, max_faces: int = MAX_FACES) -> Surface:
@@ -62,13 +64,14 @@ def extract(label_map: LabelMap, value: int, *, max_faces: int = MAX_FACES) -> S
         raise OptionError(f"There is no label value {value}. Choose one from 1 to {len(label_map.class_names)}.")
     name, geometry = label_map.class_names[value - 1], label_map.geometry
     unit: Literal["mm", "voxels"] = "mm" if geometry.spacing_mm else "voxels"
+    colour = hex_colour(value, label_map.colours)
     box = _bounding_box(label_map.mask(value))
     if box is None:
-        return Surface(name, value, np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), unit)
+        return Surface(name, value, np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), unit, colour)
     mask, start = box
     vertices, faces = _march(mask, max_faces)
     placed = _place(vertices + start, geometry)
-    return Surface(name, value, placed.astype(np.float32), _outward(placed, faces), unit)
+    return Surface(name, value, placed.astype(np.float32), _outward(placed, faces), unit, colour)
 
 
 def write_surface(surfaces: Sequence[Surface], path: Path) -> Path:
@@ -159,7 +162,7 @@ def _glb(surfaces: Sequence[Surface]) -> bytes:
     colours: dict[str, list[float]] = {}  # by the names of nodes, meshes and materials alike
     for surface in surfaces:
         mesh = _mesh(surface)
-        colour = [*(_linear(level / 255) for level in class_colour(surface.value)), 1.0]
+        colour = [*(_linear(level / 255) for level in bytes.fromhex(surface.colour[1:])), 1.0]
         name = names.free_name(surface.class_name, [str(scene.graph.base_frame), *colours])
         material = PBRMaterial(name=name, baseColorFactor=colour, metallicFactor=0.0, roughnessFactor=0.7)
         mesh.visual = trimesh.visual.TextureVisuals(material=material)

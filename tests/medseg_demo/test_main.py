@@ -250,11 +250,11 @@ def test_a_series_whose_folder_is_no_utf_8(tmp_path, capsys):
 def test_any_exception_while_one_result_is_written_is_one_line(images, tmp_path, monkeypatch, capsys):
     failures, right = [ValueError("of the patient")], label_map._write_png
 
-    def fail_once(labels, path):
+    def fail_once(labels, path, colours):
         path.write_bytes(b"half")
         if failures:
             raise failures.pop()
-        right(labels, path)
+        right(labels, path, colours)
 
     monkeypatch.setattr(label_map, "_write_png", fail_once)
     assert main(["segment", str(images), "--checkpoint", "small", "--output", str(tmp_path / "o")]) == 1

@@ -20,6 +20,7 @@ UNKNOWN = "unknown"
 LABELS = {
     "task": texts.TASK,
     "class_names": texts.CLASSES,
+    "class_colours": texts.COLOURS,
     "modality": texts.MODALITY,
     "channel_names": texts.CHANNEL_NAMES,
     "input_size": texts.SIZE,
@@ -38,6 +39,7 @@ class Form:
     task: str = ""
     modality: str = ""
     classes: str = ""
+    colours: str = ""
     channel_names: str = ""
     size: str = ""
     inference: str = "resize"
@@ -80,6 +82,7 @@ class Form:
             "task": self.task.strip() or UNKNOWN,
             "modality": self.modality.strip() or UNKNOWN,
             "class_names": classes,
+            "class_colours": _names(self.colours),
             "threshold": None,
             **_head(base, len(classes)),
         }
@@ -130,6 +133,7 @@ def shown(card: ModelCard, name: str) -> dict[str, object]:
         "task": "" if card.task == UNKNOWN else card.task,
         "modality": "" if card.modality == UNKNOWN else card.modality,
         "classes": ", ".join(card.class_names),
+        "colours": ", ".join(card.class_colours),
         "channel_names": gr.update(value=", ".join(card.channel_names), visible=own and card.in_channels > 1),
         "size": gr.update(value=" × ".join(map(str, card.input_size)), visible=own),
         "inference": gr.update(value=card.inference, visible=own),

@@ -102,6 +102,7 @@ def _form() -> Parts:
             ),
             "task": line(label=texts.TASK, info=texts.TASK_HINT, elem_id="mm-task"),
             "classes": gr.Textbox(label=texts.CLASSES, info=texts.CLASSES_HINT, lines=1, elem_id="mm-classes"),
+            "colours": line(label=texts.COLOURS, info=texts.COLOURS_HINT, elem_id="mm-colours"),
             "size": line(label=texts.SIZE, info=texts.SIZE_HINT, elem_id="mm-size"),
             "inference": gr.Radio(
                 texts.INFERENCE_CHOICES, value="resize", label=texts.INFERENCE, elem_id="mm-inference"

@@ -6,7 +6,6 @@ import gradio as gr
 import numpy as np
 
 from medseg_demo.image import LabelMap
-from medseg_demo.rendering import hex_colour
 from medseg_demo.ui import texts
 from medseg_demo.ui.plotly_js import browser_file, plotly_loader
 from medseg_demo.writing.surface import Surface, extract
@@ -52,7 +51,7 @@ def surface_value(label_map: LabelMap) -> dict[str, object]:
 def _packed(surface: Surface) -> dict[str, str]:
     return {
         "name": surface.class_name,
-        "colour": hex_colour(surface.value),
+        "colour": surface.colour,
         "vertices": _base64(surface.vertices_mm.astype("<f4")),
         "faces": _base64(surface.faces.astype("<i4")),
     }

@@ -111,3 +111,11 @@ def test_what_is_decided_by_a_threshold_and_what_may_overlap(classes, head, thre
     assert (card.takes_threshold, card.may_overlap) == (threshold, overlap)
     if threshold:
         assert card.model_validate({**card.model_dump(), "threshold": 0.3}).threshold == 0.3
+
+
+def test_colours_are_one_a_class():
+    colours = ("#ff0000", "#00ff00")
+    assert ModelCard(class_names=("a", "b"), class_colours=colours).class_colours == colours
+    for wrong in (colours[:1], ("red", "green"), ("#ff0000", "#00ff00\n")):
+        with pytest.raises(ValueError, match="class_colours"):
+            ModelCard(class_names=("a", "b"), class_colours=wrong)

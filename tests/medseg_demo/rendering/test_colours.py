@@ -26,3 +26,9 @@ def test_neighbours_differ_clearly():
 def test_other_values_have_no_colour(value):
     with pytest.raises(ValueError, match=f"{value}.*between 0 and 255"):
         class_colour(value)
+
+
+def test_chosen_colours_come_first_and_the_others_stay():
+    assert class_colour(1, ("#ff8000",)) == (255, 128, 0)
+    assert hex_colour(2, ("#ff8000",)) == hex_colour(2)
+    assert palette(("#ff8000",))[:2].tolist() == [[0, 0, 0], [255, 128, 0]]

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from medseg_demo.errors import InputMismatchError, OptionError
@@ -327,3 +328,16 @@ def test_probabilities_that_a_network_gives_are_taken_as_they_are(grey, card, se
     checkpoint = made(card, ("bright",), lambda x: x, activated=True)
     result = segment(grey, checkpoint, settings=settings)
     assert result.probabilities[0, 0].tolist() == pytest.approx([0, 128 / 255, 1], abs=1e-3)
+
+
+def test_colours_of_the_card_are_those_of_the_result(brightness, square, tmp_path):
+    from medseg_demo.rendering.pictures import overlay_picture
+    from medseg_demo.ui.viewer import segmentation_value
+    from medseg_demo.writing.label_map import write_label_map
+
+    card = brightness.card.model_copy(update={"class_colours": ("#ff0000",)})
+    result = segment(square, replace(brightness, card=card)).at_threshold(0.4)
+    assert segmentation_value(result)["classes"][0]["colour"] == "#ff0000"
+    assert overlay_picture(square, result.label_map, opacity=1).getpixel((60, 40)) == (255, 0, 0)
+    with Image.open(write_label_map(result.label_map, square, tmp_path / "a")) as picture:
+        assert picture.getpalette()[3:6] == [255, 0, 0]

@@ -103,11 +103,11 @@ def test_equal_names_of_uploads_are_numbered(run, picture, tmp_path):
 def test_a_result_that_cannot_be_written_is_told_and_the_other_is_done(run, picture, monkeypatch):
     failures, right = [ValueError("of the patient")], label_map._write_png
 
-    def fail_once(labels, path):
+    def fail_once(labels, path, colours):
         path.write_bytes(b"half")
         if failures:
             raise failures.pop()
-        right(labels, path)
+        right(labels, path, colours)
 
     monkeypatch.setattr(label_map, "_write_png", fail_once)
     last = run([picture("a"), picture("b")])[-1]
