@@ -94,7 +94,9 @@ def test_a_known_but_unusable_name_says_why(checkpoints):
 
 
 @pytest.mark.parametrize("name", ["../checkpoints/small", "..", "", "/", "small/"])
-def test_names_do_not_escape_into_other_folders_silently(checkpoints, name):
+def test_names_do_not_escape_into_other_folders_silently(checkpoints, name, tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
     try:
         _, folder = find_checkpoint(name, checkpoints)
     except UnknownCheckpointError:
