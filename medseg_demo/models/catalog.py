@@ -1,6 +1,5 @@
 """What lies in the checkpoints folder (or on the Hub), and why an entry is unusable."""
 
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -11,11 +10,11 @@ from pathlib import Path
 from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint, FileStates, file_states, load_folder
+from medseg_demo.models.hub import HUB_ID
 from medseg_demo.models.origins import find_origin, origin_of
 from medseg_demo.models.origins.openvino import GRAPH_FILE, GRAPH_WEIGHTS_FILE
 from medseg_demo.settings import BUNDLED, CHECKPOINTS
 
-HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 HUB_FILES = ("config.json", "model.safetensors", "medseg.json", "README.md", GRAPH_FILE, GRAPH_WEIGHTS_FILE)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from medseg_demo.errors import OptionError
 from medseg_demo.language.terminal import say
-from medseg_demo.models.catalog import HUB_ID
+from medseg_demo.models.hub import HUB_ID
 from medseg_demo.publishing.contents import Contents, model_contents, space_contents, write_contents
 from medseg_demo.publishing.front_matter import About
 from medseg_demo.settings import Settings

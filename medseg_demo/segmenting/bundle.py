@@ -32,6 +32,7 @@ from medseg_demo.models.origins.bundle.classes import (
 )
 from medseg_demo.models.recipes import BundleSteps, Call
 from medseg_demo.orientation import RAS_FROM_LPS
+from medseg_demo.segmenting.decide import EVEN
 from medseg_demo.segmenting.prepare import LARGEST_PLACED, Denoise, intensities
 from medseg_demo.segmenting.windows import FLIPS, Found, Progress, Turn, told
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from monai.transforms import Compose
 
 WINDOWS = {"cpu": 1, "cuda": 4}  # at once
-EVEN = 0.5
 
 Data = dict[Any, Any]
 Axes = tuple[tuple[int, ...], ...]

@@ -19,10 +19,9 @@ from medseg_demo.models.compute import Compute
 from medseg_demo.models.network import Network
 from medseg_demo.models.origins.transformers import processor_of
 from medseg_demo.models.recipes import TransformersSteps
+from medseg_demo.segmenting.decide import EVEN
 from medseg_demo.segmenting.prepare import Denoise, intensities
 from medseg_demo.segmenting.windows import FLIPS, Found, Progress, Turn, told
-
-EVEN = 0.5
 
 
 def run(
