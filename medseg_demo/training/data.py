@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from monai.transforms import Compose
+from monai.utils import convert_to_tensor
 from torch.utils.data import Dataset, Sampler
 
 from medseg_demo.errors import MedsegError, TestSetError
@@ -18,7 +19,7 @@ from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
 from medseg_demo.test_sets.test_set import TestSet
-from medseg_demo.training.augmentation import IMAGE, LABEL
+from medseg_demo.training.augmentation import BOTH, IMAGE, LABEL
 
 Batch = dict[str, torch.Tensor]
 
@@ -117,7 +118,7 @@ class TrainingSlices(Dataset[Batch]):
         image, label = self.slices[number % len(self.slices)]
         self.augmentation.set_random_state(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
         changed = self.augmentation({IMAGE: image.float(), LABEL: label.float()})
-        return {IMAGE: torch.as_tensor(changed[IMAGE]), LABEL: torch.as_tensor(changed[LABEL])}
+        return {key: convert_to_tensor(changed[key]) for key in BOTH}  # MetaTensor would slow network and loss
 
 
 class EpochSampler(Sampler[int]):
