@@ -24,7 +24,7 @@ from monai.transforms import (
     Transform,
 )
 
-from medseg_demo.training.config import Augmentation
+from medseg_demo.training.config_parts import Augmentation
 
 IMAGE, LABEL = "image", "label"
 BOTH = (IMAGE, LABEL)

@@ -6,7 +6,7 @@ import torch
 from monai.losses import DiceCELoss
 from torch import nn
 
-from medseg_demo.training.config import Loss
+from medseg_demo.training.config_parts import Loss
 
 
 def build_loss(config: Loss, *, classes: int) -> nn.Module:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from medseg_demo.training.augmentation import RandColourd, build_augmentation
-from medseg_demo.training.config import Augmentation
+from medseg_demo.training.config_parts import Augmentation
 
 GEOMETRY = Augmentation(
     flip_horizontal=0.5, flip_vertical=0.5, quarter_turns=0.5, affine=1.0, rotate_degrees=40, scale=0.3, shear=0.2,

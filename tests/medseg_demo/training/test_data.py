@@ -10,7 +10,7 @@ from medseg_demo.errors import TestSetError
 from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.training.augmentation import build_augmentation
-from medseg_demo.training.config import Augmentation
+from medseg_demo.training.config_parts import Augmentation
 from medseg_demo.training.data import EpochSampler, TrainingSlices, load_cases
 
 

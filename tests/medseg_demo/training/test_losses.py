@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from medseg_demo.training.config import Loss
+from medseg_demo.training.config_parts import Loss
 from medseg_demo.training.losses import build_loss, compute_loss
 
 
