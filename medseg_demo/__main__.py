@@ -21,6 +21,7 @@ from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
+from medseg_demo.training.command import add_train
 
 if TYPE_CHECKING:
     from medseg_demo.image import Pseudonym
@@ -139,12 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
-    train = commands.add_parser("train", help="train a checkpoint from a test-set folder")
-    train.add_argument("--test-set", required=True, type=Path, metavar="DIR", help="with images/, masks/, cases.csv")
-    train.add_argument("--config", required=True, type=Path, metavar="FILE", help="a training.yaml")
-    train.add_argument("--output", required=True, type=Path, metavar="DIR", help="the checkpoint folder to make")
-    train.set_defaults(run=_train)
-
+    add_train(commands)
     add_publish(commands)
 
     about = "the page in the browser; `demo --help` lists its options"
@@ -383,13 +379,6 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
     sys.argv = [f"{program('medseg_demo')} demo", *options.arguments]
     runpy.run_path(str(BUNDLED / "app.py"), run_name="__main__")
-    return 0
-
-
-def _train(options: argparse.Namespace, settings: Settings) -> int:
-    from medseg_demo.training import train
-
-    train(options.test_set, options.config, options.output, settings=settings)
     return 0
 
 

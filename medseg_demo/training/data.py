@@ -22,6 +22,7 @@ from medseg_demo.test_sets.test_set import TestSet
 from medseg_demo.training.augmentation import BOTH, IMAGE, LABEL
 
 Batch = dict[str, torch.Tensor]
+CASE = "case"  # of a batch: the numbers of its cases
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,9 @@ class TrainingSlices(Dataset[Batch]):
     """
 
     def __init__(self, cases: Sequence[LoadedCase], card: ModelCard, augmentation: Compose, *, seed: int) -> None:
-        self.slices = [pair for case in cases for pair in _slices(case, card)]
+        by_case = [list(_slices(case, card)) for case in cases]
+        self.slices = [pair for pairs in by_case for pair in pairs]
+        self.owners = [number for number, pairs in enumerate(by_case) for _ in pairs]
         self.augmentation = augmentation
         self.seed = seed
 
@@ -114,11 +117,13 @@ class TrainingSlices(Dataset[Batch]):
         return len(self.slices)
 
     def __getitem__(self, number: int) -> Batch:
-        """{"image": float32 (C, H, W), "label": float32 (1, H, W)}, or (C, D, H, W) and (1, D, H, W)."""
-        image, label = self.slices[number % len(self.slices)]
+        """{"image": float32 (C, H, W), "label": float32 (1, H, W), "case": its number}; (C, D, H, W) of volumes."""
+        position = number % len(self.slices)
+        image, label = self.slices[position]
         self.augmentation.set_random_state(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
         changed = self.augmentation({IMAGE: image.float(), LABEL: label.float()})
-        return {key: convert_to_tensor(changed[key]) for key in BOTH}  # MetaTensor would slow network and loss
+        # MetaTensor would slow network and loss.
+        return {CASE: torch.tensor(self.owners[position]), **{key: convert_to_tensor(changed[key]) for key in BOTH}}
 
 
 class EpochSampler(Sampler[int]):

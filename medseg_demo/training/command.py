@@ -1,0 +1,23 @@
+"""``train`` of the command line."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from medseg_demo.settings import Settings
+
+
+def add_train(commands: Any) -> None:
+    """Add the command to a parser's commands."""
+    parser = commands.add_parser("train", help="train a checkpoint from a test-set folder")
+    parser.add_argument("--test-set", required=True, type=Path, metavar="DIR", help="with images/, masks/, cases.csv")
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="a training.yaml")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the checkpoint folder to make")
+    parser.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace, settings: Settings) -> int:
+    from medseg_demo.training import train
+
+    train(options.test_set, options.config, options.output, settings=settings)
+    return 0
