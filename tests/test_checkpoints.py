@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import zoo
 from medseg_demo import SegmentOptions, Settings, load_checkpoint, segment
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.checkpoint import load_folder
@@ -81,6 +82,11 @@ def test_every_task_has_two_to_compare():
     folders = sorted(path.name for path in Path(CHECKPOINTS).iterdir() if path.is_dir())
     assert folders == sorted((*NAMES, *SIBLINGS))
     assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(TASKS) + 1
+
+
+def test_the_page_of_the_zoo_holds_their_figures():
+    page = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    assert page.partition(zoo.BEGIN)[2].partition(zoo.END)[0] == zoo.table()
 
 
 @pytest.mark.parametrize("name", SIBLINGS)
