@@ -5,10 +5,11 @@ a TIFF, so that the file is both at once.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from medseg_demo.errors import UnknownFormatError, UnsupportedImageError
+from medseg_demo.image import COLOURS
 from medseg_demo.reading import array, itk, nifti, picture, tiff
 from medseg_demo.reading.dicom import file as dicom
 from medseg_demo.reading.raw import Layout, Raw
@@ -103,6 +104,8 @@ def inspect(source: Source) -> Found:
 def decode(source: Source, found: Found, choice: Choice = None) -> Raw:
     """The values of a file, or of one of its volumes, or of all of them as channels.
 
+    Where channels are asked for, an opacity that varies is one of them: programs store any two or four channels so.
+
     Raises:
         UnsupportedImageError: There are several volumes and nobody chose, or there are not as many.
         ReadError: See medseg_demo.errors.
@@ -119,7 +122,16 @@ def decode(source: Source, found: Found, choice: Choice = None) -> Raw:
     check_bytes(layout.decoded_bytes(len(volumes)), source)
     source.file.seek(0)
     with decoding(source, found.format.name):
-        return found.format.read(source, layout, volumes)
+        raw = found.format.read(source, layout, volumes)
+    return _all_as_channels(raw) if choice == "channels" and raw.samples.endswith("opacity") else raw
+
+
+def _all_as_channels(raw: Raw) -> Raw:
+    alpha = raw.array[..., -1]
+    if (alpha == alpha.flat[0]).all():
+        return raw
+    own = COLOURS if raw.samples == "colour+opacity" else ("channel 1",)
+    return replace(raw, samples="channels", channel_names=(*own, f"channel {len(own) + 1}"))
 
 
 def check_layout(layout: Layout, source: Source) -> None:

@@ -4,14 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from medseg_demo import names
-from medseg_demo.errors import UnsupportedImageError
-from medseg_demo.image import LabelMap, MedicalImage
-from medseg_demo.reading import read_image, read_label_map
+from medseg_demo.errors import ReadError, UnsupportedImageError
+from medseg_demo.image import COLOURS, LabelMap, MedicalImage
+from medseg_demo.reading import count_volumes, inspect_file, read_image, read_label_map
+from medseg_demo.reading.array import MAX_CHANNELS
+from medseg_demo.reading.intensities import display_window
 from medseg_demo.reading.labels import ImageSource
 from medseg_demo.reading.studies import Channels
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.labels import DATASET_FILE, Labels
+
+ARRAYS = ("NPY", "NPZ")
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,9 @@ def _files_of(path: Path) -> Iterator[Path]:
 
 
 def read_case_image(case: Case, *, settings: Settings | None = None) -> MedicalImage:
-    """Read a case's image, with all of its channels.
+    """Read a case's image, with all of its channels: nobody chooses one volume of a test set's file.
+
+    An array says nothing of its axes. Where its reference is a plane, its first axis counts channels, not slices.
 
     Raises:
         ReadError: It cannot be read, its channels lie on different grids, or there are not as many as
@@ -83,7 +91,11 @@ def read_case_image(case: Case, *, settings: Settings | None = None) -> MedicalI
     if len(case.image_paths) > 1:
         return read_image(Channels(case.case_id, case.image_paths, case.channel_names), settings=settings)
     count = len(case.channel_names)
-    image = read_image(case.image_path, settings=settings, channels=count > 1)
+    # Three names are colours' as well, whose opacity is no channel; volumes of a file are channels in any number.
+    together = count not in (0, 1, 3) or count_volumes(case.image_path, settings=settings) > 1
+    image = read_image(case.image_path, settings=settings, channels=together)
+    if image.file_format in ARRAYS and image.axes == "ZYX" and image.shape[0] <= MAX_CHANNELS:
+        image = _channels_first(image, case, settings)
     if count < 2 or (image.is_colour and count == 3):
         return image
     if image.channels != count:
@@ -92,6 +104,31 @@ def read_case_image(case: Case, *, settings: Settings | None = None) -> MedicalI
             f"{count} ({', '.join(case.channel_names)}). Correct one of them."
         )
     return replace(image, channel_names=case.channel_names)
+
+
+def _channels_first(image: MedicalImage, case: Case, settings: Settings | None) -> MedicalImage:
+    """The array whose reference is a plane of its own size, as one image of several channels; else as it is."""
+    try:
+        shape = inspect_file(case.mask_path, settings=settings).layout.shape
+    except ReadError:  # which reading the reference says
+        return image
+    if tuple(size for size in shape if size > 1) != image.shape[1:]:
+        return image
+    pixels = np.ascontiguousarray(np.moveaxis(image.pixels, 0, -1))
+    count, is_colour = pixels.shape[-1], pixels.shape[-1] == len(COLOURS)
+    windows = tuple(display_window(pixels[..., place], bit_depth=image.bit_depth) for place in range(count))
+    return replace(
+        image,
+        pixels=pixels,
+        axes="YXC",
+        display_window=display_window(pixels, bit_depth=image.bit_depth, is_colour=True) if is_colour else windows[0],
+        channel_names=COLOURS if is_colour else tuple(f"channel {place + 1}" for place in range(count)),
+        channel_windows=() if is_colour else windows,
+        notes=(
+            *(note for note in image.notes if not note.startswith("Its first axis")),
+            f"Its first axis was taken for {count} channels, as its reference is a plane.",
+        ),
+    )
 
 
 def read_case_reference(

@@ -1,6 +1,8 @@
 """Folder → cases: image and mask files are found and matched, in each of the layouts that are read as they are.
 
 * plain: ``images/`` and ``masks/`` (or ``labels/``, …), matched by stem, ``<case>_mask`` and the like, too;
+* a folder a split: ``train/``, ``val/`` (``valid/``, ``validation/``) and ``test/``, each of them plain; or the other
+  way round, ``images/train/`` beside ``masks/train/``. A split without masks is left out, and that is said;
 * nnU-Net (1 and 2): ``imagesTr``, ``labelsTr`` (split "train") and ``imagesTs``, ``labelsTs`` (split "test"), with
   channel files ``<case>_0000``, ``<case>_0001``, …;
 * Medical Segmentation Decathlon: a ``dataset.json`` whose ``training`` lists pairs of image and label, an image being
@@ -20,12 +22,14 @@ from medseg_demo.names import stem
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import DATASET_FILE, channel_names_of
 from medseg_demo.test_sets.patients import (
+    SPLITS,
     case_files,
     case_name,
     case_of_image,
     case_of_mask,
     files_of,
     find_patients,
+    folders_of,
     match_names,
     repeated,
 )
@@ -42,16 +46,21 @@ INSTANCES_FOLDER = "instances"
 def is_test_set(folder: Path) -> bool:
     """Whether a folder looks like a test set, by the names inside."""
     inside = (*IMAGE_FOLDERS, *MASK_FOLDERS, *(name for row in NNUNET_FOLDERS for name in row[:2]), DATASET_FILE)
-    return folder.is_dir() and not folder.name.startswith(".") and any((folder / name).exists() for name in inside)
+    if not folder.is_dir() or folder.name.startswith("."):
+        return False
+    return any((folder / name).exists() for name in inside) or bool(_split_folders(folder))
 
 
-def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -> tuple[Case, ...]:
+def find_cases(
+    folder: Path, dataset: Mapping[str, object], faults: list[str], notes: list[str] | None = None
+) -> tuple[Case, ...]:
     """The cases of a folder, without those that have faults, which are added to the list.
 
     Args:
         folder: The test set's.
         dataset: Its ``dataset.json``.
         faults: One sentence each.
+        notes: Gets a sentence for what was left out.
     """
     names = channel_names_of(dataset)
     listed = dataset.get("training")
@@ -59,6 +68,9 @@ def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -
         return _decathlon_cases(folder, listed, names, faults)
     if any((folder / masks).is_dir() for _, masks, _ in NNUNET_FOLDERS):
         return _nnunet_cases(folder, names, faults)
+    if splits := _split_folders(folder):
+        found = _split_cases(splits, faults, [] if notes is None else notes)
+        return tuple(replace(case, channel_names=names if len(names) > 1 else ()) for case in found)
     image_folder, mask_folder = _first(folder, IMAGE_FOLDERS), _first(folder, MASK_FOLDERS)
     instances = mask_folder is None and (folder / INSTANCES_FOLDER).is_dir()
     mask_folder = folder / INSTANCES_FOLDER if instances else mask_folder
@@ -79,6 +91,38 @@ def find_cases(folder: Path, dataset: Mapping[str, object], faults: list[str]) -
 
 def _first(folder: Path, names: Sequence[str]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def _split_folders(folder: Path) -> dict[str, tuple[Path, Path | None]]:
+    """Split → its folders of images and masks; empty where images do not lie in a folder a split."""
+    if not folder.is_dir():
+        return {}
+    images, masks = _first(folder, IMAGE_FOLDERS), _first(folder, MASK_FOLDERS)
+    found: dict[str, tuple[Path, Path | None]] = {}
+    for one in folders_of(images or folder):
+        split = SPLITS.get(one.name.lower())
+        own = one if images else _first(one, IMAGE_FOLDERS)
+        if split and own:
+            beside = (masks / one.name if masks else None) if images else _first(one, MASK_FOLDERS)
+            found[split] = own, beside if beside and beside.is_dir() else None
+    return found if any(beside for _, beside in found.values()) else {}
+
+
+def _split_cases(
+    splits: Mapping[str, tuple[Path, Path | None]], faults: list[str], notes: list[str]
+) -> tuple[Case, ...]:
+    """The cases of all splits; a name that several of them have gets its split in front."""
+    cases: list[Case] = []
+    for split, (images, masks) in splits.items():
+        if masks is None:
+            notes.append(f"The split {split!r} has images without masks, and is left out.")
+            continue
+        own: list[str] = []
+        cases += (replace(case, split=split) for case in _plain_cases(images, masks, own))
+        faults += [f"In split {split!r}: {fault}" for fault in own]
+    twice = set(repeated(case.case_id for case in cases))
+    ids = [f"{case.split}_{case.case_id}" if case.case_id in twice else case.case_id for case in cases]
+    return tuple(replace(case, case_id=name, group=name) for case, name in zip(cases, ids, strict=True))
 
 
 def _is_nnunet(folder: Path, listed: list[object]) -> bool:

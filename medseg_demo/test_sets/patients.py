@@ -24,7 +24,11 @@ MASK_WORDS = (
     *("annotation", "manual1?", "rtss", "prediction", "pred"),
 )
 IMAGE_WORDS = ("image", "img", "im", "volume", "vol", "scan", "0000")
-SPLITS = {"train": "train", "training": "train", "val": "val", "validation": "val", "test": "test", "testing": "test"}
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 # The header of a detached format → what the files beside it are usually called that hold its data.
 DATA_OF = {
     ".mhd": (".raw", ".zraw"),

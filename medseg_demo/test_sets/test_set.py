@@ -69,10 +69,11 @@ def read_test_set(folder: Path | str, *, split: str | None = None) -> TestSet:
         raise TestSetError([f"Test set {folder.name!r}: there is no such folder. Check the path."])
     faults: list[str] = []
     dataset = _read_dataset(folder, faults)
-    cases = find_cases(folder, dataset, faults)
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
+    cases = find_cases(folder, dataset, faults, notes)
     if (folder / CASES_FILE).exists():
-        cases, notes = apply_table(folder / CASES_FILE, cases, faults)
+        cases, said = apply_table(folder / CASES_FILE, cases, faults)
+        notes += said
     elif not cases and not faults:
         faults.append(f"Test set {folder.name!r} holds no case. Put images and masks of the same stems into it.")
     labels = labels_of(dataset, faults)
@@ -83,7 +84,7 @@ def read_test_set(folder: Path | str, *, split: str | None = None) -> TestSet:
     cases = tuple(replace(case, colours=colours, labels=labels, instances=case.instances or numbered) for case in cases)
     name = dataset.get("name")
     name = name if isinstance(name, str) and name else names.shown(folder.resolve().name)
-    test_set = TestSet(name, folder, labels.class_names if labels else None, cases, notes, colours, labels)
+    test_set = TestSet(name, folder, labels.class_names if labels else None, cases, tuple(notes), colours, labels)
     if split is not None and not faults:
         test_set = _select(test_set, split, faults)
     if faults:

@@ -4,10 +4,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
 from medseg_demo.errors import TestSetError, UnsupportedImageError
-from medseg_demo.test_sets.case import read_case_image
-from medseg_demo.test_sets.layouts import find_cases
+from medseg_demo.reading import compare_geometry
+from medseg_demo.test_sets.case import read_case_image, read_case_reference
+from medseg_demo.test_sets.layouts import find_cases, is_test_set
 from medseg_demo.test_sets.test_set import data_hash, read_test_set
 
 MODALITIES = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
@@ -173,3 +175,67 @@ def test_the_data_of_a_detached_header_are_no_case_of_their_own(tmp_path, header
     faults: list[str] = []
     (case,) = find_cases(tmp_path, {}, faults)
     assert (case.image_path.name, case.mask_path.name, faults) == (f"case{header}", f"case{header}", [])
+
+
+@pytest.mark.parametrize("layout", ["{split}/images/{case}", "images/{split}/{case}"])
+def test_folders_are_splits(tmp_path, layout):
+    for split, case in (("train", "a"), ("valid", "b"), ("testing", "c")):
+        name = layout.format(split=split, case=case)
+        put(tmp_path, f"{name}.png", f"{name.replace('images', 'labels')}_mask.png")
+    test_set = read_test_set(tmp_path)
+    assert {case.case_id: case.split for case in test_set.cases} == {"a": "train", "b": "val", "c": "test"}
+    assert is_test_set(tmp_path)
+    assert [case.case_id for case in read_test_set(tmp_path, split="val").cases] == ["b"]
+
+
+def test_a_name_that_several_splits_have_gets_its_split_in_front(tmp_path):
+    for split, case in (("train", "a"), ("train", "b"), ("val", "a")):
+        put(tmp_path, f"{split}/images/{case}.png", f"{split}/masks/{case}.png")
+    cases = read_test_set(tmp_path).cases
+    assert [case.case_id for case in cases] == ["train_a", "b", "val_a"]
+    assert [case.group for case in cases] == ["train_a", "b", "val_a"]
+
+
+def test_a_split_without_masks_is_left_out_and_named(tmp_path):
+    put(tmp_path, "train/images/a.png", "train/masks/a.png", "test/images/b.png")
+    test_set = read_test_set(tmp_path)
+    assert [case.case_id for case in test_set.cases] == ["a"]
+    assert test_set.notes == ("The split 'test' has images without masks, and is left out.",)
+
+
+def test_a_fault_in_a_split_says_in_which(tmp_path):
+    put(tmp_path, "train/images/a.png", "train/images/b.png", "train/masks/a.png")
+    (fault,) = faults_of(tmp_path)
+    assert fault.startswith("In split 'train': images/b.png has no mask")
+
+
+@pytest.mark.parametrize(
+    "shape", [(20, 24), (20, 24, 1), (20, 24, 2), (20, 24, 3), (20, 24, 4), (2, 20, 24), (3, 20, 24), (5, 20, 24)]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("mask_shape", [(20, 24), (20, 24, 1), (1, 20, 24)])
+def test_arrays_are_read_as_they_stand(tmp_path, shape, dtype, mask_shape):
+    pixels = np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+    for name, values in (("images", pixels), ("masks", np.ones(mask_shape, dtype))):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        np.save(tmp_path / "train" / name / "a.npy", values)
+    (case,) = read_test_set(tmp_path).cases
+    image = read_case_image(case)
+    expected = np.moveaxis(pixels, 0, -1) if shape[1:] == (20, 24) else pixels
+    np.testing.assert_array_equal(image.slices[0], expected.reshape(20, 24, -1))
+    assert image.is_colour == (image.channels == 3)
+    labels = read_case_reference(case, class_names=("one",), image=image).labels
+    assert not compare_geometry(image, read_case_reference(case, class_names=("one",), image=image))
+    assert (labels == 1).all()
+
+
+def test_as_many_channels_as_are_named_keep_what_a_picture_calls_opacity(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 9, 4), np.uint8)
+    for name, values in (("images", pixels), ("masks", pixels[..., 0] // 128)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(values).save(tmp_path / name / "a.png")
+    assert read_case_image(read_test_set(tmp_path).cases[0]).is_colour
+    describe(tmp_path, channel_names=["DAPI", "red", "green", "far red"])
+    image = read_case_image(read_test_set(tmp_path).cases[0])
+    assert image.channel_names == ("DAPI", "red", "green", "far red")
+    np.testing.assert_array_equal(image.pixels, pixels)
