@@ -20,6 +20,7 @@ MONAI_NETWORKS = {
     "MonaiSegResNet": "SegResNet",
     "MonaiUNet": "UNet",
 }
+RECURRENT = "RecurrentUnet"
 
 
 def _build_smp(architecture: str, /, **parameters: object) -> nn.Module:
@@ -33,15 +34,25 @@ def _build_monai(architecture: str, /, *, in_channels: int = 1, classes: int = 1
 
     builder = getattr(nets, MONAI_NETWORKS[architecture])
     network = builder(**{"spatial_dims": 3, **parameters, "in_channels": in_channels, "out_channels": classes})
-    network.described_as = {
-        "_model_class": architecture, **parameters, "in_channels": in_channels, "classes": classes
-    }  # fmt: skip
+    return _described(network, architecture, {**parameters, "in_channels": in_channels, "classes": classes})
+
+
+def _build_recurrent(*, activation: object = None, **parameters: object) -> nn.Module:
+    from medseg_demo.models.recurrent import RecurrentUnet  # of smp, too
+
+    network = RecurrentUnet(**parameters)  # type: ignore[arg-type]
+    return _described(network, RECURRENT, {**parameters, "encoder_weights": None})
+
+
+def _described(network: nn.Module, architecture: str, parameters: Mapping[str, object]) -> nn.Module:
+    network.described_as = {"_model_class": architecture, **parameters}  # type: ignore[assignment]
     return network
 
 
 ARCHITECTURES: Mapping[str, Builder] = {
     **{name: partial(_build_smp, name) for name in SMP_NETWORKS},
     **{name: partial(_build_monai, name) for name in MONAI_NETWORKS},
+    RECURRENT: _build_recurrent,
 }
 
 
@@ -60,14 +71,24 @@ def build_network(architecture: str, parameters: Mapping[str, object]) -> nn.Mod
         if architecture in MONAI_NETWORKS:
             return ARCHITECTURES[architecture](**parameters)
         # The activation is applied by inference, which must not meet one that was applied before.
-        network = ARCHITECTURES[architecture](**{**parameters, "encoder_weights": None, "activation": None})
+        plain: dict[str, object] = {"encoder_weights": None, "activation": None}
+        if isinstance(auxiliary := parameters.get("aux_params"), Mapping):
+            plain["aux_params"] = {**auxiliary, "activation": None}
+        network = ARCHITECTURES[architecture](**{**parameters, **plain})
     except ImportError as error:
         raise ValueError(f"{architecture} needs the package monai ({error}); run: pip install monai") from error
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise ValueError(f"{architecture} cannot be built from its parameters: {error}") from error
-    if parameters.get("aux_params"):  # a second output, that of a classifier
+    if parameters.get("aux_params"):  # a second output, for which FindingNetwork asks
         network.register_forward_hook(_first_output)
     return network
+
+
+def auxiliary_outputs(parameters: Mapping[str, object]) -> int:
+    """How many values the auxiliary output of a network has; 0 where it has none."""
+    auxiliary = parameters.get("aux_params")
+    found = auxiliary.get("classes") if isinstance(auxiliary, Mapping) else None
+    return found if isinstance(found, int) else 0
 
 
 def _first_output(network: nn.Module, inputs: object, outputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -76,9 +97,10 @@ def _first_output(network: nn.Module, inputs: object, outputs: tuple[torch.Tenso
 
 def spatial_dims(architecture: str, parameters: Mapping[str, object]) -> int:
     """2 for a network of images, 3 for one of volumes."""
-    return 3 if architecture in MONAI_NETWORKS and parameters.get("spatial_dims", 3) == 3 else 2
+    is_3d = architecture in MONAI_NETWORKS and parameters.get("spatial_dims", 3) == 3
+    return 3 if is_3d or architecture == RECURRENT else 2
 
 
 def description_of(network: nn.Module) -> dict[str, object] | None:
-    """What ``config.json`` says of a MONAI network that was built here; None for one of smp, which says it itself."""
+    """What ``config.json`` says of a network that was built here; None for one of smp, which says it itself."""
     return getattr(network, "described_as", None)
