@@ -12,7 +12,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -72,19 +72,31 @@ def ensure_simulated_nuclei(test_sets_dir: Path) -> Path:
     Raises:
         OutputError: It cannot be written.
     """
-    folder = test_sets_dir / NAME
+    return make_whole(test_sets_dir / NAME, lambda folder: _write(list(simulate_nuclei()), folder))
+
+
+def make_whole(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Make a folder, whole or not at all, where it is not there yet.
+
+    Args:
+        folder: The folder.
+        write: Fills an empty folder.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     if folder.is_dir():
         return folder
-    draft = test_sets_dir / f".{NAME}-{os.getpid()}"
+    draft = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         draft.mkdir(parents=True, exist_ok=True)
-        _write(list(simulate_nuclei()), draft)
+        write(draft)
         if not folder.is_dir():
             draft.rename(folder)
     except OSError as error:
         if not folder.is_dir():  # else another process was faster
             raise OutputError(
-                f"The simulated test set cannot be written to {test_sets_dir} ({error.strerror}). "
+                f"The simulated test set cannot be written to {folder.parent} ({error.strerror}). "
                 "Free some space, or set MEDSEG_TEST_SETS_DIR to another folder."
             ) from None
     finally:
