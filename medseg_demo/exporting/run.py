@@ -101,7 +101,7 @@ def run(
         calibration=calibration,
         full_precision=left_out,
     )
-    card = source.checkpoint.card.model_copy(update={"exported": exported, "scores": {}})
+    card = source.checkpoint.card.model_copy(update={"exported": exported, "scores": {}, "findings": ()})
     write_card(card, draft)
     if file_format != "onnx":
         card = _measured(source.checkpoint, draft, card, test_set, settings)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,14 @@ from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, ThreadLimit, choose_compute, processors
 from medseg_demo.models.conversion import ConversionError, import_openvino, kept_model, parameters_in, to_openvino
-from medseg_demo.models.network import Network, SavedNetwork, bytes_of, pad_where_needed, parameters_of
+from medseg_demo.models.network import (
+    Network,
+    SavedNetwork,
+    bytes_of,
+    pad_where_needed,
+    parameters_of,
+    with_findings,
+)
 from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.models.origins.origin import SAVED
 from medseg_demo.settings import Settings
@@ -61,7 +68,8 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
         ready = _make_kept(checkpoint, compute, shape) if compute.backend == "openvino" else None
         if ready is not None:
             return ready
-    padded = pad_where_needed(checkpoint.module, card.input_size)
+    module = checkpoint.module
+    padded = with_findings(module) if card.findings else pad_where_needed(module, card.input_size)
     if compute.backend == "openvino" and not getattr(card.recipe, "any_size", False):
         try:
             model = to_openvino(padded, shape, digest=checkpoint.digest, cache_dir=compute.cache_dir, kind=kind)
@@ -120,7 +128,7 @@ class TorchNetwork:
         self.parameters, self.device, self.note = parameters_of(network), compute.device, note
         self.compute = replace(compute, backend="torch")
         self.name = self.compute.name
-        self._layout = channels_last(self.dimensions)
+        self._layout, self._finds = channels_last(self.dimensions), bool(card.findings)
         # A copy, where it leaves the CPU: somebody else may want it there.
         moved = network if compute.device.type == "cpu" else copy.deepcopy(network).to(compute.device)
         self._network = moved.to(memory_format=self._layout)
@@ -131,7 +139,9 @@ class TorchNetwork:
         """Memory that its weights take besides those of the checkpoint."""
         return 0 if self.device.type == "cpu" else bytes_of(self._network)
 
-    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+    def logits(
+        self, batches: Iterable[torch.Tensor], *, expected: int = 1, findings: list[torch.Tensor] | None = None
+    ) -> Generator[torch.Tensor, None, None]:
         """See Network. On CUDA a batch is computed while the next one is put together."""
         reduced = self.compute.precision != torch.float32
         for batch in batches:
@@ -142,8 +152,12 @@ class TorchNetwork:
                 images = batch.to(self.device, non_blocking=self.device.type == "cuda").contiguous(
                     memory_format=self._layout
                 )
-                result = self._network(images).float()
-            yield result
+                result = self._network(images)
+            if self._finds:
+                result, found = result
+                if findings is not None:
+                    findings.append(found.float())
+            yield result.float()
 
 
 class OpenVinoNetwork:
@@ -168,6 +182,7 @@ class OpenVinoNetwork:
         self.parameters, self.compute = parameters, replace(compute, backend="openvino")
         self.name, self._model = self.compute.name, model
         self._results = tuple(model.output(0).shape)[1:]
+        self._findings = len(card.findings)
         self._compiled: dict[Mode, _Compiled] = {}
         self._lock = threading.Lock()
         self._weights = sum(one.get_byte_size() for one in model.get_ops() if one.get_type_name() == "Constant")
@@ -178,21 +193,22 @@ class OpenVinoNetwork:
         """Memory that its weights take: as they came, and once more for each way of sharing the threads."""
         return self._weights * (1 + len(self._compiled))
 
-    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+    def logits(
+        self, batches: Iterable[torch.Tensor], *, expected: int = 1, findings: list[torch.Tensor] | None = None
+    ) -> Generator[torch.Tensor, None, None]:
         """See Network. Each image is a request of its own, and a batch is what comes back together."""
         threads = self.compute.threads_of_a_call
         compiled = self._ready("throughput" if threads > 1 and expected >= FEW * threads else "latency")
-        waiting: deque[tuple[openvino.InferRequest, torch.Tensor, torch.Tensor | None]] = deque()
+        waiting: deque[_Waiting] = deque()
         try:
             for batch in batches:
-                results = torch.empty(len(batch), *self._results)
+                results = torch.empty(len(batch), *self._results), torch.empty(len(batch), self._findings)
                 for index, image in enumerate(batch):
                     if len(waiting) >= compiled.at_once:
-                        yield from compiled.collect(waiting)
-                    request = compiled.start(image)
-                    waiting.append((request, results[index], results if index + 1 == len(batch) else None))
+                        yield from compiled.collect(waiting, findings)
+                    waiting.append(_Waiting(compiled.start(image), results, index))
             while waiting:
-                yield from compiled.collect(waiting)
+                yield from compiled.collect(waiting, findings)
         finally:
             compiled.give_up(waiting)
 
@@ -201,6 +217,14 @@ class OpenVinoNetwork:
             if mode not in self._compiled:
                 self._compiled[mode] = _Compiled(self._model, self.compute, mode)
             return self._compiled[mode]
+
+
+class _Waiting(NamedTuple):
+    """One image that is computed: where its results belong in those of its batch, logits and findings."""
+
+    request: "openvino.InferRequest"
+    results: tuple[torch.Tensor, torch.Tensor]
+    place: int
 
 
 class _Compiled:
@@ -239,19 +263,23 @@ class _Compiled:
         request.start_async()
         return request
 
-    def collect(self, waiting: deque) -> Iterator[torch.Tensor]:
+    def collect(self, waiting: deque[_Waiting], findings: list[torch.Tensor] | None) -> Iterator[torch.Tensor]:
         """Wait for the oldest image; a batch whose last one it is comes out."""
-        request, place, whole = waiting.popleft()
+        request, (logits, found), index = waiting.popleft()
         request.wait()
-        place.copy_(torch.from_numpy(request.output_tensors[0].data[0]))
+        logits[index].copy_(torch.from_numpy(request.output_tensors[0].data[0]))
+        if found.numel():
+            found[index].copy_(torch.from_numpy(request.output_tensors[1].data[0]))
         self._idle.append(request)
-        if whole is not None:
-            yield whole
+        if index + 1 == len(logits):
+            if findings is not None and found.numel():
+                findings.append(found)
+            yield logits
 
-    def give_up(self, waiting: deque) -> None:
+    def give_up(self, waiting: deque[_Waiting]) -> None:
         """Wait for what was begun, whose results nobody wants."""
         while waiting:
-            request, *_ = waiting.popleft()
+            request = waiting.popleft().request
             with suppress(RuntimeError):  # the first one that failed was told
                 request.wait()
                 self._idle.append(request)

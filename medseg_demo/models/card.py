@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
@@ -48,6 +48,73 @@ class TrainingData(Record):
     name: str
     licence: str
     credit: str
+
+
+def _as_text(value: object) -> object:
+    """YAML takes 1 and yes for a number and a truth, which the cells of a table write as they are."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Cell = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+
+class FindingColumn(Record):
+    """Where ``cases.csv`` of a test set says whether a case has a finding.
+
+    Attributes:
+        column: Of cases.csv; empty for the column that is called like the finding. An empty cell is a case of which
+            nobody knows.
+        present: What its cells say where there is the finding; whatever the case of letters.
+        absent: Likewise where there is none.
+    """
+
+    column: str = ""
+    present: tuple[Cell, ...] = Field(default=("1", "yes", "true"), min_length=1)
+    absent: tuple[Cell, ...] = Field(default=("0", "no", "false"), min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FindingColumn":
+        both = {one.casefold() for one in self.present} & {one.casefold() for one in self.absent}
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))} cannot mean both present and absent")
+        return self
+
+    def is_present(self, cell: str) -> bool | None:
+        """What a cell says; None for an empty one.
+
+        Raises:
+            ValueError: It says neither.
+        """
+        word = cell.strip().casefold()
+        if not word:
+            return None
+        if word in map(str.casefold, self.present):
+            return True
+        if word in map(str.casefold, self.absent):
+            return False
+        raise ValueError(f"{cell[:40]!r} is none of {', '.join((*self.present, *self.absent))}")
+
+
+FindingName = Annotated[str, Field(pattern=r"^\w[\w .+()-]{0,59}$")]
+
+
+class Finding(FindingColumn):
+    """What an image as a whole shows or does not, for which the network has an auxiliary output.
+
+    Attributes:
+        name: For people.
+        threshold: Probability from which on it is called present.
+    """
+
+    name: FindingName
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+
+    @property
+    def source(self) -> str:
+        """The column of cases.csv that says it."""
+        return self.column or self.name
 
 
 class Exported(Record):
@@ -106,6 +173,8 @@ class ModelCard(Record):
         recipe: Steps of another library, in place of ``normalisation`` and ``window``; None takes this project's.
         ensemble: Names of the checkpoints beside it whose probabilities are averaged; empty where it is a network.
         threshold: Probability above which a pixel belongs to a class; where ``takes_threshold``.
+        findings: What the network's auxiliary output says of the image as a whole, in the order of its channels; of a
+            2-D network of smp.
         training_data: What it learned from.
         training: How it was trained: free figures such as seed, epochs and data hash.
         scores: Figures that were measured, by split.
@@ -133,6 +202,7 @@ class ModelCard(Record):
     recipe: Recipe | None = None
     ensemble: tuple[str, ...] = Field(default=(), max_length=16)
     threshold: float | None = Field(default=None, gt=0, lt=1)
+    findings: tuple[Finding, ...] = Field(default=(), max_length=64)
     training_data: tuple[TrainingData, ...] = ()
     training: dict[str, object] = Field(default={})
     scores: dict[str, object] = Field(default={})
@@ -156,6 +226,10 @@ class ModelCard(Record):
             raise ValueError(f"channel_names has {len(self.channel_names)} names for {self.in_channels} channel(s)")
         if self.regions and (self.has_background or sorted(self.regions) != list(self.label_values)):
             raise ValueError("regions are of a sigmoid head, and name each of the label values 1, 2, … once")
+        if self.findings and (self.is_3d or self.recipe or self.ensemble):
+            raise ValueError("findings are of a 2-D network of smp with aux_params, and of no ensemble or recipe")
+        if len({finding.name for finding in self.findings}) < len(self.findings):
+            raise ValueError("findings has a name twice")
         if self.recipe and (fault := self.recipe.fault(self.in_channels, self.inference)):
             raise ValueError(fault)
         return self

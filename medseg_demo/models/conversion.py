@@ -99,7 +99,7 @@ def parameters_in(model: "openvino.Model") -> int:
 
 
 def convert(network: nn.Module, shape: Sequence[int]) -> "openvino.Model":
-    """A network of PyTorch as one of OpenVINO, in float32, and seen to compute the same.
+    """A network of PyTorch, of one output or several, as one of OpenVINO, in float32, and seen to compute the same.
 
     Raises:
         ConversionError: As for ``to_openvino``.
@@ -111,15 +111,24 @@ def convert(network: nn.Module, shape: Sequence[int]) -> "openvino.Model":
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing: what it does not follow shows below
-            expected = network(example)
+            expected = _outputs(network(example))
             model = openvino.convert_model(network, example_input=example, input=[openvino.PartialShape(shape)])
             compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-            result = torch.from_numpy(compiled(example.numpy())[0])
+            found = compiled(example.numpy())
+            results = [torch.from_numpy(found[place]) for place in range(len(expected))]
     except Exception as error:  # any kind, from the network's own code to that of the converter
         raise ConversionError(f"it cannot convert this network ({type(error).__name__})") from error
-    if result.shape != expected.shape or not torch.allclose(result, expected, rtol=TOLERANCE, atol=TOLERANCE):
+    if not all(_agree(*pair) for pair in zip(results, expected, strict=True)):
         raise ConversionError("it computes something else of this network")
     return model
+
+
+def _outputs(given: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return (given,) if isinstance(given, torch.Tensor) else given
+
+
+def _agree(result: torch.Tensor, expected: torch.Tensor) -> bool:
+    return result.shape == expected.shape and torch.allclose(result, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def read_model(graph: bytes, weights: bytes | None = None) -> "openvino.Model":

@@ -43,12 +43,16 @@ class Network(Protocol):
     def bytes(self) -> int:
         """Memory that its weights take besides those of the checkpoint that it was made from."""
 
-    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+    def logits(
+        self, batches: Iterable[torch.Tensor], *, expected: int = 1, findings: list[torch.Tensor] | None = None
+    ) -> Generator[torch.Tensor, None, None]:
         """The logits of each batch, in order; several may be under way at once.
 
         Args:
             batches: (N, C, H, W) or (N, C, D, H, W) float32, of the card's input size.
             expected: How many images or windows there will be in all, so that many share the threads otherwise.
+            findings: Takes float32 (N, F), the logits of the card's findings, of each batch before the batch itself is
+                given; nothing where the card has none.
 
         Yields:
             float32 (N, K, H, W) or (N, K, D, H, W).
@@ -156,6 +160,27 @@ class PaddedNetwork(nn.Module):
         height, width = images.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
         return self.network(nn.functional.pad(images, padding, mode="replicate"))[..., :height, :width]
+
+
+class FindingNetwork(PaddedNetwork):
+    """A network of smp with both of its outputs: the logits of the classes, and those of the findings.
+
+    What ``architectures`` builds gives the first one alone, by a hook, so that whoever knows nothing of findings needs
+    no other path.
+    """
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        """(N, C, H, W) → (N, K, H, W) and (N, F)."""
+        (height, width), network = images.shape[-2:], self.network
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        masks, findings = network.forward(nn.functional.pad(images, padding, mode="replicate"))
+        return masks[..., :height, :width], findings
+
+
+def with_findings(network: nn.Module) -> FindingNetwork:
+    """A network of smp with its auxiliary output, whatever size it takes."""
+    padded = getattr(network, "requires_divisible_input_shape", False)
+    return FindingNetwork(network, network.encoder.output_stride if padded else 1)  # type: ignore[operator, union-attr, arg-type]
 
 
 def pad_where_needed(network: nn.Module, size: tuple[int, ...]) -> nn.Module:

@@ -65,7 +65,9 @@ class OnnxRuntimeNetwork:
         """Memory that its weights take besides those of the checkpoint."""
         return self._bytes
 
-    def logits(self, batches: Iterable[torch.Tensor], *, expected: int = 1) -> Generator[torch.Tensor, None, None]:
+    def logits(
+        self, batches: Iterable[torch.Tensor], *, expected: int = 1, findings: list[torch.Tensor] | None = None
+    ) -> Generator[torch.Tensor, None, None]:
         """See Network."""
         for batch in batches:
             parts = [batch] if self._takes_batches else batch.split(1)

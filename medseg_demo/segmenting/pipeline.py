@@ -1,9 +1,9 @@
 """The one place where the order of the steps is written: an image and a checkpoint → a label map."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from medseg_demo.errors import InputMismatchError
-from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.image import HeatMap, LabelMap, MedicalImage
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
@@ -50,7 +50,9 @@ class Segmentation:
         compute: Device and precision, in words.
         has_card: Whether the checkpoint came with a model card.
         notes: What a person should know of how it was computed, in plain sentences.
+        findings: Name → probability, where the card has findings; of a volume the greatest of its slices.
         agreement: Of an ensemble: float16, the share of its members with the same label at each place; else None.
+        heat: The heat map that the options ask for.
     """
 
     image: MedicalImage
@@ -65,7 +67,9 @@ class Segmentation:
     compute: str
     has_card: bool = True
     notes: tuple[str, ...] = ()
+    findings: Mapping[str, float] = field(default_factory=dict)
     agreement: np.ndarray | None = None
+    heat: HeatMap | None = None
 
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
@@ -154,21 +158,22 @@ def segment_batch(
     those of ``segment`` by no more than rounding.
     """
     options, settings = options or SegmentOptions(), settings or Settings()
+    if options.explain:
+        from medseg_demo.segmenting.explain import explain_each  # which comes back here, asking for no heat map
+
+        return explain_each(images, checkpoint, options=options, settings=settings, progress=progress, turn=turn)
     for image in images:
         _check_input(image, checkpoint, options)
     compute = choose_compute(settings)
     run = _run_members if checkpoint.members else _run_elsewhere if _steps_elsewhere(checkpoint.card) else None
-    if run:
-        return [
-            run(image, checkpoint, compute, options, settings, _part_of(progress, at, 1, len(images)), turn)
-            for at, image in enumerate(images)
-        ]
     work = [_Work(image, checkpoint, compute, options) for image in images]
+    if run:
+        return [run(item, settings, _part_of(progress, at, 1, len(work)), turn) for at, item in enumerate(work)]
     total = len(images) if checkpoint.card.is_3d else sum(item.slices for item in work)
-    done = 0
-    for group in _grouped((chunk for item in work for chunk in item.chunks()), most=_most_together(checkpoint.card)):
+    done, most = 0, 1 if checkpoint.card.is_3d else CHUNK
+    for group in _grouped((chunk for item in work for chunk in item.chunks()), most=most):
         slices = sum(len(chunk.placed) for chunk in group)
-        start = time.perf_counter()
+        start, findings = time.perf_counter(), torch.zeros(slices, len(checkpoint.card.findings))
         scores = predict(
             checkpoint,
             group[0].placed if len(group) == 1 else torch.cat([chunk.placed for chunk in group]),
@@ -177,10 +182,12 @@ def segment_batch(
             flips=options.flips,
             progress=_part_of(progress, done, slices, total),
             turn=turn,
+            findings=findings,
         )
-        seconds = time.perf_counter() - start
-        for chunk, part in zip(group, scores.split([len(chunk.placed) for chunk in group]), strict=True):
+        seconds, sizes = time.perf_counter() - start, [len(chunk.placed) for chunk in group]
+        for chunk, part, found in zip(group, scores.split(sizes), findings.split(sizes), strict=True):
             chunk.work.accept(chunk, part, seconds * len(chunk.placed) / slices)
+            chunk.work.findings = torch.maximum(chunk.work.findings, found.amax(0))
         done += slices
     return [item.finish() for item in work]
 
@@ -204,6 +211,7 @@ class _Work:
         self.threshold = _threshold(checkpoint.card, options)
         self.frame = frame_of(self.part, checkpoint.card)
         self.seconds: dict[str, float] = {}
+        self.findings = torch.zeros(len(checkpoint.card.findings))
         shape = image.slices.shape[:3]
         self.labels = np.zeros(shape, np.uint8)
         self.probabilities = np.zeros((len(checkpoint.card.class_names), *shape), np.float16)
@@ -274,6 +282,7 @@ class _Work:
             compute=prepare((self.checkpoint.members or (self.checkpoint,))[0], self.compute).name,
             has_card=self.checkpoint.has_card,
             notes=tuple(filter(None, [assignment(image, card, options.channels)])),
+            findings=dict(zip((one.name for one in card.findings), self.findings.tolist(), strict=True)),
         )
 
     @contextmanager
@@ -291,23 +300,15 @@ def _steps_elsewhere(card: ModelCard) -> ModuleType | None:
     return transformers if isinstance(card.recipe, TransformersSteps) else None
 
 
-def _run_elsewhere(
-    image: MedicalImage,
-    checkpoint: Checkpoint,
-    compute: Compute,
-    options: SegmentOptions,
-    settings: Settings,
-    progress: Progress | None,
-    turn: Turn,
-) -> Segmentation:
+def _run_elsewhere(work: _Work, settings: Settings, progress: Progress | None, turn: Turn) -> Segmentation:
     """By the steps of another library, from the image to the labels."""
-    work, steps = _Work(image, checkpoint, compute, options), _steps_elsewhere(checkpoint.card)
+    options, steps = work.options, _steps_elsewhere(work.checkpoint.card)
     assert steps is not None
     with work.step("network"):
         found = steps.run(
             work.part,
-            checkpoint,
-            compute,
+            work.checkpoint,
+            work.compute,
             flips=options.flips,
             denoise=options.denoise,
             batch_size=settings.batch_size,
@@ -318,18 +319,9 @@ def _run_elsewhere(
     return result if options.threshold is None else result.at_threshold(options.threshold)
 
 
-def _run_members(
-    image: MedicalImage,
-    checkpoint: Checkpoint,
-    compute: Compute,
-    options: SegmentOptions,
-    settings: Settings,
-    progress: Progress | None,
-    turn: Turn,
-) -> Segmentation:
+def _run_members(work: _Work, settings: Settings, progress: Progress | None, turn: Turn) -> Segmentation:
     """By each member of an ensemble, whose probabilities are averaged before the labels are decided and cleaned."""
-    work = _Work(image, checkpoint, compute, options)
-    card, members, given = checkpoint.card, checkpoint.members, work.part
+    card, members, given, options = work.checkpoint.card, work.checkpoint.members, work.part, work.options
     if given.channels == len(card.channel_names):
         given = replace(given, channel_names=card.channel_names)  # by which each member finds what it knows
     own = SegmentOptions(flips=options.flips, denoise=options.denoise)
@@ -338,8 +330,8 @@ def _run_members(
         each = (segment(given, one, options=own, settings=settings, progress=part, turn=turn)
                 for one, part in zip(members, parts, strict=True))  # fmt: skip
         together = average(each, card, threshold=work.threshold)
-    agreement = np.ones(image.shape, np.float16)
-    agreement[work.box if image.is_volume else work.box[1:]] = together.agreement
+    agreement = np.ones(work.image.shape, np.float16)
+    agreement[work.box if work.image.is_volume else work.box[1:]] = together.agreement
     return replace(work.take(together.labels, together.probabilities), agreement=agreement)
 
 
@@ -359,10 +351,6 @@ def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
 def _picture(part: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
     steps = _steps_elsewhere(card)
     return (steps.seen if steps else to_picture)(part, card, index, denoise=denoise)
-
-
-def _most_together(card: ModelCard) -> int:
-    return 1 if card.is_3d else CHUNK
 
 
 def _cleaned(labels: np.ndarray, options: SegmentOptions, *, classes: int) -> np.ndarray:

@@ -58,6 +58,7 @@ def predict(
     flips: bool = False,
     progress: Progress | None = None,
     turn: Turn = nullcontext,
+    findings: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Run a network over slices of any size, or over a volume.
 
@@ -75,6 +76,8 @@ def predict(
             alone, since a 3-D network that gets all volumes the same way round has learned where front and top are.
         progress: Called with (tiles done, tiles in all) after each batch; what it raises ends the work.
         turn: Held while a batch is computed, so that others may have theirs in between; what it raises ends the work.
+        findings: (Z, F) float32 zeros, to which the probabilities of the card's findings in each slice are added: the
+            mean over its tiles, and over the flips of each.
 
     Returns:
         float32 (Z, K, H, W) or (1, K, D, H, W) on the CPU: the probability of the one class, or of background and
@@ -99,11 +102,14 @@ def predict(
     views = (view for batch in batches for view in _views(tensor, batch, axes, network.device))
     single = len(windows) == 1 and not card.nnunet
     weight = torch.ones(()) if single else (nnunet.weights if card.nnunet else _gaussian)(tile).to(place)
-    done = 0
-    with closing(_probabilities(checkpoint, compute, network, views, axes, expected=len(jobs))) as computed:
+    done, seen = 0, list[torch.Tensor]()
+    with closing(_probabilities(checkpoint, compute, network, views, axes, seen, expected=len(jobs))) as computed:
         for batch in batches:
             with turn():
                 results = next(computed)
+            if findings is not None and seen:
+                slices = torch.tensor([index for index, *_ in batch])
+                findings.index_add_(0, slices, seen.pop(0).cpu() / len(windows))
             for (index, *window), result in zip(batch, results.to(place), strict=True):
                 if single:
                     total[index] = result
@@ -135,18 +141,23 @@ def _probabilities(
     network: Network,
     views: Iterable[torch.Tensor],
     axes: Axes,
+    findings: list[torch.Tensor],
     *,
     expected: int,
 ) -> Generator[torch.Tensor, None, None]:
-    """The probabilities of each batch, whose views come one after the other, averaged."""
+    """The probabilities of each batch, whose views come one after the other, averaged; those of findings likewise."""
     begun: deque[torch.cuda.Event] = deque()
-    card = checkpoint.card
-    with told(checkpoint, compute), closing(network.logits(views, expected=expected * len(axes))) as logits:
+    card, found = checkpoint.card, list[torch.Tensor]()
+    computed = network.logits(views, expected=expected * len(axes), findings=found)
+    with told(checkpoint, compute), closing(computed) as logits:
         while True:
             turned = zip(axes, islice(logits, len(axes)))  # noqa: B905 (nothing is left at the end)
             results = [_flipped(one if card.nnunet else activated(one, card), axis) for axis, one in turned]
             if not results:
                 return
+            if found:
+                findings.append(torch.stack(found[: len(axes)]).sigmoid().mean(0))
+                del found[: len(axes)]
             if network.device.type == "cuda":
                 _keep_pace(begun)
             yield results[0] if len(axes) == 1 else sum(results[1:], start=results[0]) / len(axes)

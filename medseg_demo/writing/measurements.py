@@ -39,6 +39,16 @@ def summary(segmentation: "Segmentation", name: str | None = None) -> dict[str, 
         "channels": None if segmentation.options.channels is None else list(segmentation.options.channels),
         "compute": segmentation.compute,
         "seconds": {step: round(seconds, 4) for step, seconds in segmentation.seconds.items()},
+        "findings": [
+            {
+                "name": finding.name,
+                "probability": round(probability, 6),
+                "threshold": finding.threshold,
+                "present": probability >= finding.threshold,
+            }
+            for finding in segmentation.card.findings
+            if (probability := segmentation.findings.get(finding.name)) is not None
+        ],
         "classes": [measurement.as_dict() for measurement in segmentation.measurements],
         "notes": [*image.notes, *segmentation.warnings],
     }

@@ -82,6 +82,8 @@ def output_fault(found: Sequence[int], card: ModelCard) -> str:
 
     Some networks of transformers give logits of a quarter of the input's size; these are enlarged.
     """
+    if card.findings:
+        return f"it has no output for the findings that {CARD_FILE} names. Remove findings there"
     wanted = (1, card.network_channels, *card.input_size)
     smaller = len(found) == len(wanted) and all(
         0 < given <= side and side % given == 0 for given, side in zip(found[2:], wanted[2:], strict=True)

@@ -9,7 +9,7 @@ from torch import nn
 
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError
-from medseg_demo.models.architectures import ARCHITECTURES, build_network, spatial_dims
+from medseg_demo.models.architectures import ARCHITECTURES, auxiliary_outputs, build_network, spatial_dims
 from medseg_demo.models.card import CARD_FILE, MOST_CHANNELS, ModelCard, read_card
 from medseg_demo.models.network import SavedNetwork
 from medseg_demo.models.origins.origin import (
@@ -110,6 +110,11 @@ def describe(
             f"Checkpoint {name!r}: the card asks for {card.in_channels} input channel(s) and "
             f"{card.output_channels} output channel(s), but {CONFIG_FILE} has in_channels={channels} and "
             f"classes={classes}. Correct the one that is wrong."
+        )
+    if card.findings and len(card.findings) != (outputs := auxiliary_outputs(parameters)):
+        raise InvalidCheckpointError(
+            f"Checkpoint {name!r}: the card names {len(card.findings)} finding(s), but aux_params in {CONFIG_FILE} has "
+            f"{outputs} output(s). Correct the one that is wrong."
         )
     if len(card.input_size) != dims:
         raise InvalidCheckpointError(
