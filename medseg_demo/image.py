@@ -279,3 +279,16 @@ class LabelMap:
     def mask(self, value: int) -> np.ndarray:
         """The boolean mask of one label value."""
         return self.labels == value
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """A figure for each pixel of an image or volume, such as how unsure a network is there.
+
+    Attributes:
+        name: What it is, in words.
+        values: float32, (Y, X) or (Z, Y, X), 0 to 1.
+    """
+
+    name: str
+    values: np.ndarray

@@ -1,12 +1,62 @@
 """What a user may choose for one segmentation."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from medseg_demo.errors import OptionError
 from medseg_demo.models.card import ModelCard
 from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.crop import Box, to_box
 from medseg_demo.segmenting.prepare import Denoise
+
+EXPLAIN = ("gradcam", "flips", "ensemble")
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Which heat map is asked for.
+
+    Attributes:
+        kind: "gradcam": what the network looked at; "flips": how far its probabilities vary over mirrored inputs;
+            "ensemble": how many of an ensemble's members have another label.
+        targets: Of "gradcam": the classes that together are explained (a region), or a finding; empty for all classes.
+    """
+
+    kind: str
+    targets: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """From "gradcam:CLASS", "gradcam:CLASS+CLASS", "flips" or "ensemble".
+
+        Raises:
+            OptionError: It is none of them.
+        """
+        kind, _, targets = str(text).strip().partition(":")
+        if kind not in EXPLAIN or (targets and kind != "gradcam"):
+            raise OptionError(
+                f"The heat map is {str(text)[:40]!r}. Choose gradcam, gradcam:CLASS, flips, or of an ensemble ensemble."
+            )
+        return cls(kind, tuple(filter(None, map(str.strip, targets.split("+")))))
+
+    def check(self, card: ModelCard) -> None:
+        """Refuse what does not go with a checkpoint.
+
+        Raises:
+            OptionError: It is no ensemble, has no such class, or its steps are another library's.
+        """
+        if self.kind == "ensemble" and not card.ensemble:
+            raise OptionError("This checkpoint is one network, which cannot disagree with others. Choose flips.")
+        if self.kind != "gradcam":
+            return
+        if card.recipe:
+            raise OptionError("Grad-CAM takes no checkpoints whose steps are another library's. Choose flips.")
+        findings = [one.name for one in card.findings]
+        if len(self.targets) == 1 and self.targets[0] in findings:
+            return
+        if missing := [name for name in self.targets if name not in card.class_names]:
+            known = ", ".join((*card.class_names, *findings))
+            raise OptionError(f"This checkpoint has no class {missing[0][:40]!r}. Choose of: {known}.")
 
 
 @dataclass(frozen=True)
@@ -23,6 +73,7 @@ class SegmentOptions:
             background, at probability 0. None takes the whole image. What ``to_box`` takes can be given.
         channels: Those of the image that the network gets, in its order: names, or numbers from 1. None goes by the
             names that image and card have. What ``to_channels`` takes can be given.
+        explain: The heat map that is made beside the result, as ``Explain.of`` takes it; empty for none.
     """
 
     threshold: float | None = None
@@ -32,12 +83,15 @@ class SegmentOptions:
     fill_holes: bool = False
     crop: Box | None = None
     channels: tuple[str, ...] | None = None
+    explain: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.channels, str):
             object.__setattr__(self, "channels", to_channels(self.channels))
         if self.crop is not None:
             object.__setattr__(self, "crop", to_box(self.crop))
+        if self.explain:
+            Explain.of(self.explain)
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise OptionError(f"The threshold is {str(self.threshold)[:20]}. Choose a value between 0 and 1.")
         if self.smallest_component < 0:
