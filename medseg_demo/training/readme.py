@@ -111,6 +111,8 @@ def _input(card: ModelCard) -> str:
 
 
 def _channels(card: ModelCard) -> str:
+    if card.channel_names:
+        return f"channels: {', '.join(card.channel_names)}"
     return "one channel (colour is turned to grey)" if card.in_channels == 1 else "three channels (grey is repeated)"
 
 

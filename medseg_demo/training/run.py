@@ -27,6 +27,7 @@ from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
 from medseg_demo.segmenting.appearance import spread
+from medseg_demo.segmenting.channels import match_channels
 from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import Case, TestSet, data_hash, read_test_set
@@ -163,7 +164,7 @@ def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
         class_names=names,
         modality=config.modality,
         in_channels=config.in_channels,
-        channel_names=channel_names(test_set, config.in_channels),
+        channel_names=_channel_names(test_set, config),
         input_size=config.input_size,
         inference=config.inference,
         spacing_mm=config.spacing_mm,
@@ -172,6 +173,19 @@ def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
         threshold=config.threshold if len(names) == 1 else None,
         training_data=config.training_data,
     )
+
+
+def _channel_names(test_set: TestSet, config: TrainingConfig) -> tuple[str, ...]:
+    """Those that the configuration names, else those of the test set's cases, where the network takes them all."""
+    found = next((case.channel_names for case in test_set.cases), ())
+    if config.channels and match_channels(found, config.channels) is None:
+        raise TestSetError(
+            [
+                f"Test set {test_set.name!r} has no channels {', '.join(config.channels)} (it names "
+                f"{', '.join(found) or 'none'}). Correct channels in the configuration."
+            ]
+        )
+    return config.channels or channel_names(test_set, config.in_channels)
 
 
 def _build_network(config: TrainingConfig, card: ModelCard) -> nn.Module:
