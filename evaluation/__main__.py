@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from evaluation.comparison.command import add_compare
 from evaluation.report.command import add_report
 from evaluation.results.command import add_summary, name_failures
+from evaluation.runs.calibrate import add_calibrate
 from medseg_demo.__main__ import complain, program, run_command
 from medseg_demo.errors import OptionError
 from medseg_demo.language.terminal import say, spoken_parser
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add_summary(commands)
     add_report(commands)
     add_compare(commands)
+    add_calibrate(commands)
     return parser
 
 

@@ -101,7 +101,9 @@ def run(
         calibration=calibration,
         full_precision=left_out,
     )
-    card = source.checkpoint.card.model_copy(update={"exported": exported, "scores": {}, "findings": ()})
+    card = source.checkpoint.card.model_copy(
+        update={"exported": exported, "scores": {}, "findings": (), "failure": None}
+    )
     write_card(card, draft)
     if file_format != "onnx":
         card = _measured(source.checkpoint, draft, card, test_set, settings)

@@ -13,7 +13,7 @@ from medseg_demo.models.recipes import BundleSteps, NnUNetSteps, PositiveFloat, 
 
 FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
-APPEARANCE_FILE = "appearance.json"
+APPEARANCE_FILE, FAILURE_FILE = "appearance.json", "failure.json"
 MOST_CHANNELS = 256
 LARGEST_INPUT = 2**26  # pixels or voxels that a network takes at once: 8192 × 8192, 512 × 512 × 256
 
@@ -149,6 +149,40 @@ class Exported(Record):
     full_precision: tuple[str, ...] = ()
 
 
+class FailureRates(Record):
+    """How well failures were told from good results on one split.
+
+    Attributes:
+        cases: How many were segmented.
+        failures: How many of them had a mean Dice under the level.
+        hits: The share of the failures that were doubted; None where there was none.
+        false_alarms: The share of the good results that were doubted; None where there was none.
+    """
+
+    cases: PositiveInt
+    failures: int = Field(ge=0)
+    hits: float | None = Field(ge=0, le=1)
+    false_alarms: float | None = Field(ge=0, le=1)
+
+
+class Failure(FailureRates):
+    """From where on a result may have failed, as ``python -m evaluation calibrate`` found it on ``val``.
+
+    Attributes:
+        score: What is held against the threshold; see ``segmenting.failure.sureness``.
+        level: A failure is a mean Dice over the classes under it.
+        threshold: Results of a lower score are doubted.
+        checkpoint_sha256: Of the checkpoint that was measured; of another it says nothing.
+        test: The same threshold on ``test``; None where that was not measured.
+    """
+
+    score: Literal["sureness"] = "sureness"
+    level: float = Field(gt=0, le=1)
+    threshold: float = Field(ge=0, le=1)
+    checkpoint_sha256: str
+    test: FailureRates | None = None
+
+
 class ModelCard(Record):
     """The contents of ``medseg.json``.
 
@@ -182,6 +216,7 @@ class ModelCard(Record):
         appearance: Between which values the figures of ``segmenting.appearance`` lay in the training images; empty
             where that was not kept. It lies in a file of its own (``appearance.json``), since it decides no result and
             must not change the checkpoint's hash.
+        failure: From where on a result may have failed; None where nobody measured it. Likewise in ``failure.json``.
     """
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -208,6 +243,7 @@ class ModelCard(Record):
     scores: dict[str, object] = Field(default={})
     exported: Exported | None = None
     appearance: dict[str, Range] = Field(default={}, exclude=True)
+    failure: Failure | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> "ModelCard":
@@ -309,7 +345,11 @@ class ModelCard(Record):
         return len(self.input_size) == 3
 
 
-APPEARANCE = TypeAdapter(dict[str, Range])
+# Keys of the card that lie in files of their own.
+BESIDE = {
+    "appearance": (APPEARANCE_FILE, TypeAdapter(dict[str, Range])),
+    "failure": (FAILURE_FILE, TypeAdapter(Failure)),
+}
 
 
 def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
@@ -328,9 +368,9 @@ def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
     file = CARD_FILE
     try:
         card = ModelCard.model_validate(read_document(path))
-        file = APPEARANCE_FILE
-        if (folder / file).exists():
-            card = card.model_copy(update={"appearance": APPEARANCE.validate_python(read_document(folder / file))})
+        for key, (file, kind) in BESIDE.items():
+            if (folder / file).exists():
+                card = card.model_copy(update={key: kind.validate_python(read_document(folder / file))})
         return card
     except (ValueError, OSError) as error:  # pydantic's is a ValueError
         found = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "msg": str(error)}]
@@ -342,8 +382,9 @@ def read_card(folder: Path, *, name: str = "") -> ModelCard | None:
 
 
 def write_card(card: ModelCard, folder: Path) -> None:
-    """Write a card into a checkpoint folder, and what its training images looked like beside it, if that is known."""
+    """Write a card into a checkpoint folder, and beside it what lies in files of its own, where that is known."""
     text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-    if card.appearance:
-        (folder / APPEARANCE_FILE).write_text(json.dumps(card.appearance) + "\n", encoding="utf-8")
+    for key, (file, kind) in BESIDE.items():
+        if value := getattr(card, key):
+            (folder / file).write_bytes(kind.dump_json(value, indent=2) + b"\n")

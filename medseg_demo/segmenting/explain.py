@@ -8,7 +8,7 @@ Variation over mirrored inputs: Wang et al. 2019, doi:10.1016/j.neucom.2019.01.1
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -20,7 +20,7 @@ from medseg_demo.errors import OptionError
 from medseg_demo.image import HeatMap, MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.models.network import pad_where_needed
+from medseg_demo.models.network import pad_where_needed, with_findings
 from medseg_demo.orientation import network_orientation
 from medseg_demo.segmenting.channels import arranged
 from medseg_demo.segmenting.crop import cropped, places
@@ -121,7 +121,7 @@ def _variation_over_flips(
         for axes in _mirrored(checkpoint.card, part):
             mirrored = replace(part, pixels=np.ascontiguousarray(np.flip(part.pixels, axes)))
             found = segment(mirrored, checkpoint, options=own, settings=settings, progress=done.part(1), turn=turn)
-            yield np.flip(found.probabilities, [axis + 1 for axis in axes])
+            yield np.flip(found.probabilities, tuple(axis + 1 for axis in axes))
 
     heat = np.zeros(result.image.shape, np.float32)
     heat[box] = variation(each())
@@ -189,9 +189,12 @@ class _GradCam:
     def __init__(self, checkpoint: Checkpoint, targets: Sequence[str], settings: Settings) -> None:
         self._checkpoint, self._card = checkpoint, checkpoint.card
         self._compute = choose_compute(replace(settings, backend="torch"))
-        network = copy.deepcopy(pad_where_needed(checkpoint.module, self._card.input_size))
-        self._network = network.requires_grad_(False).to(self._compute.device, torch.float32).eval()
-        self._values = [1 + self._card.class_names.index(name) for name in targets] or list(self._card.label_values)
+        classes, findings = self._card.class_names, [one.name for one in self._card.findings]
+        self._finding = findings.index(targets[0]) if targets and targets[0] not in classes else None
+        self._values = [1 + classes.index(name) for name in targets if name in classes] or list(self._card.label_values)
+        network = copy.deepcopy(checkpoint.module)
+        padded = pad_where_needed(network, self._card.input_size) if self._finding is None else with_findings(network)
+        self._network = padded.requires_grad_(False).to(self._compute.device, torch.float32).eval()
         self._layer: nn.Module | None = None
 
     def of(
@@ -202,8 +205,8 @@ class _GradCam:
         jobs = [(index, window) for index in range(len(placed)) for window in tiles_of(placed.shape[2:], self._card)]
         for done, (index, window) in enumerate(jobs, start=1):
             with turn(), told(self._checkpoint, self._compute):
-                tile = self._tile(placed[index : index + 1, :, *window])
-            kept = total[index, :, *window]
+                tile = self._tile(placed[(index, slice(None), *window)][None])
+            kept = total[(index, slice(None), *window)]
             torch.maximum(kept, tile, out=kept)
             if progress:
                 progress(round(1000 * (before + share * done / len(jobs))), 1000)
@@ -221,8 +224,10 @@ class _GradCam:
         return nn.functional.interpolate(cam.detach().float(), size, mode=mode, align_corners=False)[0].cpu()
 
     def _target(self, images: torch.Tensor) -> torch.Tensor:
-        """The mean logit of the classes, over the pixels that the network gives to them; 0 where there are none."""
+        """A finding's logit; or the mean logit of the classes over the pixels that they are given, 0 where none are."""
         logits, card = self._network(images), self._card
+        if self._finding is not None:
+            return logits[1][:, self._finding]
         if card.has_background:
             channels, marked = (
                 self._values,

@@ -72,7 +72,7 @@ class Form:
             faults = [(LABELS.get(str(one["loc"][0])) if one["loc"] else None, one["msg"]) for one in error.errors()]
             lines = [texts.FAULT.format(label=label, fault=fault) if label else fault for label, fault in faults]
             raise OptionError(". ".join(dict.fromkeys(lines)).replace("Value error, ", "") + ".") from None
-        return card.model_copy(update={"appearance": base.appearance})
+        return card.model_copy(update={"appearance": base.appearance, "failure": base.failure})
 
     def _said(self, base: ModelCard) -> dict[str, Any]:
         classes = _names(self.classes)
