@@ -26,7 +26,10 @@ RECURRENT = "RecurrentUnet"
 def _build_smp(architecture: str, /, **parameters: object) -> nn.Module:
     import segmentation_models_pytorch as smp
 
-    return getattr(smp, architecture)(**parameters)
+    network = getattr(smp, architecture)(**parameters)
+    if parameters.get("aux_params"):  # a second output, for which FindingNetwork asks
+        network.register_forward_hook(_first_output)
+    return network
 
 
 def _build_monai(architecture: str, /, *, in_channels: int = 1, classes: int = 1, **parameters: object) -> nn.Module:
@@ -74,14 +77,11 @@ def build_network(architecture: str, parameters: Mapping[str, object]) -> nn.Mod
         plain: dict[str, object] = {"encoder_weights": None, "activation": None}
         if isinstance(auxiliary := parameters.get("aux_params"), Mapping):
             plain["aux_params"] = {**auxiliary, "activation": None}
-        network = ARCHITECTURES[architecture](**{**parameters, **plain})
+        return ARCHITECTURES[architecture](**{**parameters, **plain})
     except ImportError as error:
         raise ValueError(f"{architecture} needs the package monai ({error}); run: pip install monai") from error
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise ValueError(f"{architecture} cannot be built from its parameters: {error}") from error
-    if parameters.get("aux_params"):  # a second output, for which FindingNetwork asks
-        network.register_forward_hook(_first_output)
-    return network
 
 
 def auxiliary_outputs(parameters: Mapping[str, object]) -> int:

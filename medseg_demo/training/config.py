@@ -10,8 +10,17 @@ from pydantic_core import ErrorDetails
 
 from medseg_demo.documents import parse_yaml, read_document
 from medseg_demo.errors import TrainingError
-from medseg_demo.models.architectures import MONAI_NETWORKS, spatial_dims
-from medseg_demo.models.card import MOST_CHANNELS, Normalisation, PositiveFloat, PositiveInt, TrainingData, Window
+from medseg_demo.models.architectures import MONAI_NETWORKS, SMP_NETWORKS, spatial_dims
+from medseg_demo.models.card import (
+    MOST_CHANNELS,
+    FindingColumn,
+    FindingName,
+    Normalisation,
+    PositiveFloat,
+    PositiveInt,
+    TrainingData,
+    Window,
+)
 from medseg_demo.training.config_parts import Augmentation, CardText, Loss, NotNegative, Record, Share
 from medseg_demo.training.network import check_architecture, check_parameters, nearest
 from medseg_demo.training.pretrained import check_source, is_for_encoders
@@ -59,6 +68,10 @@ class TrainingConfig(Record):
         seed: Of weights, order and augmentation.
         augmentation: What is varied at random.
         loss: The parts of the loss.
+        findings: What images as a whole show or do not: the finding's name → its column of cases.csv and what the
+            cells there mean. A case with an empty cell does not count in its loss.
+        findings_weight: Of the findings' loss, which is added to that of the label maps.
+        train_only: "findings" leaves the network as ``pretrained`` gave it, and trains the findings' output alone.
         training_data: Sources, licences and credit, for the card.
         card: What the card says in words.
     """
@@ -94,6 +107,9 @@ class TrainingConfig(Record):
     seed: Annotated[int, Field(ge=0)] = 0
     augmentation: Augmentation = Augmentation()
     loss: Loss = Loss()
+    findings: dict[FindingName, FindingColumn] = Field(default_factory=dict, max_length=64)
+    findings_weight: PositiveFloat = 1.0
+    train_only: Literal["findings"] | None = None
     training_data: tuple[TrainingData, ...] = ()
     card: CardText = CardText()
 
@@ -141,6 +157,17 @@ class TrainingConfig(Record):
             raise ValueError(f"oversample_foreground has shares of {total:g} together; 1 is all crops")
         if total and self.inference != "tile":
             raise ValueError("oversample_foreground chooses crops, so it needs inference: tile")
+        return self
+
+    @model_validator(mode="after")
+    def _findings_consistent(self) -> "TrainingConfig":
+        if self.findings and (self.architecture not in SMP_NETWORKS or self.inference == "tile"):
+            raise ValueError(
+                "findings are of a 2-D network of smp with inference: resize, since a tile may not show what the whole "
+                "image does"
+            )
+        if self.train_only and not (self.findings and self.pretrained):
+            raise ValueError("train_only: findings needs findings, and pretrained, which names what is left as it is")
         return self
 
     @model_validator(mode="after")
