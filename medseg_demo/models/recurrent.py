@@ -1,6 +1,7 @@
 """A 2-D U-Net whose bottleneck remembers: a convolutional GRU runs through the slices of a volume, both ways."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
@@ -54,6 +55,12 @@ class RecurrentUnet(smp.Unet):
             classes=classes,
         )
         self.recurrence = BidirectionalConvGru(self.encoder.out_channels[-1], hidden_channels)
+
+    def to(self, *args: Any, **kwargs: Any) -> "RecurrentUnet":
+        """As of every module; its kernels are those of images, also where volumes have their channels last."""
+        if kwargs.get("memory_format") is torch.channels_last_3d:
+            kwargs["memory_format"] = torch.channels_last
+        return super().to(*args, **kwargs)
 
     def forward(self, volumes: torch.Tensor) -> torch.Tensor:
         """(N, C, D, H, W) → logits (N, K, D, H, W)."""

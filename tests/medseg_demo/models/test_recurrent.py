@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from medseg_demo.models.architectures import build_network, description_of, spatial_dims
-from medseg_demo.models.backends import OpenVinoNetwork, prepare
+from medseg_demo.models.backends import OpenVinoNetwork, TorchNetwork, prepare
 from medseg_demo.models.checkpoint import load_folder, save_checkpoint
 from medseg_demo.models.compute import choose_compute
 from medseg_demo.models.network import pad_where_needed
@@ -61,7 +61,7 @@ def test_encoder_and_decoder_take_the_tensors_of_a_2d_unet(network):
         assert own[name].shape == tensor.shape
 
 
-def test_it_is_saved_and_openvino_runs_it(network, tmp_path, volume_card):
+def test_it_is_saved_and_run_by_openvino_and_pytorch(network, tmp_path, volume_card):
     card = volume_card.model_copy(update={"input_size": (4, 16, 16)})
     save_checkpoint(tmp_path, network, card, half=False)
     assert description_of(network) == {"_model_class": "RecurrentUnet", **PARAMETERS, "encoder_weights": None}
@@ -70,9 +70,10 @@ def test_it_is_saved_and_openvino_runs_it(network, tmp_path, volume_card):
     with torch.inference_mode():
         expected = network(volume)
         torch.testing.assert_close(checkpoint.module(volume), expected)
-    fast = prepare(checkpoint, choose_compute(Settings(device="cpu", backend="openvino", precision="float32")))
-    assert isinstance(fast, OpenVinoNetwork)
-    torch.testing.assert_close(next(fast.logits([volume])), expected, rtol=1e-3, atol=1e-3)
+    for backend, runner in (("openvino", OpenVinoNetwork), ("torch", TorchNetwork)):
+        ready = prepare(checkpoint, choose_compute(Settings(device="cpu", backend=backend, precision="float32")))
+        assert isinstance(ready, runner)
+        torch.testing.assert_close(next(ready.logits([volume])), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_wrong_parameters_are_told():
