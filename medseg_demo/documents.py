@@ -28,12 +28,21 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def parse_yaml(content: bytes) -> Any:
-    """YAML as plain values; nothing in it is executed.
+    """YAML as plain values; nothing in it is executed, and no key may stand twice in a mapping.
 
     Raises:
         ValueError: As of ``parse_json``.
     """
     import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node, seen = super().compose_mapping_node(anchor), set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    raise ValueError(f"line {key.start_mark.line + 1} has the key {key.value} again")
+                seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            return node
 
     text, depth = content.decode("utf-8-sig"), 0
     for bracket in re.findall(r"[\[\]{}]", text):  # first, as the scanner takes time by the square of the depth
@@ -41,7 +50,7 @@ def parse_yaml(content: bytes) -> Any:
         if depth > DEEPEST:
             raise ValueError(TOO_DEEP)
     try:
-        return _bounded(yaml.safe_load, text)
+        return _bounded(lambda given: yaml.load(given, Loader), text)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
 

