@@ -1,6 +1,11 @@
-"""Random changes to a training image and its labels, by MONAI's transforms: geometry alike, intensities alone."""
+"""Random changes to a training image and its labels, by MONAI's transforms.
 
-from collections.abc import Hashable, Mapping
+Each change is drawn once and applied by kind: geometry to image and labels with the same numbers, the image
+interpolated linearly and the labels by the nearest value, so that they stay whole numbers on their image; intensities
+to the image alone.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,7 @@ from monai.transforms import (
     Transform,
 )
 
+from medseg_demo.errors import TrainingError
 from medseg_demo.training.config_parts import Augmentation
 
 IMAGE, LABEL = "image", "label"
@@ -63,7 +69,60 @@ class RandColourd(MapTransform, Randomizable):
         return image + torch.einsum("oc,c...->o...", torch.from_numpy(shares), torch.as_tensor(image))
 
 
-def build_augmentation(config: Augmentation, size: tuple[int, ...], *, seed: int = 0) -> Compose:
+class RandForegroundCropd(MapTransform, Randomizable):
+    """A crop around a random pixel of some labels, or a crop from anywhere.
+
+    Args:
+        size: Of the crop; no image is smaller.
+        shares: Labels → how often the crop is centred on one of them, as far as the image's border allows; 1 together
+            at most. The rest lies anywhere, as does the crop of an image without these labels.
+    """
+
+    def __init__(self, size: Sequence[int], shares: Mapping[tuple[int, ...], float]) -> None:
+        super().__init__(BOTH)
+        self.size, self.shares = size, shares
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        """Crop both alike; each is (C, H, W) or (C, D, H, W)."""
+        label = torch.as_tensor(data[LABEL])[0]
+        starts = self._starts(label)
+        places = (slice(None), *(slice(at, at + length) for at, length in zip(starts, self.size, strict=True)))
+        return {**data, **{key: data[key][places] for key in BOTH}}
+
+    def _starts(self, label: torch.Tensor) -> list[int]:
+        free = [whole - length for whole, length in zip(label.shape, self.size, strict=True)]
+        ends = np.cumsum([*self.shares.values()])
+        drawn = int(np.searchsorted(ends, self.R.random(), side="right"))
+        wanted = [*self.shares][drawn] if drawn < len(ends) else ()
+        found = np.flatnonzero(np.isin(label.numpy(), wanted))
+        if not len(found):
+            return [int(self.R.randint(most + 1)) for most in free]
+        centre = np.unravel_index(found[self.R.randint(len(found))], label.shape)
+        starts = (int(at) - length // 2 for at, length in zip(centre, self.size, strict=True))
+        return [min(max(0, at), most) for at, most in zip(starts, free, strict=True)]
+
+
+def foreground_shares(wanted: float | Mapping[str, float], class_names: Sequence[str]) -> dict[tuple[int, ...], float]:
+    """``oversample_foreground`` by label values.
+
+    Raises:
+        TrainingError: A name is no class.
+    """
+    if not isinstance(wanted, Mapping):
+        return {tuple(range(1, len(class_names) + 1)): wanted} if wanted else {}
+    for name in wanted:
+        if name not in class_names:
+            raise TrainingError(f"oversample_foreground: {name!r} is no class; the names are {', '.join(class_names)}.")
+    return {(class_names.index(name) + 1,): share for name, share in wanted.items() if share}
+
+
+def build_augmentation(
+    config: Augmentation,
+    size: tuple[int, ...],
+    *,
+    foreground: Mapping[tuple[int, ...], float] | None = None,
+    seed: int = 0,
+) -> Compose:
     """The chain of random changes.
 
     It takes and returns {"image": float (C, H, W), "label": (1, H, W)}, or (C, D, H, W) and (1, D, H, W). An image
@@ -73,10 +132,14 @@ def build_augmentation(config: Augmentation, size: tuple[int, ...], *, seed: int
     Args:
         config: What is varied.
         size: (height, width) or (depth, height, width) of the crop that leaves.
+        foreground: From ``foreground_shares``; without any the crops lie anywhere.
         seed: Of the first call; ``set_random_state`` sets it again.
     """
-    crop = [SpatialPadd(BOTH, size, mode="symmetric"), RandSpatialCropd(BOTH, roi_size=size, random_size=False)]
-    return Compose([*crop, *_geometry(config, size), *_intensities(config, len(size))]).set_random_state(seed)
+    anywhere = RandSpatialCropd(BOTH, roi_size=size, random_size=False)
+    crop = RandForegroundCropd(size, foreground) if foreground else anywhere
+    return Compose(
+        [SpatialPadd(BOTH, size, mode="symmetric"), crop, *_geometry(config, size), *_intensities(config, len(size))]
+    ).set_random_state(seed)
 
 
 def _geometry(config: Augmentation, size: tuple[int, ...]) -> list[Transform]:

@@ -87,7 +87,7 @@ class Augmentation(Record):
     @classmethod
     def _with_preset(cls, values: Any) -> Any:
         """An unknown name is left for the field to refuse."""
-        return {**PRESETS.get(values.get("preset"), {}), **values} if isinstance(values, dict) else values
+        return {**PRESETS.get(str(values.get("preset")), {}), **values} if isinstance(values, dict) else values
 
 
 class Loss(Record):

@@ -1,4 +1,4 @@
-"""Test set → what a training holds in memory: placed inputs with their labels, and batches drawn from them."""
+"""Test set → what a training holds: placed inputs with their labels, and batches drawn from them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,13 @@ from medseg_demo.models.card import ModelCard
 from medseg_demo.orientation import network_orientation
 from medseg_demo.reading.labels import compare_geometry
 from medseg_demo.segmenting.appearance import appearance
+from medseg_demo.segmenting.channels import arranged
 from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_tensor
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
 from medseg_demo.test_sets.test_set import TestSet
 from medseg_demo.training.augmentation import BOTH, IMAGE, LABEL
+from medseg_demo.training.memory import MIB, UNLIMITED, Memory
 
 Batch = dict[str, torch.Tensor]
 CASE = "case"  # of a batch: the numbers of its cases
@@ -46,16 +48,26 @@ class LoadedCase:
     seen: dict[str, float] = field(default_factory=dict)
 
 
-def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None = None) -> tuple[LoadedCase, ...]:
-    """Read and place every case.
+def load_cases(
+    test_set: TestSet, card: ModelCard, *, settings: Settings | None = None, memory: Memory | None = None
+) -> tuple[LoadedCase, ...]:
+    """Read and place every case, one after the other.
+
+    Args:
+        test_set: The cases.
+        card: What the network takes.
+        settings: The limits.
+        memory: Where they lie then; None keeps all in memory.
 
     Raises:
         TestSetError: With every case that cannot be read or whose mask does not lie on its image.
+        TrainingError: Neither memory nor the disk has room.
     """
+    memory = memory or Memory(UNLIMITED // MIB)
     loaded, faults = [], []
     for case in test_set.cases:
         try:
-            image = read_case_image(case, settings=settings)
+            image = arranged(read_case_image(case, settings=settings), card)
             check_channels(image, card)
             mask = read_case_reference(case, class_names=card.class_names, image=image, settings=settings)
         except MedsegError as error:
@@ -69,13 +81,13 @@ def load_cases(test_set: TestSet, card: ModelCard, *, settings: Settings | None 
                 "from cases.csv."
             )
         else:
-            loaded.append(_load(case, image, mask, card))
+            loaded.append(_load(case, image, mask, card, memory))
     if faults:
         raise TestSetError(faults)
     return tuple(loaded)
 
 
-def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> LoadedCase:
+def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard, memory: Memory) -> LoadedCase:
     labels, spacing_mm = mask.labels if mask.is_volume else mask.labels[np.newaxis], image.geometry.spacing_mm
     if card.is_3d:
         orientation = network_orientation(image.geometry.affine)
@@ -84,7 +96,26 @@ def _load(case: Case, image: MedicalImage, mask: LabelMap, card: ModelCard) -> L
     inputs, placement = place(to_tensor(image, card), card, spacing_mm=spacing_mm)
     assert isinstance(placement, Placement)  # nothing here trains with nnU-Net's steps
     extent_mm = image.extent_mm if image.is_volume else None
-    return LoadedCase(case, inputs.half(), placement, labels, extent_mm, appearance(image))
+    inputs, kept = memory.keep(inputs.half()), memory.keep(torch.from_numpy(labels)).numpy()
+    return LoadedCase(case, inputs, placement, kept, extent_mm, appearance(image))
+
+
+def channel_names(test_set: TestSet, count: int) -> tuple[str, ...]:
+    """What the channels of the cases are called, where they are as many and no colours; else empty."""
+    named = {case.channel_names for case in test_set.cases}
+    names = named.pop() if len(named) == 1 else ()
+    colours = {name.casefold() for name in names} in ({"r", "g", "b"}, {"red", "green", "blue"})
+    return names if len(names) == count > 1 and not colours else ()
+
+
+def notes_on(cases: Sequence[LoadedCase], class_names: Sequence[str]) -> tuple[str, ...]:
+    """What a person should know of the cases that are learned from, in plain sentences."""
+    present = {int(value) for case in cases for value in np.unique(case.labels)}
+    absent = [name for value, name in enumerate(class_names, start=1) if value not in present]
+    notes = [f"No training case has the class {name!r}: the network cannot learn it." for name in absent]
+    if len(cases) == 1:
+        notes.append(f"There is one training case, {cases[0].case.case_id!r}: what is learned fits it alone.")
+    return tuple(notes)
 
 
 def largest_mm(cases: Sequence[LoadedCase]) -> tuple[float, ...] | None:
@@ -104,10 +135,20 @@ class TrainingSlices(Dataset[Batch]):
         card: Tiles leave out what ``place`` padded; resized images keep it.
         augmentation: From ``build_augmentation``.
         seed: Of the training.
+        memory: Where labels lie that have another size than the cases' own; None keeps all in memory.
     """
 
-    def __init__(self, cases: Sequence[LoadedCase], card: ModelCard, augmentation: Compose, *, seed: int) -> None:
-        by_case = [list(_slices(case, card)) for case in cases]
+    def __init__(
+        self,
+        cases: Sequence[LoadedCase],
+        card: ModelCard,
+        augmentation: Compose,
+        *,
+        seed: int,
+        memory: Memory | None = None,
+    ) -> None:
+        memory = memory or Memory(UNLIMITED // MIB)
+        by_case = [list(_slices(case, card, memory)) for case in cases]
         self.slices = [pair for pairs in by_case for pair in pairs]
         self.owners = [number for number, pairs in enumerate(by_case) for _ in pairs]
         self.augmentation = augmentation
@@ -152,10 +193,11 @@ class EpochSampler(Sampler[int]):
         return iter((self.epoch * self.length + order).tolist())
 
 
-def _slices(case: LoadedCase, card: ModelCard) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    labels = torch.from_numpy(case.labels)
-    labels = case.placement.place_labels(labels[None] if card.is_3d else labels)[:, None]
-    inputs = case.inputs
-    if card.inference == "tile":
-        inputs, labels = case.placement.crop(inputs), case.placement.crop(labels)
-    return zip(inputs, labels, strict=True)
+def _slices(case: LoadedCase, card: ModelCard, memory: Memory) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    labels, placement, inputs = torch.from_numpy(case.labels), case.placement, case.inputs
+    labels = labels[None] if card.is_3d else labels
+    crops = card.inference == "tile"
+    if not crops or placement.resized != placement.size:
+        labels = placement.place_labels(labels)
+        labels = memory.keep(placement.crop(labels) if crops else labels)
+    return zip(placement.crop(inputs) if crops else inputs, labels[:, None], strict=True)
