@@ -27,6 +27,7 @@ class Metric:
         score: Takes a checked pair to the value.
         default: Whether it is scored where nothing else is asked for.
         has_tolerance: Whether the tolerance of the run is part of it.
+        of_probabilities: Whether it is scored wherever a prediction comes with probabilities, and nowhere else.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Metric:
     score: Callable[[MaskPair], float]
     default: bool = False
     has_tolerance: bool = False
+    of_probabilities: bool = False
 
 
 SHARE = (0.0, 1.0)
@@ -53,6 +55,7 @@ FORMULA_RULE = "Follows the formula; both empty: 1."
 VOLUME_RULE = "Both empty: NaN. Only the reference empty: infinite. Only the prediction empty: -1."
 MCC_RULE = "One or both empty: NaN."
 DIFFERENCE_RULE = "Follows the formula; both empty: 0."
+PROBABILITY_RULE = "Without probabilities: NaN."
 SIZE_RULE = "An empty mask has the size 0."
 
 BORDER = "Border pixels are those with a face neighbour outside the mask or the image."
@@ -65,6 +68,8 @@ HEIMANN_2009 = "Heimann et al. 2009, doi:10.1109/TMI.2009.2013851"
 TAHA_2015 = "Taha & Hanbury 2015, doi:10.1186/s12880-015-0068-x"
 CARASS_2017 = "Carass et al. 2017, doi:10.1016/j.neuroimage.2016.12.064"
 NIKOLOV_2021 = "Nikolov et al. 2021, doi:10.2196/26151"
+GUO_2017 = "Guo et al. 2017, doi:10.48550/arXiv.1706.04599"
 CHENG_2021 = "Cheng et al. 2021, doi:10.1109/CVPR46437.2021.01508"
 SHIT_2021 = "Shit et al. 2021, doi:10.1109/CVPR46437.2021.01629"
+BORGES_2024 = "Borges et al. 2024, doi:10.48550/arXiv.2402.10665"
 MAIER_HEIN_2024 = "Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z"

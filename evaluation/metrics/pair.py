@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from evaluation.metrics.borders import SurfaceDistances, border_distances
+from evaluation.metrics.calibration import Calibration
 from evaluation.metrics.components import ANY_OVERLAP, Instances, LesionCounts, LesionMatching, count_lesions
 from evaluation.metrics.counts import Counts, count
 
@@ -26,6 +27,7 @@ class MaskPair:
         instances: The object numbers of reference and prediction inside the box, where lesions are numbered; None for
             either takes connected components.
         matching: When lesions match, and which are too small to count.
+        calibration: What the class's probabilities say; None where the prediction came without any.
     """
 
     reference: np.ndarray
@@ -37,6 +39,7 @@ class MaskPair:
     pixels: int | None = field(default=None, kw_only=True)
     instances: Instances = field(default=(None, None), kw_only=True)
     matching: LesionMatching = field(default=ANY_OVERLAP, kw_only=True)
+    calibration: Calibration | None = field(default=None, kw_only=True)
 
     @property
     def steps(self) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.metrics.calibration import Calibration
 from evaluation.metrics.components import ANY_OVERLAP, Instances, LesionMatching, check_matching
 from evaluation.metrics.pair import Boxes, check_arrays, check_spacing, check_tolerance, cut_pair
 from evaluation.metrics.table import METRICS, Metric
@@ -27,6 +28,7 @@ def score_case(
     ignored: int | np.ndarray | None = None,
     instances: Instances = (None, None),
     matching: LesionMatching = ANY_OVERLAP,
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> list[dict[str, Any]]:
     """Score each class of a case.
 
@@ -46,6 +48,8 @@ def score_case(
         instances: The object numbers of reference and prediction, where lesions are numbered; None for either takes
             connected components.
         matching: When lesions match, and which are too small to count.
+        calibrations: What the probabilities say of each class, from ``calibrate``; their metrics are then among the
+            values, whatever was asked for.
 
     Returns:
         One dict for each class, in the order of ``labels``: ``class_name``, the metrics in the order of METRICS
@@ -66,7 +70,9 @@ def score_case(
     for each in tolerances.values():
         check_tolerance(each)
     check_matching(matching)
+    calibrations = calibrations or {}
     chosen = choose_metrics(metrics)
+    chosen += [one for one in METRICS.values() if one.of_probabilities and calibrations and one not in chosen]
     units = {"distance_unit": distance_unit(steps), "size_unit": size_unit(maps[0].ndim, steps)}
     unknown = maps[0] == ignored if isinstance(ignored, int) else ignored
     if unknown is not None and not unknown.any():
@@ -77,7 +83,10 @@ def score_case(
     for value, class_name in labels.items():
         values = value if isinstance(value, tuple) else (value,)
         pair = cut_pair(*maps, values, boxes=boxes, ignored=unknown, instances=instances)
-        pair = replace(pair, spacing=steps, tolerance=tolerances[class_name], pixels=pixels, matching=matching)
+        pair = replace(
+            pair, spacing=steps, tolerance=tolerances[class_name], pixels=pixels, matching=matching,
+            calibration=calibrations.get(class_name),
+        )  # fmt: skip
         rows.append({"class_name": class_name, **{metric.name: metric.score(pair) for metric in chosen}, **units})
     return rows
 
@@ -86,14 +95,15 @@ def choose_metrics(names: Sequence[str] | None) -> list[Metric]:
     """The records of the named metrics and of the two sizes, in the order of METRICS.
 
     Args:
-        names: Names of METRICS; None for the default ones, "all" for all.
+        names: Names of METRICS; None for the default ones, "all" for all that need no probabilities.
 
     Raises:
         ValueError: If a name is unknown; the valid ones are listed.
     """
     if names is None:
         return [metric for metric in METRICS.values() if metric.default]
-    wanted = METRICS.keys() if names == "all" else {names} if isinstance(names, str) else set(names)
+    every = [metric.name for metric in METRICS.values() if not metric.of_probabilities]
+    wanted = {*every} if names == "all" else {names} if isinstance(names, str) else set(names)
     unknown = sorted(wanted - METRICS.keys())
     if unknown:
         raise ValueError(

@@ -5,9 +5,11 @@ To add a metric, write its function in the module it belongs to and one record h
 
 import math
 
+from evaluation.metrics.calibration import BINS, EMPTY_CONFIDENCE
 from evaluation.metrics.lesions import LESION_METRICS
 from evaluation.metrics.metric import (
     BORDER,
+    BORGES_2024,
     BOTH_NAN_ONE_INFINITE,
     BOTH_NAN_ONE_ZERO,
     CHENG_2021,
@@ -15,6 +17,7 @@ from evaluation.metrics.metric import (
     DIFFERENCE_RULE,
     DISTANCE,
     FORMULA_RULE,
+    GUO_2017,
     HEIMANN_2009,
     HUTTENLOCHER_1993,
     JACCARD_1912,
@@ -23,6 +26,7 @@ from evaluation.metrics.metric import (
     MCC_RULE,
     NIKOLOV_2021,
     PRECISION_RULE,
+    PROBABILITY_RULE,
     RECALL_RULE,
     SHARE,
     SHIT_2021,
@@ -281,6 +285,33 @@ _RECORDS = (
         empty_rule=BOTH_NAN_ONE_ZERO,
         source=SHIT_2021,
         score=centre_line_dice_of,
+    ),
+    Metric(
+        name="ece",
+        long_name="Expected calibration error",
+        definition=(
+            f"Mean over all pixels of |mean probability − share of the reference| of the class in {BINS} bins of "
+            "probability of equal width"
+        ),
+        unit=None,
+        range=SHARE,
+        better="lower",
+        empty_rule=PROBABILITY_RULE,
+        source=GUO_2017,
+        score=lambda pair: pair.calibration.expected_error if pair.calibration else math.nan,
+        of_probabilities=True,
+    ),
+    Metric(
+        name="confidence",
+        long_name="Confidence (soft Dice of probabilities and mask)",
+        definition="2 Σ p in the mask / (Σ p + pixels of the mask), p being the probability of the class",
+        unit=None,
+        range=SHARE,
+        better=None,
+        empty_rule=f"{PROBABILITY_RULE} {EMPTY_CONFIDENCE}",
+        source=BORGES_2024,
+        score=lambda pair: pair.calibration.confidence if pair.calibration else math.nan,
+        of_probabilities=True,
     ),
 )
 

@@ -1,5 +1,6 @@
 """Table → Plotly figure. Points carry what a click needs to open the case; misses and failures are among them."""
 
+from evaluation.plots.calibration import reliability_diagram, risk_coverage_curves
 from evaluation.plots.cases import case_heat_map, score_against_size, score_strip
 from evaluation.plots.distributions import score_distribution
 from evaluation.plots.intervals import group_intervals, ranking_stability
@@ -16,6 +17,8 @@ __all__ = [
     "group_intervals",
     "paired_lines",
     "ranking_stability",
+    "reliability_diagram",
+    "risk_coverage_curves",
     "score_against_size",
     "score_distribution",
     "score_strip",

@@ -8,6 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from evaluation import plots
+from evaluation.metrics.calibration import CALIBRATION
+from evaluation.metrics.metric import SHARE
+from evaluation.metrics.table import METRICS
 from evaluation.plots import Theme
 from evaluation.results import tables
 from evaluation.results.answers import GROUP, Answer, group_gaps_of, no_groups
@@ -18,6 +21,10 @@ from medseg_demo.errors import OptionError
 TWO_NEEDED = "This plot compares checkpoints. Choose at least two that were scored on this test set."
 NO_COLUMN = "The cases of this test set have no column to group by. Add one to its cases.csv."
 NO_SIZES = "The results hold no sizes of references. Score again with the volumes."
+NO_PROBABILITIES = (
+    "No prediction here came with probabilities. Evaluate a checkpoint anew: prediction folders, imported results and "
+    "earlier runs have none."
+)
 NO_GROUPS = "The column {column!r} does not divide the cases into groups."
 
 MOST_STRATA = 30
@@ -234,6 +241,20 @@ def _column(found: Answer, wanted: str) -> str:
     return wanted if wanted in columns else columns[0]
 
 
+def _reliability(found: Answer, view: View) -> go.Figure:
+    if CALIBRATION not in found.table or not (found.table[CALIBRATION] != "").any():
+        raise OptionError(NO_PROBABILITIES)
+    return plots.reliability_diagram(found.table, theme=view.theme)
+
+
+def _risk_coverage(found: Answer, view: View) -> go.Figure:
+    if "confidence" not in found.table or found.table["confidence"].isna().all():
+        raise OptionError(NO_PROBABILITIES)
+    record = METRICS.get(found.question.metric)
+    is_share = record is not None and record.range == SHARE and record.better == "higher"
+    return plots.risk_coverage_curves(found.table, record.name if record and is_share else "dice", theme=view.theme)
+
+
 FIGURES: tuple[Figure, ...] = (
     Figure("strip", "Every case, by class and checkpoint", _strip),
     Figure("pairs", "Two checkpoints, case by case", _pairs),
@@ -243,5 +264,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("distribution", "Distribution of scores", _distribution),
     Figure("groups", "By group, with intervals", _groups),
     Figure("stability", "Stability of the ranking", _stability),
+    Figure("reliability", "Reliability of probabilities (calibration)", _reliability),
+    Figure("risk_coverage", "Risk and coverage: are unsure cases the bad ones?", _risk_coverage),
     Figure("significance", "Which differences are more than chance", _significance),
 )

@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from evaluation.metrics.calibration import CALIBRATION
 from evaluation.metrics.table import METRICS
 from evaluation.results.table import IDENTITY, METHOD, NUMBERED, UNITS, Results, Run
 from evaluation.results.words import number
@@ -314,6 +315,8 @@ def _averaged(table: pd.DataFrame, results: Results) -> pd.DataFrame:
         texts = table[column].astype(object)
         named = texts.where(texts != "").groupby(cell, sort=True).first()
         averaged[column] = named.fillna("").to_numpy(dtype=object)
+    if CALIBRATION in table:  # of all seeds together
+        averaged[CALIBRATION] = table[CALIBRATION].astype(object).groupby(cell, sort=True).agg(" ".join).to_numpy()
     return averaged[[*IDENTITY, *(name for name in table if name not in IDENTITY)]]
 
 

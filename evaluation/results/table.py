@@ -1,8 +1,8 @@
 """The tidy table of results, and the folder that holds it: ``scores.csv`` and ``run.json``.
 
 The table has one row per case and class. Its columns are those of IDENTITY, the metadata of the cases, the metrics
-and UNITS, in this order. Every metric is float64: infinity is a miss, NaN is not applicable or, where ``status`` is
-"failed", never computed. All else is text.
+and UNITS, in this order, and CALIBRATION at the end where predictions came with probabilities. Every metric is
+float64: infinity is a miss, NaN is not applicable or, where ``status`` is "failed", never computed. All else is text.
 """
 
 import json
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.errors import DamagedResultsError, ResultsError
+from evaluation.metrics.calibration import CALIBRATION
 from evaluation.runs.store import CaseScores
 from medseg_demo.documents import read_document
 from medseg_demo.names import as_cell, from_cell
@@ -23,6 +24,7 @@ from medseg_demo.writing.whole import write_text
 
 IDENTITY = ("test_set", "checkpoint", "case_id", "class_name", "status", "error")
 UNITS = ("distance_unit", "size_unit")
+OWN_COLUMNS = (*IDENTITY, *UNITS, CALIBRATION)
 METHOD = "method"  # metadata that are a run's, not a case's: which runs are compared as one
 FORMAT_VERSION = 1
 NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there twice
@@ -107,7 +109,7 @@ def collect(cases: Iterable[CaseResult], runs: Sequence[Run]) -> Results:
     cases = list(cases)
     for case in cases:
         for row in case.scores.rows:
-            metrics.update(dict.fromkeys(name for name in row if name not in (*IDENTITY, *UNITS)))
+            metrics.update(dict.fromkeys(name for name in row if name not in OWN_COLUMNS))
     for case in cases:
         columns = {_column_name(name, metrics): value for name, value in case.metadata.items() if name != "case_id"}
         metadata.update(dict.fromkeys(columns))
@@ -127,15 +129,16 @@ def _identity(case: CaseResult, row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _column_name(name: str, metrics: Iterable[str]) -> str:
-    return f"case_{name}" if name in (*IDENTITY, *UNITS, *metrics) else name
+    return f"case_{name}" if name in (*OWN_COLUMNS, *metrics) else name
 
 
 def _arranged(
     frame: pd.DataFrame, runs: tuple[Run, ...], metadata: tuple[str, ...], metrics: tuple[str, ...]
 ) -> Results:
     """Give the columns their order and their types."""
-    table = frame.reindex(columns=[*IDENTITY, *metadata, *metrics, *UNITS])
-    texts = [*IDENTITY, *metadata, *UNITS]
+    last = [*UNITS, *([CALIBRATION] if CALIBRATION in frame else [])]
+    table = frame.reindex(columns=[*IDENTITY, *metadata, *metrics, *last])
+    texts = [*IDENTITY, *metadata, *last]
     table[texts] = table[texts].astype(object).where(table[texts].notna(), "").astype(str)
     if metrics:
         table[list(metrics)] = table[list(metrics)].astype(float)

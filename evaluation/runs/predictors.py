@@ -3,20 +3,24 @@
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
+from evaluation.metrics.calibration import Calibration, calibrate
 from evaluation.runs.cases import CaseData
 from evaluation.runs.classes import ClassMatch
 from medseg_demo.errors import DeviceMemoryError, InputMismatchError
+from medseg_demo.image import LabelMap
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import Labels
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
     from medseg_demo.segmenting.engine import Engine
+    from medseg_demo.segmenting.pipeline import Segmentation
 
 
 class Stopped(Exception):  # noqa: N818 (no error: somebody pressed Stop)
@@ -29,10 +33,12 @@ class Predicted(NamedTuple):
     Attributes:
         labels: uint8, of the image's own shape; the numbers of objects where the case's reference has them.
         seconds: That the network took; None where none ran.
+        calibrations: What the probabilities say of each class; empty where there are none.
     """
 
     labels: np.ndarray
     seconds: float | None = None
+    calibrations: Mapping[str, Calibration] = MappingProxyType({})
 
 
 class Predictor(Protocol):
@@ -129,4 +135,23 @@ class CheckpointPredictor:
             raise PassingCaseError(f"Case {case.case_id!r}: {error}") from None
         except InputMismatchError as error:
             raise CaseError(f"Case {case.case_id!r}: {error}") from None
-        return Predicted(self._match.translate(result.label_map.labels), result.seconds.get("network"))
+        labels = self._match.translate(result.label_map.labels)
+        return Predicted(labels, result.seconds.get("network"), self._calibrations(result, labels, data.reference))
+
+    def _calibrations(self, result: "Segmentation", labels: np.ndarray, reference: LabelMap) -> dict[str, Calibration]:
+        """Of each class that the checkpoint has: its probabilities beside the reference."""
+        found = {}
+        for values, name in self._match.labels.scored.items():
+            members = [place for place, value in enumerate(self._match.lookup[1:]) if value in np.atleast_1d(values)]
+            if members:
+                probability = _union(result.probabilities[members], may_overlap=result.card.may_overlap)
+                masks = np.isin(reference.labels, values), np.isin(labels, values)
+                found[name] = calibrate(probability, *masks, reference.ignored)
+        return found
+
+
+def _union(probabilities: np.ndarray, *, may_overlap: bool) -> np.ndarray:
+    """The probability of any of several classes (K, …): of those that exclude each other the sum, else the highest."""
+    if len(probabilities) == 1 or may_overlap:
+        return probabilities.max(axis=0)
+    return probabilities.sum(axis=0, dtype=np.float32).clip(0, 1)

@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import numpy as np
 
 from evaluation.metrics import score_case
+from evaluation.metrics.calibration import Calibration
 from evaluation.metrics.components import ANY_OVERLAP, Instances, LesionMatching
 from evaluation.metrics.score import choose_metrics
 
@@ -38,6 +39,7 @@ class ScoringTask:
         ignored: What nobody annotated; None where all is.
         instances: The object numbers of reference and prediction, where there are some.
         matching: When lesions match.
+        calibrations: What the probabilities say of each class; empty where there are none.
     """
 
     case_id: str
@@ -50,6 +52,7 @@ class ScoringTask:
     ignored: np.ndarray | None = None
     instances: Instances = (None, None)
     matching: LesionMatching = ANY_OVERLAP
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def score_task(task: ScoringTask) -> Reply:
             ignored=task.ignored,
             instances=task.instances,
             matching=task.matching,
+            calibrations=task.calibrations,
         )
     except MemoryError:
         reason = f"Case {task.case_id!r}: memory does not suffice to score it. Free some, and go on with --resume."

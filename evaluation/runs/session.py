@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
+from evaluation.metrics.calibration import CALIBRATION
 from evaluation.runs.cases import CaseData, read_case
 from evaluation.runs.log import RunLog
 from evaluation.runs.loop import work_off
@@ -250,7 +251,7 @@ class RunSession:
         if fault:
             raise CaseError(fault)
         data = self._read(task)
-        (predicted, seconds), reference = predictor.predict(case, data, self._stop), data.reference
+        (predicted, seconds, calibrations), reference = predictor.predict(case, data, self._stop), data.reference
         labels = predicted if reference.instances is None else (predicted > 0).astype(np.uint8)
         prediction = LabelMap(labels, predictor.labels.piece_names, data.image.geometry)
         keep_prediction(prediction, self._output, *task.names)
@@ -268,8 +269,12 @@ class RunSession:
                 metrics=self.options.metrics,
                 tolerance=self.options.tolerance,
                 matching=self.options.matching,
+                calibrations=calibrations,
             )
         )
+        for row in rows:
+            if row["class_name"] in calibrations:
+                row[CALIBRATION] = calibrations[str(row["class_name"])].text
         return CaseScores("ok", "", tuple(rows), seconds)
 
 

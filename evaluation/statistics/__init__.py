@@ -6,6 +6,7 @@ from evaluation.statistics.pairs import PairComparison, compare_matrix, compare_
 from evaluation.statistics.policy import AS_MEASURED, Policy, better, both_empty, failed_rows, goodness, metric_values
 from evaluation.statistics.published import CORRELATION, Published, read_published, turned_from_published
 from evaluation.statistics.ranking import SCHEMES, Ranking, SchemeRanking, rank_checkpoints, rank_matrix
+from evaluation.statistics.selective import RiskCoverage, risk_coverage
 from evaluation.statistics.signed_rank import holm, signed_rank_p
 from evaluation.statistics.strata import GroupGap, banded, group_gaps, strata_apart, stratum_columns, summarise_by
 from evaluation.statistics.summary import PolicyEffect, Summary, policy_effects, summarise
@@ -23,6 +24,7 @@ __all__ = [
     "PolicyEffect",
     "Published",
     "Ranking",
+    "RiskCoverage",
     "SchemeRanking",
     "ScoreMatrix",
     "Summary",
@@ -42,6 +44,7 @@ __all__ = [
     "rank_checkpoints",
     "rank_matrix",
     "read_published",
+    "risk_coverage",
     "score_matrix",
     "signed_rank_p",
     "strata_apart",

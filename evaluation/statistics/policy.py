@@ -77,7 +77,7 @@ def metric_values(table: pd.DataFrame, metric: str, policy: Policy = AS_MEASURED
         raise OptionError(f"The table has no metric {metric!r}. Choose one that was scored.")
     values = table[metric].to_numpy(dtype=float, copy=True)
     record = METRICS.get(metric)
-    if policy.empty != "skip" and record is not None and record.range[1] == 1:
+    if policy.empty != "skip" and record is not None and (record.range[1], record.better) == (1, "higher"):
         values[both_empty(table) & np.isnan(values)] = float(policy.empty == "one")
     if policy.failed == "worst":
         values[failed_rows(table)] = worst(metric)
@@ -99,12 +99,17 @@ def _penalty(table: pd.DataFrame, miss: MissPolicy) -> np.ndarray:
 
 
 def worst(metric: str) -> float:
-    """The value that a failed case counts: the lower end of the range, or infinity where less is better."""
-    return float(METRICS[metric].range[0]) if better(metric) == "higher" else np.inf
+    """The value that a failed case counts: the lower end of the range, or the upper one where less is better."""
+    return float(METRICS[metric].range[better(metric) != "higher"])
 
 
 def best(metric: str) -> float:
-    """The value that a correctly empty prediction counts where methods are compared."""
+    """The value that a correctly empty prediction counts where methods are compared.
+
+    NaN of a metric of probabilities, which has its value there too: one without did not come with any.
+    """
+    if METRICS[metric].of_probabilities:
+        return np.nan
     return float(METRICS[metric].range[1]) if better(metric) == "higher" else 0.0
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.metrics import METRICS, score_case
+from evaluation.metrics.calibration import calibrate
 
 NAN, INF = math.nan, math.inf
 
@@ -29,6 +30,8 @@ EMPTY_RULES = {
     "masd": (NAN, INF, INF),
     "boundary_iou": (NAN, 0, 0),
     "cldice": (NAN, 0, 0),
+    "ece": (NAN, NAN, NAN),  # scored without probabilities
+    "confidence": (NAN, NAN, NAN),
     "lesion_precision": (NAN, 0, NAN),
     "lesion_recall": (NAN, NAN, 0),
     "lesion_f1": (NAN, 0, 0),
@@ -42,6 +45,11 @@ EMPTY_RULES = {
     "lesion_recall_medium": (NAN, NAN, NAN),
     "lesion_recall_large": (NAN, NAN, NAN),
 }
+
+
+def certain(prediction, reference):
+    """Of a network that is sure of each pixel."""
+    return calibrate(prediction, reference == 1, prediction == 1)
 
 
 def test_every_metric_has_its_empty_rule_tested():
@@ -76,15 +84,17 @@ def test_records_are_whole(name):
     assert metric.better in ("higher", "lower", "zero", None)
     assert metric.range[0] < metric.range[1]
     assert (metric.better is None) == name.endswith(
-        ("reference_volume", "predicted_volume", "lesion_tp", "lesion_true", "image_diagonal")
+        ("reference_volume", "predicted_volume", "lesion_tp", "lesion_true", "image_diagonal", "confidence")
     )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_values_lie_in_their_range_and_a_perfect_prediction_is_best(seed, blob_pair):
     reference, prediction = (mask.astype(np.uint8) for mask in blob_pair((40, 30), seed))
-    row = score_case(reference, prediction, labels={1: "x"}, metrics="all")[0]
-    perfect = score_case(reference, reference, labels={1: "x"}, metrics="all")[0]
+    row, perfect = (
+        score_case(reference, one, labels={1: "x"}, metrics="all", calibrations={"x": certain(one, reference)})[0]
+        for one in (prediction, reference)
+    )
     for metric in METRICS.values():
         low, high = metric.range
         if math.isnan(row[metric.name]):  # no lesion of this size
@@ -97,9 +107,12 @@ def test_values_lie_in_their_range_and_a_perfect_prediction_is_best(seed, blob_p
 def test_distances_and_sizes_and_only_they_change_with_the_unit(blob_pair):
     reference, prediction = (mask.astype(np.uint8) for mask in blob_pair((40, 30), seed=0))
     in_px, in_mm = (
-        score_case(reference, prediction, labels={1: "x"}, spacing=spacing, tolerance=tolerance, metrics="all")[0]
+        score_case(
+            reference, prediction, labels={1: "x"}, spacing=spacing, tolerance=tolerance, metrics="all",
+            calibrations={"x": certain(prediction, reference)},
+        )[0]
         for spacing, tolerance in [(None, 1), ((3, 3), 3)]
-    )
+    )  # fmt: skip
     factor = {None: 1, "distance": 3, "size": 9}
     for metric in (metric for metric in METRICS.values() if not metric.name.startswith("lesion_recall_")):
         assert in_mm[metric.name] == pytest.approx(factor[metric.unit] * in_px[metric.name])

@@ -77,6 +77,14 @@ def test_seeds_are_averaged_before_the_test(table_of):
     assert method_notes(results, made, "dice")[0].startswith("A: 3 seeds, averaged per case; means of the seeds 0.7")
 
 
+def test_bins_of_probabilities_of_seeds_are_added(table_of):
+    table = table_of({"A-s0": [0.5, 0.6], "A-s1": [0.7, 0.8]}).assign(
+        calibration=["0:3:1:.1", "1:1:1:.9", "0:1:0:0", ""]
+    )
+    together, _ = as_methods(results_of(table), {"A": ("A-s0", "A-s1")})
+    assert together.table["calibration"].tolist() == ["0:3:1:.1 0:1:0:0", "1:1:1:.9 "]
+
+
 def test_seeds_of_folds(table_of):
     values = np.linspace(0.5, 0.9, 10)
     both = [folds_of(table_of, f"A_seed{seed}", values + seed / 100) for seed in range(3)]

@@ -9,7 +9,7 @@ import pytest
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.runs.cases import read_case
 from evaluation.runs.classes import ClassMatch, match_classes
-from evaluation.runs.predictors import CheckpointPredictor, Stopped
+from evaluation.runs.predictors import CheckpointPredictor, Stopped, _union
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.labels import Labels
@@ -34,9 +34,12 @@ def make_predictor(checkpoint, match=None, engine=None):
 
 
 def test_a_checkpoint_predicts_in_the_test_sets_labels(brightness, case, data):
-    labels, seconds = make_predictor(brightness).predict(case, data, threading.Event())
+    labels, seconds, calibrations = make_predictor(brightness).predict(case, data, threading.Event())
     assert seconds > 0
     assert np.array_equal(labels, data.reference.labels)
+    found = calibrations["square"]
+    assert (found.pixels.sum(), found.positives.sum()) == (labels.size, np.count_nonzero(labels))
+    assert 0 <= found.expected_error < 0.5 < found.confidence <= 1
     second = ClassMatch(Labels.numbered(("other", "square")), (0, 2))
     assert make_predictor(brightness, second).predict(case, data, threading.Event()).labels.max() == 2
 
@@ -70,7 +73,7 @@ def test_a_3d_checkpoint_predicts_volumes_and_refuses_images(brightness, card, c
     volumetric = replace(brightness, card=card.model_copy(update={"input_size": (16, 16, 16), "inference": "tile"}))
     predictor = make_predictor(volumetric, match_classes("set", None, "brightness", ("bright",)))
     data_of_volume = read_case(volume, class_names=("bright",), settings=SETTINGS)
-    labels, _ = predictor.predict(volume, data_of_volume, threading.Event())
+    labels, *_ = predictor.predict(volume, data_of_volume, threading.Event())
     np.testing.assert_array_equal(labels, pixels // 255)
     with pytest.raises(CaseError, match="Case 'case_00': Image 'case_00' is a single 2-D image") as caught:
         predictor.predict(case, data, threading.Event())
@@ -88,3 +91,9 @@ def test_what_moves_a_score_is_among_the_settings(brightness):
         "batch_size": 0,
         "threshold": 0.5,
     }
+
+
+def test_the_probability_of_a_union_is_the_sum_of_its_classes_or_the_highest_where_they_may_overlap():
+    both = np.array([[[0.25, 0.75]], [[0.5, 0.5]]], np.float16)
+    assert _union(both, may_overlap=False).tolist() == [[0.75, 1]]
+    assert _union(both, may_overlap=True).tolist() == [[0.5, 0.75]]
