@@ -292,3 +292,8 @@ class HeatMap:
 
     name: str
     values: np.ndarray
+
+    @cached_property
+    def highest(self) -> float:
+        """The greatest value."""
+        return float(self.values.max(initial=0))

@@ -72,6 +72,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         for split, found in (("val", failure), ("test", failure.test)):
             if found:
                 say(f"  {split}: {_line(found)}")
+        if not failure.tells:
+            say("  Failures are doubted no more often than good results, so that nothing will be said of them.")
     return 0
 
 

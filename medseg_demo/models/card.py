@@ -182,6 +182,12 @@ class Failure(FailureRates):
     checkpoint_sha256: str
     test: FailureRates | None = None
 
+    @property
+    def tells(self) -> bool:
+        """Whether a larger share of the failures than of the good results was doubted, wherever it was measured."""
+        measured = [self, *([self.test] if self.test else [])]
+        return all((one.hits or 0) > (one.false_alarms or 0) for one in measured if one.failures)
+
 
 class ModelCard(Record):
     """The contents of ``medseg.json``.

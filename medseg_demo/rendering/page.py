@@ -19,6 +19,7 @@ SCRIPTS = (
     "volume.js",
     "camera.js",
     "layers.js",
+    "heat.js",
     "channels.js",
     "outline.js",
     "patterns.js",

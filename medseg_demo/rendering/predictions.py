@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medseg_demo.image import LabelMap
+from medseg_demo.image import HeatMap, LabelMap
 from medseg_demo.rendering.slices import PROBABILITY_LEVELS, probability_steps
 
 
@@ -21,6 +21,7 @@ class NamedPrediction:
         threshold: What made the label map from the probabilities of one class; None where classes competed.
         postprocessing: In words, what was done to the label map afterwards, such as "components under 20 px removed".
         counted: Whether it has a vote where the agreement is shown; a consensus of the others has none.
+        heat: A map of the image's size that is shown over it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class NamedPrediction:
     threshold: float | None = None
     postprocessing: str = ""
     counted: bool = True
+    heat: HeatMap | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,14 @@ class ShownClass:
 
 
 @dataclass(frozen=True)
+class ShownHeat:
+    """A heat map: what it is, in words, and its greatest value in the whole image or volume."""
+
+    name: str
+    highest: float
+
+
+@dataclass(frozen=True)
 class ShownPrediction:
     """What is true of all slices of a prediction.
 
@@ -58,6 +66,7 @@ class ShownPrediction:
         counted: As in NamedPrediction.
         histogram: Of that class, by its name; None for images and for values that only add slices.
         totals: One for each class of the value; None as the histogram.
+        heat: What is shown over the image; None where there is nothing.
     """
 
     name: str
@@ -67,6 +76,7 @@ class ShownPrediction:
     counted: bool
     histogram: dict[str, ThresholdHistogram] | None
     totals: list[ClassTotals] | None
+    heat: ShownHeat | None
 
 
 @dataclass(frozen=True)
@@ -200,7 +210,7 @@ def viewer_value(
         point = _opening_point(image, first, plane, slice_index)
     point = [0, 0, 0] if point is None else list(point)
     spacing_mm, affine = image.geometry.spacing_mm, image.geometry.affine
-    shown = [(one.label_map, one.probabilities) for one in predictions]
+    shown = [(one.label_map, one.probabilities, one.heat) for one in predictions]
     sent = _sent_channels(image, views, channels)
     value = Shown(
         key=secrets.token_hex(8) if key is None else key,
@@ -306,6 +316,7 @@ def _describe_prediction(
         prediction.counted,
         histogram,
         totals,
+        None if prediction.heat is None else ShownHeat(prediction.heat.name, prediction.heat.highest),
     )
 
 
@@ -313,6 +324,7 @@ def _check_sizes(image: MedicalImage, predictions: Sequence[NamedPrediction], re
     sizes = [("reference", None if reference is None else reference.labels.shape)]
     for one in predictions:
         sizes.append(("label map", None if one.label_map is None else one.label_map.labels.shape))
+        sizes.append(("heat map", None if one.heat is None else one.heat.values.shape))
         sizes.append(("probabilities", None if one.probabilities is None else one.probabilities.shape[1:]))
     for name, shape in sizes:
         if shape not in (None, image.shape):

@@ -6,21 +6,26 @@ from functools import cache
 
 import numpy as np
 
-from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.image import HeatMap, LabelMap, MedicalImage
 from medseg_demo.rendering.intensity_code import codes_for, encode_slice
 from medseg_demo.rendering.packing import PackedArray, pack
 from medseg_demo.rendering.planes import Plane, PlaneView, cut, oriented
 
 PROBABILITY_LEVELS = 200
+HEAT_STEPS = 255
 
 ModelInput = Callable[[int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class PackedPrediction:
-    """What one prediction says of a slice; the probabilities of each class, or of the only one."""
+    """What one prediction says of a slice; the probabilities of each class, or of the only one.
+
+    A heat map is in steps of 1/255 of its greatest value in the whole image.
+    """
 
     labels: PackedArray | None
+    heat: PackedArray | None
     probabilities: list[PackedArray]
 
 
@@ -47,7 +52,7 @@ class PackedSlice:
 
 def pack_slice(
     image: MedicalImage,
-    predictions: Sequence[tuple[LabelMap | None, np.ndarray | None]],
+    predictions: Sequence[tuple[LabelMap | None, np.ndarray | None, HeatMap | None]],
     reference: LabelMap | None,
     model_input: ModelInput | None,
     *,
@@ -60,7 +65,7 @@ def pack_slice(
 
     Args:
         image: The image.
-        predictions: Label map and probabilities of each; either may be missing.
+        predictions: Label map, probabilities and heat map of each; any may be missing.
         reference: The expert's label map.
         model_input: What the network saw of an axial slice; the other planes have none.
         plane: Which plane.
@@ -78,6 +83,9 @@ def pack_slice(
     def packed_probabilities(maps: np.ndarray | None) -> list[PackedArray]:
         return [] if maps is None else [pack(probability_steps(_nearest(shown(one), view.reduction))) for one in maps]
 
+    def packed_heat(heat: HeatMap | None) -> PackedArray | None:
+        return None if heat is None else pack(_nearest(heat_steps(shown(heat.values), heat.highest), view.reduction))
+
     pixels = _average(shown(image.slices), view.reduction)
     seen = model_input(index) if model_input is not None and plane == "axial" else None
     every = range(len(codes_for(image)))
@@ -88,9 +96,15 @@ def pack_slice(
         reference=packed_labels(reference),
         model_input=None if seen is None else pack(oriented(seen, view)),
         predictions=[
-            PackedPrediction(packed_labels(labels), packed_probabilities(maps)) for labels, maps in predictions
+            PackedPrediction(packed_labels(labels), packed_heat(heat), packed_probabilities(maps))
+            for labels, maps, heat in predictions
         ],
     )
+
+
+def heat_steps(values: np.ndarray, highest: float) -> np.ndarray:
+    """Values from 0 to the highest as uint8 steps, each the nearest."""
+    return np.rint(HEAT_STEPS / (highest or 1) * values).astype(np.uint8)
 
 
 def probability_steps(probabilities: np.ndarray) -> np.ndarray:

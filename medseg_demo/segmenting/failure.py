@@ -49,10 +49,10 @@ def _sure(probability: np.ndarray, marked: np.ndarray) -> float | None:
 def doubts(segmentation: "Segmentation") -> tuple[str, ...]:
     """In plain words, that a result may have failed; empty where it is sure, or nobody measured how sure is enough.
 
-    What was measured of other weights says nothing.
+    What was measured of other weights says nothing, nor does a score that found no more failures than good results.
     """
     known = segmentation.card.failure
-    if known is None or known.checkpoint_sha256 != segmentation.digest:
+    if known is None or known.checkpoint_sha256 != segmentation.digest or not known.tells:
         return ()
     score = sureness(segmentation)
     return () if score >= known.threshold else (_told(known, score),)

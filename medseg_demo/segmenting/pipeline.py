@@ -21,6 +21,7 @@ from medseg_demo.segmenting.channels import arranged, assignment, order_of
 from medseg_demo.segmenting.crop import check_inside, cropped, places
 from medseg_demo.segmenting.decide import EVEN, clean, kept_as, regions_of, to_labels
 from medseg_demo.segmenting.ensemble import average
+from medseg_demo.segmenting.failure import doubts
 from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.nnunet import SplinePlacement, frame_of, spacing_in
@@ -83,6 +84,11 @@ class Segmentation:
         box = places(self.options.crop)[3 - region.ndim :]
         region[box] = _cleaned(region[box], self.options, classes=1)
         return region > 0
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """That it may have failed, where its probabilities speak for that. Found when asked for."""
+        return doubts(self)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

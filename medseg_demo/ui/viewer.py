@@ -119,6 +119,7 @@ def segmentation_value(
         segmentation.probabilities,
         segmentation.threshold,
         describe_postprocessing(segmentation.options),
+        heat=segmentation.heat,
     )
     return viewer_value(
         segmentation.image,

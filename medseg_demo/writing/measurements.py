@@ -50,7 +50,7 @@ def summary(segmentation: "Segmentation", name: str | None = None) -> dict[str, 
             if (probability := segmentation.findings.get(finding.name)) is not None
         ],
         "classes": [measurement.as_dict() for measurement in segmentation.measurements],
-        "notes": [*image.notes, *segmentation.warnings],
+        "notes": [*image.notes, *segmentation.doubts, *segmentation.warnings],
     }
 
 

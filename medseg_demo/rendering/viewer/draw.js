@@ -54,6 +54,7 @@ class Painter {
     if (state.view === "probability" && view.probabilities.length) {
       this.place(this.context, this.layers.probability(value, state, view), state.opacity.probability);
     }
+    if (showsHeat(state, view)) this.place(this.context, this.layers.heat(view), state.opacity.heat);
   }
 
   // Single pixels show as squares when enlarged; reduced pictures are averaged.

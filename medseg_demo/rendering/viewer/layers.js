@@ -16,10 +16,10 @@ function packColour([red, green, blue], alpha = 255) {
   return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-function heatColour(share) {
-  const place = share * (HEAT_STOPS.length - 1);
-  const low = Math.min(Math.floor(place), HEAT_STOPS.length - 2);
-  return HEAT_STOPS[low].map((start, i) => Math.round(start + (HEAT_STOPS[low + 1][i] - start) * (place - low)));
+function colourAt(stops, share) {
+  const place = share * (stops.length - 1);
+  const low = Math.min(Math.floor(place), stops.length - 2);
+  return stops[low].map((start, i) => Math.round(start + (stops[low + 1][i] - start) * (place - low)));
 }
 
 // The pixels last painted on a canvas, to be painted over: making megabytes anew each frame costs a part of it.
@@ -154,12 +154,16 @@ class Layers {
 
   probability(value, state, slice) {
     const table = Uint32Array.from({ length: value.probability_levels + 1 }, (_, i) =>
-      packColour(heatColour(i / value.probability_levels)),
+      packColour(colourAt(HEAT_STOPS, i / value.probability_levels)),
     );
     const which = probabilityIndex(state, slice);
     return this.once(`probability ${slice.prediction}`, [slice.serial, which].join(), (canvas) =>
       paintPlane(slice.probabilities[which], table, canvas),
     );
+  }
+
+  heat(slice) {
+    return this.once(`heat ${slice.prediction}`, slice.serial, (canvas) => paintPlane(slice.heat, heatTable(), canvas));
   }
 
   outcomesKey(value, state, slice) {

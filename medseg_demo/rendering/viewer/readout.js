@@ -54,7 +54,7 @@ function describePoint(viewer, slice, position, predictions) {
   const said = predictions.flatMap((index) => {
     const view = slice.views[index];
     const labels = view.labels ? layers.labels(value, state, view) : null;
-    const texts = [["label", labels ? nameOf(labels[i]) : null], ["probability", probabilityAt(value, view, i, labels?.[i], state)]];
+    const texts = [["label", labels ? nameOf(labels[i]) : null], ["probability", probabilityAt(value, view, i, labels?.[i], state)], ["heat map", heatAt(value, view, i)]];
     if (!several) return texts;
     const text = texts.map(([, one]) => one).filter((one) => one !== null).join(" ");
     return [[`label of ${value.predictions[index].name}`, text ? `${shortened(value.predictions[index].name)}: ${text}` : null]];

@@ -71,23 +71,3 @@ function paneTitles(viewer, pane) {
   if (value.predictions.length > 1) names = pane.content.kind === "agreement" ? [spoken("Agreement")] : pane.names;
   return [[plane, names[0], channel].filter(Boolean).join(" · "), names[1] || ""];
 }
-
-function createHeatLegend(viewer, pane) {
-  const bar = build("canvas", { width: 120, height: 1, "aria-hidden": "true" });
-  const context = bar.getContext("2d");
-  for (let x = 0; x < 120; x += 1) {
-    context.fillStyle = `rgb(${heatColour(x / 119).join()})`;
-    context.fillRect(x, 0, 1, 1);
-  }
-  const name = build("span", {});
-  const node = build("div", { class: "mv-heat" }, name, build("span", {}, "0"), bar, build("span", {}, "1"));
-  const update = () => {
-    const { state, value } = viewer;
-    const { view } = pane;
-    node.hidden = state.view !== "probability" || !view?.probabilities.length;
-    if (node.hidden) return;
-    const single = view.probabilities.length === 1 && value.predictions[view.prediction].threshold_label;
-    name.textContent = value.classes[single ? single - 1 : probabilityIndex(state, view)]?.name || "";
-  };
-  return { node, update };
-}

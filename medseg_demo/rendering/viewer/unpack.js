@@ -42,17 +42,17 @@ async function unpackArray(packed) {
 let unpackedSlices = 0;
 
 // `images` has one plane for each channel, null where it was not sent; `image` is the first that is here, for the size.
-// `views` has one slice for each prediction: what all of them share, and its own labels and probabilities.
+// `views` has one slice for each prediction: what all of them share, and its own labels, heat map and probabilities.
 async function unpackSlice(slice) {
   const unpackAll = (packed) => Promise.all(packed.map(unpackArray));
   const [[reference, model, ...images], predictions] = await Promise.all([
     unpackAll([slice.reference, slice.model_input, ...slice.images]),
-    Promise.all(slice.predictions.map((one) => unpackAll([one.labels, ...one.probabilities]))),
+    Promise.all(slice.predictions.map((one) => unpackAll([one.labels, one.heat, ...one.probabilities]))),
   ]);
   unpackedSlices += 1;
   const image = images.find((plane) => plane);
   const shared = { serial: unpackedSlices, plane: slice.plane, index: slice.index, image, images, reference, model };
-  const views = predictions.map(([labels, ...probabilities], prediction) => ({ ...shared, prediction, labels, probabilities }));
+  const views = predictions.map(([labels, heat, ...probabilities], prediction) => ({ ...shared, prediction, labels, heat, probabilities }));
   const planes = [...images, reference, model, ...predictions.flat()];
   return { ...shared, views, bytes: planes.reduce((sum, one) => sum + (one?.data.byteLength || 0), 0) };
 }

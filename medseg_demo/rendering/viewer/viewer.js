@@ -13,7 +13,7 @@ class Viewer {
     this.panes = [];
     this.state = {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], chosen: [0], pair: [0, 1], front: 0, divider: 0.5,
-      view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8 }, thresholds: [], probabilityClass: 0,
+      view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8, heat: 0.7 }, heat: true, thresholds: [], probabilityClass: 0,
       classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", rulers: [], ruler: null, measuring: null,
       region: null, crop: null,
     };
@@ -35,7 +35,7 @@ class Viewer {
       [createToolbar, createLayoutBar],
       [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
       [createNotes],
-      [createChannelControl, createOverlayControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createCropControl, createWindowControl],
+      [createChannelControl, createOverlayControl, createHeatControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createCropControl, createWindowControl],
     ].map((makers) => makers.map((make) => make(this)));
     const nodes = (parts) => parts.map((part) => part.node);
     this.root = build(
@@ -107,6 +107,8 @@ class Viewer {
     if (!sameImage) this.openImage(value);
     else if (value.classes.length && !before.classes.length) state.point = value.point; // to what was found in the image
     if (value.classes.length && !before?.classes.length) state.view = "overlay";
+    const hasHeat = (one) => Boolean(one?.predictions.some(({ heat }) => heat));
+    if (hasHeat(value) && !hasHeat(before)) Object.assign(state, { view: "overlay", mode: "outline", heat: true }); // areas would hide it
     const several = value.predictions.length > 1;
     if (!sameImage || several !== before.predictions.length > 1) state.layout = value.layout;
     if (!several) state.layout = "single";

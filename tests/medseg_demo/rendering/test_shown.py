@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from viewer_example import predicted
 
-from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.image import Geometry, HeatMap, LabelMap, MedicalImage
 from medseg_demo.rendering import NamedPrediction, most_labelled_slice, viewer_value
 from medseg_demo.rendering.packing import unpack
 from medseg_demo.rendering.slices import probability_steps
@@ -163,10 +163,33 @@ def test_an_image_with_everything():
     assert unpack(only["model_input"]).shape == (8, 8, 3)
 
 
+def test_a_heat_map_travels_in_steps_of_its_greatest_value_in_the_whole_volume():
+    heat = HeatMap("unsure", PIXELS / np.float32(240))
+    value = viewer_value(VOLUME, [replace(FIRST, heat=heat), SECOND], slice_index=3)
+    assert [one["heat"] for one in value["predictions"]] == [
+        {"name": "unsure", "highest": pytest.approx(119 / 240)},
+        None,
+    ]
+    sent, none = (one["heat"] for one in value["slices"][0]["predictions"])
+    assert unpack(sent)[-1, -1] == 255
+    np.testing.assert_allclose(unpack(sent) / 255 * 119 / 240, heat.values[3], atol=0.5 / 255)
+    assert none is None
+
+
+def test_a_heat_map_that_is_0_everywhere_is_shown_as_0():
+    sent = viewer_value(IMAGE, [NamedPrediction("a", TWO, heat=HeatMap("gone", np.zeros((3, 4), np.float32)))])
+    assert not unpack(sent["slices"][0]["predictions"][0]["heat"]).any()
+
+
+def test_a_heat_map_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="heat map has shape"):
+        viewer_value(IMAGE, [NamedPrediction("a", TWO, heat=HeatMap("gone", np.zeros((2, 4), np.float32)))])
+
+
 def test_an_image_alone():
     value = viewer_value(IMAGE)
     assert value["classes"] == []
-    assert value["slices"][0]["predictions"] == [{"labels": None, "probabilities": []}]
+    assert value["slices"][0]["predictions"] == [{"labels": None, "heat": None, "probabilities": []}]
 
 
 def test_a_threshold_belongs_to_one_class():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from viewer_example import RADIOGRAPH, REFERENCE, lungs_value
 
-from medseg_demo.image import Geometry, LabelMap, MedicalImage
+from medseg_demo.image import Geometry, HeatMap, LabelMap, MedicalImage
 from medseg_demo.rendering import NamedPrediction, viewer_value
 from medseg_demo.rendering.packing import PackedArray, pack, unpack
 from medseg_demo.rendering.shown import Shown
@@ -39,6 +39,7 @@ VALUES = {
     "one prediction": lungs_value(),
     "volume": viewer_value(VOLUME, [FIRST], reference=MASK, slice_indices="all", thresholds=[0.3]),
     "several": viewer_value(VOLUME, [FIRST, NamedPrediction("b", MASK)], regions=[REGION], mode="errors"),
+    "a heat map": viewer_value(VOLUME, [replace(FIRST, heat=HeatMap("unsure", VOLUME.pixels / 16))]),
     "more slices": viewer_value(VOLUME, [FIRST], plane="sagittal", slice_indices=[3, 1], key="k"),
     "channels": viewer_value(MODALITIES),
 }
@@ -139,7 +140,7 @@ st.register_type_strategy(PackedArray, ARRAYS)
 
 
 def test_unpack_reads_every_place_of_the_schema_and_no_other():
-    slices = VALUES["volume"]["slices"] + VALUES["one prediction"]["slices"]
+    slices = [slice for name in ("volume", "one prediction", "a heat map") for slice in VALUES[name]["slices"]]
     assert set(run_unpack(slices)["places"]) == set(places_of({"$ref": "#/$defs/PackedSlice"}))
 
 

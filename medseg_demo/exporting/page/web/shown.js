@@ -20,14 +20,14 @@ function shownValue(image, results, { imageKey, title, alternative, postprocessi
     thresholds: null, regions: maps.length > 1 ? differences(maps, names, width) : [], can_crop: false, crop: null,
     slices: [{
       plane: "axial", index: 0, images: [pictureOf(image)], reference: null, model_input: null,
-      predictions: results.length ? results.map(({ steps }, i) => ({ labels: planeArray(maps[i], image), probabilities: steps.map((one) => planeArray(one, image)) })) : [{ labels: null, probabilities: [] }],
+      predictions: results.length ? results.map(({ steps }, i) => ({ labels: planeArray(maps[i], image), heat: null, probabilities: steps.map((one) => planeArray(one, image)) })) : [{ labels: null, heat: null, probabilities: [] }],
     }],
   };
 }
 
 const planeArray = (data, { width, height }, channels = 1) => ({ data, height, width, channels });
 
-const noPrediction = () => ({ name: "", threshold: null, threshold_label: null, postprocessing: "", counted: true, histogram: null, totals: null });
+const noPrediction = () => ({ name: "", threshold: null, threshold_label: null, postprocessing: "", counted: true, histogram: null, totals: null, heat: null });
 
 function predictionOf({ network, threshold }, names, postprocessing) {
   const label = threshold === null ? null : names.indexOf(network.card.class_names[0]) + 1;
