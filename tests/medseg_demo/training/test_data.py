@@ -11,7 +11,8 @@ from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.training.augmentation import build_augmentation
 from medseg_demo.training.config_parts import Augmentation
-from medseg_demo.training.data import EpochSampler, TrainingSlices, load_cases
+from medseg_demo.training.data import EpochSampler, TrainingSlices, channel_names, load_cases, notes_on
+from medseg_demo.training.memory import Memory
 
 
 @pytest.fixture
@@ -146,3 +147,63 @@ def test_channel_files_are_trained_on_together_or_refused(tmp_path, card):
     np.testing.assert_allclose(deviations.numpy(), 1, atol=1e-2)
     with pytest.raises(TestSetError, match=r"Case 'a': .* 3 channels .* takes 1"):
         load_cases(test_set, card)
+
+
+def test_beyond_the_limit_of_memory_items_are_the_same(discs, card, monkeypatch):
+    test_set = read_test_set(discs, split="train")
+    small = card.model_copy(update={"input_size": (32, 32)})
+
+    def items(memory: Memory) -> list[dict[str, torch.Tensor]]:
+        cases = load_cases(test_set, small, memory=memory)
+        augmentation = build_augmentation(Augmentation(affine=1.0), (32, 32))
+        slices = TrainingSlices(cases, small, augmentation, seed=0, memory=memory)
+        return [slices[number] for number in range(len(slices))]
+
+    mapped = Memory(1)
+    mapped.left = 5000
+    for one, other in zip(items(Memory(100)), items(mapped), strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert mapped.in_files > 0
+
+
+def test_a_class_that_no_training_case_has_and_a_lone_case_are_named(discs, card):
+    (discs / "dataset.json").write_text('{"labels": {"background": 0, "ring": 2, "disc": 255}}')
+    names = ("ring", "disc")
+    cases = load_cases(
+        read_test_set(discs, split="train"), card.model_copy(update={"class_names": names, "threshold": None})
+    )
+    assert notes_on(cases, names) == ("No training case has the class 'ring': the network cannot learn it.",)
+    assert "one training case, 'd0'" in notes_on(cases[:1], names)[1]
+
+
+def test_pixels_that_are_no_numbers_are_named_by_case(tmp_path, card):
+    for name, pixels in (("images", np.full((64, 64), np.nan, np.float32)), ("masks", np.eye(64, dtype=np.uint8))):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "hole.npy", pixels)
+    with pytest.raises(TestSetError, match=r"Case 'hole': .*4096 of 4096 values are not a number"):
+        load_cases(read_test_set(tmp_path), card)
+
+
+def test_channels_reach_the_network_in_the_order_of_the_card(tmp_path, card):
+    for channel, name in enumerate(("flair", "t1", "t2")):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        pixels = np.random.default_rng(channel).integers(0, 100 * (channel + 1), (64, 64)).astype(np.uint16)
+        np.save(tmp_path / f"a/a_{name}.npy", pixels)
+    np.save(tmp_path / "a/a_seg.npy", np.eye(64, dtype=np.uint8))
+    test_set = read_test_set(tmp_path)
+    assert channel_names(test_set, 3) == ("flair", "t1", "t2")
+    assert channel_names(test_set, 2) == ()
+    plain = {"in_channels": 2, "window": (0, 300), "normalisation": Normalisation()}
+    (case,) = load_cases(test_set, card.model_copy(update={**plain, "channel_names": ("T2", "FLAIR")}))
+    stored = [np.load(tmp_path / f"a/a_{name}.npy") / 300 for name in ("t2", "flair")]
+    np.testing.assert_allclose(case.inputs[0].numpy(), np.stack(stored), atol=1e-3)
+
+
+def test_colours_are_no_named_channels(tmp_path):
+    for channel in range(3):
+        (tmp_path / "imagesTr").mkdir(exist_ok=True)
+        np.save(tmp_path / f"imagesTr/a_{channel:04}.npy", np.eye(64))
+    (tmp_path / "labelsTr").mkdir()
+    np.save(tmp_path / "labelsTr/a.npy", np.eye(64, dtype=np.uint8))
+    (tmp_path / "dataset.json").write_text('{"channel_names": {"0": "R", "1": "G", "2": "B"}}')
+    assert channel_names(read_test_set(tmp_path), 3) == ()
