@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     Result = tuple[Item, Segmentation | MedsegError]
 
+HEAT_MAPS = "heat_maps"  # the folder of them, so that none takes the name of a label map
 MOST_WAITING = 16  # results that wait to be written, so that memory stays bounded
 
 
@@ -97,7 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--output", required=True, type=Path, metavar="DIR", help="made if missing")
     segment.add_argument("--threshold", type=float, help="in (0, 1); default: the model card's")
     segment.add_argument("--flips", action="store_true", help="average over four flips, in 3-D two (as much more work)")
-    segment.add_argument("--denoise", default="none", choices=["none", "mean", "gaussian", "median"])
+    segment.add_argument(
+        "--explain", default="", metavar="KIND", help="a heat map too: gradcam, gradcam:CLASS, flips or ensemble"
+    )
+    segment.add_argument(
+        "--denoise", choices=["none", "mean", "gaussian", "median"], help="a filter first; default: the model card's"
+    )
     segment.add_argument("--smallest-component", type=int, default=0, metavar="PX", help="remove smaller parts")
     segment.add_argument("--fill-holes", action="store_true", help="close holes within a class")
     segment.add_argument(
@@ -173,6 +179,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         fill_holes=options.fill_holes,
         crop=options.crop,
         channels=options.channel_order,
+        explain=options.explain,
     )
     chosen.check(checkpoint.card)
     options.channels |= bool(checkpoint.card.channel_names) and options.volume is None
@@ -180,7 +187,8 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         studies, stems = _studies(options, settings, Path(unpacked))
         given = _pseudonyms(options, studies)
         stems = [one.name for one in given] or stems
-        _refuse_overwriting(options.files, studies, stems, options.output, options.format)
+        heat_maps = [f"{HEAT_MAPS}/{stem}" for stem in stems] if options.explain else []
+        _refuse_overwriting(options.files, studies, [*stems, *heat_maps], options.output, options.format)
         _make_folder(options.output)
         if options.format == "dicom-seg" and not given:
             complain(DICOM_SEG_NOTE, kind="note")
@@ -193,7 +201,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
                     failed += 1
                     complain(str(outcome), about=study.name)
                     continue
-                for warning in burned_in_warnings(outcome.image, search=options.deidentify):
+                for warning in (*burned_in_warnings(outcome.image, search=options.deidentify), *outcome.doubts):
                     complain(warning, about=stem, kind="warning")
                 summaries.append(summary(outcome, stem))
                 if not options.json:
@@ -249,6 +257,7 @@ def _written(
 ) -> "Iterator[Result]":
     """The same results, each label map written (by a thread of its own) before it is passed on."""
     from medseg_demo.writing.deidentify import deidentified
+    from medseg_demo.writing.heat_map import write_heat_map
     from medseg_demo.writing.label_map import write_label_map
     from medseg_demo.writing.whole import cannot_write
 
@@ -262,6 +271,9 @@ def _written(
         path, made_by = folder / stem, outcome.checkpoint
         try:
             write_label_map(outcome.label_map, outcome.image, path, file_format=file_format, algorithm=made_by)
+            if outcome.heat is not None:
+                (folder / HEAT_MAPS).mkdir(exist_ok=True)
+                write_heat_map(outcome.heat, outcome.image.geometry, folder / HEAT_MAPS / stem)
         except MedsegError as error:
             return item, error
         except Exception as error:

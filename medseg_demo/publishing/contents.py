@@ -14,7 +14,7 @@ from PIL import Image
 
 from medseg_demo.documents import read_document
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError
-from medseg_demo.models.card import APPEARANCE_FILE, FAILURE_FILE
+from medseg_demo.models.card import BESIDE
 from medseg_demo.models.catalog import CatalogEntry, find_checkpoint, list_checkpoints
 from medseg_demo.models.origins import origin_of
 from medseg_demo.models.origins.origin import existing
@@ -31,7 +31,10 @@ PINNED = {"torch": "2.11.0", "torchvision": "0.26.0"}
 LEFT_OUT = ("bundled", "publishing", "training", "__pycache__")  # no tab and no endpoint needs them
 SAMPLE_FILE = "sample.png"
 REFERENCE_RUNS = "evaluation/reference_runs"
-BESIDE_CHECKPOINTS = (APPEARANCE_FILE, FAILURE_FILE, "README.md")  # what decides no result, and goes with it all the same
+BESIDE_CHECKPOINTS = (
+    *(file for file, _ in BESIDE.values()),
+    "README.md",
+)  # what decides no result, and goes with it all the same
 # The Hub refuses binary files that are not stored beside the history.
 BINARY_SUFFIXES = (
     ".safetensors",

@@ -31,11 +31,8 @@ from medseg_demo.segmenting.prepare import place, to_tensor
 from medseg_demo.segmenting.windows import Progress, Turn, choose_compute, tiles_of, told
 from medseg_demo.settings import Settings
 
+GRADIENT_RUNS = 3  # of the network forwards: so long take forwards and backwards
 NO_CAPTUM = "Grad-CAM needs the package captum, which is not installed here: pip install captum. Or choose flips."
-NO_GRADIENTS = (
-    "Checkpoint {name!r} comes as a graph of ONNX or OpenVINO, through which no gradients run, so there is no Grad-CAM "
-    "of it. Choose the checkpoint that it was exported from, or flips."
-)
 NOTHING_MARKED = "Nothing is marked as {name}, so that Grad-CAM has nothing to explain: its map is 0 everywhere."
 
 
@@ -54,16 +51,16 @@ def explain_each(
         OptionError: The checkpoint cannot be explained so, or captum is missing. No network has run then.
     """
     question = Explain.of(options.explain)
-    _check(question, checkpoint)
+    targets = _targets(question, checkpoint)
     plain = replace(options, explain="")
-    done = _Steps(progress, len(images) * (1 + _runs(question, checkpoint.card)))
+    done = _Steps(progress, len(images) * (1 + extra_runs(options.explain, checkpoint.card)))
     results = segment_batch(
         images, checkpoint, options=plain, settings=settings, progress=done.part(len(images)), turn=turn
     )
     explained = []
     for result in results:
         if question.kind == "gradcam":
-            heat, notes = _gradcam(result, checkpoint, question.targets, settings, done.part(1), turn)
+            heat, notes = _gradcam(result, checkpoint, targets, settings, done.part(GRADIENT_RUNS), turn)
         elif question.kind == "flips":
             heat, notes = _variation_over_flips(result, checkpoint, settings, done, turn), ()
         else:
@@ -73,19 +70,21 @@ def explain_each(
     return explained
 
 
-def _check(question: Explain, checkpoint: Checkpoint) -> None:
-    question.check(checkpoint.card)
+def _targets(question: Explain, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """What is explained, once it is sure that it can be."""
+    targets = question.targets(checkpoint.card)
     if question.kind != "gradcam":
-        return
-    if not isinstance(checkpoint.network, nn.Module) and not hasattr(checkpoint.network, "module"):
-        raise OptionError(NO_GRADIENTS.format(name=checkpoint.name))
+        return targets
+    _ = checkpoint.module  # which a graph, without gradients, and an ensemble refuse
     if find_spec("captum") is None:
         raise OptionError(NO_CAPTUM)
+    return targets
 
 
-def _runs(question: Explain, card: ModelCard) -> int:
-    """How many more times than for the result alone an image goes through the network."""
-    return {"gradcam": 1, "flips": len(_mirrored(card, None)), "ensemble": 0}[question.kind]
+def extra_runs(explain: str, card: ModelCard) -> int:
+    """For how many runs of the network a heat map takes as long, beside that of the result; "" takes none."""
+    kind = Explain.of(explain).kind if explain else ""
+    return {"gradcam": GRADIENT_RUNS, "flips": len(_mirrored(card, None))}.get(kind, 0)
 
 
 class _Steps:
@@ -175,7 +174,7 @@ def _gradcam(
         seen[start : start + len(restored)] = restored
     heat = np.zeros(image.slices.shape[:3], np.float32)
     heat[places(options.crop)] = found / (found.max() or 1)
-    name = " + ".join(targets or card.class_names)
+    name = " + ".join(targets)
     notes = () if found.any() else (NOTHING_MARKED.format(name=name),)
     return HeatMap(f"Grad-CAM of {name}", heat.reshape(image.shape)), notes
 
@@ -190,8 +189,8 @@ class _GradCam:
         self._checkpoint, self._card = checkpoint, checkpoint.card
         self._compute = choose_compute(replace(settings, backend="torch"))
         classes, findings = self._card.class_names, [one.name for one in self._card.findings]
-        self._finding = findings.index(targets[0]) if targets and targets[0] not in classes else None
-        self._values = [1 + classes.index(name) for name in targets if name in classes] or list(self._card.label_values)
+        self._finding = None if targets[0] in classes else findings.index(targets[0])
+        self._values = [1 + classes.index(name) for name in targets if name in classes]
         network = copy.deepcopy(checkpoint.module)
         padded = pad_where_needed(network, self._card.input_size) if self._finding is None else with_findings(network)
         self._network = padded.requires_grad_(False).to(self._compute.device, torch.float32).eval()

@@ -27,6 +27,7 @@ from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.network import Ensemble
 from medseg_demo.models.origins.graph import GraphNetwork
 from medseg_demo.segmenting.crop import cropped
+from medseg_demo.segmenting.explain import extra_runs
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation, segment
 from medseg_demo.segmenting.prepare import placement_in
@@ -116,7 +117,7 @@ def _estimate_s(image: MedicalImage, card: ModelCard, options: SegmentOptions) -
     size = part.slices.shape[3 - dims : 3]
     canvas = placement_in(size, card, spacing_mm=part.geometry.spacing_mm).canvas
     tiles = len(tiles_of(canvas, card)) * (1 if card.is_3d else len(part.slices))
-    passes = len(views_of(card, flips=options.flips))
+    passes = len(views_of(card, flips=options.flips)) + extra_runs(options.explain, card)
     megapixels = tiles * math.prod(card.input_size) / 1e6
     return PER_MEGAPIXEL_S * megapixels * passes + PER_MEGAVOXEL_S * math.prod(part.slices.shape[:3]) / 1e6
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from medseg_demo.errors import OptionError
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import Denoise, ModelCard
 from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.crop import Box, to_box
-from medseg_demo.segmenting.prepare import Denoise
 
 EXPLAIN = ("gradcam", "flips", "ensemble")
 
@@ -19,11 +18,11 @@ class Explain:
     Attributes:
         kind: "gradcam": what the network looked at; "flips": how far its probabilities vary over mirrored inputs;
             "ensemble": how many of an ensemble's members have another label.
-        targets: Of "gradcam": the classes that together are explained (a region), or a finding; empty for all classes.
+        target: Of "gradcam": what is explained; see ``targets``.
     """
 
     kind: str
-    targets: tuple[str, ...] = ()
+    target: str = ""
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -32,15 +31,15 @@ class Explain:
         Raises:
             OptionError: It is none of them.
         """
-        kind, _, targets = str(text).strip().partition(":")
-        if kind not in EXPLAIN or (targets and kind != "gradcam"):
+        kind, _, target = str(text).strip().partition(":")
+        if kind not in EXPLAIN or (target and kind != "gradcam"):
             raise OptionError(
                 f"The heat map is {str(text)[:40]!r}. Choose gradcam, gradcam:CLASS, flips, or of an ensemble ensemble."
             )
-        return cls(kind, tuple(filter(None, map(str.strip, targets.split("+")))))
+        return cls(kind, target.strip())
 
-    def check(self, card: ModelCard) -> None:
-        """Refuse what does not go with a checkpoint.
+    def targets(self, card: ModelCard) -> tuple[str, ...]:
+        """What Grad-CAM explains of a checkpoint: a class, several together (a region), all of them, or a finding.
 
         Raises:
             OptionError: It is no ensemble, has no such class, or its steps are another library's.
@@ -48,15 +47,16 @@ class Explain:
         if self.kind == "ensemble" and not card.ensemble:
             raise OptionError("This checkpoint is one network, which cannot disagree with others. Choose flips.")
         if self.kind != "gradcam":
-            return
+            return ()
         if card.recipe:
             raise OptionError("Grad-CAM takes no checkpoints whose steps are another library's. Choose flips.")
-        findings = [one.name for one in card.findings]
-        if len(self.targets) == 1 and self.targets[0] in findings:
-            return
-        if missing := [name for name in self.targets if name not in card.class_names]:
-            known = ", ".join((*card.class_names, *findings))
-            raise OptionError(f"This checkpoint has no class {missing[0][:40]!r}. Choose of: {known}.")
+        known = (*card.class_names, *(one.name for one in card.findings))
+        if not self.target or self.target in known:
+            return (self.target,) if self.target else card.class_names
+        names = tuple(name.strip() for name in self.target.split("+"))
+        if missing := [name for name in names if name not in card.class_names]:
+            raise OptionError(f"This checkpoint has no class {missing[0][:40]!r}. Choose of: {', '.join(known)}.")
+        return names
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class SegmentOptions:
     Attributes:
         threshold: In (0, 1), where the card takes one; None takes the card's.
         flips: Average over the four flips of the plane; in a 3-D network over left and right alone.
-        denoise: A filter before the network.
+        denoise: A filter before the network; None takes the card's.
         smallest_component: Parts with fewer pixels are removed; 0 keeps all.
         fill_holes: Enclosed background joins the class around it.
         crop: A box (z0, y0, x0, z1, y1, x1) that the network gets alone, ends not included; outside of it everything is
@@ -78,7 +78,7 @@ class SegmentOptions:
 
     threshold: float | None = None
     flips: bool = False
-    denoise: Denoise = "none"
+    denoise: Denoise | None = None
     smallest_component: int = 0
     fill_holes: bool = False
     crop: Box | None = None
@@ -96,7 +96,7 @@ class SegmentOptions:
             raise OptionError(f"The threshold is {str(self.threshold)[:20]}. Choose a value between 0 and 1.")
         if self.smallest_component < 0:
             raise OptionError(f"The smallest component is {self.smallest_component} px. Choose 0 or more.")
-        if self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]
+        if self.denoise is not None and self.denoise not in Denoise.__args__:  # type: ignore[attr-defined]
             raise OptionError(f"The filter is {self.denoise!r}. Choose one of: {', '.join(Denoise.__args__)}.")  # type: ignore[attr-defined]
 
     def check(self, card: ModelCard) -> None:

@@ -1,12 +1,14 @@
-"""The web API: ``/segment`` and ``/checkpoints``, thin over the same functions as the page."""
+"""The web API: ``/segment``, ``/explain`` and ``/checkpoints``, thin over the same functions as the page."""
 
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import gradio as gr
+from gradio.components import Component
 
 from medseg_demo.errors import OptionError, ReadError
 from medseg_demo.models.catalog import to_records
@@ -16,6 +18,7 @@ from medseg_demo.reading.studies import is_zip
 from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.settings import Settings
 from medseg_demo.ui import texts
@@ -23,6 +26,7 @@ from medseg_demo.ui.faults import explain
 from medseg_demo.ui.session import API, Running, Sessions
 from medseg_demo.ui.tab import RUNS_AT_ONCE
 from medseg_demo.writing.deidentify import deidentified, pseudonyms
+from medseg_demo.writing.heat_map import write_heat_map
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary
 
@@ -61,7 +65,7 @@ def described_by(function: Callable[..., object]) -> Callable[[Callable], Callab
 
 
 def add_endpoints(engine: Engine, sessions: Sessions) -> None:
-    """Add both endpoints to the open block; nothing of them shows on the page."""
+    """Add the endpoints to the open block; nothing of them shows on the page."""
 
     @described_by(segment_file)
     def segment(
@@ -86,6 +90,24 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
                 crop=crop, deidentify=deidentify, channel_order=channel_order, running=running,
             )  # fmt: skip
 
+    @described_by(explain_file)
+    def explain(
+        request: gr.Request,
+        file: str,
+        checkpoint: str,
+        explain: str,
+        denoise: Denoise = "none",
+        volume: int | None = None,
+        channels: bool = False,
+        crop: list[int] | None = None,
+        channel_order: str = "",
+    ) -> Answer:
+        with client_run(sessions, request) as running:
+            return explain_file(
+                engine, file, checkpoint, explain, denoise=denoise, volume=volume, channels=channels, crop=crop,
+                channel_order=channel_order, running=running,
+            )  # fmt: skip
+
     def checkpoints() -> list[dict[str, object]]:
         """List the checkpoints: name, task, classes, modality, image size, measured Dice; why one is unusable.
 
@@ -94,7 +116,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         """
         return to_records(engine.entries())
 
-    inputs = [
+    inputs: dict[str, Component] = {one.label: one for one in (
         gr.File(label="file", visible=False),
         gr.Textbox(label="checkpoint", visible=False),
         gr.Number(label="threshold", value=None, visible=False),
@@ -107,16 +129,18 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         gr.JSON(label="crop", value=None, visible=False),
         gr.Checkbox(label="deidentify", visible=False),
         gr.Textbox("", label="channel_order", visible=False),
-    ]
+    )}  # fmt: skip
+    asked = gr.Textbox(label="explain", visible=False)
     label_map, measurements = gr.File(label="label_map", visible=False), gr.JSON(label="measurements", visible=False)
-    gr.Button(visible=False).click(
-        segment,
-        inputs,
-        [label_map, measurements],
-        api_name="segment",
-        concurrency_id="api",
-        concurrency_limit=RUNS_AT_ONCE,
-    )
+    heat_map = gr.File(label="heat_map", visible=False)
+    of_explain = ("file", "checkpoint", "", "denoise", "volume", "channels", "crop", "channel_order")
+    for name, endpoint, given, file in (
+        ("segment", segment, [*inputs.values()], label_map),
+        ("explain", explain, [inputs.get(one, asked) for one in of_explain], heat_map),
+    ):
+        gr.Button(visible=False).click(
+            endpoint, given, [file, measurements], api_name=name, concurrency_id="api", concurrency_limit=RUNS_AT_ONCE
+        )
     listing = gr.JSON(label="checkpoints", visible=False)
     gr.Button(visible=False).click(checkpoints, None, listing, api_name="checkpoints", concurrency_limit=None)
 
@@ -232,22 +256,82 @@ def segment_file(
         Cancelled: Its client has gone.
     """
     options = segment_options(threshold, flips, denoise, smallest_component, fill_holes, crop, channel_order)
-    if not file:
-        raise OptionError(texts.ONE_FILE_ONLY)
-    if not isinstance(volume, int | None):
-        raise OptionError(texts.NO_VOLUME.format(value=volume))
-    check_channels(channels, volume)
     check_answer("deidentify", deidentify)
-    engine.entry(checkpoint)
     running = running or Running(API, "")
-    with running.job(engine, is_large=may_hold_volume(Path(file), engine.settings)) as job:
-        image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
-        result = engine.segment(image, checkpoint, options=options, progress=lambda *_: running.check(), job=job)
+    result = _segmented(engine, file, checkpoint, options, volume, channels, running)
     if deidentify:
         result = deidentified(result, *pseudonyms(1))
     with running.new_folder() as folder:
         path = write_label_map(result.label_map, result.image, folder / safe_stem(result.image.name))
         return str(path), summary(result)
+
+
+def explain_file(
+    engine: Engine,
+    file: str,
+    checkpoint: str,
+    explain: str,
+    *,
+    denoise: Denoise = "none",
+    volume: int | None = None,
+    channels: bool = False,
+    crop: list[int] | None = None,
+    channel_order: str = "",
+    running: Running | None = None,
+) -> Answer:
+    """Show what a checkpoint looked at in one image or volume, or where it is unsure: a heat map as a file.
+
+    Args:
+        engine: Runs the checkpoint.
+        file: As for /segment.
+        checkpoint: As for /segment.
+        explain: "gradcam" or "gradcam:CLASS" for what it looked at (of a class, of several with + between, of a
+            finding), "flips" for where mirrored inputs change its probabilities, "ensemble" for where members disagree.
+        denoise: As for /segment.
+        volume: As for /segment.
+        channels: As for /segment.
+        crop: As for /segment.
+        channel_order: As for /segment.
+        running: Ends it early.
+
+    Returns:
+        The heat map as a file, in the image's own size: a grey PNG of 16 bits, 65535 being 1; of a volume NIfTI with
+        the figures from 0 to 1. The measurements of the result that it explains, as of /segment; heat_map among them
+        says what it is, and its highest figure.
+
+    Raises:
+        MedsegError: The file, the checkpoint or an option cannot be used.
+        Cancelled: Its client has gone.
+    """
+    options = segment_options(None, False, denoise, 0, False, crop, channel_order)
+    if not isinstance(explain, str) or not explain:
+        raise OptionError(texts.NO_EXPLAIN)
+    running = running or Running(API, "")
+    result = _segmented(engine, file, checkpoint, replace(options, explain=explain), volume, channels, running)
+    assert result.heat is not None
+    with running.new_folder() as folder:
+        path = write_heat_map(result.heat, result.image.geometry, folder / f"{safe_stem(result.image.name)}_heat")
+        return str(path), summary(result)
+
+
+def _segmented(
+    engine: Engine,
+    file: str,
+    checkpoint: str,
+    options: SegmentOptions,
+    volume: int | None,
+    channels: bool,
+    running: Running,
+) -> Segmentation:
+    if not file:
+        raise OptionError(texts.ONE_FILE_ONLY)
+    if not isinstance(volume, int | None):
+        raise OptionError(texts.NO_VOLUME.format(value=volume))
+    check_channels(channels, volume)
+    engine.entry(checkpoint)
+    with running.job(engine, is_large=may_hold_volume(Path(file), engine.settings)) as job:
+        image = read_image(Path(file), settings=engine.settings, volume=volume, channels=bool(channels))
+        return engine.segment(image, checkpoint, options=options, progress=lambda *_: running.check(), job=job)
 
 
 def may_hold_volume(file: Path, settings: Settings) -> bool:

@@ -16,6 +16,9 @@ from medseg_demo.segmenting.options import SegmentOptions
 DEFAULT_ADDRESS = "http://127.0.0.1:7860/"
 ADDRESS = re.compile(r"https?://[\w.\-\[\]:]+(?:/[\w.\-/~%]*)?")
 
+# What decides a label map alone, and no heat map.
+OF_A_RESULT = ("threshold", "flips", "smallest_component", "fill_holes", "deidentify")
+
 COPY_SAMPLE = "python -c \"import shutil, medseg_demo.samples as s; shutil.copy(s.sample_path({name!r}), '.')\""
 
 
@@ -78,6 +81,7 @@ def segment_code(
     flags: dict[str, object] = {
         "threshold": options.threshold,
         "flips": options.flips or None,
+        "explain": options.explain or None,
         "denoise": None if options.denoise == "none" else options.denoise,
         "smallest_component": options.smallest_component or None,
         "fill_holes": options.fill_holes or None,
@@ -94,7 +98,11 @@ def segment_code(
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [said])]
     command = "\n".join([*source.first_line, shell("medseg_demo", [*words, "--output", "results"])])
     arguments = {"file": source.as_file, "checkpoint": checkpoint, **given}
-    python = program(address, ("label_map", "measurements"), arguments, "/segment")
+    results, endpoint = ("label_map", "measurements"), "/segment"
+    if options.explain:
+        results, endpoint = ("heat_map", "measurements"), "/explain"
+        arguments = {name: value for name, value in arguments.items() if name not in OF_A_RESULT}
+    python = program(address, results, arguments, endpoint)
     return Code(command, python, link(address, source, {"checkpoint": checkpoint}))
 
 

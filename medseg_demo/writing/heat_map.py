@@ -30,8 +30,8 @@ def write_heat_map(
         heat: Of an image or a volume.
         geometry: The image's.
         path: The file without its suffix, which is added.
-        file_format: "nifti" and "npy" hold the numbers as they are, in single precision; "png" is grey of 16 bits, 65535
-            being 1. "auto" is PNG of an image, NIfTI of a volume.
+        file_format: "nifti" and "npy" hold the numbers as they are, in single precision; "png" is grey of 16 bits,
+            65535 being 1. "auto" is PNG of an image, NIfTI of a volume.
 
     Returns:
         The file written.

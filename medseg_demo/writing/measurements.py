@@ -32,7 +32,7 @@ def summary(segmentation: "Segmentation", name: str | None = None) -> dict[str, 
         "checkpoint_sha256": segmentation.digest,
         "threshold": segmentation.threshold,
         "flips": segmentation.options.flips,
-        "denoise": segmentation.options.denoise,
+        "denoise": segmentation.options.denoise or segmentation.card.denoise,
         "smallest_component": segmentation.options.smallest_component,
         "fill_holes": segmentation.options.fill_holes,
         "crop": None if segmentation.options.crop is None else list(segmentation.options.crop),
@@ -50,7 +50,18 @@ def summary(segmentation: "Segmentation", name: str | None = None) -> dict[str, 
             if (probability := segmentation.findings.get(finding.name)) is not None
         ],
         "classes": [measurement.as_dict() for measurement in segmentation.measurements],
+        **({} if segmentation.heat is None else {"heat_map": _about(segmentation)}),
         "notes": [*image.notes, *segmentation.doubts, *segmentation.warnings],
+    }
+
+
+def _about(segmentation: "Segmentation") -> dict[str, object]:
+    """What the heat map is that came with a result."""
+    assert segmentation.heat is not None
+    return {
+        "explain": segmentation.options.explain,
+        "name": segmentation.heat.name,
+        "highest": round(segmentation.heat.highest, 4),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from medseg_demo import names
 from medseg_demo.errors import InvalidCheckpointError, OptionError, OutputError
 from medseg_demo.models.added import ADDED_FILE, Added
-from medseg_demo.models.card import APPEARANCE_FILE, CARD_FILE, FAILURE_FILE, ModelCard, write_card
+from medseg_demo.models.card import BESIDE, CARD_FILE, ModelCard, write_card
 from medseg_demo.models.checkpoint import Checkpoint, load_folder
 from medseg_demo.models.hub import fetch
 from medseg_demo.models.origins import Described, find_origin, origin_of
@@ -184,7 +184,10 @@ def _lay(path: Path, place: Path) -> None:
     target = place / names.storable(path.name)
     if target.exists():
         raise OptionError(texts.ALIKE.format(name=names.shown(path.name)))
-    if target.name in (CARD_FILE, APPEARANCE_FILE, FAILURE_FILE):  # which the form writes over; the same upload may be given again
+    if target.name in (
+        CARD_FILE,
+        *(file for file, _ in BESIDE.values()),
+    ):  # which the form writes over; the same upload may be given again
         shutil.copyfile(path, target)
         return
     try:

@@ -11,6 +11,7 @@ from medseg_demo.reading.studies import Study
 from medseg_demo.rendering import most_labelled_slice, overlay_picture
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui.segment.state import Outcome
+from medseg_demo.writing.heat_map import write_heat_map
 from medseg_demo.writing.label_map import write_label_map
 from medseg_demo.writing.measurements import summary, write_csv, write_json
 from medseg_demo.writing.whole import whole_file
@@ -39,10 +40,12 @@ def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: 
     Raises:
         OutputError: A file cannot be written.
     """
-    for part in ("label_maps", "overlays", "thumbnails"):
+    for part in ("label_maps", "overlays", "heat_maps", "thumbnails"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     overlay, thumbnail = folder / "overlays" / f"{name}_overlay.png", folder / "thumbnails" / f"{name}.png"
     label_map = write_label_map(segmentation.label_map, segmentation.image, folder / "label_maps" / name)
+    heat, geometry = segmentation.heat, segmentation.image.geometry
+    heat_map = None if heat is None else write_heat_map(heat, geometry, folder / "heat_maps" / f"{name}_heat")
     picture = _overlay(segmentation)
     with whole_file(overlay) as draft:
         picture.save(draft, compress_level=1)
@@ -58,6 +61,8 @@ def write_outcome(segmentation: Segmentation, source: Study, name: str, folder: 
         measurements=segmentation.measurements,
         label_map=label_map,
         overlay=overlay,
+        heat_map=heat_map,
+        doubts=segmentation.doubts,
         thumbnail=thumbnail,
         pseudonym=segmentation.image.pseudonym,
     )
@@ -80,7 +85,8 @@ def write_run(outcomes: Sequence[Outcome], folder: Path) -> RunFiles:
     with whole_file(files.everything) as draft, zipfile.ZipFile(draft, "w") as archive:
         for path in (files.measurements_json, files.measurements_csv):
             archive.write(path, path.name, zipfile.ZIP_DEFLATED)
-        for path in (path for outcome in done for path in (outcome.label_map, outcome.overlay) if path is not None):
+        paths = (path for one in done for path in (one.label_map, one.overlay, one.heat_map) if path is not None)
+        for path in paths:
             archive.write(path, f"{path.parent.name}/{path.name}", zipfile.ZIP_STORED)  # compressed as they are
     return files
 

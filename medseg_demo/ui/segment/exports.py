@@ -8,12 +8,15 @@ from medseg_demo.errors import OptionError
 from medseg_demo.image import LabelMap
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import texts
+from medseg_demo.writing.heat_map import heat_map_formats, write_heat_map
 from medseg_demo.writing.label_map import label_map_formats, label_map_suffix, write_label_map
 from medseg_demo.writing.surface import extract, write_surface
 from medseg_demo.writing.whole import whole_file
 
 SUFFIX_NAMES = {".png": "PNG", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".dcm": "DICOM SEG"}
 SLICES, DICOM_SEG = "png-slices", "dicom-seg"
+HEAT = "heat-"
+HEAT_NAMES = {"png": texts.HEAT_MAP_PNG, "nifti": texts.HEAT_MAP_NIFTI, "npy": texts.HEAT_MAP_NPY}
 SURFACES = {"stl": texts.SURFACE_STL, "glb": texts.SURFACE_GLB}
 
 
@@ -24,10 +27,11 @@ def format_choices(segmentation: Segmentation) -> list[tuple[str, str]]:
         for one in reversed(label_map_formats(segmentation.image))  # so that a name's first key is kept
     }
     found = [(name, formats[suffix]) for suffix, name in SUFFIX_NAMES.items() if suffix in formats]
-    if not segmentation.label_map.is_volume:
-        return [(name, str(key)) for name, key in found]
-    surfaces = [(title, key) for key, title in SURFACES.items()]
-    return [*((name, str(key)) for name, key in found), (texts.PNG_SLICES, SLICES), *surfaces]
+    choices = [(name, str(key)) for name, key in found]
+    if segmentation.label_map.is_volume:
+        choices += [(texts.PNG_SLICES, SLICES), *((title, key) for key, title in SURFACES.items())]
+    heat = segmentation.heat
+    return choices + [(HEAT_NAMES[one], HEAT + one) for one in (heat_map_formats(heat) if heat else ())]
 
 
 def write_export(segmentation: Segmentation, key: str, folder: Path, name: str) -> Path:
@@ -47,6 +51,10 @@ def write_export(segmentation: Segmentation, key: str, folder: Path, name: str) 
     if key not in formats:
         raise OptionError(f"There is no format {key!r} for this result. Choose one of: {', '.join(formats.values())}.")
     folder.mkdir(parents=True, exist_ok=True)
+    if key.startswith(HEAT) and segmentation.heat is not None:
+        heat, geometry = segmentation.heat, segmentation.image.geometry
+        kind = key.removeprefix(HEAT)
+        return write_heat_map(heat, geometry, folder / f"{name}_heat", file_format=kind)  # type: ignore[arg-type]
     if key in SURFACES:
         return _write_surfaces(segmentation.label_map, folder / f"{name}.{key}")
     if key == SLICES:

@@ -68,7 +68,13 @@ def choose_sample(engine: Engine, work: Work, sample: Sample, choices: Choices) 
         return {"preflight": updates.problem(work, error)}
     work.has_sample = entry is not None
     taken = _read(engine, work, Given(found, found), replace(choices, checkpoint=name))
-    return {"checkpoint": name, "upload": None, "study": NO_CHOICE, **updates.checkpoint(entry), **taken}
+    return {
+        "checkpoint": name,
+        "upload": None,
+        "study": NO_CHOICE,
+        **updates.checkpoint(entry, choices.explain),
+        **taken,
+    }
 
 
 def take_files(engine: Engine, work: Work, paths: list[Path], choices: Choices, folder: Path) -> Iterator[Updates]:
@@ -140,7 +146,7 @@ def choose_checkpoint(engine: Engine, work: Work, choices: Choices) -> Updates:
     return {
         "preflight": preflight_card(engine, work, choices),
         "stale": updates.stale_mark(work.given, work.run, choices),
-        **updates.checkpoint(engine.find(choices.checkpoint)),
+        **updates.checkpoint(engine.find(choices.checkpoint), choices.explain),
     }
 
 

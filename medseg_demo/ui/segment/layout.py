@@ -21,6 +21,7 @@ LEAST_THRESHOLD = 0.005  # and the step, as in the viewer
 DOWNLOADS = {
     "label_map": texts.LABEL_MAP,
     "overlay": texts.OVERLAY,
+    "heat_map": texts.HEAT_MAP,
     "measurements_json": texts.MEASUREMENTS_JSON,
     "measurements_csv": texts.MEASUREMENTS_CSV,
     "everything": texts.ALL_FILES,
@@ -92,6 +93,13 @@ def _options() -> Parts:
                 info=texts.THRESHOLD_HINT,
             ),
             "flips": gr.Checkbox(label=texts.FLIPS, info=texts.FLIPS_HINT),
+            "explain": Choice(
+                [(texts.NO_HEAT_MAP, "")],
+                value="",
+                label=texts.HEAT_MAP,
+                info=texts.HEAT_MAP_HINT,
+                elem_id="ms-explain",
+            ),
             "denoise": gr.Dropdown(texts.DENOISE_CHOICES, value="none", label=texts.DENOISE),
             "smallest_component": gr.Number(0, label=texts.SMALLEST, info=texts.SMALLEST_HINT, precision=0),
             "fill_holes": gr.Checkbox(label=texts.HOLES),
@@ -137,7 +145,9 @@ def _downloads() -> Parts:
         html(markup.heading(texts.DOWNLOADS))
         with gr.Row(elem_classes="ms-buttons"):
             buttons: Parts = {
-                name: gr.DownloadButton(label, size="sm", min_width=110, elem_id=f"ms-get-{name}")
+                name: gr.DownloadButton(
+                    label, size="sm", min_width=110, elem_id=f"ms-get-{name}", visible=name != "heat_map"
+                )
                 for name, label in DOWNLOADS.items()
             }
         with gr.Accordion(texts.OTHER_FORMATS, open=False, elem_classes="ms-accordion"):

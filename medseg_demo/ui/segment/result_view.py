@@ -69,6 +69,12 @@ def verdict(run: Run) -> str:
     if failures:
         title = texts.FAILED_TITLE.format(failed=len(failures), total=total)
         parts.append(markup.panel("error", title, failures))
+    doubted = {outcome.name: outcome.doubts[0] for outcome in run.succeeded if outcome.doubts}
+    if doubted and len(run.studies) == 1:
+        parts.append(markup.panel("warning", texts.DOUBT_TITLE, [*doubted.values()]))
+    elif doubted:
+        title = texts.DOUBTED_TITLE.format(doubted=len(doubted), total=len(run.succeeded))
+        parts.append(markup.panel("warning", title, [f"{name}: {doubt}" for name, doubt in doubted.items()]))
     if run.shown is not None and is_empty(run.shown):
         parts.append(markup.panel("info", texts.NOTHING_TITLE, [_why_empty(run.shown)]))
     return "".join(parts)

@@ -59,7 +59,7 @@ def open_result(engine: Engine, call: Call, running: Running, index: int) -> Ite
         yield {"status": updates.problem(work, error)}
         return
     work.run = replace(work.run, shown=segmentation, position=index)
-    yield {**updates.view(work, segmentation), **updates.chosen_files(outcome.label_map, outcome.overlay)}
+    yield {**updates.view(work, segmentation), **updates.chosen_files(outcome)}
 
 
 def open_neighbour(engine: Engine, call: Call, running: Running, step: int) -> Iterator[Updates]:

@@ -25,6 +25,7 @@ class Choices:
     crop: str = ""
     channel_order: str = ""
     deidentify: bool = False
+    explain: str = ""
 
     def options(self, *, takes_threshold: bool) -> SegmentOptions:
         """As options of one segmentation; where the most probable class wins there is no threshold."""
@@ -36,6 +37,7 @@ class Choices:
             fill_holes=self.fill_holes,
             crop=self.crop or None,  # type: ignore[arg-type]  # which reads the text
             channels=to_channels(self.channel_order),
+            explain=self.explain or "",
         )
 
 
@@ -53,7 +55,9 @@ class Outcome:
         measurements: One a class.
         label_map: The written label map.
         overlay: The written overlay picture.
+        heat_map: The written heat map; None where none was asked for.
         thumbnail: A small one for the gallery.
+        doubts: That the result may have failed.
         pseudonym: Under which all of it is written; None where it is written as its source's.
     """
 
@@ -66,7 +70,9 @@ class Outcome:
     measurements: tuple[ClassMeasurement, ...] = ()
     label_map: Path | None = None
     overlay: Path | None = None
+    heat_map: Path | None = None
     thumbnail: Path | None = None
+    doubts: tuple[str, ...] = ()
     pseudonym: Pseudonym | None = None
 
 

@@ -87,7 +87,7 @@ class SegmentTab(Tab):
         def choose(call: Call, choices: Choices) -> Updates:
             return handlers.choose_checkpoint(self.engine_for(call), call.session.part(Work), choices)
 
-        chosen = ("preflight", "stale", "card", "weaknesses", "threshold")
+        chosen = ("preflight", "stale", "card", "weaknesses", "threshold", "explain")
         self.on(event, choose, Choices, outputs=chosen, **QUICK)
 
     def _on_controls(self) -> None:

@@ -1,10 +1,10 @@
 """From what happened to the changed parts of the Segment tab, by the names of ``layout.lay_out``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 
+from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import checkpoint_view, markup, texts
@@ -12,7 +12,7 @@ from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment import given_view, result_view
 from medseg_demo.ui.segment.downloads import RunFiles
 from medseg_demo.ui.segment.exports import format_choices
-from medseg_demo.ui.segment.state import Choices, Given, Run, Work
+from medseg_demo.ui.segment.state import Choices, Given, Outcome, Run, Work
 
 Updates = dict[str, object]
 
@@ -32,7 +32,7 @@ def whole_result(work: Work, run: Run, files: RunFiles, *, point: Sequence[int] 
         "stale": stale_mark(work.given, run, run.choices),
         **view(work, run.shown, point=point),
         **listing(run),
-        **chosen_files(shown.label_map, shown.overlay),
+        **chosen_files(shown),
         "measurements_json": str(files.measurements_json),
         "measurements_csv": str(files.measurements_csv),
         "everything": str(files.everything),
@@ -67,9 +67,11 @@ def listing(run: Run) -> Updates:
     }
 
 
-def chosen_files(label_map: Path | None, overlay: Path | None) -> Updates:
+def chosen_files(shown: Outcome) -> Updates:
     """The downloads that belong to the one image in the viewer."""
-    return {"label_map": None if label_map is None else str(label_map), "overlay": overlay and str(overlay)}
+    files = {name: path and str(path) for name, path in (("label_map", shown.label_map), ("overlay", shown.overlay))}
+    heat_map = shown.heat_map and str(shown.heat_map)
+    return {**files, "heat_map": gr.update(value=heat_map, visible=heat_map is not None)}
 
 
 def stale_mark(given: Given, run: Run | None, choices: Choices) -> str:
@@ -84,10 +86,10 @@ def stale_mark(given: Given, run: Run | None, choices: Choices) -> str:
     return ""
 
 
-def checkpoint(entry: CatalogEntry | None) -> Updates:
-    """The card of a checkpoint, and its threshold on the slider."""
+def checkpoint(entry: CatalogEntry | None, explain: str = "") -> Updates:
+    """The card of a checkpoint, its threshold on the slider, its heat maps; one that was chosen stays where it can."""
     if entry is None or entry.card is None:
-        return {"card": "", "weaknesses": ""}
+        return {"card": "", "weaknesses": "", "explain": gr.update(choices=[(texts.NO_HEAT_MAP, "")], value="")}
     slider = (
         gr.update(interactive=True, info=texts.THRESHOLD_HINT, value=entry.card.threshold or 0.5)
         if entry.card.takes_threshold
@@ -97,7 +99,21 @@ def checkpoint(entry: CatalogEntry | None) -> Updates:
         "card": checkpoint_view.entry_card(entry),
         "weaknesses": checkpoint_view.weaknesses(entry),
         "threshold": slider,
+        "explain": gr.update(
+            choices=(heat := heat_maps(entry.card)), value=explain if explain in dict(heat).values() else ""
+        ),
     }
+
+
+def heat_maps(card: ModelCard) -> list[tuple[str, str]]:
+    """(words, option) of each heat map that there may be beside a result."""
+    named = [*card.class_names, *(one.name for one in card.findings)]
+    found = [(texts.GRADCAM.format(name=name), f"gradcam:{name}") for name in named]
+    if len(card.class_names) > 1:
+        found.append((texts.GRADCAM.format(name=texts.EVERY_CLASS), "gradcam"))
+    members = [(texts.ENSEMBLE_HEAT, "ensemble")] if card.ensemble else []
+    runs_elsewhere = card.ensemble or card.recipe or (card.exported and card.exported.format != "onnx")
+    return [(texts.NO_HEAT_MAP, ""), *([] if runs_elsewhere else found), (texts.FLIPS_HEAT, "flips"), *members]
 
 
 def problem(work: Work, error: Exception) -> str:
