@@ -112,6 +112,10 @@ def build(config: "TrainingConfig", card: ModelCard) -> nn.Module:
     """
     torch.manual_seed(config.seed)
     parameters = {**config.network, "in_channels": card.in_channels, "classes": card.output_channels}
+    if card.findings:  # one output each, from the mean of the encoder's last features
+        own = config.network.get("aux_params")
+        chosen = own if isinstance(own, Mapping) else {}
+        parameters["aux_params"] = {"pooling": "avg", "dropout": 0.2, **chosen, "classes": len(card.findings)}
     try:
         if config.pretrained == "hub":
             return ARCHITECTURES[config.architecture](**{"encoder_weights": "imagenet", **parameters})

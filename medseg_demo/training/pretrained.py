@@ -107,8 +107,9 @@ class Start:
         about: dict[str, object] = {"checkpoint": self.source, "digest": self.digest, "tensors": self.taken}
         return {**about, "share": round(self.share, 4), **{key: list(value) for key, value in named.items() if value}}
 
-    def __str__(self) -> str:
-        """A line for each thing to know."""
+    @property
+    def lines(self) -> list[str]:
+        """A sentence for each thing that a person should know."""
         lines = [f"{self.taken} tensors, {self.share:.1%} of the weights, start as those of {self.source}."]
         if self.adapted:
             lines.append(f"Adapted to the number of channels: {_some(self.adapted)}.")
@@ -116,11 +117,16 @@ class Start:
             lines.append(f"Exchanged for random ones, as their shapes differ: {_some(self.exchanged)}.")
         if self.new:
             lines.append(f"Random, as {self.source} has none: {_some(self.new)}.")
-        return "\n".join([*lines, *([self.said] if self.said else [])])
+        return [*lines, *([self.said] if self.said else [])]
 
 
 def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def published(source: str | None) -> str | None:
+    """A source by the name that a checkpoint's folder may hold: without the folders that it lies in."""
+    return Path(source).name if source and Path(source).exists() else source
 
 
 def read_source(source: str, settings: Settings) -> Source:
