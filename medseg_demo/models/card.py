@@ -26,6 +26,7 @@ def _in_order(window: Range) -> Range:
 
 Window = Annotated[Range, AfterValidator(_in_order)]
 PositiveInt = Annotated[int, Field(gt=0)]
+Denoise = Literal["none", "mean", "gaussian", "median"]
 
 
 class Normalisation(Record):
@@ -205,6 +206,7 @@ class ModelCard(Record):
         spacing_mm: The spacing that images are brought to before tiling; None leaves them as they are.
         normalisation: How intensities become the network's input.
         window: Fixed intensities (low, high) for "window"; None takes the image's own display window.
+        denoise: The filter that the training images went through, which images go through too unless another is chosen.
         head: "softmax" (background is a channel, and the most probable wins) or "sigmoid" (each class on its own, and
             they may overlap). None is what the number of the network's channels says; see ``settled``.
         activated: Whether the network gives probabilities already. None is what its graph says, and else no.
@@ -237,6 +239,7 @@ class ModelCard(Record):
     spacing_mm: tuple[PositiveFloat, ...] | None = None
     normalisation: Normalisation = Normalisation()
     window: Window | None = None
+    denoise: Denoise = "none"
     head: Literal["softmax", "sigmoid"] | None = None
     activated: bool | None = None
     regions: tuple[Annotated[int, Field(gt=0, lt=256)], ...] = ()

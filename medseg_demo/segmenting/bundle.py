@@ -17,7 +17,7 @@ import torch
 from medseg_demo.errors import InputMismatchError, InvalidCheckpointError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.backends import prepare
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import Denoise, ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute
 from medseg_demo.models.network import Network
@@ -33,7 +33,7 @@ from medseg_demo.models.origins.bundle.classes import (
 from medseg_demo.models.recipes import BundleSteps, Call
 from medseg_demo.orientation import RAS_FROM_LPS
 from medseg_demo.segmenting.decide import EVEN
-from medseg_demo.segmenting.prepare import LARGEST_PLACED, Denoise, intensities
+from medseg_demo.segmenting.prepare import LARGEST_PLACED, intensities
 from medseg_demo.segmenting.windows import FLIPS, Found, Progress, Turn, told
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(
     compute: Compute,
     *,
     flips: bool = False,
-    denoise: Denoise = "none",
+    denoise: Denoise | None = None,
     batch_size: int = 0,
     progress: Progress | None = None,
     turn: Turn = nullcontext,
@@ -97,7 +97,7 @@ def run(
     return Found(labels, probabilities)
 
 
-def seen(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
+def seen(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise | None = None) -> np.ndarray:
     """What a 2-D network gets of one slice, as a picture from its least to its greatest value.
 
     Returns:
@@ -180,7 +180,7 @@ def _windows(size: Sequence[int], inferer: Call) -> int:
     return count
 
 
-def _data(image: MedicalImage, card: ModelCard, denoise: Denoise) -> list[Data]:
+def _data(image: MedicalImage, card: ModelCard, denoise: Denoise | None) -> list[Data]:
     """The image as MONAI's dictionaries: one of a volume, or one of each slice for a 2-D network."""
     steps = card.bundle
     assert steps is not None

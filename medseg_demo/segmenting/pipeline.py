@@ -13,7 +13,7 @@ import torch
 from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import HeatMap, LabelMap, MedicalImage
 from medseg_demo.models.backends import prepare
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import Denoise, ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.recipes import BundleSteps, TransformersSteps
 from medseg_demo.segmenting import bundle, transformers
@@ -26,7 +26,7 @@ from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.nnunet import SplinePlacement, frame_of, spacing_in
 from medseg_demo.segmenting.options import SegmentOptions
-from medseg_demo.segmenting.prepare import Denoise, Placement, check_channels, place, to_picture, to_tensor
+from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_picture, to_tensor
 from medseg_demo.segmenting.windows import Compute, Progress, Turn, activated, choose_compute, predict
 from medseg_demo.settings import Settings
 
@@ -354,7 +354,7 @@ def _grouped(chunks: Iterable[_Chunk], *, most: int) -> Iterator[list[_Chunk]]:
         yield group
 
 
-def _picture(part: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
+def _picture(part: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise | None = None) -> np.ndarray:
     steps = _steps_elsewhere(card)
     return (steps.seen if steps else to_picture)(part, card, index, denoise=denoise)
 

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,11 +17,9 @@ from torch.nn import functional as F
 
 from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import MedicalImage
-from medseg_demo.models.card import ModelCard, Normalisation
+from medseg_demo.models.card import Denoise, ModelCard, Normalisation
 from medseg_demo.segmenting import nnunet
 from medseg_demo.segmenting.nnunet import Frame, SplinePlacement, frame_of
-
-Denoise = Literal["none", "mean", "gaussian", "median"]
 
 LARGEST_PLACED = 2**30  # pixels or voxels: what float32 needs 4 GiB for
 LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601, as Pillow's conversion to "L"
@@ -75,7 +72,7 @@ class Placement:
 
 
 def to_tensor(
-    image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none", frame: Frame | None = None
+    image: MedicalImage, card: ModelCard, *, denoise: Denoise | None = None, frame: Frame | None = None
 ) -> torch.Tensor:
     """The intensities as the network knows them, at the image's own size.
 
@@ -83,7 +80,7 @@ def to_tensor(
         image: Colour becomes luminance, or grey is repeated, as the card needs. Channels that are no colours go through
             where the card takes as many, each normalised on its own.
         card: Its ``window`` and ``normalisation`` say how intensities are mapped.
-        denoise: A filter of 3 × 3 pixels (Gaussian: sigma of one pixel) before anything else.
+        denoise: A filter of 3 × 3 pixels (Gaussian: sigma of one pixel) before anything else; None is the card's.
         frame: From ``frame_of``, where it is known already.
 
     Returns:
@@ -104,14 +101,14 @@ def to_tensor(
     return _normalised(tensor, image, card)
 
 
-def intensities(image: MedicalImage, card: ModelCard, *, denoise: Denoise = "none") -> np.ndarray:
+def intensities(image: MedicalImage, card: ModelCard, *, denoise: Denoise | None = None) -> np.ndarray:
     """The intensities as they were read, (Z, Y, X, C), with as many channels as the card takes.
 
     Raises:
         InputMismatchError: As of ``check_channels``.
     """
     check_channels(image, card)
-    return _with_channels(_denoised(image.slices, denoise), card.in_channels)
+    return _with_channels(_denoised(image.slices, denoise or card.denoise), card.in_channels)
 
 
 def check_channels(image: MedicalImage, card: ModelCard) -> None:
@@ -192,7 +189,7 @@ def _check_size(resized: Size, size: Size) -> None:
         )
 
 
-def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
+def to_picture(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise | None = None) -> np.ndarray:
     """What a 2-D network sees of one slice, for people: scaled, but not padded.
 
     Args:

