@@ -74,7 +74,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         checkpoint: str,
         threshold: float | None = None,
         flips: bool = False,
-        denoise: Denoise = "none",
+        denoise: Denoise | None = None,
         smallest_component: int = 0,
         fill_holes: bool = False,
         volume: int | None = None,
@@ -96,7 +96,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         file: str,
         checkpoint: str,
         explain: str,
-        denoise: Denoise = "none",
+        denoise: Denoise | None = None,
         volume: int | None = None,
         channels: bool = False,
         crop: list[int] | None = None,
@@ -121,7 +121,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         gr.Textbox(label="checkpoint", visible=False),
         gr.Number(label="threshold", value=None, visible=False),
         gr.Checkbox(label="flips", visible=False),
-        gr.Textbox("none", label="denoise", visible=False),
+        gr.Textbox(label="denoise", value=None, visible=False),
         gr.Number(0, label="smallest_component", visible=False),
         gr.Checkbox(label="fill_holes", visible=False),
         gr.Number(label="volume", value=None, visible=False),
@@ -168,7 +168,7 @@ def segment_options(
     return SegmentOptions(
         threshold=threshold,
         flips=bool(flips),
-        denoise=denoise or "none",  # type: ignore[arg-type]
+        denoise=denoise or None,  # type: ignore[arg-type]
         smallest_component=smallest_component or 0,
         fill_holes=bool(fill_holes),
         crop=crop,  # type: ignore[arg-type]
@@ -216,7 +216,7 @@ def segment_file(
     *,
     threshold: float | None = None,
     flips: bool = False,
-    denoise: Denoise = "none",
+    denoise: Denoise | None = None,
     smallest_component: int = 0,
     fill_holes: bool = False,
     volume: int | None = None,
@@ -234,7 +234,7 @@ def segment_file(
         checkpoint: The name of a usable checkpoint that /checkpoints lists, trained for images of this kind.
         threshold: Probability in (0, 1) from which a pixel counts; left out, the checkpoint's own.
         flips: Average over mirrored images: a little better, several times slower.
-        denoise: A filter before the network: none, mean, gaussian or median.
+        denoise: A filter before the network: none, mean, gaussian or median; left out, the checkpoint's own.
         smallest_component: Remove connected parts of fewer pixels or voxels than this.
         fill_holes: Close holes within a class.
         volume: Which volume of a 4-D file, from 1; needed where there are several.
@@ -249,7 +249,8 @@ def segment_file(
         The label map as a file: PNG whose pixel values are the classes, NIfTI of a volume; 0 is background. It has the
         image's own size and geometry. The measurements: shape (y, x or z, y, x), spacing_mm (or null), and for each of
         classes its pixels, area_mm2 or volume_ml (null without a spacing), components, mean_confidence in 0 to 1 and
-        intensities. Their notes say what speaks against trusting the result: tell them to the user.
+        intensities; and for each of findings, what the image as a whole shows, its probability in 0 to 1, threshold and
+        whether it is present. Their notes say what speaks against trusting the result: tell them to the user.
 
     Raises:
         MedsegError: The file, the checkpoint or an option cannot be used.
@@ -272,7 +273,7 @@ def explain_file(
     checkpoint: str,
     explain: str,
     *,
-    denoise: Denoise = "none",
+    denoise: Denoise | None = None,
     volume: int | None = None,
     channels: bool = False,
     crop: list[int] | None = None,

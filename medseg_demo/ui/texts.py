@@ -63,6 +63,8 @@ DOWNLOADS = "Download"
 LABEL_MAP = "Label map"
 OVERLAY = "Overlay"
 MEASUREMENTS = "Measurements"
+FINDING_PRESENT = "{probability} (threshold {threshold}: present)"
+FINDING_ABSENT = "{probability} (threshold {threshold}: absent)"
 INSIDE = "Intensities inside each class"
 MEASUREMENTS_JSON = "Measurements, JSON"
 MEASUREMENTS_CSV = "Measurements, CSV"
@@ -198,3 +200,9 @@ def queued(name: str, ahead: int, wait_s: float | None) -> str:
 def running(done: int, total: int, name: str) -> str:
     """Which of several files is being worked on."""
     return f"Segmenting {done + 1} of {total}: {name}"
+
+
+def finding(probability: float, threshold: float) -> str:
+    """How probable a finding is, and whether it is called present."""
+    text = FINDING_PRESENT if probability >= threshold else FINDING_ABSENT
+    return text.format(probability=f"{probability:.2f}", threshold=f"{threshold:.2f}")

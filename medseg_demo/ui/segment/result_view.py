@@ -26,6 +26,7 @@ def heading(segmentation: Segmentation) -> str:
             [
                 (texts.CHECKPOINT, segmentation.checkpoint),
                 *threshold,
+                *_findings(segmentation),
                 ("Size", size(segmentation.image)),
                 ("Time", texts.seconds(sum(segmentation.seconds.values()))),
                 ("Device", segmentation.compute),
@@ -34,6 +35,15 @@ def heading(segmentation: Segmentation) -> str:
         markup.small(steps),
         markup.bullets((*segmentation.warnings, *_before_sharing(segmentation)), kind="warning"),
     )
+
+
+def _findings(segmentation: Segmentation) -> list[tuple[str, str]]:
+    """What the image as a whole shows, by name."""
+    return [
+        (finding.name, texts.finding(segmentation.findings[finding.name], finding.threshold))
+        for finding in segmentation.card.findings
+        if finding.name in segmentation.findings
+    ]
 
 
 def _before_sharing(segmentation: Segmentation) -> tuple[str, ...]:
