@@ -9,6 +9,14 @@ from evaluation.plots.style import DASHES, INKS, Theme, base_figure, colour, pos
 from evaluation.results.words import metric_title, number
 from evaluation.statistics import Summary, risk_coverage, summarise
 
+RELIABILITY = (
+    "All pixels of all cases by probability; the larger the marker, the more of them",
+    "ECE: expected calibration error, mean over the cases",
+)
+COVERAGE = (
+    "The surest cases first, by the soft Dice of probabilities and mask",
+    "AURC: mean of the curve; excess: what the ideal order of the cases would save",
+)
 SIZES = (5, 15)  # px, of the marker of one pixel and of a million
 
 
@@ -20,8 +28,8 @@ def reliability_diagram(table: pd.DataFrame, *, theme: Theme = "light") -> go.Fi
 
     Source: Guo et al. 2017, arXiv:1706.04599.
     """
-    note = "All pixels of all cases by probability; the larger the marker, the more pixels. ECE: mean over cases"
-    figure = base_figure("Reliability of probabilities", theme=theme, note=note, height=560)
+    figure = base_figure("Reliability of probabilities", theme=theme, note="<br>".join(RELIABILITY), height=580)
+    figure.update_layout(margin_t=105)
     names, classes = positions(table["checkpoint"].unique()), positions(table["class_name"].unique())
     known = table[table[CALIBRATION].astype(str) != ""].reset_index(drop=True)
     for summary in summarise(known, "ece", by=("checkpoint", "class_name")):
@@ -38,8 +46,9 @@ def reliability_diagram(table: pd.DataFrame, *, theme: Theme = "light") -> go.Fi
 
 
 def _error(summary: Summary) -> str:
-    interval = "" if summary.small else f" ({number(summary.low)} to {number(summary.high)})"
-    return f"ECE {number(summary.mean)}{interval}"
+    if summary.small:
+        return f"ECE {number(summary.mean)}"
+    return f"ECE {number(summary.mean)} ({number(summary.low)} to {number(summary.high)})"
 
 
 def _reliability(found: Calibration, label: str, place: int, theme: Theme) -> go.Scatter:
@@ -59,9 +68,8 @@ def risk_coverage_curves(table: pd.DataFrame, metric: str = "dice", *, theme: Th
     """The mean loss of the surest cases over their share of all, for each checkpoint, as `risk_coverage` has it."""
     curves = risk_coverage(table, metric)
     left_out = sum(one.left_out for one in curves)
-    note = "The surest cases first, by the soft Dice of probabilities and mask; AURC: mean of the curve, excess: of it "
-    note += "what the ideal order would save" + (f" · {left_out} without a confidence left out" if left_out else "")
-    figure = base_figure("Risk and coverage", theme=theme, note=note, height=520)
+    note = "<br>".join([*COVERAGE, *([f"{left_out} cases without a confidence are left out"] if left_out else [])])
+    figure = base_figure("Risk and coverage", theme=theme, note=note, height=540).update_layout(margin_t=115)
     names = positions(table["checkpoint"].unique())
     for one in curves:
         ink, mark = colour(names[one.checkpoint], theme), symbol(names[one.checkpoint])

@@ -271,7 +271,7 @@ def worst_cases(
 def _effects(groups: Groups, question: Question) -> tuple[PolicyEffect, ...]:
     """Empty for metrics whose mean no empty-mask policy can move: those whose best value is not 1."""
     record = METRICS.get(question.metric)
-    if record is None or record.range[1] != 1:
+    if record is None or (record.range[1], record.better) != (1, "higher"):
         return ()
     return policy_effects(groups, question.metric, order=question.order, policy=question.policy)
 

@@ -8,6 +8,8 @@ from evaluation.results.figures import FIGURES, View, draw_figure, pair_of
 from evaluation.results.table import Results, Run
 from medseg_demo.errors import OptionError
 
+OF_PROBABILITIES = ("reliability", "risk_coverage")
+
 
 @pytest.fixture(scope="module")
 def found(simulated):
@@ -17,7 +19,7 @@ def found(simulated):
     return answer(Results(table, runs, ("site",), metrics), Question("set"))
 
 
-@pytest.mark.parametrize("name", [figure.name for figure in FIGURES])
+@pytest.mark.parametrize("name", [figure.name for figure in FIGURES if figure.name not in OF_PROBABILITIES])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_plot_is_drawn(found, name, theme):
     figure = draw_figure(name, found, View(theme=theme))
@@ -54,7 +56,7 @@ def test_groups_need_a_column(simulated):
 
 def test_of_very_many_checkpoints_the_best_are_drawn(simulated, monkeypatch):
     monkeypatch.setattr(figures, "MOST_DRAWN", 3)
-    table = simulated(cases=12, checkpoints=5)
+    table = with_probabilities(simulated(cases=12, checkpoints=5))
     runs = tuple(Run(f"net{place}", "set") for place in range(5))
     many = answer(Results(table, runs, ("site",), ("dice", "reference_volume", "predicted_volume")), Question("set"))
     best = [standing.checkpoint for standing in many.standings[:3]]
@@ -112,3 +114,38 @@ def test_many_names_beside_each_other_are_places(table_of, plot):
     assert "place on the leaderboard" in drawn.layout.title.subtitle.text
     assert drawn.layout.height >= 16 * len(names)
     assert not any(trace.type == "scatter" and trace.mode == "text" for trace in drawn.data)  # no room for values
+
+
+def with_probabilities(table):
+    """As if a checkpoint had run: its one pixel of .75 in three is of the class, its one of .25 is not."""
+    texts = ["14:3:1:2.25 4:1:0:.25"] * len(table)
+    return table.assign(calibration=texts, ece=0.375, confidence=table["dice"].fillna(1) / 2)
+
+
+def test_probabilities_are_drawn_with_their_error_for_each_checkpoint_and_class(simulated):
+    table = with_probabilities(simulated(cases=24))
+    found = answer(Results(table, (Run("net0", "set"),), ("site",), ("dice", "ece")), Question("set"))
+    drawn = draw_figure("reliability", found, View())
+    curves = table[["checkpoint", "class_name"]].drop_duplicates()
+    assert len(drawn.data) == len(curves)
+    assert drawn.data[0].x.tolist() == [0.25, 0.75]
+    assert drawn.data[0].y.tolist() == pytest.approx([0, 1 / 3])
+    assert "ECE 0.375 (0.375 to 0.375)" in drawn.data[0].name
+
+
+def test_risk_falls_where_unsure_cases_are_the_bad_ones_and_a_point_opens_its_case(simulated):
+    table = with_probabilities(simulated(cases=24))
+    found = answer(Results(table, (Run("net0", "set"),), ("site",), ("dice", "confidence")), Question("set"))
+    (curve, *_) = draw_figure("risk_coverage", found, View()).data
+    assert sorted(curve.y) == list(curve.y)
+    assert len(curve.x) == ((table["status"] == "ok") & (table["checkpoint"] == curve.customdata[0][1])).sum()
+    assert "excess 0" in curve.name
+    test_set, checkpoint, case_id, class_name, _ = curve.customdata[0]
+    assert (test_set, class_name) == ("set", "")
+    assert ((table["checkpoint"] == checkpoint) & (table["case_id"] == case_id)).any()
+
+
+@pytest.mark.parametrize("name", OF_PROBABILITIES)
+def test_plots_of_probabilities_say_where_there_are_none(found, name):
+    with pytest.raises(OptionError, match="came with probabilities"):
+        draw_figure(name, found, View())
