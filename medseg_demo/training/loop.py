@@ -1,7 +1,5 @@
 """The training loop: a Lightning module, and the callback that keeps the best checkpoint and what resuming needs."""
 
-import contextlib
-import csv
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -9,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from monai.metrics import DiceMetric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -24,11 +20,21 @@ from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.data import Batch, LoadedCase
 from medseg_demo.training.losses import WeightedLoss
+from medseg_demo.training.network import parameter_groups
+from medseg_demo.training.records import (
+    LOG_FILE,
+    CaseDice,
+    CaseScores,
+    case_scores,
+    columns,
+    dice_of,
+    log_to,
+    mean_dice,
+    peak_memory_mb,
+    write_log,
+)
 
 RESUME_FILE = "resume.ckpt"
-LOG_FILE = "log.csv"
-
-CaseDice = dict[str, tuple[float, ...]]
 
 
 class SegmentationTask(LightningModule):
@@ -59,8 +65,20 @@ class SegmentationTask(LightningModule):
         self.loss = WeightedLoss(config.loss, classes=len(checkpoint.card.class_names), class_weights=class_weights)
         card = checkpoint.card
         self.averaged = Checkpoint(checkpoint.name, card, self.average.module, digest="")
-        self.losses: list[float] = []
-        self.case_dice: CaseDice = {}
+        self.losses: list[torch.Tensor] = []  # of this epoch; read at its end, since reading waits for a GPU
+        self.case_scores: CaseScores = {}
+        self.last_dice: float | None = None
+        self.case_findings: dict[str, torch.Tensor] = {}
+
+    @property
+    def val_score(self) -> float:
+        """What the best epoch is chosen by: of the last validation."""
+        return mean_dice(dice_of(self.case_scores))
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """Further columns of the log."""
+        return {}
 
     def on_train_epoch_start(self) -> None:
         """Make whatever draws from torch's own generator, such as dropout, the same after an interruption."""
@@ -72,8 +90,7 @@ class SegmentationTask(LightningModule):
         images = batch[IMAGE]
         images = images.to(memory_format=channels_last(images.ndim - 2))
         loss = self.loss(self.network(images), batch[LABEL])
-        self.losses.append(float(loss.detach()))
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        self.losses.append(loss.detach())
         return loss
 
     def on_train_batch_end(self, outputs: object, batch: Batch, index: int) -> None:
@@ -85,45 +102,45 @@ class SegmentationTask(LightningModule):
         self.average.eval()
         # Inference keeps the network that it prepared for a checkpoint, so other weights need another checkpoint.
         self.averaged = replace(self.averaged)
-        self.case_dice = {}
+        self.case_scores, self.case_findings = {}, {}
 
     def validation_step(self, index: int, batch_index: int) -> None:
-        """Dice of one case in the image's own size."""
-        case = self.val_cases[int(index)]
-        probabilities = case.placement.restore_classes(predict(self.averaged, case.inputs.float(), self.compute))
-        labels = to_labels(probabilities, threshold=self.averaged.card.threshold)
-        self.case_dice[case.case.case_id] = case_dice(case.labels, labels, classes=len(self.averaged.card.class_names))
+        """Scores of one case in the image's own size."""
+        case, card = self.val_cases[int(index)], self.averaged.card
+        found = torch.zeros(len(case.inputs), len(card.findings))
+        probabilities = predict(self.averaged, case.inputs.float(), self.compute, findings=found)
+        labels = to_labels(case.placement.restore_classes(probabilities), threshold=card.threshold)
+        self.case_scores[case.case.case_id] = case_scores(case.labels, labels, classes=len(card.class_names))
+        self.case_findings[case.case.case_id] = found.amax(0)
 
     def on_validation_epoch_end(self) -> None:
-        """Show the mean."""
-        self.log("val_dice", mean_dice(self.case_dice), prog_bar=True, logger=False)
+        """Keep the mean for the progress line."""
+        self.last_dice = mean_dice(dice_of(self.case_scores))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, without decay of biases and normalisation, under a warm-up and a cosine fall."""
-        decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
-        others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate)
+        optimizer = torch.optim.AdamW(parameter_groups(self.network, self.config))
         warmup = self.config.warmup_epochs / self.config.epochs * self.total_steps
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_and_cosine(warmup, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 class Keeper(Callback):
-    """Writes the log, the best checkpoint so far and the resume file after every validation.
+    """Writes the log, the best checkpoint so far and the resume file after every validation, and ends a training.
 
     Args:
         output: The checkpoint folder.
         save_best: Called with (Dice of each case, the best epoch, minutes so far) when the mean has risen.
+        patience: Validations without a better mean after which the training ends; None lets it run.
     """
 
-    def __init__(self, output: Path, save_best: Callable[[CaseDice, int, float], None]) -> None:
-        self.output, self.save_best = output, save_best
-        self.history: list[dict[str, float]] = []
+    def __init__(
+        self, output: Path, save_best: Callable[[CaseDice, int, float], None], *, patience: int | None = None
+    ) -> None:
+        self.output, self.save_best, self.patience = output, save_best, patience
+        self.history: list[dict[str, float | None]] = []
         self.best = -1.0
+        self.validations_since_best = 0
         self.unpublished: CaseDice = {}  # of the best epoch, while nothing proves that its checkpoint is whole
         self.seconds_before = 0.0
         self.started = time.monotonic()
@@ -133,11 +150,17 @@ class Keeper(Callback):
         """Time that the training took, that before an interruption included."""
         return (self.seconds_before + time.monotonic() - self.started) / 60
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the patience is at its end."""
+        return self.patience is not None and self.validations_since_best >= self.patience
+
     def state_dict(self) -> dict[str, object]:
         """What a resumed training must know: plain types only."""
         return {
             "history": self.history,
             "best": self.best,
+            "validations_since_best": self.validations_since_best,
             "seconds": self.minutes * 60,
             "unpublished": {case_id: list(dice) for case_id, dice in self.unpublished.items()},
         }
@@ -146,6 +169,7 @@ class Keeper(Callback):
         """Take up what ``state_dict`` gave."""
         self.history = list(state["history"])  # type: ignore[call-overload]
         self.best = float(state["best"])  # type: ignore[arg-type]
+        self.validations_since_best = int(state.get("validations_since_best", 0))  # type: ignore[call-overload]
         self.seconds_before = float(state["seconds"])  # type: ignore[arg-type]
         unpublished: Mapping[str, list[float]] = state.get("unpublished", {})  # type: ignore[assignment]
         self.unpublished = {case_id: tuple(dice) for case_id, dice in unpublished.items()}
@@ -154,58 +178,57 @@ class Keeper(Callback):
         """Publish once more what an interruption may have cut short; its weights are those that were taken up."""
         self._publish(len(self.history))
 
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Train no further where the training was over before it was interrupted."""
+        trainer.should_stop = self.is_over
+
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Keep what the epoch brought; Lightning has validated by now."""
-        if not isinstance(module, SegmentationTask) or not module.case_dice:
+        if not isinstance(module, SegmentationTask) or not module.case_scores:
             return
-        epoch, dice = trainer.current_epoch + 1, mean_dice(module.case_dice)
-        self.history.append(
-            {
-                "epoch": epoch,
-                "loss": round(fmean(module.losses), 6),
-                "learning_rate": round(trainer.optimizers[0].param_groups[0]["lr"], 8),
-                "val_dice": round(dice, 6),
-                "minutes": round(self.minutes, 3),
-            }
-        )
-        if dice > self.best:
-            self.best, self.unpublished = dice, module.case_dice
-        module.case_dice = {}
+        epoch, dice = trainer.current_epoch + 1, dice_of(module.case_scores)
+        self.history.append(self._row(trainer, module, epoch))
+        self.validations_since_best += 1
+        if module.val_score > self.best:
+            self.best, self.unpublished, self.validations_since_best = module.val_score, dice, 0
+        module.case_scores = {}
         # First, so that a folder never holds a checkpoint of a training that cannot be taken up.
         temporary = self.output / f".{RESUME_FILE}"
         trainer.save_checkpoint(temporary)
         temporary.replace(self.output / RESUME_FILE)
-        _write_log(self.history, self.output / LOG_FILE)
+        write_log(self.history, self.output / LOG_FILE)
+        log_to(trainer.loggers, self.history[-1])
         self._publish(epoch)
+        trainer.should_stop = trainer.should_stop or self.is_over
+
+    def _row(self, trainer: Trainer, module: SegmentationTask, epoch: int) -> dict[str, float | None]:
+        return {
+            "epoch": epoch,
+            "loss": round(fmean(torch.stack(module.losses).tolist()), 6),
+            "learning_rate": round(trainer.optimizers[0].param_groups[0]["lr"], 8),
+            "val_dice": round(mean_dice(dice_of(module.case_scores)), 6),
+            "minutes": round(self.minutes, 3),
+            **columns(module.case_scores, module.averaged.card.class_names),
+            **module.figures,
+        }
+
+    def facts(self, device: torch.device) -> dict[str, object]:
+        """How the training went, for the card: its length, why it ended, memory."""
+        if not self.history:
+            return {}
+        facts: dict[str, object] = {
+            "epochs_run": self.history[-1]["epoch"],
+            "minutes_in_all": round(self.minutes, 1),
+            "peak_memory_mb": peak_memory_mb(device),
+        }
+        if self.is_over:
+            facts["stopped"] = f"{self.validations_since_best} validations without a better mean Dice"
+        return facts
 
     def _publish(self, epoch: int) -> None:
         if self.unpublished:
             self.save_best(self.unpublished, epoch, self.minutes)
         self.unpublished = {}
-
-
-def case_dice(reference: np.ndarray, prediction: np.ndarray, *, classes: int) -> tuple[float, ...]:
-    """Dice of each class by MONAI; NaN where both are empty, 0 where one is.
-
-    Args:
-        reference: Labels (Z, Y, X).
-        prediction: Labels (Z, Y, X).
-        classes: Foreground classes.
-    """
-    values = torch.arange(1, classes + 1).view(1, -1, 1, 1, 1)
-    metric = DiceMetric(include_background=True, reduction="none", ignore_empty=False)
-    scores = metric(
-        torch.from_numpy(prediction)[None, None] == values, torch.from_numpy(reference)[None, None] == values
-    )
-    absent = [not ((reference == value).any() or (prediction == value).any()) for value in range(1, classes + 1)]
-    return tuple(math.nan if gone else float(score) for score, gone in zip(scores[0], absent, strict=True))
-
-
-def mean_dice(scores: CaseDice) -> float:
-    """Mean over cases in each class, then over classes; cases in which a class is rightly absent are skipped."""
-    by_class = [[value for value in column if not math.isnan(value)] for column in zip(*scores.values(), strict=True)]
-    means = [fmean(column) for column in by_class if column]
-    return fmean(means) if means else 0.0
 
 
 def _moving_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor | int], torch.Tensor]:
@@ -225,16 +248,6 @@ def _warmup_and_cosine(warmup: float, total: int) -> Callable[[int], float]:
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, total - warmup))))
 
     return factor
-
-
-def _write_log(history: list[dict[str, float]], path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, history[0].keys())
-        writer.writeheader()
-        writer.writerows(history)
-    with contextlib.suppress(FileNotFoundError):
-        temporary.replace(path)
 
 
 def parameter_count(network: nn.Module) -> int:

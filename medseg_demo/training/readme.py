@@ -7,6 +7,7 @@ from medseg_demo.models.architectures import MONAI_NETWORKS
 from medseg_demo.models.card import ModelCard
 from medseg_demo.training.config import TrainingConfig
 
+SHOWN_EPOCHS = 10  # of the learning curve
 SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -54,21 +55,26 @@ def _by_value(dice: Mapping[str, float], by_case: Mapping[str, str]) -> dict[str
     }
 
 
-def readme(name: str, card: ModelCard, config: TrainingConfig) -> str:
+def readme(
+    name: str, card: ModelCard, config: TrainingConfig, history: Sequence[Mapping[str, float | None]] = ()
+) -> str:
     """The Markdown text.
 
     Args:
         name: The checkpoint folder's name.
         card: Its figures are shown.
         config: Its words are used.
+        history: The lines of the log, once the training is over.
     """
     parts = [
         f"# {config.card.title}\n",
         f"{config.card.purpose}\n" if config.card.purpose else "",
         "For research and teaching. It is no medical device, and no decision about a patient may rest on it.\n",
         "## Figures\n\n" + _scores(card.scores),
+        _findings(card),
         "## Input\n\n" + _input(card),
         "## Training\n\n" + _training(card, config),
+        _course(card, history),
         _list("## Where it is weak\n\n", config.card.limits),
         "## Data, licence and credit\n\n" + _credit(card, config),
         f"## Use\n\n```\npython -m medseg_demo segment IMAGE --checkpoint {name} --output OUTPUT\n```\n",
@@ -99,6 +105,24 @@ def _scores(scores: Mapping[str, object]) -> str:
             lines.append(
                 f"| {SPLIT_TITLES.get(split, split)} | {column}: {value} | {entry['n']} | {entry['dice_mean']:.4f} |"
             )
+    return "\n".join(lines) + "\n"
+
+
+def _findings(card: ModelCard) -> str:
+    if not card.findings:
+        return ""
+    lines = [
+        "Findings of the whole image; the threshold was chosen on the validation split (Youden).\n",
+        "| Finding | Threshold | Split | AUC | Sensitivity | Specificity | Present | Absent |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for split, figures in card.scores.items():
+        measured = figures.get("findings") if isinstance(figures, Mapping) else None
+        for finding in card.findings if isinstance(measured, Mapping) else ():
+            if one := measured.get(finding.name):
+                rates = " | ".join(f"{one[key]:.4f}" for key in ("auc", "sensitivity", "specificity"))
+                where = f"{finding.name} | {finding.threshold:g} | {SPLIT_TITLES.get(split, split)}"
+                lines.append(f"| {where} | {rates} | {one['present']} | {one['absent']} |")
     return "\n".join(lines) + "\n"
 
 
@@ -152,8 +176,39 @@ def _training(card: ModelCard, config: TrainingConfig) -> str:
         f"{network}, {facts.get('parameters', 0):,} parameters, from {start}. {facts.get('train_cases')} cases for "
         f"training, {facts.get('val_cases')} for validation; epoch {facts.get('best_epoch')} of {facts.get('epochs')} "
         f"was kept. `training.yaml` is the configuration (seed {config.seed}), `log.csv` the course. SHA-256 of the "
-        f"data: `{facts.get('data_hash')}`.\n"
+        f"data: `{facts.get('data_hash')}`.{_length(facts)}\n"
     )
+
+
+def _length(facts: Mapping[str, object]) -> str:
+    if "epochs_run" not in facts:
+        return ""
+    memory = f", {facts['peak_memory_mb']} MB of memory at most" if facts.get("peak_memory_mb") else ""
+    ended = f" It ended after epoch {facts['epochs_run']}: {facts['stopped']}." if facts.get("stopped") else ""
+    return f" It took {facts.get('minutes_in_all')} minutes{memory}.{ended}"
+
+
+def _course(card: ModelCard, history: Sequence[Mapping[str, float | None]]) -> str:
+    """The learning curve as a table of a few epochs, the first, the best and the last among them."""
+    if not history:
+        return ""
+    places = {round(place * (len(history) - 1) / (SHOWN_EPOCHS - 1)) for place in range(SHOWN_EPOCHS)}
+    places |= {place for place, row in enumerate(history) if row["epoch"] == card.training.get("best_epoch")}
+    several = len(card.class_names) > 1
+    scores = [f"dice_{name}" for name in card.class_names] if several else ["precision", "recall"]
+    columns = [
+        "epoch",
+        "loss",
+        "val_dice",
+        *(scores if several else [f"{one}_{card.class_names[0]}" for one in scores]),
+    ]
+    titles = ["Epoch", "Loss", "Validation Dice", *(card.class_names if several else ["Precision", "Recall"])]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for place in sorted(places):
+        values = (history[place].get(column) for column in columns)
+        cells = ["" if value is None else f"{value:.4f}".removesuffix(".0000") for value in values]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _credit(card: ModelCard, config: TrainingConfig) -> str:

@@ -2,36 +2,36 @@
 
 import importlib.metadata
 import logging
-import math
 import pickle
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
 from medseg_demo.errors import TestSetError, TrainingError
 from medseg_demo.language.terminal import say
-from medseg_demo.models.architectures import ARCHITECTURES, build_network
 from medseg_demo.models.card import ModelCard
-from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
+from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint
 from medseg_demo.segmenting.appearance import spread
 from medseg_demo.segmenting.channels import match_channels
 from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import Case, TestSet, data_hash, read_test_set
 from medseg_demo.training.augmentation import build_augmentation, foreground_shares
+from medseg_demo.training.callbacks import DivergedError, Freeze, Guard, leave_what_is_good
 from medseg_demo.training.config import CONFIG_COPY, TrainingConfig, read_config, write_config
 from medseg_demo.training.data import (
     EpochSampler,
@@ -42,24 +42,28 @@ from medseg_demo.training.data import (
     load_cases,
     notes_on,
 )
-from medseg_demo.training.loop import RESUME_FILE, CaseDice, Keeper, SegmentationTask, parameter_count
+from medseg_demo.training.findings import FindingTask, Known, choose_thresholds, findings_of
+from medseg_demo.training.loop import RESUME_FILE, Keeper, SegmentationTask, parameter_count
 from medseg_demo.training.losses import BACKGROUND, class_weights
 from medseg_demo.training.memory import Memory
-from medseg_demo.training.pretrained import PREFIX, load_encoder
-from medseg_demo.training.readme import readme, summarise
+from medseg_demo.training.network import build, try_out
+from medseg_demo.training.pretrained import PREFIX, is_for_encoders, load_encoder, published, read_source, take_over
+from medseg_demo.training.pruning import prune_network
+from medseg_demo.training.records import CaseDice, ProgressLine, build_logger, check_logger
+from medseg_demo.training.saving import DRAFT, finish, save_best
 
 PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
     torch.bfloat16: "bf16-mixed",
     torch.float16: "16-mixed",
 }
-DRAFT = ".new-"  # of a checkpoint that is being written
 VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai")
 
 
 def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settings) -> Path:
     """Train; the arguments and errors are those of ``medseg_demo.training.train``."""
     config = read_config(config_file)
+    check_logger(config.logger)
     with _writing(output):
         resume = _check_output(output, config)
     compute = choose_compute(settings)
@@ -69,6 +73,8 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     _check_labels(test_set)
     train_cases, val_cases = (_of_split(test_set, split) for split in (config.train_split, config.val_split))
     card = _card(test_set, config)
+    known = Known.of(config, train_cases, val_cases) if config.findings else None
+    network, start = _network(config, card, len(train_cases), settings)
     with _writing(output):  # found out before the cases are loaded, which may take long
         output.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output).close()
@@ -80,6 +86,7 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     for note in notes_on(parts[0], card.class_names):
         say(f"warning: {note}", file=sys.stderr)
     facts = {
+        **start,
         "seed": config.seed,
         "epochs": config.epochs,
         "train_cases": len(train_cases),
@@ -93,8 +100,8 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     looks = spread([case.seen for case in parts[0] if case.seen])
     card = card.model_copy(update={"training": facts, "appearance": looks})
     with _writing(output):
-        write_config(config, output / CONFIG_COPY)
-    _fit(config, card, parts, compute, output, resume=resume, memory=memory)
+        write_config(_published(config), output / CONFIG_COPY)
+    _fit(config, card, network, parts, compute, output, resume=resume, memory=memory, known=known)
     (output / RESUME_FILE).unlink(missing_ok=True)
     return output
 
@@ -118,7 +125,7 @@ def _check_output(output: Path, config: TrainingConfig) -> Path | None:
         if (output / CONFIG_FILE).exists():
             raise TrainingError(f"{output.name} already holds a checkpoint. Choose another output folder.")
         return None
-    if not copy.exists() or read_config(copy) != config:
+    if not copy.exists() or read_config(copy) != _published(config):
         raise TrainingError(
             f"{output.name} holds an interrupted training of another configuration. Take it up with the "
             f"{CONFIG_COPY} in it, or choose another output folder."
@@ -131,6 +138,11 @@ def _check_output(output: Path, config: TrainingConfig) -> Path | None:
             "folder, to start again."
         ) from None
     return resume
+
+
+def _published(config: TrainingConfig) -> TrainingConfig:
+    """The configuration without the folders of this machine."""
+    return config.model_copy(update={"pretrained": published(config.pretrained)})
 
 
 def _of_split(test_set: TestSet, split: str) -> tuple[Case, ...]:
@@ -159,20 +171,26 @@ def _check_labels(test_set: TestSet) -> None:
 def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
     names = test_set.class_names or ("class_1",)
     foreground_shares(config.oversample_foreground, names)  # refused before the cases are read
-    return ModelCard(
-        task=config.task,
-        class_names=names,
-        modality=config.modality,
-        in_channels=config.in_channels,
-        channel_names=_channel_names(test_set, config),
-        input_size=config.input_size,
-        inference=config.inference,
-        spacing_mm=config.spacing_mm,
-        normalisation=config.normalisation,
-        window=config.window,
-        threshold=config.threshold if len(names) == 1 else None,
-        training_data=config.training_data,
-    )
+    try:
+        return ModelCard(
+            task=config.task,
+            class_names=names,
+            modality=config.modality,
+            in_channels=config.in_channels,
+            channel_names=_channel_names(test_set, config),
+            input_size=config.input_size,
+            inference=config.inference,
+            spacing_mm=config.spacing_mm,
+            normalisation=config.normalisation,
+            window=config.window,
+            denoise=config.denoise,
+            threshold=config.threshold if len(names) == 1 else None,
+            findings=findings_of(config.findings),
+            training_data=config.training_data,
+        )
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise TrainingError(f"The configuration does not fit the test set ({faults}). Correct one of them.") from None
 
 
 def _channel_names(test_set: TestSet, config: TrainingConfig) -> tuple[str, ...]:
@@ -188,53 +206,35 @@ def _channel_names(test_set: TestSet, config: TrainingConfig) -> tuple[str, ...]
     return config.channels or channel_names(test_set, config.in_channels)
 
 
-def _build_network(config: TrainingConfig, card: ModelCard) -> nn.Module:
-    torch.manual_seed(config.seed)
-    parameters = {**config.network, "in_channels": card.in_channels, "classes": card.output_channels}
-    try:
-        if config.pretrained == "hub" and config.architecture in ARCHITECTURES:
-            network = ARCHITECTURES[config.architecture](**{"encoder_weights": "imagenet", **parameters})
-        else:
-            network = build_network(config.architecture, parameters)
-    except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainingError(
-            f"The network cannot be built ({reason}). Correct architecture, network or pretrained."
-        ) from None
+def _network(config: TrainingConfig, card: ModelCard, cases: int, settings: Settings) -> tuple[nn.Module, dict]:
+    """The network with the weights that it starts from, tried out, and what the card says of them."""
+    network, facts = build(config, card), {}
     if config.pretrained and config.pretrained.startswith(PREFIX):
         load_encoder(network, config.pretrained)
-    if card.is_3d:
-        _check_size(network, card)
-    return network
-
-
-def _check_size(network: nn.Module, card: ModelCard) -> None:
-    """Let a 3-D network try its input, since what sizes it takes depends on how often it halves them."""
-    try:
-        with torch.inference_mode():
-            result = network.eval()(torch.zeros(1, card.in_channels, *card.input_size))
-        fits = result.shape[2:] == card.input_size
-    except (RuntimeError, ValueError):
-        fits = False
-    if not fits:
-        raise TrainingError(
-            f"The network does not give back volumes of input_size {list(card.input_size)}. Choose multiples of all "
-            "its strides together, such as 16 for four halvings."
-        )
-    network.train()
+    elif config.pretrained and not is_for_encoders(config.pretrained):
+        start = take_over(network, read_source(config.pretrained, settings), card)
+        facts["pretrained"] = start.facts
+        for line in start.lines:
+            say(f"note: {line}", file=sys.stderr)
+        if config.prune:
+            facts["pruned"] = prune_network(network, config, card)
+    # One image gives batches of one, if it is no volume.
+    try_out(network, card, batch=config.batch_size if cases > 1 else config.crops_per_image)
+    return network, facts
 
 
 def _fit(
     config: TrainingConfig,
     card: ModelCard,
+    network: nn.Module,
     parts: tuple[tuple[LoadedCase, ...], tuple[LoadedCase, ...]],
     compute: Compute,
     output: Path,
     *,
     resume: Path | None,
     memory: Memory,
+    known: Known | None,
 ) -> None:
-    network = _build_network(config, card)
     network = network.to(memory_format=channels_last(len(card.input_size)))  # type: ignore[call-overload]
     facts = {**card.training, "parameters": parameter_count(network)}
     if weights := class_weights(config.loss, card.class_names, (case.labels for case in parts[0])):
@@ -242,17 +242,26 @@ def _fit(
     card = card.model_copy(update={"training": facts})
     batches, validation = _loaders(config, card, *parts, memory)
     checkpoint = Checkpoint(output.name, card, network, digest="")
-    task = SegmentationTask(checkpoint, config, parts[1], compute, len(batches) * config.epochs, weights)
+    kind = partial(FindingTask, known=known) if known else SegmentationTask
+    task = kind(checkpoint, config, parts[1], compute, len(batches) * config.epochs, weights)
 
-    def save_best(dice: CaseDice, epoch: int, minutes: float) -> None:
-        _save(output, task.average.module, config, card, dice, parts[1], epoch, minutes)
+    def save(dice: CaseDice, epoch: int, minutes: float) -> None:
+        save_best(output, task.average.module, config, card, dice, parts[1], epoch, minutes)
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its advice on hardware and services
-    trainer = _trainer(config, compute, [Keeper(output, save_best), TQDMProgressBar(refresh_rate=10)])
+    keeper = Keeper(output, save, patience=config.patience)
+    guard = Guard([case.case.case_id for case in parts[0]], config.learning_rate)
+    watchers = [guard, keeper, ProgressLine(), *([Freeze(config.freeze_epochs)] if config.freeze_epochs else [])]
     try:
         with warnings.catch_warnings(), _writing(output):
             warnings.filterwarnings("ignore", module="lightning")
+            trainer = _trainer(config, compute, watchers, build_logger(config, output))
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
+            if known:
+                choose_thresholds(output, parts[1], known, compute)
+            finish(output, config, keeper.history, keeper.facts(compute.device))
+    except DivergedError as error:
+        raise leave_what_is_good(error, output, output / RESUME_FILE) from None
     except SystemExit:  # what Lightning makes of Ctrl+C
         raise TrainingError(
             f"Training was interrupted. Start it again with the same output {output.name} to go on."
@@ -281,7 +290,7 @@ def _loaders(
     return batches, DataLoader(range(len(val_cases)), batch_size=None)  # type: ignore[arg-type]
 
 
-def _trainer(config: TrainingConfig, compute: Compute, callbacks: list) -> Trainer:
+def _trainer(config: TrainingConfig, compute: Compute, callbacks: list, logger: Logger | None = None) -> Trainer:
     index = None if compute.device.type == "cpu" else compute.device.index
     return Trainer(
         accelerator=compute.device.type,
@@ -292,50 +301,8 @@ def _trainer(config: TrainingConfig, compute: Compute, callbacks: list) -> Train
         check_val_every_n_epoch=config.validate_every,
         num_sanity_val_steps=0,
         callbacks=callbacks,
-        logger=False,
+        logger=logger or False,
         enable_checkpointing=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-
-
-def _save(
-    output: Path,
-    network: nn.Module,
-    config: TrainingConfig,
-    card: ModelCard,
-    dice: CaseDice,
-    val_cases: tuple[LoadedCase, ...],
-    epoch: int,
-    minutes: float,
-) -> None:
-    """Write the best checkpoint so far; every file is replaced at once, never left half written."""
-    means = {case_id: fmean(values) for case_id, scores in dice.items() if (values := _present(scores))}
-    groups = {
-        column: {case.case.case_id: case.case.metadata.get(column, "") for case in val_cases}
-        for column in config.card.group_by
-    }
-    card = card.model_copy(
-        update={
-            "training": {**card.training, "best_epoch": epoch, "minutes": round(minutes, 1)},
-            "scores": {"val": summarise(means, groups, classes=_by_class(card, dice))},
-        }
-    )
-    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=output) as folder:
-        new = Path(folder)
-        save_checkpoint(new, network, card)
-        (new / "README.md").write_text(readme(output.name, card, config), encoding="utf-8")
-        for path in sorted(new.iterdir()):
-            path.replace(output / path.name)
-
-
-def _by_class(card: ModelCard, dice: CaseDice) -> dict[str, list[float]] | None:
-    if len(card.class_names) == 1:
-        return None
-    return {
-        name: _present(scores) for name, scores in zip(card.class_names, zip(*dice.values(), strict=True), strict=True)
-    }
-
-
-def _present(scores: Iterable[float]) -> list[float]:
-    return [score for score in scores if not math.isnan(score)]

@@ -1,30 +1,7 @@
-import math
-
-import numpy as np
 import pytest
 import torch
 
-from medseg_demo.training.loop import _moving_average, _warmup_and_cosine, case_dice, mean_dice
-
-
-def test_dice_of_hand_drawn_labels():
-    reference = np.array([[[1, 1, 2, 0]]])
-    prediction = np.array([[[1, 0, 2, 2]]])
-    assert case_dice(reference, prediction, classes=2) == pytest.approx((2 / 3, 2 / 3))
-
-
-def test_dice_of_absent_classes():
-    reference, prediction = np.array([[[0, 1, 2]]]), np.array([[[0, 1, 3]]])
-    scores = case_dice(reference, prediction, classes=4)
-    assert scores[:3] == (1, 0, 0)
-    assert math.isnan(scores[3])
-
-
-def test_mean_is_over_cases_first_then_over_classes():
-    # The rows of METRICS.md's example: class means .7 and .4.
-    scores = {"a": (0.9, 0.6), "b": (0.3, math.nan), "c": (0.9, 0.2)}
-    assert mean_dice(scores) == pytest.approx(0.55)
-    assert mean_dice({"a": (math.nan,)}) == 0
+from medseg_demo.training.loop import _moving_average, _warmup_and_cosine
 
 
 def test_average_follows_quickly_then_slowly():

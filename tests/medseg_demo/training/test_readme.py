@@ -92,3 +92,21 @@ def test_card_of_a_3d_network():
         assert part in text
     resized = readme("dots", card.model_copy(update={"inference": "resize", "spacing_mm": None}), config)
     assert "whole volume is scaled into 48 × 64 × 32 voxels (depth × height × width)" in resized
+
+
+def test_the_learning_curve_is_a_table_of_a_few_epochs():
+    card = ModelCard(class_names=("dot", "ring"), training={"best_epoch": 44})
+    history = [{"epoch": n, "loss": 1 / n, "val_dice": 0.5, "dice_dot": 0.25, "dice_ring": None} for n in range(1, 101)]
+    text = readme("dots", card, TrainingConfig(), history)
+    assert "| Epoch | Loss | Validation Dice | dot | ring |" in text
+    rows = [line for line in text.splitlines() if line.endswith("| 0.5000 | 0.2500 |  |")]
+    assert [row.split()[1] for row in rows] == ["1", "12", "23", "34", "44", "45", "56", "67", "78", "89", "100"]
+    assert "Epoch" not in readme("dots", card, TrainingConfig())
+
+
+def test_the_card_tells_how_a_training_ended():
+    facts = {"epochs_run": 9, "minutes_in_all": 4.5, "peak_memory_mb": 900, "stopped": "5 validations without a gain"}
+    text = readme("dots", ModelCard(class_names=("dot",), training=facts), TrainingConfig())
+    assert (
+        "It took 4.5 minutes, 900 MB of memory at most. It ended after epoch 9: 5 validations without a gain." in text
+    )

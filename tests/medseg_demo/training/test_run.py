@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 import os
 import pickle
@@ -21,7 +22,7 @@ from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.segmenting.windows import Compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import data_hash, read_test_set
-from medseg_demo.training import loop, run, train
+from medseg_demo.training import loop, records, run, saving, train
 from medseg_demo.training.config import read_config
 
 SETTINGS = Settings(device="cpu", precision="float32")
@@ -50,6 +51,12 @@ def crash_after(monkeypatch):
     return arm
 
 
+def _falling():
+    """Stands for a mean Dice that is best in the first epoch."""
+    values = itertools.count(1)
+    return lambda scores: 1 / next(values)
+
+
 def log_of(folder) -> list[dict[str, str]]:
     with (folder / "log.csv").open() as file:
         return list(csv.DictReader(file))
@@ -66,12 +73,60 @@ def test_training_leaves_a_checkpoint_that_has_learned(discs, write_yaml, tmp_pa
     assert card.training["parameters"] == checkpoint.parameters
     log = log_of(output)
     assert [row["epoch"] for row in log] == list("123456")
+    assert list(log[0])[:5] == ["epoch", "loss", "learning_rate", "val_dice", "minutes"], "version 0.1's, first"
+    assert list(log[0])[5:] == ["dice_disc", "precision_disc", "recall_disc", "iou_disc"]
+    assert [row["dice_disc"] for row in log] == [row["val_dice"] for row in log], "of one class"
     best = max(log, key=lambda row: float(row["val_dice"]))
     assert float(best["val_dice"]) > 0.6
     assert card.training["best_epoch"] == int(best["epoch"])
     assert card.scores["val"]["dice_mean"] == pytest.approx(float(best["val_dice"]), abs=1e-4)
     assert card.scores["val"]["n"] == sum(group["n"] for group in card.scores["val"]["by_half"].values()) == 2
+    assert (card.training["epochs_run"], "stopped" in card.training) == (6, False)
+    assert card.training["peak_memory_mb"] > 100
+    text = (output / "README.md").read_text()
+    assert f"| {best['epoch']} | {float(best['loss']):.4f} | {float(best['val_dice']):.4f} |" in text
     assert read_config(output / "training.yaml") == read_config(write_yaml(epochs=6))
+
+
+def test_a_training_without_progress_ends_and_its_card_says_when_and_why(discs, write_yaml, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "mean_dice", _falling())
+        output = train(discs, write_yaml(epochs=8, patience=2), tmp_path / "out", settings=SETTINGS)
+    assert [row["epoch"] for row in log_of(output)] == list("123")
+    training = load_folder(output).card.training
+    assert (training["epochs"], training["epochs_run"], training["best_epoch"]) == (8, 3, 1)
+    assert training["stopped"] == "2 validations without a better mean Dice"
+    assert "ended after epoch 3: 2 validations without a better" in (output / "README.md").read_text()
+    whole = train(discs, write_yaml(epochs=8), tmp_path / "whole", settings=SETTINGS)
+    rates = [[row["learning_rate"] for row in log_of(folder)][:3] for folder in (output, whole)]
+    assert rates[0] == rates[1], "the schedule stays that of all epochs"
+
+
+def test_a_training_that_was_over_when_it_was_killed_learns_no_more(
+    discs, write_yaml, tmp_path, crash_after, monkeypatch
+):
+    monkeypatch.setattr(loop, "mean_dice", _falling())
+    crash_after(2)
+    with pytest.raises(CrashError):
+        train(discs, write_yaml(epochs=8, patience=1), tmp_path / "out", settings=SETTINGS)
+    train(discs, write_yaml(epochs=8, patience=1), tmp_path / "out", settings=SETTINGS)
+    assert [row["epoch"] for row in log_of(tmp_path / "out")] == list("12")
+    assert load_folder(tmp_path / "out").card.training["epochs_run"] == 2
+
+
+def test_a_logger_that_is_not_installed_is_told_before_anything_runs(discs, write_yaml, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "read_test_set", lambda *_, **__: pytest.fail("the test set was read"))
+    monkeypatch.setattr(records.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(TrainingError, match="pip install tensorboard"):
+        train(discs, write_yaml(logger="tensorboard"), tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_classes_come_from_the_training_labels_and_stand_in_the_card(discs, write_yaml, tmp_path):
+    config = write_yaml(epochs=1, warmup_epochs=0, loss={"class_weights": "auto"})
+    weights = load_folder(train(discs, config, tmp_path / "out", settings=SETTINGS)).card.training["class_weights"]
+    assert list(weights) == ["background", "disc"]
+    assert weights["disc"] > 2 * weights["background"], "most of an image is background"
 
 
 def test_no_file_holds_a_path(discs, write_yaml, tmp_path):
@@ -151,10 +206,10 @@ def test_ctrl_c_says_how_to_go_on(discs, write_yaml, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import medseg_demo.training.loop, medseg_demo.training.run
+import medseg_demo.training.run, medseg_demo.training.saving
 from medseg_demo.__main__ import main
 name, number = sys.argv.pop(1), int(sys.argv.pop(1))
-owner, method = {"save": (medseg_demo.training.run, "_save"), "rename": (Path, "replace")}[name]
+owner, method = {"save": (medseg_demo.training.run, "save_best"), "rename": (Path, "replace")}[name]
 real, calls = getattr(owner, method), []
 def counted(*arguments, **named):
     calls.append(arguments)
@@ -261,7 +316,7 @@ def test_a_disk_that_fills_up_is_told(discs, write_yaml, tmp_path, monkeypatch, 
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(run, "save_checkpoint", fail)
+    monkeypatch.setattr(saving, "save_checkpoint", fail)
     with pytest.raises(TrainingError, match=rf"^out cannot be written \({reason}"):
         train(discs, write_yaml(epochs=1, warmup_epochs=0), tmp_path / "out", settings=SETTINGS)
 
@@ -284,16 +339,20 @@ def test_missing_split_is_named(discs, write_yaml, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "part"),
+    ("changes", "said"),
     [
-        ({"architecture": "Unett"}, "Unett"),
-        ({"network": {"encoder_name": "no-such-encoder"}}, "no-such-encoder"),
-        ({"network": {"encoder_name": "tu-test_resnet", "depth": 3}}, "depth"),
+        ({"network": {"encoder_name": "tu-test_resnet", "decoder_channels": [8]}}, "network cannot be built .*depth"),
+        ({"network": {"encoder_name": "tu-test_vit", "encoder_depth": 3}}, "network cannot be built"),
+        ({"normalisation": {"mean": [0.4, 0.5, 0.6]}}, "normalisation.mean has 3 values for 1 channel"),
+        ({"pretrained": "nothing-of-this-name"}, "pretrained: Checkpoint 'nothing-of-this-name' does not exist"),
+        ({"pretrained": "nothing.pth"}, r"the file nothing\.pth, which does not exist"),
     ],
 )
-def test_network_that_cannot_be_built(discs, write_yaml, tmp_path, changes, part):
-    with pytest.raises(TrainingError, match=f"network cannot be built .*{part}"):
+def test_what_cannot_be_built_is_told_before_a_case_is_read(discs, write_yaml, tmp_path, monkeypatch, changes, said):
+    monkeypatch.setattr(run, "load_cases", lambda *_, **__: pytest.fail("the cases were loaded"))
+    with pytest.raises(TrainingError, match=said):
         train(discs, write_yaml(**changes), tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_the_packages_it_says_what_to_install(discs, write_yaml, tmp_path, monkeypatch):
@@ -333,12 +392,6 @@ def test_a_resumed_3d_training_equals_an_uninterrupted_one(balls, write_volume_y
     train(balls, config, broken, settings=SETTINGS)
     first, second = (load_folder(output).network.state_dict() for output in (whole, broken))
     assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_a_3d_network_that_does_not_take_its_input(balls, write_volume_yaml, tmp_path):
-    config = write_volume_yaml(input_size=[16, 15, 16])
-    with pytest.raises(TrainingError, match=r"does not give back volumes of input_size \[16, 15, 16\]"):
-        train(balls, config, tmp_path / "out", settings=SETTINGS)
 
 
 def test_images_are_no_data_for_a_3d_network(discs, write_volume_yaml, tmp_path):
