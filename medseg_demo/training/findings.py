@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from monai.metrics import compute_roc_auc
+from segmentation_models_pytorch.base import SegmentationModel
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from medseg_demo.errors import TestSetError
@@ -152,6 +153,7 @@ class FindingTask(SegmentationTask):
         if self.config.train_only:
             for name, parameter in self.network.named_parameters():
                 parameter.requires_grad_(name.startswith(f"{AUXILIARY}."))
+            self.train()  # Lightning leaves every part in the mode in which it comes
 
     def train(self, mode: bool = True) -> "FindingTask":
         """Leave the statistics of what is not trained as they are."""
@@ -163,8 +165,11 @@ class FindingTask(SegmentationTask):
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         """The loss of a batch: of the label maps, unless these stay as they are, and of the findings."""
-        images = batch[IMAGE].to(memory_format=channels_last(2))
-        masks, found = self.network.forward(images)  # past the hook that drops the findings
+        images, network = batch[IMAGE].to(memory_format=channels_last(2)), self.network
+        if self.config.train_only and type(network).forward is SegmentationModel.forward:
+            masks, found = None, network.classification_head(network.encoder(images)[-1])  # spares the decoder
+        else:
+            masks, found = network.forward(images)  # past the hook that drops the findings
         known, weights = self.known.train.to(found.device)[batch[CASE]], self.weights.to(found.device)
         loss = self.config.findings_weight * finding_loss(found, known, weights)
         if not self.config.train_only:
