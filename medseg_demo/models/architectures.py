@@ -6,6 +6,8 @@ from functools import partial
 import torch
 from torch import nn
 
+from medseg_demo.models.narrow import WIDTHS, narrow
+
 Builder = Callable[..., nn.Module]
 
 # Those of segmentation-models-pytorch, whose import takes a second that a network converted before does not need.
@@ -37,17 +39,18 @@ def _build_monai(architecture: str, /, *, in_channels: int = 1, classes: int = 1
 
     builder = getattr(nets, MONAI_NETWORKS[architecture])
     network = builder(**{"spatial_dims": 3, **parameters, "in_channels": in_channels, "out_channels": classes})
-    return _described(network, architecture, {**parameters, "in_channels": in_channels, "classes": classes})
+    return set_description(network, architecture, {**parameters, "in_channels": in_channels, "classes": classes})
 
 
 def _build_recurrent(*, activation: object = None, **parameters: object) -> nn.Module:
     from medseg_demo.models.recurrent import RecurrentUnet  # of smp, too
 
     network = RecurrentUnet(**parameters)  # type: ignore[arg-type]
-    return _described(network, RECURRENT, {**parameters, "encoder_weights": None})
+    return set_description(network, RECURRENT, {**parameters, "encoder_weights": None})
 
 
-def _described(network: nn.Module, architecture: str, parameters: Mapping[str, object]) -> nn.Module:
+def set_description(network: nn.Module, architecture: str, parameters: Mapping[str, object]) -> nn.Module:
+    """Let a network say what it was built from; ``build_network`` builds it from that again."""
     network.described_as = {"_model_class": architecture, **parameters}  # type: ignore[assignment]
     return network
 
@@ -65,19 +68,24 @@ def build_network(architecture: str, parameters: Mapping[str, object]) -> nn.Mod
     Args:
         architecture: A key of ARCHITECTURES, such as "Unet" or "MonaiUNet".
         parameters: Its keyword arguments: encoder_name, in_channels, classes, …; for a MONAI network those of
-            MONAI's class, with ``classes`` in place of ``out_channels`` and ``spatial_dims`` 3 unless given.
+            MONAI's class, with ``classes`` in place of ``out_channels`` and ``spatial_dims`` 3 unless given; and
+            ``widths`` of a pruned one.
 
     Raises:
         ValueError: The architecture refuses a parameter, or MONAI is not installed; the message is its own.
     """
     try:
-        if architecture in MONAI_NETWORKS:
-            return ARCHITECTURES[architecture](**parameters)
-        # The activation is applied by inference, which must not meet one that was applied before.
-        plain: dict[str, object] = {"encoder_weights": None, "activation": None}
-        if isinstance(auxiliary := parameters.get("aux_params"), Mapping):
-            plain["aux_params"] = {**auxiliary, "activation": None}
-        return ARCHITECTURES[architecture](**{**parameters, **plain})
+        given = {key: value for key, value in parameters.items() if key != WIDTHS}
+        if architecture not in MONAI_NETWORKS:
+            # The activation is applied by inference, which must not meet one that was applied before.
+            given |= {"encoder_weights": None, "activation": None}
+            if isinstance(auxiliary := parameters.get("aux_params"), Mapping):
+                given["aux_params"] = {**auxiliary, "activation": None}
+        network = ARCHITECTURES[architecture](**given)
+        if widths := parameters.get(WIDTHS):
+            narrow(network, widths)  # type: ignore[arg-type]
+            set_description(network, architecture, {**given, WIDTHS: widths})
+        return network
     except ImportError as error:
         raise ValueError(f"{architecture} needs the package monai ({error}); run: pip install monai") from error
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:

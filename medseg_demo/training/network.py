@@ -11,6 +11,7 @@ from torch import nn
 from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import ARCHITECTURES, MONAI_NETWORKS, RECURRENT, SMP_NETWORKS, build_network
 from medseg_demo.models.card import ModelCard
+from medseg_demo.models.narrow import WIDTHS
 from medseg_demo.models.soundness import TIMM, is_known_encoder, parameter_fault
 from medseg_demo.segmenting.windows import channels_last
 
@@ -94,7 +95,7 @@ def _parameters_of(architecture: str) -> set[str]:
         for name, one in inspect.signature(builder).parameters.items()  # type: ignore[arg-type]
         if one.kind is not one.VAR_KEYWORD
     }
-    return (names | set(OF_TIMM) if architecture in SMP_NETWORKS else names) - ELSEWHERE.keys()
+    return ({WIDTHS} | names | set(OF_TIMM) if architecture in SMP_NETWORKS else {WIDTHS} | names) - ELSEWHERE.keys()
 
 
 def _encoders() -> list[str]:
@@ -104,6 +105,16 @@ def _encoders() -> list[str]:
     return [*encoders, *(f"{TIMM}{name}" for name in timm.list_models())]
 
 
+def arguments_of(config: "TrainingConfig", card: ModelCard) -> dict[str, object]:
+    """What the network is built from, channels included."""
+    arguments = {**config.network, "in_channels": card.in_channels, "classes": card.output_channels}
+    if card.findings:  # one output each, from the mean of the encoder's last features
+        own = config.network.get("aux_params")
+        chosen = own if isinstance(own, Mapping) else {}
+        arguments["aux_params"] = {"pooling": "avg", "dropout": 0.2, **chosen, "classes": len(card.findings)}
+    return arguments
+
+
 def build(config: "TrainingConfig", card: ModelCard) -> nn.Module:
     """The network with random weights, or smp's own for its encoder where ``pretrained`` is "hub".
 
@@ -111,11 +122,7 @@ def build(config: "TrainingConfig", card: ModelCard) -> nn.Module:
         TrainingError: It cannot be built from its parameters, or its weights cannot be fetched.
     """
     torch.manual_seed(config.seed)
-    parameters = {**config.network, "in_channels": card.in_channels, "classes": card.output_channels}
-    if card.findings:  # one output each, from the mean of the encoder's last features
-        own = config.network.get("aux_params")
-        chosen = own if isinstance(own, Mapping) else {}
-        parameters["aux_params"] = {"pooling": "avg", "dropout": 0.2, **chosen, "classes": len(card.findings)}
+    parameters = arguments_of(config, card)
     try:
         if config.pretrained == "hub":
             return ARCHITECTURES[config.architecture](**{"encoder_weights": "imagenet", **parameters})
@@ -124,6 +131,19 @@ def build(config: "TrainingConfig", card: ModelCard) -> nn.Module:
         raise TrainingError(
             f"The network cannot be built ({_reason(error)}). Correct architecture, network or pretrained."
         ) from None
+
+
+def parameter_groups(network: nn.Module, config: "TrainingConfig") -> list[dict[str, object]]:
+    """What the optimiser learns at which rate: matrices with decay before vectors without, the encoder's last."""
+    encoder = set(network.encoder.parameters()) if config.encoder_rate != 1 else set()  # type: ignore[operator, union-attr]
+    groups: list[dict[str, object]] = []
+    for rate, inside in ((1.0, False), (config.encoder_rate, True)):
+        own = [one for one in network.parameters() if (one in encoder) is inside]
+        for decay, matrices in ((config.weight_decay, True), (0.0, False)):
+            some = [one for one in own if (one.ndim > 1) is matrices]
+            if some:
+                groups.append({"params": some, "weight_decay": decay, "lr": config.learning_rate * rate})
+    return groups
 
 
 def try_out(network: nn.Module, card: ModelCard, *, batch: int) -> None:
