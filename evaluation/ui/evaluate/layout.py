@@ -86,7 +86,7 @@ def _new(settings: Settings) -> Parts:
     parts["upload_hint"] = html(markup.hint(texts.UPLOAD_HINT))
     parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)
     with gr.Accordion(texts.OPTIONS, open=False, elem_classes="ms-accordion"):
-        names = [(metric.long_name, name) for name, metric in METRICS.items()]
+        names = [(metric.long_name, name) for name, metric in METRICS.items() if not metric.of_probabilities]
         parts["metrics"] = gr.Dropdown(
             names, value=DEFAULT_METRICS, label=texts.METRICS, info=texts.METRICS_HINT, multiselect=True
         )
