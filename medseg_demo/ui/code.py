@@ -82,7 +82,7 @@ def segment_code(
         "threshold": options.threshold,
         "flips": options.flips or None,
         "explain": options.explain or None,
-        "denoise": None if options.denoise == "none" else options.denoise,
+        "denoise": options.denoise,
         "smallest_component": options.smallest_component or None,
         "fill_holes": options.fill_holes or None,
         "crop": None if options.crop is None else list(options.crop),

@@ -62,7 +62,8 @@ class Example:
         image = read_image(study, settings=self.engine.settings)
         segmentation = self.engine.here.segment(image, checkpoint)
         outcome = write_outcome(segmentation, study, image.name, Path(self._folder.name))
-        run = Run(Choices(checkpoint, segmentation.threshold or 0.5), (study,), (outcome,), segmentation)
+        choices = Choices(checkpoint, segmentation.threshold or 0.5, denoise=segmentation.card.denoise)
+        run = Run(choices, (study,), (outcome,), segmentation)
         return FinishedExample((study,), image, run, write_run([outcome], Path(self._folder.name)))
 
     def _study(self) -> tuple[Study, str] | None:

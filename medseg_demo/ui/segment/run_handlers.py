@@ -109,7 +109,7 @@ def _studies(engine: Engine, call: Call, running: Running, given: Given, choices
     if not given.studies:
         raise OptionError(texts.NO_FILE)
     entry = engine.entry(choices.checkpoint or "")
-    options = choices.options(takes_threshold=entry.card is None or entry.card.takes_threshold)
+    options = choices.options(entry.card)
     by_window = entry.card is not None and entry.card.is_3d
 
     def report(place: int, total: int, name: str, done: int, of: int) -> None:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medseg_demo.image import LabelMap, MedicalImage, Pseudonym
+from medseg_demo.models.card import Denoise, ModelCard
 from medseg_demo.reading.studies import Study
 from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation
-from medseg_demo.segmenting.prepare import Denoise
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Choices:
     deidentify: bool = False
     explain: str = ""
 
-    def options(self, *, takes_threshold: bool) -> SegmentOptions:
+    def options(self, card: ModelCard | None) -> SegmentOptions:
         """As options of one segmentation; where the most probable class wins there is no threshold."""
         return SegmentOptions(
-            threshold=self.threshold if takes_threshold else None,
+            threshold=self.threshold if card is None or card.takes_threshold else None,
             flips=self.flips,
-            denoise=self.denoise,
+            denoise=None if card and card.denoise == self.denoise else self.denoise,
             smallest_component=int(self.smallest_component or 0),
             fill_holes=self.fill_holes,
             crop=self.crop or None,  # type: ignore[arg-type]  # which reads the text

@@ -82,12 +82,12 @@ class SegmentTab(Tab):
             self.on(event, lay_over, "over", **options)
 
     def follow_checkpoint(self, event: Any) -> None:
-        """After an event that chose a checkpoint: its card, its threshold, and whether the image suits it."""
+        """After an event that chose a checkpoint: its card, what it brings, and whether the image suits it."""
 
         def choose(call: Call, choices: Choices) -> Updates:
             return handlers.choose_checkpoint(self.engine_for(call), call.session.part(Work), choices)
 
-        chosen = ("preflight", "stale", "card", "weaknesses", "threshold", "explain")
+        chosen = ("preflight", "stale", "card", "weaknesses", "threshold", "denoise", "explain")
         self.on(event, choose, Choices, outputs=chosen, **QUICK)
 
     def _on_controls(self) -> None:

@@ -87,7 +87,7 @@ def stale_mark(given: Given, run: Run | None, choices: Choices) -> str:
 
 
 def checkpoint(entry: CatalogEntry | None, explain: str = "") -> Updates:
-    """The card of a checkpoint, its threshold on the slider, its heat maps; one that was chosen stays where it can."""
+    """The card of a checkpoint, its threshold, its filter, its heat maps; one that was chosen stays where it can."""
     if entry is None or entry.card is None:
         return {"card": "", "weaknesses": "", "explain": gr.update(choices=[(texts.NO_HEAT_MAP, "")], value="")}
     slider = (
@@ -99,6 +99,7 @@ def checkpoint(entry: CatalogEntry | None, explain: str = "") -> Updates:
         "card": checkpoint_view.entry_card(entry),
         "weaknesses": checkpoint_view.weaknesses(entry),
         "threshold": slider,
+        "denoise": entry.card.denoise,
         "explain": gr.update(
             choices=(heat := heat_maps(entry.card)), value=explain if explain in dict(heat).values() else ""
         ),

@@ -311,3 +311,14 @@ def test_the_picture_of_modalities_has_a_plane_for_each():
             class_names=("a",), in_channels=3, input_size=(1, 2), normalisation=Normalisation(method=method)
         )
         assert to_picture(image, card, 0)[0].tolist() == expected
+
+
+def test_the_card_says_which_filter_images_go_through_unless_another_is_chosen():
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 16)).astype(np.uint8)
+    card = ModelCard(class_names=("a",), in_channels=1, input_size=(32, 32))
+    filtered = card.model_copy(update={"denoise": "median"})
+    assert torch.equal(to_tensor(grey(pixels), filtered), to_tensor(grey(pixels), card, denoise="median"))
+    assert torch.equal(to_tensor(grey(pixels), filtered, denoise="none"), to_tensor(grey(pixels), card))
+    assert not torch.equal(to_tensor(grey(pixels), filtered), to_tensor(grey(pixels), card))
+    picture = to_picture(grey(pixels), filtered, 0)
+    np.testing.assert_array_equal(picture, to_picture(grey(pixels), card, 0, denoise="median"))
