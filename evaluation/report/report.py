@@ -185,6 +185,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         *([page.sentences("Methods", method_notes(sources.runs, here, metric))] if here else []),
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
+        *([page.table(findings)] if (findings := tables.findings(found)) else []),
         page.sentences("Is the difference real?", _sentences(found)),
         *([page.sentences(tables.GROUPS, lines)] if (lines := _groups(found, options.column)) else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from evaluation.results import tables
 from evaluation.results.answers import Answer, Standing
+from evaluation.results.findings import findings_in
 from evaluation.results.words import comparison_sentence, gap_sentence, metric_title
 from evaluation.statistics import GroupGap, PairComparison, Summary, summarise
 
@@ -31,6 +32,7 @@ def document(
         "classes": _classes(found, metrics),
         "pairs": [_pair(one, comparison_sentence(one, unit=unit)) for one in found.comparisons],
         "turned": _plain(found.ranking.turned) if found.ranking is not None else None,
+        "findings": [one.record for one in findings_in(found)],
         "gaps": [_gap(one, gap_sentence(one, unit=unit)) for one in gaps],
         "notes": [*notes, *found.notes, *([found.problem] if found.problem else [])],
     }
@@ -39,13 +41,14 @@ def document(
 def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] = (), notes: Sequence[str] = ()) -> str:
     """The same as tables of plain text, with the sentences below."""
     unit = tables.unit_of(found, found.question.metric)
-    board, classes = tables.leaderboard(found), _class_table(found, metrics)
+    board, classes, images = tables.leaderboard(found), _class_table(found, metrics), tables.findings(found)
     sentences = [comparison_sentence(one, unit=unit) for one in found.comparisons]
     parts = [
         *notes,
         f"{board.title}: {found.question.test_set}\n{_grid(board)}",
         "\n".join(board.notes),
         f"{classes.title}\n{_grid(classes)}",
+        f"{images.title}\n{_grid(images)}\n" + "\n".join(images.notes) if images else "",
         _listed("Is the difference real?", sentences),
         _listed(tables.GROUPS, [gap_sentence(one, unit=unit) for one in gaps]),
     ]

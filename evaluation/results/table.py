@@ -1,7 +1,8 @@
 """The tidy table of results, and the folder that holds it: ``scores.csv`` and ``run.json``.
 
 The table has one row per case and class. Its columns are those of IDENTITY, the metadata of the cases, the metrics
-and UNITS, in this order, and CALIBRATION at the end where predictions came with probabilities. Every metric is
+and UNITS, in this order; at the end CALIBRATION, where predictions came with probabilities, and the columns of findings
+(``finding_…``), where a checkpoint has any. Every metric is
 float64: infinity is a miss, NaN is not applicable or, where ``status`` is "failed", never computed. All else is text.
 """
 
@@ -17,6 +18,7 @@ import pandas as pd
 
 from evaluation.errors import DamagedResultsError, ResultsError
 from evaluation.metrics.calibration import CALIBRATION
+from evaluation.results.findings import finding_columns
 from evaluation.runs.store import CaseScores
 from medseg_demo.documents import read_document
 from medseg_demo.names import as_cell, from_cell
@@ -109,7 +111,8 @@ def collect(cases: Iterable[CaseResult], runs: Sequence[Run]) -> Results:
     cases = list(cases)
     for case in cases:
         for row in case.scores.rows:
-            metrics.update(dict.fromkeys(name for name in row if name not in OWN_COLUMNS))
+            found = finding_columns(row)
+            metrics.update(dict.fromkeys(name for name in row if name not in (*OWN_COLUMNS, *found)))
     for case in cases:
         columns = {_column_name(name, metrics): value for name, value in case.metadata.items() if name != "case_id"}
         metadata.update(dict.fromkeys(columns))
@@ -129,14 +132,14 @@ def _identity(case: CaseResult, row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _column_name(name: str, metrics: Iterable[str]) -> str:
-    return f"case_{name}" if name in (*OWN_COLUMNS, *metrics) else name
+    return f"case_{name}" if name in (*OWN_COLUMNS, *metrics) or finding_columns([name]) else name
 
 
 def _arranged(
     frame: pd.DataFrame, runs: tuple[Run, ...], metadata: tuple[str, ...], metrics: tuple[str, ...]
 ) -> Results:
     """Give the columns their order and their types."""
-    last = [*UNITS, *([CALIBRATION] if CALIBRATION in frame else [])]
+    last = [*UNITS, *([CALIBRATION] if CALIBRATION in frame else []), *finding_columns(frame)]
     table = frame.reindex(columns=[*IDENTITY, *metadata, *metrics, *last])
     texts = [*IDENTITY, *metadata, *last]
     table[texts] = table[texts].astype(object).where(table[texts].notna(), "").astype(str)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from evaluation.metrics import METRICS
 from evaluation.results.answers import Answer, Question, Standing
+from evaluation.results.findings import COLUMNS as FINDING_COLUMNS
+from evaluation.results.findings import NOTE, TITLE, as_rows, findings_in
 from evaluation.results.words import (
     EMPTY_POLICIES,
     metric_title,
@@ -185,6 +187,13 @@ def policies(found: Answer) -> Table | None:
     rows = tuple((name, *(cells[one] for one in ("skip", "one", "zero"))) for name, cells in by_name.items())
     note = "; ".join(EMPTY_POLICIES.values())
     return Table(title, ("Checkpoint", "left out", "count 1", "count 0"), rows, (f"{note[0].upper()}{note[1:]}.",))
+
+
+def findings(found: Answer) -> Table | None:
+    """How well each finding of whole images tells the cases apart; None where no checkpoint has any."""
+    told = findings_in(found)
+    notes = (NOTE, *(note for one in told for note in one.notes))
+    return Table(TITLE, FINDING_COLUMNS, tuple(as_rows(told)), notes) if told else None
 
 
 def every_metric(found: Answer, metrics: tuple[str, ...]) -> Table:

@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
 from evaluation.metrics.calibration import Calibration, calibrate
+from evaluation.results.findings import columns_of
 from evaluation.runs.cases import CaseData
 from evaluation.runs.classes import ClassMatch
 from medseg_demo.errors import DeviceMemoryError, InputMismatchError
@@ -34,11 +35,13 @@ class Predicted(NamedTuple):
         labels: uint8, of the image's own shape; the numbers of objects where the case's reference has them.
         seconds: That the network took; None where none ran.
         calibrations: What the probabilities say of each class; empty where there are none.
+        findings: Columns of what the image as a whole shows; empty where the checkpoint says nothing of it.
     """
 
     labels: np.ndarray
     seconds: float | None = None
     calibrations: Mapping[str, Calibration] = MappingProxyType({})
+    findings: Mapping[str, str] = MappingProxyType({})
 
 
 class Predictor(Protocol):
@@ -136,7 +139,12 @@ class CheckpointPredictor:
         except InputMismatchError as error:
             raise CaseError(f"Case {case.case_id!r}: {error}") from None
         labels = self._match.translate(result.label_map.labels)
-        return Predicted(labels, result.seconds.get("network"), self._calibrations(result, labels, data.reference))
+        return Predicted(
+            labels,
+            result.seconds.get("network"),
+            self._calibrations(result, labels, data.reference),
+            columns_of(result.card.findings, result.findings, case.metadata),
+        )
 
     def _calibrations(self, result: "Segmentation", labels: np.ndarray, reference: LabelMap) -> dict[str, Calibration]:
         """Of each class that the checkpoint has: its probabilities beside the reference."""

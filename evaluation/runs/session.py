@@ -251,7 +251,8 @@ class RunSession:
         if fault:
             raise CaseError(fault)
         data = self._read(task)
-        (predicted, seconds, calibrations), reference = predictor.predict(case, data, self._stop), data.reference
+        found, reference = predictor.predict(case, data, self._stop), data.reference
+        predicted, calibrations = found.labels, found.calibrations
         labels = predicted if reference.instances is None else (predicted > 0).astype(np.uint8)
         prediction = LabelMap(labels, predictor.labels.piece_names, data.image.geometry)
         keep_prediction(prediction, self._output, *task.names)
@@ -275,7 +276,8 @@ class RunSession:
         for row in rows:
             if row["class_name"] in calibrations:
                 row[CALIBRATION] = calibrations[str(row["class_name"])].text
-        return CaseScores("ok", "", tuple(rows), seconds)
+            row.update(found.findings)
+        return CaseScores("ok", "", tuple(rows), found.seconds)
 
 
 def _case_by_case(parts: list[Part]) -> Iterator[tuple[Part, ExaminedCase]]:

@@ -140,7 +140,15 @@ def _gap(found: Answer, first: str, second: str, gap: Gap) -> str:
 
 def policy(found: Answer) -> str:
     """What each empty-mask policy makes of each mean."""
-    table = tables.policies(found)
+    return _card(tables.policies(found))
+
+
+def findings(found: Answer) -> str:
+    """How well findings of whole images tell the cases apart."""
+    return _card(tables.findings(found))
+
+
+def _card(table: tables.Table | None) -> str:
     if table is None:
         return ""
     body = markup.table(table.title, table.header, table.rows) if table.rows else ""

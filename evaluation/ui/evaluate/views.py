@@ -138,7 +138,7 @@ def numbers(board: Board, asked: Asked) -> Updates:
         return {}
     return {
         "marks": fragments.marks(opened, found.question),
-        "leaderboard": fragments.leaderboard(found, asked.beside),
+        "leaderboard": fragments.leaderboard(found, asked.beside) + fragments.findings(found),
         **comparison(found, asked),
         "policy": fragments.policy(found),
     }

@@ -34,7 +34,7 @@ def make_predictor(checkpoint, match=None, engine=None):
 
 
 def test_a_checkpoint_predicts_in_the_test_sets_labels(brightness, case, data):
-    labels, seconds, calibrations = make_predictor(brightness).predict(case, data, threading.Event())
+    labels, seconds, calibrations, _ = make_predictor(brightness).predict(case, data, threading.Event())
     assert seconds > 0
     assert np.array_equal(labels, data.reference.labels)
     found = calibrations["square"]
