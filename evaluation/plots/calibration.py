@@ -74,13 +74,13 @@ def risk_coverage_curves(table: pd.DataFrame, metric: str = "dice", *, theme: Th
     for one in curves:
         ink, mark = colour(names[one.checkpoint], theme), symbol(names[one.checkpoint])
         label = f"{one.checkpoint}: AURC {number(one.area)}, excess {number(one.excess)}"
-        cases = zip(one.test_sets, one.cases, one.confidence, strict=True)
+        cases = zip(one.test_sets, one.cases, strict=True)
         figure.add_scatter(
             x=one.coverage, y=one.risk, mode="lines+markers", name=label, line={"color": ink, "width": 1.5},
             marker={"color": ink, "symbol": mark, "size": 7},
-            customdata=[[test_set, one.checkpoint, case, "", sure] for test_set, case, sure in cases],
+            customdata=[[test_set, one.checkpoint, case, ""] for test_set, case in cases], text=one.confidence,
             hovertemplate="<b>%{customdata[2]}</b><br>%{customdata[1]} · %{customdata[0]}<br>"
-            "confidence %{customdata[4]:.4f} · coverage %{x:.0%} · risk %{y:.4f}<extra></extra>",
+            "confidence %{text:.4f} · coverage %{x:.0%} · risk %{y:.4f}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title="Coverage: share of the cases that are kept", range=[0, 1.02], tickformat=".0%")
+    figure.update_xaxes(title="Coverage: share of the cases that are kept", range=[0, 1.05], tickformat=".0%")
     return figure.update_yaxes(title=f"Risk: mean of 1 − {metric_title(metric)}", rangemode="tozero")

@@ -140,7 +140,7 @@ def test_risk_falls_where_unsure_cases_are_the_bad_ones_and_a_point_opens_its_ca
     assert sorted(curve.y) == list(curve.y)
     assert len(curve.x) == ((table["status"] == "ok") & (table["checkpoint"] == curve.customdata[0][1])).sum()
     assert "excess 0" in curve.name
-    test_set, checkpoint, case_id, class_name, _ = curve.customdata[0]
+    test_set, checkpoint, case_id, class_name = curve.customdata[0]  # the parts of a click
     assert (test_set, class_name) == ("set", "")
     assert ((table["checkpoint"] == checkpoint) & (table["case_id"] == case_id)).any()
 
