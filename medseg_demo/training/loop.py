@@ -61,7 +61,7 @@ class SegmentationTask(LightningModule):
         super().__init__()
         self.config, self.val_cases, self.compute, self.total_steps = config, val_cases, compute, total_steps
         self.network = checkpoint.module
-        self.average = AveragedModel(self.network, avg_fn=_moving_average(config.average), use_buffers=True)
+        self.average = AveragedModel(self.network, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         self.loss = WeightedLoss(config.loss, classes=len(checkpoint.card.class_names), class_weights=class_weights)
         card = checkpoint.card
         self.averaged = Checkpoint(checkpoint.name, card, self.average.module, digest="")
@@ -231,12 +231,17 @@ class Keeper(Callback):
         self.unpublished = {}
 
 
-def _moving_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor | int], torch.Tensor]:
+def _moving_average(decay: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor | int], None]:
     """Exponential, with a shorter memory in the beginning so that the first weights are soon forgotten."""
 
-    def average(kept: torch.Tensor, current: torch.Tensor, steps: torch.Tensor | int) -> torch.Tensor:
+    def average(kept: list[torch.Tensor], current: list[torch.Tensor], steps: torch.Tensor | int) -> None:
+        if not kept[0].is_floating_point():  # counters of batches
+            torch._foreach_copy_(kept, current)
+            return
         share = 1 - min(decay, (1 + int(steps)) / (10 + int(steps)))
-        return kept + (current - kept) * share if kept.is_floating_point() else current
+        change = torch._foreach_sub(current, kept)
+        torch._foreach_mul_(change, share)
+        torch._foreach_add_(kept, change)
 
     return average
 
