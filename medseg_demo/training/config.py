@@ -22,7 +22,16 @@ from medseg_demo.models.card import (
     TrainingData,
     Window,
 )
-from medseg_demo.training.config_parts import Augmentation, CardText, Loss, NotNegative, Record, Share
+from medseg_demo.training.config_parts import (
+    Augmentation,
+    CardText,
+    Generator,
+    Loss,
+    NotNegative,
+    Record,
+    Share,
+    Synthetic,
+)
 from medseg_demo.training.network import check_architecture, check_parameters, nearest
 from medseg_demo.training.pretrained import check_source, is_for_encoders
 
@@ -33,6 +42,7 @@ class TrainingConfig(Record):
     """Everything that decides a training, apart from the data.
 
     Attributes:
+        kind: "network" (segments) or "generator" (makes images of label maps; see ``generator``).
         task: What is segmented in which kind of image; checkpoints are grouped by it.
         modality: The kind of image, in words.
         architecture: A name in the table of architectures, such as "Unet", or "MonaiUNet" for volumes.
@@ -84,10 +94,13 @@ class TrainingConfig(Record):
             cells there mean. A case with an empty cell does not count in its loss.
         findings_weight: Of the findings' loss, which is added to that of the label maps.
         train_only: "findings" leaves the network as ``pretrained`` gave it, and trains the findings' output alone.
+        generator: How a generator of images is built; only where ``kind`` is "generator".
+        synthetic: A generator from which a share of the images is drawn; None takes real ones alone.
         training_data: Sources, licences and credit, for the card.
         card: What the card says in words.
     """
 
+    kind: Literal["network", "generator"] = "network"
     task: str = "unknown"
     modality: str = "unknown"
     architecture: str = "Unet"
@@ -131,6 +144,8 @@ class TrainingConfig(Record):
     findings: dict[FindingName, FindingColumn] = Field(default_factory=dict, max_length=64)
     findings_weight: PositiveFloat = 1.0
     train_only: Literal["findings"] | None = None
+    generator: Generator = Generator()
+    synthetic: Synthetic | None = None
     training_data: tuple[TrainingData, ...] = ()
     card: CardText = CardText()
 
@@ -191,6 +206,17 @@ class TrainingConfig(Record):
             raise ValueError("network.aux_params is for findings, and there are none; name them beside network")
         if self.train_only and not (self.findings and self.pretrained):
             raise ValueError("train_only: findings needs findings, and pretrained, which names what is left as it is")
+        return self
+
+    @model_validator(mode="after")
+    def _images_consistent(self) -> "TrainingConfig":
+        makes, halvings = self.kind == "generator", 2 ** len(self.generator.channels)
+        if (makes or self.synthetic) and len(self.input_size) != 2:
+            raise ValueError("generators make images of two dimensions; leave kind and synthetic out for volumes")
+        if makes and self.synthetic:
+            raise ValueError("a generator learns from real images alone; leave synthetic out")
+        if makes and any(length % halvings for length in self.input_size):
+            raise ValueError(f"input_size {list(self.input_size)} must be multiples of {halvings} for the generator")
         return self
 
     @model_validator(mode="after")

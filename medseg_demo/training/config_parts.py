@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from medseg_demo.models.card import PositiveFloat
+from medseg_demo.models.card import PositiveFloat, PositiveInt
 from medseg_demo.training.presets import PRESETS, Preset
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -129,6 +129,40 @@ class Loss(Record):
         if self.class_weights is not None and by_pixel == 0:
             raise ValueError("class_weights weighs cross_entropy and focal, which are both 0; give one a weight")
         return self
+
+
+class Generator(Record):
+    """How a generator of images is built and trained, where ``kind`` is "generator".
+
+    Attributes:
+        channels: Of the encoder at half the size, a quarter, …; the generator has them the other way round.
+        latent: How many random numbers decide on what labels do not say.
+        hidden: Channels between labels and normalisation.
+        discriminator: Channels of the discriminator's first layer.
+        features: Weight of the difference of the discriminator's features.
+        difference: Weight of the difference of the images.
+        divergence: Weight of the codes' divergence from the normal distribution.
+    """
+
+    channels: tuple[PositiveInt, ...] = Field(default=(8, 16, 32, 32), min_length=1, max_length=7)
+    latent: PositiveInt = 16
+    hidden: PositiveInt = 16
+    discriminator: PositiveInt = 16
+    features: NotNegative = 5.0
+    difference: NotNegative = 10.0
+    divergence: NotNegative = 0.05
+
+
+class Synthetic(Record):
+    """Images of a generator among those of a training.
+
+    Attributes:
+        generator: The folder that a training with ``kind: generator`` left.
+        share: Of the images that are made of a case's labels, in place of its own.
+    """
+
+    generator: str = Field(min_length=1)
+    share: Share = 0.3
 
 
 class CardText(Record):

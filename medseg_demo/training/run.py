@@ -51,6 +51,8 @@ from medseg_demo.training.pretrained import PREFIX, is_for_encoders, load_encode
 from medseg_demo.training.pruning import prune_network
 from medseg_demo.training.records import CaseDice, ProgressLine, build_logger, check_logger
 from medseg_demo.training.saving import DRAFT, finish, save_best
+from medseg_demo.training.synthetic import SyntheticSlices
+from medseg_demo.training.synthetic_training import train_generator
 
 PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
@@ -95,13 +97,18 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
         "precision": str(compute.precision).removeprefix("torch."),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
     }
+    if made := _published(config).synthetic:
+        facts["synthetic"] = made.model_dump()
     if largest := largest_mm(parts[0]):
         facts["largest_mm"] = largest
     looks = spread([case.seen for case in parts[0] if case.seen])
     card = card.model_copy(update={"training": facts, "appearance": looks})
     with _writing(output):
         write_config(_published(config), output / CONFIG_COPY)
-    _fit(config, card, network, parts, compute, output, resume=resume, memory=memory, known=known)
+    if config.kind == "generator":
+        _fit_generator(config, card, parts, compute, output, memory=memory)
+    else:
+        _fit(config, card, network, parts, compute, output, resume=resume, memory=memory, known=known)
     (output / RESUME_FILE).unlink(missing_ok=True)
     return output
 
@@ -142,7 +149,10 @@ def _check_output(output: Path, config: TrainingConfig) -> Path | None:
 
 def _published(config: TrainingConfig) -> TrainingConfig:
     """The configuration without the folders of this machine."""
-    return config.model_copy(update={"pretrained": published(config.pretrained)})
+    made = config.synthetic
+    if made:
+        made = made.model_copy(update={"generator": published(made.generator)})
+    return config.model_copy(update={"pretrained": published(config.pretrained), "synthetic": made})
 
 
 def _of_split(test_set: TestSet, split: str) -> tuple[Case, ...]:
@@ -268,6 +278,20 @@ def _fit(
         ) from None
 
 
+def _fit_generator(
+    config: TrainingConfig,
+    card: ModelCard,
+    parts: tuple[tuple[LoadedCase, ...], tuple[LoadedCase, ...]],
+    compute: Compute,
+    output: Path,
+    *,
+    memory: Memory,
+) -> None:
+    batches, _ = _loaders(config, card, *parts, memory)
+    with _writing(output):
+        train_generator(config, card, batches, parts[0], compute.device, output)
+
+
 def _loaders(
     config: TrainingConfig,
     card: ModelCard,
@@ -278,10 +302,11 @@ def _loaders(
     foreground = foreground_shares(config.oversample_foreground, card.class_names)
     augmentation = build_augmentation(config.augmentation, config.input_size, foreground=foreground)
     slices = TrainingSlices(train_cases, card, augmentation, seed=config.seed, memory=memory)
+    items = SyntheticSlices(slices, config, card) if config.synthetic else slices
     sampler = EpochSampler(len(slices), repeats=config.crops_per_image, seed=config.seed)
     # Batch normalisation cannot learn from a batch of one, so an incomplete last batch is left out.
     batches = DataLoader(
-        slices,
+        items,
         batch_size=config.batch_size,
         sampler=sampler,
         drop_last=len(sampler) > config.batch_size,
