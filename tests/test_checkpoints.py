@@ -8,6 +8,7 @@ import pytest
 from benchmarks import zoo
 from medseg_demo import SegmentOptions, Settings, load_checkpoint, segment
 from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.models.card import FAILURE_FILE
 from medseg_demo.models.checkpoint import load_folder
 from medseg_demo.settings import ROOT
 from medseg_demo.training.config import read_config
@@ -27,7 +28,7 @@ def size_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_folder_is_whole_and_small(name):
-    assert {path.name for path in (CHECKPOINTS / name).iterdir()} == FILES
+    assert {path.name for path in (CHECKPOINTS / name).iterdir()} - {FAILURE_FILE} == FILES
     assert (CHECKPOINTS / name / "model.safetensors").stat().st_size <= LIMIT_MIB.get(size_of(name), 8) * 2**20
 
 
@@ -76,6 +77,13 @@ def test_its_configuration_can_train_again(name):
         card.in_channels,
     )
     assert config.seed == card.training["seed"]
+
+
+@pytest.mark.parametrize("name", [path.parent.name for path in CHECKPOINTS.glob(f"*/{FAILURE_FILE}")])
+def test_what_is_known_of_failures_is_of_these_weights(name):
+    checkpoint = load_folder(CHECKPOINTS / name)
+    assert checkpoint.card.failure.checkpoint_sha256 == checkpoint.digest, "run evaluation calibrate again"
+    assert checkpoint.card.failure.test is not None
 
 
 def test_every_task_has_two_to_compare():
