@@ -15,7 +15,7 @@ import numpy as np
 BINS = 20  # of probability, (0, .05], (.05, .1], …; 0 is in the first one
 CALIBRATION = "calibration"  # the column of a table of results that holds a case's bins
 CHUNK = 2**20  # pixels that are counted at once, which takes eight times their memory
-HALVES = 2**16  # different values of float16
+VALUES = int(np.float16(1).view(np.uint16)) + 1  # different values of float16 from 0 to 1, in order
 EMPTY_CONFIDENCE = "Of an empty prediction: 1 − the highest probability."
 
 
@@ -99,16 +99,15 @@ def _confidence(every: np.ndarray, predicted: np.ndarray, values: np.ndarray) ->
 
 
 def _count(halves: np.ndarray) -> np.ndarray:
-    """How often each value of float16 is there, (HALVES,); what is no number is not counted."""
-    counts = np.zeros(HALVES)
+    """How often each value from 0 to 1 is there, (VALUES,); what is no probability is not counted."""
+    counts = np.zeros(VALUES)
     for start in range(0, halves.size, CHUNK):
-        counts += np.bincount(halves[start : start + CHUNK], minlength=HALVES)
-    counts[np.isnan(np.arange(HALVES, dtype=np.uint16).view(np.float16))] = 0
+        counts += np.bincount(halves[start : start + CHUNK], minlength=VALUES)[:VALUES]
     return counts
 
 
 @cache
 def _bins() -> tuple[np.ndarray, np.ndarray]:
-    """The bin and the value, between 0 and 1, of each bit pattern of float16, (HALVES,) each."""
-    values = np.nan_to_num(np.arange(HALVES, dtype=np.uint16).view(np.float16).astype(float)).clip(0, 1)
+    """The bin and the value of each bit pattern of float16 from 0 to 1, (VALUES,) each."""
+    values = np.arange(VALUES, dtype=np.uint16).view(np.float16).astype(float)
     return (np.ceil(values * BINS).astype(int) - 1).clip(0), values
