@@ -5,6 +5,7 @@ most of a U-Net's decoder. What is added to something else (a residual) or store
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 MULTIPLE = 8  # of channels that are left: processors compute as many at once
 # What is computed of each channel on its own, as automatic differentiation calls it.
-BY_CHANNEL = ("Relu", "LeakyRelu", "Silu", "Gelu", "Hardtanh", "Elu", "Hardswish", "MaxPool", "AvgPool", "Upsample")
+BY_CHANNEL = re.compile("(Relu|LeakyRelu|Silu|Gelu|Hardtanh|Elu|Hardswish|MaxPool|AvgPool|Upsample)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ def chains(network: nn.Module, example: torch.Tensor) -> list[Chain]:
                 norms.append(owners[place])
             elif kind.startswith("Cat") and index == 0 and place._saved_dim == 1:
                 is_joined = True  # the first channels are still those of the writer
-            elif not kind.startswith(BY_CHANNEL):
+            elif not BY_CHANNEL.match(kind):
                 return None
         return None
 
