@@ -19,6 +19,7 @@ from medseg_demo.segmenting.windows import Compute, channels_last, predict
 from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.data import Batch, LoadedCase
+from medseg_demo.training.longer import Past
 from medseg_demo.training.losses import WeightedLoss
 from medseg_demo.training.network import parameter_groups
 from medseg_demo.training.records import (
@@ -140,6 +141,8 @@ class Keeper(Callback):
         self.output, self.save_best, self.patience = output, save_best, patience
         self.history: list[dict[str, float | None]] = []
         self.best = -1.0
+        self.before: list[object] = []  # of the trainings that this one lengthens, for the card
+        self.epochs_before = 0
         self.validations_since_best = 0
         self.unpublished: CaseDice = {}  # of the best epoch, while nothing proves that its checkpoint is whole
         self.seconds_before = 0.0
@@ -149,6 +152,15 @@ class Keeper(Callback):
     def minutes(self) -> float:
         """Time that the training took, that before an interruption included."""
         return (self.seconds_before + time.monotonic() - self.started) / 60
+
+    def go_on_from(self, past: Past) -> None:
+        """Number the epochs after those of a finished training, and replace its checkpoint by a better one alone."""
+        self.history, self.best, self.before = list(past.history), past.best, past.before
+        self.epochs_before = int(past.history[-1]["epoch"] or 0)
+
+    def lengthened(self, epochs: int) -> dict[str, object]:
+        """For the card: all epochs, and the trainings before; empty where there was none."""
+        return {"epochs": self.epochs_before + epochs, "before": self.before} if self.before else {}
 
     @property
     def is_over(self) -> bool:
@@ -160,6 +172,8 @@ class Keeper(Callback):
         return {
             "history": self.history,
             "best": self.best,
+            "before": self.before,
+            "epochs_before": self.epochs_before,
             "validations_since_best": self.validations_since_best,
             "seconds": self.minutes * 60,
             "unpublished": {case_id: list(dice) for case_id, dice in self.unpublished.items()},
@@ -169,6 +183,8 @@ class Keeper(Callback):
         """Take up what ``state_dict`` gave."""
         self.history = list(state["history"])  # type: ignore[call-overload]
         self.best = float(state["best"])  # type: ignore[arg-type]
+        self.before = list(state.get("before", []))  # type: ignore[call-overload]
+        self.epochs_before = int(state.get("epochs_before", 0))  # type: ignore[call-overload]
         self.validations_since_best = int(state.get("validations_since_best", 0))  # type: ignore[call-overload]
         self.seconds_before = float(state["seconds"])  # type: ignore[arg-type]
         unpublished: Mapping[str, list[float]] = state.get("unpublished", {})  # type: ignore[assignment]
@@ -176,7 +192,7 @@ class Keeper(Callback):
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Publish once more what an interruption may have cut short; its weights are those that were taken up."""
-        self._publish(len(self.history))
+        self._publish(int(self.history[-1]["epoch"] or 0) if self.history else 0)
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Train no further where the training was over before it was interrupted."""
@@ -186,7 +202,7 @@ class Keeper(Callback):
         """Keep what the epoch brought; Lightning has validated by now."""
         if not isinstance(module, SegmentationTask) or not module.case_scores:
             return
-        epoch, dice = trainer.current_epoch + 1, dice_of(module.case_scores)
+        epoch, dice = self.epochs_before + trainer.current_epoch + 1, dice_of(module.case_scores)
         self.history.append(self._row(trainer, module, epoch))
         self.validations_since_best += 1
         if module.val_score > self.best:
