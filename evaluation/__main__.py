@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_test_sets(parser: argparse.ArgumentParser, *, several: bool) -> None:
-    words = "a folder, or the name of one of the test sets folder; simulated-nuclei is made on first use"
+    words = "a folder, or a name in the test-sets folder; simulated-nuclei and simulated-brain are made on first use"
     if several:
         parser.add_argument("--test-set", required=True, nargs="+", action="extend", metavar="DIR", help=words)
     else:
@@ -239,11 +239,11 @@ def _tolerance(given: Sequence[str]) -> float | dict[str, float]:
 
 
 def _test_set_folder(name: str, settings: Settings) -> Path:
-    """A folder by its path or by its name; the simulated test set is made where it is asked for."""
-    from medseg_demo.test_sets.simulated import NAME, ensure_simulated_nuclei
+    """A folder by its path or by its name; a simulated test set is made where it is asked for."""
+    from evaluation.results.origins import MADE
 
-    if not Path(name).is_dir() and name == NAME:
-        return ensure_simulated_nuclei(settings.test_sets_dir)
+    if not Path(name).is_dir() and name in MADE:
+        return MADE[name](settings.test_sets_dir)
     named = settings.test_sets_dir / name
     return named if not Path(name).is_dir() and named.is_dir() else Path(name)
 

@@ -21,6 +21,7 @@ from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
+from medseg_demo.test_sets.command import add_simulate
 from medseg_demo.training.command import add_train
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_train(commands)
     add_publish(commands)
+    add_simulate(commands)
 
     about = "the page in the browser; `demo --help` lists its options"
     demo = commands.add_parser("demo", add_help=False, prefix_chars="\0", help=about)  # all options are the page's

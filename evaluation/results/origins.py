@@ -18,6 +18,8 @@ from medseg_demo.settings import Settings
 from medseg_demo.test_sets.layouts import is_test_set
 from medseg_demo.test_sets.simulated import NAME as SIMULATED
 from medseg_demo.test_sets.simulated import ensure_simulated_nuclei
+from medseg_demo.test_sets.simulated_brain import NAME as SIMULATED_BRAIN
+from medseg_demo.test_sets.simulated_brain import ensure_simulated_brain
 from medseg_demo.test_sets.test_set import DATASET_FILE, TestSet, read_test_set
 
 # (image, checkpoint's name) → its labels and the checkpoint's digest; raises MedsegError.
@@ -25,6 +27,9 @@ Segment = Callable[[MedicalImage, str], tuple[np.ndarray, str]]
 
 # (test set, checkpoint's name in the table) → its run, and the folder that may hold its predictions.
 Origins = dict[tuple[str, str], tuple[Run, Path | None]]
+
+# Simulated test sets by their names, each made in the test-sets folder where it is not there yet.
+MADE = {SIMULATED: ensure_simulated_nuclei, SIMULATED_BRAIN: ensure_simulated_brain}
 
 NOT_KEPT = "The prediction was made elsewhere, and it was not kept with these results."
 NOT_MADE = "The prediction was not kept with these results, and it is not made again here."
@@ -75,7 +80,7 @@ class OpenedCase:
 def find_test_set(name: str, settings: Settings, *, split: str | None = None) -> TestSet:
     """The test set of that name: a visitor's own, or one of the test-sets folder.
 
-    The simulated one is made where it is missing.
+    A simulated one is made where it is missing.
 
     Args:
         name: Its name.
@@ -90,7 +95,7 @@ def find_test_set(name: str, settings: Settings, *, split: str | None = None) ->
         return own_test_set(own, split=split)
     folder = _folder_of(name, settings.test_sets_dir)
     if folder is None and is_simulated(name):
-        folder = ensure_simulated_nuclei(settings.test_sets_dir)
+        folder = MADE[_plain(name)](settings.test_sets_dir)
     if folder is None:
         raise TestSetError([f"The images of test set {name!r} are not on this computer."])
     return read_test_set(folder, split=split)
@@ -150,16 +155,20 @@ def _is_origin(run: Run, entry: Run) -> bool:
 
 
 def available_test_sets(settings: Settings) -> tuple[str, ...]:
-    """The names of the test sets: a visitor's own, those of the test-sets folder, the simulated one always."""
+    """The names of the test sets: a visitor's own, those of the test-sets folder, the simulated nuclei always."""
     root = settings.test_sets_dir
     names = sorted(_name_of(path) for path in root.iterdir() if is_test_set(path)) if root.is_dir() else []
     own = [folder.name for folder in _own_folders(settings)]
-    return tuple(dict.fromkeys([*own, *names, *([] if any(map(is_simulated, names)) else [SIMULATED])]))
+    return tuple(dict.fromkeys([*own, *names, *([] if SIMULATED in map(_plain, names) else [SIMULATED])]))
 
 
 def is_simulated(test_set: str) -> bool:
-    """Whether a test set is the simulated one, by its name or by that of its folder."""
-    return test_set.replace(" ", "-") == SIMULATED
+    """Whether a test set is one that is made here, by its name or by that of its folder."""
+    return _plain(test_set) in MADE
+
+
+def _plain(test_set: str) -> str:
+    return test_set.replace(" ", "-")
 
 
 def open_case(

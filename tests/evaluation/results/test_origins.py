@@ -41,7 +41,13 @@ def test_a_test_set_is_found_by_the_name_of_its_folder_or_of_its_dataset(setting
 def test_the_simulated_set_is_known_by_both_of_its_names():
     assert is_simulated("simulated-nuclei")
     assert is_simulated("simulated nuclei")
+    assert is_simulated("simulated-brain")
     assert not is_simulated("nuclei")
+
+
+def test_the_simulated_nuclei_are_listed_beside_a_simulated_brain_that_was_made(settings):
+    (settings.test_sets_dir / "squares").rename(settings.test_sets_dir / "simulated-brain")
+    assert available_test_sets(settings) == ("simulated-brain", "simulated-nuclei")
 
 
 def test_a_kept_prediction_is_opened_with_the_image_and_the_reference(settings, tmp_path):
