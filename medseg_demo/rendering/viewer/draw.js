@@ -50,11 +50,11 @@ class Painter {
   }
 
   drawPrediction(value, state, view) {
+    if (showsHeat(state, view)) this.place(this.context, this.layers.heat(view), state.opacity.heat);
     if (state.view === "overlay") this.drawOverlay(value, state, view);
     if (state.view === "probability" && view.probabilities.length) {
       this.place(this.context, this.layers.probability(value, state, view), state.opacity.probability);
     }
-    if (showsHeat(state, view)) this.place(this.context, this.layers.heat(view), state.opacity.heat);
   }
 
   // Single pixels show as squares when enlarged; reduced pictures are averaged.
