@@ -6,9 +6,21 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import batch, dashboard, evaluation_run, metrics, ratio, request, start_up, versions, viewer, visitors
+from benchmarks import (
+    batch,
+    dashboard,
+    evaluation_run,
+    metrics,
+    ratio,
+    request,
+    start_up,
+    training,
+    versions,
+    viewer,
+    visitors,
+)
 
-PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer")
+PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
@@ -45,6 +57,7 @@ def parts(rounds: int, options: dict, other: Path | None, test_sets: Path | None
         "volume": lambda: beside_a_volume(rounds),
         "visitors": visitors.many_visitors,
         "viewer": lambda: viewer.measure(rounds=rounds),
+        "training": lambda: training.measure(rounds=rounds),
     }
 
 
