@@ -1,10 +1,14 @@
+import json
+
 import pytest
 import torch
 
 from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import build_network, description_of
 from medseg_demo.models.card import ModelCard
+from medseg_demo.models.checkpoint import load_folder
 from medseg_demo.models.network import parameters_of
+from medseg_demo.training import lengthen, train
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.pruning import chains, prune_network
 
@@ -105,3 +109,17 @@ def test_pruning_needs_a_network_that_has_learned(pretrained):
 def test_widths_that_are_none_of_the_network_are_told(widths):
     with pytest.raises(ValueError, match="Unet cannot be built from its parameters"):
         build_network("Unet", {**NETWORK, "in_channels": 1, "classes": 1, "widths": widths})
+
+
+def test_a_pruned_checkpoint_is_trained_saved_loaded_and_trained_further(discs, write_yaml, tmp_path):
+    network = {**NETWORK, "encoder_depth": 2}
+    original = train(discs, write_yaml(network=network, epochs=1), tmp_path / "original")
+    config = write_yaml(network=network, epochs=1, pretrained=str(original), prune=0.5)
+    pruned = train(discs, config, tmp_path / "pruned")
+    first, second = load_folder(original), load_folder(pruned)
+    assert second.card.training["pruned"] == {"share": 0.5, "parameters_before": first.parameters}
+    assert second.parameters == second.card.training["parameters"] < 0.7 * first.parameters
+    widths = json.loads((pruned / "config.json").read_text())["widths"]
+    lengthen(discs, str(pruned), 1)
+    assert json.loads((pruned / "config.json").read_text())["widths"] == widths
+    assert load_folder(pruned).parameters == second.parameters
