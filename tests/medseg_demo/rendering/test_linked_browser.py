@@ -230,7 +230,7 @@ def test_the_region_stays_in_the_middle_when_the_layout_changes(show):
     shown.press("n", "n")
     for layout in ("Side by side", "Agreement", "Swipe"):
         shown.click(layout)
-        shown.page.wait_for_timeout(150)
+        shown.settle()
         size, place, corners = shown.ask(
             "((camera, { width, height }) => [[width, height], camera.toPicture(width / 2, height / 2),"
             " [camera.toStage(31, 30), camera.toStage(37, 35)]])(viewer.camera, viewer.camera.stage)"
@@ -240,7 +240,7 @@ def test_the_region_stays_in_the_middle_when_the_layout_changes(show):
     shown.press("+")
     before = shown.ask("viewer.camera.scale")
     shown.click("Side by side")
-    shown.page.wait_for_timeout(150)
+    shown.settle()
     assert shown.ask("viewer.camera.scale") == pytest.approx(before)
 
 
@@ -259,7 +259,7 @@ def test_regions_of_a_volume_move_the_slice(show):
     expect(shown.page.locator(".mv-region-text")).to_have_text("Region 1 of 1: a, 1.2 ml at x 3, y 2, z 6")
     shown.click("All three")
     assert stages(shown) == 3
-    shown.page.wait_for_timeout(150)
+    shown.settle()
     middles = shown.ask(
         "viewer.panes.map(({ camera }) => camera.toPicture(camera.stage.width / 2, camera.stage.height / 2))"
     )

@@ -196,7 +196,7 @@ def test_linked_panes_lie_on_the_image_and_regions_are_found_on_every_plane(show
     page = show(value)
     page.click("All three")
     page.press("n")
-    page.page.wait_for_timeout(150)
+    page.settle()
     for pane in range(6):
         name, place = place_of(page, acquired, pane)
         limit = (0.5, 0.7)[pane % 2]

@@ -77,7 +77,7 @@ def test_the_grid_follows_the_size_of_the_window(show):
     assert wide[0]["y"] == wide[1]["y"]
     shown.page.set_viewport_size({"width": 390, "height": 900})
     shown.page.locator(".mv-stages").evaluate("(node) => { node.style.height = '700px'; }")
-    shown.page.wait_for_timeout(150)
+    shown.settle()
     tall = places()
     assert tall[0]["x"] == tall[1]["x"]
 
@@ -182,7 +182,7 @@ def test_targets_are_large_enough(chromium, show, touch, least, tmp_path):
     page.locator(".mv-stage").first.focus()
     page.keyboard.press("r")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(150)
+    type(shown)(page).settle()
     small = page.evaluate(TARGETS, least)
     width = page.evaluate("document.documentElement.scrollWidth")
     context.close()
