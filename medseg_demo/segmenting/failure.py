@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_demo.models.card import Failure
-from medseg_demo.numbers import percent
+from medseg_demo.numbers import NOT_APPLICABLE, percent
 
 if TYPE_CHECKING:
     from medseg_demo.segmenting.pipeline import Segmentation
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 UNSURE = np.array([0.2, 0.8], np.float16).view(np.uint16)  # between them a probability counts as unsure
 MAY_HAVE_FAILED = (
     "This result may have failed: the network is sure of {sure} of what it marks, and below {threshold} results are "
-    "doubted. On {cases} cases of its test set {hits} of those with a Dice under {level:.2f} were found so, and "
-    "{false_alarms} of the others were doubted too. Look at it closely before you rely on it."
+    "doubted. Measured: {rates}. Look at it closely before you rely on it."
 )
+RATES = "{hits} of those with a Dice under {level:.2f}, and {false_alarms} of the others ({cases} cases)"
 
 
 def sureness(segmentation: "Segmentation") -> float:
@@ -59,11 +59,14 @@ def doubts(segmentation: "Segmentation") -> tuple[str, ...]:
 
 
 def _told(known: Failure, score: float) -> str:
-    measured = known.test or known  # on val the threshold was chosen, so that test is the fairer witness
+    sure, threshold = percent(score), percent(known.threshold)
+    return MAY_HAVE_FAILED.format(sure=sure, threshold=threshold, rates=rates_in_words(known))
+
+
+def rates_in_words(known: Failure) -> str:
+    """What is doubted: on ``test`` where that was measured, since on ``val`` the threshold was chosen."""
+    measured = known.test or known
     hits, false_alarms = (
-        "n/a" if share is None else percent(share, 0) for share in (measured.hits, measured.false_alarms)
+        NOT_APPLICABLE if share is None else percent(share, 0) for share in (measured.hits, measured.false_alarms)
     )
-    return MAY_HAVE_FAILED.format(
-        sure=percent(score, 1), threshold=percent(known.threshold, 1), level=known.level, cases=measured.cases,
-        hits=hits, false_alarms=false_alarms,
-    )  # fmt: skip
+    return RATES.format(hits=hits, level=known.level, false_alarms=false_alarms, cases=measured.cases)

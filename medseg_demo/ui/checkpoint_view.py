@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.catalog import CatalogEntry
+from medseg_demo.segmenting.failure import rates_in_words
 from medseg_demo.ui import markup, texts
 
 WEAKNESSES = re.compile(r"^#+ [^\n]*\b(?:weak|limit)[^\n]*\n.*?(?=^#|\Z)", re.DOTALL | re.IGNORECASE | re.MULTILINE)
@@ -73,6 +74,8 @@ def _facts(card: ModelCard, architecture: str) -> list[tuple[str, str]]:
         pairs.append((texts.THRESHOLD, f"{card.threshold:.2f}"))
     if card.spacing_mm:
         pairs.append(("Spacing", " × ".join(texts.number(value) for value in card.spacing_mm) + " mm"))
+    if card.failure and card.failure.tells:
+        pairs.append((texts.DOUBTED, rates_in_words(card.failure)))
     return pairs
 
 

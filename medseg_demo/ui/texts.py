@@ -142,7 +142,8 @@ UNEXPECTED = (
     "reference {reference}, under which the log holds the details."
 )
 NOTHING_TITLE = "Nothing found"
-DOUBT_TITLE = "Look closely: this result may have failed"
+DOUBTED = "Doubted results"
+DOUBT_TITLE = "Look closely at this result"
 DOUBTED_TITLE = "Look closely: {doubted} of {total} results may have failed"
 STOPPED_TITLE = "Stopped: this result is partial"
 STOPPED = "{done} of {total} files are done and kept below."

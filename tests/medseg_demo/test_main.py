@@ -46,6 +46,17 @@ def test_a_folder_becomes_label_maps_and_measurements(images, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0].startswith("a: bright ")
 
 
+def test_heat_maps_lie_in_a_folder_of_their_own(images, tmp_path):
+    out, arguments = tmp_path / "out", ["segment", str(images), "--checkpoint", "small"]
+    assert main([*arguments, "--output", str(out), "--explain", "flips"]) == 0
+    assert sorted(path.name for path in (out / "heat_maps").iterdir()) == ["a.png", "b.png"]
+    with Image.open(out / "heat_maps" / "a.png") as heat:
+        assert heat.size == (90, 70)
+    (first, _) = json.loads((out / "measurements.json").read_text())["images"]
+    assert first["heat_map"]["explain"] == "flips"
+    assert main([*arguments, "--output", str(tmp_path / "o"), "--explain", "cam"]) == 2
+
+
 def test_a_zip_is_read_like_a_folder(images, tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in images.iterdir():

@@ -7,7 +7,7 @@ import pytest
 from evaluation.ui.api import evaluate_test_set
 from evaluation.ui.compare.api import compare_on_file
 from medseg_demo.errors import MedsegError
-from medseg_demo.ui.api import segment_file
+from medseg_demo.ui.api import explain_file, segment_file
 from medseg_demo.ui.faults import LONGEST, explain
 
 SENT = {
@@ -39,6 +39,7 @@ def test_segment(engine, picture, sent):
     for name in OPTIONS:
         answer(segment_file, engine, path, "small", **dict.fromkeys(OPTIONS) | {name: sent})
     answer(segment_file, engine, path, sent)
+    answer(explain_file, engine, path, "small", sent)
 
 
 @pytest.mark.parametrize("sent", SENT.values(), ids=SENT)

@@ -99,3 +99,10 @@ def test_texts_are_shown_as_they_are_and_what_is_missing_is_not():
     assert "a &lt; b</pre>" in shown["code_command"]
     assert shown["code_link"] == ""
     assert "http://x" in code_updates(Code("a", "b", "http://x"))["code_link"]
+
+
+def test_a_heat_map_is_asked_for_at_its_own_endpoint():
+    code = segment_code(Source("a.png"), "net", SegmentOptions(explain="gradcam:lung", threshold=0.4), ADDRESS)
+    assert "--threshold 0.4 --explain gradcam:lung" in code.command
+    assert 'api_name="/explain"' in code.python
+    assert set(arguments(code.python)) == {"file", "checkpoint", "explain", "api_name"}

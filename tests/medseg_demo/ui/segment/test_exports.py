@@ -8,7 +8,7 @@ import trimesh
 from PIL import Image
 
 from medseg_demo.errors import OptionError
-from medseg_demo.image import Geometry
+from medseg_demo.image import Geometry, HeatMap
 from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.ui.segment.exports import format_choices, write_export
 
@@ -37,6 +37,15 @@ def test_what_a_volume_can_be_written_as(volume):
 def test_a_picture_has_neither_slices_nor_surface(square, brightness, settings):
     names = [name for name, _ in format_choices(segment(square, brightness, settings=settings))]
     assert names == ["PNG", "NIfTI", "NRRD"]
+
+
+def test_a_heat_map_has_formats_of_its_own(volume, tmp_path):
+    heat = HeatMap("unsure", np.full(volume.image.shape, 0.25, np.float32))
+    formats = dict(format_choices(replace(volume, heat=heat)))
+    assert list(formats)[-2:] == ["Heat map, NIfTI", "Heat map, NPY"]
+    path = write_export(replace(volume, heat=heat), formats["Heat map, NPY"], tmp_path, "scan")
+    assert path.name == "scan_heat.npy"
+    assert np.load(path).min() == 0.25
 
 
 def test_dicom_seg_is_offered_where_the_source_is_dicom(volume, tmp_path):

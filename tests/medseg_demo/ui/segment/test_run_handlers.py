@@ -62,6 +62,26 @@ def test_the_downloads_hold_what_they_say(run, picture):
     ]
 
 
+def test_a_heat_map_is_shown_and_downloaded_with_the_rest(run, picture):
+    last = run([picture()], choices=Choices("bright", explain="flips"))[-1]
+    (prediction,) = last["viewer"]["predictions"]
+    assert prediction["heat"]["name"].startswith("Variation")
+    assert Image.open(last["heat_map"]["value"]).size == (64, 64)
+    assert "heat_maps/scan_heat.png" in zipfile.ZipFile(last["everything"]).namelist()
+    without = run([picture()])[-1]
+    assert (without["heat_map"]["visible"], without["viewer"]["predictions"][0]["heat"]) == (False, None)
+
+
+def test_a_doubted_result_says_so_above_the_picture(run, picture, monkeypatch):
+    monkeypatch.setattr("medseg_demo.segmenting.pipeline.doubts", lambda _: ("Only half of it is sure.",))
+    status = run([picture()])[-1]["status"]
+    assert texts.DOUBT_TITLE in status
+    assert "Only half of it is sure." in status
+    several = run([picture("one"), picture("two")])[-1]["status"]
+    assert texts.DOUBTED_TITLE.format(doubted=2, total=2) in several
+    assert "two: Only half of it is sure." in several
+
+
 def test_nothing_found_says_how_far_it_was(run, picture):
     last = run([picture(brightness=100)])[-1]
     assert texts.NOTHING_TITLE in last["status"]
