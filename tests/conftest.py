@@ -29,6 +29,28 @@ CHROMIUM_ARGUMENTS = [
 PATIENCE_MS = 90_000
 TRIES = 5  # of what may still be on its way
 
+# Nothing was added to the page or removed from it for a third of a second, by the page's own clock.
+AT_REST = """
+() => new Promise((done) => {
+  let turns = 0;
+  const watch = new MutationObserver(() => { turns = 0; });
+  watch.observe(document.body, { childList: true, subtree: true });
+  const look = () => {
+    turns += 1;
+    if (turns < 15) return setTimeout(look, 20);
+    watch.disconnect();
+    done();
+  };
+  look();
+})
+"""
+# What comes and goes has come; what turns for as long as something runs does not count.
+NOTHING_FADES = """
+() => document.getAnimations().every(
+  (one) => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity,
+)
+"""
+
 
 def find_chromium() -> str | None:
     """The browser that the environment variable CHROMIUM names, or the first one on the path."""
@@ -71,6 +93,12 @@ def page(chromium, context_options) -> Iterator[object]:
     assert not faults
 
 
+@pytest.fixture(scope="session")
+def wait_until_built() -> Callable[[object], None]:
+    """Wait until the page is at rest: what comes with the words that a test waits for is built a little later."""
+    return lambda page: page.evaluate(AT_REST)
+
+
 @pytest.fixture
 def set_number() -> Callable[[object, str], None]:
     """Type a number into a control until it stays: one that Gradio is still building takes its first value back."""
@@ -92,14 +120,15 @@ def serious_faults(page) -> Callable[[], dict[str, list[str]]]:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
     def find() -> dict[str, list[str]]:
-        for _ in range(TRIES):  # what Gradio fades in has no contrast yet
+        for _ in range(TRIES):
             faults = look()
             if not faults:
                 break
-            page.wait_for_timeout(1000)
+            page.evaluate(AT_REST)
         return faults
 
     def look() -> dict[str, list[str]]:
+        page.wait_for_function(NOTHING_FADES)  # what Gradio fades in has no contrast yet
         violations = axe.Axe().run(page).response["violations"]
         return {
             one["id"]: [node["html"] for node in one["nodes"]]

@@ -34,11 +34,17 @@ element => {
 """
 
 
-def open_page(page, url: str, width: int = 1000, height: int = 900, theme: str = "light") -> None:
-    page.set_viewport_size({"width": width, "height": height})
-    page.goto(f"{url}?__theme={theme}")
-    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
-    page.wait_for_timeout(500)  # what came with these words is built a little later
+@pytest.fixture
+def open_page(page, url, wait_until_built):
+    """Opens the page in a window, with its first paint finished."""
+
+    def open_in(width: int = 1000, height: int = 900, theme: str = "light") -> None:
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{url}?__theme={theme}")
+        expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
+        wait_until_built(page)
+
+    return open_in
 
 
 def open_tab(page, name: str) -> None:
@@ -50,12 +56,13 @@ def open_tab(page, name: str) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), WINDOWS)
-def test_the_button_of_each_tab_and_stop_are_in_view_however_far_the_page_is_scrolled(page, url, width, height):
-    open_page(page, url, width, height)
+def test_the_button_of_each_tab_and_stop_are_in_view_however_far_the_page_is_scrolled(page, open_page, width, height):
+    open_page(width, height)
     for tab, button in TABS.items():
         open_tab(page, tab)
         for selector in (button, button.split("-")[0] + "-stop"):
             expect(page.locator(selector)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
         for end in (0, 100_000):
             page.evaluate("(y) => window.scrollTo(0, y)", end)
             for selector in (button, button.split("-")[0] + "-stop"):
@@ -69,11 +76,12 @@ def test_the_button_of_each_tab_and_stop_are_in_view_however_far_the_page_is_scr
                 assert page.evaluate(found, [*middle, selector]), (tab, selector, "is covered")
 
 
-def test_a_server_that_is_gone_or_was_started_anew_is_said(page, url):
-    open_page(page, url)
+def test_a_server_that_is_gone_or_was_started_anew_is_said(page, open_page, wait_until_built):
+    open_page()
     notice, focus = page.locator("#ms-server"), "() => window.dispatchEvent(new Event('focus'))"
-    page.evaluate(focus)
-    page.wait_for_timeout(500)
+    with page.expect_response("**/app_id"):
+        page.evaluate(focus)
+    wait_until_built(page)
     expect(notice).to_have_count(0)
     page.route("**/app_id", lambda route: route.abort())
     page.evaluate(focus)
@@ -88,20 +96,20 @@ def test_a_server_that_is_gone_or_was_started_anew_is_said(page, url):
     expect(notice).to_have_count(0)
 
 
-@pytest.mark.parametrize("tab", TABS)
-def test_dropdowns_have_an_edge_in_the_dark(page, url, tab):
-    open_page(page, url, theme="dark")
-    open_tab(page, tab)
-    page.wait_for_timeout(500)
-    dropdowns = page.locator(".wrap:has(> .wrap-inner)").locator("visible=true")
-    ratios = [one.evaluate(EDGE_CONTRAST) for one in dropdowns.all()]
-    assert ratios
-    assert min(ratios) >= 3
+def test_dropdowns_have_an_edge_in_the_dark(page, open_page, wait_until_built):
+    open_page(theme="dark")
+    for tab in TABS:
+        open_tab(page, tab)
+        wait_until_built(page)
+        dropdowns = page.locator(".wrap:has(> .wrap-inner)").locator("visible=true")
+        ratios = [one.evaluate(EDGE_CONTRAST) for one in dropdowns.all()]
+        assert ratios, tab
+        assert min(ratios) >= 3, tab
 
 
-def test_on_a_phone_the_viewer_stands_directly_below_the_upload(page, url, tmp_path):
+def test_on_a_phone_the_viewer_stands_directly_below_the_upload(page, open_page, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)).save(tmp_path / "scan.png")
-    open_page(page, url, 390, 844)
+    open_page(390, 844)
     page.locator("#ms-upload input[type=file]").set_input_files(tmp_path / "scan.png")
     expect(page.locator("#ms-preflight")).to_contain_text("120 × 90 px")
     expect(page.locator("#ms-viewer canvas").first).to_be_visible()
@@ -114,12 +122,12 @@ def test_on_a_phone_the_viewer_stands_directly_below_the_upload(page, url, tmp_p
     assert between < 844 / 4  # a hint and the button for folders, and no card
 
 
-def test_names_with_a_common_start_are_told_apart_and_figures_stay_in_the_frame(page, url, tmp_path):
+def test_names_with_a_common_start_are_told_apart_and_figures_stay_in_the_frame(page, open_page, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)
     paths = [tmp_path / f"{LONG}{end}.png" for end in ("first", "second")]
     for path in paths:
         Image.fromarray(pixels).save(path)
-    open_page(page, url, 390, 844)
+    open_page(390, 844)
     page.locator("#ms-upload input[type=file]").set_input_files(paths)
     expect(page.locator("#ms-preflight")).to_contain_text("2 files")
     page.locator("#ms-segment").click()
@@ -144,8 +152,8 @@ def choose(page, selector: str, name: str | re.Pattern) -> None:
     page.get_by_role("option", name=name).first.click()
 
 
-def test_a_plot_that_cannot_be_drawn_goes_and_the_next_one_comes(page, url):
-    open_page(page, url)
+def test_a_plot_that_cannot_be_drawn_goes_and_the_next_one_comes(page, open_page):
+    open_page()
     open_tab(page, "Evaluate")
     plot = page.locator("#ev-plot .ev-plot")
     expect(plot.locator(".main-svg").first).to_be_visible()

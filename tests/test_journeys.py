@@ -12,30 +12,13 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
-CONTRAST = """
-element => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  let behind = element;
-  while (behind.parentElement && rgba(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
-  const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(rgba).map(light);
-  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-}
-"""
-
 
 @pytest.fixture
-def opened(page, url):
+def opened(page, url, wait_until_built):
     """The page, with its first paint finished."""
     page.goto(url + "?__theme=light")
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
-    page.wait_for_timeout(500)  # what came with these words is built a little later
+    wait_until_built(page)
     return page
 
 
@@ -67,7 +50,7 @@ def downloaded(page, name: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
-def test_the_first_paint_shows_a_finished_example(page, url):
+def test_the_first_paint_shows_a_finished_example(page, url, wait_until_built):
     requested = []
     page.on("request", lambda request: requested.append(request.url))
     page.goto(url)
@@ -75,7 +58,7 @@ def test_the_first_paint_shows_a_finished_example(page, url):
     expect(page.locator("#ms-viewer canvas").first).to_be_visible()
     expect(page.locator("#ms-preflight")).to_contain_text("DICOM")
     expect(page.get_by_role("button", name="Everything, zip")).to_be_visible()
-    page.wait_for_timeout(500)
+    wait_until_built(page)
     assert [one for one in requested if not one.startswith((url, "data:", "blob:"))] == []
 
 
@@ -117,23 +100,23 @@ def test_several_files_fill_a_gallery_whose_pictures_open(opened, scans, tmp_pat
 
 
 def test_stop_keeps_what_is_done(opened, scans):
-    upload(opened, *scans(60, size=(1200, 1600)))  # large, so that there is time to press Stop
-    expect(opened.locator("#ms-preflight")).to_contain_text("60 files")
+    upload(opened, *scans(20, size=(1200, 1600)))  # large, so that there is time to press Stop
+    expect(opened.locator("#ms-preflight")).to_contain_text("20 files")
     press_segment(opened)
     expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
     opened.get_by_role("button", name="Stop", exact=True).click()
     status = opened.locator("#ms-status")
     expect(status).to_contain_text("this result is partial")
-    done = int(re.search(r"(\d+) of 60 files are done", status.inner_text())[1])
-    assert 1 <= done < 60
+    done = int(re.search(r"(\d+) of 20 files are done", status.inner_text())[1])
+    assert 1 <= done < 20
     names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
     assert sum(name.startswith("label_maps/") for name in names) == done
 
 
 @pytest.mark.slow
 def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(opened, scans):
-    upload(opened, *scans(60, size=(1200, 1600)))  # large, so that there is time to add another
-    expect(opened.locator("#ms-preflight")).to_contain_text("60 files")
+    upload(opened, *scans(20, size=(1200, 1600)))  # large, so that there is time to add another
+    expect(opened.locator("#ms-preflight")).to_contain_text("20 files")
     press_segment(opened)
     expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
     opened.locator("#ms-upload").get_by_role("button", name="Clear").click()
@@ -141,7 +124,7 @@ def test_a_file_added_while_a_run_goes_on_is_the_next_to_be_segmented(opened, sc
     expect(opened.locator("#ms-preflight")).to_contain_text("120 × 90 px")
     stop = opened.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_disabled(timeout=180_000)
-    expect(opened.locator("#ms-stale")).to_contain_text("This result is of 60 images")
+    expect(opened.locator("#ms-stale")).to_contain_text("This result is of 20 images")
     expect(opened.locator("#ms-preflight")).to_contain_text("other_0")
     names = zipfile.ZipFile(io.BytesIO(downloaded(opened, "Everything, zip"))).namelist()
     assert "label_maps/scan_0.png" in names
@@ -184,23 +167,6 @@ def test_it_works_with_the_keyboard_alone(opened, scans):
     expect(opened.locator("#ms-heading")).to_contain_text("scan_0")
 
 
-def test_every_control_has_a_name(opened):
-    opened.get_by_role("button", name="Options").click()
-    nameless = opened.evaluate(
-        """() => [...document.querySelectorAll("button, input:not([type=file]), select, textarea")]
-          .filter((one) => one.checkVisibility() && !one.labels?.length)
-          .filter((one) => !(one.innerText || one.ariaLabel || one.title || one.getAttribute("aria-labelledby")))
-          .map((one) => one.outerHTML.slice(0, 200))"""
-    )
-    assert nameless == []
-
-
-def test_the_models_tab_shows_every_card(opened):
-    opened.get_by_role("tab", name="Models").click()
-    opened.locator(".mm-list tr[data-name=lungs-unet-lite0] button").click()
-    expect(opened.get_by_text("Trained on").last).to_be_visible()
-
-
 def test_visitors_do_not_see_each_other(opened, scans, chromium, url):
     upload(opened, *scans(1, "private"))
     expect(opened.locator("#ms-preflight")).to_contain_text("private_0")
@@ -211,25 +177,3 @@ def test_visitors_do_not_see_each_other(opened, scans, chromium, url):
     expect(other.locator("#ms-heading")).to_contain_text("RG1_UNCR")
     assert "private_0" not in other.content()
     other.close()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_has_a_contrast_of_four_and_a_half(page, url, theme):
-    page.goto(f"{url}?__theme={theme}")
-    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
-    selectors = (
-        "#ms-segment, [role=tab], .ms-header h1, .ms-header p, .ms-step, .ms-hint, .ms-facts dt, .ms-facts dd, "
-        ".ms-note, .ms-table th, .ms-table td, .ms-buttons button, #ms-upload .wrap, #ms-checkpoint label span, "
-        "#ms-checkpoint input, footer button"
-    )
-    elements = [one for one in page.query_selector_all(selectors) if one.is_visible()]
-    ratios = {element.evaluate("one => one.outerHTML.slice(0, 90)"): element.evaluate(CONTRAST) for element in elements}
-    assert len(ratios) > 20
-    assert {element: ratio for element, ratio in ratios.items() if ratio < 4.5} == {}
-
-
-def test_a_narrow_page_does_not_scroll_sideways(page, url):
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(url)
-    expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390

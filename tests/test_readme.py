@@ -1,17 +1,12 @@
 """What the README and the documents show is run as it stands there."""
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from socket import socket
 
 import numpy as np
 import pytest
@@ -56,31 +51,6 @@ def folder_with_chest(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
-    """The address of a running app."""
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT) as app:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_until_answered(address, app)
-            yield address
-        finally:
-            app.terminate()
-
-
-def wait_until_answered(address: str, app: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and app.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(address) as answer:
-            assert answer.status == 200
-            return
-        time.sleep(0.1)
-    pytest.fail("the app did not answer")
-
-
 def test_make_runs_the_app_and_the_tests() -> None:
     commands = {line.split("#")[0].strip() for line in block("bash", "make demo").splitlines()}
     assert commands == {"make demo", "make test"}
@@ -117,10 +87,10 @@ def test_python(folder_with_chest: Path) -> None:
     assert printed.startswith(f"({CHEST_SIZE[1]}, {CHEST_SIZE[0]}) ")
 
 
-def test_web_api(folder_with_chest: Path, address: str) -> None:
+def test_web_api(folder_with_chest: Path, url: str) -> None:
     code = block("python", "gradio_client")
     assert "http://127.0.0.1:7860" in code
-    printed = run([sys.executable, "-c", code.replace("http://127.0.0.1:7860", address)], folder_with_chest)
+    printed = run([sys.executable, "-c", code.replace("http://127.0.0.1:7860", url.rstrip("/"))], folder_with_chest)
     share = float(printed.split()[-1])
     assert 0.1 < share < 0.6  # an adult's lungs fill a good part of a chest radiograph
 

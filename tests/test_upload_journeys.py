@@ -16,11 +16,11 @@ SHAPE = 96, 128
 
 
 @pytest.fixture
-def opened(page, url):
+def opened(page, url, wait_until_built):
     """The page, with its first paint finished."""
     page.goto(url)
     expect(page.locator("#ms-heading")).to_contain_text("RG1_UNCR")
-    page.wait_for_timeout(500)  # what came with these words is built a little later
+    wait_until_built(page)
     return page
 
 
