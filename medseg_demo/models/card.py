@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
@@ -355,7 +355,7 @@ class ModelCard(Record):
 
 
 # Keys of the card that lie in files of their own.
-BESIDE = {
+BESIDE: dict[str, tuple[str, TypeAdapter[Any]]] = {
     "appearance": (APPEARANCE_FILE, TypeAdapter(dict[str, Range])),
     "failure": (FAILURE_FILE, TypeAdapter(Failure)),
 }

@@ -116,7 +116,7 @@ def add_endpoints(engine: Engine, sessions: Sessions) -> None:
         """
         return to_records(engine.entries())
 
-    inputs: dict[str, Component] = {one.label: one for one in (
+    inputs: dict[str, Component] = {str(one.label): one for one in (
         gr.File(label="file", visible=False),
         gr.Textbox(label="checkpoint", visible=False),
         gr.Number(label="threshold", value=None, visible=False),
