@@ -108,8 +108,8 @@ def take_fingerprint(
     kinds = Counter((one.image.channels, one.image.is_volume) for _, one in looks)
     usual = kinds.most_common(1)[0][0] if kinds else None
     faults += [
-        f"Case {case.case_id!r} has {one.image.channels_in_words} and {'' if one.image.is_volume else 'no '}slices, unlike "
-        "most. Train on cases of one kind."
+        f"Case {case.case_id!r} has other channels or axes than most ({one.image.channels_in_words}). "
+        "Train on cases of one kind."
         for case, one in looks
         if (one.image.channels, one.image.is_volume) != usual
     ]
