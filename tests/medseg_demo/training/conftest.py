@@ -43,7 +43,12 @@ def discs(tmp_path: Path) -> Path:
             (folder / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / name / f"d{number}.png")
         rows.append(
-            {"case_id": f"d{number}", "split": "train" if number < 8 else "val", "half": "left" if x < 32 else "right"}
+            {
+                "case_id": f"d{number}",
+                "split": "train" if number < 8 else "val",
+                "half": "left" if x < 32 else "right",
+                "finding": ("normal", "pneumonia")[number % 2],
+            }
         )
     with (folder / "cases.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
