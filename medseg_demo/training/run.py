@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from medseg_demo.errors import TestSetError, TrainingError
 from medseg_demo.language.terminal import say
 from medseg_demo.models.card import ModelCard
+from medseg_demo.models.catalog import find_checkpoint
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint
 from medseg_demo.segmenting.appearance import spread
 from medseg_demo.segmenting.channels import match_channels
@@ -43,6 +44,7 @@ from medseg_demo.training.data import (
     notes_on,
 )
 from medseg_demo.training.findings import FindingTask, Known, choose_thresholds, findings_of
+from medseg_demo.training.longer import Past, longer_config, read_past
 from medseg_demo.training.loop import RESUME_FILE, Keeper, SegmentationTask, parameter_count
 from medseg_demo.training.losses import BACKGROUND, class_weights
 from medseg_demo.training.memory import Memory
@@ -51,6 +53,7 @@ from medseg_demo.training.pretrained import PREFIX, is_for_encoders, load_encode
 from medseg_demo.training.pruning import prune_network
 from medseg_demo.training.records import CaseDice, ProgressLine, build_logger, check_logger
 from medseg_demo.training.saving import DRAFT, finish, save_best
+from medseg_demo.training.splits import divide
 from medseg_demo.training.synthetic import SyntheticSlices
 from medseg_demo.training.synthetic_training import train_generator
 
@@ -62,18 +65,49 @@ PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai")
 
 
-def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settings) -> Path:
+def run(
+    test_set_folder: Path, config_file: Path, output: Path, settings: Settings, seeds: tuple[int, ...] = ()
+) -> Path:
     """Train; the arguments and errors are those of ``medseg_demo.training.train``."""
     config = read_config(config_file)
+    folders = {}
+    for seed in seeds or config.seeds:
+        one = config.model_copy(update={"seed": seed, "seeds": ()})
+        folders[seed] = output.with_name(f"{output.name}-seed{seed}")
+        if _is_finished(folders[seed], one):
+            say(f"note: {folders[seed].name} is finished, and stays as it is.", file=sys.stderr)
+        else:
+            _train(test_set_folder, one, folders[seed], settings)
+    return next(iter(folders.values())) if folders else _train(test_set_folder, config, output, settings)
+
+
+def lengthen(test_set_folder: Path, name: str, epochs: int, settings: Settings) -> Path:
+    """Train a finished checkpoint further; as ``medseg_demo.training.lengthen``."""
+    folder = find_checkpoint(name, settings.checkpoints_dir)[1]
+    config = longer_config(folder, epochs)
+    return _train(test_set_folder, config, folder, settings, past=read_past(folder))
+
+
+def _is_finished(output: Path, config: TrainingConfig) -> bool:
+    """Whether a folder holds what this training would give."""
+    copy = output / CONFIG_COPY
+    if (output / RESUME_FILE).exists() or not (output / CONFIG_FILE).exists() or not copy.exists():
+        return False
+    return read_config(copy) == _published(config)
+
+
+def _train(
+    test_set_folder: Path, config: TrainingConfig, output: Path, settings: Settings, past: Past | None = None
+) -> Path:
     check_logger(config.logger)
     with _writing(output):
-        resume = _check_output(output, config)
+        resume = _check_output(output, config, lengthened=past is not None)
     compute = choose_compute(settings)
     if config.precision == "float32":
         compute = Compute(compute.device, torch.float32)
     test_set = read_test_set(test_set_folder)
     _check_labels(test_set)
-    train_cases, val_cases = (_of_split(test_set, split) for split in (config.train_split, config.val_split))
+    train_cases, val_cases = divide(test_set, config)
     card = _card(test_set, config)
     known = Known.of(config, train_cases, val_cases) if config.findings else None
     network, start = _network(config, card, len(train_cases), settings)
@@ -87,9 +121,12 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
     for note in notes_on(parts[0], card.class_names):
         say(f"warning: {note}", file=sys.stderr)
+    if past and not resume:
+        past.check(data_hash(_subset(test_set, (*train_cases, *val_cases))), card.class_names, output.name)
     facts = {
         **start,
         "seed": config.seed,
+        **({"fold": config.fold} if config.fold else {}),
         "epochs": config.epochs,
         "train_cases": len(train_cases),
         "val_cases": len(val_cases),
@@ -108,7 +145,7 @@ def run(test_set_folder: Path, config_file: Path, output: Path, settings: Settin
     if config.kind == "generator":
         _fit_generator(config, card, parts, compute, output, memory=memory)
     else:
-        _fit(config, card, network, parts, compute, output, resume=resume, memory=memory, known=known)
+        _fit(config, card, network, parts, compute, output, resume=resume, memory=memory, known=known, past=past)
     (output / RESUME_FILE).unlink(missing_ok=True)
     return output
 
@@ -125,11 +162,11 @@ def _writing(output: Path) -> Iterator[None]:
         ) from None
 
 
-def _check_output(output: Path, config: TrainingConfig) -> Path | None:
+def _check_output(output: Path, config: TrainingConfig, *, lengthened: bool = False) -> Path | None:
     """The resume file, where the folder holds an interrupted training of this configuration."""
     resume, copy = output / RESUME_FILE, output / CONFIG_COPY
     if not resume.exists():
-        if (output / CONFIG_FILE).exists():
+        if (output / CONFIG_FILE).exists() and not lengthened:
             raise TrainingError(f"{output.name} already holds a checkpoint. Choose another output folder.")
         return None
     if not copy.exists() or read_config(copy) != _published(config):
@@ -153,16 +190,6 @@ def _published(config: TrainingConfig) -> TrainingConfig:
     if made:
         made = made.model_copy(update={"generator": published(made.generator)})
     return config.model_copy(update={"pretrained": published(config.pretrained), "synthetic": made})
-
-
-def _of_split(test_set: TestSet, split: str) -> tuple[Case, ...]:
-    cases = tuple(case for case in test_set.cases if case.split == split)
-    if not cases:
-        found = f"its splits are {', '.join(test_set.splits)}" if test_set.splits else "it has no splits"
-        raise TestSetError(
-            [f"Test set {test_set.name!r} has no case in split {split!r}; {found}. Name splits in cases.csv."]
-        )
-    return cases
 
 
 def _subset(test_set: TestSet, cases: tuple[Case, ...]) -> TestSet:
@@ -244,6 +271,7 @@ def _fit(
     resume: Path | None,
     memory: Memory,
     known: Known | None,
+    past: Past | None,
 ) -> None:
     network = network.to(memory_format=channels_last(len(card.input_size)))  # type: ignore[call-overload]
     facts = {**card.training, "parameters": parameter_count(network)}
@@ -256,10 +284,13 @@ def _fit(
     task = kind(checkpoint, config, parts[1], compute, len(batches) * config.epochs, weights)
 
     def save(dice: CaseDice, epoch: int, minutes: float) -> None:
-        save_best(output, task.average.module, config, card, dice, parts[1], epoch, minutes)
+        told = card.model_copy(update={"training": {**card.training, **keeper.lengthened(config.epochs)}})
+        save_best(output, task.average.module, config, told, dice, parts[1], epoch, minutes)
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its advice on hardware and services
     keeper = Keeper(output, save, patience=config.patience)
+    if past:
+        keeper.go_on_from(past)
     guard = Guard([case.case.case_id for case in parts[0]], config.learning_rate)
     watchers = [guard, keeper, ProgressLine(), *([Freeze(config.freeze_epochs)] if config.freeze_epochs else [])]
     try:
@@ -269,7 +300,7 @@ def _fit(
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
             if known:
                 choose_thresholds(output, parts[1], known, compute)
-            finish(output, config, keeper.history, keeper.facts(compute.device))
+            finish(output, config, keeper.history, {**keeper.facts(compute.device), **keeper.lengthened(config.epochs)})
     except DivergedError as error:
         raise leave_what_is_good(error, output, output / RESUME_FILE) from None
     except SystemExit:  # what Lightning makes of Ctrl+C
