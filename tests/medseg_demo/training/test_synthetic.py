@@ -1,13 +1,16 @@
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
-from medseg_demo.errors import TrainingError
+from medseg_demo.errors import TestSetError, TrainingError
 from medseg_demo.models.card import ModelCard, Normalisation
 from medseg_demo.models.checkpoint import load_folder
-from medseg_demo.settings import Settings
+from medseg_demo.settings import ROOT, Settings
+from medseg_demo.test_sets.simulated_brain import write_simulated_brain
 from medseg_demo.training import train
 from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import read_config
@@ -170,3 +173,36 @@ def test_nan_ends_the_training_of_a_generator_and_names_the_cases(discs, write_y
     with pytest.raises(TrainingError, match=r"Epoch 1: .* NaN or infinite, at the cases d\d.*nothing was kept"):
         train(discs, write_yaml(**{**MAKES, "learning_rate": 1e30, "epochs": 3}), tmp_path / "m", settings=SETTINGS)
     assert not (tmp_path / "m" / "generator.safetensors").exists()
+
+
+def documented(heading: str) -> list[dict[str, object]]:
+    """The configurations under a heading of the guide."""
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)]
+
+
+def test_the_documented_generator_and_the_network_that_learns_from_it(discs, write_yaml, tmp_path):
+    makes, learns = documented("GAN images")
+    small = {"in_channels": 1, "input_size": [64, 64], "epochs": 1, "warmup_epochs": 0, "batch_size": 4}
+    generator = train(discs, write_yaml(**{**makes, **small}), tmp_path / "maker", settings=SETTINGS)
+    assert load_generator(generator)[1].generator.latent == makes["generator"]["latent"]
+    learns["synthetic"]["generator"] = str(generator)
+    output = train(discs, write_yaml(**{**learns, **small}), tmp_path / "net", settings=SETTINGS)
+    assert load_folder(output).card.training["synthetic"]["share"] == learns["synthetic"]["share"]
+
+
+@pytest.mark.parametrize("channels", [["T1", "T2", "PD", "FLAIR"], ["FLAIR"]])
+def test_the_documented_fusion_and_a_single_contrast(write_yaml, tmp_path, channels):
+    (given,) = documented("Fused modalities")
+    folder = write_simulated_brain(tmp_path / "brain", cases=6)
+    short = {"epochs": 1, "warmup_epochs": 0, "batch_size": 2, "channels": channels, "in_channels": len(channels)}
+    card = load_folder(train(folder, write_yaml(**{**given, **short}), tmp_path / "net", settings=SETTINGS)).card
+    assert card.channel_names == tuple(channels)
+    assert card.class_names == ("csf", "grey matter", "white matter", "lesion")
+
+
+def test_a_channel_that_no_case_has_is_named(write_yaml, tmp_path):
+    folder = write_simulated_brain(tmp_path / "brain", cases=6)
+    with pytest.raises(TestSetError, match=r"no channels T1c \(it names T1, T2, PD, FLAIR\)"):
+        train(folder, write_yaml(in_channels=1, channels=["T1c"]), tmp_path / "net", settings=SETTINGS)
