@@ -98,7 +98,8 @@ def test_what_a_page_cannot_run_is_refused(checkpoints, volume_network, volume_c
     with pytest.raises(OptionError, match="3-D"):
         page_network("volumes", checkpoints)
     card = ModelCard(class_names=("a", "b"), in_channels=1, input_size=(64, 64))
-    for changes in ({"head": "sigmoid"}, {"in_channels": 2}, {"in_channels": 3, "channel_names": ("T1", "T2", "PD")}):
+    several = {"in_channels": 3, "channel_names": ("T1", "T2", "PD")}
+    for changes in ({"head": "sigmoid"}, {"in_channels": 2}, several, {"denoise": "median"}):
         with pytest.raises(OptionError, match="grey or colour images"):
             _check("other", card.model_copy(update=changes))
     settings = Settings(checkpoints_dir=checkpoints)
