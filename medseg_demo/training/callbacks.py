@@ -60,7 +60,7 @@ class Guard(Callback):
         for name, tensor in module.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise self._error(trainer, f"{name} holds NaN or infinity")
-            if tensor.ndim > 1 and (tensor.abs() > LARGEST).any():
+            if tensor.is_floating_point() and tensor.ndim > 1 and (tensor.abs() > LARGEST).any():
                 raise self._error(trainer, f"{name} holds {float(tensor.abs().max()):.2g}, more than can be saved")
 
     def _error(self, trainer: Trainer, what: str) -> DivergedError:

@@ -39,7 +39,7 @@ def nan_in_a_statistic(task) -> None:
 
 def too_large_for_half(task) -> None:
     # Before a normalisation, which takes the size away again: nothing but the saved file would suffer.
-    task.average.module.get_parameter("encoder.model.conv1.0.weight").data.mul_(1e7)
+    task.average.module.get_parameter("encoder.model.conv1.0.weight").data.mul_(1e8)
 
 
 def test_a_learning_rate_that_diverges_ends_with_2_and_leaves_nothing(discs, write_yaml, tmp_path, monkeypatch, capsys):
