@@ -208,9 +208,14 @@ def test_without_captum_it_is_said_what_to_install(square, halves, monkeypatch):
         explained(square, halves, "gradcam")
 
 
-def test_the_deepest_layer_is_the_last_of_the_coarsest(small_network):
-    inside = dict(small_network.encoder.named_modules())
-    assert any(deepest_layer(small_network, torch.zeros(1, 1, 64, 64)) is module for module in inside.values())
+def test_the_deepest_layer_gives_what_the_encoder_ends_with(small_network):
+    image, kept = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)), []
+    layer = deepest_layer(small_network, image)
+    hook = layer.register_forward_hook(lambda _, __, output: kept.append(output))
+    with torch.no_grad():
+        small_network(image)
+        hook.remove()
+        torch.testing.assert_close(kept[0], small_network.encoder(image)[-1])
     with pytest.raises(RuntimeError, match="no layer"):
         deepest_layer(nn.Flatten(), torch.zeros(1, 1, 8, 8))
 

@@ -12,7 +12,7 @@ from medseg_demo.settings import Settings
 from medseg_demo.writing.measurements import summary
 
 KNOWN = Failure(
-    cases=40, failures=4, hits=0.75, false_alarms=0.1, level=0.8, threshold=0.9, checkpoint_sha256="0" * 64,
+    cases=40, failures=4, hits=0.75, false_alarms=0.1, level=0.8, threshold=0.7, checkpoint_sha256="0" * 64,
     test=FailureRates(cases=100, failures=9, hits=0.66, false_alarms=0.08),
 )  # fmt: skip
 
