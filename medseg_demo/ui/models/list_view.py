@@ -3,9 +3,11 @@
 import csv
 import io
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from html import escape
 from importlib import resources
+from math import isfinite
 from pathlib import Path
 
 import gradio as gr
@@ -120,7 +122,7 @@ def _digest(folder: Path, states: FileStates) -> str:
 
 
 def curve(folder: Path) -> str:
-    """The validation Dice over the epochs, as a small picture; nothing where no log of a training lies there."""
+    """Loss and validation Dice over the epochs, as a small picture; nothing where no log of a training lies there."""
     try:
         with (folder / LOG_FILE).open("rb") as file:
             text = file.read(MOST_LOG_BYTES).decode("utf-8", errors="replace")
@@ -130,13 +132,41 @@ def curve(folder: Path) -> str:
         return ""
     if len(values) < 2 or any(value != value for value in values):
         return ""
+    words = [
+        f"Validation Dice {number(values[0])} to {number(values[-1])} over {len(values)} epochs; "
+        f"best {number(max(values))}"
+    ]
+    classes = [_column(rows, name) for name in rows[0] if name and name.startswith("dice_")]
+    shown = [values, *classes] if len(classes) > 1 else [values]
+    limits = min(min(one, default=1.0) for one in shown), max(max(one, default=0.0) for one in shown)
+    lines = [_line(values, *limits, "mm-mean"), *(_line(one, *limits, "mm-class") for one in shown[1:])]
+    if len(shown) > 1:
+        words.append(texts.CLASS_LINES)
+    if len(loss := _column(rows, "loss")) > 1:
+        lines.append(_line(loss, min(loss), max(loss), "mm-loss"))
+        words.append(f"Dashed: the loss, {number(loss[0])} to {number(loss[-1])}")
     width, height = CURVE
-    low = min(values)
-    span = (max(values) - low) or 1.0
-    points = " ".join(
-        f"{index * width / (len(values) - 1):.1f},{height - (value - low) / span * height:.1f}"
-        for index, value in enumerate(values)
+    return (
+        f'<h4>{escape(texts.CURVE)}</h4><svg class="mm-curve" viewBox="-4 -4 {width + 8} {height + 8}" role="img" '
+        f'aria-label="{escape(words[0])}">{"".join(lines)}</svg>{"".join(map(markup.small, words))}'
     )
+
+
+def _column(rows: Sequence[dict[str, str]], name: str) -> list[float]:
+    """The numbers of a column; what is none is left out."""
+    found = []
+    for row in rows:
+        with suppress(ValueError, TypeError, KeyError):
+            found.append(float(row[name]))
+    return [value for value in found if isfinite(value)]
+
+
+def _line(values: Sequence[float], low: float, high: float, kind: str) -> str:
+    (width, height), last, span = CURVE, max(1, len(values) - 1), (high - low) or 1.0
+    points = " ".join(
+        f"{index * width / last:.1f},{height - (value - low) / span * height:.1f}" for index, value in enumerate(values)
+    )
+    return f'<polyline class="{kind}" points="{points}" vector-effect="non-scaling-stroke"/>'
     best = max(values)
     words = (
         f"Validation Dice {number(values[0])} to {number(values[-1])} over {len(values)} epochs; best {number(best)}"

@@ -22,6 +22,7 @@ NOT_REMOVABLE = "{name} cannot be removed from here: it came with the program, o
 FAILED_TITLE = "This did not work"
 FIGURES = "Figures"
 CURVE = "Training"
+CLASS_LINES = "Thin: the Dice of each class"
 NOTES = "All notes of this checkpoint"
 PARAMETERS, BYTES, SHA, SOURCE = "Parameters", "Files", "SHA-256", "From"
 GFLOPS = "Operations"
