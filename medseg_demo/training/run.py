@@ -245,6 +245,8 @@ def _channel_names(test_set: TestSet, config: TrainingConfig) -> tuple[str, ...]
 
 def _network(config: TrainingConfig, card: ModelCard, cases: int, settings: Settings) -> tuple[nn.Module, dict]:
     """The network with the weights that it starts from, tried out, and what the card says of them."""
+    if config.kind == "generator":  # which has no network to try out
+        return nn.Identity(), {}
     network, facts = build(config, card), {}
     if config.pretrained and config.pretrained.startswith(PREFIX):
         load_encoder(network, config.pretrained)
