@@ -1,17 +1,11 @@
 """What a visitor does with a volume, in a real browser against ``python app.py``."""
 
 import io
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
 import highdicom
-import httpx
 import nibabel
 import numpy as np
 import pytest
@@ -23,7 +17,6 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import save_checkpoint
-from medseg_demo.settings import ROOT
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -57,33 +50,9 @@ def checkpoints(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory, checkpoints):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log"
-    command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", str(checkpoints)]
-    with log.open("wb") as output:
-        app = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, env=os.environ | {"MEDSEG_DEVICE": "cpu"}
-        )
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        yield _answering(address, app, log)
-    finally:
-        app.terminate()
-        app.wait(30)
-
-
-def _answering(address: str, app: subprocess.Popen, log: Path) -> str:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and app.poll() is None:
-        try:
-            if httpx.get(address, timeout=30).status_code == 200:
-                return address
-        except httpx.TransportError:
-            time.sleep(0.2)
-    pytest.fail(f"the app did not start:\n{log.read_text()}")
+def url(serve, checkpoints):
+    with serve("--checkpoints", str(checkpoints)) as address:
+        yield address
 
 
 def block(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
@@ -134,13 +103,13 @@ def write_slice(path: Path, pixels: np.ndarray, index: int, series: str, frame: 
 
 
 @pytest.fixture
-def opened(page, url):
+def opened(page, url, wait_until_built):
     """The page, ready; the test fails if it asked for anything elsewhere."""
     requested = []
     page.on("request", lambda request: requested.append(request.url))
     page.goto(url + "?__theme=light")
     expect(page.locator("#ms-status")).to_contain_text("Nothing to show yet")
-    page.wait_for_timeout(500)  # what came with these words is built a little later
+    wait_until_built(page)
     yield page
     assert [one for one in requested if not one.startswith((url, "data:", "blob:"))] == []
 
