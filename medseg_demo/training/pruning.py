@@ -107,7 +107,8 @@ def chains(network: nn.Module, example: torch.Tensor) -> list[Chain]:
         return isinstance(module, CONVOLUTIONS) and widths_of(module) is not None and uses[owners[node]] == 1
 
     def follow(writer: Any) -> Chain | None:
-        place, norms, is_joined = writer, [], False
+        place, is_joined = writer, False
+        norms: list[str] = []
         while len(readers.get(place, ())) == 1:
             place, index = readers[place][0]
             kind = type(place).__name__
