@@ -167,7 +167,8 @@ class FindingTask(SegmentationTask):
         """The loss of a batch: of the label maps, unless these stay as they are, and of the findings."""
         images, network = batch[IMAGE].to(memory_format=channels_last(2)), self.network
         if self.config.train_only and type(network).forward is SegmentationModel.forward:
-            masks, found = None, network.classification_head(network.encoder(images)[-1])  # spares the decoder
+            features = network.encoder(images)[-1]  # type: ignore[operator]  # spares the decoder
+            masks, found = None, network.classification_head(features)  # type: ignore[operator]
         else:
             masks, found = network.forward(images)  # past the hook that drops the findings
         known, weights = self.known.train.to(found.device)[batch[CASE]], self.weights.to(found.device)
