@@ -204,8 +204,8 @@ class _GradCam:
         jobs = [(index, window) for index in range(len(placed)) for window in tiles_of(placed.shape[2:], self._card)]
         for done, (index, window) in enumerate(jobs, start=1):
             with turn(), told(self._checkpoint, self._compute):
-                tile = self._tile(placed[(index, slice(None), *window)][None])
-            kept = total[(index, slice(None), *window)]
+                tile = self._tile(placed[index][:, *window][None])
+            kept = total[index][:, *window]
             torch.maximum(kept, tile, out=kept)
             if progress:
                 progress(round(1000 * (before + share * done / len(jobs))), 1000)

@@ -154,8 +154,9 @@ def _summed(looks: Sequence[_Look], cases: int, class_names: Sequence[str]) -> F
     spacings = [one.image.geometry.spacing_mm for one in looks if one.image.geometry.spacing_mm]
     known = len(spacings) * 2 > len(looks)
     middle = np.median(spacings, axis=0) if known else np.ones(1)
-    counts, pixels = sum(one.counts for one in looks), sum(one.pixels for one in looks)
+    counts, pixels = np.sum([one.counts for one in looks], axis=0), sum(one.pixels for one in looks)
     inside = np.concatenate([one.inside for one in looks])
+    low, high = _rounded(np.percentile(inside, PERCENTILES) if len(inside) else np.array([0.0, 1.0]))
     return Fingerprint(
         cases=cases,
         size=tuple(np.median([one.image.shape for one in looks], axis=0).astype(int).tolist()),
@@ -170,7 +171,7 @@ def _summed(looks: Sequence[_Look], cases: int, class_names: Sequence[str]) -> F
         black_border=float(np.median([one.black_border for one in looks])),
         mean=_rounded(np.mean([one.mean for one in looks], axis=0)),
         std=_rounded(np.mean([one.std for one in looks], axis=0)),
-        foreground_range=_rounded(np.percentile(inside, PERCENTILES) if len(inside) else np.array([0.0, 1.0])),
+        foreground_range=(low, high),
         shares={name: float(counts[value] / pixels) for value, name in enumerate(class_names, start=1)},
         thin=float(np.median([one.thin for one in looks])),
     )

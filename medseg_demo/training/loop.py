@@ -36,6 +36,7 @@ from medseg_demo.training.records import (
 )
 
 RESUME_FILE = "resume.ckpt"
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
 class SegmentationTask(LightningModule):
@@ -247,10 +248,10 @@ class Keeper(Callback):
         self.unpublished = {}
 
 
-def _moving_average(decay: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor | int], None]:
+def _moving_average(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
     """Exponential, with a shorter memory in the beginning so that the first weights are soon forgotten."""
 
-    def average(kept: list[torch.Tensor], current: list[torch.Tensor], steps: torch.Tensor | int) -> None:
+    def average(kept: Tensors, current: Tensors, steps: torch.Tensor | int) -> None:
         if not kept[0].is_floating_point():  # counters of batches
             torch._foreach_copy_(kept, current)
             return

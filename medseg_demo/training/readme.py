@@ -118,8 +118,9 @@ def _findings(card: ModelCard) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for split, figures in card.scores.items():
-        measured = figures.get("findings") if isinstance(figures, Mapping) else None
-        for finding in card.findings if isinstance(measured, Mapping) else ():
+        found = figures.get("findings") if isinstance(figures, Mapping) else None
+        measured: Mapping[str, dict] = found if isinstance(found, Mapping) else {}
+        for finding in card.findings:
             if one := measured.get(finding.name):
                 rates = " | ".join(f"{one[key]:.4f}" for key in ("auc", "sensitivity", "specificity"))
                 where = f"{finding.name} | {finding.threshold:g} | {SPLIT_TITLES.get(split, split)}"

@@ -34,7 +34,7 @@ def test_names_in_yaml_do_not_multiply():
 
 @pytest.mark.parametrize("document", [b"a: 1\nb: 2\na: 1", b"b: {a: 1,\nc: 2,\na: 3}", b"- b\n- a: 1\n  'a': 2"])
 def test_a_key_that_stands_twice_is_named_with_its_line(document):
-    with pytest.raises(ValueError, match="^line 3 has the key a again$"):
+    with pytest.raises(ValueError, match=r"^line 3 has the key a again$"):
         parse_yaml(document)
 
 
