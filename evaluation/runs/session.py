@@ -270,7 +270,7 @@ class RunSession:
                 metrics=self.options.metrics,
                 tolerance=self.options.tolerance,
                 matching=self.options.matching,
-                calibrations=calibrations,
+                calibrations=dict(calibrations),
             )
         )
         for row in rows:
