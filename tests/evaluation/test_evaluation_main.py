@@ -58,7 +58,7 @@ def test_a_killed_run_continues_to_the_same_bytes_and_scores_nothing_twice(envir
     assert set(before) <= set(lines(killed, "kept"))
     finished = [{*lines(run, "scored"), *lines(run, "failed"), *lines(run, "kept")} for run in (killed, whole)]
     assert finished[0] == finished[1]
-    assert len(list((killed / "predictions").rglob("*.png"))) == 199
+    assert len(list((killed / "predictions").rglob("case_*.png"))) == 199  # the kill may leave a draft beside them
 
 
 def test_an_interrupt_keeps_what_is_done(environment, make_test_set, tmp_path):
