@@ -165,6 +165,7 @@ def test_openers_are_found() -> None:
 def test_documents_of_users_are_parsed_by_one_rule() -> None:
     parsers = {"json.load", "json.loads", "yaml.safe_load", "yaml.load"}
     found = {path.relative_to(ROOT).as_posix() for path in MODULES if parsers & set(calls_of(path))}
+    found -= {"medseg_demo/documents.py"}  # the rule
     # What the program itself wrote.
     own = {"evaluation/comparison/files.py", "evaluation/runs/store.py", "medseg_demo/language/__init__.py"}
     own |= {f"medseg_demo/models/origins/{name}.py" for name in ("onnx", "proposals", "trial")}
@@ -216,7 +217,7 @@ def test_declared_names_exist_and_own_names_are_declared(name: str) -> None:
 def test_files_are_small() -> None:
     sizes = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in repository_files()}
     assert {name: size for name, size in sizes.items() if size > 8 * MEBIBYTE} == {}
-    assert sum(sizes.values()) < 55 * MEBIBYTE
+    assert sum(sizes.values()) < 60 * MEBIBYTE
 
 
 def test_files_hold_no_path_of_one_machine() -> None:
@@ -249,7 +250,7 @@ def undeclared(paths: list[Path], *files: str) -> set[str]:
     installed, required = packages_distributions(), set().union(*map(requirements, files))
     own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "benchmarks", "tests", *PACKAGES}
     # A Space installs the first by itself; the others are of extras.
-    optional = {"spaces", "mcp", "anyio", "transformers", "onnxruntime"}
+    optional = {"spaces", "mcp", "anyio", "transformers", "onnxruntime", "captum", "wandb"}
     names = {name.split(".")[0] for path in paths for name in imports_of(path)} - own - optional
     foreign = names - sys.stdlib_module_names
     return {name for name in foreign if not required & {normalised(d) for d in installed.get(name, [name])}}

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
 
 from medseg_demo.documents import parse_yaml, read_document
 from medseg_demo.errors import TrainingError
@@ -34,6 +33,9 @@ from medseg_demo.training.config_parts import (
 )
 from medseg_demo.training.network import check_architecture, check_parameters, nearest
 from medseg_demo.training.pretrained import check_source, is_for_encoders
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 CONFIG_COPY = "training.yaml"
 
@@ -272,7 +274,7 @@ def read_config(path: Path | str) -> TrainingConfig:
         raise TrainingError(f"{path.name} is no valid training configuration ({faults}). Correct these keys.") from None
 
 
-def _fault(error: ErrorDetails) -> str:
+def _fault(error: "ErrorDetails") -> str:
     where, given = ".".join(map(str, error["loc"])) or "configuration", error["input"]
     if error["type"] == "extra_forbidden":
         *parents, key = error["loc"]

@@ -1,6 +1,7 @@
 """Where the cases of a training lie: in memory up to a limit, beyond it in files that vanish with the process."""
 
 import contextlib
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -43,7 +44,7 @@ class Memory:
             with tempfile.TemporaryFile(prefix="medseg-") as file:
                 array.tofile(file)
                 file.flush()
-                mapped = np.memmap(file, array.dtype, "r+", shape=array.shape)
+                mapped = np.frombuffer(mmap.mmap(file.fileno(), 0), array.dtype).reshape(array.shape)
         except OSError as error:
             raise TrainingError(
                 f"The cases do not fit into memory_mb, and the temporary folder cannot take them ({error.strerror}). "
