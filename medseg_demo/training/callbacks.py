@@ -43,7 +43,7 @@ class Guard(Callback):
     def on_before_backward(self, trainer: Trainer, module: LightningModule, loss: torch.Tensor) -> None:
         """Look at the loss."""
         if not torch.isfinite(loss):
-            raise self._error(trainer, f"the loss is {float(loss):g}")
+            raise self._error(trainer, f"the loss is {loss.item():g}")
 
     def on_before_optimizer_step(
         self, trainer: Trainer, module: LightningModule, optimizer: torch.optim.Optimizer

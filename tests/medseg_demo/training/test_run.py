@@ -114,9 +114,13 @@ def test_a_training_that_was_over_when_it_was_killed_learns_no_more(
     assert load_folder(tmp_path / "out").card.training["epochs_run"] == 2
 
 
+MISSING = {"tensorboard", "tensorboardX"}
+
+
 def test_a_logger_that_is_not_installed_is_told_before_anything_runs(discs, write_yaml, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "read_test_set", lambda *_, **__: pytest.fail("the test set was read"))
-    monkeypatch.setattr(records.importlib.util, "find_spec", lambda name: None)
+    find = records.importlib.util.find_spec
+    monkeypatch.setattr(records.importlib.util, "find_spec", lambda name: None if name in MISSING else find(name))
     with pytest.raises(TrainingError, match="pip install tensorboard"):
         train(discs, write_yaml(logger="tensorboard"), tmp_path / "out", settings=SETTINGS)
     assert not (tmp_path / "out").exists()
@@ -223,7 +227,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
-@pytest.mark.parametrize(("name", "number"), [("save", 1), *(("rename", number) for number in range(1, 9))])
+@pytest.mark.parametrize(("name", "number"), [("save", 1), ("rename", 1), ("rename", 4), ("rename", 8)])
 def test_a_training_killed_at_its_first_checkpoint_goes_on(discs, write_yaml, tmp_path, name, number):
     config, broken = write_yaml(epochs=2), tmp_path / "broken" / "same"
     whole = train(discs, config, tmp_path / "whole" / "same", settings=SETTINGS)
