@@ -171,7 +171,8 @@ def _finished(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     found = (path for path in root.iterdir() if (path / "run.json").is_file() and (path / "scores.csv").is_file())
-    return sorted(found, key=lambda path: (not is_simulated(path.name), path))  # the images of that one are always here
+    # The images of a simulated set are always here, and the pictures of one whose predictions were kept.
+    return sorted(found, key=lambda path: (not is_simulated(path.name), not (path / "predictions").is_dir(), path))
 
 
 @dataclass(frozen=True)
