@@ -170,9 +170,10 @@ def _hidden_file(settings: Settings, visitor: str) -> Path:
 def _finished(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    found = (path for path in root.iterdir() if (path / "run.json").is_file() and (path / "scores.csv").is_file())
-    # The images of a simulated set are always here, and the pictures of one whose predictions were kept.
-    return sorted(found, key=lambda path: (not is_simulated(path.name), not (path / "predictions").is_dir(), path))
+    found = [path for path in root.iterdir() if (path / "run.json").is_file() and (path / "scores.csv").is_file()]
+    simulated = [path for path in found if is_simulated(path.name)]  # their images are always here
+    simulated.sort(key=lambda path: (not (path / "predictions").is_dir(), path))  # and their pictures, where kept
+    return [*simulated, *sorted(set(found) - set(simulated))]
 
 
 @dataclass(frozen=True)
