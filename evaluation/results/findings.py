@@ -13,7 +13,7 @@ from evaluation.statistics.diagnostic import Confusion, Estimate, area, confusio
 
 if TYPE_CHECKING:
     from evaluation.results.answers import Answer
-    from medseg_demo.models.card import Finding
+    from medseg_demo.models.finding import Finding
 
 PREFIX = "finding_"  # of the columns, which stand after all others: the probability, its threshold, what is true
 THRESHOLD, REFERENCE = "_threshold", "_reference"

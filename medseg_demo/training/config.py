@@ -13,14 +13,13 @@ from medseg_demo.models.architectures import MONAI_NETWORKS, SMP_NETWORKS, spati
 from medseg_demo.models.card import (
     MOST_CHANNELS,
     Denoise,
-    FindingColumn,
-    FindingName,
     Normalisation,
     PositiveFloat,
     PositiveInt,
     TrainingData,
     Window,
 )
+from medseg_demo.models.finding import FindingColumn, FindingName
 from medseg_demo.training.config_parts import (
     Augmentation,
     CardText,

@@ -12,8 +12,9 @@ from segmentation_models_pytorch.base import SegmentationModel
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from medseg_demo.errors import TestSetError
-from medseg_demo.models.card import Finding, FindingColumn, ModelCard, read_card, write_card
+from medseg_demo.models.card import ModelCard, read_card, write_card
 from medseg_demo.models.checkpoint import load_folder
+from medseg_demo.models.finding import Finding, FindingColumn
 from medseg_demo.segmenting.windows import Compute, channels_last, predict
 from medseg_demo.test_sets.case import Case
 from medseg_demo.training.augmentation import IMAGE, LABEL

@@ -12,7 +12,7 @@ from evaluation.results.answers import Question, answer
 from evaluation.results.findings import columns_of, findings_in
 from evaluation.results.table import CaseResult, Run, collect, merge, read_results, write_results
 from evaluation.runs.store import CaseScores
-from medseg_demo.models.card import Finding
+from medseg_demo.models.finding import Finding
 
 FINDING = Finding(name="pneumonia", threshold=0.5, column="kind", present=("ill",), absent=("well",))
 CELLS = ("ill", "ill", "ill", "well", "well", "well", "", "unclear")

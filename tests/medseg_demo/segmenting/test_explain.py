@@ -10,8 +10,8 @@ from torch import nn
 
 from medseg_demo.errors import InvalidCheckpointError, OptionError
 from medseg_demo.image import Geometry
-from medseg_demo.models.card import Finding
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.finding import Finding
 from medseg_demo.models.network import Ensemble
 from medseg_demo.segmenting.explain import deepest_layer, extra_runs, variation
 from medseg_demo.segmenting.options import Explain, SegmentOptions

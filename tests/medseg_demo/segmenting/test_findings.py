@@ -9,9 +9,10 @@ import torch
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.backends import prepare
-from medseg_demo.models.card import Finding, ModelCard
+from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import load_folder, save_checkpoint
 from medseg_demo.models.compute import Compute
+from medseg_demo.models.finding import Finding
 from medseg_demo.models.network import with_findings
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import segment, segment_batch

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from sklearn.metrics import log_loss
 
 from medseg_demo.errors import TestSetError, TrainingError
-from medseg_demo.models.card import Finding, FindingColumn
 from medseg_demo.models.checkpoint import load_folder
+from medseg_demo.models.finding import Finding, FindingColumn
 from medseg_demo.reading import read_image
 from medseg_demo.segmenting.pipeline import segment
 from medseg_demo.settings import Settings
