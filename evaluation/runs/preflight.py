@@ -154,32 +154,41 @@ def read_test_sets(folders: Iterable[Path], *, split: str | None = None) -> tupl
 
 def examine(
     test_set: TestSet,
+    cases: Iterator["ExaminedCase"] | None = None,
     *,
-    settings: Settings | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
-    pixels: bool = True,
 ) -> ExaminedTestSet:
-    """Look at every case: references and volumes are read, of pictures the header (their size).
+    """Look at every case.
 
     Args:
         test_set: From ``read_test_sets``.
-        settings: The limits of the readers.
+        cases: Its cases as they are examined, in its order; None examines them here.
         progress: Called with (cases done, cases in all).
         stop: When it is set, the cases that are left are not looked at, and are missing from the result.
-        pixels: Whether the images themselves are needed, so that volumes are read to their end. Otherwise headers do.
     """
-    settings = settings or Settings()
-    keep = _Keep(KEPT_BYTES)
-    total = len(test_set.cases)
-    examined: list[ExaminedCase] = []
-    for case in _mapped(lambda case: _examine_case(case, settings, keep, pixels=pixels), test_set.cases):
+    total, examined = len(test_set.cases), list[ExaminedCase]()
+    for case in examine_cases(test_set.cases) if cases is None else cases:
         examined.append(case)
         if progress:
             progress(len(examined), total)
         if stop is not None and stop.is_set():
             break
     return ExaminedTestSet(test_set, tuple(examined))
+
+
+def examine_cases(
+    cases: Iterable[Case], settings: Settings | None = None, *, pixels: bool = True
+) -> Iterator[ExaminedCase]:
+    """Look at cases, in their order: references and volumes are read, of pictures the header (their size).
+
+    Args:
+        cases: Of one test set.
+        settings: The limits of the readers.
+        pixels: Whether the images themselves are needed, so that volumes are read to their end. Otherwise headers do.
+    """
+    limits, keep = settings or Settings(), _Keep(KEPT_BYTES)
+    return _mapped(lambda case: examine_case(case, limits, keep.takes, pixels=pixels), cases)
 
 
 def _mapped(work: Callable[[Case], ExaminedCase], cases: Iterable[Case]) -> Iterator[ExaminedCase]:
@@ -215,7 +224,8 @@ class _Keep:
         return fits
 
 
-def _examine_case(case: Case, settings: Settings, keep: _Keep, *, pixels: bool) -> ExaminedCase:
+def examine_case(case: Case, settings: Settings, keeps: Callable[[CaseData], bool], *, pixels: bool) -> ExaminedCase:
+    """Look at one case; ``keeps`` says whether there is room to keep what was read of it."""
     digests: tuple[bytes, ...] = ()
     labels: tuple[int, ...] = ()
     stores_255 = False
@@ -233,5 +243,5 @@ def _examine_case(case: Case, settings: Settings, keep: _Keep, *, pixels: bool) 
     is_final = (
         case.labels is not None or not pixels or data.reference.class_names == default_names(data.reference.labels)
     )
-    kept = replace(data, image=outline_of(data.image)) if is_final and keep.takes(data) else None
+    kept = replace(data, image=outline_of(data.image)) if is_final and keeps(data) else None
     return ExaminedCase(case, digests, labels, None, stores_255, kept)

@@ -10,13 +10,14 @@ the next ``resume``: what was amiss may have been the program, its packages or t
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.results.foreign.nnunet import name_of
 from evaluation.results.table import write_results
+from evaluation.runs.local import LocalExecutor
 from evaluation.runs.prediction_folder import FolderPredictor
-from evaluation.runs.predictors import CheckpointPredictor, Predictor
 from evaluation.runs.request import (
     CheckedRequest,
     Predictions,
@@ -27,6 +28,7 @@ from evaluation.runs.request import (
 )
 from evaluation.runs.session import RunSession
 from evaluation.runs.table import Part, put_together
+from evaluation.runs.work import Executor
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import TestSet
 
@@ -47,6 +49,7 @@ def run(
     stop: threading.Event | None = None,
     engine: "Engine | None" = None,
     owner: str = "",
+    executor: Executor | None = None,
 ) -> RunOutcome:
     """Score checkpoints and prediction folders on test sets, and write ``scores.csv`` and ``run.json``.
 
@@ -64,6 +67,7 @@ def run(
             until the run has scored their cases again.
         engine: Runs the checkpoints, fair with others, with its own settings; None makes one for this run alone.
         owner: Whose run it is, as for ``Engine.job``; ``Engine.cancel`` stops it too.
+        executor: Works on the cases elsewhere, with the checkpoints that it was given; None does so in this process.
 
     Raises:
         TestSetError: A test set has a class that a checkpoint lacks.
@@ -73,12 +77,14 @@ def run(
     """
     options, settings, stop = options or RunOptions(), settings or Settings(), stop or threading.Event()
     request = check_request(test_sets, checkpoints, predictions, options)
-    if checkpoints and engine is None:
+    if checkpoints and engine is None and executor is None:
         engine = _own_engine(settings, sum(len(test_set.cases) for test_set in test_sets))
-    session = RunSession(output, options=options, settings=settings, progress=progress, stop=stop, engine=engine)
-    with session:
-        parts = _parts(session, request, test_sets, checkpoints, predictions, owner)
-        session.work_off(parts)
+    with ExitStack() as stack:
+        session = stack.enter_context(RunSession(output, options=options, progress=progress, stop=stop))
+        if executor is None:
+            executor = stack.enter_context(LocalExecutor(options, settings, engine=engine, owner=owner))
+        parts = _parts(session, executor, request, test_sets, checkpoints, predictions, settings)
+        session.work_off(parts, executor)
         table = put_together(parts, session.scores_of, output)
         write_results(table.results, output)
         session.log.write("stopped" if table.stopped else "finished")
@@ -94,26 +100,24 @@ def _own_engine(settings: Settings, cases: int) -> "Engine":
 
 def _parts(
     session: RunSession,
+    executor: Executor,
     request: CheckedRequest,
     test_sets: Sequence[TestSet],
     checkpoints: "Sequence[Checkpoint]",
     predictions: Sequence[Predictions],
-    owner: str,
+    settings: Settings,
 ) -> list[Part]:
     """Look at all cases, then pair every test set with everything that predicts."""
     parts = []
     for test_set, matches in zip(test_sets, request.matches, strict=True):
-        examined = session.examine(test_set)
-        predictors: list[Predictor] = [
-            CheckpointPredictor(checkpoint, match, engine=session.engine, owner=owner)  # type: ignore[arg-type]
-            for checkpoint, match in zip(checkpoints, matches, strict=True)
-        ]
+        examined = session.examine(test_set, executor, pixels=bool(checkpoints))
+        predictors = [executor.predictor(*pair) for pair in zip(checkpoints, matches, strict=True)]
         predictors += [
             FolderPredictor(
                 request.files[item.name],
                 item.name,
                 examined.labels,
-                session.settings,
+                settings,
                 request.own_labels[item.name] if test_set.labels else None,
                 item.classes,
             )

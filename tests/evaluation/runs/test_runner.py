@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import evaluation.runs.cases
-import evaluation.runs.session
+import evaluation.runs.local
 import evaluation.runs.table
 from evaluation.errors import ResultsInUseError
 from evaluation.results.table import read_results
@@ -282,7 +282,7 @@ def test_two_runs_into_one_output_are_refused(make_test_set, brightness, tmp_pat
 
 def test_a_full_disk_ends_the_run_and_loses_nothing(make_test_set, brightness, tmp_path, monkeypatch):
     folder, output = make_test_set(cases=12), tmp_path / "out"
-    write, calls = evaluation.runs.session.keep_prediction, []
+    write, calls = evaluation.runs.local.keep_prediction, []
 
     def fill_up(*arguments):
         calls.append(arguments)
@@ -290,7 +290,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(make_test_set, brightness, t
             raise OutputError("case.png cannot be written (No space left on device).")
         return write(*arguments)
 
-    monkeypatch.setattr(evaluation.runs.session, "keep_prediction", fill_up)
+    monkeypatch.setattr(evaluation.runs.local, "keep_prediction", fill_up)
     with pytest.raises(OutputError, match="No space left"):
         run(folder, [brightness], output)
     stored = events(output, "scored")
@@ -303,14 +303,14 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(make_test_set, brightness, t
 
 def test_what_may_pass_is_tried_again_by_the_next_resume(make_test_set, brightness, tmp_path, monkeypatch):
     folder, output = make_test_set(cases=3), tmp_path / "out"
-    write = evaluation.runs.session.keep_prediction
+    write = evaluation.runs.local.keep_prediction
 
     def explode(label_map, output, test_set, checkpoint, case_id):
         if case_id == "case_01":
             raise RuntimeError("once")
         return write(label_map, output, test_set, checkpoint, case_id)
 
-    monkeypatch.setattr(evaluation.runs.session, "keep_prediction", explode)
+    monkeypatch.setattr(evaluation.runs.local, "keep_prediction", explode)
     table = run(folder, [brightness], output).results.table
     assert table["status"].tolist() == ["ok", "failed", "ok"]
     assert "unexpected RuntimeError" in table["error"][1]

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-import evaluation.runs.session
+import evaluation.runs.local
 from evaluation.runs import scoring_worker
 from evaluation.runs.request import RunOptions
 from evaluation.runs.runner import run
@@ -18,7 +18,7 @@ SETTINGS = Settings(device="cpu", precision="float32", threads=1)
 
 def open_session(output, **options):
     chosen = RunOptions(**{"workers": 0, **options})
-    return RunSession(output, options=chosen, settings=SETTINGS, progress=None, stop=threading.Event())
+    return RunSession(output, options=chosen, progress=None, stop=threading.Event())
 
 
 def test_the_output_is_free_again_after_a_session_and_after_a_refused_one(tmp_path):
@@ -45,7 +45,7 @@ def test_the_death_of_a_scoring_process_fails_its_case_alone(make_test_set, brig
         if progress.stage == "score" and progress.done == 3:
             pools[0]._workers[0]._process.kill()
 
-    monkeypatch.setattr(evaluation.runs.session, "ScoringPool", Watched)
+    monkeypatch.setattr(evaluation.runs.local, "ScoringPool", Watched)
     test_set, options = read_test_set(make_test_set(cases=20)), RunOptions(workers=1)
     arguments = {"options": options, "settings": SETTINGS}
     outcome = run([test_set], [brightness], tmp_path / "out", progress=kill_after_the_third, **arguments)
