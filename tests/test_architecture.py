@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -73,8 +74,13 @@ MACHINE_PATH = re.compile(rb"(?<![\w.])/(?:home|Users|root|work|mnt)/\w")
 MEBIBYTE = 2**20
 
 
-def imports_of(path: Path) -> Iterator[str]:
+@cache  # read by many rules
+def imports_of(path: Path) -> tuple[str, ...]:
     """The dotted names that a module imports when it runs, those inside functions included, those for types not."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while pending:
         node = pending.pop()
@@ -136,11 +142,11 @@ OPENERS = {
 }
 
 
-def calls_of(path: Path) -> Iterator[str]:
+@cache
+def calls_of(path: Path) -> frozenset[str]:
     """The dotted names that a module calls."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return frozenset(ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call))
 
 
 def test_nothing_but_reading_opens_a_users_file() -> None:
@@ -164,7 +170,7 @@ def test_openers_are_found() -> None:
 
 def test_documents_of_users_are_parsed_by_one_rule() -> None:
     parsers = {"json.load", "json.loads", "yaml.safe_load", "yaml.load"}
-    found = {path.relative_to(ROOT).as_posix() for path in MODULES if parsers & set(calls_of(path))}
+    found = {path.relative_to(ROOT).as_posix() for path in MODULES if parsers & calls_of(path)}
     found -= {"medseg_demo/documents.py"}  # the rule
     # What the program itself wrote.
     own = {"evaluation/comparison/files.py", "evaluation/runs/store.py", "medseg_demo/language/__init__.py"}
