@@ -61,15 +61,15 @@ def _apart(part: str, size: int, rounds: int) -> tuple[str, float, Megabytes]:
 
 def selection(rows: int, rounds: int) -> tuple[str, float, Megabytes]:
     """The slowest selection, and the most memory that the process held."""
-    board = Board(opened=_opened(_results(CHECKPOINTS, rows // (CHECKPOINTS * CLASSES), CLASSES)))
-    seconds = {name: _median(partial(result_handlers.ask, board, asked), rounds) for name, asked in _asked()}
+    board = Board(opened=opened(generated(CHECKPOINTS, rows // (CHECKPOINTS * CLASSES), CLASSES)))
+    seconds = {name: _median(partial(result_handlers.ask, board, asked), rounds) for name, asked in selections()}
     slowest = max(seconds, key=lambda name: seconds[name])
     return slowest, seconds[slowest], _most_held()
 
 
 def report(cases: int, rounds: int) -> tuple[str, float, Megabytes]:
     """Two methods, three cases a group and a column with as many values as groups; memory is what the report adds."""
-    results = _results(2, cases, 1)
+    results = generated(2, cases, 1)
     number = results.table["case_id"].str.removeprefix("case_").astype(int) // 3
     table = results.table.assign(group=np.char.add("patient_", number.astype(str).to_numpy(dtype=str)))
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def report(cases: int, rounds: int) -> tuple[str, float, Megabytes]:
 
 def methods(number: int, rounds: int) -> tuple[str, float, Megabytes]:
     """Every two of many methods compared, and all of them ranked."""
-    results = coded(_results(number, METHOD_CASES, 1))
+    results = coded(generated(number, METHOD_CASES, 1))
     seconds = _median(partial(answer, results, Question("generated")), rounds)
     return f"{number} methods, {METHOD_CASES} cases: {number * (number - 1) // 2:,} pairs", seconds, _most_held()
 
@@ -92,7 +92,7 @@ def _most_held() -> Megabytes:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def _asked() -> list[tuple[str, Asked]]:
+def selections() -> list[tuple[str, Asked]]:
     """Selections as a person makes them: each plot, another metric, policy, class and fewer checkpoints."""
     base = Asked(test_set="generated")
     some = ("net-0", "net-1")
@@ -114,7 +114,7 @@ def _median(answer: Callable[[], object], rounds: int) -> float:
     return statistics.median(seconds[1:])
 
 
-def _results(checkpoints: int, cases: int, classes: int) -> Results:
+def generated(checkpoints: int, cases: int, classes: int) -> Results:
     """Generated scores with misses, failed cases, empty masks and a column to group by."""
     random = np.random.default_rng(0)
     shape = (checkpoints, cases, classes)
@@ -148,7 +148,7 @@ def _results(checkpoints: int, cases: int, classes: int) -> Results:
     return Results(table, runs, ("site",), tuple(scores))
 
 
-def _opened(results: Results) -> Opened:
+def opened(results: Results) -> Opened:
     return Opened((), coded(results), {(run.test_set, run.checkpoint): (run, None) for run in results.runs})
 
 
