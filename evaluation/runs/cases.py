@@ -15,6 +15,7 @@ from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.names import suffix
 from medseg_demo.reading import inspect_file
 from medseg_demo.reading.labels import compare_geometry
+from medseg_demo.reading.stack import open_bytes
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
 
@@ -218,7 +219,7 @@ def file_digest(path: Path) -> bytes:
         ReadError: It cannot be opened.
     """
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ReadError(

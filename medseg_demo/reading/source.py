@@ -10,6 +10,7 @@ from typing import IO, BinaryIO
 
 from medseg_demo import names
 from medseg_demo.errors import DamagedFileError, ImageTooLargeError, ReadError, UnsupportedImageError
+from medseg_demo.reading.stack import is_item, open_item
 from medseg_demo.settings import Settings
 
 HEAD_BYTES = 16_384
@@ -55,6 +56,10 @@ def open_source(path: str | Path, settings: Settings) -> Iterator[Source]:
         ImageTooLargeError: It is longer than ``settings.max_file_mb``.
     """
     path = Path(path)
+    if is_item(path):
+        with open_item(path) as file:
+            yield as_source(path, file, file.getbuffer().nbytes, settings)
+        return
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):

@@ -7,6 +7,8 @@
   channel files ``<case>_0000``, ``<case>_0001``, …;
 * Medical Segmentation Decathlon: a ``dataset.json`` whose ``training`` lists pairs of image and label, an image being
   one file, whose volumes are channels where ``modality`` names several, or a list of files, one a channel;
+* stacked arrays: ``images.npy`` (N × H × W, or N × H × W × C) beside ``masks.npy``, in a folder a split or named after
+  it (``train_images.npy``); each of the N is a case;
 * a folder a patient, and one folder of all files, told apart by their names: see ``patients.py``.
 
 An image may be the folder or the zip of a DICOM series. References without any image make cases too: predictions are
@@ -18,7 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from medseg_demo.errors import ReadError
 from medseg_demo.names import stem
+from medseg_demo.reading.stack import SUFFIX, items_of
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.labels import DATASET_FILE, channel_names_of
 from medseg_demo.test_sets.patients import (
@@ -48,7 +52,7 @@ def is_test_set(folder: Path) -> bool:
     inside = (*IMAGE_FOLDERS, *MASK_FOLDERS, *(name for row in NNUNET_FOLDERS for name in row[:2]), DATASET_FILE)
     if not folder.is_dir() or folder.name.startswith("."):
         return False
-    return any((folder / name).exists() for name in inside) or bool(_split_folders(folder))
+    return any((folder / name).exists() for name in inside) or bool(_split_folders(folder) or _stacks(folder))
 
 
 def find_cases(
@@ -68,6 +72,8 @@ def find_cases(
         return _decathlon_cases(folder, listed, names, faults)
     if any((folder / masks).is_dir() for _, masks, _ in NNUNET_FOLDERS):
         return _nnunet_cases(folder, names, faults)
+    if stacks := _stacks(folder):
+        return _stacked_cases(stacks, names if len(names) > 1 else (), faults)
     if splits := _split_folders(folder):
         found = _split_cases(splits, faults, [] if notes is None else notes)
         return tuple(replace(case, channel_names=names if len(names) > 1 else ()) for case in found)
@@ -106,6 +112,43 @@ def _split_folders(folder: Path) -> dict[str, tuple[Path, Path | None]]:
             beside = (masks / one.name if masks else None) if images else _first(one, MASK_FOLDERS)
             found[split] = own, beside if beside and beside.is_dir() else None
     return found if any(beside for _, beside in found.values()) else {}
+
+
+def _stacks(folder: Path) -> dict[str | None, tuple[Path, Path]]:
+    """Split → its arrays of images and of masks; empty where nothing is stacked."""
+    found: dict[str | None, dict[bool, Path]] = defaultdict(dict)
+    inside = [(SPLITS[one.name.lower()], one) for one in folders_of(folder) if one.name.lower() in SPLITS]
+    for split, place in [(None, folder), *inside]:
+        for path in sorted(place.glob(f"*{SUFFIX}")):
+            words = path.stem.lower().split("_")
+            of_split = [SPLITS[word] for word in words if word in SPLITS]
+            kinds = [word in IMAGE_FOLDERS for word in words if word in (*IMAGE_FOLDERS, *MASK_FOLDERS)]
+            if len(kinds) == 1 and len(words) == 1 + len(of_split) <= 2:
+                found[of_split[0] if of_split else split][kinds[0]] = path
+    return {split: (both[True], both[False]) for split, both in found.items() if len(both) == 2}
+
+
+def _stacked_cases(
+    stacks: Mapping[str | None, tuple[Path, Path]], channel_names: tuple[str, ...], faults: list[str]
+) -> tuple[Case, ...]:
+    """A case for each item, called after its split and its number."""
+    cases: list[Case] = []
+    for split, stacked in stacks.items():
+        try:
+            images, masks = map(items_of, stacked)
+        except ReadError as error:
+            faults.append(str(error))
+            continue
+        if len(images) != len(masks):
+            one, other = (path.relative_to(path.parents[1]) for path in stacked)
+            faults.append(
+                f"{one} holds {len(images)} images and {other} {len(masks)} label maps. Save as many of both."
+            )
+            continue
+        for image, mask in zip(images, masks, strict=True):
+            name = f"{split or 'case'}_{image.name}"
+            cases.append(Case(name, (image,), mask, split, name, channel_names=channel_names))
+    return tuple(cases)
 
 
 def _split_cases(

@@ -12,6 +12,7 @@ from pathlib import Path
 from medseg_demo import names
 from medseg_demo.documents import read_document
 from medseg_demo.errors import TestSetError
+from medseg_demo.reading.stack import open_bytes
 from medseg_demo.test_sets.case import Case
 from medseg_demo.test_sets.case_table import CASES_FILE, apply_table
 from medseg_demo.test_sets.labels import DATASET_FILE, Labels, colours_of, labels_of
@@ -110,7 +111,7 @@ def data_hash(test_set: TestSet, digests: Mapping[str, Sequence[bytes]] | None =
 
 
 def _file_digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

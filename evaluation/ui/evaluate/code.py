@@ -105,7 +105,7 @@ def case_lines(shown: Shown, case_id: str, settings: Settings) -> list[str]:
     except MedsegError:
         return []
     case = next((case for case in test_set.cases if case.case_id == case_id), None)
-    if case is None or not shown.checkpoints:
+    if case is None or not shown.checkpoints or not case.mask_path.exists():  # such as a part of an array
         return []
     *images, reference = (_below(path, settings) for path in case.files)
     channels = ["--channels"] if len(case.channel_names) > 1 else []
