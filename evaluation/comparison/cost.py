@@ -51,7 +51,7 @@ def find_cost(checkpoint: Checkpoint, settings: Settings) -> Cost:
 def _network_bytes(checkpoint: Checkpoint, compute: Compute) -> int:
     if checkpoint.members:  # one after the other
         return max(_network_bytes(member, compute) for member in checkpoint.members)
-    example = torch.zeros(1, checkpoint.card.in_channels, *checkpoint.card.input_size)
+    example = torch.zeros(1, checkpoint.card.input_channels, *checkpoint.card.input_size)
     # The first time may be the one at which the network is laid out for the device, which takes more.
     predict(checkpoint, example, compute)
     return peak_bytes(lambda: predict(checkpoint, example, compute), compute.device)

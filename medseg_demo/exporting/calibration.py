@@ -13,7 +13,7 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.models.card import ModelCard
 from medseg_demo.orientation import network_orientation
 from medseg_demo.reading import collect_images, read_image
-from medseg_demo.segmenting.prepare import check_channels, place, to_tensor
+from medseg_demo.segmenting.prepare import check_channels, place, to_tensor, with_neighbours
 from medseg_demo.segmenting.windows import windows_of
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import read_case_image
@@ -86,9 +86,12 @@ def _windows_of(image: MedicalImage, card: ModelCard, settings: Settings) -> lis
         spacing_mm = network_orientation(image.geometry.affine).turn_spacing(spacing_mm)
     tensor = to_tensor(image, card)
     generator = random.Random(0)
+    some = None
     if len(tensor) > MOST_OF_ONE:
-        tensor = tensor[sorted(generator.sample(range(len(tensor)), MOST_OF_ONE))]
-    placed, _ = place(tensor, card, spacing_mm=spacing_mm)
+        some = sorted(generator.sample(range(len(tensor)), MOST_OF_ONE))
+        if not card.neighbours:  # which would be needed beside those that are taken
+            tensor, some = tensor[some], None
+    placed = with_neighbours(place(tensor, card, spacing_mm=spacing_mm)[0], card, some)
     jobs = [(index, window) for index in range(len(placed)) for window in windows_of(placed.shape[2:], card.input_size)]
     chosen = generator.sample(jobs, min(len(jobs), MOST_OF_ONE))
     whole = placed.float().numpy()

@@ -50,7 +50,7 @@ class _Source:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return 1, self.checkpoint.card.in_channels, *self.checkpoint.card.input_size
+        return 1, self.checkpoint.card.input_channels, *self.checkpoint.card.input_size
 
 
 def run(
@@ -165,7 +165,7 @@ def _measured(
 def _speeds(checkpoints: Sequence[Checkpoint], compute: Compute) -> list[float]:
     """Images or windows a second of the networks alone, by turns, so that other work on the machine slows both."""
     card = checkpoints[0].card
-    batch = torch.rand(IMAGES if not card.is_3d else 4, card.in_channels, *card.input_size)
+    batch = torch.rand(IMAGES if not card.is_3d else 4, card.input_channels, *card.input_size)
     networks = [prepare(checkpoint, compute) for checkpoint in checkpoints]
     seconds: list[list[float]] = [[] for _ in networks]
     for number in range(ROUNDS + 1):

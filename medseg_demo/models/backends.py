@@ -62,7 +62,7 @@ def _make(checkpoint: Checkpoint, compute: Compute) -> Network:
         compute = replace(compute, precision=torch.float32)  # as the library whose steps these are computes there
     if isinstance(network, GraphNetwork):
         return _make_graph(checkpoint, network, compute)
-    shape, kind = (1, card.in_channels, *card.input_size), ""
+    shape, kind = (1, card.input_channels, *card.input_size), ""
     if isinstance(network, SavedNetwork):
         kind = SAVED
         ready = _make_kept(checkpoint, compute, shape) if compute.backend == "openvino" else None
@@ -123,7 +123,7 @@ class TorchNetwork:
     """
 
     def __init__(self, network: nn.Module, card: ModelCard, compute: Compute, *, note: str = "") -> None:
-        self.channels: int = card.in_channels
+        self.channels: int = card.input_channels
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
         self.parameters, self.device, self.note = parameters_of(network), compute.device, note
         self.compute = replace(compute, backend="torch")
@@ -177,7 +177,7 @@ class OpenVinoNetwork:
         self, model: "openvino.Model", card: ModelCard, compute: Compute, *, parameters: int, note: str = ""
     ) -> None:
         self.note = note
-        self.channels: int = card.in_channels
+        self.channels: int = card.input_channels
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
         self.parameters, self.compute = parameters, replace(compute, backend="openvino")
         self.name, self._model = self.compute.name, model

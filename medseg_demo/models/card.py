@@ -16,6 +16,7 @@ FORMAT_VERSION: Literal[1] = 1
 CARD_FILE = "medseg.json"
 APPEARANCE_FILE, FAILURE_FILE = "appearance.json", "failure.json"
 MOST_CHANNELS = 256
+MOST_NEIGHBOURS = 16  # on either side
 LARGEST_INPUT = 2**26  # pixels or voxels that a network takes at once: 8192 × 8192, 512 × 512 × 256
 
 
@@ -134,6 +135,8 @@ class ModelCard(Record):
         class_colours: "#rrggbb" of each class; empty takes the usual ones.
         modality: The kind of image, in words.
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as there are modalities.
+        neighbours: Slices before and after each that a 2-D network gets as further channels (2.5-D), beside those of
+            ``in_channels``; beyond the ends of a volume the last slice repeats.
         channel_names: What each is, where they are no colours; a study's files are matched by them.
         input_size: The network's input or tile: [height, width] or [depth, height, width].
         inference: "resize" shrinks or enlarges the whole image into the input and pads; "tile" slides over it.
@@ -167,6 +170,7 @@ class ModelCard(Record):
     class_colours: tuple[Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")], ...] = ()
     modality: str = "unknown"
     in_channels: int = Field(default=3, gt=0, le=MOST_CHANNELS)
+    neighbours: int = Field(default=0, ge=0, le=MOST_NEIGHBOURS)
     channel_names: tuple[str, ...] = ()
     input_size: tuple[PositiveInt, ...] = Field(default=(512, 512), min_length=2, max_length=3)
     inference: Literal["resize", "tile"] = "resize"
@@ -199,6 +203,10 @@ class ModelCard(Record):
         for name, values in (("mean", self.normalisation.mean), ("std", self.normalisation.std)):
             if len(values) not in (1, self.in_channels):
                 raise ValueError(f"normalisation.{name} has {len(values)} values for {self.in_channels} channel(s)")
+        if self.neighbours and (self.is_3d or self.recipe or self.ensemble):
+            raise ValueError("neighbours are further channels of a 2-D network, and of no ensemble or recipe")
+        if self.input_channels > MOST_CHANNELS:
+            raise ValueError(f"{self.input_channels} channels are more than {MOST_CHANNELS}; take fewer neighbours")
         if self.class_colours and len(self.class_colours) != len(self.class_names):
             raise ValueError(f"class_colours has {len(self.class_colours)} values for {len(self.class_names)} classes")
         if self.channel_names and len(self.channel_names) != self.in_channels:
@@ -252,6 +260,11 @@ class ModelCard(Record):
     def may_overlap(self) -> bool:
         """Whether a pixel may be of several classes, of which the label map has the last alone."""
         return len(self.class_names) > 1 and not self.has_background
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of what the network takes: those of an image, for a slice and each of its neighbours."""
+        return self.in_channels * (1 + 2 * self.neighbours)
 
     @property
     def output_channels(self) -> int:

@@ -52,7 +52,7 @@ class OnnxRuntimeNetwork:
             raise ConversionError(f"ONNX Runtime cannot run it ({type(error).__name__})") from error
         if self._session.get_providers()[0] != provider:
             raise ConversionError("ONNX Runtime finds no CUDA that it can use")
-        self.channels: int = card.in_channels
+        self.channels: int = card.input_channels
         self.classes, self.dimensions = card.output_channels, len(card.input_size)
         self.parameters, self.compute = parameters, replace(compute, precision=torch.float32)
         self.name, self._bytes = self.compute.name, network.bytes

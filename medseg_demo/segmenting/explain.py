@@ -27,7 +27,7 @@ from medseg_demo.segmenting.crop import cropped, places
 from medseg_demo.segmenting.nnunet import frame_of, spacing_in
 from medseg_demo.segmenting.options import Explain, SegmentOptions
 from medseg_demo.segmenting.pipeline import CHUNK, Segmentation, segment, segment_batch
-from medseg_demo.segmenting.prepare import place, to_tensor
+from medseg_demo.segmenting.prepare import place_slices, to_tensor
 from medseg_demo.segmenting.windows import Progress, Turn, choose_compute, tiles_of, told
 from medseg_demo.settings import Settings
 
@@ -168,7 +168,7 @@ def _gradcam(
     seen = frame.of(found)
     explainer = _GradCam(checkpoint, targets, settings)
     for start in range(0, len(tensor), CHUNK):
-        placed, placement = place(tensor[start : start + CHUNK], card, spacing_mm=spacing_in(part, frame))
+        placed, placement = place_slices(tensor, card, start, CHUNK, spacing_mm=spacing_in(part, frame))
         cam = explainer.of(placed, turn, progress, before=start / len(tensor), share=len(placed) / len(tensor))
         restored = placement.restore_classes(cam)[0]
         seen[start : start + len(restored)] = restored

@@ -55,7 +55,7 @@ def find_figures(engine: "Engine", name: str, job: Job) -> Figures:
     engine = engine.here
     checkpoint = engine.loaded(name)
     compute = choose_compute(engine.settings)
-    example = torch.zeros(1, checkpoint.card.in_channels, *checkpoint.card.input_size)
+    example = torch.zeros(1, checkpoint.card.input_channels, *checkpoint.card.input_size)
     taken: list[float] = []
     for _ in range(1 + PASSES):  # the first one makes the network ready
         job.check()
@@ -77,7 +77,7 @@ def gflops_of(checkpoint: Checkpoint) -> float | None:
     with suppress(InvalidCheckpointError, RuntimeError, NotImplementedError, TypeError):
         module = pad_where_needed(checkpoint.module, card.input_size)
         state = {name: tensor.to("meta") for name, tensor in module.state_dict().items()}
-        example = torch.empty(1, card.in_channels, *card.input_size, device="meta")
+        example = torch.empty(1, card.input_channels, *card.input_size, device="meta")
         with FlopCounterMode(display=False) as counted, torch.no_grad():
             functional_call(module, state, (example,), tie_weights=False)
         return counted.get_total_flops() / 1e9 or None

@@ -16,6 +16,12 @@ BURNED_IN = (
 )
 
 
+ALONE = (
+    "The checkpoint looks at neighbouring slices too, and this is a single image, which stands in for them: expect "
+    "less of the result than in a volume."
+)
+
+
 class Kind(NamedTuple):
     """One kind of image: its name, a pattern of what model cards call it, and DICOM's codes for it."""
 
@@ -54,6 +60,7 @@ def _all(image: MedicalImage, card: ModelCard) -> list[str]:
     shape = (_volume if card.is_3d else _plane)(image, card)
     return [
         *([BURNED_IN] if image.has_burned_in_text else []),
+        *([ALONE] if card.neighbours and not image.is_volume else []),
         *_kind(image, card),
         *_channels(image, card),
         *_intensities(image, card),

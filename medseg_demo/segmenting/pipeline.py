@@ -26,7 +26,7 @@ from medseg_demo.segmenting.fit import check_fit
 from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.nnunet import SplinePlacement, frame_of, spacing_in
 from medseg_demo.segmenting.options import SegmentOptions
-from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_picture, to_tensor
+from medseg_demo.segmenting.prepare import Placement, check_channels, place_slices, to_picture, to_tensor
 from medseg_demo.segmenting.windows import Compute, Progress, Turn, activated, choose_compute, predict
 from medseg_demo.settings import Settings
 
@@ -238,8 +238,7 @@ class _Work:
         size = len(tensor) if card.nnunet else CHUNK  # nnU-Net resamples the whole, whatever its network takes
         for start in range(0, len(tensor), size):
             with self.step("preprocess"):
-                part = tensor[start : start + size]
-                placed, placement = place(part, card, spacing_mm=spacing_mm)
+                placed, placement = place_slices(tensor, card, start, size, spacing_mm=spacing_mm)
             yield _Chunk(self, start, placed, placement)
 
     def accept(self, chunk: _Chunk, scores: torch.Tensor, seconds: float) -> None:

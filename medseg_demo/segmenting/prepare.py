@@ -7,7 +7,7 @@ nnU-Net have their own steps instead (``segmenting.nnunet``).
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -168,6 +168,42 @@ def placement_in(size: Size, card: ModelCard, *, spacing_mm: tuple[float, ...] |
         canvas = tuple(map(max, target, resized))
     offset = tuple((whole - length) // 2 for whole, length in zip(canvas, resized, strict=True))
     return Placement(size, resized, offset, canvas)
+
+
+def place_slices(
+    tensor: torch.Tensor, card: ModelCard, start: int, number: int, *, spacing_mm: tuple[float, ...] | None = None
+) -> tuple[torch.Tensor, Placement | SplinePlacement]:
+    """Some slices of a volume as ``place`` gives them, with the neighbours that the card asks for.
+
+    Args:
+        tensor: As of ``place``, the whole.
+        card: Its ``neighbours`` count too.
+        start: The first slice.
+        number: How many at most.
+        spacing_mm: As of ``place``.
+    """
+    beyond = card.neighbours
+    first, stop = max(0, start - beyond), min(start + number, len(tensor))
+    placed, placement = place(tensor[first : stop + beyond], card, spacing_mm=spacing_mm)
+    return with_neighbours(placed, card, range(start - first, stop - first)), placement
+
+
+def with_neighbours(slices: torch.Tensor, card: ModelCard, at: Sequence[int] | None = None) -> torch.Tensor:
+    """Slices with their neighbours as further channels, where the card asks for some.
+
+    Args:
+        slices: (Z, C, H, W), from ``place``, in the volume's order; of a 3-D network they come back as they are.
+        card: Its ``neighbours``, n, count.
+        at: Which slices, where the card asks for neighbours; None for all.
+
+    Returns:
+        (N, C × (2n + 1), H, W): slices −n … +n of each channel in turn. Beyond the ends the last slice repeats.
+    """
+    if not card.neighbours:
+        return slices
+    middle = torch.tensor(range(len(slices)) if at is None else at)
+    places = middle[:, None] + torch.arange(-card.neighbours, card.neighbours + 1)
+    return slices[places.clamp_(0, len(slices) - 1)].transpose(1, 2).flatten(1, 2)
 
 
 def _place_as_nnunet(

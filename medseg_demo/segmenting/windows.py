@@ -174,7 +174,7 @@ def told(checkpoint: Checkpoint, compute: Compute) -> Iterator[None]:
             "Set MEDSEG_BATCH_SIZE to a smaller number, or MEDSEG_DEVICE to cpu."
         ) from None
     except RuntimeError as error:
-        shape = " × ".join(map(str, (checkpoint.card.in_channels, *checkpoint.card.input_size)))
+        shape = " × ".join(map(str, (checkpoint.card.input_channels, *checkpoint.card.input_size)))
         raise InvalidCheckpointError(
             f"The network of checkpoint {checkpoint.name!r} does not take an input of {shape}: "
             f"{str(error).splitlines()[0]} Correct input_size and in_channels in its medseg.json."

@@ -22,7 +22,7 @@ class DivergedError(TrainingError):
 
 
 class Guard(Callback):
-    """Ends a training before NaN or infinity reaches a weight, and before weights are kept that cannot be saved.
+    """Clips gradients, and ends a training before NaN, infinity or what cannot be saved reaches a weight.
 
     It stands before whatever keeps an epoch. With float16 on a GPU infinite gradients are usual: PyTorch's scaler
     leaves such a step out, so they are no fault there.
@@ -30,10 +30,11 @@ class Guard(Callback):
     Args:
         case_ids: Of the training cases, by their numbers in a batch.
         learning_rate: For the advice.
+        clip: Greatest norm of the gradient.
     """
 
-    def __init__(self, case_ids: Sequence[str], learning_rate: float) -> None:
-        self.case_ids, self.learning_rate = case_ids, learning_rate
+    def __init__(self, case_ids: Sequence[str], learning_rate: float, clip: float) -> None:
+        self.case_ids, self.learning_rate, self.clip = case_ids, learning_rate, clip
         self.cases: torch.Tensor | None = None
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
@@ -48,11 +49,11 @@ class Guard(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Look at the norm of the gradient, before it is clipped."""
-        if getattr(trainer.precision_plugin, "scaler", None) is not None:
-            return
-        gradients = [one.grad for one in module.parameters() if one.grad is not None]
-        if not torch.isfinite(norm := nn.utils.get_total_norm(gradients)):
+        """Clip the gradient, and look at the norm that it had; Lightning would compute it once more."""
+        parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.clip)
+        is_scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        if not is_scaled and not torch.isfinite(norm):
             raise self._error(trainer, f"the norm of the gradient is {float(norm):g}")
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:

@@ -12,6 +12,7 @@ from medseg_demo.errors import TrainingError
 from medseg_demo.models.architectures import MONAI_NETWORKS, SMP_NETWORKS, spatial_dims
 from medseg_demo.models.card import (
     MOST_CHANNELS,
+    MOST_NEIGHBOURS,
     Denoise,
     Normalisation,
     PositiveFloat,
@@ -54,6 +55,7 @@ class TrainingConfig(Record):
         freeze_epochs: First epochs in which the encoder stays as ``pretrained`` gave it, statistics included.
         encoder_rate: Factor of the learning rate for the encoder.
         in_channels: 1 (intensities), 3 (red, green, blue), or as many as a case has modalities.
+        neighbours: Slices before and after each that a 2-D network gets as further channels; see the card.
         channels: Names of the channels that are learned from, in the network's order; empty takes all of a case.
         input_size: The network's input or tile: [height, width], multiples of 32, or for a 3-D network
             [depth, height, width], multiples of what the network halves.
@@ -111,6 +113,7 @@ class TrainingConfig(Record):
     freeze_epochs: Annotated[int, Field(ge=0)] = 0
     encoder_rate: PositiveFloat = 1.0
     in_channels: int = Field(default=3, ge=1, le=MOST_CHANNELS)
+    neighbours: int = Field(default=0, ge=0, le=MOST_NEIGHBOURS)
     channels: tuple[str, ...] = ()
     input_size: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=2, max_length=3)
     inference: Literal["resize", "tile"] = "resize"
@@ -176,6 +179,8 @@ class TrainingConfig(Record):
             raise ValueError(
                 f"input_size {list(self.input_size)} needs {dims} values for the {dims}-D {self.architecture}"
             )
+        if self.neighbours and dims != 2:
+            raise ValueError("neighbours are further channels of a 2-D network; a 3-D one sees all slices as they are")
         if dims == 2 and any(size % 32 for size in self.input_size):
             raise ValueError(f"input_size {list(self.input_size)} must be multiples of 32")
         if self.spacing_mm is not None and len(self.spacing_mm) != dims:
@@ -214,6 +219,8 @@ class TrainingConfig(Record):
         makes, halvings = self.kind == "generator", 2 ** len(self.generator.channels)
         if (makes or self.synthetic) and len(self.input_size) != 2:
             raise ValueError("generators make images of two dimensions; leave kind and synthetic out for volumes")
+        if (makes or self.synthetic) and self.neighbours:
+            raise ValueError("generators make single images; leave neighbours out")
         if makes and self.synthetic:
             raise ValueError("a generator learns from real images alone; leave synthetic out")
         if makes and any(length % halvings for length in self.input_size):

@@ -16,7 +16,7 @@ from medseg_demo.orientation import network_orientation
 from medseg_demo.reading.labels import compare_geometry
 from medseg_demo.segmenting.appearance import appearance
 from medseg_demo.segmenting.channels import arranged
-from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_tensor
+from medseg_demo.segmenting.prepare import Placement, check_channels, place, to_tensor, with_neighbours
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
 from medseg_demo.test_sets.test_set import TestSet
@@ -33,7 +33,7 @@ class LoadedCase:
 
     Attributes:
         case: Where it came from.
-        inputs: float16 (Z, C, H, W) or (1, C, D, H, W), as ``preprocessing.place`` gives them.
+        inputs: float16 (Z, C, H, W) or (1, C, D, H, W), as ``place`` gives them: without neighbours.
         placement: How to bring a result back to the image's own size.
         labels: uint8 (Z, Y, X), in the image's own size; for a 3-D network turned as the inputs are.
         extent_mm: Length of the image's axes; None for a single image, and where the spacing is unknown.
@@ -108,13 +108,15 @@ def channel_names(test_set: TestSet, count: int) -> tuple[str, ...]:
     return names if len(names) == count > 1 and not colours else ()
 
 
-def notes_on(cases: Sequence[LoadedCase], class_names: Sequence[str]) -> tuple[str, ...]:
+def notes_on(cases: Sequence[LoadedCase], card: ModelCard) -> tuple[str, ...]:
     """What a person should know of the cases that are learned from, in plain sentences."""
     present = {int(value) for case in cases for value in np.unique(case.labels)}
-    absent = [name for value, name in enumerate(class_names, start=1) if value not in present]
+    absent = [name for value, name in enumerate(card.class_names, start=1) if value not in present]
     notes = [f"No training case has the class {name!r}: the network cannot learn it." for name in absent]
     if len(cases) == 1:
         notes.append(f"There is one training case, {cases[0].case.case_id!r}: what is learned fits it alone.")
+    if card.neighbours and all(len(case.inputs) == 1 for case in cases):
+        notes.append("No training case has neighbouring slices: each image stands in for its own. Set neighbours to 0.")
     return tuple(notes)
 
 
@@ -148,23 +150,30 @@ class TrainingSlices(Dataset[Batch]):
         memory: Memory | None = None,
     ) -> None:
         memory = memory or Memory(UNLIMITED // MIB)
-        by_case = [list(_slices(case, card, memory)) for case in cases]
-        self.slices = [pair for pairs in by_case for pair in pairs]
-        self.owners = [number for number, pairs in enumerate(by_case) for _ in pairs]
+        self.card = card
+        self.cases = [_to_augment(case, card, memory) for case in cases]
+        self.places = [(number, at) for number, (images, _) in enumerate(self.cases) for at in range(len(images))]
         self.augmentation = augmentation
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.slices)
+        return len(self.places)
 
     def __getitem__(self, number: int) -> Batch:
         """{"image": float32 (C, H, W), "label": float32 (1, H, W), "case": its number}; (C, D, H, W) of volumes."""
-        position = number % len(self.slices)
-        image, label = self.slices[position]
+        position = number % len(self.places)
+        image, label = self.slice_at(position)
         self.augmentation.set_random_state(int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]))
         changed = self.augmentation({IMAGE: image.float(), LABEL: label.float()})
         # MetaTensor would slow network and loss.
-        return {CASE: torch.tensor(self.owners[position]), **{key: convert_to_tensor(changed[key]) for key in BOTH}}
+        return {CASE: torch.tensor(self.places[position][0]), **{key: convert_to_tensor(changed[key]) for key in BOTH}}
+
+    def slice_at(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is changed at random: (C, H, W) with its neighbours, and (1, H, W); of volumes with D before H."""
+        number, at = self.places[position]
+        images, labels = self.cases[number]
+        image = with_neighbours(images, self.card, [at])[0] if self.card.neighbours else images[at]
+        return image, labels[at][None]
 
 
 class EpochSampler(Sampler[int]):
@@ -193,11 +202,12 @@ class EpochSampler(Sampler[int]):
         return iter((self.epoch * self.length + order).tolist())
 
 
-def _slices(case: LoadedCase, card: ModelCard, memory: Memory) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _to_augment(case: LoadedCase, card: ModelCard, memory: Memory) -> tuple[torch.Tensor, torch.Tensor]:
+    """The slices of a case (Z, C, H, W) and their labels (Z, H, W); of volumes (1, C, D, H, W) and (1, D, H, W)."""
     labels, placement, inputs = torch.from_numpy(case.labels), case.placement, case.inputs
     labels = labels[None] if card.is_3d else labels
     crops = card.inference == "tile"
     if not crops or placement.resized != placement.size:
         labels = placement.place_labels(labels)
         labels = memory.keep(placement.crop(labels) if crops else labels)
-    return zip(placement.crop(inputs) if crops else inputs, labels[:, None], strict=True)
+    return placement.crop(inputs) if crops else inputs, labels

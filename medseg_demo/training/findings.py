@@ -15,6 +15,7 @@ from medseg_demo.errors import TestSetError
 from medseg_demo.models.card import ModelCard, read_card, write_card
 from medseg_demo.models.checkpoint import load_folder
 from medseg_demo.models.finding import Finding, FindingColumn
+from medseg_demo.segmenting.prepare import with_neighbours
 from medseg_demo.segmenting.windows import Compute, channels_last, predict
 from medseg_demo.test_sets.case import Case
 from medseg_demo.training.augmentation import IMAGE, LABEL
@@ -259,6 +260,6 @@ def choose_thresholds(output: Path, val_cases: Sequence[LoadedCase], known: Know
     found = torch.zeros(len(val_cases), len(checkpoint.card.findings))
     for place, case in enumerate(val_cases):
         of_slices = torch.zeros(len(case.inputs), found.shape[1])
-        predict(checkpoint, case.inputs.float(), compute, findings=of_slices)
+        predict(checkpoint, with_neighbours(case.inputs, checkpoint.card).float(), compute, findings=of_slices)
         found[place] = of_slices.amax(0)
     write_card(with_thresholds(checkpoint.card, found.numpy(), known.val), output)

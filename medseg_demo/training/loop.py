@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.segmenting.decide import to_labels
+from medseg_demo.segmenting.prepare import with_neighbours
 from medseg_demo.segmenting.windows import Compute, channels_last, predict
 from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import TrainingConfig
@@ -110,7 +111,7 @@ class SegmentationTask(LightningModule):
         """Scores of one case in the image's own size."""
         case, card = self.val_cases[int(index)], self.averaged.card
         found = torch.zeros(len(case.inputs), len(card.findings))
-        probabilities = predict(self.averaged, case.inputs.float(), self.compute, findings=found)
+        probabilities = predict(self.averaged, with_neighbours(case.inputs, card).float(), self.compute, findings=found)
         labels = to_labels(case.placement.restore_classes(probabilities), threshold=card.threshold)
         self.case_scores[case.case.case_id] = case_scores(case.labels, labels, classes=len(card.class_names))
         self.case_findings[case.case.case_id] = found.amax(0)

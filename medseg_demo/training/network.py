@@ -107,7 +107,7 @@ def _encoders() -> list[str]:
 
 def arguments_of(config: "TrainingConfig", card: ModelCard) -> dict[str, object]:
     """What the network is built from, channels included."""
-    arguments = {**config.network, "in_channels": card.in_channels, "classes": card.output_channels}
+    arguments = {**config.network, "in_channels": card.input_channels, "classes": card.output_channels}
     if card.findings:  # one output each, from the mean of the encoder's last features
         own = config.network.get("aux_params")
         chosen = own if isinstance(own, Mapping) else {}
@@ -158,7 +158,7 @@ def try_out(network: nn.Module, card: ModelCard, *, batch: int) -> None:
         TrainingError: It does not take the size, or gives back another.
     """
     number, size = min(batch, 2), card.input_size
-    noise = torch.rand((number, card.in_channels, *size), generator=torch.Generator().manual_seed(0))
+    noise = torch.rand((number, card.input_channels, *size), generator=torch.Generator().manual_seed(0))
     kept = {name: tensor.clone() for name, tensor in network.named_buffers()}
     fault = ""
     try:
@@ -174,7 +174,7 @@ def try_out(network: nn.Module, card: ModelCard, *, batch: int) -> None:
         tensor.copy_(kept[name])
     if fault:
         raise TrainingError(
-            f"The network does not take a batch of {number} with {card.in_channels} channel(s) of input_size "
+            f"The network does not take a batch of {number} with {card.input_channels} channel(s) of input_size "
             f"{list(size)} ({fault}). {_advice(card)}"
         )
 

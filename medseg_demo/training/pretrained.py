@@ -171,8 +171,8 @@ def take_over(network: nn.Module, source: Source, card: ModelCard) -> Start:
         if tensor is None:
             new.append(name)
             continue
-        if _is_first(tensor, expected[name], card.in_channels):
-            tensor = _adapt_channels(tensor, card.in_channels)
+        if _is_first(tensor, expected[name], card.input_channels):
+            tensor = _adapt_channels(tensor, card.input_channels)
             adapted.append(name)
         if tensor.shape != expected[name].shape:
             exchanged.append(name)

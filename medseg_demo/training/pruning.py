@@ -66,7 +66,7 @@ def prune_network(network: nn.Module, config: "TrainingConfig", card: ModelCard)
     """
     modules, before = dict(network.named_modules()), parameters_of(network)
     kept = {}
-    for chain in chains(network, torch.zeros(1, card.in_channels, *card.input_size)):
+    for chain in chains(network, torch.zeros(1, card.input_channels, *card.input_size)):
         writer: Any = modules[chain.writer]
         left = _left(writer.out_channels, config.prune)
         if left < writer.out_channels:

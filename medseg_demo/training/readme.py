@@ -130,16 +130,22 @@ def _findings(card: ModelCard) -> str:
 
 def _input(card: ModelCard) -> str:
     return (
-        f"{card.modality}; {_channels(card)}. {_way(card)} {_intensities(card)}\n\n"
+        f"{card.modality}; {_channels(card)}. {_filter(card)}{_way(card)} {_intensities(card)}\n\n"
         f"Output: {', '.join(f'{value} = {name}' for value, name in enumerate(card.class_names, start=1))}"
         + (f"; threshold {card.threshold:g}.\n" if card.threshold else ".\n")
     )
 
 
 def _channels(card: ModelCard) -> str:
+    beside = f", each slice with {card.neighbours} before and after it" if card.neighbours else ""
     if card.channel_names:
-        return f"channels: {', '.join(card.channel_names)}"
-    return "one channel (colour is turned to grey)" if card.in_channels == 1 else "three channels (grey is repeated)"
+        return f"channels: {', '.join(card.channel_names)}{beside}"
+    said = {1: "one channel (colour is turned to grey)", 3: "three channels (grey is repeated)"}
+    return said.get(card.in_channels, f"{card.in_channels} channels") + beside
+
+
+def _filter(card: ModelCard) -> str:
+    return "" if card.denoise == "none" else f"A {card.denoise} filter of 3 × 3 pixels comes first, as in training. "
 
 
 def _way(card: ModelCard) -> str:

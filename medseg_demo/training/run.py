@@ -119,7 +119,7 @@ def _train(
     memory = Memory(config.memory_mb)
     loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings, memory=memory)
     parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
-    for note in notes_on(parts[0], card.class_names):
+    for note in notes_on(parts[0], card):
         say(f"warning: {note}", file=sys.stderr)
     if past and not resume:
         past.check(data_hash(_subset(test_set, (*train_cases, *val_cases))), card.class_names, output.name)
@@ -214,6 +214,7 @@ def _card(test_set: TestSet, config: TrainingConfig) -> ModelCard:
             class_names=names,
             modality=config.modality,
             in_channels=config.in_channels,
+            neighbours=config.neighbours,
             channel_names=_channel_names(test_set, config),
             input_size=config.input_size,
             inference=config.inference,
@@ -293,7 +294,7 @@ def _fit(
     keeper = Keeper(output, save, patience=config.patience)
     if past:
         keeper.go_on_from(past)
-    guard = Guard([case.case.case_id for case in parts[0]], config.learning_rate)
+    guard = Guard([case.case.case_id for case in parts[0]], config.learning_rate, config.gradient_clip)
     watchers = [guard, keeper, ProgressLine(), *([Freeze(config.freeze_epochs)] if config.freeze_epochs else [])]
     try:
         with warnings.catch_warnings(), _writing(output):
@@ -355,7 +356,6 @@ def _trainer(config: TrainingConfig, compute: Compute, callbacks: list, logger: 
         devices=1 if index is None else [index],
         precision=PRECISIONS[compute.precision],
         max_epochs=config.epochs,
-        gradient_clip_val=config.gradient_clip,
         check_val_every_n_epoch=config.validate_every,
         num_sanity_val_steps=0,
         callbacks=callbacks,

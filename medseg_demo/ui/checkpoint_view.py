@@ -87,7 +87,8 @@ def _input(card: ModelCard) -> str:
     else:
         way = f"tiles of {size} voxels" if card.is_3d else f"tiles of {size} px"
     channels = {1: texts.GREY, 3: texts.COLOUR}.get(card.in_channels, f"{card.in_channels} channels")
-    return f"{way}, {', '.join(card.channel_names) or channels}"
+    beside = f", {card.neighbours} slice(s) on either side" if card.neighbours else ""
+    return f"{way}, {', '.join(card.channel_names) or channels}{beside}"
 
 
 def _scores(scores: Mapping[str, object]) -> str:

@@ -54,7 +54,7 @@ def page_network(name: str, folder: Path) -> PageNetwork:
     card = checkpoint.card
     _check(found, card)
     network = pad_where_needed(checkpoint.module, card.input_size)
-    content = in_two_bytes(to_onnx(network, (1, card.in_channels, *card.input_size), found))
+    content = in_two_bytes(to_onnx(network, (1, card.input_channels, *card.input_size), found))
     return PageNetwork(
         name=found,
         digest=checkpoint.digest,
@@ -69,10 +69,11 @@ def _check(name: str, card: ModelCard) -> None:
     if card.is_3d:
         raise OptionError(f"Checkpoint {name!r} is of a 3-D network, which a page cannot run. Choose 2-D checkpoints.")
     takes_pictures = card.in_channels == 1 or (card.in_channels == 3 and not card.channel_names)
-    if card.recipe or card.may_overlap or card.denoise != "none" or not takes_pictures:
+    if card.recipe or card.may_overlap or card.neighbours or card.denoise != "none" or not takes_pictures:
         raise OptionError(
             f"Checkpoint {name!r} cannot be in a page, which knows networks of grey or colour images, of classes that "
-            "do not overlap, no filter before them and no steps of other libraries. Choose another checkpoint."
+            "do not overlap, no neighbouring slices, no filter before them and no steps of other libraries. Choose "
+            "another checkpoint."
         )
 
 

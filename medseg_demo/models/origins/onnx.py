@@ -265,8 +265,8 @@ def _described(graph: OnnxGraph, folder: Path, name: str) -> Described:
             head=graph.activations[place],
             input_size=sides if all(sides) else (512, 512),
         )
-    elif channels not in (None, card.in_channels) or len(size) != len(card.input_size):
-        wanted = in_words((1, card.in_channels, *card.input_size))
+    elif channels not in (None, card.input_channels) or len(size) != len(card.input_size):
+        wanted = in_words((1, card.input_channels, *card.input_size))
         fault = f"it takes {in_words(_said(graph.taken))}, but {CARD_FILE} asks for {wanted}. Correct it"
         raise _refused(name, f"*{SUFFIX}", fault)
     card = as_graph(card, given or card.output_channels, graph.activations[place])
@@ -289,7 +289,7 @@ def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:
     graph = read_graph(folder, name)
     described = _described(graph, folder, name)
     card, file = described.card, _graphs(folder)[0].name
-    shape = (1, card.in_channels, *card.input_size)
+    shape = (1, card.input_channels, *card.input_size)
     found = _tried(graph.content, shape)
     if isinstance(found, str):
         raise _refused(name, file, found)

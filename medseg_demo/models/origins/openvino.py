@@ -72,7 +72,7 @@ def _load_network(folder: Path, card: ModelCard, name: str) -> tuple[ModelCard, 
     Raises:
         InvalidCheckpointError: OpenVINO is not installed or cannot read it, or it does not fit the card.
     """
-    shape = (1, card.in_channels, *card.input_size)
+    shape = (1, card.input_channels, *card.input_size)
     exported = card.exported
     try:
         xml, weights = ((folder / file).read_bytes() for file in (GRAPH_FILE, GRAPH_WEIGHTS_FILE))

@@ -88,7 +88,7 @@ def digest_of(paths: Iterable[Path]) -> str:
 
 def is_converted(digest: str, card: ModelCard, cache_dir: Path | None) -> bool:
     """Whether OpenVINO has a checkpoint's network converted in the cache folder."""
-    return is_kept((1, card.in_channels, *card.input_size), digest=digest, cache_dir=cache_dir, kind=SAVED)
+    return is_kept((1, card.input_channels, *card.input_size), digest=digest, cache_dir=cache_dir, kind=SAVED)
 
 
 def in_gib(size: int) -> str:

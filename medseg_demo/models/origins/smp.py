@@ -105,9 +105,9 @@ def describe(
     if card is None:
         return _default_card(name, channels, classes, parameters.get("activation")), False
     card = card.settled(classes if isinstance(classes, int) else 0)
-    if card.in_channels != channels or card.output_channels != classes:
+    if card.input_channels != channels or card.output_channels != classes:
         raise InvalidCheckpointError(
-            f"Checkpoint {name!r}: the card asks for {card.in_channels} input channel(s) and "
+            f"Checkpoint {name!r}: the card asks for {card.input_channels} input channel(s) and "
             f"{card.output_channels} output channel(s), but {CONFIG_FILE} has in_channels={channels} and "
             f"classes={classes}. Correct the one that is wrong."
         )

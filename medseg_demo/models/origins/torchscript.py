@@ -101,7 +101,7 @@ def _allowed_card(folder: Path, name: str) -> ModelCard:
 def _load(folder: Path, name: str, cache_dir: Path | None) -> Loaded:
     card = _allowed_card(folder, name)
     path = _programs(folder)[0]
-    shape = (1, card.in_channels, *card.input_size)
+    shape = (1, card.input_channels, *card.input_size)
     try:
         network = ScriptedNetwork(torch.jit.load(path, map_location="cpu")).float().eval()
         with torch.inference_mode():

@@ -1,13 +1,18 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from dicom_series import write_sparse_test_set
 from PIL import Image
+from torch import nn
 
 from medseg_demo.errors import TestSetError
 from medseg_demo.models.card import ModelCard, Normalisation
+from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.segmenting.pipeline import segment
+from medseg_demo.test_sets.case import read_case_image
 from medseg_demo.test_sets.test_set import read_test_set
 from medseg_demo.training.augmentation import build_augmentation
 from medseg_demo.training.config_parts import Augmentation
@@ -63,7 +68,7 @@ def test_tiles_leave_the_padding_out(discs, card):
     large = card.model_copy(update={"input_size": (128, 128), "inference": "tile"})
     cases = load_cases(read_test_set(discs, split="val"), large)
     assert cases[0].inputs.shape == (1, 1, 128, 128)
-    image, label = TrainingSlices(cases, large, build_augmentation(Augmentation(), (128, 128)), seed=0).slices[0]
+    image, label = TrainingSlices(cases, large, build_augmentation(Augmentation(), (128, 128)), seed=0).slice_at(0)
     assert image.shape == label.shape == (1, 64, 64)
     np.testing.assert_array_equal(label[0], cases[0].labels[0])
 
@@ -111,7 +116,7 @@ def test_volumes_reach_a_3d_network_whole_and_all_the_same_way_round(balls):
         assert lower.max() < upper.min(), "the upper half lies towards the head in every volume"
     volumes = TrainingSlices(cases, card, build_augmentation(Augmentation(), (16, 16, 16)), seed=0)
     assert len(volumes) == 2
-    image, label = volumes.slices[0]
+    image, label = volumes.slice_at(0)
     assert image.shape == label.shape == (1, 12, 14, 16)
     assert volumes[0]["image"].shape == volumes[0]["label"].shape == (1, 16, 16, 16)
 
@@ -126,7 +131,7 @@ def test_volumes_are_learned_from_at_the_spacing_of_the_card(balls):
     )
     image, label = TrainingSlices(
         load_cases(read_test_set(balls, split="val"), card), card, build_augmentation(Augmentation(), (8, 8, 8)), seed=0
-    ).slices[1]
+    ).slice_at(1)
     assert image.shape == label.shape == (1, 6, 7, 8)
     assert set(np.unique(label)) == {0, 1, 2}
 
@@ -169,11 +174,34 @@ def test_beyond_the_limit_of_memory_items_are_the_same(discs, card, monkeypatch)
 def test_a_class_that_no_training_case_has_and_a_lone_case_are_named(discs, card):
     (discs / "dataset.json").write_text('{"labels": {"background": 0, "ring": 2, "disc": 255}}')
     names = ("ring", "disc")
-    cases = load_cases(
-        read_test_set(discs, split="train"), card.model_copy(update={"class_names": names, "threshold": None})
-    )
-    assert notes_on(cases, names) == ("No training case has the class 'ring': the network cannot learn it.",)
-    assert "one training case, 'd0'" in notes_on(cases[:1], names)[1]
+    two = card.model_copy(update={"class_names": names, "threshold": None})
+    cases = load_cases(read_test_set(discs, split="train"), two)
+    assert notes_on(cases, two) == ("No training case has the class 'ring': the network cannot learn it.",)
+    assert "one training case, 'd0'" in notes_on(cases[:1], two)[1]
+    assert "neighbours" in notes_on(cases, two.model_copy(update={"neighbours": 1}))[-1]
+
+
+def test_a_slice_of_a_volume_has_the_same_neighbours_in_training_and_in_use(balls, settings, monkeypatch):
+    card = ModelCard(class_names=("lower", "upper"), in_channels=1, input_size=(32, 32), inference="tile", neighbours=2)
+    (case, *_) = load_cases(read_test_set(balls, split="val"), card)
+    slices = TrainingSlices([case], card, build_augmentation(Augmentation(), (32, 32)), seed=0)
+    beyond = [case.placement.crop(case.inputs)[min(max(3 + step, 0), 11), 0] for step in range(-2, 3)]
+    image, _ = slices.slice_at(3)
+    torch.testing.assert_close(image, torch.stack(beyond))
+    assert torch.equal(slices.slice_at(0)[0][0], slices.slice_at(0)[0][2]), "the first slice repeats before it"
+    seen, by_torch = [], replace(settings, backend="torch")
+
+    class Seeing(nn.Module):
+        def forward(self, images):
+            seen.append(images.clone())
+            return images[:, :3]
+
+    monkeypatch.setattr("medseg_demo.segmenting.pipeline.CHUNK", 5)
+    segment(read_case_image(case.case), Checkpoint("seeing", card, Seeing(), digest=""), settings=by_torch)
+    given = torch.cat(seen)
+    assert given.shape == (12, 5, 32, 32)
+    for at in range(12):
+        torch.testing.assert_close(case.placement.crop(given[at]).half(), slices.slice_at(at)[0])
 
 
 def test_pixels_that_are_no_numbers_are_named_by_case(tmp_path, card):

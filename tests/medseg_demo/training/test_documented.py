@@ -15,6 +15,7 @@ from medseg_demo.training.config import read_config
 
 OWN = ("kind:", "synthetic:", "channels:")  # need other images or a generator: tests in test_synthetic.py
 SHORT = {"epochs": 1, "validate_every": 1, "warmup_epochs": 0, "crops_per_image": 1, "batch_size": 4, "patience": None}
+SMALL = {"encoder_name": "tu-test_resnet", "encoder_depth": 3, "decoder_channels": [16, 8, 8]}  # where none is shown
 SIZES = {2: [64, 64], 3: [16, 16, 16]}
 
 
@@ -38,6 +39,11 @@ def test_a_documented_configuration_trains(block: str, discs: Path, balls: Path,
     changes = {**SHORT, "input_size": SIZES[dims], "batch_size": 4 if dims == 2 else 3}
     if importlib.util.find_spec(config.logger) is None:
         changes["logger"] = "csv"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(block), **changes}), encoding="utf-8")
-    output = train(discs if dims == 2 else balls, path, tmp_path / "out", settings=Settings(device="cpu"))
+    given = yaml.safe_load(block)
+    if not {"architecture", "network", "pretrained"} & given.keys():
+        changes["network"] = SMALL
+    path.write_text(yaml.safe_dump({**given, **changes}), encoding="utf-8")
+    output = train(
+        discs if dims == 2 and not config.neighbours else balls, path, tmp_path / "out", settings=Settings(device="cpu")
+    )
     assert load_folder(output).card.training["epochs_run"] == 1

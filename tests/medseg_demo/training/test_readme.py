@@ -27,6 +27,8 @@ def test_card_says_what_a_reader_needs():
         class_names=("dot", "ring"),
         modality="Drawing",
         in_channels=1,
+        neighbours=2,
+        denoise="median",
         input_size=(64, 96),
         training_data=(data,),
         training={
@@ -51,6 +53,8 @@ def test_card_says_what_a_reader_needs():
         "no medical device",
         "| test | 4 | 0.8000 | 0.8500 | 0.5000 |",
         "64 × 96 px",
+        "each slice with 2 before and after it",
+        "A median filter of 3 × 3 pixels comes first",
         "1 = dot, 2 = ring.",
         "12,345 parameters",
         "epoch 3 of 4",
