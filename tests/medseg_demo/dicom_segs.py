@@ -1,5 +1,6 @@
-"""Segmentations and contours for tests, and the images that they were drawn on, without the readers of images."""
+"""Segmentations and contours, the images that they were drawn on, and a SEG as the product writes and reads it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,13 @@ from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_
 from medseg_demo.image import Geometry, MedicalImage, spacing_of
 from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.planes import describe_frames, plane_of
+from medseg_demo.reading.dicom.seg import read_segmentation
+from medseg_demo.reading.source import open_source
+from medseg_demo.settings import Settings
+from medseg_demo.writing.dicom_seg import write_dicom_seg
+
+NAMES = ("liver", "tumour")
+KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
 def image_of(files, affine, order=None):
@@ -103,3 +111,33 @@ def _contour(kind, points, frames):
         item.ReferencedSOPInstanceUID = frames.instances[int(away.argmin())]
         contour.ContourImageSequence = [item]
     return contour
+
+
+def read(path, image=None, **settings):
+    """What the product reads of a SEG."""
+    with open_source(path, Settings(**settings)) as source:
+        return read_segmentation(source, image)
+
+
+def without_frames(image):
+    """The same image as it comes from NIfTI: its affine alone tells where it lies."""
+    return replace(image, source_files=(), source_frames=None)
+
+
+def write(folder, label_map, image):
+    """A SEG as the product writes it."""
+    write_dicom_seg(label_map, image, folder / "seg.dcm", algorithm="net-a")
+    return folder / "seg.dcm"
+
+
+def edited(path, edit):
+    """A stored file, its dataset changed."""
+    dataset = dcmread(path)
+    edit(dataset)
+    dataset.save_as(path)
+    return path
+
+
+def groups(dataset, name):
+    """One item of each frame."""
+    return [group[name][0] for group in dataset.PerFrameFunctionalGroupsSequence]

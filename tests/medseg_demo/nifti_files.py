@@ -5,6 +5,11 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from scipy.spatial.transform import Rotation
+
+from medseg_demo.reading.nifti import inspect, read
+from medseg_demo.reading.source import open_source
+from medseg_demo.settings import Settings
 
 TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"
@@ -138,3 +143,15 @@ def _write(rng: np.random.Generator, header, voxels: bytes, offset: int, stem: P
     path = stem.with_name(f"{stem.name}.hdr{suffix}")
     path.write_bytes(pack(start))
     return path
+
+
+LPS_FROM_RAS = np.diag([-1, -1, 1, 1])
+TURN = Rotation.from_euler("zyx", (0.3, 0.1, -0.2)).as_matrix()
+AFFINE = affine_of(TURN, (0.5, 0.75, 2.0))
+
+
+def raw_volumes(path, limits=None):
+    """Every volume as the reader hands it over."""
+    with open_source(path, limits or Settings()) as source:
+        layout = inspect(source)
+        return [read(source, layout, [volume]) for volume in range(layout.volumes)]
