@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,9 @@ from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
     from evaluation.results.table import Results
+    from evaluation.runs.cluster.executor import RayExecutor
     from evaluation.runs.request import RunOptions, RunOutcome, RunProgress
+    from medseg_demo.models.checkpoint import Checkpoint
     from medseg_demo.test_sets.case import Case
     from medseg_demo.test_sets.labels import Labels
 
@@ -54,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--checkpoint", required=True, nargs="+", action="extend", metavar="NAME")
     _add_classes(run, "OWN=NAME", "what a checkpoint's class is called in the test set; 'CHECKPOINT: OWN=NAME' of one")
     _add_scoring(run)
+    run.add_argument("--engine", choices=["local", "ray"], default="local", help="where: this process, a Ray cluster")
+    run.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster; default: one on this machine")
+    run.add_argument("--gpu-share", type=float, default=1.0, metavar="SHARE", help="of a GPU for each Ray worker")
     run.set_defaults(run=_run)
 
     score = commands.add_parser("score", help="score a folder of label maps that were made elsewhere")
@@ -126,6 +131,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.comparison.classes import parse_stated
+    from evaluation.runs.inputs import is_address
     from evaluation.runs.preflight import read_test_sets
     from evaluation.runs.runner import run
     from medseg_demo.models.catalog import load_checkpoint
@@ -133,14 +139,33 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)))
     names = list(dict.fromkeys(options.checkpoint))
     checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
-    folders = dict.fromkeys(_test_set_folder(name, settings) for name in options.test_set)
+    given = (name if is_address(name) else _test_set_folder(name, settings) for name in options.test_set)
+    folders = dict.fromkeys(given)
     test_sets = read_test_sets(folders, split=options.split)
     _say(note for test_set in test_sets for note in test_set.notes)
-    with _stop_on_interrupt() as stop, _bar() as tell:
+    with _executor(options, checkpoints, settings) as executor, _stop_on_interrupt() as stop, _bar() as tell:
         outcome = run(
-            test_sets, checkpoints, options.output, options=scoring, settings=settings, progress=tell, stop=stop
-        )
+            test_sets, checkpoints, options.output, options=scoring, settings=settings, progress=tell, stop=stop,
+            executor=executor,
+        )  # fmt: skip
     return _report(outcome)
+
+
+def _executor(
+    options: argparse.Namespace, checkpoints: "Sequence[Checkpoint]", settings: Settings
+) -> "AbstractContextManager[RayExecutor | None]":
+    """What works on the cases of a run; None is this process."""
+    if options.engine == "local":
+        if options.address:
+            raise OptionError("--address is of a Ray cluster. Give --engine ray as well.")
+        return nullcontext()
+    from evaluation.runs.cluster.executor import RayExecutor
+    from medseg_demo.models.catalog import find_checkpoint
+
+    names = dict.fromkeys(options.checkpoint)
+    folders = (find_checkpoint(name, settings.checkpoints_dir)[1] for name in names)
+    pairs = list(zip(checkpoints, folders, strict=True))
+    return RayExecutor(pairs, settings, address=options.address, gpu_share=options.gpu_share)
 
 
 def _score(options: argparse.Namespace, settings: Settings) -> int:

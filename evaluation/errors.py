@@ -5,6 +5,7 @@ They stand below the project's own tree::
 MedsegError
 ├── CaseError               one case could not be scored; the others can
 │   └── PassingCaseError      for a reason that is not in its files; another try may succeed
+├── ClusterError            the cluster that a run was to use cannot be used
 └── ResultsError            results could not be used
     ├── DamagedResultsError   a store, a table or a description is truncated or contradicts itself
     ├── ResultsInUseError     another run is writing to the same folder
@@ -20,6 +21,10 @@ class CaseError(MedsegError):
 
 class PassingCaseError(CaseError):
     """One case could not be scored for a reason that is not in its files, such as want of memory; try it again."""
+
+
+class ClusterError(MedsegError):
+    """The cluster that a run was to use cannot be used."""
 
 
 class ResultsError(MedsegError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from evaluation.runs.cases import CaseData, read_case
 from evaluation.runs.classes import ClassMatch
+from evaluation.runs.inputs import fetched
 from evaluation.runs.log import RunLog
 from evaluation.runs.loop import work_off
 from evaluation.runs.predictions import keep_prediction
@@ -99,10 +100,12 @@ class LocalExecutor:
         pixels, names = predictor.source == "run", None if task.examined.case.labels else predictor.labels.piece_names
         if known is not None and not pixels:
             return known
-        read = partial(
-            read_case, case, class_names=names, settings=self._settings, pixels=pixels,
-            reference=known.reference if known else None,
-        )  # fmt: skip
+        reference = known.reference if known else None
+
+        def read() -> CaseData:
+            with fetched(case, self._settings) as own:
+                return read_case(own, class_names=names, settings=self._settings, pixels=pixels, reference=reference)
+
         return self._readings[task.examined].get((pixels, None if known else names), read)
 
 

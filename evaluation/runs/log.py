@@ -9,14 +9,17 @@ from medseg_demo.errors import OutputError
 
 LOG_NAME = "run.log"
 
-Event = Literal["started", "kept", "reused", "scored", "failed", "stopped", "finished", "unexpected"]
+ClusterEvent = Literal["repeated", "node", "cluster"]
+Event = Literal[
+    "started", "kept", "reused", "scored", "failed", "stopped", "finished", "unexpected", "repeated", "node", "cluster"
+]
 
 
 class RunLog:
     """Appends lines of tab-separated fields: moment, event, and what it is about.
 
     A case is "scored" or "failed" here only after its result is durable; "kept" was there before, "reused" came from
-    another folder.
+    another folder. "repeated" was lost on a cluster and is tried again; "node" and "cluster" sum a cluster's work up.
 
     Raises:
         OutputError: The file cannot be written.

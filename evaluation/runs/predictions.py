@@ -46,6 +46,17 @@ def keep_prediction(label_map: LabelMap, output: Path, test_set: str, checkpoint
     return write_label_map(label_map, None, folder / names.storable(case_id))
 
 
+def keep_file(content: bytes, suffix: str, output: Path, test_set: str, checkpoint: str, case_id: str) -> None:
+    """Write a case's prediction whose file was made elsewhere.
+
+    Raises:
+        OutputError: It cannot be written, such as on a full disk.
+    """
+    path = predictions_folder(output, test_set, checkpoint) / f"{names.storable(case_id)}{suffix}"
+    with whole_file(path, make_folder=True) as draft:
+        draft.write_bytes(content)
+
+
 def copy_prediction(source: Path, output: Path, test_set: str, checkpoint: str, case_id: str) -> None:
     """Take over the prediction of a case from another output folder, where it has one.
 

@@ -20,6 +20,7 @@ from medseg_demo.test_sets.labels import Labels
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
+    from medseg_demo.models.compute import Compute
     from medseg_demo.segmenting.engine import Engine
     from medseg_demo.segmenting.pipeline import Segmentation
 
@@ -88,12 +89,21 @@ class CheckpointPredictor:
         match: Its classes beside those of the test set.
         engine: Runs it; its device, precision, backend and batch size are among the settings.
         owner: Whose run it is, as for ``Engine.job``.
+        compute: Where and by what the network runs, where that is known; None asks the engine.
     """
 
     source: Literal["run", "score"] = "run"
 
-    def __init__(self, checkpoint: "Checkpoint", match: ClassMatch, *, engine: "Engine", owner: str = "") -> None:
-        compute = engine.compute_of(checkpoint)
+    def __init__(
+        self,
+        checkpoint: "Checkpoint",
+        match: ClassMatch,
+        *,
+        engine: "Engine",
+        owner: str = "",
+        compute: "Compute | None" = None,
+    ) -> None:
+        compute = compute or engine.compute_of(checkpoint)
         self.name, self.class_names, self.labels = checkpoint.name, match.labels.class_names, match.labels
         self.notes = match.notes
         self.parameters: int | None = checkpoint.parameters
@@ -108,7 +118,8 @@ class CheckpointPredictor:
             "threshold": checkpoint.card.threshold,
             **({"stated_classes": dict(match.stated)} if match.stated else {}),
         }
-        self._checkpoint, self._match, self._engine, self._owner = checkpoint, match, engine.here, owner
+        self.match = match
+        self._checkpoint, self._engine, self._owner = checkpoint, engine.here, owner
 
     def digest(self, case: Case) -> str:
         """The checkpoint's."""
@@ -138,7 +149,7 @@ class CheckpointPredictor:
             raise PassingCaseError(f"Case {case.case_id!r}: {error}") from None
         except InputMismatchError as error:
             raise CaseError(f"Case {case.case_id!r}: {error}") from None
-        labels = self._match.translate(result.label_map.labels)
+        labels = self.match.translate(result.label_map.labels)
         return Predicted(
             labels,
             result.seconds.get("network"),
@@ -149,8 +160,8 @@ class CheckpointPredictor:
     def _calibrations(self, result: "Segmentation", labels: np.ndarray, reference: LabelMap) -> dict[str, Calibration]:
         """Of each class that the checkpoint has: its probabilities beside the reference."""
         found = {}
-        for values, name in self._match.labels.scored.items():
-            members = [place for place, value in enumerate(self._match.lookup[1:]) if value in np.atleast_1d(values)]
+        for values, name in self.match.labels.scored.items():
+            members = [place for place, value in enumerate(self.match.lookup[1:]) if value in np.atleast_1d(values)]
             if members:
                 probability = _union(result.probabilities[members], may_overlap=result.card.may_overlap)
                 masks = np.isin(reference.labels, values), np.isin(labels, values)

@@ -23,6 +23,7 @@ from evaluation.runs.cases import (
     read_case,
     read_outline,
 )
+from evaluation.runs.inputs import fetched, is_address, read_remote_test_set
 from medseg_demo import names
 from medseg_demo.errors import TestSetError
 from medseg_demo.reading.labels import BINARY_NOTE, default_names, find_present
@@ -131,17 +132,19 @@ class ExaminedTestSet:
         return tuple(f"class_{value}" for value in range(1, highest + 1))
 
 
-def read_test_sets(folders: Iterable[Path], *, split: str | None = None) -> tuple[TestSet, ...]:
-    """Read test-set folders, and list the faults of all of them together.
+def read_test_sets(folders: Iterable[Path | str], *, split: str | None = None) -> tuple[TestSet, ...]:
+    """Read test sets of folders or addresses, and list the faults of all of them together.
 
     Raises:
+        OptionError: An address cannot be read.
         TestSetError: A folder has faults, or two test sets bear one name.
     """
     test_sets: list[TestSet] = []
     faults: list[str] = []
     for folder in folders:
         try:
-            test_sets.append(read_test_set(folder, split=split))
+            read = read_remote_test_set if is_address(str(folder)) else read_test_set
+            test_sets.append(read(str(folder), split=split))
         except TestSetError as error:
             faults += error.faults
     for name, count in Counter(names.folder_name(test_set.name) for test_set in test_sets).items():
@@ -230,9 +233,10 @@ def examine_case(case: Case, settings: Settings, keeps: Callable[[CaseData], boo
     labels: tuple[int, ...] = ()
     stores_255 = False
     try:
-        digests = file_digests(case)
-        with_header = partial(read_outline, formats=PICTURES) if pixels and not case.channel_names else None
-        data = read_case(case, class_names=None, settings=settings, pixels=pixels, read=with_header)
+        with fetched(case, settings) as own:
+            digests = file_digests(own)
+            with_header = partial(read_outline, formats=PICTURES) if pixels and not case.channel_names else None
+            data = read_case(own, class_names=None, settings=settings, pixels=pixels, read=with_header)
         labels = tuple(value for value in find_present(data.reference.labels).tolist() if value)
         stores_255 = BINARY_NOTE in data.reference.notes
     except PassingCaseError:  # its own turn decides

@@ -36,6 +36,7 @@ class Case:
         colours: Class name → "#rrggbb", where label maps of it are colour pictures.
         labels: What the values of its reference mean; None where the test set does not say.
         instances: Whether its reference numbers objects.
+        address: Of what its paths start from, where that is no folder of this machine (see fsspec); else empty.
     """
 
     case_id: str
@@ -48,6 +49,7 @@ class Case:
     colours: Mapping[str, str] | None = None
     labels: Labels | None = None
     instances: bool = False
+    address: str = ""
 
     @property
     def image_path(self) -> Path:

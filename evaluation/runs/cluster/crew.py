@@ -1,0 +1,255 @@
+"""Who works for a run on a Ray cluster: an actor a node, or a share of a GPU, each of which holds the networks.
+
+Workers come and go with the nodes. One whose versions or device would give other numbers is not used.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.errors import ClusterError
+from evaluation.runs.cluster.worker import Networks, Ready, Sent, versions
+from evaluation.runs.local import READERS
+from evaluation.runs.work import CaseTask
+from medseg_demo import names
+from medseg_demo.settings import BUNDLED, CHECKPOINTS, ROOT, Settings
+
+if TYPE_CHECKING:
+    from medseg_demo.models.checkpoint import Checkpoint
+
+SHARE = 0.5  # of a processor for a task that scores; networks take the other half, or a share of a GPU
+MOST_AT_ONCE = 8  # cases in a worker's network
+ANSWER_S = 5.0  # that an address has
+START_S = 600.0  # until each worker is ready: many networks, from a slow disk
+PATIENCE_S = 120.0  # without any worker later
+RENEWAL_S = 1.0
+WAIT_S = 0.2
+
+Upcoming = deque[deque[CaseTask]]  # of each case the checkpoints that have yet to predict it
+
+
+@dataclass(eq=False)
+class Worker:
+    """An actor, from its start to its end."""
+
+    node: str
+    actor: Any
+    opening: Any
+    window: int
+    store_bytes: float
+    rest: deque[CaseTask] = field(default_factory=deque)
+    running: int = 0
+    ready: bool = False
+
+
+class Crew:
+    """The workers of a run.
+
+    Args:
+        ray: The module, connected to a cluster.
+        checkpoints: What the workers load.
+        settings: Of the run.
+        gpu_share: Of a GPU, that a worker takes where there are any.
+
+    Attributes:
+        settings: As given, as a reference.
+        refused: Node → why it cannot work.
+    """
+
+    def __init__(self, ray: Any, checkpoints: list[Sent], settings: Settings, gpu_share: float) -> None:
+        self._ray, self._gpu_share, self._device = ray, gpu_share, settings.device
+        self._sent, self.settings = ray.put(checkpoints), ray.put(settings)
+        self._workers: dict[str, list[Worker]] = {}
+        self.refused: dict[str, str] = {}
+        self._first: Ready | None = None
+        self._looked = -RENEWAL_S
+        self._without_since: float | None = None
+
+    @property
+    def ready(self) -> list[Worker]:
+        """The workers that can be given cases."""
+        return [worker for worker in self._all() if worker.ready]
+
+    @property
+    def first(self) -> Ready:
+        """The worker that was ready first, by which others are judged."""
+        assert self._first is not None, "the crew is open"
+        return self._first
+
+    def doubt(self, worker: Worker) -> None:
+        """Ask a worker that lost a case whether it still is there; it is given none until it answers."""
+        worker.ready, worker.opening = False, worker.actor.open.remote()
+
+    def open(self) -> None:
+        """Wait until each worker is ready, or some are and the others take long; refuse what would mix numbers."""
+        deadline = time.monotonic() + START_S
+        self.renew(deque())
+        while any(not worker.ready for worker in self._all()) and time.monotonic() < deadline:
+            time.sleep(WAIT_S)
+            self.renew(deque())
+        if not self.ready:
+            raise ClusterError(self._nobody())
+        if self.refused:
+            raise ClusterError(" ".join(f"Node {node}: {why}." for node, why in self.refused.items()))
+
+    def _nobody(self) -> str:
+        if self.refused:
+            return "No node of the cluster can work. " + " ".join(f"{n}: {why}." for n, why in self.refused.items())
+        return (
+            "The cluster has no free processor. Wait until others have ended, or add a node, and go on with --resume."
+        )
+
+    def renew(self, upcoming: Upcoming) -> None:
+        """Take note of workers that have become ready or have ended, and start those that are missing."""
+        for worker in self._all():
+            if not worker.ready and self._ray.wait([worker.opening], timeout=0)[0]:
+                self._judge(worker, upcoming)
+        if time.monotonic() - self._looked < RENEWAL_S:
+            return
+        self._looked = time.monotonic()
+        alive = [node for node in self._ray.nodes() if node["Alive"]]
+        has_gpus = self._device != "cpu" and any(node["Resources"].get("GPU") for node in alive)
+        for node in alive:
+            name = f"{node['NodeManagerAddress']} ({node['NodeID'][:6]})"
+            if name not in self.refused and not self._workers.get(name):
+                self._workers[name] = self._start(node, name, has_gpus=has_gpus)
+        if any(self._all()):
+            self._without_since = None
+        elif self._without_since is None:
+            self._without_since = self._looked
+        elif self._looked - self._without_since > PATIENCE_S:
+            raise ClusterError(self._nobody())
+
+    def _judge(self, worker: Worker, upcoming: Upcoming) -> None:
+        """Whether a worker can be used: it answered, or has ended."""
+        fault = ""
+        try:
+            found: Ready = self._ray.get(worker.opening)
+            fault = found.fault or (self._difference(found) if self._first or not found.fault else "")
+        except self._ray.exceptions.RayTaskError as error:  # such as a package that the node lacks
+            fault = f"it cannot run this program ({type(error.cause).__name__})"
+        except self._ray.exceptions.RayError:
+            self._end(worker, upcoming)
+            return
+        if fault:
+            self.refused[worker.node] = fault
+            self._end(worker, upcoming)
+            return
+        self._first = self._first or found
+        worker.ready = True
+
+    def _difference(self, found: Ready) -> str:
+        here = versions()
+        differing = [
+            f"{name} is {found.versions.get(name)} there and {mine} here"
+            for name, mine in here.items()
+            if found.versions.get(name) != mine
+        ]
+        if differing:
+            return f"{', '.join(differing)}. Install the same versions"
+        computed = {name: _about(compute) for name, compute in found.computes.items()}
+        first = {name: _about(compute) for name, compute in (self._first or found).computes.items()}
+        if computed != first:
+            ours, theirs = next((first[name], computed[name]) for name in first if first[name] != computed[name])
+            return f"networks run by {theirs} there and by {ours} elsewhere. Set MEDSEG_DEVICE and MEDSEG_PRECISION"
+        return ""
+
+    def _end(self, worker: Worker, upcoming: Upcoming) -> None:
+        self._workers[worker.node].remove(worker)
+        if worker.rest:
+            upcoming.appendleft(worker.rest)
+        self._ray.kill(worker.actor)
+
+    def _start(self, node: dict[str, Any], name: str, *, has_gpus: bool) -> list[Worker]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        resources = node["Resources"]
+        cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0) if has_gpus else 0.0
+        count = int(gpus / self._gpu_share) if has_gpus else int(cpus >= SHARE * 2)
+        if not count or not cpus:
+            return []
+        threads = max(1, int(cpus / count))
+        at_once = (2 if has_gpus else min(threads, MOST_AT_ONCE)) + READERS
+        remote = self._ray.remote(Networks).options(
+            num_cpus=min(1.0, SHARE * cpus / count) if has_gpus else SHARE * cpus,
+            num_gpus=self._gpu_share if has_gpus else 0,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=at_once,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+        )
+        actors = [remote.remote(self.settings, self._sent, threads, at_once) for _ in range(count)]
+        store_bytes = resources.get("object_store_memory", 2**30) / count
+        window = at_once + max(1, threads // 2)
+        return [Worker(name, actor, actor.open.remote(), window, store_bytes) for actor in actors]
+
+    def _all(self) -> list[Worker]:
+        return [worker for workers in self._workers.values() for worker in workers]
+
+    def _ready_workers(self) -> list[Worker]:
+        return [worker for worker in self._all() if worker.ready]
+
+
+def connect(address: str | None) -> Any:
+    """The module of Ray, connected to a cluster, or to one that is started here and ends with this process.
+
+    Raises:
+        ClusterError: Ray is not installed, or the cluster does not answer.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        import ray
+        from ray.job_config import JobConfig
+    except ImportError:
+        raise ClusterError("Ray is not installed. Install it: pip install 'medseg-demo[ray]'.") from None
+    if address is not None:
+        _check_address(address)
+    try:
+        ray.init(
+            address=address or "local", include_dashboard=False if address is None else None, log_to_driver=False,
+            logging_level=logging.ERROR, job_config=JobConfig(_py_driver_sys_path=[str(ROOT)]),
+        )  # fmt: skip
+    except Exception as error:  # what it raises differs by version; of two versions it names both
+        about = " ".join(str(error).split())[:300]
+        raise ClusterError(f"The cluster {names.shown(address or '')} cannot be used: {about}") from None
+    return ray
+
+
+def _check_address(address: str) -> None:
+    """Ray itself would wait for long, or end the process."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "://" in address:
+        raise ClusterError(
+            f"--address {names.shown(address)} is not understood. Give the head's, such as 10.0.0.1:6379."
+        )
+    try:
+        socket.create_connection((host, int(port)), ANSWER_S).close()
+    except (OSError, OverflowError):
+        raise ClusterError(
+            f"No cluster answers at {names.shown(address)}. Start one (ray start --head), or correct --address."
+        ) from None
+
+
+def pack(checkpoint: "Checkpoint", folder: Path) -> Sent:
+    """The files that a checkpoint is loaded from, those of an ensemble's members beside it."""
+    from medseg_demo.models.origins import origin_of
+
+    own, files = names.folder_name(checkpoint.name), dict[str, bytes]()
+    places = [(own, folder.absolute())]
+    for member in checkpoint.members:
+        beside = (folder.absolute().parent, BUNDLED / CHECKPOINTS)
+        places.append((member.name, next(p / member.name for p in beside if (p / member.name).is_dir())))
+    for name, place in places:
+        for path in origin_of(place, name).files(place):
+            if path.is_relative_to(place):
+                files[f"{name}/{path.relative_to(place).as_posix()}"] = path.read_bytes()
+    return Sent(checkpoint.name, own, files)
+
+
+def _about(compute: Any) -> str:
+    return f"{compute.device.type}, {compute.precision}, {compute.backend}"
