@@ -1,7 +1,9 @@
 """A data set of bright discs that a small network learns within seconds, and the configuration for it."""
 
 import csv
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -28,10 +30,10 @@ QUICK = {
 }
 
 
-@pytest.fixture
-def discs(tmp_path: Path) -> Path:
-    """Eight images for training and two for validation, as a test-set folder."""
-    folder = tmp_path / "discs"
+@pytest.fixture(scope="session")
+def kept_discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight images for training and two for validation, as a test-set folder that stays as it is."""
+    folder = tmp_path_factory.mktemp("kept") / "discs"
     rng = np.random.default_rng(0)
     rows = []
     for number in range(10):
@@ -56,6 +58,12 @@ def discs(tmp_path: Path) -> Path:
         writer.writerows(rows)
     (folder / "dataset.json").write_text('{"name": "discs", "labels": {"background": 0, "disc": 1}}')
     return folder
+
+
+@pytest.fixture
+def discs(kept_discs: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(kept_discs, tmp_path / "discs"))
 
 
 VOLUMES = {
@@ -110,13 +118,19 @@ def write_volume_yaml(write_yaml: Callable[..., Path]) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def write_yaml(tmp_path: Path) -> Callable[..., Path]:
-    """Write the quick configuration, with changes, and give its path."""
+@pytest.fixture(scope="session")
+def write_quick() -> Callable[..., Path]:
+    """Write the quick configuration, with changes, into a folder and give its path."""
 
-    def write(**changes: object) -> Path:
-        path = tmp_path / "config.yaml"
+    def write(folder: Path, **changes: object) -> Path:
+        path = folder / "config.yaml"
         path.write_text(yaml.safe_dump({**QUICK, **changes}))
         return path
 
     return write
+
+
+@pytest.fixture
+def write_yaml(write_quick: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """The same, into the folder of the test."""
+    return partial(write_quick, tmp_path)

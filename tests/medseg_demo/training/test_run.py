@@ -1,19 +1,12 @@
 import csv
 import itertools
 import json
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import SafetensorError
 
-import medseg_demo
 from medseg_demo.errors import TestSetError, TrainingError
 from medseg_demo.models.checkpoint import load_folder
 from medseg_demo.reading import read_image
@@ -27,28 +20,6 @@ from medseg_demo.training.config import read_config
 
 SETTINGS = Settings(device="cpu", precision="float32")
 FILES = {"README.md", "appearance.json", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
-
-
-class CrashError(Exception):
-    """What stands for a power failure."""
-
-
-@pytest.fixture
-def crash_after(monkeypatch):
-    """Let the training crash once an epoch has been kept."""
-
-    def arm(epochs: int) -> None:
-        keep = loop.Keeper.on_train_epoch_end
-
-        def crashing(self, trainer, module):
-            keep(self, trainer, module)
-            if trainer.current_epoch + 1 == epochs:
-                monkeypatch.setattr(loop.Keeper, "on_train_epoch_end", keep)
-                raise CrashError
-
-        monkeypatch.setattr(loop.Keeper, "on_train_epoch_end", crashing)
-
-    return arm
 
 
 def _falling():
@@ -102,18 +73,6 @@ def test_a_training_without_progress_ends_and_its_card_says_when_and_why(discs, 
     assert rates[0] == rates[1], "the schedule stays that of all epochs"
 
 
-def test_a_training_that_was_over_when_it_was_killed_learns_no_more(
-    discs, write_yaml, tmp_path, crash_after, monkeypatch
-):
-    monkeypatch.setattr(loop, "mean_dice", _falling())
-    crash_after(2)
-    with pytest.raises(CrashError):
-        train(discs, write_yaml(epochs=8, patience=1), tmp_path / "out", settings=SETTINGS)
-    train(discs, write_yaml(epochs=8, patience=1), tmp_path / "out", settings=SETTINGS)
-    assert [row["epoch"] for row in log_of(tmp_path / "out")] == list("12")
-    assert load_folder(tmp_path / "out").card.training["epochs_run"] == 2
-
-
 MISSING = {"tensorboard", "tensorboardX"}
 
 
@@ -131,130 +90,6 @@ def test_weights_of_classes_come_from_the_training_labels_and_stand_in_the_card(
     weights = load_folder(train(discs, config, tmp_path / "out", settings=SETTINGS)).card.training["class_weights"]
     assert list(weights) == ["background", "disc"]
     assert weights["disc"] > 2 * weights["background"], "most of an image is background"
-
-
-def test_no_file_holds_a_path(discs, write_yaml, tmp_path):
-    output = train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
-    assert [path.name for path in output.iterdir() if str(tmp_path).encode() in path.read_bytes()] == []
-
-
-def test_resumed_training_equals_an_uninterrupted_one(discs, write_yaml, tmp_path, crash_after):
-    config = write_yaml(epochs=3)
-    whole = train(discs, config, tmp_path / "whole" / "same", settings=SETTINGS)
-    crash_after(1)
-    with pytest.raises(CrashError):
-        train(discs, config, tmp_path / "broken" / "same", settings=SETTINGS)
-    broken = tmp_path / "broken" / "same"
-    assert [row["epoch"] for row in log_of(broken)] == ["1"]
-    assert load_folder(broken).card.training["best_epoch"] == 1, "the best so far is usable at once"
-    train(discs, config, broken, settings=SETTINGS)
-    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    for ours, theirs in zip(log_of(broken), log_of(whole), strict=True):
-        assert {**ours, "minutes": ""} == {**theirs, "minutes": ""}
-    assert not (broken / "resume.ckpt").exists()
-
-
-def test_resume_file_holds_tensors_and_plain_types_alone(discs, write_yaml, tmp_path, crash_after):
-    crash_after(1)
-    with pytest.raises(CrashError):
-        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
-    path = tmp_path / "out" / "resume.ckpt"
-    state = torch.load(path, weights_only=True)
-    assert state["epoch"] == 0
-    assert str(tmp_path).encode() not in path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
-        modules = {argument.split(" ")[0] for op, argument, _ in _operations(archive.read(name)) if op.name == "GLOBAL"}
-    assert modules <= {"torch", "torch._utils", "collections"}
-
-
-def _operations(data: bytes):
-    import pickletools
-
-    return list(pickletools.genops(data))
-
-
-@pytest.mark.parametrize("content", [b"", b"cut", pickle.dumps(print, protocol=2)])
-def test_damaged_resume_file(discs, write_yaml, tmp_path, crash_after, content):
-    crash_after(1)
-    with pytest.raises(CrashError):
-        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
-    (tmp_path / "out" / "resume.ckpt").write_bytes(content)
-    with pytest.raises(TrainingError, match=r"resume\.ckpt in out is damaged .* Remove the folder"):
-        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
-
-
-# In a process of its own: Lightning leaves Ctrl-C ignored, and the test runner's process would end with it.
-INTERRUPTED = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-from medseg_demo.__main__ import main
-from medseg_demo.training import loop
-loop.Keeper.on_train_epoch_end = lambda *_: signal.raise_signal(signal.SIGINT)
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_ctrl_c_says_how_to_go_on(discs, write_yaml, tmp_path):
-    arguments = ["train", "--test-set", discs, "--config", write_yaml(), "--output", tmp_path / "out"]
-    environment = {**os.environ, "MEDSEG_DEVICE": "cpu", "PYTHONPATH": str(Path(medseg_demo.__file__).parent.parent)}
-    ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, *map(str, arguments)], env=environment, capture_output=True, text=True
-    )
-    assert ended.returncode == 2
-    assert "was interrupted. Start it again with the same output out" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-# Kills the process at its n-th call, so that nothing is cleaned up.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import medseg_demo.training.run, medseg_demo.training.saving
-from medseg_demo.__main__ import main
-name, number = sys.argv.pop(1), int(sys.argv.pop(1))
-owner, method = {"save": (medseg_demo.training.run, "save_best"), "rename": (Path, "replace")}[name]
-real, calls = getattr(owner, method), []
-def counted(*arguments, **named):
-    calls.append(arguments)
-    if len(calls) == number:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*arguments, **named)
-setattr(owner, method, counted)
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
-@pytest.mark.parametrize(("name", "number"), [("save", 1), ("rename", 1), ("rename", 4), ("rename", 8)])
-def test_a_training_killed_at_its_first_checkpoint_goes_on(discs, write_yaml, tmp_path, name, number):
-    config, broken = write_yaml(epochs=2), tmp_path / "broken" / "same"
-    whole = train(discs, config, tmp_path / "whole" / "same", settings=SETTINGS)
-    arguments = [name, number, "train", "--test-set", discs, "--config", config, "--output", broken]
-    environment = {**os.environ, "MEDSEG_DEVICE": "cpu", "PYTHONPATH": str(Path(medseg_demo.__file__).parent.parent)}
-    ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], env=environment, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL
-    train(discs, config, broken, settings=SETTINGS)
-    assert {path.name for path in broken.iterdir()} == FILES
-    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert load_folder(broken).card.training["best_epoch"] == load_folder(whole).card.training["best_epoch"]
-
-
-def test_resume_with_another_configuration_is_refused(discs, write_yaml, tmp_path, crash_after):
-    crash_after(1)
-    with pytest.raises(CrashError):
-        train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
-    with pytest.raises(TrainingError, match="another configuration"):
-        train(discs, write_yaml(seed=1), tmp_path / "out", settings=SETTINGS)
-
-
-def test_finished_checkpoint_is_not_overwritten(discs, write_yaml, tmp_path):
-    output = train(discs, write_yaml(), tmp_path / "out", settings=SETTINGS)
-    weights = (output / "model.safetensors").read_bytes()
-    with pytest.raises(TrainingError, match="already holds a checkpoint"):
-        train(discs, write_yaml(), output, settings=SETTINGS)
-    assert (output / "model.safetensors").read_bytes() == weights
 
 
 def test_same_seed_gives_the_same_weights_and_another_does_not(discs, write_yaml, tmp_path):
@@ -384,18 +219,6 @@ def test_a_3d_network_learns_and_is_saved_as_any_other(balls, write_volume_yaml,
         reference = read_label_map(balls / "masks" / f"{name}.nii.gz").labels
         assert result.label_map.labels.shape == reference.shape
         assert (result.label_map.labels == reference).mean() > 0.95
-
-
-def test_a_resumed_3d_training_equals_an_uninterrupted_one(balls, write_volume_yaml, tmp_path, crash_after):
-    config = write_volume_yaml(epochs=2)
-    whole = train(balls, config, tmp_path / "whole" / "same", settings=SETTINGS)
-    crash_after(1)
-    broken = tmp_path / "broken" / "same"
-    with pytest.raises(CrashError):
-        train(balls, config, broken, settings=SETTINGS)
-    train(balls, config, broken, settings=SETTINGS)
-    first, second = (load_folder(output).network.state_dict() for output in (whole, broken))
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_images_are_no_data_for_a_3d_network(discs, write_volume_yaml, tmp_path):
