@@ -27,6 +27,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 90_000
+WINDOW = {"width": 1000, "height": 900}
 TRIES = 5  # of what may still be on its way
 
 # Nothing was added to the page or removed from it for a third of a second, by the page's own clock.
@@ -71,26 +72,70 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def context_options() -> dict[str, object]:
     """What a module's pages need besides: arguments of Playwright's ``new_context``."""
     return {}
 
 
+@pytest.fixture(scope="module")
+def kept_pages() -> Iterator[list]:
+    """The page that the tests of a module share: a browser starts a process for each, which compiles every script anew.
+
+    Empty before the first of them and after one that failed.
+    """
+    pages: list = []
+    yield pages
+    for page in pages:
+        page.context.close()
+
+
 @pytest.fixture
-def page(chromium, context_options) -> Iterator[object]:
-    """A fresh page, patient on machines with other work; the test fails if a script of the page does."""
+def page(chromium, context_options, kept_pages, request) -> Iterator[object]:
+    """A page as if fresh, patient on machines with other work; the test fails if a script of its context does."""
     from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE_MS)
-    context = chromium.new_context(viewport={"width": 1000, "height": 900}, **context_options)
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
+    page = kept_pages.pop() if kept_pages else _fresh_page(chromium, context_options)
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+
+    def hear(found) -> None:
+        faults.append(str(found.error))
+
+    page.context.on("weberror", hear)
+    failed = request.session.testsfailed
     yield page
-    context.close()
+    page.context.remove_listener("weberror", hear)
+    if faults or page.is_closed() or request.session.testsfailed > failed:
+        page.context.close()
+    else:
+        _forget(page)
+        kept_pages.append(page)
     assert not faults
+
+
+def _fresh_page(chromium, options: dict[str, object]):
+    context = chromium.new_context(viewport=WINDOW, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context.new_page()
+
+
+def _forget(page) -> None:
+    """Leave a page with nothing of what a test did in it or in its context."""
+    context = page.context
+    for other in context.pages:
+        if other is not page:
+            other.close()
+    if page.url.startswith("http"):
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    page.unroute_all()
+    page.goto("about:blank")
+    page.set_viewport_size(WINDOW)
+    page.emulate_media(color_scheme="null", reduced_motion="null")
+    page.mouse.move(0, 0)
+    context.set_offline(False)
+    context.clear_cookies()
+    context.clear_permissions()
 
 
 @pytest.fixture(scope="session")

@@ -238,6 +238,7 @@ def test_the_surface_is_shown_or_the_reason_why_not(opened, nifti):
 
 
 def test_without_webgl_the_page_says_so(page, url, nifti):
+    page = page.context.new_page()  # of its own: a script that runs first cannot be taken back
     page.add_init_script("HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) "
                          "{ return /webgl/.test(kind) ? null : own.call(this, kind, ...rest); })"
                          "(HTMLCanvasElement.prototype.getContext)")  # fmt: skip

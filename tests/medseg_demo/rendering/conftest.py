@@ -4,10 +4,6 @@ from viewer_example import lungs_value
 
 from medseg_demo.rendering import standalone_html
 
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
-PATIENCE_MS = 90_000
-
 
 class ViewerPage:
     """A page of viewers; what it says of them is of the first one."""
@@ -57,32 +53,9 @@ class ViewerPage:
 
 
 @pytest.fixture(scope="module")
-def kept_page(chromium):
-    """One page for a module, since a browser starts a process for each: the viewer keeps nothing from page to page."""
-    # The pages' policy forbids evaluating texts, as which Playwright sends what it waits for.
-    context = chromium.new_context(bypass_csp=True)
-    context.set_default_timeout(PATIENCE_MS)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def page(kept_page):
-    """The module's page as if it were new; the test fails if a script of the page does."""
-    expect.set_options(timeout=PATIENCE_MS)
-    kept_page.set_viewport_size({"width": 1000, "height": 900})
-    kept_page.emulate_media(color_scheme="null", reduced_motion="null")
-    kept_page.mouse.move(0, 0)
-    faults: list[str] = []
-
-    def hear(error) -> None:
-        faults.append(str(error))
-
-    kept_page.on("pageerror", hear)
-    yield kept_page
-    kept_page.goto("about:blank")
-    kept_page.remove_listener("pageerror", hear)
-    assert not faults
+def context_options() -> dict[str, object]:
+    """The pages' policy forbids evaluating texts, as which Playwright sends what it waits for."""
+    return {"bypass_csp": True}
 
 
 @pytest.fixture
