@@ -8,6 +8,7 @@ import torch
 
 from benchmarks import (
     batch,
+    cluster,
     dashboard,
     evaluation_run,
     metrics,
@@ -20,7 +21,7 @@ from benchmarks import (
     visitors,
 )
 
-PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training")
+PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training", "ray")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
@@ -58,6 +59,7 @@ def parts(rounds: int, options: dict, other: Path | None, test_sets: Path | None
         "visitors": visitors.many_visitors,
         "viewer": lambda: viewer.measure(rounds=rounds),
         "training": lambda: training.measure(rounds=rounds),
+        "ray": lambda: cluster.measure(rounds=max(1, rounds // 2)),
     }
 
 
