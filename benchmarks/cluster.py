@@ -4,6 +4,7 @@ Clusters are started before, and workers have loaded their networks: what is com
 pre-flight to the table. Every side gives the same table to the byte.
 """
 
+import os
 import shutil
 import statistics
 import tempfile
@@ -82,6 +83,7 @@ def repeated(test_set: TestSet, folder: Path, copies: int) -> TestSet:
 @contextmanager
 def cluster(nodes: tuple[int, ...]) -> Iterator[str]:
     """A cluster on this machine: a head without processors, and nodes of so many each; its address."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     from ray.cluster_utils import Cluster
 
     running = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})

@@ -202,6 +202,7 @@ def connect(address: str | None) -> Any:
         ClusterError: Ray is not installed, or the cluster does not answer.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: as a run of one process
     try:
         import ray
         from ray.job_config import JobConfig

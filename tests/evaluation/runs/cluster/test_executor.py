@@ -155,7 +155,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     soon = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "health_check_initial_delay_ms": 500}
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}  # others at work must not stop it
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon}
     running = Cluster(initialize_head=True, head_node_args=head)
     nodes = [running.add_node(num_cpus=1) for _ in range(2)]
