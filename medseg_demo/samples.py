@@ -84,7 +84,8 @@ SAMPLES = (
     Sample(
         name="chest-xray",
         title="Chest radiograph",
-        description="An adult's chest from the front: 16-bit DICOM, stored bright as dark, without a usable spacing.",
+        description="An adult's chest from the front: 16-bit DICOM, stored bright as dark, without a usable spacing. "
+        "What a checkpoint says of pneumonia in it counts for nothing: it learned that from children's radiographs.",
         checkpoint="lungs-unet-lite0",
         task="lungs in chest radiographs",
         package="pydicom-data",

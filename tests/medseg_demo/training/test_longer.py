@@ -1,5 +1,7 @@
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,10 @@ from medseg_demo.settings import Settings
 from medseg_demo.training import lengthen, loop, train
 
 SETTINGS = Settings(device="cpu", precision="float32")
+
+
+class KilledError(Exception):
+    """What stands for a kill."""
 
 
 @pytest.fixture
@@ -35,6 +41,28 @@ def test_a_finished_training_goes_on(discs, finished):
     assert [one["epochs"] for one in card.training["before"]] == [1]
     assert card.training["before"][0]["data_hash"] == before["data_hash"]
     assert not (finished / "resume.ckpt").exists()
+
+
+def test_one_that_was_killed_goes_on_by_the_same_call(discs, finished, tmp_path, monkeypatch):
+    whole = Path(shutil.copytree(finished, tmp_path / "whole" / "out"))
+    lengthen(discs, str(whole), 2, settings=SETTINGS)
+    keep = loop.Keeper.on_train_epoch_end
+
+    def killed(self, trainer, module):
+        keep(self, trainer, module)
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.Keeper, "on_train_epoch_end", killed)
+        with pytest.raises(KilledError):
+            lengthen(discs, str(finished), 2, settings=SETTINGS)
+    assert [row["epoch"] for row in log_of(finished)] == ["1", "2"]
+    lengthen(discs, str(finished), 2, settings=SETTINGS)
+    for ours, theirs in zip(log_of(finished), log_of(whole), strict=True):
+        assert {**ours, "minutes": ""} == {**theirs, "minutes": ""}
+    assert (finished / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    card = load_folder(finished).card
+    assert (card.training["epochs"], len(card.training["before"])) == (3, 1)
 
 
 def test_what_was_better_before_stays(discs, finished, monkeypatch):

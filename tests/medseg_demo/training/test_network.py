@@ -5,7 +5,7 @@ from torch import nn
 from medseg_demo.errors import TrainingError
 from medseg_demo.models.card import ModelCard
 from medseg_demo.training.config import TrainingConfig
-from medseg_demo.training.network import build, nearest, try_out
+from medseg_demo.training.network import build, nearest, parameter_groups, try_out
 
 GREY = ModelCard(class_names=("disc",), in_channels=1, input_size=(64, 64))
 BALLS = ModelCard(class_names=("ball",), in_channels=1, input_size=(16, 15, 16), inference="tile")
@@ -28,6 +28,18 @@ def test_a_network_that_was_tried_is_as_it_was():
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert [one for one in network.parameters() if one.grad is not None] == []
     assert network.training
+
+
+def test_the_encoder_learns_at_its_own_rate():
+    network = network_of(GREY, network={"encoder_name": "tu-test_resnet"})
+    config = TrainingConfig(encoder_rate=0.1, learning_rate=0.01, weight_decay=0.05)
+    groups = parameter_groups(network, config)
+    how = {one: (group["lr"], group["weight_decay"]) for group in groups for one in group["params"]}
+    assert len(how) == sum(len(group["params"]) for group in groups) == len([*network.parameters()])
+    encoder = set(network.encoder.parameters())
+    for one, (rate, decay) in how.items():
+        assert rate == pytest.approx(0.001 if one in encoder else 0.01)
+        assert decay == (0.05 if one.ndim > 1 else 0)
 
 
 @pytest.mark.parametrize(
