@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SHARE = 0.5  # of a processor for a task that scores; networks take the other half, or a share of a GPU
 MOST_AT_ONCE = 8  # cases in a worker's network
 ANSWER_S = 5.0  # that an address has
-START_S = 600.0  # until each worker is ready: many networks, from a slow disk
-PATIENCE_S = 120.0  # without any worker later
+PATIENCE_S = 600.0  # without a worker that is ready: they load many networks, perhaps from a slow disk
+MOST_STARTS = 3  # of workers of a node that end before they are ready
 RENEWAL_S = 1.0
 WAIT_S = 0.2
 
@@ -45,6 +45,7 @@ class Worker:
     rest: deque[CaseTask] = field(default_factory=deque)
     running: int = 0
     ready: bool = False
+    was_ready: bool = False
 
 
 class Crew:
@@ -67,6 +68,7 @@ class Crew:
         self._workers: dict[str, list[Worker]] = {}
         self.refused: dict[str, str] = {}
         self._first: Ready | None = None
+        self._failed_starts = Counter[str]()
         self._looked = -RENEWAL_S
         self._without_since: float | None = None
 
@@ -87,7 +89,7 @@ class Crew:
 
     def open(self) -> None:
         """Wait until each worker is ready, or some are and the others take long; refuse what would mix numbers."""
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         self.renew(deque())
         while any(not worker.ready for worker in self._all()) and time.monotonic() < deadline:
             time.sleep(WAIT_S)
@@ -116,9 +118,10 @@ class Crew:
         has_gpus = self._device != "cpu" and any(node["Resources"].get("GPU") for node in alive)
         for node in alive:
             name = f"{node['NodeManagerAddress']} ({node['NodeID'][:6]})"
-            if name not in self.refused and not self._workers.get(name):
-                self._workers[name] = self._start(node, name, has_gpus=has_gpus)
-        if any(self._all()):
+            if name not in self.refused:
+                workers = self._workers.setdefault(name, [])
+                workers += self._start(node, name, has_gpus=has_gpus, there=len(workers))
+        if self.ready:
             self._without_since = None
         elif self._without_since is None:
             self._without_since = self._looked
@@ -134,6 +137,9 @@ class Crew:
         except self._ray.exceptions.RayTaskError as error:  # such as a package that the node lacks
             fault = f"it cannot run this program ({type(error.cause).__name__})"
         except self._ray.exceptions.RayError:
+            self._failed_starts[worker.node] += not worker.was_ready
+            if self._failed_starts[worker.node] >= MOST_STARTS:
+                self.refused[worker.node] = "its workers end as they start. Is this program installed there"
             self._end(worker, upcoming)
             return
         if fault:
@@ -141,7 +147,7 @@ class Crew:
             self._end(worker, upcoming)
             return
         self._first = self._first or found
-        worker.ready = True
+        worker.ready = worker.was_ready = True
 
     def _difference(self, found: Ready) -> str:
         here = versions()
@@ -165,13 +171,13 @@ class Crew:
             upcoming.appendleft(worker.rest)
         self._ray.kill(worker.actor)
 
-    def _start(self, node: dict[str, Any], name: str, *, has_gpus: bool) -> list[Worker]:
+    def _start(self, node: dict[str, Any], name: str, *, has_gpus: bool, there: int = 0) -> list[Worker]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         resources = node["Resources"]
         cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0) if has_gpus else 0.0
         count = int(gpus / self._gpu_share) if has_gpus else int(cpus >= SHARE * 2)
-        if not count or not cpus:
+        if count <= there or not cpus:
             return []
         threads = max(1, int(cpus / count))
         at_once = (2 if has_gpus else min(threads, MOST_AT_ONCE)) + READERS
@@ -183,16 +189,13 @@ class Crew:
             max_concurrency=at_once,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
         )
-        actors = [remote.remote(self.settings, self._sent, threads, at_once) for _ in range(count)]
+        actors = [remote.remote(self.settings, self._sent, threads, at_once) for _ in range(count - there)]
         store_bytes = resources.get("object_store_memory", 2**30) / count
         window = at_once + max(1, threads // 2)
         return [Worker(name, actor, actor.open.remote(), window, store_bytes) for actor in actors]
 
     def _all(self) -> list[Worker]:
         return [worker for workers in self._workers.values() for worker in workers]
-
-    def _ready_workers(self) -> list[Worker]:
-        return [worker for worker in self._all() if worker.ready]
 
 
 def connect(address: str | None) -> Any:

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -101,6 +101,7 @@ class Reply(NamedTuple):
     size: int = 0
 
 
+@cache
 def versions() -> dict[str, str]:
     """What moves numbers on this machine: the program, by its files too, Python and the packages."""
     sha = hashlib.sha256()

@@ -36,7 +36,10 @@ def test_a_sent_checkpoint_gives_what_a_run_here_gives(make_test_set, small, net
     here = run([test_set], [small[0]], tmp_path / "out", options=RunOptions(workers=0), settings=SETTINGS)
     ready = networks.open()
     assert (ready.fault, ready.versions) == ("", versions())
-    reply = score(networks.predict(work_of(test_set.cases[0], small[0])))
+    made = networks.predict(work_of(test_set.cases[0], small[0]))
+    for array in (made.scoring.reference, made.scoring.prediction, made.prediction.labels):
+        array.setflags(write=False)  # as an object store gives them
+    reply = score(made)
     (row,) = reply.scored.scores.rows
     assert row["dice"] == here.results.table["dice"][0]
     (kept,) = (tmp_path / "out" / "predictions").rglob("case_00.png")
