@@ -102,6 +102,9 @@ def test_exit_code_1_names_each_failed_case(environment, make_test_set, tmp_path
         (["--metrics", "dise"], "error: Unknown metric: dise"),
         (["--workers", "-1"], "error: --workers is -1"),
         (["--reuse", "none"], "error: none: holds no scores.sqlite"),
+        (["--address", "127.0.0.1:1"], "error: --address is of a Ray cluster. Give --engine ray as well."),
+        (["--engine", "ray", "--address", "127.0.0.1:1"], "error: No cluster answers at 127.0.0.1:1"),
+        (["--test-set", "nosuch://bucket/set"], "error: nosuch://bucket/set: "),
     ],
 )
 def test_exit_code_2_for_unusable_arguments(environment, make_test_set, tmp_path, capsys, monkeypatch, more, message):

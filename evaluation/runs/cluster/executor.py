@@ -43,6 +43,7 @@ REASONS = {
     "ObjectLostError": "its node ended",
     "OwnerDiedError": "its worker ended",
     "LocalRayletDiedError": "its node ended",
+    "OutputError": "its node cannot write to its temporary folder",
 }
 
 

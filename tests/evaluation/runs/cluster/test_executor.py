@@ -23,7 +23,7 @@ from evaluation.runs.request import RunOptions
 from evaluation.runs.runner import run
 from evaluation.runs.store import CaseScores, ScoreStore
 from evaluation.runs.work import CaseTask, Scored
-from medseg_demo.errors import OptionError
+from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.compute import choose_compute
 from medseg_demo.segmenting.engine import Engine
@@ -70,7 +70,8 @@ class FakeRay:
 def work(tmp_path, brightness):
     """Works off cases on two stand-ins for workers; gives what came out, the log, and the stand-in for Ray."""
 
-    def go(replies, cases=3, names=("bright",), window=2, store=1e9):
+    def go(replies, cases=3, names=("bright",), window=2, store=1e9, stop_after=0):
+        stop = threading.Event()
         fake = FakeRay({name: deque(found) for name, found in replies.items()})
         executor = RayExecutor([], SETTINGS)
         actors = {
@@ -96,7 +97,11 @@ def work(tmp_path, brightness):
         ]
         tasks = [CaseTask(part, case, None) for case in examined for part in parts]
         with RunLog(tmp_path) as log:
-            done = list(executor.work_off(tasks, output=tmp_path, log=log, stop=threading.Event()))
+            done = []
+            for pair in executor.work_off(tasks, output=tmp_path, log=log, stop=stop):
+                done.append(pair)
+                if len(done) == stop_after:
+                    stop.set()
         lines = [line.split("\t")[1:] for line in (tmp_path / "run.log").read_text().splitlines()]
         return {task.names[1:]: scored for task, scored in done}, lines, fake, doubted
 
@@ -120,14 +125,23 @@ def test_a_case_that_is_lost_again_and_again_is_a_failed_row(work):
     assert len([case for _, case, _ in fake.given if case == "case_1"]) == MOST_TRIES
 
 
-def test_an_exhausted_object_store_and_want_of_memory_are_tried_again(work):
+def test_an_exhausted_object_store_a_full_disk_and_want_of_memory_are_tried_again(work):
     full = ray.exceptions.ObjectStoreFullError("full")
-    done, lines, _, _ = work({"case_0": [full, GOOD], "case_2": [SHORT, GOOD]})
+    disk = ray.exceptions.RayTaskError("score", "", OutputError("no space left"))
+    done, lines, _, _ = work({"case_0": [full, GOOD], "case_1": [disk, GOOD], "case_2": [SHORT, GOOD]})
     assert {scored.scores.status for scored in done.values()} == {"ok"}
-    assert [line[-1] for line in lines if line[0] == "repeated"] == [
-        "the object store of its node is full",
+    assert sorted(line[-1] for line in lines if line[0] == "repeated") == [
+        "its node cannot write to its temporary folder",
         "memory does not suffice",
+        "the object store of its node is full",
     ]
+
+
+def test_stop_gives_up_what_is_in_work(work):
+    done, lines, fake, _ = work({}, cases=20, stop_after=3)
+    assert len(done) == 3
+    assert 3 < len(fake.given) < 20
+    assert lines[-1][0] == "cluster"
 
 
 def test_no_more_cases_are_in_work_than_the_object_store_holds(work):
