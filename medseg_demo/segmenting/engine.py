@@ -18,6 +18,7 @@ from medseg_demo.models.backends import prepare
 from medseg_demo.models.catalog import Catalog, CatalogEntry
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, processors
+from medseg_demo.models.network import Network
 from medseg_demo.segmenting import lent
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation, segment_batch
@@ -241,12 +242,12 @@ class Engine:
         return self.segment_batch([image], checkpoint, options=options, progress=tell, job=job)[0]
 
     def compute_of(self, checkpoint: str | Checkpoint) -> Compute:
-        """Where and by what a checkpoint's network runs, which is made ready for it.
+        """Where and by what a checkpoint's network runs, which is made ready for it; of an ensemble its first one.
 
         Raises:
             MedsegError: It cannot be used.
         """
-        return prepare(self.loaded(checkpoint), choose_compute(self.settings)).compute
+        return self._networks(checkpoint)[0].compute
 
     @property
     def note(self) -> str:
@@ -259,7 +260,12 @@ class Engine:
         Raises:
             MedsegError: It cannot be used.
         """
-        return "" if self.runs_elsewhere else prepare(self.loaded(checkpoint), choose_compute(self.settings)).note
+        return "" if self.runs_elsewhere else next((one.note for one in self._networks(checkpoint) if one.note), "")
+
+    def _networks(self, checkpoint: str | Checkpoint) -> list[Network]:
+        """A checkpoint's network, or those of an ensemble's members, made ready."""
+        loaded, compute = self.loaded(checkpoint), choose_compute(self.settings)
+        return [prepare(one, compute) for one in loaded.members or (loaded,)]
 
     def loaded(self, checkpoint: str | Checkpoint) -> Checkpoint:
         """A checkpoint of the folder, loaded at most once while it is kept; a loaded one is what it is.

@@ -72,7 +72,7 @@ def find_cases(
         return _decathlon_cases(folder, listed, names, faults)
     if any((folder / masks).is_dir() for _, masks, _ in NNUNET_FOLDERS):
         return _nnunet_cases(folder, names, faults)
-    if stacks := _stacks(folder):
+    if (stacks := _stacks(folder)) and not _first(folder, MASK_FOLDERS):
         return _stacked_cases(stacks, names if len(names) > 1 else (), faults)
     if splits := _split_folders(folder):
         found = _split_cases(splits, faults, [] if notes is None else notes)

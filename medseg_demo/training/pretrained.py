@@ -172,7 +172,7 @@ def take_over(network: nn.Module, source: Source, card: ModelCard) -> Start:
             new.append(name)
             continue
         if _is_first(tensor, expected[name], card.input_channels):
-            tensor = _adapt_channels(tensor, card.input_channels)
+            tensor = _adapt_channels(tensor, card.in_channels, slices=1 + 2 * card.neighbours)
             adapted.append(name)
         if tensor.shape != expected[name].shape:
             exchanged.append(name)
@@ -298,12 +298,15 @@ def _timm_name(name: str, stages: Mapping[int, str], weights: Mapping[str, torch
     return f"{stages.get(block, f'blocks.?{block}')}.{parts.get(part, part)}.{rest}"
 
 
-def _adapt_channels(kernel: torch.Tensor, channels: int) -> torch.Tensor:
+def _adapt_channels(kernel: torch.Tensor, channels: int, *, slices: int = 1) -> torch.Tensor:
     """Sum the colours for one channel: a grey image then gives what its three equal colours gave.
 
-    For several, those of its channels are repeated in turn and scaled by their share, as timm does it.
+    For several, those of its channels are repeated in turn and scaled by their share, as timm does it. Neighbouring
+    slices share the weights of each channel alike, so that equal slices give what one gave.
     """
     given = kernel.shape[1]
+    if slices > 1:
+        return _adapt_channels(kernel, channels).repeat_interleave(slices, dim=1) / slices
     if channels == 1:
         return kernel.sum(dim=1, keepdim=True)
     return kernel if channels == given else kernel[:, torch.arange(channels) % given] * (given / channels)

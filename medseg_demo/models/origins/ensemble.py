@@ -92,18 +92,21 @@ def _card(folder: Path, name: str, cards: dict[str, ModelCard]) -> ModelCard:
 
 
 def _channels(name: str, cards: dict[str, ModelCard]) -> dict[str, object]:
-    """Those of all members together: of late fusion each member knows one, by its name."""
+    """Those of all members together: of late fusion each member knows its own, by their names."""
     if len({(card.in_channels, card.channel_names) for card in cards.values()}) == 1:
         return {}
     if all(card.in_channels in (1, 3) and not card.channel_names for card in cards.values()):
         return {"in_channels": max(card.in_channels for card in cards.values())}  # grey and colour are turned
-    named = list(dict.fromkeys(channel for card in cards.values() for channel in card.channel_names))
-    alone = next((one for one, card in cards.items() if len(card.channel_names) not in (1, len(named))), None)
+    named: dict[str, str] = {}
+    for channel in (channel for card in cards.values() for channel in card.channel_names):
+        named.setdefault(channel.casefold(), channel)
+    alone = next((one for one, card in cards.items() if not card.channel_names), None)
     if alone is not None:
         raise _refused(
-            name, f"its members take different channels, and {alone!r} names none or several. Give each its name"
+            name,
+            f"its members take different channels, and {alone!r} names none of its own. Give each channel its name",
         )
-    return {"in_channels": len(named), "channel_names": tuple(named)}
+    return {"in_channels": len(named), "channel_names": tuple(named.values())}
 
 
 def _recognises(folder: Path) -> bool:

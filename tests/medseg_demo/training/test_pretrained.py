@@ -112,6 +112,11 @@ def test_more_channels_repeat_the_given_ones():
     torch.testing.assert_close(adapted.flatten(), torch.tensor([0.5, 1.0, 0.5, 1.0]))
 
 
+def test_neighbouring_slices_share_the_weights_of_a_channel():
+    adapted = pretrained._adapt_channels(torch.tensor([[[[3.0]], [[6.0]]]]), 2, slices=3)
+    assert adapted.flatten().tolist() == [1, 1, 1, 2, 2, 2]
+
+
 @pytest.mark.parametrize(
     ("weights", "said"),
     [

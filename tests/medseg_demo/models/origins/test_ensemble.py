@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
+import torch
+from PIL import Image
 
+from evaluation.__main__ import main as evaluate
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import CARD_FILE, read_card, write_card
 from medseg_demo.models.catalog import Catalog, list_checkpoints, load_checkpoint
-from medseg_demo.models.checkpoint import Checkpoint, digest
+from medseg_demo.models.checkpoint import Checkpoint, digest, save_checkpoint
 from medseg_demo.models.network import Ensemble
 from medseg_demo.segmenting.pipeline import SegmentOptions, segment
 
@@ -122,6 +126,58 @@ def test_each_member_of_late_fusion_gets_the_channel_that_it_knows(make_image, b
     both = together(first, second, in_channels=2, channel_names=("T1", "FLAIR"))
     result = segment(image, both, options=SegmentOptions(threshold=0.6), settings=settings)
     assert result.label_map.labels.tolist() == [[0, 0, 1]] * 3
+
+
+CONTRASTS = ("T2", "FLAIR", "PD", "T1")
+
+
+@pytest.fixture
+def fused(write, checkpoints):
+    """An ensemble of a network of T1 and one of FLAIR and T1, which are not the same."""
+    card = read_card(checkpoints / "small").model_copy(update={"inference": "tile"})
+    write_card(card.model_copy(update={"channel_names": ("T1",)}), checkpoints / "small")
+    torch.manual_seed(0)
+    network = smp.Unet(
+        "tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=2
+    )
+    two = card.model_copy(update={"in_channels": 2, "channel_names": ("FLAIR", "t1")})
+    shutil.rmtree(checkpoints / "twin")
+    save_checkpoint(checkpoints / "twin", network, two)
+    return write("small", "twin")
+
+
+def test_members_take_what_they_know_out_of_a_case_of_more(fused, make_image, settings):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 4), np.uint8)
+    image = replace(make_image(pixels, axes="YXC"), channel_names=CONTRASTS, channel_windows=((0.0, 255.0),) * 4)
+    both = load_checkpoint(fused)
+    assert both.card.channel_names == ("T1", "FLAIR")
+    result = segment(image, both, settings=settings)
+    own = replace(image, pixels=pixels[..., [1, 3]], channel_names=("FLAIR", "T1"), channel_windows=((0.0, 255.0),) * 2)
+    given = zip((own.channel(1), own), both.members, strict=True)
+    alone = [segment(one, member, settings=settings) for one, member in given]
+    mean = np.mean([one.probabilities for one in alone], axis=0, dtype=np.float32)
+    np.testing.assert_allclose(result.probabilities, mean, atol=1e-3)
+
+
+def test_late_fusion_is_evaluated(fused, tmp_path, capsys):
+    random, folder = np.random.default_rng(0), tmp_path / "brains"
+    for name in ("imagesTs", "labelsTs"):
+        (folder / name).mkdir(parents=True)
+    for channel in range(4):
+        Image.fromarray(random.integers(0, 255, (64, 64), np.uint8)).save(folder / f"imagesTs/one_{channel:04}.png")
+    Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / "labelsTs/one.png")
+    names = {str(place): name for place, name in enumerate(CONTRASTS)}
+    dataset = {"channel_names": names, "labels": {"background": 0, "bright": 1}, "file_ending": ".png"}
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    given = ["run", "--test-set", str(folder), "--checkpoint", str(fused), "--output", str(tmp_path / "run")]
+    assert evaluate(given) == 0, capsys.readouterr().err
+
+
+def test_a_member_without_names_is_told(write, checkpoints):
+    card = read_card(checkpoints / "small")
+    write_card(card.model_copy(update={"channel_names": ("T1",)}), checkpoints / "small")
+    with pytest.raises(InvalidCheckpointError, match="'twin' names none of its own"):
+        load_checkpoint(write("small", "twin"))
 
 
 def test_the_channels_of_an_ensemble_are_those_of_its_members(write, checkpoints):
