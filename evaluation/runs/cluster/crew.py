@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SHARE = 0.5  # of a processor for a task that scores; networks take the other half, or a share of a GPU
 MOST_AT_ONCE = 8  # cases in a worker's network
 ANSWER_S = 5.0  # that an address has
+CONNECT_S, ANSWERS = "10", "3"  # that Ray waits for each of so many tries to talk to it
 PATIENCE_S = 600.0  # without a worker that is ready: they load many networks, perhaps from a slow disk
 MOST_STARTS = 3  # of workers of a node that end before they are ready
 RENEWAL_S = 1.0
@@ -205,6 +206,7 @@ def connect(address: str | None) -> Any:
         ClusterError: Ray is not installed, or the cluster does not answer.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_py_gcs_connect_timeout_s", CONNECT_S)
     os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: as a run of one process
     try:
         import ray
@@ -213,13 +215,14 @@ def connect(address: str | None) -> Any:
         raise ClusterError("Ray is not installed. Install it: pip install 'medseg-demo[ray]'.") from None
     if address is not None:
         _check_address(address)
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", ANSWERS)  # else 20 tries of some seconds
     try:
         ray.init(
             address=address or "local", include_dashboard=False if address is None else None, log_to_driver=False,
             logging_level=logging.ERROR, job_config=JobConfig(_py_driver_sys_path=[str(ROOT)]),
         )  # fmt: skip
     except Exception as error:  # what it raises differs by version; of two versions it names both
-        about = " ".join(str(error).split())[:300]
+        about = " ".join(str(error).split()).partition(" Last connection error")[0][:300]
         raise ClusterError(f"The cluster {names.shown(address or '')} cannot be used: {about}") from None
     return ray
 
