@@ -54,31 +54,32 @@ def brightness(card):
     return Checkpoint("brightness", card, Brightness().eval(), "0" * 64)
 
 
-@pytest.fixture
-def checkpoints(tmp_path: Path, card) -> Path:
-    """A checkpoints folder with a small real network, "small"."""
+@pytest.fixture(scope="session")
+def small_network():
     import segmentation_models_pytorch as smp
     import torch
 
+    torch.manual_seed(0)
+    return smp.Unet("tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=1)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path, card, small_network) -> Path:
+    """A checkpoints folder with a small real network, "small"."""
     from medseg_demo.models.checkpoint import save_checkpoint
 
-    torch.manual_seed(0)
-    network = smp.Unet(
-        "tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=1
-    )
-    save_checkpoint(tmp_path / "checkpoints" / "small", network, card)
+    save_checkpoint(tmp_path / "checkpoints" / "small", small_network, card)
     return tmp_path / "checkpoints"
 
 
 @pytest.fixture
-def known_engine(tmp_path: Path, brightness, monkeypatch):
+def known_engine(tmp_path: Path, brightness, small_network, monkeypatch):
     """An engine whose checkpoints are known: "half" and "strict" find what is brighter than 0.5 and 0.75 of white.
 
     "other" finds another class, and "broken" cannot be used.
     """
     from dataclasses import replace
 
-    import segmentation_models_pytorch as smp
     import torch
     from torch import nn
 
@@ -96,9 +97,6 @@ def known_engine(tmp_path: Path, brightness, monkeypatch):
             return 40 * (x.mean(dim=1, keepdim=True) - self.level)
 
     folder = tmp_path / "known"
-    network = smp.Unet(
-        "tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=1
-    )
     dark = brightness.card.model_copy(update={"class_names": ("dark",)})
     known = {
         "half": replace(brightness, name="half", network=Above(0.5).eval(), digest="5" * 64),
@@ -106,7 +104,7 @@ def known_engine(tmp_path: Path, brightness, monkeypatch):
         "other": replace(brightness, name="other", card=dark),
     }
     for name, checkpoint in known.items():
-        save_checkpoint(folder / name, network, checkpoint.card)
+        save_checkpoint(folder / name, small_network, checkpoint.card)
     (folder / "broken").mkdir()
     monkeypatch.setattr(Catalog, "load", lambda self, name: known[name])
     return Engine(Settings(checkpoints_dir=folder, results_dir=tmp_path / "results", device="cpu", precision="float32"))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from PIL import Image
 from torch import nn
 
 from medseg_demo.image import Geometry, MedicalImage
@@ -95,6 +96,12 @@ def small_network() -> nn.Module:
     return smp.Unet("tu-test_resnet", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), in_channels=1)
 
 
+@pytest.fixture(scope="session")
+def two_class_network() -> nn.Module:
+    sizes = {"encoder_depth": 3, "decoder_channels": (16, 8, 8)}
+    return smp.Unet("tu-test_resnet", encoder_weights=None, in_channels=1, classes=3, **sizes)
+
+
 @pytest.fixture
 def checkpoints(tmp_path: Path, small_network: nn.Module, card: ModelCard) -> Path:
     """A checkpoints folder with two usable ones, "small" and "other"."""
@@ -113,20 +120,33 @@ def with_spacing():
 
 
 @pytest.fixture
-def engine(settings: Settings, brightness, bands, small_network, card, monkeypatch) -> Engine:
+def engine(settings: Settings, brightness, bands, small_network, two_class_network, card, monkeypatch) -> Engine:
     """Checkpoints "bright" (one class), "bands" (two classes), and "broken"; their networks are the known ones."""
     save_checkpoint(settings.checkpoints_dir / "bright", small_network, card)
     (settings.checkpoints_dir / "bright" / "README.md").write_text(
         "---\nlicense: x\n---\n\n## Weaknesses\n\nShadows.\n"
     )
     two = card.model_copy(update={"task": "bands", "class_names": ("grey", "white"), "threshold": None})
-    save_checkpoint(settings.checkpoints_dir / "bands", _network(outputs=3), two)
+    save_checkpoint(settings.checkpoints_dir / "bands", two_class_network, two)
     (settings.checkpoints_dir / "broken").mkdir()
     known = {"bright": replace(brightness, name="bright"), "bands": bands}
     monkeypatch.setattr(Catalog, "load", lambda self, name, own=None: known[name])
     return Engine(settings)
 
 
-def _network(*, outputs: int):
-    sizes = {"encoder_depth": 3, "decoder_channels": (16, 8, 8)}
-    return smp.Unet("tu-test_resnet", encoder_weights=None, in_channels=1, classes=outputs, **sizes)
+@pytest.fixture
+def own_checkpoints(monkeypatch: pytest.MonkeyPatch, checkpoints: Path) -> None:
+    """The command line finds those of the test."""
+    monkeypatch.setenv("MEDSEG_CHECKPOINTS_DIR", str(checkpoints))
+    monkeypatch.setenv("MEDSEG_DEVICE", "cpu")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of two pictures."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for name in ("a", "b"):
+        Image.fromarray(noise.integers(0, 256, (70, 90), dtype=np.uint8)).save(folder / f"{name}.png")
+    return folder
