@@ -134,7 +134,7 @@ class Crew:
         fault = ""
         try:
             found: Ready = self._ray.get(worker.opening)
-            fault = found.fault or (self._difference(found) if self._first or not found.fault else "")
+            fault = _other_versions(found) or found.fault or self._other_compute(found)
         except self._ray.exceptions.RayTaskError as error:  # such as a package that the node lacks
             fault = f"it cannot run this program ({type(error.cause).__name__})"
         except self._ray.exceptions.RayError:
@@ -150,20 +150,12 @@ class Crew:
         self._first = self._first or found
         worker.ready = worker.was_ready = True
 
-    def _difference(self, found: Ready) -> str:
-        here = versions()
-        differing = [
-            f"{name} is {found.versions.get(name)} there and {mine} here"
-            for name, mine in here.items()
-            if found.versions.get(name) != mine
-        ]
-        if differing:
-            return f"{', '.join(differing)}. Install the same versions"
-        computed = {name: _about(compute) for name, compute in found.computes.items()}
-        first = {name: _about(compute) for name, compute in (self._first or found).computes.items()}
-        if computed != first:
-            ours, theirs = next((first[name], computed[name]) for name in first if first[name] != computed[name])
-            return f"networks run by {theirs} there and by {ours} elsewhere. Set MEDSEG_DEVICE and MEDSEG_PRECISION"
+    def _other_compute(self, found: Ready) -> str:
+        """Where networks are run by something else than the first worker's, which would move scores."""
+        for name, compute in (self._first or found).computes.items():
+            first, other = _about(compute), _about(found.computes[name])
+            if first != other:
+                return f"networks run by {other} there and by {first} elsewhere. Set MEDSEG_DEVICE and MEDSEG_PRECISION"
         return ""
 
     def _end(self, worker: Worker, upcoming: Upcoming) -> None:
@@ -256,6 +248,16 @@ def pack(checkpoint: "Checkpoint", folder: Path) -> Sent:
             if path.is_relative_to(place):
                 files[f"{name}/{path.relative_to(place).as_posix()}"] = path.read_bytes()
     return Sent(checkpoint.name, own, files)
+
+
+def _other_versions(found: Ready) -> str:
+    """Where something that moves numbers has another version than here."""
+    differing = [
+        f"{name} is {found.versions.get(name)} there and {mine} here"
+        for name, mine in versions().items()
+        if found.versions.get(name) != mine
+    ]
+    return f"{', '.join(differing)}. Install the same versions" if differing else ""
 
 
 def _about(compute: Any) -> str:

@@ -1,3 +1,4 @@
+import re
 import socket
 import sys
 from collections import deque
@@ -69,11 +70,6 @@ def crew_of(answer, *nodes, gpu_share=1.0, device="cpu"):
 
 
 @pytest.fixture
-def crew():
-    return crew_of(None)
-
-
-@pytest.fixture
 def no_waiting(monkeypatch):
     monkeypatch.setattr("evaluation.runs.cluster.crew.RENEWAL_S", 0)
     monkeypatch.setattr("evaluation.runs.cluster.crew.WAIT_S", 0)
@@ -98,19 +94,18 @@ def test_an_address_that_does_not_answer_is_refused():
             connect(f"127.0.0.1:{unused.getsockname()[1]}")
 
 
-def test_other_versions_are_refused_and_both_are_said(crew):
-    here = versions()
-    assert crew._difference(Ready(here, {"small": FLOAT32})) == ""
-    found = crew._difference(Ready({**here, "torch": "1.0"}, {}))
-    assert found == f"torch is 1.0 there and {here['torch']} here. Install the same versions"
-
-
-def test_workers_that_compute_otherwise_than_the_first_are_refused(crew):
-    half = choose_compute(Settings(device="cpu", precision="bfloat16"))
-    crew._first = Ready(versions(), {"small": FLOAT32})
-    found = crew._difference(Ready(versions(), {"small": half}))
-    assert "bfloat16" in found
-    assert "float32" in found
+def test_workers_that_compute_otherwise_than_the_first_are_refused(no_waiting):
+    first, other = (choose_compute(Settings(device="cpu", precision=name)) for name in ("float32", "bfloat16"))
+    crew = crew_of(Ready(versions(), {"small": first}), NODE)
+    crew.open()
+    crew._ray.alive.append({**NODE, "NodeID": "cd" * 28})
+    crew._ray.answer = Ready(versions(), {"small": other})
+    crew.renew(deque())
+    crew.renew(deque())
+    ((_, fault),) = crew.refused.items()
+    assert "bfloat16" in fault
+    assert "float32" in fault
+    assert len(crew.ready) == 1
 
 
 def test_workers_share_processors_and_gpus_of_a_node():
@@ -126,7 +121,8 @@ def test_workers_share_processors_and_gpus_of_a_node():
 
 
 def test_other_versions_refuse_the_run_and_unloadable_checkpoints_name_the_node(no_waiting):
-    with pytest.raises(ClusterError, match=r"10\.0\.0\.2 \(ababab\): torch is 1\.0 there"):
+    both = rf"10\.0\.0\.2 \(ababab\): torch is 1\.0 there and {re.escape(versions()['torch'])} here\. Install"
+    with pytest.raises(ClusterError, match=both):
         crew_of(Ready({**versions(), "torch": "1.0"}, {}), NODE).open()
     with pytest.raises(ClusterError, match=r"10\.0\.0\.2 \(ababab\): it is damaged"):
         crew_of(Ready(versions(), {}, "it is damaged"), NODE).open()
