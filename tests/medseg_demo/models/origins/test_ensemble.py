@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,18 @@ import segmentation_models_pytorch as smp
 import torch
 from PIL import Image
 
-from evaluation.__main__ import main as evaluate
+from evaluation.runs.cases import read_case
+from evaluation.runs.classes import match_classes
+from evaluation.runs.predictors import CheckpointPredictor
 from medseg_demo.errors import InvalidCheckpointError
 from medseg_demo.models.card import CARD_FILE, read_card, write_card
 from medseg_demo.models.catalog import Catalog, list_checkpoints, load_checkpoint
 from medseg_demo.models.checkpoint import Checkpoint, digest, save_checkpoint
 from medseg_demo.models.network import Ensemble
+from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.pipeline import SegmentOptions, segment
+from medseg_demo.test_sets.case import read_case_image
+from medseg_demo.test_sets.test_set import read_test_set
 
 
 @pytest.fixture
@@ -159,7 +165,7 @@ def test_members_take_what_they_know_out_of_a_case_of_more(fused, make_image, se
     np.testing.assert_allclose(result.probabilities, mean, atol=1e-3)
 
 
-def test_late_fusion_is_evaluated(fused, tmp_path, capsys):
+def test_late_fusion_is_evaluated_on_cases_of_more_channels(fused, tmp_path, settings):
     random, folder = np.random.default_rng(0), tmp_path / "brains"
     for name in ("imagesTs", "labelsTs"):
         (folder / name).mkdir(parents=True)
@@ -167,10 +173,17 @@ def test_late_fusion_is_evaluated(fused, tmp_path, capsys):
         Image.fromarray(random.integers(0, 255, (64, 64), np.uint8)).save(folder / f"imagesTs/one_{channel:04}.png")
     Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / "labelsTs/one.png")
     names = {str(place): name for place, name in enumerate(CONTRASTS)}
-    dataset = {"channel_names": names, "labels": {"background": 0, "bright": 1}, "file_ending": ".png"}
-    (folder / "dataset.json").write_text(json.dumps(dataset))
-    given = ["run", "--test-set", str(folder), "--checkpoint", str(fused), "--output", str(tmp_path / "run")]
-    assert evaluate(given) == 0, capsys.readouterr().err
+    labels = {"background": 0, "bright": 1}
+    (folder / "dataset.json").write_text(json.dumps({"channel_names": names, "labels": labels}))
+    (case,) = read_test_set(folder).cases
+    engine = Engine(settings)
+    checkpoint, match = engine.loaded(fused.name), match_classes("set", case.labels, "both", ("bright",))
+    found = CheckpointPredictor(checkpoint, match, engine=engine).predict(
+        case, read_case(case, class_names=("bright",), settings=settings), threading.Event()
+    )
+    alone = segment(read_case_image(case), checkpoint, settings=settings)
+    np.testing.assert_array_equal(found.labels, alone.label_map.labels)
+    assert engine.note_of(fused.name) == ""
 
 
 def test_a_member_without_names_is_told(write, checkpoints):
