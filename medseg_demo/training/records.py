@@ -201,6 +201,10 @@ def _start(name: str, output: Path) -> Logger:
     if name == "tensorboard":
         return TensorBoardLogger(output, name=LOGGER_FOLDER, version="")
     if name == "mlflow":
+        with contextlib.suppress(ImportError):  # versions that write into a folder without being asked lack it
+            from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
+
+            MLFLOW_ALLOW_FILE_STORE.set(True)
         return MLFlowLogger(experiment_name=PROJECT, run_name=output.name, save_dir=str(folder))
     import wandb
 
