@@ -25,6 +25,8 @@ from medseg_demo.training.config import TrainingConfig
 LOG_FILE = "log.csv"
 LOGGER_FOLDER = "logs"  # in the checkpoint folder; the files of a logger that writes any
 LOGGER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
+# What is printed may name cases; what else wandb would send are the machine's names and paths.
+FIGURES_ALONE = {"console": "off", "disable_code": True, "disable_git": True, "x_disable_meta": True}
 PROJECT = "medseg-demo"  # under which wandb and MLflow list the runs
 
 
@@ -210,7 +212,9 @@ def _start(name: str, output: Path) -> Logger:
 
     folder.mkdir(exist_ok=True)
     is_offline = not wandb.api.api_key
-    return WandbLogger(name=output.name, project=PROJECT, save_dir=folder, offline=is_offline, log_model=False)
+    return WandbLogger(
+        name=output.name, project=PROJECT, save_dir=folder, offline=is_offline, log_model=False, settings=FIGURES_ALONE
+    )
 
 
 def log_to(loggers: Sequence[Logger], row: Mapping[str, float | None]) -> None:

@@ -299,7 +299,7 @@ def _fit(
     try:
         with warnings.catch_warnings(), _writing(output):
             warnings.filterwarnings("ignore", module="lightning")
-            trainer = _trainer(config, compute, watchers, build_logger(config, output))
+            trainer = _trainer(config, compute, watchers, build_logger(_published(config), output))
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
             if known:
                 choose_thresholds(output, parts[1], known, compute)

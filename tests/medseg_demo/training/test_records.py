@@ -134,6 +134,7 @@ def test_loggers_write_into_the_folder_and_reach_a_service_only_of_who_is_logged
     assert built.heard[0]["seed"] == 7
     if name == "wandb":
         assert (built.options["offline"], built.options["log_model"]) == (key is None, False)
+        assert built.options["settings"]["console"] == "off", "what is printed may name cases"
     log_to([built], {"epoch": 3, "loss": 0.5, "precision_disc": None})
     assert built.heard[1] == ({"epoch": 3, "loss": 0.5}, 3)
 
