@@ -57,8 +57,8 @@ def open_source(path: str | Path, settings: Settings) -> Iterator[Source]:
     """
     path = Path(path)
     if is_item(path):
-        with open_item(path) as file:
-            yield as_source(path, file, file.getbuffer().nbytes, settings)
+        with open_item(path) as item:
+            yield as_source(path, item, item.getbuffer().nbytes, settings)
         return
     try:
         state = path.stat()

@@ -6,7 +6,6 @@ reader of NPY, and nothing else of the array is loaded.
 
 import io
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def open_item(path: Path) -> io.BytesIO:
     return buffer
 
 
-def open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> io.BytesIO | io.BufferedReader:
     """A file's bytes, or those of an item.
 
     Raises:
