@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from filelock import FileLock, Timeout
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 from pydantic import ValidationError
@@ -100,6 +101,30 @@ def _train(
     test_set_folder: Path, config: TrainingConfig, output: Path, settings: Settings, past: Past | None = None
 ) -> Path:
     check_logger(config.logger)
+    with _held(output):
+        return _train_into(test_set_folder, config, output, settings, past)
+
+
+@contextmanager
+def _held(output: Path) -> Iterator[None]:
+    """The folder for this training alone: two that resume from each other's files would both end wrongly."""
+    with _writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        hold = FileLock(output.with_name(f".{output.name}.training"), timeout=0)
+        try:
+            hold.acquire()
+        except Timeout:
+            raise TrainingError(f"Another training writes into {output.name}. Wait, or choose another.") from None
+    try:
+        yield
+    finally:
+        Path(hold.lock_file).unlink(missing_ok=True)  # before it is let go, so that nobody loses a hold
+        hold.release()
+
+
+def _train_into(
+    test_set_folder: Path, config: TrainingConfig, output: Path, settings: Settings, past: Past | None
+) -> Path:
     with _writing(output):
         resume = _check_output(output, config, lengthened=past is not None)
     compute = choose_compute(settings)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 import medseg_demo
 from medseg_demo.errors import TrainingError
@@ -209,3 +210,9 @@ def test_ctrl_c_says_how_to_go_on(ended):
     assert codes["ctrl-c"] == 2
     assert "was interrupted. Start it again with the same output same" in said
     assert "Traceback" not in said
+
+
+def test_two_trainings_never_write_into_one_folder(config, kept_discs, tmp_path):
+    with FileLock(tmp_path / ".out.training"), pytest.raises(TrainingError, match="Another training writes into out"):
+        train(kept_discs, config, tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
