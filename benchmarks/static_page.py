@@ -27,7 +27,7 @@ from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import read_test_set
 
 NETWORKS = tuple(f"{task}-unet-{size}" for task in ("lungs", "nuclei", "vessels") for size in ("lite0", "tiny"))
-NETWORKS += ("hippocampus-unet2d",)
+NETWORKS += ("hippocampus-unet2d-tiny",)
 SETTINGS = Settings(device="cpu", precision="float32", threads=1)
 LABELS = """() => {
   const { data } = document.querySelector(".mv-host").viewer.slice.views[0].labels;

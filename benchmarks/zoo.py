@@ -64,10 +64,10 @@ def task_of(name: str) -> str:
 def score(task: str, names: Sequence[str], test_set: str) -> None:
     """Score on ``test``; figures into cards and READMEs, rows into the reference run."""
     kept = RUNS / task
-    others = [one.checkpoint for one in read_results(kept).runs if one.checkpoint not in names] if kept.exists() else []
+    known = [run.checkpoint for run in read_results(kept).runs] if kept.exists() else []
+    others = [name for name in known if name not in names and (CHECKPOINTS / name).is_dir()]
     with tempfile.TemporaryDirectory() as folder:
-        reuse = ["--reuse", str(kept)] if kept.exists() else []
-        arguments = ["run", "--test-set", test_set, "--split", "test", "--output", folder, *reuse]
+        arguments = ["run", "--test-set", test_set, "--split", "test", "--output", folder]
         if evaluate([*arguments, "--checkpoint", *others, *names]):
             raise SystemExit(f"{task}: some cases failed, so nothing was written down")
         rows = pd.read_csv(Path(folder) / "scores.csv")

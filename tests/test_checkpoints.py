@@ -15,9 +15,10 @@ from medseg_demo.training.config import read_config
 
 CHECKPOINTS = ROOT / "checkpoints"
 TASKS = ("lungs", "nuclei", "vessels")
-VOLUMES = ("hippocampus-unet2d", "hippocampus-unet3d")
+VOLUMES = ("hippocampus-unet2d-tiny", "hippocampus-unet3d")
 SIMULATED = ("brain-fusion", "brain-t1")
-NAMES = [*(f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")), *VOLUMES, *SIMULATED]
+FURTHER_KINDS = ("lungs-unet-mobilevit", "lungs-unet-tiny-pruned", "vessels-unet-scse-tiny")
+NAMES = [*(f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")), *VOLUMES, *SIMULATED, *FURTHER_KINDS]
 SIBLINGS = tuple(f"{task}-unet-tiny-int8" for task in TASKS)
 LIMIT_MIB = {"tiny": 2}
 FILES = {"README.md", "appearance.json", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
@@ -63,7 +64,7 @@ def test_card_carries_figures_licence_and_credit(name):
     assert card.training_data
     assert len(card.training["data_hash"]) == 64
     assert "It is no medical device" in text
-    assert "Apache-2.0" in text or "random weights" in text
+    assert "Apache-2.0" in text or "random weights" in text or "from the weights of `lungs-unet-tiny`" in text
     if any("SA" in source.licence for source in card.training_data):
         assert "**These weights**: CC BY-SA 4.0" in text
 

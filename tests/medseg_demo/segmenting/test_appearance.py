@@ -92,7 +92,7 @@ def test_each_sample_looks_like_what_its_checkpoint_was_trained_on(sample):
         ("chest-xray", "vessels-unet-tiny"),
         ("stained-tissue", "vessels-unet-lite0"),
         ("hippocampus", "nuclei-unet-lite0"),
-        ("retina", "hippocampus-unet2d"),
+        ("retina", "hippocampus-unet2d-tiny"),
     ],
 )
 def test_another_kind_of_image_is_noticed_without_tags(sample, other):
@@ -101,5 +101,5 @@ def test_another_kind_of_image_is_noticed_without_tags(sample, other):
 
 def test_a_ct_is_no_mr():
     image = replace(read_image(get_testdata_file("CT_small.dcm", download=False)), modality=None)
-    (warning,) = unlike(image, read_card(CHECKPOINTS / "hippocampus-unet2d"))
+    (warning,) = unlike(image, read_card(CHECKPOINTS / "hippocampus-unet2d-tiny"))
     assert "negative, as in CT" in warning

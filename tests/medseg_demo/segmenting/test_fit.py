@@ -129,10 +129,10 @@ def test_every_code_is_written_as_dicom_writes_it():
     [
         ("RG1_UNCR.dcm", "lungs-unet-lite0", None),
         ("RG1_UNCR.dcm", "lungs-unet-tiny", None),
-        ("RG1_UNCR.dcm", "hippocampus-unet2d", "CR (radiograph)"),
+        ("RG1_UNCR.dcm", "hippocampus-unet2d-tiny", "CR (radiograph)"),
         ("CT_small.dcm", "lungs-unet-lite0", "CT"),
         ("MR_small.dcm", "lungs-unet-lite0", "MR"),
-        ("MR_small.dcm", "hippocampus-unet2d", None),
+        ("MR_small.dcm", "hippocampus-unet2d-tiny", None),
     ],
 )
 def test_real_files_and_the_bundled_checkpoints(file, checkpoint, said):
