@@ -89,6 +89,10 @@ class TrainingConfig(Record):
         memory_mb: What the cases may take in memory (MiB); beyond that they lie in files of a temporary folder, with
             the same numbers. None is half of what is free.
         workers: Processes that prepare batches beside the one that trains.
+        devices: Devices of each machine that train together, a process each; on a CPU processes.
+        nodes: Machines that train together, by torchrun, SLURM or Lightning's variables. ``batch_size`` is that of each
+            process.
+        strategy: How Lightning keeps the processes' networks equal.
         seeds: In place of ``seed``: one training each, its output called after it.
         seed: Of weights, order and augmentation.
         augmentation: What is varied at random.
@@ -141,6 +145,9 @@ class TrainingConfig(Record):
     precision: Literal["auto", "float32"] = "auto"
     memory_mb: PositiveInt | None = None
     workers: Annotated[int, Field(ge=0)] = 0
+    devices: Annotated[int, Field(ge=1, le=64)] = 1
+    nodes: Annotated[int, Field(ge=1, le=1024)] = 1
+    strategy: Literal["ddp", "ddp_find_unused_parameters_true"] = "ddp"
     seed: Annotated[int, Field(ge=0)] = 0
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()
     augmentation: Augmentation = Augmentation()
@@ -246,6 +253,8 @@ class TrainingConfig(Record):
             )
         if self.freeze_epochs and (not self.pretrained or self.train_only):
             raise ValueError("freeze_epochs keeps what pretrained gives; name that, and no train_only")
+        if self.processes > 1 and (self.freeze_epochs or self.seeds or self.kind == "generator"):
+            raise ValueError("several devices or nodes train a network alone: no generator, freeze_epochs or seeds")
         if self.fold and self.val_share:
             raise ValueError("fold and val_share both say what is validated on; keep one of them")
         if self.fold and not 2 <= int(self.fold.partition("/")[2]) >= int(self.fold.partition("/")[0]):
@@ -257,6 +266,11 @@ class TrainingConfig(Record):
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs:g} must be fewer than the {self.epochs} epochs")
         return self
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.devices * self.nodes
 
 
 def read_config(path: Path | str) -> TrainingConfig:

@@ -1,5 +1,6 @@
 """Test set → what a training holds: placed inputs with their labels, and batches drawn from them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from medseg_demo.test_sets.case import Case, read_case_image, read_case_referenc
 from medseg_demo.test_sets.test_set import TestSet
 from medseg_demo.training.augmentation import BOTH, IMAGE, LABEL
 from medseg_demo.training.memory import MIB, UNLIMITED, Memory
+from medseg_demo.training.processes import rank_and_size
 
 Batch = dict[str, torch.Tensor]
 CASE = "case"  # of a batch: the numbers of its cases
@@ -183,15 +185,22 @@ class EpochSampler(Sampler[int]):
         slices: How many slices there are.
         repeats: How often each is drawn in an epoch.
         seed: Of the training.
+        batch_size: Of one process, where there are several: together they take what one would with larger batches.
+        processes: How many share an epoch; a last batch that does not suffice for all is left out.
     """
 
-    def __init__(self, slices: int, *, repeats: int, seed: int) -> None:
+    def __init__(self, slices: int, *, repeats: int, seed: int, batch_size: int = 1, processes: int = 1) -> None:
         self.length = slices * repeats
         self.seed = seed
+        self.batch_size, self.processes = batch_size, processes
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.length if self.processes == 1 else self._steps * self.batch_size
+
+    @property
+    def _steps(self) -> int:
+        return self.length // (self.batch_size * self.processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls it before each epoch."""
@@ -199,6 +208,9 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        if self.processes > 1:
+            shape = self._steps, self.processes, self.batch_size
+            order = order[: math.prod(shape)].reshape(shape)[:, rank_and_size()[0]].ravel()
         return iter((self.epoch * self.length + order).tolist())
 
 

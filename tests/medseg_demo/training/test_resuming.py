@@ -216,3 +216,14 @@ def test_two_trainings_never_write_into_one_folder(config, kept_discs, tmp_path)
     with FileLock(tmp_path / ".out.training"), pytest.raises(TrainingError, match="Another training writes into out"):
         train(kept_discs, config, tmp_path / "out", settings=SETTINGS)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_that_starts_from_another_owes_what_that_one_owes(
+    whole, config, kept_discs, tmp_path, write_quick
+):
+    (tmp_path / "own").mkdir()
+    source = [{"name": "mine", "licence": "CC BY-SA 4.0", "credit": "me"}]
+    changed = write_quick(tmp_path / "own", epochs=1, warmup_epochs=0, pretrained=str(whole), training_data=source)
+    folder = train(kept_discs, changed, tmp_path / "next", settings=SETTINGS)
+    assert [source.name for source in load_folder(folder).card.training_data] == ["mine", "discs"]
+    assert "**discs** (CC0): made by the test" in (folder / "README.md").read_text(encoding="utf-8")
