@@ -87,6 +87,12 @@ def peers(engine: Engine, checkpoint: str, *, most: int = 2) -> list[str]:
 
 
 def _preferred(names: Sequence[str], task: str, engine: Engine) -> list[str]:
-    """Those of the same task first."""
-    tasks = {entry.name: entry.card.task for entry in engine.usable() if entry.card is not None}
-    return sorted(names, key=lambda name: tasks[name] != task)
+    """Those of the same task first, and of these whichever was best on its test split."""
+    cards = {entry.name: entry.card for entry in engine.usable() if entry.card is not None}
+
+    def place(name: str) -> tuple[bool, float]:
+        figures = cards[name].scores.get("test")
+        dice = figures.get("dice_mean") if isinstance(figures, dict) else None
+        return cards[name].task != task, -dice if isinstance(dice, int | float) else 0.0
+
+    return sorted(names, key=place)
