@@ -72,14 +72,23 @@ def test_peers_find_the_same_classes(known_engine):
     assert peers(known_engine, "nothing")[0] in ("half", "other", "strict")
 
 
+def entry_of(name, *, dice=None, is_3d=False, task="things"):
+    scores = {} if dice is None else {"test": {"dice_mean": dice}}
+    return SimpleNamespace(
+        name=name, card=SimpleNamespace(class_names=("thing",), task=task, is_3d=is_3d, scores=scores)
+    )
+
+
 def test_a_2d_checkpoint_goes_beside_a_3d_one_but_not_the_reverse():
-    entries = [
-        SimpleNamespace(name=name, card=SimpleNamespace(class_names=("thing",), task="things", is_3d=name == "solid"))
-        for name in ("flat", "solid")
-    ]
-    engine = SimpleNamespace(usable=lambda: entries)
+    engine = SimpleNamespace(usable=lambda: [entry_of("flat"), entry_of("solid", is_3d=True)])
     assert peers(engine, "solid") == ["solid", "flat"]
     assert peers(engine, "flat") == ["flat"]
+
+
+def test_the_best_of_the_task_goes_beside_a_checkpoint():
+    entries = [entry_of("a", dice=0.7), entry_of("b"), entry_of("c", dice=0.8), entry_of("d", dice=0.9, task="else")]
+    engine = SimpleNamespace(usable=lambda: entries)
+    assert peers(engine, "a", most=4) == ["a", "c", "b", "d"]
 
 
 def test_a_sample_comes_with_its_checkpoints(known_engine, sample, work):
