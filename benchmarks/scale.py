@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.scale rows [ROWS]`` generates scores of five methods and two classes and sends them along the
 way of a run, without networks; ``python -m benchmarks.scale case CHECKPOINT TEST_SET`` takes the steps of a case apart.
-Both print a Markdown table of ``docs/scale.md``: seconds of processor and by the clock, memory so far, bytes on disk.
+Both print a Markdown table for ``docs/scale.md``: seconds of processor and by the clock, memory so far, bytes on disk.
 """
 
 import argparse
@@ -54,8 +54,8 @@ def rows(number: int) -> None:
         cases = list(_cases(results))
         with ScoreStore.open(folder) as store:
             with _told(f"store: {len(cases):,} cases, each durable", folder / "scores.sqlite"):
-                for number_, (_, scores) in enumerate(cases):
-                    store.put(_key(number_), scores)
+                for at, (_, scores) in enumerate(cases):
+                    store.put(_key(at), scores)
             with _told("store → table"):
                 found = [
                     CaseResult(
@@ -118,7 +118,7 @@ def one_case(checkpoint: str, test_set: Path, cases: int) -> None:
     settings = Settings(device="cpu")
     network, engine = load_checkpoint(checkpoint), Engine(settings)
     (found,) = read_test_sets([test_set], split="val")
-    names = network.card.classes
+    names = network.card.class_names
     labels = dict(enumerate(names, 1))
     reading, running, scoring, kept = [], [], [], []
     with tempfile.TemporaryDirectory(prefix="medseg-") as name:

@@ -1,6 +1,7 @@
 """One case, from its files to arrays that can be scored."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -24,6 +25,20 @@ OUTLINED = (*PICTURES, "NIfTI")
 
 Read = TypeVar("Read")
 ReadImage = Callable[..., MedicalImage]
+
+
+class Reading:
+    """A case that is decoded once for all threads that predict it."""
+
+    def __init__(self) -> None:
+        self._lock, self._data = threading.Lock(), dict[object, CaseData]()
+
+    def get(self, key: object, read: Callable[[], "CaseData"]) -> "CaseData":
+        """What was read in one way; ``read`` does so for the first that asks, while others wait."""
+        with self._lock:
+            if key not in self._data:
+                self._data[key] = read()
+            return self._data[key]
 
 
 @dataclass(frozen=True, eq=False)

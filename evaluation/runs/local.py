@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from evaluation.runs.cases import CaseData, read_case
+from evaluation.runs.cases import CaseData, Reading, read_case
 from evaluation.runs.classes import ClassMatch
 from evaluation.runs.inputs import fetched
 from evaluation.runs.log import RunLog
@@ -44,7 +44,7 @@ class LocalExecutor:
     ) -> None:
         self._options, self._settings, self._engine, self._owner = options, settings, engine, owner
         self._workers = default_workers() if options.workers is None else options.workers
-        self._readings: dict[ExaminedCase, _Reading] = {}
+        self._readings: dict[ExaminedCase, _Shared] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -67,7 +67,7 @@ class LocalExecutor:
         self, tasks: Sequence[CaseTask], *, output: Path, log: RunLog, stop: threading.Event
     ) -> Iterator[tuple[CaseTask, Scored]]:
         """See Executor."""
-        self._readings = {case: _Reading(users) for case, users in Counter(task.examined for task in tasks).items()}
+        self._readings = {case: _Shared(users) for case, users in Counter(task.examined for task in tasks).items()}
         # Cases in the network, a few that are read or written meanwhile, and those that are scored.
         at_once = (self._engine.slots if self._engine else READERS) + READERS + max(1, self._workers)
         work = partial(self._work, output, stop)
@@ -109,17 +109,12 @@ class LocalExecutor:
         return self._readings[task.examined].get((pixels, None if known else names), read)
 
 
-class _Reading:
-    """A case that is decoded once for all that predict it, and let go when they have."""
+class _Shared(Reading):
+    """A reading that is let go when all that predict the case have."""
 
     def __init__(self, users: int) -> None:
-        self._left, self._lock, self._data = users, threading.Lock(), dict[object, CaseData]()
-
-    def get(self, key: object, read: Callable[[], CaseData]) -> CaseData:
-        with self._lock:
-            if key not in self._data:
-                self._data[key] = read()
-            return self._data[key]
+        super().__init__()
+        self._left = users
 
     def release(self) -> None:
         with self._lock:

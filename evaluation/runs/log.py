@@ -9,7 +9,6 @@ from medseg_demo.errors import OutputError
 
 LOG_NAME = "run.log"
 
-ClusterEvent = Literal["repeated", "node", "cluster"]
 Event = Literal[
     "started", "kept", "reused", "scored", "failed", "stopped", "finished", "unexpected", "repeated", "node", "cluster"
 ]

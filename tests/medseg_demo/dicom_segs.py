@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from dicom_series import SeriesWriter, affine_of, blob
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
-from medseg_demo.image import Geometry, MedicalImage, spacing_of
+from medseg_demo.image import Geometry, LabelMap, MedicalImage, spacing_of
 from medseg_demo.reading.dicom.frames import planes_of_frames
 from medseg_demo.reading.dicom.planes import describe_frames, plane_of
 from medseg_demo.reading.dicom.seg import read_segmentation
@@ -18,6 +19,20 @@ from medseg_demo.writing.dicom_seg import write_dicom_seg
 
 NAMES = ("liver", "tumour")
 KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
+
+
+def series_in(folder):
+    """A CT series that is written into a folder, as the image that is read from it."""
+    SeriesWriter(folder / "ct").volume(blob())
+    return image_of((folder / "ct").iterdir(), affine_of())
+
+
+def labels_on(image):
+    """Two classes on that series."""
+    labels = np.zeros(image.shape, np.uint8)
+    labels[2:5, 3:6, 2:7] = 1
+    labels[5, 7:, :3] = 2
+    return LabelMap(labels, NAMES, image.geometry)
 
 
 def image_of(files, affine, order=None):

@@ -8,7 +8,7 @@ import hashlib
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +16,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.runs.cases import CaseData, read_case
+from evaluation.runs.cases import CaseData, Reading, read_case
 from evaluation.runs.classes import ClassMatch
 from evaluation.runs.inputs import fetched
 from evaluation.runs.predictors import CheckpointPredictor
@@ -131,7 +131,7 @@ class Networks:
         own = Settings.from_environment().cache_dir
         self._settings = replace(settings, cache_dir=own, threads=min(settings.threads or threads, threads))
         self._sent, self._at_once, self._lock = checkpoints, at_once, threading.Lock()
-        self._readings: OrderedDict[tuple[object, ...], _Reading] = OrderedDict()
+        self._readings: OrderedDict[tuple[object, ...], Reading] = OrderedDict()
         self._ready: Ready | None = None
         self._thread = threading.local()
 
@@ -187,23 +187,13 @@ class Networks:
         """The case, decoded once for checkpoints that predict it at the same time."""
         case = work.examined.case
         names = None if case.labels else work.match.labels.piece_names
+        key = case.address, case.mask_path
         with self._lock:
-            reading = self._readings.setdefault((case.address, case.mask_path, names), _Reading())
-            self._readings.move_to_end((case.address, case.mask_path, names))
+            reading = self._readings.setdefault(key, Reading())
+            self._readings.move_to_end(key)
             while len(self._readings) > self._at_once:
                 self._readings.popitem(last=False)
-        return reading.get(partial(_read, case, names, self._settings))
-
-
-class _Reading:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._data: CaseData | None = None
-
-    def get(self, read: Callable[[], CaseData]) -> CaseData:
-        with self._lock:
-            self._data = self._data or read()
-            return self._data
+        return reading.get(names, partial(_read, case, names, self._settings))
 
 
 def _read(case: Case, names: tuple[str, ...] | None, settings: Settings) -> CaseData:

@@ -2,7 +2,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from dicom_segs import image_of
+from dicom_segs import NAMES, labels_on, series_in
 from dicom_series import PATIENT, SeriesWriter, affine_of, blob, item, write_enhanced
 from pydicom.uid import (
     NuclearMedicineImageStorage,
@@ -17,22 +17,17 @@ from medseg_demo.reading import compare_geometry, read_image, read_label_map
 from medseg_demo.writing.dicom_seg import write_dicom_seg
 from medseg_demo.writing.label_map import label_map_formats
 
-NAMES = ("liver", "tumour")
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7.3"  # secondary captures of several frames, grey, 16 bits
 
 
 @pytest.fixture
 def image(tmp_path):
-    SeriesWriter(tmp_path / "ct").volume(blob())
-    return image_of((tmp_path / "ct").iterdir(), affine_of())
+    return series_in(tmp_path)
 
 
 @pytest.fixture
 def label_map(image):
-    labels = np.zeros(image.shape, np.uint8)
-    labels[2:5, 3:6, 2:7] = 1
-    labels[5, 7:, :3] = 2
-    return LabelMap(labels, NAMES, image.geometry)
+    return labels_on(image)
 
 
 @pytest.fixture

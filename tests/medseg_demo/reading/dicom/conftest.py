@@ -1,25 +1,17 @@
 """A series, labels on it, and both as a DICOM SEG."""
 
-import numpy as np
 import pytest
-from dicom_segs import NAMES, image_of, write
-from dicom_series import SeriesWriter, affine_of, blob
-
-from medseg_demo.image import LabelMap
+from dicom_segs import labels_on, series_in, write
 
 
 @pytest.fixture
 def image(tmp_path):
-    SeriesWriter(tmp_path / "ct").volume(blob())
-    return image_of((tmp_path / "ct").iterdir(), affine_of())
+    return series_in(tmp_path)
 
 
 @pytest.fixture
 def label_map(image):
-    labels = np.zeros(image.shape, np.uint8)
-    labels[2:5, 3:6, 2:7] = 1
-    labels[5, 7:, :3] = 2
-    return LabelMap(labels, NAMES, image.geometry)
+    return labels_on(image)
 
 
 @pytest.fixture
