@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import zoo
+from evaluation.results.table import read_runs
 from medseg_demo import SegmentOptions, Settings, load_checkpoint, segment
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import FAILURE_FILE
@@ -80,6 +81,12 @@ def test_its_configuration_can_train_again(name):
         card.in_channels,
     )
     assert config.seed == card.training["seed"]
+
+
+@pytest.mark.parametrize("folder", sorted(zoo.RUNS.iterdir()), ids=lambda folder: folder.name)
+def test_reference_runs_are_of_these_weights(folder):
+    scored = {run.checkpoint: run.checkpoint_hash for run in read_runs(folder) if run.source == "run"}
+    assert scored == {name: load_folder(CHECKPOINTS / name).digest for name in scored}, "score them again"
 
 
 @pytest.mark.parametrize("name", [path.parent.name for path in CHECKPOINTS.glob(f"*/{FAILURE_FILE}")])
