@@ -3,9 +3,6 @@
 Workers come and go with the nodes. One whose versions or device would give other numbers is not used.
 """
 
-import logging
-import os
-import socket
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -17,15 +14,13 @@ from evaluation.runs.cluster.worker import Networks, Ready, Sent, versions
 from evaluation.runs.local import READERS
 from evaluation.runs.work import CaseTask
 from medseg_demo import names
-from medseg_demo.settings import BUNDLED, CHECKPOINTS, ROOT, Settings
+from medseg_demo.settings import BUNDLED, CHECKPOINTS, Settings
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
 
 SHARE = 0.5  # of a processor for a task that scores; networks take the other half, or a share of a GPU
 MOST_AT_ONCE = 8  # cases in a worker's network
-ANSWER_S = 5.0  # that an address has
-CONNECT_S, ANSWERS = "10", "3"  # that Ray waits for each of so many tries to talk to it
 PATIENCE_S = 600.0  # without a worker that is ready: they load many networks, perhaps from a slow disk
 MOST_STARTS = 3  # of workers of a node that end before they are ready
 RENEWAL_S = 1.0
@@ -189,49 +184,6 @@ class Crew:
 
     def _all(self) -> list[Worker]:
         return [worker for workers in self._workers.values() for worker in workers]
-
-
-def connect(address: str | None) -> Any:
-    """The module of Ray, connected to a cluster, or to one that is started here and ends with this process.
-
-    Raises:
-        ClusterError: Ray is not installed, or the cluster does not answer.
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_py_gcs_connect_timeout_s", CONNECT_S)
-    os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: as a run of one process
-    try:
-        import ray
-        from ray.job_config import JobConfig
-    except ImportError:
-        raise ClusterError("Ray is not installed. Install it: pip install 'medseg-demo[ray]'.") from None
-    if address is not None:
-        _check_address(address)
-        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", ANSWERS)  # else 20 tries of some seconds
-    try:
-        ray.init(
-            address=address or "local", include_dashboard=False if address is None else None, log_to_driver=False,
-            logging_level=logging.ERROR, job_config=JobConfig(_py_driver_sys_path=[str(ROOT)]),
-        )  # fmt: skip
-    except Exception as error:  # what it raises differs by version; of two versions it names both
-        about = " ".join(str(error).split()).partition(" Last connection error")[0][:300]
-        raise ClusterError(f"The cluster {names.shown(address or '')} cannot be used: {about}") from None
-    return ray
-
-
-def _check_address(address: str) -> None:
-    """Ray itself would wait for long, or end the process."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "://" in address:
-        raise ClusterError(
-            f"--address {names.shown(address)} is not understood. Give the head's, such as 10.0.0.1:6379."
-        )
-    try:
-        socket.create_connection((host, int(port)), ANSWER_S).close()
-    except (OSError, OverflowError):
-        raise ClusterError(
-            f"No cluster answers at {names.shown(address)}. Start one (ray start --head), or correct --address."
-        ) from None
 
 
 def pack(checkpoint: "Checkpoint", folder: Path) -> Sent:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from evaluation.runs.classes import ClassMatch
-from evaluation.runs.cluster.crew import SHARE, WAIT_S, Crew, Upcoming, Worker, connect, pack
+from evaluation.runs.cluster.connection import connect
+from evaluation.runs.cluster.crew import SHARE, WAIT_S, Crew, Upcoming, Worker, pack
 from evaluation.runs.cluster.worker import Reply, Work, examine, score
 from evaluation.runs.log import RunLog
 from evaluation.runs.predictions import keep_file

@@ -1,13 +1,11 @@
 import re
-import socket
-import sys
 from collections import deque
 from types import SimpleNamespace
 
 import pytest
 
 from evaluation.errors import ClusterError
-from evaluation.runs.cluster.crew import MOST_STARTS, Crew, connect
+from evaluation.runs.cluster.crew import MOST_STARTS, Crew
 from evaluation.runs.cluster.worker import Ready, versions
 from medseg_demo.models.compute import choose_compute
 from medseg_demo.settings import Settings
@@ -73,25 +71,6 @@ def crew_of(answer, *nodes, gpu_share=1.0, device="cpu"):
 def no_waiting(monkeypatch):
     monkeypatch.setattr("evaluation.runs.cluster.crew.RENEWAL_S", 0)
     monkeypatch.setattr("evaluation.runs.cluster.crew.WAIT_S", 0)
-
-
-def test_without_ray_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ClusterError, match="pip install"):
-        connect(None)
-
-
-@pytest.mark.parametrize("address", ["head", "ray://head:10001", "head:port"])
-def test_addresses_of_other_forms_are_refused(address):
-    with pytest.raises(ClusterError, match="not understood"):
-        connect(address)
-
-
-def test_an_address_that_does_not_answer_is_refused():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        with pytest.raises(ClusterError, match="No cluster answers"):
-            connect(f"127.0.0.1:{unused.getsockname()[1]}")
 
 
 def test_workers_that_compute_otherwise_than_the_first_are_refused(no_waiting):
