@@ -95,6 +95,7 @@ class Settings:
         max_uploads_a_minute: Most uploads of one visitor in a minute; a folder is one.
         max_session_mb: Most files of one visitor, in MiB.
         max_total_mb: Most files of all visitors, in MiB.
+        ray_address: Of the Ray cluster that scores the evaluations of the page, as host:port; empty scores them here.
         allow_uploaded_checkpoints: Whether checkpoints that visitors of a public page add are kept for everybody; else
             each goes with its session.
         allow_torchscript: Whether checkpoints that are programs (TorchScript) are run; never where the page is public.
@@ -122,6 +123,7 @@ class Settings:
     max_uploads_a_minute: int = 600
     max_session_mb: int = 8192
     max_total_mb: int = 32768
+    ray_address: str = ""
     allow_uploaded_checkpoints: bool = False
     allow_torchscript: bool = False
     public: bool = False

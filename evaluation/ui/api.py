@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from evaluation.ui.cluster import cluster_of
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.errors import OptionError
@@ -89,10 +90,12 @@ def evaluate_test_set(
     with running.new_folder() as folder, TemporaryDirectory() as loose:
         source = _test_set_folder(engine, test_set, file, Path(loose) / "test_set")
         found = read_test_set(source, split=split or None)
-        outcome = run(
-            [found], loaded, Path(loose) / "run", options=RunOptions(workers=workers), settings=settings,
-            progress=lambda _: running.check(), stop=running.stopped, engine=engine, owner=running.owner,
-        )  # fmt: skip
+        with cluster_of(engine, [] if file else loaded, running.stopped) as executor:  # which does not see the zip
+            outcome = run(
+                [found], loaded, Path(loose) / "run", options=RunOptions(workers=workers), settings=settings,
+                progress=lambda _: running.check(), stop=running.stopped, engine=engine, owner=running.owner,
+                executor=executor,
+            )  # fmt: skip
         table = folder / "scores.csv"
         shutil.copyfile(Path(loose) / "run" / "scores.csv", table)  # images and predictions do not stay
     return _as_json(outcome.results, outcome.failures), str(table)

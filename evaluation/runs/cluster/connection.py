@@ -1,20 +1,26 @@
-"""This process and a Ray cluster: the way in, and out."""
+"""This process and a Ray cluster: the way in, and out, for all runs that it has there."""
 
 import logging
 import os
 import socket
+import threading
 from typing import Any
 
 from evaluation.errors import ClusterError
 from medseg_demo import names
 from medseg_demo.settings import ROOT
 
+_lock = threading.Lock()
+_runs = [0]  # that use the connection
+
 ANSWER_S = 5.0  # that an address has
 CONNECT_S, ANSWERS = "10", "3"  # that Ray waits for each of so many tries to talk to it
 
 
 def connect(address: str | None) -> Any:
-    """The module of Ray, connected to a cluster, or to one that is started here and ends with this process.
+    """The module of Ray, connected to a cluster, or to one that is started here; ``leave`` it at the end.
+
+    Runs of one process share the connection, so that they name the same cluster.
 
     Raises:
         ClusterError: Ray is not installed, or the cluster does not answer.
@@ -30,15 +36,27 @@ def connect(address: str | None) -> Any:
     if address is not None:
         _check_address(address)
         os.environ.setdefault("RAY_gcs_server_port_wait_time_s", ANSWERS)  # else 20 tries of some seconds
-    try:
-        ray.init(
-            address=address or "local", include_dashboard=False if address is None else None, log_to_driver=False,
-            logging_level=logging.ERROR, job_config=JobConfig(_py_driver_sys_path=[str(ROOT)]),
-        )  # fmt: skip
-    except Exception as error:  # what it raises differs by version; of two versions it names both
-        about = " ".join(str(error).split()).partition(" Last connection error")[0][:300]
-        raise ClusterError(f"The cluster {names.shown(address or '')} cannot be used: {about}") from None
+    with _lock:
+        try:
+            if not _runs[0]:
+                ray.init(
+                    address=address or "local", include_dashboard=False if address is None else None,
+                    log_to_driver=False, logging_level=logging.ERROR,
+                    job_config=JobConfig(_py_driver_sys_path=[str(ROOT)]),
+                )  # fmt: skip
+        except Exception as error:  # what it raises differs by version; of two versions it names both
+            about = " ".join(str(error).split()).partition(" Last connection error")[0][:300]
+            raise ClusterError(f"The cluster {names.shown(address or '')} cannot be used: {about}") from None
+        _runs[0] += 1
     return ray
+
+
+def leave(ray: Any) -> None:
+    """A run has ended: the last one takes this process off the cluster."""
+    with _lock:
+        _runs[0] -= 1
+        if not _runs[0]:
+            ray.shutdown()
 
 
 def _check_address(address: str) -> None:

@@ -3,6 +3,7 @@
 Workers come and go with the nodes. One whose versions or device would give other numbers is not used.
 """
 
+import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.errors import ClusterError
-from evaluation.runs.cluster.worker import Networks, Ready, Sent, versions
+from evaluation.runs.cluster.worker import Networks, Ready, Sent, versions, warm_up
 from evaluation.runs.local import READERS
+from evaluation.runs.predictors import Stopped
 from evaluation.runs.work import CaseTask
 from medseg_demo import names
 from medseg_demo.settings import BUNDLED, CHECKPOINTS, Settings
@@ -19,7 +21,8 @@ from medseg_demo.settings import BUNDLED, CHECKPOINTS, Settings
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
 
-SHARE = 0.5  # of a processor for a task that scores; networks take the other half, or a share of a GPU
+SHARE = 0.49  # of a processor for a task that scores
+OF_NETWORKS = 0.51  # of a node's processors, for what holds its networks: those of two runs have no room on one node
 MOST_AT_ONCE = 8  # cases in a worker's network
 PATIENCE_S = 600.0  # without a worker that is ready: they load many networks, perhaps from a slow disk
 MOST_STARTS = 3  # of workers of a node that end before they are ready
@@ -83,12 +86,18 @@ class Crew:
         """Ask a worker that lost a case whether it still is there; it is given none until it answers."""
         worker.ready, worker.opening = False, worker.actor.open.remote()
 
-    def open(self) -> None:
-        """Wait until each worker is ready, or some are and the others take long; refuse what would mix numbers."""
+    def open(self, stop: threading.Event) -> None:
+        """Wait until each worker is ready, or some are and the others take long; refuse what would mix numbers.
+
+        Raises:
+            ClusterError: Nothing can work there.
+            Stopped: ``stop`` was set meanwhile.
+        """
         deadline = time.monotonic() + PATIENCE_S
         self.renew(deque())
         while any(not worker.ready for worker in self._all()) and time.monotonic() < deadline:
-            time.sleep(WAIT_S)
+            if stop.wait(WAIT_S):
+                raise Stopped
             self.renew(deque())
         if not self.ready:
             raise ClusterError(self._nobody())
@@ -101,6 +110,11 @@ class Crew:
         return (
             "The cluster has no free processor. Wait until others have ended, or add a node, and go on with --resume."
         )
+
+    def end(self) -> None:
+        """End all workers; others may have their places."""
+        for worker in self._all():
+            self._ray.kill(worker.actor)
 
     def renew(self, upcoming: Upcoming) -> None:
         """Take note of workers that have become ready or have ended, and start those that are missing."""
@@ -164,18 +178,20 @@ class Crew:
 
         resources = node["Resources"]
         cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0) if has_gpus else 0.0
-        count = int(gpus / self._gpu_share) if has_gpus else int(cpus >= SHARE * 2)
+        count = int(gpus / self._gpu_share) if has_gpus else int(cpus >= 1)
         if count <= there or not cpus:
             return []
         threads = max(1, int(cpus / count))
         at_once = (2 if has_gpus else min(threads, MOST_AT_ONCE)) + READERS
+        here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        self._ray.remote(warm_up).options(num_cpus=0, scheduling_strategy=here).remote()
         remote = self._ray.remote(Networks).options(
-            num_cpus=min(1.0, SHARE * cpus / count) if has_gpus else SHARE * cpus,
+            num_cpus=min(1.0, OF_NETWORKS * cpus / count) if has_gpus else OF_NETWORKS * cpus,
             num_gpus=self._gpu_share if has_gpus else 0,
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=at_once,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+            scheduling_strategy=here,
         )
         actors = [remote.remote(self.settings, self._sent, threads, at_once) for _ in range(count - there)]
         store_bytes = resources.get("object_store_memory", 2**30) / count

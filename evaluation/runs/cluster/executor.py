@@ -8,13 +8,14 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from evaluation.runs.classes import ClassMatch
-from evaluation.runs.cluster.connection import connect
+from evaluation.runs.cluster.connection import connect, leave
 from evaluation.runs.cluster.crew import SHARE, WAIT_S, Crew, Upcoming, Worker, pack
 from evaluation.runs.cluster.worker import Reply, Work, examine, score
 from evaluation.runs.log import RunLog
@@ -56,6 +57,7 @@ class RayExecutor:
         settings: As for a run here; paths of caches are each machine's own.
         address: Of the cluster, ``host:port``; None starts one on this machine, which ends with the run.
         gpu_share: Of a GPU, that a worker takes where there are any.
+        stop: Ends the wait for workers when it is set.
     """
 
     def __init__(
@@ -65,28 +67,30 @@ class RayExecutor:
         *,
         address: str | None = None,
         gpu_share: float = 1.0,
+        stop: threading.Event | None = None,
     ) -> None:
         if not 0 < gpu_share <= 1:
             raise OptionError(f"--gpu-share is {gpu_share:g}. Give more than 0, and at most 1.")
         self._given, self._settings, self._address, self._gpu_share = checkpoints, settings, address, gpu_share
+        self._stop = stop or threading.Event()
         self._done, self._lost, self._repeated = Counter[str](), 0, 0
         self._largest = 1
 
     def __enter__(self) -> Self:
-        self._ray = connect(self._address)
-        try:
+        with ExitStack() as stack:
+            self._ray = connect(self._address)
+            stack.callback(leave, self._ray)
             sent = [pack(checkpoint, folder) for checkpoint, folder in self._given]
             self._crew = Crew(self._ray, sent, self._settings, self._gpu_share)
+            stack.callback(self._crew.end)
             self._score = self._ray.remote(num_cpus=SHARE, max_retries=0)(score)
             self._examine = self._ray.remote(num_cpus=SHARE, max_retries=MOST_TRIES - 1)(examine)
-            self._crew.open()
-        except BaseException:
-            self._ray.shutdown()
-            raise
+            self._crew.open(self._stop)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._ray.shutdown()
+        self._stack.close()
 
     def predictor(self, checkpoint: "Checkpoint", match: ClassMatch) -> Predictor:
         """See Executor."""

@@ -15,6 +15,7 @@ from evaluation.results.origins import find_test_set
 from evaluation.results.table import Results, write_results
 from evaluation.runs.request import Predictions, RunOptions, RunOutcome, RunProgress
 from evaluation.runs.store import STORE_NAME
+from evaluation.ui.cluster import cluster_of
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Choices
 from evaluation.ui.evaluate.run_folders import OWN_RUN, RunFolder, is_evaluation, visitor_folder
@@ -106,7 +107,11 @@ class Job:
         choices, settings = self.choices, self.settings
         test_sets = [find_test_set(name, settings, split=choices.split or None) for name in choices.test_sets]
         checkpoints = [self.engine.loaded(name) for name in choices.checkpoints]
-        with _unpacked(choices, self.folder, settings) as predictions:
+        on_cluster = [] if choices.upload else checkpoints  # label maps are scored in one process
+        with (
+            _unpacked(choices, self.folder, settings) as predictions,
+            cluster_of(self.engine, on_cluster, self.running.stopped) as executor,
+        ):
             outcome = run(
                 test_sets,
                 checkpoints,
@@ -118,6 +123,7 @@ class Job:
                 stop=self.running.stopped,
                 engine=self.engine,
                 owner=self.running.owner,
+                executor=executor,
             )
         notes = [note for test_set in test_sets for note in test_set.notes]
         return replace(outcome, notes=(*notes, *outcome.notes))

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +27,7 @@ from evaluation.runs.request import RunOptions
 from evaluation.runs.runner import run
 from evaluation.runs.store import CaseScores, ScoreStore
 from evaluation.runs.work import CaseTask, Scored
+from evaluation.ui.api import evaluate_test_set
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.models.catalog import load_checkpoint
 from medseg_demo.models.compute import choose_compute
@@ -185,6 +188,22 @@ def add_node(running):
         with contextlib.suppress(Exception):
             return running.add_node(num_cpus=1)
     return running.add_node(num_cpus=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_visitors_evaluations_go_to_the_servers_cluster_one_after_the_other(
+    cluster, make_test_set, checkpoints, tmp_path
+):
+    make_test_set("squares", cases=4)
+    settings = replace(SETTINGS, checkpoints_dir=checkpoints, test_sets_dir=tmp_path)
+    here, _ = evaluate_test_set(Engine(settings), "small", test_set="squares", workers=0)
+    engine = Engine(replace(settings, ray_address=cluster[0].address))
+    with ThreadPoolExecutor() as visitors:
+        there = [visitors.submit(evaluate_test_set, engine, "small", test_set="squares") for _ in range(2)]
+    for document, _ in (visit.result() for visit in there):
+        assert not document["failures"]
+        assert document["rows"] == here["rows"]
 
 
 @pytest.mark.slow
