@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from medseg_demo.models.architectures import build_network
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import save_checkpoint
+from medseg_demo.ui import texts
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -177,6 +179,33 @@ def test_slices_window_and_outline(opened, nifti):
     expect(viewer.get_by_role("button", name="Outline", exact=True)).to_have_attribute("aria-pressed", "true")
     viewer.get_by_label("Width").fill("200")
     expect(viewer.get_by_label("Window preset")).to_have_value("Custom")
+
+
+def test_the_heat_map_of_a_volume_goes_on_and_off_by_a_key(opened, nifti, tmp_path):
+    opened.locator("#ms-upload input[type=file]").set_input_files(nifti)
+    expect(opened.locator("#ms-preflight")).to_contain_text("12 slices")
+    choose(opened, "#ms-checkpoint", "solid")
+    opened.get_by_role("button", name="Options").click()
+    choose(opened, "#ms-explain", texts.FLIPS_HEAT)
+    opened.get_by_role("button", name="Segment", exact=True).click()
+    legend = opened.locator("#ms-viewer .mv-heat:visible")
+    expect(legend.first).to_be_visible()
+    canvas = opened.locator("#ms-viewer canvas:visible").first
+    with_heat = canvas.screenshot()
+    opened.locator("#ms-viewer .mv-stage").first.focus()
+    opened.keyboard.press("h")
+    expect(legend).to_have_count(0)
+    without = canvas.screenshot()
+    opened.keyboard.press("h")
+    expect(legend.first).to_be_visible()
+    assert with_heat != without
+    with opened.expect_download() as download:
+        opened.locator("#ms-get-heat_map").click()
+    shutil.copy(download.value.path(), tmp_path / "heat.nii.gz")
+    heat = nibabel.load(tmp_path / "heat.nii.gz")
+    assert heat.shape == SHAPE[::-1]
+    assert np.allclose(heat.affine, AFFINE, atol=1e-5)
+    assert 0 < np.asarray(heat.dataobj).max() <= 1
 
 
 def test_the_live_threshold_says_what_a_new_run_finds(opened, nifti, set_number):
