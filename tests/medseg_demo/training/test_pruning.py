@@ -104,6 +104,7 @@ def test_pruning_needs_a_network_that_has_learned(pretrained):
     [
         ["decoder"], {"decoder.blocks.7": [4]}, {"decoder.blocks.0": [4]}, {f"{BLOCK}.conv1.0": [17, 32]},
         {f"{BLOCK}.conv1.0": [4]}, {f"{BLOCK}.conv1.0": "64"}, {f"{BLOCK}.conv1.0": [0, 32]},
+        {"encoder": []}, {f"{BLOCK}.conv1.0": []}, {"encoder.model.blocks.5": []}, {f"{BLOCK}.conv1.1": []},
     ],
 )  # fmt: skip
 def test_widths_that_are_none_of_the_network_are_told(widths):
