@@ -33,9 +33,9 @@ def opened(page, url, wait_until_built):
 def opened_volume(opened):
     """The same, with the hippocampus sample compared."""
     opened.get_by_role("button", name="Hippocampus (volume)").locator("visible=true").click()
-    expect(opened.locator("#cp-tables")).to_contain_text("hippocampus-unet2d-tiny")
+    expect(opened.locator("#cp-tables")).to_contain_text("hippocampus-unet-gru")
     expect(opened.locator("#cp-viewer").get_by_role("button", name="All three")).to_be_visible()
-    expect_in_viewer(opened, ["hippocampus-unet3d", "hippocampus-unet2d-tiny"])
+    expect_in_viewer(opened, ["hippocampus-unet3d", "hippocampus-unet-gru"])
     expect_the_end(opened)
     return opened
 
@@ -148,13 +148,12 @@ def test_a_consensus_is_one_more_picture(opened):
 
 
 def test_a_volume_goes_to_checkpoints_that_fit_it_and_is_swiped_between_both(opened_volume):
-    expect(opened_volume.locator("#cp-checkpoints")).to_contain_text("hippocampus-unet2d-tiny")
+    expect(opened_volume.locator("#cp-checkpoints")).to_contain_text("hippocampus-unet-gru")
     expect(opened_volume.locator("#cp-checkpoints")).not_to_contain_text("lungs")
-    expect(opened_volume.locator("#cp-tables")).to_contain_text("2-D: each slice is segmented on its own")
     viewer = opened_volume.locator("#cp-viewer")
     viewer.get_by_role("button", name="Swipe").click()
     shown = viewer.locator(".mv-title:visible")
-    expect(shown).to_have_text(["hippocampus-unet3d", "hippocampus-unet2d-tiny"])
+    expect(shown).to_have_text(["hippocampus-unet3d", "hippocampus-unet-gru"])
     viewer.get_by_role("button", name="Flicker").click()
     viewer.get_by_role("button", name="All three").click()
     viewer.get_by_role("button", name="Agreement", exact=True).click()
@@ -177,7 +176,7 @@ def test_a_consensus_of_a_volume_lies_where_the_volume_lies(opened_volume, tmp_p
     sample = nibabel.load(sample_path("hippocampus"))
     for choice, name in (("Most votes", "majority"), ("Weighed votes (STAPLE)", "STAPLE")):
         opened_volume.get_by_label(choice).check()
-        expect_in_viewer(opened_volume, ["hippocampus-unet3d", "hippocampus-unet2d-tiny", name])
+        expect_in_viewer(opened_volume, ["hippocampus-unet3d", "hippocampus-unet-gru", name])
         expect_the_end(opened_volume)
         (tmp_path / f"{name}.nii.gz").write_bytes(downloaded(opened_volume, "Consensus"))
         consensus = nibabel.load(tmp_path / f"{name}.nii.gz")
@@ -218,7 +217,7 @@ def test_a_link_opens_a_volume_with_a_checkpoint_that_is_not_its_first(page, url
 
 def test_a_link_opens_a_comparison_of_a_volume(page, url):
     page.goto(f"{url}?sample=hippocampus&compare=hippocampus-unet2d-tiny,hippocampus-unet3d")
-    expect(page.locator("#cp-tables")).to_contain_text("hippocampus-unet3d")
+    expect(page.locator("#cp-tables")).to_contain_text("2-D: each slice is segmented on its own")
     expect_in_viewer(page, ["hippocampus-unet2d-tiny", "hippocampus-unet3d"])
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
 
