@@ -102,7 +102,9 @@ def test_what_is_known_of_failures_is_of_these_weights(name):
 def test_no_checkpoint_is_there_unseen_and_all_of_a_task_call_it_the_same():
     folders = sorted(path.name for path in Path(CHECKPOINTS).iterdir() if path.is_dir())
     assert folders == sorted((*NAMES, *SIBLINGS))
-    assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len({name.partition("-")[0] for name in NAMES})
+    assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(
+        {name.partition("-")[0] for name in NAMES}
+    )
 
 
 def test_the_page_of_the_zoo_holds_their_figures():

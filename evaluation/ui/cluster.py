@@ -18,9 +18,7 @@ NOT_NOW = "The machines that score for this page do not answer now. Try again la
 
 
 @contextmanager
-def cluster_of(
-    engine: Engine, checkpoints: "Sequence[Checkpoint]", stop: threading.Event
-) -> "Iterator[Executor | None]":
+def cluster_of(engine: Engine, checkpoints: "Sequence[Checkpoint]", stop: threading.Event) -> Iterator[Executor | None]:
     """What works on the cases of a run: the server's cluster, where it has one; None is this process.
 
     A visitor's own checkpoint stays in this process, since nothing of it may be kept elsewhere.
