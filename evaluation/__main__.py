@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from evaluation.results.table import Results
     from evaluation.runs.cluster.executor import RayExecutor
     from evaluation.runs.request import RunOptions, RunOutcome, RunProgress
+    from evaluation.stress.cases import Stress
     from medseg_demo.models.checkpoint import Checkpoint
     from medseg_demo.test_sets.case import Case
     from medseg_demo.test_sets.labels import Labels
@@ -56,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--checkpoint", required=True, nargs="+", action="extend", metavar="NAME")
     _add_classes(run, "OWN=NAME", "what a checkpoint's class is called in the test set; 'CHECKPOINT: OWN=NAME' of one")
     _add_scoring(run)
+    run.add_argument(
+        "--stress", nargs="*", metavar="NAME", help="make images worse, too: these corruptions; default: those that fit"
+    )
+    run.add_argument(
+        "--stress-degrees", type=int, nargs="+", metavar="N", help="how bad, from 1 to 5; default: all five"
+    )
     run.add_argument("--engine", choices=["local", "ray"], default="local", help="where: this process, a Ray cluster")
     run.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster; default: one on this machine")
     run.add_argument("--gpu-share", type=float, default=1.0, metavar="SHARE", help="of a GPU for each Ray worker")
@@ -136,7 +143,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.runs.runner import run
     from medseg_demo.models.catalog import load_checkpoint
 
-    scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)))
+    scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)), stress=_stress(options))
     names = list(dict.fromkeys(options.checkpoint))
     checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
     given = (name if is_address(name) else _test_set_folder(name, settings) for name in options.test_set)
@@ -149,6 +156,17 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             executor=executor,
         )  # fmt: skip
     return _report(outcome)
+
+
+def _stress(options: argparse.Namespace) -> "Stress | None":
+    from evaluation.stress.cases import Stress
+    from evaluation.stress.corruptions import DEGREES
+
+    if options.stress is None:
+        if options.stress_degrees:
+            raise OptionError("--stress-degrees is of images that are made worse. Give --stress as well.")
+        return None
+    return Stress(tuple(options.stress), tuple(options.stress_degrees or DEGREES))
 
 
 def _executor(

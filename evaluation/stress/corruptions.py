@@ -1,0 +1,305 @@
+"""The list of corruptions, each in five degrees: one record names it, says what it is of, and changes an image.
+
+What is random of a corruption (noise, directions, places) is drawn anew from the same seed for each degree, before the
+amount of the degree comes in: the degrees of a case differ in the amount alone. Nothing is drawn from a generator that
+others share, so that no image depends on the order of the cases or on the threads. NumPy's generator is the same on every
+platform; filters and transforms of Fourier may differ there in the last bit, JPEG by a grey level.
+
+TorchIO makes what it has (blur, contrast, turn, shift, and what goes wrong in a scanner), MONAI the resampling; noise is
+added here, since TorchIO's comes from PyTorch's one generator.
+
+Source of the idea and of the five degrees: Hendrycks and Dietterich 2019, arXiv:1903.12261; of the scanner's artefacts:
+Pérez-García et al. 2021, doi:10.1016/j.cmpb.2021.106236.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torchio
+
+VERSION = 1  # of the list: another one gives other images, which are scored anew
+DEGREES = (1, 2, 3, 4, 5)
+NONE = "none"  # the corruption of an image as it is
+
+Windows = tuple[tuple[float, float], ...]
+
+
+class Pixels(NamedTuple):
+    """An image on its way through a corruption.
+
+    Attributes:
+        channels: float32, (C, Z, Y, X); Z is 1 for an image.
+        windows: The display window of each channel, by whose width amounts of intensity are measured.
+        maps: Label maps that lie on it, (Z, Y, X) each, which move with it.
+        is_volume: Whether Z is an axis of space.
+    """
+
+    channels: np.ndarray
+    windows: Windows
+    maps: tuple[np.ndarray, ...] = ()
+    is_volume: bool = False
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(Z, Y, X)."""
+        return self.channels.shape[1:]
+
+
+class Seen(NamedTuple):
+    """What the corruptions of a test set are chosen by.
+
+    Attributes:
+        kinds: Names of ``segmenting.fit.KINDS``.
+        is_volume: Whether its images are volumes.
+        channels: How many they have.
+    """
+
+    kinds: frozenset[str]
+    is_volume: bool
+    channels: int
+
+
+Change = Callable[[Pixels, float, np.random.Generator], Pixels]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One way in which images get worse.
+
+    Attributes:
+        name: Its key on the command line and in the table.
+        title: For people.
+        unit: What the amounts are, in words.
+        amounts: Of an image, one a degree; empty where it is of volumes alone.
+        volume_amounts: Of a volume; empty where it is of images alone.
+        change: What it does.
+        fits: Whether it is taken where nobody names corruptions.
+        channels: The fewest that an image has for it.
+    """
+
+    name: str
+    title: str
+    unit: str
+    amounts: tuple[float, ...]
+    volume_amounts: tuple[float, ...]
+    change: Change
+    fits: Callable[[Seen], bool] = lambda seen: True
+    channels: int = 1
+
+    def amount(self, degree: int, *, is_volume: bool) -> float:
+        """The amount of a degree from 1 to 5."""
+        return (self.volume_amounts if is_volume else self.amounts)[degree - 1]
+
+    def fault(self, *, is_volume: bool, channels: int) -> str:
+        """Why an image cannot be changed so; empty where it can."""
+        if not (self.volume_amounts if is_volume else self.amounts):
+            return f"{self.name} is a corruption of images, and this is a volume"
+        if channels < self.channels:
+            return f"{self.name} takes a channel away, and the image has only one"
+        return ""
+
+
+def seed_of(case_id: str, corruption: str) -> int:
+    """The seed of a case and a corruption, whatever else is scored and in whichever order."""
+    return int.from_bytes(hashlib.sha256(f"{VERSION}\0{case_id}\0{corruption}".encode()).digest()[:8], "big")
+
+
+def _noise(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    drawn = random.standard_normal(pixels.channels.shape, dtype=np.float32)
+    widths = np.array([high - low for low, high in pixels.windows], np.float32)
+    return pixels._replace(channels=pixels.channels + amount * widths[:, None, None, None] * drawn)
+
+
+def _blur(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    import torchio
+
+    return _changed(pixels, torchio.Blur((amount, amount, amount if pixels.is_volume else 0.0)))
+
+
+def _contrast(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """A power of the intensities on their windows; darker or brighter is drawn."""
+    import torchio
+
+    gamma = math.exp(_sign(random) * amount)
+    low, high = (np.array(ends, np.float32)[:, None, None, None] for ends in zip(*pixels.windows, strict=True))
+    scaled = pixels._replace(channels=(pixels.channels - low) / (high - low))
+    return pixels._replace(channels=low + (high - low) * _changed(scaled, torchio.Gamma(gamma)).channels)
+
+
+def _low_resolution(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Areas averaged, as a coarser detector would, and spread over the size of before."""
+    from monai.transforms import Resize
+
+    size = pixels.size if pixels.is_volume else pixels.size[1:]
+    channels = pixels.channels.reshape(-1, *size)
+    small = Resize([max(1, round(length / amount)) for length in size], mode="area")(channels)
+    whole = Resize(size, mode="trilinear" if pixels.is_volume else "bilinear", align_corners=False)(small)
+    return pixels._replace(channels=np.asarray(whole, np.float32).reshape(pixels.channels.shape))
+
+
+def _jpeg(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Compressed in 8 bits of the range of all channels: colours together, others each for itself."""
+    import imagecodecs
+
+    planes = np.moveaxis(pixels.channels[:, 0], 0, -1)
+    low, high = _range(pixels)
+    eight = np.rint((planes - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
+    parts = [eight] if eight.shape[-1] == 3 else [eight[..., place] for place in range(eight.shape[-1])]
+    read = [imagecodecs.jpeg8_decode(imagecodecs.jpeg8_encode(np.ascontiguousarray(one), level=int(amount)))
+            for one in parts]  # fmt: skip
+    found = read[0] if eight.shape[-1] == 3 else np.stack(read, axis=-1)
+    channels = np.moveaxis(found, -1, 0)[:, np.newaxis].astype(np.float32) * ((high - low) / 255) + low
+    return pixels._replace(channels=channels.astype(np.float32))
+
+
+def _range(pixels: Pixels) -> tuple[float, float]:
+    """The least and the greatest end of a window or intensity."""
+    low = min(float(pixels.channels.min()), *(low for low, _ in pixels.windows))
+    return low, max(float(pixels.channels.max()), *(high for _, high in pixels.windows))
+
+
+def _turn(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    return _moved(pixels, degrees=_sign(random) * amount)
+
+
+def _shift(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """By whole pixels along a drawn direction in the plane, so that nothing is interpolated."""
+    angle = random.uniform(0, 2 * math.pi)
+    rows, columns = pixels.size[1:]
+    return _moved(pixels, x=round(amount * columns * math.cos(angle)), y=round(amount * rows * math.sin(angle)))
+
+
+def _moved(pixels: Pixels, *, degrees: float = 0.0, x: int = 0, y: int = 0) -> Pixels:
+    """The image and what lies on it, turned about the slice axis and shifted; what comes into view is the background."""
+    import torchio
+
+    return _changed(pixels, torchio.Affine(scales=(1, 1, 1), degrees=(0, 0, degrees), translation=(x, y, 0)))
+
+
+def _bias_field(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    import torchio
+
+    order = 3
+    coefficients = amount * random.uniform(-1, 1, math.comb(order + 3, 3))
+    return _changed(pixels, torchio.BiasField(coefficients.tolist(), order))
+
+
+def _motion(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """Two movements while the image is taken; in the plane, where it is a single one."""
+    import torchio
+
+    movements = 2
+    degrees, translation = random.uniform(-1, 1, (2, movements, 3)) * amount
+    times = (np.arange(1, movements + 1) + random.uniform(-0.3, 0.3, movements)) / (movements + 1)
+    if not pixels.is_volume:
+        degrees[:, :2] = translation[:, 2] = 0
+    return _changed(pixels, torchio.Motion(degrees, translation, times, "linear"))
+
+
+def _ghosting(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    import torchio
+
+    ghosts, axis = int(random.integers(4, 11)), int(random.integers(2))
+    return _changed(pixels, torchio.Ghosting(ghosts, axis, amount, 0.02))
+
+
+def _spike(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    import torchio
+
+    return _changed(pixels, torchio.Spike(random.uniform(0, 1, (1, 3)), amount))
+
+
+def _missing_channel(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
+    """A drawn channel fades to the lower end of its window."""
+    place = int(random.integers(len(pixels.channels)))
+    channels, low = pixels.channels.copy(), pixels.windows[place][0]
+    channels[place] += amount * (low - channels[place])
+    return pixels._replace(channels=channels)
+
+
+def _sign(random: np.random.Generator) -> float:
+    return 1.0 if random.uniform() < 0.5 else -1.0
+
+
+def _changed(pixels: Pixels, transform: "torchio.Transform") -> Pixels:
+    """What a transform of TorchIO with given parameters makes of an image and its maps; a voxel counts 1 mm.
+
+    Raises:
+        ImportError: TorchIO is not installed.
+    """
+    import torch
+    import torchio
+
+    def as_tensor(array: np.ndarray) -> torch.Tensor:  # TorchIO's axes are x, y, z
+        return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 2, 1)))
+
+    maps = {f"map{place}": torchio.LabelMap(tensor=as_tensor(one[np.newaxis]))
+            for place, one in enumerate(pixels.maps)}  # fmt: skip
+    subject = transform(torchio.Subject(image=torchio.ScalarImage(tensor=as_tensor(pixels.channels)), **maps))
+    channels = subject["image"].data.numpy().transpose(0, 3, 2, 1).astype(np.float32)
+    moved = (subject[name].data.numpy()[0].transpose(2, 1, 0) for name in maps)
+    kept = tuple(one.astype(given.dtype) for one, given in zip(moved, pixels.maps, strict=True))
+    return pixels._replace(channels=channels, maps=kept)
+
+
+def _is_mr(seen: Seen) -> bool:
+    return "MR" in seen.kinds
+
+
+def _is_picture(seen: Seen) -> bool:
+    return not seen.is_volume and not seen.kinds & {"MR", "CT"}
+
+
+# Amounts are ours: the first degree is one that a person hardly sees, the fifth one that nobody would send.
+CORRUPTIONS: tuple[Corruption, ...] = (
+    Corruption(
+        "noise", "Noise", "standard deviation, as a share of the display window",
+        (0.03, 0.06, 0.1, 0.16, 0.25), (0.03, 0.06, 0.1, 0.16, 0.25), _noise,
+    ),
+    Corruption(
+        "blur", "Blur", "standard deviation of a Gaussian filter, px",
+        (1, 2, 3, 4.5, 6), (0.5, 0.75, 1, 1.5, 2), _blur,
+    ),
+    Corruption(
+        "bias-field", "Bias field", "coefficients of a cubic, up to",
+        (0.15, 0.3, 0.45, 0.6, 0.8), (0.15, 0.3, 0.45, 0.6, 0.8), _bias_field, _is_mr,
+    ),
+    Corruption(
+        "motion", "Motion", "two movements, up to so many degrees and voxels",
+        (1, 2, 3.5, 5, 8), (1, 2, 3.5, 5, 8), _motion, _is_mr,
+    ),
+    Corruption(
+        "ghosting", "Ghosting", "strength of the ghosts",
+        (0.25, 0.5, 0.75, 1, 1.5), (0.25, 0.5, 0.75, 1, 1.5), _ghosting, _is_mr,
+    ),
+    Corruption(
+        "spike", "Spike", "of the spectrum's maximum",
+        (0.2, 0.4, 0.8, 1.4, 2), (0.2, 0.4, 0.8, 1.4, 2), _spike, _is_mr,
+    ),
+    Corruption(
+        "contrast", "Contrast", "natural logarithm of gamma, darker or brighter",
+        (0.2, 0.4, 0.6, 0.85, 1.1), (0.2, 0.4, 0.6, 0.85, 1.1), _contrast, lambda seen: "CT" not in seen.kinds,
+    ),
+    Corruption(
+        "low-resolution", "Low resolution", "pixels averaged along each axis",
+        (2, 3, 4, 6, 8), (1.5, 2, 2.5, 3, 4), _low_resolution,
+    ),
+    Corruption("jpeg", "JPEG", "quality", (40, 25, 15, 8, 4), (), _jpeg, _is_picture),
+    Corruption("turn", "Turn", "degrees in the plane", (3, 6, 12, 20, 30), (3, 6, 12, 20, 30), _turn),
+    Corruption(
+        "shift", "Shift", "of the image's sides",
+        (0.02, 0.05, 0.1, 0.15, 0.2), (0.02, 0.05, 0.1, 0.15, 0.2), _shift,
+    ),
+    Corruption(
+        "missing-channel", "Missing channel", "share of one channel that is lost",
+        (0.2, 0.4, 0.6, 0.8, 1), (0.2, 0.4, 0.6, 0.8, 1), _missing_channel, lambda seen: seen.channels > 1, channels=2,
+    ),
+)  # fmt: skip
+
+BY_NAME = {one.name: one for one in CORRUPTIONS}
