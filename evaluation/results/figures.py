@@ -14,6 +14,7 @@ from evaluation.metrics.table import METRICS
 from evaluation.plots import Theme
 from evaluation.results import tables
 from evaluation.results.answers import GROUP, Answer, group_gaps_of, no_groups
+from evaluation.results.stress import COLUMNS, LOSS, Curve, Point, is_lost, stress_curves, stress_table
 from evaluation.results.words import gap_sentence
 from evaluation.statistics import strata_apart, stratum_columns, summarise_by
 from medseg_demo.errors import OptionError
@@ -26,6 +27,11 @@ NO_PROBABILITIES = (
     "earlier runs have none."
 )
 NO_GROUPS = "The column {column!r} does not divide the cases into groups."
+
+STRESS_NOTE = (
+    f"Mean with 95 % interval (median where there are misses); hollow: {LOSS:g} or more is lost of a share<br>"
+    "A click on a point opens its worst case; the filter of the table finds them all: corruption = noise; degree = 3"
+)
 
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
@@ -60,11 +66,18 @@ class Figure:
         name: Its key.
         title: For people.
         draw: From an answer and a view to a figure.
+        columns: Metadata columns without which it is not offered.
     """
 
     name: str
     title: str
     draw: Callable[[Answer, View], go.Figure]
+    columns: tuple[str, ...] = ()
+
+
+def figures_of(metadata: Sequence[str]) -> tuple[Figure, ...]:
+    """The plots that results with these metadata columns can have."""
+    return tuple(figure for figure in FIGURES if set(figure.columns) <= set(metadata))
 
 
 def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
@@ -255,7 +268,41 @@ def _risk_coverage(found: Answer, view: View) -> go.Figure:
     return plots.risk_coverage_curves(found.table, record.name if record and is_share else "dice", theme=view.theme)
 
 
+def _stress(found: Answer, view: View) -> go.Figure:
+    curves = stress_curves(found, view.column)
+    drawn = [
+        plots.StressCurve(
+            curve.checkpoint,
+            curve.title,
+            tuple(_stress_point(found, curve, point, place) for place, point in enumerate(curve.points)),
+        )
+        for curve in curves
+    ]
+    unit = tables.unit_of(found, found.question.metric)
+    return plots.stress_curves_figure(drawn, found.question.metric, note=STRESS_NOTE, unit=unit, theme=view.theme)
+
+
+def _stress_point(found: Answer, curve: Curve, point: Point, place: int) -> plots.StressPoint:
+    worst = f"worst: {', '.join(point.worst)}" if point.worst else ""
+    pick = (found.question.test_set, curve.checkpoint, next(iter(point.worst), ""), found.question.class_name)
+    lost = place > 0 and is_lost(curve.losses[place - 1])
+    return plots.StressPoint(point.degree, point.summary, pick, worst, lost)
+
+
+def stress_lines(found: Answer, column: str = "") -> tables.Table | None:
+    """The table of what the plot of stress shows; None of results without stress.
+
+    Raises:
+        OptionError: As of ``stress_curves``.
+    """
+    if not set(COLUMNS) <= set(found.metadata):
+        return None
+    best = _best(found)
+    return stress_table(best, stress_curves(best, column), column)
+
+
 FIGURES: tuple[Figure, ...] = (
+    Figure("stress", "Under stress: score against degree", _stress, COLUMNS),
     Figure("strip", "Every case, by class and checkpoint", _strip),
     Figure("pairs", "Two checkpoints, case by case", _pairs),
     Figure("heat_map", "Case × checkpoint, the worst first", _heat_map),

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
 
 
-UNSTRESSED = "Images that are made worse need a checkpoint that segments them. Leave out stress, or the predictions made elsewhere."
+UNSTRESSED = (
+    "Images that are made worse need a checkpoint that segments them. Leave out stress, or the predictions that were "
+    "made elsewhere."
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A test set under stress: each of its cases as it is, and once for each corruption and degree.
 
-It is a test set like any other, called ``<name>-stress``, so that scores, store, table and plots know nothing of stress.
-Its cases have two columns more, ``corruption`` and ``degree``, and the case that they come from as their group: intervals
+It is a test set like any other, called ``<name>-stress``, so that scores, store and table know nothing of stress. Its
+cases have two columns more, ``corruption`` and ``degree``, and the case that they come from as their group: intervals
 and tests take them together.
 """
 
@@ -106,7 +106,7 @@ def corrupted(
     pixels = _as_stored(changed.channels, image)
     if pixels.min() == pixels.max() and image.pixels.min() < image.pixels.max():
         raise ValueError(
-            f"nothing but one intensity is left of the image by {corruption} of degree {degree}. Leave it out of --stress, "
+            f"{corruption} of degree {degree} leaves nothing but one intensity of the image. Leave it out of --stress, "
             "or ask for lower --stress-degrees."
         )
     if changed.maps is flat:
@@ -210,7 +210,7 @@ def stress_setting(test_set: str, corruptions: Sequence[str], degrees: Sequence[
 
 
 def stress_of(settings: object) -> tuple[str, tuple[str, ...], tuple[int, ...]] | None:
-    """What a run's settings say of stress: test set, corruptions and degrees; None where it had none, or another list's."""
+    """What a run's settings say: test set, corruptions and degrees; None of a run without, or of another list."""
     said = settings.get(SETTING) if isinstance(settings, dict) else None
     if not isinstance(said, dict) or said.get("version") != VERSION:
         return None

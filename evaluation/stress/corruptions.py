@@ -2,11 +2,11 @@
 
 What is random of a corruption (noise, directions, places) is drawn anew from the same seed for each degree, before the
 amount of the degree comes in: the degrees of a case differ in the amount alone. Nothing is drawn from a generator that
-others share, so that no image depends on the order of the cases or on the threads. NumPy's generator is the same on every
-platform; filters and transforms of Fourier may differ there in the last bit, JPEG by a grey level.
+others share, so that no image depends on the order of the cases or on the threads. NumPy's generator is the same on
+every platform; filters and Fourier transforms may differ there in the last bit, JPEG by a grey level.
 
-TorchIO makes what it has (blur, contrast, turn, shift, and what goes wrong in a scanner), MONAI the resampling; noise is
-added here, since TorchIO's comes from PyTorch's one generator.
+TorchIO makes what it has (blur, contrast, turn, shift, and what goes wrong in a scanner), MONAI the resampling; noise
+is added here, since TorchIO's comes from PyTorch's one generator.
 
 Source of the idea and of the five degrees: Hendrycks and Dietterich 2019, arXiv:1903.12261; of the scanner's artefacts:
 Pérez-García et al. 2021, doi:10.1016/j.cmpb.2021.106236.
@@ -176,7 +176,7 @@ def _shift(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels
 
 
 def _moved(pixels: Pixels, *, degrees: float = 0.0, x: int = 0, y: int = 0) -> Pixels:
-    """The image and what lies on it, turned about the slice axis and shifted; what comes into view is the background."""
+    """The image and what lies on it, turned about the slice axis and shifted; what comes into view is background."""
     import torchio
 
     return _changed(pixels, torchio.Affine(scales=(1, 1, 1), degrees=(0, 0, degrees), translation=(x, y, 0)))
