@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from evaluation.results.table import Results
     from evaluation.runs.cluster.executor import RayExecutor
     from evaluation.runs.request import RunOptions, RunOutcome, RunProgress
-    from evaluation.stress.cases import Stress
     from medseg_demo.models.checkpoint import Checkpoint
     from medseg_demo.test_sets.case import Case
     from medseg_demo.test_sets.labels import Labels
@@ -143,7 +142,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.runs.runner import run
     from medseg_demo.models.catalog import load_checkpoint
 
-    scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)), stress=_stress(options))
+    scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)))
+    scoring = _under_stress(options, scoring)
     names = list(dict.fromkeys(options.checkpoint))
     checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
     given = (name if is_address(name) else _test_set_folder(name, settings) for name in options.test_set)
@@ -158,15 +158,16 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     return _report(outcome)
 
 
-def _stress(options: argparse.Namespace) -> "Stress | None":
+def _under_stress(options: argparse.Namespace, scoring: "RunOptions") -> "RunOptions":
+    """How to score, with the corruptions that are asked for, if any are."""
     from evaluation.stress.cases import Stress
     from evaluation.stress.corruptions import DEGREES
 
+    if options.stress is None and options.stress_degrees:
+        raise OptionError("--stress-degrees is of images that are made worse. Give --stress as well.")
     if options.stress is None:
-        if options.stress_degrees:
-            raise OptionError("--stress-degrees is of images that are made worse. Give --stress as well.")
-        return None
-    return Stress(tuple(options.stress), tuple(options.stress_degrees or DEGREES))
+        return scoring
+    return replace(scoring, stress=Stress(tuple(options.stress), tuple(options.stress_degrees or DEGREES)))
 
 
 def _executor(

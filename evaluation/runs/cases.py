@@ -111,8 +111,8 @@ def attempt_stress(case: StressedCase, image: MedicalImage, reference: LabelMap)
         return case.stressed(image, reference)
     except MemoryError:
         raise PassingCaseError(
-            f"Case {case.case_id!r}: memory does not suffice to change the image. Free some, or leave "
-            f"{case.corruption} out of --stress."
+            f"Case {case.case_id!r}: memory does not suffice for the corruption {case.corruption}. Free some, or name "
+            "others behind --stress."
         ) from None
 
 

@@ -95,7 +95,7 @@ def corrupted(
     record, channels = BY_NAME[corruption], np.moveaxis(image.slices, -1, 0).astype(np.float32)
     fault = record.fault(is_volume=image.is_volume, channels=image.channels)
     if fault:
-        raise ValueError(f"{fault}. Leave it out of --stress.")
+        raise ValueError(f"{fault}. Name the other corruptions behind --stress.")
     windows = image.windows if len(image.windows) == len(channels) else image.windows[:1] * len(channels)
     windows = tuple((low, high if high > low else low + 1) for low, high in windows)
     maps = [one for one in (reference.labels, reference.ignored, reference.instances) if one is not None]
@@ -106,8 +106,8 @@ def corrupted(
     pixels = _as_stored(changed.channels, image)
     if pixels.min() == pixels.max() and image.pixels.min() < image.pixels.max():
         raise ValueError(
-            f"{corruption} of degree {degree} leaves nothing but one intensity of the image. Leave it out of --stress, "
-            "or ask for lower --stress-degrees."
+            f"{corruption} of degree {degree} leaves nothing but one intensity of the image, so that there is nothing "
+            "to segment. Name the other corruptions behind --stress, or lower degrees behind --stress-degrees."
         )
     if changed.maps is flat:
         return replace(image, pixels=pixels), reference
@@ -143,7 +143,7 @@ def check_stress(stress: Stress) -> None:
         raise OptionError(f"There is no corruption {', '.join(unknown)}. Choose from: {', '.join(BY_NAME)}.")
     wrong = [str(degree) for degree in stress.degrees if degree not in DEGREES]
     if wrong or not stress.degrees:
-        raise OptionError(f"--stress-degrees {' '.join(wrong) or 'is empty'}: give whole numbers from 1 to 5.")
+        raise OptionError(f"--stress-degrees {' '.join(wrong)} is not understood. Give whole numbers from 1 to 5.")
     if find_spec("torchio") is None:
         raise OptionError(INSTALL)
 

@@ -75,7 +75,6 @@ class Corruption:
     Attributes:
         name: Its key on the command line and in the table.
         title: For people.
-        unit: What the amounts are, in words.
         amounts: Of an image, one a degree; empty where it is of volumes alone.
         volume_amounts: Of a volume; empty where it is of images alone.
         change: What it does.
@@ -85,7 +84,6 @@ class Corruption:
 
     name: str
     title: str
-    unit: str
     amounts: tuple[float, ...]
     volume_amounts: tuple[float, ...]
     change: Change
@@ -256,50 +254,39 @@ def _is_picture(seen: Seen) -> bool:
     return not seen.is_volume and not seen.kinds & {"MR", "CT"}
 
 
-# Amounts are ours: the first degree is one that a person hardly sees, the fifth one that nobody would send.
+# The same for images and volumes, whatever their size; or one of each, in pixels and voxels. They are ours: the first
+# degree is one that a person hardly sees, the fifth one that nobody would send. docs/stress.md says what they are.
+SIGMAS = (0.03, 0.06, 0.1, 0.16, 0.25)
+COEFFICIENTS = (0.15, 0.3, 0.45, 0.6, 0.8)
+MOVEMENTS = (1, 2, 3.5, 5, 8)
+GHOSTS = (0.25, 0.5, 0.75, 1, 1.5)
+SPIKES = (0.2, 0.4, 0.8, 1.4, 2)
+LOG_GAMMAS = (0.2, 0.4, 0.6, 0.85, 1.1)
+ANGLES = (3, 6, 12, 20, 30)
+STEPS = (0.02, 0.05, 0.1, 0.15, 0.2)
+LOST_SHARES = (0.2, 0.4, 0.6, 0.8, 1)
+
 CORRUPTIONS: tuple[Corruption, ...] = (
+    Corruption("noise", "Noise", SIGMAS, SIGMAS, _noise),
+    Corruption("blur", "Blur", (1, 2, 3, 4.5, 6), (0.5, 0.75, 1, 1.5, 2), _blur),
+    Corruption("bias-field", "Bias field", COEFFICIENTS, COEFFICIENTS, _bias_field, _is_mr),
+    Corruption("motion", "Motion", MOVEMENTS, MOVEMENTS, _motion, _is_mr),
+    Corruption("ghosting", "Ghosting", GHOSTS, GHOSTS, _ghosting, _is_mr),
+    Corruption("spike", "Spike", SPIKES, SPIKES, _spike, _is_mr),
+    Corruption("contrast", "Contrast", LOG_GAMMAS, LOG_GAMMAS, _contrast, lambda seen: "CT" not in seen.kinds),
+    Corruption("low-resolution", "Low resolution", (2, 3, 4, 6, 8), (1.5, 2, 2.5, 3, 4), _low_resolution),
+    Corruption("jpeg", "JPEG", (40, 25, 15, 8, 4), (), _jpeg, _is_picture),
+    Corruption("turn", "Turn", ANGLES, ANGLES, _turn),
+    Corruption("shift", "Shift", STEPS, STEPS, _shift),
     Corruption(
-        "noise", "Noise", "standard deviation, as a share of the display window",
-        (0.03, 0.06, 0.1, 0.16, 0.25), (0.03, 0.06, 0.1, 0.16, 0.25), _noise,
+        "missing-channel",
+        "Missing channel",
+        LOST_SHARES,
+        LOST_SHARES,
+        _missing_channel,
+        lambda seen: seen.channels > 1,
+        2,
     ),
-    Corruption(
-        "blur", "Blur", "standard deviation of a Gaussian filter, px",
-        (1, 2, 3, 4.5, 6), (0.5, 0.75, 1, 1.5, 2), _blur,
-    ),
-    Corruption(
-        "bias-field", "Bias field", "coefficients of a cubic, up to",
-        (0.15, 0.3, 0.45, 0.6, 0.8), (0.15, 0.3, 0.45, 0.6, 0.8), _bias_field, _is_mr,
-    ),
-    Corruption(
-        "motion", "Motion", "two movements, up to so many degrees and voxels",
-        (1, 2, 3.5, 5, 8), (1, 2, 3.5, 5, 8), _motion, _is_mr,
-    ),
-    Corruption(
-        "ghosting", "Ghosting", "strength of the ghosts",
-        (0.25, 0.5, 0.75, 1, 1.5), (0.25, 0.5, 0.75, 1, 1.5), _ghosting, _is_mr,
-    ),
-    Corruption(
-        "spike", "Spike", "of the spectrum's maximum",
-        (0.2, 0.4, 0.8, 1.4, 2), (0.2, 0.4, 0.8, 1.4, 2), _spike, _is_mr,
-    ),
-    Corruption(
-        "contrast", "Contrast", "natural logarithm of gamma, darker or brighter",
-        (0.2, 0.4, 0.6, 0.85, 1.1), (0.2, 0.4, 0.6, 0.85, 1.1), _contrast, lambda seen: "CT" not in seen.kinds,
-    ),
-    Corruption(
-        "low-resolution", "Low resolution", "pixels averaged along each axis",
-        (2, 3, 4, 6, 8), (1.5, 2, 2.5, 3, 4), _low_resolution,
-    ),
-    Corruption("jpeg", "JPEG", "quality", (40, 25, 15, 8, 4), (), _jpeg, _is_picture),
-    Corruption("turn", "Turn", "degrees in the plane", (3, 6, 12, 20, 30), (3, 6, 12, 20, 30), _turn),
-    Corruption(
-        "shift", "Shift", "of the image's sides",
-        (0.02, 0.05, 0.1, 0.15, 0.2), (0.02, 0.05, 0.1, 0.15, 0.2), _shift,
-    ),
-    Corruption(
-        "missing-channel", "Missing channel", "share of one channel that is lost",
-        (0.2, 0.4, 0.6, 0.8, 1), (0.2, 0.4, 0.6, 0.8, 1), _missing_channel, lambda seen: seen.channels > 1, channels=2,
-    ),
-)  # fmt: skip
+)
 
 BY_NAME = {one.name: one for one in CORRUPTIONS}

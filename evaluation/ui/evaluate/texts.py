@@ -47,8 +47,8 @@ CLASSES_OFFERED = (
 )
 STRESS = "Under stress"
 STRESS_HINT = (
-    "Each image as it is and made worse in five degrees (noise, blur, contrast, a turn … as they happen to its kind): when "
-    "does a checkpoint break? It takes about 40 times as long."
+    "Each image as it is, and made worse in five degrees as happens to its kind (noise, blur, contrast, turn, …): from "
+    "where on does a checkpoint break? It takes about 40 times as long."
 )
 UPLOAD = "Predictions or results made elsewhere"
 UPLOAD_HINT = (
