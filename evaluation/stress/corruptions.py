@@ -174,10 +174,23 @@ def _shift(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels
 
 
 def _moved(pixels: Pixels, *, degrees: float = 0.0, x: int = 0, y: int = 0) -> Pixels:
-    """The image and what lies on it, turned about the slice axis and shifted; what comes into view is background."""
+    """The image and what lies on it, turned about the slice axis and shifted.
+
+    What comes into view is background, of the intensity that most of the image's border has.
+    """
     import torchio
 
-    return _changed(pixels, torchio.Affine(scales=(1, 1, 1), degrees=(0, 0, degrees), translation=(x, y, 0)))
+    edges = (
+        pixels.channels[..., :1, :],
+        pixels.channels[..., -1:, :],
+        pixels.channels[..., :1],
+        pixels.channels[..., -1:],
+    )
+    border = np.concatenate([edge.reshape(len(edge), -1) for edge in edges], axis=1)
+    level = np.median(border, axis=1)[:, None, None, None]
+    move = torchio.Affine(scales=(1, 1, 1), degrees=(0, 0, degrees), translation=(x, y, 0), default_pad_value=0)
+    moved = _changed(pixels._replace(channels=pixels.channels - level), move)
+    return moved._replace(channels=moved.channels + level)
 
 
 def _bias_field(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
@@ -189,15 +202,19 @@ def _bias_field(pixels: Pixels, amount: float, random: np.random.Generator) -> P
 
 
 def _motion(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    """Two movements while the image is taken; in the plane, where it is a single one."""
+    """Two movements while the image is taken, in the plane where it is a single one.
+
+    The middle of k-space, which says where things are, is taken between the two, at rest: the reference stays.
+    """
     import torchio
 
     movements = 2
     degrees, translation = random.uniform(-1, 1, (2, movements, 3)) * amount
     times = (np.arange(1, movements + 1) + random.uniform(-0.3, 0.3, movements)) / (movements + 1)
     if not pixels.is_volume:
-        degrees[:, :2] = translation[:, 2] = 0
-    return _changed(pixels, torchio.Motion(degrees, translation, times, "linear"))
+        degrees[:, 1:] = translation[:, :1] = 0
+    # TorchIO fills k-space along its last axis, which must not be that of the only slice.
+    return _changed(pixels, torchio.Motion(degrees, translation, times, "linear"), axes=(0, 1, 2, 3))
 
 
 def _ghosting(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
@@ -225,8 +242,15 @@ def _sign(random: np.random.Generator) -> float:
     return 1.0 if random.uniform() < 0.5 else -1.0
 
 
-def _changed(pixels: Pixels, transform: "torchio.Transform") -> Pixels:
+def _changed(
+    pixels: Pixels, transform: "torchio.Transform", *, axes: tuple[int, int, int, int] = (0, 3, 2, 1)
+) -> Pixels:
     """What a transform of TorchIO with given parameters makes of an image and its maps; a voxel counts 1 mm.
+
+    Args:
+        pixels: The image.
+        transform: Without anything left to chance.
+        axes: Which of C, Z, Y, X become TorchIO's C, x, y, z; their own inverse.
 
     Raises:
         ImportError: TorchIO is not installed.
@@ -234,14 +258,14 @@ def _changed(pixels: Pixels, transform: "torchio.Transform") -> Pixels:
     import torch
     import torchio
 
-    def as_tensor(array: np.ndarray) -> torch.Tensor:  # TorchIO's axes are x, y, z
-        return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 2, 1)))
+    def as_tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array.transpose(axes)))
 
     maps = {f"map{place}": torchio.LabelMap(tensor=as_tensor(one[np.newaxis]))
             for place, one in enumerate(pixels.maps)}  # fmt: skip
     subject = transform(torchio.Subject(image=torchio.ScalarImage(tensor=as_tensor(pixels.channels)), **maps))
-    channels = subject["image"].data.numpy().transpose(0, 3, 2, 1).astype(np.float32)
-    moved = (subject[name].data.numpy()[0].transpose(2, 1, 0) for name in maps)
+    channels = subject["image"].data.numpy().transpose(axes).astype(np.float32)
+    moved = (subject[name].data.numpy().transpose(axes)[0] for name in maps)
     kept = tuple(one.astype(given.dtype) for one, given in zip(moved, pixels.maps, strict=True))
     return pixels._replace(channels=channels, maps=kept)
 
@@ -259,8 +283,8 @@ def _is_picture(seen: Seen) -> bool:
 SIGMAS = (0.03, 0.06, 0.1, 0.16, 0.25)
 COEFFICIENTS = (0.15, 0.3, 0.45, 0.6, 0.8)
 MOVEMENTS = (1, 2, 3.5, 5, 8)
-GHOSTS = (0.25, 0.5, 0.75, 1, 1.5)
-SPIKES = (0.2, 0.4, 0.8, 1.4, 2)
+GHOSTS = (0.5, 1, 1.5, 2.5, 4)
+SPIKES = (0.1, 0.2, 0.4, 0.7, 1.1)
 LOG_GAMMAS = (0.2, 0.4, 0.6, 0.85, 1.1)
 ANGLES = (3, 6, 12, 20, 30)
 STEPS = (0.02, 0.05, 0.1, 0.15, 0.2)
