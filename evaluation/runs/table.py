@@ -29,7 +29,7 @@ KEPT = (
     "The table still holds the earlier scores of {checkpoint} on {test_set}: this run was stopped before it had "
     "scored all of those cases again. Continue it to replace them."
 )
-CHANGED_BY = ("torchio", "monai", "imagecodecs")  # what images under stress are made with
+CHANGED_BY = ("torchio", "imagecodecs")  # what images under stress are made with
 PACKAGES = {"run": ("torch", "numpy", "scipy"), "score": ("numpy", "scipy")}
 
 

@@ -21,6 +21,7 @@ from medseg_demo.test_sets.test_set import TestSet
 SUFFIX = "-stress"
 CORRUPTION, DEGREE = "corruption", "degree"  # columns of the table
 SETTING = "stress"  # of a run: which corruptions and degrees, of which test set
+MOST_EXACT = 2**53  # whole numbers that float64 holds
 INSTALL = "Corruptions need TorchIO. Install it: pip install 'medseg-demo[stress]'."
 
 
@@ -127,7 +128,7 @@ def _as_stored(channels: np.ndarray, image: MedicalImage) -> np.ndarray:
     kind = image.pixels.dtype
     if np.issubdtype(kind, np.integer):
         limits = np.iinfo(kind)
-        channels = np.rint(channels).clip(max(limits.min, -(2**31)), min(limits.max, 2**31 - 128))
+        channels = np.rint(channels.astype(np.float64)).clip(max(limits.min, -MOST_EXACT), min(limits.max, MOST_EXACT))
     pixels = np.moveaxis(channels, 0, -1).astype(kind)
     return np.ascontiguousarray(pixels.reshape(image.pixels.shape))
 
@@ -217,5 +218,5 @@ def stress_of(settings: object) -> tuple[str, tuple[str, ...], tuple[int, ...]] 
     names, degrees = said.get("corruptions"), said.get("degrees")
     if not isinstance(names, list) or not isinstance(degrees, list) or not isinstance(said.get("test_set"), str):
         return None
-    known = all(name in BY_NAME for name in names) and all(degree in DEGREES for degree in degrees)
+    known = all(name in tuple(BY_NAME) for name in names) and all(degree in DEGREES for degree in degrees)
     return (said["test_set"], tuple(names), tuple(degrees)) if known else None

@@ -5,8 +5,9 @@ amount of the degree comes in: the degrees of a case differ in the amount alone.
 others share, so that no image depends on the order of the cases or on the threads. NumPy's generator is the same on
 every platform; filters and Fourier transforms may differ there in the last bit, JPEG by a grey level.
 
-TorchIO makes what it has (blur, contrast, turn, shift, and what goes wrong in a scanner), MONAI the resampling; noise
-is added here, since TorchIO's comes from PyTorch's one generator.
+TorchIO makes what it has (blur, contrast, turn, shift, and what goes wrong in a scanner) from parameters that are drawn
+here. Noise is added here, since TorchIO's comes from PyTorch's one generator; for low resolution TorchIO and MONAI take
+the nearest pixels, where a detector takes the mean of an area, as PyTorch does.
 
 Source of the idea and of the five degrees: Hendrycks and Dietterich 2019, arXiv:1903.12261; of the scanner's artefacts:
 Pérez-García et al. 2021, doi:10.1016/j.cmpb.2021.106236.
@@ -132,13 +133,14 @@ def _contrast(pixels: Pixels, amount: float, random: np.random.Generator) -> Pix
 
 def _low_resolution(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
     """Areas averaged, as a coarser detector would, and spread over the size of before."""
-    from monai.transforms import Resize
+    import torch
+    from torch.nn import functional as F
 
     size = pixels.size if pixels.is_volume else pixels.size[1:]
-    channels = pixels.channels.reshape(-1, *size)
-    small = Resize([max(1, round(length / amount)) for length in size], mode="area")(channels)
-    whole = Resize(size, mode="trilinear" if pixels.is_volume else "bilinear", align_corners=False)(small)
-    return pixels._replace(channels=np.asarray(whole, np.float32).reshape(pixels.channels.shape))
+    channels = torch.from_numpy(np.ascontiguousarray(pixels.channels)).reshape(1, -1, *size)
+    small = F.interpolate(channels, [max(1, round(length / amount)) for length in size], mode="area")
+    whole = F.interpolate(small, size, mode="trilinear" if pixels.is_volume else "bilinear", align_corners=False)
+    return pixels._replace(channels=whole.numpy().reshape(pixels.channels.shape))
 
 
 def _jpeg(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
@@ -167,10 +169,14 @@ def _turn(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
 
 
 def _shift(pixels: Pixels, amount: float, random: np.random.Generator) -> Pixels:
-    """By whole pixels along a drawn direction in the plane, so that nothing is interpolated."""
+    """By whole pixels along a drawn direction in the plane, one at least, so that nothing is interpolated."""
     angle = random.uniform(0, 2 * math.pi)
-    rows, columns = pixels.size[1:]
-    return _moved(pixels, x=round(amount * columns * math.cos(angle)), y=round(amount * rows * math.sin(angle)))
+    along = {"x": amount * pixels.size[2] * math.cos(angle), "y": amount * pixels.size[1] * math.sin(angle)}
+    steps = {axis: round(step) for axis, step in along.items()}
+    if not any(steps.values()):
+        longest = max(along, key=lambda axis: abs(along[axis]))
+        steps[longest] = 1 if along[longest] > 0 else -1
+    return _moved(pixels, **steps)
 
 
 def _moved(pixels: Pixels, *, degrees: float = 0.0, x: int = 0, y: int = 0) -> Pixels:
@@ -189,7 +195,7 @@ def _moved(pixels: Pixels, *, degrees: float = 0.0, x: int = 0, y: int = 0) -> P
     border = np.concatenate([edge.reshape(len(edge), -1) for edge in edges], axis=1)
     level = np.median(border, axis=1)[:, None, None, None]
     move = torchio.Affine(scales=(1, 1, 1), degrees=(0, 0, degrees), translation=(x, y, 0), default_pad_value=0)
-    moved = _changed(pixels._replace(channels=pixels.channels - level), move)
+    moved = _changed(pixels._replace(channels=pixels.channels - level), move, with_maps=True)
     return moved._replace(channels=moved.channels + level)
 
 
@@ -243,13 +249,18 @@ def _sign(random: np.random.Generator) -> float:
 
 
 def _changed(
-    pixels: Pixels, transform: "torchio.Transform", *, axes: tuple[int, int, int, int] = (0, 3, 2, 1)
+    pixels: Pixels,
+    transform: "torchio.Transform",
+    *,
+    with_maps: bool = False,
+    axes: tuple[int, int, int, int] = (0, 3, 2, 1),
 ) -> Pixels:
-    """What a transform of TorchIO with given parameters makes of an image and its maps; a voxel counts 1 mm.
+    """What a transform of TorchIO with given parameters makes of an image; a voxel counts 1 mm.
 
     Args:
         pixels: The image.
         transform: Without anything left to chance.
+        with_maps: Whether it moves things, so that the maps go with them.
         axes: Which of C, Z, Y, X become TorchIO's C, x, y, z; their own inverse.
 
     Raises:
@@ -261,13 +272,12 @@ def _changed(
     def as_tensor(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array.transpose(axes)))
 
-    maps = {f"map{place}": torchio.LabelMap(tensor=as_tensor(one[np.newaxis]))
-            for place, one in enumerate(pixels.maps)}  # fmt: skip
+    maps = {str(place): torchio.LabelMap(tensor=as_tensor(one[np.newaxis]))
+            for place, one in enumerate(pixels.maps if with_maps else ())}  # fmt: skip
     subject = transform(torchio.Subject(image=torchio.ScalarImage(tensor=as_tensor(pixels.channels)), **maps))
     channels = subject["image"].data.numpy().transpose(axes).astype(np.float32)
-    moved = (subject[name].data.numpy().transpose(axes)[0] for name in maps)
-    kept = tuple(one.astype(given.dtype) for one, given in zip(moved, pixels.maps, strict=True))
-    return pixels._replace(channels=channels, maps=kept)
+    moved = tuple(subject[name].data.numpy().transpose(axes)[0] for name in maps)
+    return pixels._replace(channels=channels, maps=moved or pixels.maps)
 
 
 def _is_mr(seen: Seen) -> bool:

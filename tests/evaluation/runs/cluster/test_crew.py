@@ -92,7 +92,11 @@ def test_workers_share_processors_and_gpus_of_a_node():
     crew = crew_of(Ready(versions(), {"small": FLOAT32}), NODE)
     crew.open(threading.Event())
     (one,), (options,) = crew.ready, crew._ray.options
-    assert (options["num_cpus"], options["num_gpus"], one.store_bytes) == (2.04, 0, 400.0)  # of two runs only one has room
+    assert (options["num_cpus"], options["num_gpus"], one.store_bytes) == (
+        2.04,
+        0,
+        400.0,
+    )  # of two runs only one has room
     crew = crew_of(Ready(versions(), {"small": FLOAT32}), NODE, gpu_share=0.25, device="auto")
     crew.open(threading.Event())
     (options,) = crew._ray.options
