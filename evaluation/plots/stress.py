@@ -12,7 +12,7 @@ from evaluation.results.words import metric_title, summary_caption
 from evaluation.statistics import Summary
 
 PANELS = 2  # beside each other
-PANEL_HEIGHT, HEAD = 230, 190
+PANEL_HEIGHT, HEAD = 230, 210
 APART = 0.3  # of a degree, between the first and the last checkpoint
 
 
@@ -59,7 +59,7 @@ def stress_curves_figure(
     panels, names = positions(one.panel for one in curves), positions(one.checkpoint for one in curves)
     rows = -(-len(panels) // PANELS)
     figure = base_figure(f"{metric_title(metric)} under stress", theme=theme, note=note)
-    figure.update_layout(height=HEAD + PANEL_HEIGHT * rows, margin={"t": 120})
+    figure.update_layout(height=HEAD + PANEL_HEIGHT * rows, margin={"t": 140})
     make_subplots(
         rows=rows, cols=PANELS, shared_yaxes=True, subplot_titles=list(panels), figure=figure,
         vertical_spacing=70 / (PANEL_HEIGHT * rows + HEAD), horizontal_spacing=0.06,

@@ -245,7 +245,8 @@ def gap_lines(found: Answer, column: str = "") -> list[str]:
 
 def _column(found: Answer, wanted: str) -> str:
     """The column to group by: the one that is wanted, else the first that divides the cases."""
-    columns = sorted(stratum_columns(found.table, found.metadata), key=lambda name: name == GROUP)  # patients come last
+    dividing = stratum_columns(found.table, found.metadata)
+    columns = sorted(dividing, key=(*COLUMNS, GROUP).__contains__)  # what belongs to no case of the test set is last
     if wanted in found.metadata and wanted not in columns:
         same = found.table[wanted].nunique() < 2
         raise OptionError(no_groups(found, wanted) if same else NO_GROUPS.format(column=wanted))

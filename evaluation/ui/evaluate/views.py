@@ -10,6 +10,7 @@ from evaluation.plots import as_json
 from evaluation.results.answers import GROUP, Answer, answer, metric_choices, names_in, worst_cases
 from evaluation.results.figures import draw_figure, figures_of, gap_lines, pair_of, stress_lines
 from evaluation.results.origins import available_test_sets
+from evaluation.results.stress import COLUMNS
 from evaluation.results.tables import GROUPS
 from evaluation.results.tags import with_tags
 from evaluation.results.words import metric_title
@@ -192,7 +193,9 @@ def listing(board: Board) -> Updates:
 
 def _group_columns(rows: pd.DataFrame, metadata: Sequence[str]) -> list[str]:
     """The columns that divide the cases, then those that are the same for all, of which a choice says so."""
-    dividing = sorted(stratum_columns(rows, metadata), key=lambda name: name == GROUP)  # patients come last
+    dividing = sorted(
+        stratum_columns(rows, metadata), key=(*COLUMNS, GROUP).__contains__
+    )  # what cases do not tell is last
     cases = rows.drop_duplicates("case_id")
     return [*dividing, *(name for name in metadata if name not in dividing and cases[name].nunique() < 2)]
 
