@@ -68,6 +68,7 @@ def stress_curves_figure(
         row, column = divmod(panels[one.panel], PANELS)
         figure.add_trace(_line(one, names, theme, metric, is_first=panels[one.panel] == 0), row=row + 1, col=column + 1)
     most = max(point.degree for one in curves for point in one.points)
+    figure.update_annotations(font={"size": 13})
     axis = {"gridcolor": INKS[theme].grid, "zeroline": False, "automargin": True}
     figure.update_xaxes(dtick=1, range=[-0.4, most + 0.4], **axis)
     figure.update_yaxes(**axis)

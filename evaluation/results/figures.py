@@ -28,10 +28,7 @@ NO_PROBABILITIES = (
 )
 NO_GROUPS = "The column {column!r} does not divide the cases into groups."
 
-STRESS_NOTE = (
-    f"Mean with 95 % interval (median where there are misses); hollow: {LOSS:g} or more is lost of a share<br>"
-    "A click on a point opens its worst case; the filter of the table finds them all: corruption = noise; degree = 3"
-)
+STRESS_NOTE = f"Mean with 95 % interval (or median, with misses)<br>hollow: {LOSS:g} or more is lost of a share"
 
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
@@ -98,7 +95,8 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
             names = [standing.checkpoint for standing in found.standings]
             drawn = _with_short_names(drawn, names)
             return _with_places(drawn, names) if name in CROWDED and len(names) > MOST_NAMES else drawn
-    raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
+    offered = ", ".join(figure.name for figure in figures_of(found.metadata))
+    raise OptionError(f"There is no plot {name!r}. Choose one of: {offered}.")
 
 
 def _with_short_names(figure: go.Figure, names: Sequence[str]) -> go.Figure:

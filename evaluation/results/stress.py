@@ -45,6 +45,8 @@ NOTES = (
     "interval; a failed case counts the worst value, and a correctly empty prediction counts as perfect where another "
     "degree has a value.",
     "0.05 lost from degree: the first degree whose mean loss is 0.05 or more, with that loss and its interval.",
+    "A click on a point of the plot opens its worst case; in the table of cases the filter corruption = noise; "
+    "degree = 3 finds all that are behind it.",
 )
 GROUP_NOTE = "Worst group: the value of {column} whose cases lose most at the highest degree, with their mean loss."
 UNSTRESSED = "These results hold no images that were made worse. Evaluate checkpoints with stress."

@@ -114,8 +114,10 @@ def corrupted(
         return replace(image, pixels=pixels), reference
     moved = iter(one.reshape(given.shape).astype(given.dtype) for one, given in zip(changed.maps, maps, strict=True))
     names = ("labels", "ignored", "instances")
-    maps_by_name = {name: next(moved) for name in names if getattr(reference, name) is not None}
-    return replace(image, pixels=pixels), replace(reference, **maps_by_name)
+    found = {name: next(moved) for name in names if getattr(reference, name) is not None}
+    return replace(image, pixels=pixels), replace(
+        reference, labels=found["labels"], ignored=found.get("ignored"), instances=found.get("instances")
+    )
 
 
 def _whole(labels: np.ndarray) -> np.ndarray:

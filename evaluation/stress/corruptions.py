@@ -17,7 +17,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -274,7 +274,7 @@ def _changed(
 
     maps = {str(place): torchio.LabelMap(tensor=as_tensor(one[np.newaxis]))
             for place, one in enumerate(pixels.maps if with_maps else ())}  # fmt: skip
-    subject = transform(torchio.Subject(image=torchio.ScalarImage(tensor=as_tensor(pixels.channels)), **maps))
+    subject: Any = transform(torchio.Subject(image=torchio.ScalarImage(tensor=as_tensor(pixels.channels)), **maps))
     channels = subject["image"].data.numpy().transpose(axes).astype(np.float32)
     moved = tuple(subject[name].data.numpy().transpose(axes)[0] for name in maps)
     return pixels._replace(channels=channels, maps=moved or pixels.maps)

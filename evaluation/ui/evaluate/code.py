@@ -67,16 +67,16 @@ def shown_of(opened: Opened, test_set: str) -> Shown:
     }
     first: Mapping[str, Any] = next((run.settings for run in runs if run.source != "import"), {})
     metrics = [str(name) for name in first.get("metrics", ())]
-    of, *stress = stress_of(first) or (test_set,)
+    said = stress_of(first)
     return Shown(
-        test_set=of,
+        test_set=said[0] if said else test_set,
         split=splits.pop() if len(splits) == 1 else "",
         checkpoints=by_source["run"],
         scored=by_source["score"],
         imported=by_source["import"],
         metrics=() if set(metrics) <= set(DEFAULT_METRICS) else tuple(metrics),
         tolerance=first.get("nsd_tolerance", 1.0),
-        stress=(stress[0], stress[1]) if stress else None,
+        stress=said[1:] if said else None,
     )
 
 
