@@ -1,5 +1,7 @@
 """Each corruption on small images whose change can be told by hand, alone and in degrees."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -140,6 +142,15 @@ def test_movements_leave_things_where_they_are():
     assert max(likeness, key=likeness.get) == (0, 0)
 
 
+@pytest.mark.parametrize("name", ["bias-field", "ghosting", "spike"])
+@pytest.mark.parametrize("side", [23, 24, 31, 49])
+def test_what_goes_wrong_in_a_scanner_leaves_the_mean_intensity(name, side):
+    image, reference = volume(side=side)
+    for case_id in "abc":
+        found = corrupted(image, reference, name, 5, case_id=case_id)[0]
+        assert found.pixels.mean() == pytest.approx(image.pixels.mean(), rel=0.01)
+
+
 def test_what_fits_by_kind_of_image():
     def fitting(*kinds, volume=False, channels=1):
         return {one.name for one in CORRUPTIONS if one.fits(Seen(frozenset(kinds), volume, channels))}
@@ -157,3 +168,11 @@ def test_what_fits_by_kind_of_image():
 def test_names_are_keys_and_every_degree_has_an_amount():
     assert len(BY_NAME) == len(CORRUPTIONS)
     assert all(len(amounts) in (0, 5) for one in CORRUPTIONS for amounts in (one.amounts, one.volume_amounts))
+
+
+def test_the_documents_name_every_amount():
+    text = (Path(__file__).resolve().parents[3] / "docs" / "stress.md").read_text(encoding="utf-8")
+    for one in CORRUPTIONS:
+        assert f"| `{one.name}` |" in text
+        for amounts in filter(None, (one.amounts, one.volume_amounts)):
+            assert f"| {', '.join(f'{amount:g}' for amount in amounts)} |" in text, one.name
