@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--checkpoint", required=True, nargs="+", action="extend", metavar="NAME")
     _add_classes(run, "OWN=NAME", "what a checkpoint's class is called in the test set; 'CHECKPOINT: OWN=NAME' of one")
     _add_scoring(run)
+    run.add_argument(
+        "--stress", nargs="*", metavar="NAME", help="make images worse, too: these corruptions; default: those that fit"
+    )
+    run.add_argument(
+        "--stress-degrees", type=int, nargs="+", metavar="N", help="how bad, from 1 to 5; default: all five"
+    )
     run.add_argument("--engine", choices=["local", "ray"], default="local", help="where: this process, a Ray cluster")
     run.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster; default: one on this machine")
     run.add_argument("--gpu-share", type=float, default=1.0, metavar="SHARE", help="of a GPU for each Ray worker")
@@ -137,6 +143,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.models.catalog import load_checkpoint
 
     scoring = replace(_scoring(options), classes=parse_stated("\n".join(options.classes)))
+    scoring = _under_stress(options, scoring)
     names = list(dict.fromkeys(options.checkpoint))
     checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
     given = (name if is_address(name) else _test_set_folder(name, settings) for name in options.test_set)
@@ -149,6 +156,18 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             executor=executor,
         )  # fmt: skip
     return _report(outcome)
+
+
+def _under_stress(options: argparse.Namespace, scoring: "RunOptions") -> "RunOptions":
+    """How to score, with the corruptions that are asked for, if any are."""
+    from evaluation.stress.cases import Stress
+    from evaluation.stress.corruptions import DEGREES
+
+    if options.stress is None and options.stress_degrees:
+        raise OptionError("--stress-degrees is of images that are made worse. Give --stress as well.")
+    if options.stress is None:
+        return scoring
+    return replace(scoring, stress=Stress(tuple(options.stress), tuple(options.stress_degrees or DEGREES)))
 
 
 def _executor(

@@ -256,7 +256,7 @@ def undeclared(paths: list[Path], *files: str) -> set[str]:
     installed, required = packages_distributions(), set().union(*map(requirements, files))
     own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "benchmarks", "tests", *PACKAGES}
     # A Space installs the first by itself; the others are of extras.
-    optional = {"spaces", "mcp", "anyio", "transformers", "onnxruntime", "captum", "wandb", "mlflow", "ray"}
+    optional = {"spaces", "mcp", "anyio", "transformers", "onnxruntime", "captum", "wandb", "mlflow", "ray", "torchio"}
     names = {name.split(".")[0] for path in paths for name in imports_of(path)} - own - optional
     foreign = names - sys.stdlib_module_names
     return {name for name in foreign if not required & {normalised(d) for d in installed.get(name, [name])}}

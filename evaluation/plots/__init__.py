@@ -6,11 +6,14 @@ from evaluation.plots.distributions import score_distribution
 from evaluation.plots.intervals import group_intervals, ranking_stability
 from evaluation.plots.pairs import paired_lines, significance_map
 from evaluation.plots.scores import CLICK_COLUMNS
+from evaluation.plots.stress import StressCurve, StressPoint, stress_curves_figure
 from evaluation.plots.style import Theme, as_json
 from evaluation.plots.volumes import volume_agreement
 
 __all__ = [
     "CLICK_COLUMNS",
+    "StressCurve",
+    "StressPoint",
     "Theme",
     "as_json",
     "case_heat_map",
@@ -23,5 +26,6 @@ __all__ = [
     "score_distribution",
     "score_strip",
     "significance_map",
+    "stress_curves_figure",
     "volume_agreement",
 ]

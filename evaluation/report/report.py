@@ -27,9 +27,10 @@ from evaluation.results.answers import (
     worst_cases,
     worst_first,
 )
-from evaluation.results.figures import FIGURES, View, draw_figure, gap_lines
+from evaluation.results.figures import View, draw_figure, figures_of, gap_lines, stress_lines
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, read_together
+from evaluation.results.stress import is_stressed
 from evaluation.results.table import Results, Run, namesake_notes
 from evaluation.results.tags import COLUMN as TAGS
 from evaluation.results.tags import Tags, with_tags
@@ -189,7 +190,8 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.sentences("Is the difference real?", _sentences(found)),
         *([page.sentences(tables.GROUPS, lines)] if (lines := _groups(found, options.column)) else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),
-        page.figures([_figure(figure.name, figure.title, found, options, numbers) for figure in FIGURES]),
+        *([page.table(lost)] if (lost := _stress(found, options.column)) else []),
+        page.figures([_figure(one.name, one.title, found, options, numbers) for one in figures_of(_told(found))]),
         page.worst(_worst(found, sources, options.worst), _legend()),
         page.rows(_rows(found, results.metrics)),
     ]
@@ -240,6 +242,19 @@ def _groups(found: Answer, column: str) -> list[str]:
         return [*lines[:MOST_SENTENCES], *([f"And {left} more: see summary --group."] if left > 0 else [])]
     except OptionError as error:
         return [str(error)] if column else []
+
+
+def _told(found: Answer) -> tuple[str, ...]:
+    """The metadata columns in which the rows hold something."""
+    return tuple(name for name in found.metadata if (found.table[name] != "").any())
+
+
+def _stress(found: Answer, column: str) -> tables.Table | None:
+    """What is lost where images were made worse; None of other results, and where it cannot be told."""
+    try:
+        return stress_lines(found, column) if is_stressed(_told(found)) else None
+    except OptionError:  # which stands in the place of the plot
+        return None
 
 
 def _figure(name: str, title: str, found: Answer, options: ReportOptions, numbers: "count[int]") -> page.Plot:

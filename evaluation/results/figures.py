@@ -14,6 +14,7 @@ from evaluation.metrics.table import METRICS
 from evaluation.plots import Theme
 from evaluation.results import tables
 from evaluation.results.answers import GROUP, Answer, group_gaps_of, no_groups
+from evaluation.results.stress import COLUMNS, LOSS, Curve, Point, is_lost, stress_curves, stress_table
 from evaluation.results.words import gap_sentence
 from evaluation.statistics import strata_apart, stratum_columns, summarise_by
 from medseg_demo.errors import OptionError
@@ -26,6 +27,8 @@ NO_PROBABILITIES = (
     "earlier runs have none."
 )
 NO_GROUPS = "The column {column!r} does not divide the cases into groups."
+
+STRESS_NOTE = f"Mean with 95 % interval (or median, with misses)<br>hollow: {LOSS:g} or more is lost of a share"
 
 MOST_STRATA = 30
 MOST_DRAWN = 40  # checkpoints
@@ -60,11 +63,18 @@ class Figure:
         name: Its key.
         title: For people.
         draw: From an answer and a view to a figure.
+        columns: Metadata columns without which it is not offered.
     """
 
     name: str
     title: str
     draw: Callable[[Answer, View], go.Figure]
+    columns: tuple[str, ...] = ()
+
+
+def figures_of(metadata: Sequence[str]) -> tuple[Figure, ...]:
+    """The plots that results with these metadata columns can have."""
+    return tuple(figure for figure in FIGURES if set(figure.columns) <= set(metadata))
 
 
 def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
@@ -85,7 +95,8 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
             names = [standing.checkpoint for standing in found.standings]
             drawn = _with_short_names(drawn, names)
             return _with_places(drawn, names) if name in CROWDED and len(names) > MOST_NAMES else drawn
-    raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
+    offered = ", ".join(figure.name for figure in figures_of(found.metadata))
+    raise OptionError(f"There is no plot {name!r}. Choose one of: {offered}.")
 
 
 def _with_short_names(figure: go.Figure, names: Sequence[str]) -> go.Figure:
@@ -232,7 +243,8 @@ def gap_lines(found: Answer, column: str = "") -> list[str]:
 
 def _column(found: Answer, wanted: str) -> str:
     """The column to group by: the one that is wanted, else the first that divides the cases."""
-    columns = sorted(stratum_columns(found.table, found.metadata), key=lambda name: name == GROUP)  # patients come last
+    dividing = stratum_columns(found.table, found.metadata)
+    columns = sorted(dividing, key=(*COLUMNS, GROUP).__contains__)  # what belongs to no case of the test set is last
     if wanted in found.metadata and wanted not in columns:
         same = found.table[wanted].nunique() < 2
         raise OptionError(no_groups(found, wanted) if same else NO_GROUPS.format(column=wanted))
@@ -255,7 +267,41 @@ def _risk_coverage(found: Answer, view: View) -> go.Figure:
     return plots.risk_coverage_curves(found.table, record.name if record and is_share else "dice", theme=view.theme)
 
 
+def _stress(found: Answer, view: View) -> go.Figure:
+    curves = stress_curves(found, view.column)
+    drawn = [
+        plots.StressCurve(
+            curve.checkpoint,
+            curve.title,
+            tuple(_stress_point(found, curve, point, place) for place, point in enumerate(curve.points)),
+        )
+        for curve in curves
+    ]
+    unit = tables.unit_of(found, found.question.metric)
+    return plots.stress_curves_figure(drawn, found.question.metric, note=STRESS_NOTE, unit=unit, theme=view.theme)
+
+
+def _stress_point(found: Answer, curve: Curve, point: Point, place: int) -> plots.StressPoint:
+    worst = f"worst: {', '.join(point.worst)}" if point.worst else ""
+    pick = (found.question.test_set, curve.checkpoint, next(iter(point.worst), ""), found.question.class_name)
+    lost = place > 0 and is_lost(curve.losses[place - 1])
+    return plots.StressPoint(point.degree, point.summary, pick, worst, lost)
+
+
+def stress_lines(found: Answer, column: str = "") -> tables.Table | None:
+    """The table of what the plot of stress shows; None of results without stress.
+
+    Raises:
+        OptionError: As of ``stress_curves``.
+    """
+    if not set(COLUMNS) <= set(found.metadata):
+        return None
+    best = _best(found)
+    return stress_table(best, stress_curves(best, column), column)
+
+
 FIGURES: tuple[Figure, ...] = (
+    Figure("stress", "Under stress: score against degree", _stress, COLUMNS),
     Figure("strip", "Every case, by class and checkpoint", _strip),
     Figure("pairs", "Two checkpoints, case by case", _pairs),
     Figure("heat_map", "Case × checkpoint, the worst first", _heat_map),

@@ -9,6 +9,7 @@ import numpy as np
 from evaluation.results.table import NUMBERED, Results, Run, merge, read_results
 from evaluation.runs.cases import read_case
 from evaluation.runs.predictions import find_prediction
+from evaluation.stress.cases import SUFFIX, stress_of, stressed_test_set
 from medseg_demo.documents import read_document
 from medseg_demo.errors import MedsegError, TestSetError
 from medseg_demo.image import LabelMap, MedicalImage
@@ -168,7 +169,7 @@ def is_simulated(test_set: str) -> bool:
 
 
 def _plain(test_set: str) -> str:
-    return test_set.replace(" ", "-")
+    return test_set.replace(" ", "-").removesuffix(SUFFIX)
 
 
 def open_case(
@@ -194,7 +195,7 @@ def open_case(
         MedsegError: The case is not here, or cannot be read.
     """
     name = next((run.test_set for run, _ in runs.values()), name)  # its own, without what merging added
-    test_set = find_test_set(name, settings)
+    test_set = _scored_test_set(name, runs, settings)
     case = next((case for case in test_set.cases if case.case_id == case_id), None)
     if case is None:
         raise TestSetError([f"Test set {name!r} of this computer has no case {case_id!r}. It is another version."])
@@ -206,6 +207,15 @@ def open_case(
         path = find_prediction(folder, name, run.checkpoint, case_id) if run and folder else None
         predictions.append(_prediction(checkpoint, data.image, data.reference, run, path, segment))
     return OpenedCase(data.image, data.reference, tuple(predictions))
+
+
+def _scored_test_set(name: str, runs: Mapping[str, tuple[Run, Path | None]], settings: Settings) -> TestSet:
+    """The test set of that name; one under stress is made from its own."""
+    stress = next((found for run, _ in runs.values() if (found := stress_of(run.settings))), None)
+    if stress is None:
+        return find_test_set(name, settings)
+    of, corruptions, degrees = stress
+    return stressed_test_set(find_test_set(of, settings), corruptions, degrees)
 
 
 def _prediction(

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from evaluation.errors import CaseError, PassingCaseError
+from evaluation.stress.cases import StressedCase
 from medseg_demo.errors import ReadError
 from medseg_demo.image import Geometry, LabelMap, MedicalImage
 from medseg_demo.names import suffix
@@ -68,7 +69,7 @@ def read_case(
     read: ReadImage | None = None,
     reference: LabelMap | None = None,
 ) -> CaseData:
-    """Read a case's image and reference.
+    """Read a case's image and reference; of a case under stress what becomes of them.
 
     Args:
         case: The case.
@@ -81,7 +82,7 @@ def read_case(
 
     Raises:
         CaseError: A file cannot be read, the reference holds values that are no labels of these classes, or it does
-            not lie on the image. Nothing is resized.
+            not lie on the image. Nothing is resized. Or a corruption leaves nothing of the image.
     """
     reader = read or (read_case_image if pixels else read_outline)
 
@@ -94,7 +95,25 @@ def read_case(
         return CaseData(_flat_image(reference.labels.shape, reference.geometry, case.mask_path), reference)
     reference = reference or read_reference(case, class_names=class_names, image=image, settings=settings)
     check_geometry(case, image(), reference)
+    if isinstance(case, StressedCase):
+        return CaseData(*attempt_stress(case, image(), reference))
     return CaseData(image(), reference)
+
+
+def attempt_stress(case: StressedCase, image: MedicalImage, reference: LabelMap) -> tuple[MedicalImage, LabelMap]:
+    """See ``StressedCase.stressed``.
+
+    Raises:
+        CaseError: There is nothing left of the image.
+        PassingCaseError: Memory does not suffice.
+    """
+    try:
+        return case.stressed(image, reference)
+    except MemoryError:
+        raise PassingCaseError(
+            f"Case {case.case_id!r}: memory does not suffice for the corruption {case.corruption}. Free some, or name "
+            "others behind --stress."
+        ) from None
 
 
 def read_outline(case: Case, *, settings: Settings, formats: Collection[str] = OUTLINED) -> MedicalImage:
@@ -224,6 +243,8 @@ def case_digest(case: Case, digests: Sequence[bytes] | None = None) -> str:
         sha.update(repr(sorted(case.colours.items())).encode())
     if case.instances or (case.labels and not case.labels.is_plain):
         sha.update(repr((case.labels, case.instances)).encode())
+    if isinstance(case, StressedCase):
+        sha.update(case.recipe.encode())
     return sha.hexdigest()
 
 

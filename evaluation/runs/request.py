@@ -13,6 +13,7 @@ from evaluation.metrics.score import choose_metrics
 from evaluation.results.table import Results
 from evaluation.runs.classes import ClassMatch, match_classes
 from evaluation.runs.prediction_folder import FolderPredictor, label_maps_in, own_labels
+from evaluation.stress.cases import Stress, check_stress
 from medseg_demo.errors import OptionError, TestSetError
 from medseg_demo.names import folder_name
 from medseg_demo.segmenting.channels import match_channels
@@ -21,6 +22,12 @@ from medseg_demo.test_sets.test_set import TestSet
 
 if TYPE_CHECKING:
     from medseg_demo.models.checkpoint import Checkpoint
+
+
+UNSTRESSED = (
+    "Images that are made worse need a checkpoint that segments them. Leave out stress, or the predictions that were "
+    "made elsewhere."
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class RunOptions:
         workers: Processes that score; 0 scores in threads, None chooses by the processor.
         resume: Continue what lies in the output folder.
         reuse: Another output folder, whose results are taken over where checkpoint, case and settings are the same.
+        stress: What is done to each case beside scoring it as it is; None does nothing.
     """
 
     metrics: tuple[str, ...] | None = None
@@ -59,6 +67,7 @@ class RunOptions:
     workers: int | None = None
     resume: bool = False
     reuse: Path | None = None
+    stress: Stress | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,10 @@ def check_request(
         check_matching(options.matching)
     except ValueError as error:
         raise OptionError(str(error)) from None
+    if options.stress is not None:
+        if predictions:
+            raise OptionError(UNSTRESSED)
+        check_stress(options.stress)
     given = [*(checkpoint.name for checkpoint in checkpoints), *(item.name for item in predictions)]
     counts = Counter(map(folder_name, given))
     twice = [name for name, count in counts.items() if count > 1]

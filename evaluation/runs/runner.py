@@ -27,6 +27,7 @@ from evaluation.runs.request import (
     check_request,
 )
 from evaluation.runs.session import RunSession
+from evaluation.runs.stress import under_stress
 from evaluation.runs.table import Part, put_together
 from evaluation.runs.work import Executor
 from medseg_demo.settings import Settings
@@ -111,6 +112,9 @@ def _parts(
     parts = []
     for test_set, matches in zip(test_sets, request.matches, strict=True):
         examined = session.examine(test_set, executor, pixels=bool(checkpoints))
+        about: dict[str, object] = {}
+        if session.options.stress is not None:
+            examined, about = under_stress(examined, session.options.stress, checkpoints, settings)
         predictors = [executor.predictor(*pair) for pair in zip(checkpoints, matches, strict=True)]
         predictors += [
             FolderPredictor(
@@ -123,7 +127,7 @@ def _parts(
             )
             for item in predictions
         ]
-        parts += [Part(examined, predictor, session.options) for predictor in predictors]
+        parts += [Part(examined, predictor, session.options, about) for predictor in predictors]
     return parts
 
 

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -29,6 +29,7 @@ KEPT = (
     "The table still holds the earlier scores of {checkpoint} on {test_set}: this run was stopped before it had "
     "scored all of those cases again. Continue it to replace them."
 )
+CHANGED_BY = ("torchio", "imagecodecs")  # what images under stress are made with
 PACKAGES = {"run": ("torch", "numpy", "scipy"), "score": ("numpy", "scipy")}
 
 
@@ -40,11 +41,13 @@ class Part:
         examined: The test set as the pre-flight found it.
         predictor: What gives the predictions.
         options: How they are scored.
+        about: What ``run.json`` says of the test set beside, which moves no score of a case.
     """
 
     examined: ExaminedTestSet
     predictor: Predictor
     options: RunOptions
+    about: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def test_set(self) -> TestSet:
@@ -148,10 +151,10 @@ def _run(part: Part, scored: Sequence[CaseScores], *, partial: bool) -> Run:
         test_set_hash=test_set_hash,
         source=part.predictor.source,
         moment=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=part.settings,
+        settings={**part.settings, **part.about},
         versions={
             "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES[part.predictor.source]},
+            **{name: version(name) for name in (*PACKAGES[part.predictor.source], *(CHANGED_BY if part.about else ()))},
         },
         partial=partial,
         parameters=part.predictor.parameters,

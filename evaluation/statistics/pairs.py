@@ -165,13 +165,16 @@ def compare_matrix(
     metric: str,
     *,
     checkpoints: Sequence[str] | None = None,
+    against: str | None = None,
     policy: Policy = AS_MEASURED,
     resamples: int = 0,
     seed: int = SEED,
 ) -> tuple[PairComparison, ...]:
-    """`compare_pairs` of a `compared_matrix` that is there already."""
+    """`compare_pairs` of a `compared_matrix` that is there already; ``against`` compares one with all others alone."""
     chosen = [_position(matrix, name) for name in (matrix.checkpoints if checkpoints is None else checkpoints)]
-    first, second = np.array(list(combinations(chosen, 2)), dtype=int).reshape(-1, 2).T
+    one = None if against is None else _position(matrix, against)
+    pairs = combinations(chosen, 2) if one is None else ((one, other) for other in chosen if other != one)
+    first, second = np.array(list(pairs), dtype=int).reshape(-1, 2).T
     good = goodness(matrix.values, metric)
     number = resamples or resamples_for_pairs(len(matrix.cases), len(first))
     step = max(1, min(PAIRS_AT_ONCE, AT_ONCE // max(1, len(matrix.cases))))

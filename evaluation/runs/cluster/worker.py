@@ -187,7 +187,7 @@ class Networks:
         """The case, decoded once for checkpoints that predict it at the same time."""
         case = work.examined.case
         names = None if case.labels else work.match.labels.piece_names
-        key = case.address, case.mask_path
+        key = case.address, case.mask_path, case.case_id  # one file has several cases under stress
         with self._lock:
             reading = self._readings.setdefault(key, Reading())
             self._readings.move_to_end(key)

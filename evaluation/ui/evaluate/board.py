@@ -74,6 +74,7 @@ class Choices:
     metrics: tuple[str, ...] = ()
     tolerance: float = 1.0
     classes: str = ""
+    stress: bool = False
 
     @classmethod
     def of(cls, *values: object) -> "Choices":
@@ -84,7 +85,7 @@ class Choices:
             for name in ("test_sets", "checkpoints", "upload", "metrics")
         }
         words = {name: str(given[name] or "").strip() for name in ("split", "name", "classes")}
-        return cls(**lists, **words, tolerance=given["tolerance"])  # type: ignore[arg-type]
+        return cls(**lists, **words, tolerance=given["tolerance"], stress=bool(given["stress"]))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from evaluation.metrics import METRICS
 from evaluation.results.origins import find_test_set
+from evaluation.stress.cases import stress_of, stressed_name
 from evaluation.ui.evaluate.board import Board
 from evaluation.ui.evaluate.places import place_of
 from evaluation.ui.evaluate.run_folders import Opened
@@ -31,6 +32,7 @@ class Shown:
         imported: Results that another program scored.
         metrics: Names, where they are not the usual ones.
         tolerance: Of the surface Dice.
+        stress: Corruptions and degrees, where images were made worse; None otherwise.
     """
 
     test_set: str
@@ -40,6 +42,7 @@ class Shown:
     imported: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     tolerance: float | Mapping[str, float] = 1.0
+    stress: tuple[tuple[str, ...], tuple[int, ...]] | None = None
 
 
 def board_code(board: Board, settings: Settings, address: str) -> dict[str, object]:
@@ -64,14 +67,16 @@ def shown_of(opened: Opened, test_set: str) -> Shown:
     }
     first: Mapping[str, Any] = next((run.settings for run in runs if run.source != "import"), {})
     metrics = [str(name) for name in first.get("metrics", ())]
+    said = stress_of(first)
     return Shown(
-        test_set=test_set,
+        test_set=said[0] if said else test_set,
         split=splits.pop() if len(splits) == 1 else "",
         checkpoints=by_source["run"],
         scored=by_source["score"],
         imported=by_source["import"],
         metrics=() if set(metrics) <= set(DEFAULT_METRICS) else tuple(metrics),
         tolerance=first.get("nsd_tolerance", 1.0),
+        stress=said[1:] if said else None,
     )
 
 
@@ -90,7 +95,11 @@ def run_lines(shown: Shown) -> list[str]:
     ]
     lines = []
     if shown.checkpoints:
-        words = ["run", *where, "--checkpoint", *shown.checkpoints, *how, "--output", f"results/{shown.test_set}"]
+        output = shown.test_set
+        if shown.stress is not None:
+            how += ["--stress", *shown.stress[0], "--stress-degrees", *map(str, shown.stress[1])]
+            output = stressed_name(output)
+        words = ["run", *where, "--checkpoint", *shown.checkpoints, *how, "--output", f"results/{output}"]
         lines.append(shell("evaluation", words))
     for name in shown.scored:
         words = ["score", *where, "--predictions", name, "--name", name, *how, "--output", f"results/{name}"]
@@ -114,7 +123,7 @@ def case_lines(shown: Shown, case_id: str, settings: Settings) -> list[str]:
 
 
 def _program(shown: Shown, address: str) -> str:
-    if not shown.checkpoints:
+    if not shown.checkpoints or shown.stress is not None:
         return ""
     arguments: dict[str, object] = {"checkpoints": list(shown.checkpoints), "test_set": shown.test_set}
     arguments |= {"split": shown.split} if shown.split else {}

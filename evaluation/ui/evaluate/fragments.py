@@ -140,15 +140,16 @@ def _gap(found: Answer, first: str, second: str, gap: Gap) -> str:
 
 def policy(found: Answer) -> str:
     """What each empty-mask policy makes of each mean."""
-    return _card(tables.policies(found))
+    return card(tables.policies(found))
 
 
 def findings(found: Answer) -> str:
     """How well findings of whole images tell the cases apart."""
-    return _card(tables.findings(found))
+    return card(tables.findings(found))
 
 
-def _card(table: tables.Table | None) -> str:
+def card(table: tables.Table | None) -> str:
+    """A table with its title and the sentences under it; nothing where there is none."""
     if table is None:
         return ""
     body = markup.table(table.title, table.header, table.rows) if table.rows else ""

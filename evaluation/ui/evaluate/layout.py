@@ -82,6 +82,7 @@ def _new(settings: Settings) -> Parts:
     parts["classes"] = gr.Textbox(
         label=texts.CLASSES, info=texts.CLASSES_HINT, placeholder="class_1 = lung", lines=1, elem_id="ev-classes"
     )
+    parts["stress"] = gr.Checkbox(False, label=texts.STRESS, info=texts.STRESS_HINT, elem_id="ev-stress")
     parts["upload"] = gr.File(label=texts.UPLOAD, file_count="multiple", height=140, elem_id="ev-upload")
     parts["upload_hint"] = html(markup.hint(texts.UPLOAD_HINT))
     parts["upload_name"] = gr.Textbox(label=texts.UPLOAD_NAME, placeholder="second observer", max_lines=1)

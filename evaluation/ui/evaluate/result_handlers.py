@@ -76,7 +76,7 @@ def compare(board: Board, asked: Asked) -> Updates:
 
 def draw(board: Board, asked: Asked) -> Updates:
     """Draw another plot."""
-    return {"column": gr.update(visible=asked.plot == views.GROUPED), **views.figure(board, asked)}
+    return {"column": gr.update(visible=asked.plot in views.BY_COLUMN), **views.figure(board, asked)}
 
 
 def turn(board: Board, theme: Theme, asked: Asked) -> Updates:

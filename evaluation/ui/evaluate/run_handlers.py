@@ -10,6 +10,7 @@ from pathlib import Path
 from evaluation.results.origins import find_test_set
 from evaluation.results.table import Results
 from evaluation.runs.request import RunOutcome, RunProgress
+from evaluation.stress.cases import stressed_name
 from evaluation.ui.evaluate import fragments, result_handlers, run_job, texts, views
 from evaluation.ui.evaluate.board import Asked, Board, Choices
 from evaluation.ui.evaluate.messages import message
@@ -108,6 +109,8 @@ def _finished(engine: Engine, board: Board, choices: Choices, asked: Asked, outc
     board = replace(board, choices=choices)
     test_set = find_test_set(choices.test_sets[0], board.settings(engine.settings)).name
     asked = replace(asked, test_set=test_set, checkpoints=())
+    if choices.stress:
+        asked = replace(asked, test_set=stressed_name(test_set), plot=views.STRESS)
     return _show(engine, board, mine, asked, outcome.results) | {
         "status": _verdict(outcome),
         "stale": "",

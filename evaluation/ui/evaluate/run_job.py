@@ -15,6 +15,7 @@ from evaluation.results.origins import find_test_set
 from evaluation.results.table import Results, write_results
 from evaluation.runs.request import Predictions, RunOptions, RunOutcome, RunProgress
 from evaluation.runs.store import STORE_NAME
+from evaluation.stress.cases import Stress
 from evaluation.ui.cluster import cluster_of
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Choices
@@ -139,6 +140,7 @@ class Job:
             workers=self.workers,
             resume=True,
             reuse=others[-1] if others else None,
+            stress=Stress() if choices.stress else None,
         )
 
 
@@ -201,6 +203,8 @@ def check(choices: Choices) -> None:
         raise OptionError(texts.NO_TEST_SET)
     if not choices.checkpoints and not choices.upload:
         raise OptionError(texts.NOTHING_TO_SCORE)
+    if choices.upload and choices.stress:
+        raise OptionError(texts.NO_STRESS_FOR_PREDICTIONS)
     if choices.upload and len(choices.test_sets) > 1:
         raise OptionError(texts.ONE_TEST_SET_FOR_PREDICTIONS)
     if not isinstance(choices.tolerance, (int, float)) or choices.tolerance < 0:

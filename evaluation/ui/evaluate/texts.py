@@ -45,6 +45,11 @@ CLASSES_OFFERED = (
     "Classes with different names were put beside each other on the left, by their order: {lines}. Correct what is "
     "wrong there, and press Evaluate again."
 )
+STRESS = "Under stress"
+STRESS_HINT = (
+    "Each image as it is, and made worse in five degrees as happens to its kind (noise, blur, contrast, turn, …): from "
+    "where on does a checkpoint break? It takes about 40 times as long."
+)
 UPLOAD = "Predictions or results made elsewhere"
 UPLOAD_HINT = (
     "Label maps named by the cases, or a zip of them: scored here on the test set above. Or results: nnU-Net's "
@@ -166,6 +171,9 @@ MORE_FAILURES = "and {count} more; choose Failed in the filter of the table to s
 DONE_TITLE = "Done"
 NO_TEST_SET = "Choose a test set first."
 NOTHING_TO_SCORE = "Choose at least one checkpoint, or add predictions."
+NO_STRESS_FOR_PREDICTIONS = (
+    "Predictions made elsewhere are of the images as they are. Switch stress off, or take the predictions away."
+)
 ONE_TEST_SET_FOR_PREDICTIONS = "Predictions belong to one test set: choose exactly one."
 SEVERAL_RESULTS = "Add one results file at a time, without label maps beside it."
 EXPIRED = "This page has been open too long without use. Reload it."

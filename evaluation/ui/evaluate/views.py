@@ -8,8 +8,9 @@ import pandas as pd
 
 from evaluation.plots import as_json
 from evaluation.results.answers import GROUP, Answer, answer, metric_choices, names_in, worst_cases
-from evaluation.results.figures import FIGURES, draw_figure, gap_lines, pair_of
+from evaluation.results.figures import draw_figure, figures_of, gap_lines, pair_of, stress_lines
 from evaluation.results.origins import available_test_sets
+from evaluation.results.stress import COLUMNS
 from evaluation.results.tables import GROUPS
 from evaluation.results.tags import with_tags
 from evaluation.results.words import metric_title
@@ -24,7 +25,8 @@ from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
 
 Updates = dict[str, object]
-GROUPED = "groups"
+GROUPED, STRESS = "groups", "stress"
+BY_COLUMN = (GROUPED, STRESS)  # plots that tell groups apart
 PAIRED = "pairs"
 MOST_GAPS = 10  # sentences below the plot
 
@@ -36,7 +38,7 @@ def start_choices(engine: Engine, board: Board, chosen: tuple[RunFolder, ...]) -
         **run_updates(engine, board, chosen),
         "test_sets": gr.update(choices=test_set_choices(engine.settings)),
         "checkpoints": gr.update(choices=checkpoints),
-        "plot": gr.update(choices=[(figure.title, figure.name) for figure in FIGURES], value=FIGURES[0].name),
+        "plot": gr.update(choices=_plot_choices(()), value=Asked.plot),
     }
 
 
@@ -86,6 +88,7 @@ def settle(opened: Opened, asked: Asked) -> Asked:
     rows = opened.results.table[opened.results.table["test_set"] == test_set]
     classes, checkpoints = names_in(rows["class_name"]), names_in(rows["checkpoint"])
     metrics = metric_choices(opened.results)
+    offered = {figure.name for figure in figures_of(_metadata_of(opened, rows))}
     return replace(
         asked,
         test_set=test_set,
@@ -94,7 +97,17 @@ def settle(opened: Opened, asked: Asked) -> Asked:
         beside=tuple(name for name in asked.beside if name in metrics),
         cluster=asked.cluster if asked.cluster in ("", GROUP, *opened.results.metadata) else None,
         checkpoints=tuple(name for name in asked.checkpoints if name in checkpoints),
+        plot=asked.plot if asked.plot in offered else Asked.plot,
     )
+
+
+def _metadata_of(opened: Opened, rows: pd.DataFrame) -> tuple[str, ...]:
+    """The metadata columns in which the rows of a test set hold something."""
+    return tuple(name for name in opened.results.metadata if (rows[name] != "").any())
+
+
+def _plot_choices(metadata: Sequence[str]) -> list[tuple[str, str]]:
+    return [(figure.title, figure.name) for figure in figures_of(metadata)]
 
 
 def page_of(board: Board, asked: Asked) -> tuple[Board, Updates]:
@@ -159,9 +172,11 @@ def figure(board: Board, asked: Asked) -> Updates:
     try:
         drawn = draw_figure(asked.plot, board.answer, asked.view(board.latest.theme))
         gaps = gap_lines(board.answer, asked.column or "")[:MOST_GAPS] if asked.plot == GROUPED else []
+        lost = stress_lines(board.answer, asked.column or "") if asked.plot == STRESS else None
     except Exception as error:
         return {"figure": None, "no_figure": markup.panel("info", texts.NO_PLOT_TITLE, [message(error)])}
-    return {"figure": as_json(drawn), "no_figure": markup.panel("info", GROUPS, gaps) if gaps else ""}
+    below = markup.panel("info", GROUPS, gaps) if gaps else fragments.card(lost)
+    return {"figure": as_json(drawn), "no_figure": below}
 
 
 def listing(board: Board) -> Updates:
@@ -178,7 +193,9 @@ def listing(board: Board) -> Updates:
 
 def _group_columns(rows: pd.DataFrame, metadata: Sequence[str]) -> list[str]:
     """The columns that divide the cases, then those that are the same for all, of which a choice says so."""
-    dividing = sorted(stratum_columns(rows, metadata), key=lambda name: name == GROUP)  # patients come last
+    dividing = sorted(
+        stratum_columns(rows, metadata), key=(*COLUMNS, GROUP).__contains__
+    )  # what cases do not tell is last
     cases = rows.drop_duplicates("case_id")
     return [*dividing, *(name for name in metadata if name not in dividing and cases[name].nunique() < 2)]
 
@@ -215,5 +232,6 @@ def _controls(opened: Opened, asked: Asked, found: Answer | None) -> Updates:
         "compared": gr.update(choices=list(checkpoints), value=list(asked.checkpoints)),
         "first": gr.update(choices=compared, value=asked.first, visible=len(compared) > 1),
         "second": gr.update(choices=compared, value=asked.second, visible=len(compared) > 1),
-        "column": gr.update(choices=columns, value=column, visible=asked.plot == GROUPED and bool(columns)),
+        "plot": gr.update(choices=_plot_choices(_metadata_of(opened, rows)), value=asked.plot),
+        "column": gr.update(choices=columns, value=column, visible=asked.plot in BY_COLUMN and bool(columns)),
     }

@@ -152,3 +152,23 @@ def test_text_in_the_pixels_of_a_worst_case_is_said(tmp_path, table_of):
     page = write_report([tmp_path / "run"], tmp_path / "r.html", settings=settings, say=said.append)
     assert said == [f"Case 'case_000': {FOUND}"]
     assert FOUND in page.read_text(encoding="utf-8")
+
+
+def test_stress_has_its_table_and_its_plot_and_others_have_neither(report, tmp_path, table_of):
+    assert "under stress" not in report.read_text(encoding="utf-8")
+    shown = [("none", "0"), ("noise", "1"), ("noise", "2")] * 6
+    table = table_of(
+        {"one": [0.9, 0.88, 0.8] * 6}, test_set="set-stress", groups=[str(place // 3) for place in range(18)],
+        corruption=[name for name, _ in shown], degree=[degree for _, degree in shown],
+    )  # fmt: skip
+    ids = [
+        f"{place // 3}" + (f"@{name}-{degree}" if name != "none" else "") for place, (name, degree) in enumerate(shown)
+    ]
+    metadata = ("corruption", "degree", "group")
+    write_results(
+        Results(table.assign(case_id=ids), (Run("one", "set-stress"),), metadata, ("dice",)), tmp_path / "run"
+    )
+    text = write_report([tmp_path / "run"], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<h3>Dice coefficient under stress</h3>" in text
+    assert "2: 0.100 (0.100 – 0.100)" in text
+    assert "Under stress: score against degree" in text

@@ -19,7 +19,7 @@ def found(simulated):
     return answer(Results(table, runs, ("site",), metrics), Question("set"))
 
 
-@pytest.mark.parametrize("name", [figure.name for figure in FIGURES if figure.name not in OF_PROBABILITIES])
+@pytest.mark.parametrize("name", [one.name for one in FIGURES if one.name not in OF_PROBABILITIES and not one.columns])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_plot_is_drawn(found, name, theme):
     figure = draw_figure(name, found, View(theme=theme))
@@ -62,7 +62,7 @@ def test_of_very_many_checkpoints_the_best_are_drawn(simulated, monkeypatch):
     best = [standing.checkpoint for standing in many.standings[:3]]
     for name in ("heat_map", "significance"):
         assert sorted(draw_figure(name, many, View()).data[0].x) == sorted(best)
-    for figure in FIGURES:
+    for figure in figures.figures_of(many.metadata):
         assert "the 3 best of 5" in draw_figure(figure.name, many, View()).layout.title.subtitle.text
 
 

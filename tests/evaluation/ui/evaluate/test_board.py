@@ -33,5 +33,5 @@ def test_each_control_has_its_field():
 
 def test_empty_controls_are_empty_choices():
     assert controls(Choices)[4] == "upload_name"
-    values = [None, None, ["net"], None, None, ["dice"], 2.0, None]
+    values = [None, None, ["net"], None, None, ["dice"], 2.0, None, None]
     assert Choices.of(*values) == Choices(checkpoints=("net",), metrics=("dice",), tolerance=2.0)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.ui.evaluate import places, run_handlers, texts
+from evaluation.stress.cases import Stress
+from evaluation.ui.evaluate import places, result_handlers, run_handlers, run_job, texts
 from evaluation.ui.evaluate.board import Asked, Choices
+from evaluation.ui.evaluate.code import run_lines, shown_of
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui.session import Running
 
@@ -35,6 +37,22 @@ def test_an_evaluation_says_how_far_it_is_and_opens_its_results(engine, first_pa
     assert found["test_set"]["value"] == "squares"
     assert found["runs"]["value"][0] == "mine/evaluation"
     assert found["board"].choices == CHOICES
+
+
+def test_under_stress_it_opens_on_the_curves(engine, first_paint, monkeypatch):
+    monkeypatch.setattr(run_job, "Stress", lambda: Stress(("noise", "jpeg"), (2, 5)))
+    found, _ = evaluate(engine, first_paint["board"], replace(CHOICES, stress=True))
+    assert "20 cases are scored" in found["status"]
+    assert found["test_set"]["value"] == "squares-stress"
+    assert found["plot"]["value"] == "stress"
+    assert found["plot"]["choices"][0] == ("Under stress: score against degree", "stress")
+    assert '"name":"small"' in found["figure"].replace(" ", "")
+    assert "0.05 lost from degree" in found["no_figure"]
+    (shown,) = [line for line in run_lines(shown_of(found["board"].opened, "squares-stress")) if " run " in line]
+    assert shown.endswith("--stress noise jpeg --stress-degrees 2 5 --output results/squares-stress")
+    plain = result_handlers.choose_runs(engine, found["board"], ["earlier/squares-run"], Asked(plot="stress"))
+    assert plain["plot"]["value"] == "strip"  # those hold nothing that was made worse
+    assert "stress" not in dict(plain["plot"]["choices"]).values()
 
 
 def test_the_same_choices_again_go_on_in_the_same_run(engine, first_paint, settings):
@@ -84,8 +102,6 @@ def test_a_queued_evaluation_says_its_place_and_leaves_at_stop(engine, first_pai
 
 
 def test_no_visitor_sees_what_another_evaluated(engine, first_paint):
-    from evaluation.ui.evaluate import result_handlers
-
     evaluate(engine, first_paint["board"], CHOICES)
     other = places.open_tab(engine, "f" * 32, "light")
     assert all(not value.startswith("mine/") for _, value in other["runs"]["choices"])
@@ -99,6 +115,7 @@ def test_no_visitor_sees_what_another_evaluated(engine, first_paint):
         (Choices(), "Choose a test set first"),
         (Choices(test_sets=("squares",)), "Choose at least one checkpoint"),
         (Choices(test_sets=("a", "b"), upload=("x.png",)), "choose exactly one"),
+        (Choices(test_sets=("squares",), upload=("x.png",), stress=True), "Switch stress off"),
         (replace(CHOICES, tolerance=-1), "tolerance"),
         (replace(CHOICES, checkpoints=("../small",)), "does not exist"),
         (replace(CHOICES, test_sets=("none",)), "not on this computer"),
