@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.checkpoint import Checkpoint
+from medseg_demo.models.compute import ThreadLimit
 from medseg_demo.rendering import overlay_picture
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.options import SegmentOptions
@@ -70,6 +72,9 @@ class Watcher:
         self.checkpoint = engine.loaded(checkpoint)  # one for all frames, also where it is replaced meanwhile
         self._options = options or SegmentOptions()
         self._options.check(self.checkpoint.card)
+        # Where OpenVINO runs the network, PyTorch's threads would only wait for each other over single frames.
+        is_apart = engine.compute_of(self.checkpoint).backend == "openvino"
+        self._limit: Callable[[], AbstractContextManager] = ThreadLimit(1).apply if is_apart else nullcontext
 
     def see(self, number: int, time_s: float, image: MedicalImage, job: Job) -> Seen:
         """Segment the next frame.
@@ -84,8 +89,9 @@ class Watcher:
             InputMismatchError: The checkpoint cannot take it.
             Cancelled: The job was cancelled.
         """
-        (found,) = self._engine.segment_batch([image], self.checkpoint, options=self._options, job=job)
-        smoothed, is_cut = self._smoother.add(found)
+        with self._limit():
+            (found,) = self._engine.segment_batch([image], self.checkpoint, options=self._options, job=job)
+            smoothed, is_cut = self._smoother.add(found)
         return Seen(number, time_s, smoothed, is_cut)
 
 

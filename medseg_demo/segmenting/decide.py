@@ -54,7 +54,7 @@ def decided(probabilities: np.ndarray, card: ModelCard, threshold: float | None)
     if card.may_overlap:
         return to_labels(probabilities[card.written], threshold=threshold, regions=regions_of(card))
     if card.takes_threshold:
-        return to_labels(probabilities.astype(np.float16), threshold=threshold)
+        return to_labels(kept_as(probabilities, exact=False).numpy(), threshold=threshold)
     rest = 1 - probabilities.sum(axis=0, keepdims=True)
     return to_labels(np.concatenate([rest, probabilities]), threshold=None)
 

@@ -7,10 +7,11 @@ weight 2 / (N + 1) by which it has the mean age of N frames averaged equally.
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from medseg_demo.errors import OptionError
 from medseg_demo.image import MedicalImage
-from medseg_demo.segmenting.decide import clean, decided
+from medseg_demo.segmenting.decide import clean, decided, kept_as
 from medseg_demo.segmenting.pipeline import Segmentation
 
 MOST_FRAMES = 100
@@ -47,7 +48,7 @@ class Smoother:
         self._blocks = blocks
         if self._weight == 1:
             return found, is_cut
-        own = found.probabilities.astype(np.float32)
+        own = torch.from_numpy(found.probabilities).float().numpy()  # PyTorch, as in ``kept_as``
         if self._mean is None or is_cut or self._mean.shape != own.shape:
             self._mean = own
             return found, is_cut
@@ -88,4 +89,4 @@ def _from(found: Segmentation, mean: np.ndarray) -> Segmentation:
         smallest_component=options.smallest_component, fill_holes=options.fill_holes,
     )  # fmt: skip
     label_map = replace(found.label_map, labels=labels)
-    return replace(found, label_map=label_map, probabilities=mean.astype(np.float16))
+    return replace(found, label_map=label_map, probabilities=kept_as(mean, exact=False).numpy())
