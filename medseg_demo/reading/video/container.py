@@ -227,7 +227,7 @@ def _matrix(frame: "av.VideoFrame", video: Video) -> tuple[int, int, int, int]:
     scale = max(abs(a), abs(b), abs(c), abs(d), 1e-9)
     found = tuple(round(value / scale) for value in (a, b, c, d))
     exact = all(abs(value / scale - sign) < 0.01 for value, sign in zip((a, b, c, d), found, strict=True))
-    if not exact or found[0] * found[3] - found[1] * found[2] == 0:
+    if not exact or sorted(map(abs, found)) != [0, 0, 1, 1] or abs(found[0]) != abs(found[3]):
         video.note("It says to be turned by no quarter, which was left undone.")
         return 1, 0, 0, 1
     return found  # type: ignore[return-value]
