@@ -1,4 +1,4 @@
-"""Moving pictures → images one by one: video files by PyAV, DICOM cine by the reader of DICOM. Never more than a few.
+"""Moving pictures → images one by one: video files by PyAV, DICOM cine by the reader of DICOM, pictures of a camera.
 
 A file's kind is found from its bytes, as that of a still image is.
 """
@@ -11,10 +11,11 @@ from medseg_demo.errors import UnknownFormatError
 from medseg_demo.reading.dicom.dataset import is_dicom
 from medseg_demo.reading.source import open_source
 from medseg_demo.reading.video import cine, container
+from medseg_demo.reading.video.camera import read_camera_frame
 from medseg_demo.reading.video.frames import Video, VideoFrame
 from medseg_demo.settings import Settings
 
-__all__ = ["Video", "VideoFrame", "open_video"]
+__all__ = ["Video", "VideoFrame", "open_video", "read_camera_frame"]
 
 
 @contextmanager
