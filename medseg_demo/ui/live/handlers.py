@@ -32,8 +32,8 @@ from medseg_demo.ui.session import Running
 from medseg_demo.ui.tab import Call, Updates
 from medseg_demo.writing.video import frame_table
 
-SHOWN_EVERY_S = 0.1  # a browser is sent a frame so often at most
-CURVE_EVERY_S = 0.5
+SHOWN_EVERY_S = 0.2  # a browser is sent a frame so often at most, which costs it more than the network costs here
+CURVE_EVERY_S = 1.0
 CAMERA_FRAMES = 3000  # of the curve; of more the first go
 MOST_PICTURE = 4 * 2**20  # characters of a frame of the camera
 CAMERA_TAB = "camera"
@@ -70,7 +70,6 @@ def _watch(engine: Engine, call: Call, running: Running, path: Path, choices: Ch
     work = call.session.part(LiveWork)
     watched = Watched(call.session.folder / secrets.token_hex(4), safe_stem(f"{stem(path)}_live"))
     curve, last = Curve(engine.settings.max_video_frames), None
-    yield {"video": gr.update(value=None, visible=False), "downloads": gr.update(visible=False)}
     try:
         watcher = Watcher(engine, _named(choices), smooth=choices.frames)
         with running.job(engine, waiting=call.waiting(path.name)) as job:
@@ -117,6 +116,15 @@ def _finished(work: LiveWork, watched: Watched, choices: Choices, last: Seen, cu
         "status": said + notes,
         "stale": "",
         "screen": screen_value(last, curve),
+    }
+
+
+def files(call: Call) -> Updates:
+    """The files of the last video, where there are any."""
+    watched = call.session.part(LiveWork).video
+    if watched is None:
+        return {}
+    return {
         "video": gr.update(value=str(watched.video_file), visible=True),
         "video_file": gr.update(value=str(watched.video_file), visible=True),
         "table_file": str(watched.table_file),

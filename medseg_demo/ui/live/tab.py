@@ -12,7 +12,10 @@ from medseg_demo.ui.live.state import Choices
 from medseg_demo.ui.session import Running, Sessions
 from medseg_demo.ui.tab import QUICK, Call, Tab, Updates
 
-CAMERA_PARTS = ("camera", "camera_status", "screen", "video", "video_file", "table_file", "downloads")
+FILES = ("video", "video_file", "table_file", "downloads")
+# A browser takes long over each update, and the longer the more parts it is of.
+STREAMED = ("watch", "stop", "status", "stale", "screen")
+SEEN = ("camera", "camera_status", "screen")
 
 
 class LiveTab(Tab):
@@ -50,12 +53,26 @@ class LiveTab(Tab):
             return self._handlers.stale_mark(call, choices)
 
         self.on(opened.select, open_tab, "checkpoint", outputs=("checkpoint",), **QUICK)
-        self.run_after(self.parts["watch"].click, run, "upload", Choices)
-        self.run_after(self.parts["film"].click, run_film, Choices)
+
+        def files(call: Call) -> Updates:
+            return self._handlers.files(call)
+
+        for event, handler, given in (
+            (self.parts["watch"].click, run, ("upload", Choices)),
+            (self.parts["film"].click, run_film, (Choices,)),
+        ):
+            hidden = self.on(event, self._hide, outputs=FILES, **QUICK)
+            watched = self.run_after(hidden.then, handler, *given, outputs=STREAMED)
+            self.on(watched.then, files, outputs=FILES, **QUICK)
         self.on_stop()
         for field in fields(Choices):
             self.mark_stale(self.parts[field.name].change, compare)
         self._on_camera()
+
+    @staticmethod
+    def _hide(call: Call) -> Updates:
+        """What belongs to the video before goes from the page."""
+        return {"video": gr.update(value=None, visible=False), "downloads": gr.update(visible=False)}
 
     def _on_camera(self) -> None:
         def begin(call: Call, choices: Choices) -> Updates:
@@ -68,6 +85,6 @@ class LiveTab(Tab):
             return self._handlers.end_camera(call)
 
         camera = self.parts["camera"]
-        self.on(camera.begin, begin, Choices, outputs=CAMERA_PARTS, **QUICK)
-        self.on(camera.frame, see, Choices, outputs=CAMERA_PARTS, **QUICK)
-        self.on(camera.end, end, outputs=CAMERA_PARTS, **QUICK)
+        self.on(camera.begin, begin, Choices, outputs=("camera", "camera_status", "downloads"), **QUICK)
+        self.on(camera.frame, see, Choices, outputs=SEEN, **QUICK)
+        self.on(camera.end, end, outputs=("camera_status", *FILES), **QUICK)
