@@ -13,7 +13,7 @@ from medseg_demo.language.terminal import say
 from medseg_demo.settings import Settings
 
 if TYPE_CHECKING:
-    from medseg_demo.live.run import Watched
+    from medseg_demo.live import run
 
 DESCRIPTION = """Segment a video (MP4, AVI, GIF, WebM) or a DICOM cine frame by frame.
 
@@ -72,7 +72,7 @@ def _live(options: argparse.Namespace, settings: Settings) -> int:
     return _tell(options.file, watched)
 
 
-def _tell(file: Path, watched: "Watched") -> int:
+def _tell(file: Path, watched: "run.Watched") -> int:
     """Print what became of the video.
 
     Returns:
@@ -97,7 +97,7 @@ def _complain(kind: str, file: Path, text: str) -> None:
     say(f"{kind}: {text if about in text else f'{about}: {text}'}", file=sys.stderr)
 
 
-def _refuse_overwriting(file: Path, watched: "Watched") -> None:
+def _refuse_overwriting(file: Path, watched: "run.Watched") -> None:
     for result in (watched.video_file, watched.table_file):
         if result.exists() and file.exists() and result.samefile(file):
             raise OptionError(

@@ -3,7 +3,7 @@
 
 const SIDE = 512; // px of the longer side that is sent
 const QUALITY = 0.85;
-const PATIENCE_MS = 5000; // after which an answer counts as lost
+const PATIENCE_MS = 15000; // after which an answer counts as lost
 const said = globalThis.medsegSay || ((text) => text);
 const DENIED =
   "The browser does not let this page use the camera. Allow it in the address bar or in the browser's settings, then start it again.";
@@ -23,6 +23,7 @@ film.muted = film.playsInline = true;
 let stream = null;
 let begun = 0;
 let sent = 0;
+let heard = 0;
 let waiting = 0;
 
 function say(text) {
@@ -74,13 +75,15 @@ start.addEventListener("click", async () => {
   await film.play();
   stop.disabled = false;
   begun = performance.now();
-  sent = 0;
+  sent = heard = 0;
   trigger("begin", {});
   send();
 });
 stop.addEventListener("click", () => end());
 
 watch("value", () => {
-  if (props.value?.ended) end();
-  else if (props.value?.answered === sent) send();
+  if (props.value?.ended) return end();
+  if (!(props.value?.answered > heard)) return;
+  heard = props.value.answered;
+  send();
 });

@@ -37,6 +37,7 @@ CURVE_EVERY_S = 1.0
 CAMERA_FRAMES = 3000  # of the curve; of more the first go
 MOST_PICTURE = 4 * 2**20  # characters of a frame of the camera
 CAMERA_TAB = "camera"
+FILM = "simulated-nuclei.webm"
 
 
 def open_tab(engine: Engine, chosen: str | None) -> Updates:
@@ -59,7 +60,7 @@ def run(engine: Engine, call: Call, running: Running, path: str | None, choices:
 def run_film(engine: Engine, call: Call, running: Running, choices: Choices) -> Iterator[Updates]:
     """Watch a simulated video, which is drawn first."""
     try:
-        path = write_film(call.session.folder / f"{texts.FILM_NAME}.webm")
+        path = write_film(call.session.folder / FILM)
     except Exception as error:
         yield {"status": _problem(error)}
         return
@@ -81,8 +82,9 @@ def _watch(engine: Engine, call: Call, running: Running, path: Path, choices: Ch
                 if now - shown < SHOWN_EVERY_S:
                     continue
                 shown, is_due = now, now - drawn >= CURVE_EVERY_S
-                drawn = now if is_due else drawn
-                _say(call, path.name, last, watched)
+                if is_due:
+                    drawn = now
+                    _say(call, path.name, last, watched)
                 yield {"screen": screen_value(last, curve if is_due else None)}
     except Cancelled:
         if not watched.video_file.is_file():

@@ -44,7 +44,7 @@ def _given(settings: Settings) -> Parts:
     )
     html(markup.hint(f"{texts.UPLOAD_HINT} {limits}"))
     html(markup.heading(texts.FILM))
-    parts["film"] = gr.Button(texts.FILM_NAME, size="sm", elem_id="lv-film")
+    parts["film"] = gr.Button(texts.FILM_BUTTON, size="sm", elem_id="lv-film")
     html(markup.hint(texts.FILM_HINT))
     return parts
 
