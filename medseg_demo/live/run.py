@@ -5,7 +5,7 @@ Reading, the network and writing go on side by side, each in its own thread.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ def watch(
         watched.claimed, watched.every = video.claimed, _every(video, settings)
         frames = _Frames(video, watched.every, settings.max_video_frames)
         write: Callable[[Seen], None] | None = None
-        with closing(iter(frames)) as given:
+        with closing(frames.read()) as given:
             for number, time_s, image in given:
                 try:
                     if pace is not None and not pace.is_in_time(time_s, job.check):
@@ -193,7 +193,8 @@ class _Frames:
         self._taken, self._damaged = 0, 0
         self.faults: list[str] = []
 
-    def __iter__(self) -> Iterator[tuple[int, float, MedicalImage]]:
+    def read(self) -> Generator[tuple[int, float, MedicalImage], None, None]:
+        """Each as (number, time in seconds, image)."""
         with ThreadPoolExecutor(1, "read") as pool:
             waiting = deque(pool.submit(self._next) for _ in range(AHEAD))
             try:

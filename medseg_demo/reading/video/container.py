@@ -89,7 +89,7 @@ def open_container(source: Source, kind: Kind) -> Iterator[Video]:
 
     source.file.seek(0)
     try:
-        container = av.open(source.file, format=kind.demuxer, metadata_errors="ignore")
+        container = av.open(source.file, "r", format=kind.demuxer, metadata_errors="ignore")
     except (av.error.FFmpegError, ValueError, OSError):
         raise DamagedFileError(
             f"{source.label}: the {kind.name} file is damaged: what says how its pictures are stored is missing or "
@@ -220,7 +220,8 @@ def _matrix(frame: "av.VideoFrame", video: Video) -> tuple[int, int, int, int]:
     """How a frame is turned: the signs of a display matrix (a, b, c, d), by which (x, y) goes to (ax + cy, bx + dy)."""
     from av.sidedata.sidedata import Type
 
-    stated: Any = frame.side_data.get(Type.DISPLAYMATRIX)
+    found_beside: Any = frame.side_data
+    stated = found_beside.get(Type.DISPLAYMATRIX)
     if stated is None:
         return 1, 0, 0, 1
     a, b, _, c, d = (float(value) / TURNS for value in np.frombuffer(bytes(stated), np.int32)[:5])
