@@ -85,5 +85,6 @@ watch("value", () => {
   if (props.value?.ended) return end();
   if (!(props.value?.answered > heard)) return;
   heard = props.value.answered;
-  send();
+  clearTimeout(waiting);
+  waiting = setTimeout(send); // once Gradio is done with the answer
 });

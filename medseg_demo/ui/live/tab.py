@@ -85,6 +85,7 @@ class LiveTab(Tab):
             return self._handlers.end_camera(call)
 
         camera = self.parts["camera"]
-        self.on(camera.begin, begin, Choices, outputs=("camera", "camera_status", "downloads"), **QUICK)
-        self.on(camera.frame, see, Choices, outputs=SEEN, **QUICK)
-        self.on(camera.end, end, outputs=("camera_status", *FILES), **QUICK)
+        options = QUICK | {"trigger_mode": "multiple"}  # by default Gradio drops what comes with the answer before
+        self.on(camera.begin, begin, Choices, outputs=("camera", "camera_status", "downloads"), **options)
+        self.on(camera.frame, see, Choices, outputs=SEEN, **options)
+        self.on(camera.end, end, outputs=("camera_status", *FILES), **options)
