@@ -46,6 +46,9 @@ from medseg_demo.ui import texts
 from medseg_demo.ui.api import add_endpoints
 from medseg_demo.ui.header import Header
 from medseg_demo.ui.language import GRADIO_WORDS
+from medseg_demo.ui.live.screen import STYLESHEET as LIVE_STYLESHEET
+from medseg_demo.ui.live.tab import LiveTab
+from medseg_demo.ui.live.texts import TAB as LIVE_TAB
 from medseg_demo.ui.models.list_view import STYLESHEET as MODELS_STYLESHEET
 from medseg_demo.ui.models.tab import ModelsTab
 from medseg_demo.ui.public.connections import be_impatient
@@ -100,6 +103,8 @@ def build_app(
                 compare_tab = CompareTab(engine, sessions, comparison)
             with gr.Tab(EVALUATE_TAB, id="evaluate"):
                 evaluate_tab = EvaluateTab(engine, sessions, evaluations, links.place)
+            with gr.Tab(LIVE_TAB, id="live") as live:
+                live_tab = LiveTab(engine, sessions)
             with gr.Tab(texts.MODELS_TAB, id="models"):
                 models_tab = ModelsTab(engine, sessions)
         # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
@@ -109,6 +114,7 @@ def build_app(
         segment_tab.connect(page)
         compare_tab.connect(compare)
         evaluate_tab.connect(page)
+        live_tab.connect(live)
         choices = {"segment": segment_tab.parts["checkpoint"], "compare": compare_tab.parts["checkpoints"]}
         choices["evaluate"] = evaluate_tab.parts["checkpoints"]
         segment_tab.follow_checkpoint(models_tab.connect(page, tabs, choices)["segment"].then)
@@ -128,7 +134,9 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """
     return {
         "theme": make_theme(),
-        "css_paths": [STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET, MODELS_STYLESHEET],
+        "css_paths": [
+            *(STYLESHEET, BAR_STYLESHEET, EVALUATE_STYLESHEET, COMPARE_STYLESHEET, MODELS_STYLESHEET, LIVE_STYLESHEET),
+        ],
         "js": "() => {" + "".join(f"({script.read_text(encoding='utf-8')})();" for script in SCRIPTS) + "}",
         "footer_links": ["api"],
         "i18n": GRADIO_WORDS,

@@ -11,6 +11,7 @@ from benchmarks import (
     cluster,
     dashboard,
     evaluation_run,
+    live,
     metrics,
     ratio,
     request,
@@ -21,7 +22,7 @@ from benchmarks import (
     visitors,
 )
 
-PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training", "ray")
+PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training", "ray", "live")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
@@ -59,6 +60,7 @@ def parts(rounds: int, options: dict, other: Path | None, test_sets: Path | None
         "visitors": visitors.many_visitors,
         "viewer": lambda: viewer.measure(rounds=rounds),
         "training": lambda: training.measure(rounds=rounds),
+        "live": lambda: iter([live.measure(rounds=max(1, rounds // 2))]),
         "ray": lambda: cluster.measure(rounds=max(1, rounds // 2)),
     }
 

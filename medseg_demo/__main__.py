@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from medseg_demo import __version__, names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
 from medseg_demo.language.terminal import say, spoken_parser
+from medseg_demo.live.command import add_live
 from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
 from medseg_demo.test_sets.command import add_simulate
@@ -147,9 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
-    add_train(commands)
-    add_publish(commands)
-    add_simulate(commands)
+    for add in (add_live, add_train, add_publish, add_simulate):
+        add(commands)
 
     about = "the page in the browser; `demo --help` lists its options"
     demo = commands.add_parser("demo", add_help=False, prefix_chars="\0", help=about)  # all options are the page's

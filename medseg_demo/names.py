@@ -25,6 +25,7 @@ SUFFIXES = (
         ".ima",
     ),
     *(".ome.tiff", ".ome.tif", ".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".npy", ".npz"),
+    *(".mp4", ".m4v", ".mov", ".avi", ".gif", ".webm", ".mkv"),
 )
 MOST_NAME_BYTES = 255  # of one name in UTF-8: ext4, XFS, APFS, and less strict NTFS
 MOST_STEM_BYTES = MOST_NAME_BYTES - len(".nii.gz")

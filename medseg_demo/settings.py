@@ -90,6 +90,7 @@ class Settings:
         max_megavoxels: Largest volume, in millions of voxels.
         max_decoded_mb: Most memory that one image takes once it is unpacked and converted, in MiB.
         max_upload_files: Most images in one upload to the page, those inside zips counted; a series of slices is one.
+        max_video_frames: Most frames of a video that are segmented; of a longer one every second, third, … is.
         max_queued: Most events of all visitors that wait for the page to answer.
         max_jobs: Most runs of one visitor at once.
         max_uploads_a_minute: Most uploads of one visitor in a minute; a folder is one.
@@ -118,6 +119,7 @@ class Settings:
     max_megavoxels: int = 512
     max_decoded_mb: int = 2048
     max_upload_files: int = 500
+    max_video_frames: int = 20_000
     max_queued: int = 512
     max_jobs: int = 64
     max_uploads_a_minute: int = 600
@@ -169,6 +171,7 @@ PUBLIC: Mapping[str, object] = MappingProxyType(
         "max_megavoxels": 128,
         "max_decoded_mb": 1024,
         "max_upload_files": 200,
+        "max_video_frames": 3_000,
         "max_queued": 128,
         "max_jobs": 4,
         "max_uploads_a_minute": 30,

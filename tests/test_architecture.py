@@ -35,6 +35,7 @@ RANKS = {
     "samples": 6,
     "training": 7,
     "exporting": 7,
+    "live": 7,
     "publishing": 7,
     "ui": 8,
     "__init__": 8,
@@ -60,6 +61,7 @@ LATE = (
     "torchvision",
     "nncf",
     "onnx",
+    "av",
 )
 
 REQUIREMENTS = tuple(f"requirements{kind}.txt" for kind in ("", "-train", "-export", "-dev"))
@@ -256,7 +258,19 @@ def undeclared(paths: list[Path], *files: str) -> set[str]:
     installed, required = packages_distributions(), set().union(*map(requirements, files))
     own = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"app", "benchmarks", "tests", *PACKAGES}
     # A Space installs the first by itself; the others are of extras.
-    optional = {"spaces", "mcp", "anyio", "transformers", "onnxruntime", "captum", "wandb", "mlflow", "ray", "torchio"}
+    optional = {
+        "spaces",
+        "mcp",
+        "anyio",
+        "transformers",
+        "onnxruntime",
+        "captum",
+        "av",
+        "wandb",
+        "mlflow",
+        "ray",
+        "torchio",
+    }
     names = {name.split(".")[0] for path in paths for name in imports_of(path)} - own - optional
     foreign = names - sys.stdlib_module_names
     return {name for name in foreign if not required & {normalised(d) for d in installed.get(name, [name])}}

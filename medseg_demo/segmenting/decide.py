@@ -40,6 +40,25 @@ def regions_of(card: ModelCard) -> tuple[int, ...]:
     return card.regions_written if card.may_overlap else ()
 
 
+def decided(probabilities: np.ndarray, card: ModelCard, threshold: float | None) -> np.ndarray:
+    """The labels of averaged probabilities; where the most probable wins, background has the rest.
+
+    Args:
+        probabilities: float32, (K, …), of the foreground classes in the order of the card.
+        card: Says which classes compete.
+        threshold: As for ``to_labels``.
+
+    Returns:
+        uint8, the shape without K.
+    """
+    if card.may_overlap:
+        return to_labels(probabilities[card.written], threshold=threshold, regions=regions_of(card))
+    if card.takes_threshold:
+        return to_labels(kept_as(probabilities, exact=False).numpy(), threshold=threshold)
+    rest = 1 - probabilities.sum(axis=0, keepdims=True)
+    return to_labels(np.concatenate([rest, probabilities]), threshold=None)
+
+
 def kept_as(probabilities: np.ndarray, *, exact: bool) -> torch.Tensor:
     """Probabilities in half precision; with ``exact`` what is above one half stays above it."""
     given = torch.from_numpy(np.ascontiguousarray(probabilities))

@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg_demo.image import LabelMap
 from medseg_demo.models.card import ModelCard
-from medseg_demo.segmenting.decide import regions_of, to_labels
+from medseg_demo.segmenting.decide import decided
 
 CHUNK = 32  # slices that are averaged at once, eight bytes a pixel
 
@@ -56,16 +56,6 @@ def average(members: Iterable[Found], card: ModelCard, *, threshold: float | Non
     total /= len(found)
     labels = np.empty(total.shape[1:], np.uint8)
     for start in range(0, len(labels), CHUNK):
-        labels[start : start + CHUNK] = _decided(total[:, start : start + CHUNK], card, threshold)
+        labels[start : start + CHUNK] = decided(total[:, start : start + CHUNK], card, threshold)
     agreement = sum((one == labels).astype(np.float16) for one in found) / np.float16(len(found))
     return Together(labels, total.astype(np.float16), np.asarray(agreement))
-
-
-def _decided(probabilities: np.ndarray, card: ModelCard, threshold: float | None) -> np.ndarray:
-    """The labels of averaged probabilities (K, …); where the most probable wins, background has the rest."""
-    if card.may_overlap:
-        return to_labels(probabilities[card.written], threshold=threshold, regions=regions_of(card))
-    if card.takes_threshold:
-        return to_labels(probabilities.astype(np.float16), threshold=threshold)
-    rest = 1 - probabilities.sum(axis=0, keepdims=True)
-    return to_labels(np.concatenate([rest, probabilities]), threshold=None)

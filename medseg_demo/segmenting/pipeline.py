@@ -75,11 +75,13 @@ class Segmentation:
     @cached_property
     def measurements(self) -> tuple[ClassMeasurement, ...]:
         """One record a class. Made when asked for."""
-        mask_of = self._region if self.card.may_overlap else None
+        mask_of = self.region if self.card.may_overlap else None
         return measure(self.label_map, self.probabilities, self.image, mask_of=mask_of, agreement=self.agreement)
 
-    def _region(self, value: int) -> np.ndarray:
-        """Where a class is that others may lie over in the label map."""
+    def region(self, value: int) -> np.ndarray:
+        """Where a class is, boolean in the shape of the label map; also where others lie over it in that."""
+        if not self.card.may_overlap:
+            return self.label_map.mask(value)
         region = to_labels(self.probabilities[value - 1 : value], threshold=self.threshold)
         box = places(self.options.crop)[3 - region.ndim :]
         region[box] = _cleaned(region[box], self.options, classes=1)

@@ -1,0 +1,1 @@
+"""The Live tab: videos, DICOM cine and a camera."""
