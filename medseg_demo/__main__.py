@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg_demo import __version__, names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
+from medseg_demo.following.command import add_follow
 from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.publishing.command import add_publish
 from medseg_demo.settings import BUNDLED, Settings
@@ -150,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     add_train(commands)
     add_publish(commands)
     add_simulate(commands)
+    add_follow(commands)
 
     about = "the page in the browser; `demo --help` lists its options"
     demo = commands.add_parser("demo", add_help=False, prefix_chars="\0", help=about)  # all options are the page's
@@ -171,6 +173,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.writing.burned_in import burned_in_warnings
     from medseg_demo.writing.label_map import DICOM_SEG_NOTE
     from medseg_demo.writing.measurements import summary, write_json
+    from medseg_demo.writing.whole import make_output
 
     checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir, cache_dir=settings.cache_dir)
     chosen = SegmentOptions(
@@ -191,7 +194,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         stems = [one.name for one in given] or stems
         heat_maps = [f"{HEAT_MAPS}/{stem}" for stem in stems] if options.explain else []
         _refuse_overwriting(options.files, studies, [*stems, *heat_maps], options.output, options.format)
-        _make_folder(options.output)
+        make_output(options.output)
         if options.format == "dicom-seg" and not given:
             complain(DICOM_SEG_NOTE, kind="note")
         results = segment_files(studies, checkpoint, options=chosen, settings=settings, volume=options.volume)
@@ -331,15 +334,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"--output {folder.name}: the folder cannot be made ({error.strerror}). Choose another."
-        ) from None
 
 
 def _print_json(document: object) -> None:

@@ -231,9 +231,7 @@ def _intensities(visits: Sequence[Measured], days: Sequence[int], place: int) ->
         repeats = [[_mean(again[place], index) for again in visit.repeats] for visit in visits]
         deviation, freedom = _pooled(values, repeats, relative=False)
         deviations = [None if value is None else deviation for value in values]
-        found.append(
-            _series(rows, "intensity", named.channel, named.unit or "", days, values, deviations, freedom)
-        )
+        found.append(_series(rows, "intensity", named.channel, named.unit or "", days, values, deviations, freedom))
     return found
 
 

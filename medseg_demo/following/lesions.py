@@ -9,6 +9,7 @@ others, is one lesion: it has one number through all visits.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -80,7 +81,7 @@ def match_lesions(
         if len(parts.pixels) > MOST_LESIONS:
             return ()
         visits.append(parts)
-    links = [_links(before, after) for before, after in zip(visits, visits[1:], strict=False)]
+    links = [_links(before, after) for before, after in pairwise(visits)]
     group = _groups(visits, links)
     events = [dict.fromkeys(range(1, len(visits[0].pixels) + 1), "first"), *map(_events, visits, visits[1:], links)]
     found = [
@@ -135,7 +136,9 @@ def _overlaps(first: np.ndarray, second: np.ndarray) -> set[tuple[int, int]]:
 
 def _groups(visits: Sequence[_Parts], links: Sequence[Iterable[tuple[int, int]]]) -> dict[Key, int]:
     """The number of each lesion: those that are linked share it; numbers count by visit, and by size within it."""
-    parent = {(place, own): (place, own) for place, parts in enumerate(visits) for own in range(1, len(parts.pixels) + 1)}
+    parent = {
+        (place, own): (place, own) for place, parts in enumerate(visits) for own in range(1, len(parts.pixels) + 1)
+    }
 
     def root(key: Key) -> Key:
         while parent[key] != key:

@@ -55,9 +55,7 @@ class Registration:
         pixels = np.stack(channels, axis=-1) if image.channels > 1 else channels[0]
         if image.pixels.dtype.kind in "iu":
             pixels = np.rint(pixels).astype(image.pixels.dtype)
-        return replace(
-            image, pixels=pixels, geometry=self.grid.geometry, source_files=(), source_frames=None
-        )
+        return replace(image, pixels=pixels, geometry=self.grid.geometry, source_files=(), source_frames=None)
 
     def lay_labels(self, label_map: LabelMap) -> LabelMap:
         """The visit's label map on the first one's grid; background where it does not reach."""
@@ -174,9 +172,7 @@ def _starts(still: Any, other: Any) -> list[Any]:
     middle = still.TransformContinuousIndexToPhysicalPoint([(length - 1) / 2 for length in still.GetSize()])
     as_stated = kind()
     as_stated.SetCenter(middle)
-    centred = sitk.CenteredTransformInitializer(
-        still, other, kind(), sitk.CenteredTransformInitializerFilter.GEOMETRY
-    )
+    centred = sitk.CenteredTransformInitializer(still, other, kind(), sitk.CenteredTransformInitializerFilter.GEOMETRY)
     return [as_stated, kind(centred)]
 
 

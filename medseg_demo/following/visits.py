@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from medseg_demo import names
 from medseg_demo.errors import InputMismatchError, OptionError
@@ -102,7 +103,7 @@ def in_order(images: Sequence[MedicalImage], stems: Sequence[str], typed: Sequen
     _check_comparable(images, shown)
     found = _typed(typed, shown) if typed else _found(images, shown)
     order = sorted(range(len(images)), key=lambda place: found[place])  # type: ignore[arg-type, return-value]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         if found[before] == found[after]:
             raise OptionError(
                 f"{shown[before]} and {shown[after]} have the same date. Leave one of them out, or type the dates. "
@@ -115,15 +116,12 @@ def in_order(images: Sequence[MedicalImage], stems: Sequence[str], typed: Sequen
 def _days(first: When, when: When) -> int:
     if isinstance(first, date) and isinstance(when, date):
         return (when - first).days
-    assert isinstance(first, int) and isinstance(when, int)
-    return when - first
+    return int(when) - int(first)  # type: ignore[arg-type]
 
 
 def _typed(typed: Sequence[str], shown: Sequence[str]) -> list[When]:
     if len(typed) != len(shown):
-        raise OptionError(
-            f"{len(typed)} dates were given for {len(shown)} studies: {', '.join(shown)}. {HOW_TO_DATE}"
-        )
+        raise OptionError(f"{len(typed)} dates were given for {len(shown)} studies: {', '.join(shown)}. {HOW_TO_DATE}")
     found = [parse_when(text) for text in typed]
     if len({type(when) for when in found}) > 1:
         raise OptionError(f"Some of the dates are days of the calendar and others numbers of days. {HOW_TO_DATE}")
