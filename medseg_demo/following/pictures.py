@@ -33,20 +33,22 @@ def laid_on_first(visit: Visit) -> tuple[MedicalImage, LabelMap]:
     )
 
 
-def difference(first: MedicalImage, later: MedicalImage) -> np.ndarray:
+def difference(first: MedicalImage, later: MedicalImage, unchanged: np.ndarray) -> np.ndarray:
     """Later − first, in the first one's intensities: float32 in the shape of both.
 
     What has a unit, such as HU, is subtracted as it is. Other intensities have no scale of their own: before, the later
-    ones are given the mean and the deviation of the first.
+    ones are given the mean and the deviation of the first where nothing changed its class.
 
     Args:
         first: Of one channel.
         later: On the same grid.
+        unchanged: Boolean, in the shape of both: where the label maps agree.
     """
     ours, theirs = first.pixels.astype(np.float32), later.pixels.astype(np.float32)
-    if first.unit is None or first.unit != later.unit:
-        spread = float(theirs.std())
-        theirs = (theirs - theirs.mean()) * (float(ours.std()) / spread if spread else 1.0) + ours.mean()
+    if (first.unit is None or first.unit != later.unit) and unchanged.any():
+        own, other = ours[unchanged], theirs[unchanged]
+        spread = float(other.std())
+        theirs = (theirs - other.mean()) * (float(own.std()) / spread if spread else 1.0) + own.mean()
     return theirs - ours
 
 
@@ -61,7 +63,7 @@ def side_by_side(first: Visit, later: Visit) -> Image.Image:
     pictures = [
         overlay_picture(image, labels, slice_index=slice_index, style="outline", opacity=1.0),
         overlay_picture(other, other_labels, slice_index=slice_index, style="outline", opacity=1.0),
-        _coloured(image, difference(image, other), slice_index),
+        _coloured(image, difference(image, other, labels.labels == other_labels.labels), slice_index),
     ]
     width, height = pictures[0].size
     whole = Image.new("RGB", (3 * width + 2 * GAP, height), "white")
