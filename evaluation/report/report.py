@@ -27,7 +27,8 @@ from evaluation.results.answers import (
     worst_cases,
     worst_first,
 )
-from evaluation.results.figures import FIGURES, View, draw_figure, gap_lines
+from evaluation.results.changes import changes_table
+from evaluation.results.figures import View, draw_figure, figures_of, gap_lines
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, read_together
 from evaluation.results.table import Results, Run, namesake_notes
@@ -186,10 +187,11 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
         *([page.table(findings)] if (findings := tables.findings(found)) else []),
+        *([page.table(between)] if (between := changes_table(found)) else []),
         page.sentences("Is the difference real?", _sentences(found)),
         *([page.sentences(tables.GROUPS, lines)] if (lines := _groups(found, options.column)) else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),
-        page.figures([_figure(figure.name, figure.title, found, options, numbers) for figure in FIGURES]),
+        page.figures([_figure(figure.name, figure.title, found, options, numbers) for figure in figures_of(found)]),
         page.worst(_worst(found, sources, options.worst), _legend()),
         page.rows(_rows(found, results.metrics)),
     ]

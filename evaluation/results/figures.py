@@ -14,6 +14,7 @@ from evaluation.metrics.table import METRICS
 from evaluation.plots import Theme
 from evaluation.results import tables
 from evaluation.results.answers import GROUP, Answer, group_gaps_of, no_groups
+from evaluation.results.changes import changes, has_visits
 from evaluation.results.words import gap_sentence
 from evaluation.statistics import strata_apart, stratum_columns, summarise_by
 from medseg_demo.errors import OptionError
@@ -25,6 +26,7 @@ NO_PROBABILITIES = (
     "No prediction here came with probabilities. Evaluate a checkpoint anew: prediction folders, imported results and "
     "earlier runs have none."
 )
+NO_VISITS = "The cases have no visits. Add the columns group (the patient) and visit to cases.csv."
 NO_GROUPS = "The column {column!r} does not divide the cases into groups."
 
 MOST_STRATA = 30
@@ -73,7 +75,7 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
     Raises:
         OptionError: The list has no such plot, or the answer does not hold what it needs.
     """
-    for figure in FIGURES:
+    for figure in (*FIGURES, CHANGES):
         if figure.name == name:
             drawn = figure.draw(_best(found), view)
             if len(found.standings) > MOST_DRAWN:
@@ -86,6 +88,11 @@ def draw_figure(name: str, found: Answer, view: View) -> go.Figure:
             drawn = _with_short_names(drawn, names)
             return _with_places(drawn, names) if name in CROWDED and len(names) > MOST_NAMES else drawn
     raise OptionError(f"There is no plot {name!r}. Choose one of: {', '.join(figure.name for figure in FIGURES)}.")
+
+
+def figures_of(found: Answer | None) -> tuple[Figure, ...]:
+    """The plots that are offered for an answer: that of changes only where patients have several visits."""
+    return (*FIGURES, CHANGES) if found is not None and has_visits(found) else FIGURES
 
 
 def _with_short_names(figure: go.Figure, names: Sequence[str]) -> go.Figure:
@@ -193,6 +200,12 @@ def _volumes(found: Answer, view: View) -> go.Figure:
     return plots.volume_agreement(found.table, theme=view.theme)
 
 
+def _changes(found: Answer, view: View) -> go.Figure:
+    if not has_visits(found):
+        raise OptionError(NO_VISITS)
+    return plots.volume_agreement(changes(found.table), of="change", theme=view.theme)
+
+
 def _distribution(found: Answer, view: View) -> go.Figure:
     return plots.score_distribution(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
 
@@ -268,3 +281,4 @@ FIGURES: tuple[Figure, ...] = (
     Figure("risk_coverage", "Risk and coverage: are unsure cases the bad ones?", _risk_coverage),
     Figure("significance", "Which differences are more than chance", _significance),
 )
+CHANGES = Figure("changes", "Agreement of changes between visits (Bland–Altman)", _changes)

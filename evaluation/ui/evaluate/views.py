@@ -8,7 +8,7 @@ import pandas as pd
 
 from evaluation.plots import as_json
 from evaluation.results.answers import GROUP, Answer, answer, metric_choices, names_in, worst_cases
-from evaluation.results.figures import FIGURES, draw_figure, gap_lines, pair_of
+from evaluation.results.figures import FIGURES, draw_figure, figures_of, gap_lines, pair_of
 from evaluation.results.origins import available_test_sets
 from evaluation.results.tables import GROUPS
 from evaluation.results.tags import with_tags
@@ -138,7 +138,9 @@ def numbers(board: Board, asked: Asked) -> Updates:
         return {}
     return {
         "marks": fragments.marks(opened, found.question),
-        "leaderboard": fragments.leaderboard(found, asked.beside) + fragments.findings(found),
+        "leaderboard": fragments.leaderboard(found, asked.beside)
+        + fragments.findings(found)
+        + fragments.changes(found),
         **comparison(found, asked),
         "policy": fragments.policy(found),
     }
@@ -203,6 +205,8 @@ def _controls(opened: Opened, asked: Asked, found: Answer | None) -> Updates:
     clusters = [(GROUP, GROUP), *clusters] if GROUP in opened.results.metadata else clusters
     chosen = asked.cluster if asked.cluster in [value for _, value in clusters] else clusters[0][1]
     metrics = [(metric_title(name), name) for name in metric_choices(opened.results)]
+    plots = figures_of(found)
+    plot = asked.plot if asked.plot in [one.name for one in plots] else plots[0].name
     return {
         "test_set": gr.update(
             choices=[(texts.marked(name), name) for name in names_in(table["test_set"])], value=asked.test_set
@@ -215,5 +219,6 @@ def _controls(opened: Opened, asked: Asked, found: Answer | None) -> Updates:
         "compared": gr.update(choices=list(checkpoints), value=list(asked.checkpoints)),
         "first": gr.update(choices=compared, value=asked.first, visible=len(compared) > 1),
         "second": gr.update(choices=compared, value=asked.second, visible=len(compared) > 1),
+        "plot": gr.update(choices=[(one.title, one.name) for one in plots], value=plot),
         "column": gr.update(choices=columns, value=column, visible=asked.plot == GROUPED and bool(columns)),
     }

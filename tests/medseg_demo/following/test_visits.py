@@ -81,7 +81,7 @@ def test_studies_whose_sizes_have_no_common_unit_are_refused():
 
 
 def test_subjects_of_file_names_are_told_apart():
-    with pytest.raises(InputMismatchError, match="of 2 patients.*: sub-01_a; sub-02_a"):
+    with pytest.raises(InputMismatchError, match=r"of 2 patients.*: sub-01_a; sub-02_a"):
         ordered([visit("sub-01_a"), visit("sub-02_a")], "0", "1")
     assert len(ordered([visit("sub-01_a"), visit("sub-01_b")], "0", "1")) == 2
 
