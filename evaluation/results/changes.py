@@ -1,8 +1,8 @@
 """How well changes are measured: prediction against reference between the visits of one patient.
 
 A test set says so by two columns of ``cases.csv``: ``group``, the patient, and ``visit``, a date or a number. Each
-visit is compared with the one before. What a method gets wrong at every visit alike cancels in a change, and what varies from
-visit to visit counts twice, so that the error of a change is not that of a size.
+visit is compared with the one before. What a method gets wrong at every visit alike cancels in a change, and what
+varies from visit to visit counts twice, so that the error of a change is not that of a size.
 
 Source: Bland and Altman 1999, doi:10.1177/096228029900800204.
 """

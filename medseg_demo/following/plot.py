@@ -11,7 +11,7 @@ from medseg_demo.rendering.figures import INKS, Theme, base_figure, colour, symb
 
 PANEL_HEIGHT = 230
 YEAR_FROM = 730  # days that are shown as years
-GAP = 0.09  # between panels, of the figure's height
+GAP = 0.05  # between panels, of the figure's height
 
 
 def follow_figure(found: FollowUp, *, theme: Theme = "light") -> go.Figure:

@@ -51,6 +51,7 @@ COVERS = (
 STATED = "95 % intervals come from the deviation of repeated measurements that was stated, {percent} % of the size."
 NO_REPEATS = "Nothing was measured again, so no uncertainty is known."
 UNCOUNTED = "{name}: too many separate parts to match between visits."
+MORE_LESIONS = "Of {count} rows of lesions the first are shown; lesions.csv holds all."
 LESION_RULE = (
     "Lesions are matched where they share a pixel once the visits lie on the first one, or almost do. What is linked "
     "has one number."
@@ -85,6 +86,7 @@ def notes(found: FollowUp) -> list[str]:
     else:
         lines = [COVERS if options.repeats else NO_REPEATS]
     lines += [LESION_RULE] if found.lesions else []
+    lines += [MORE_LESIONS.format(count=len(found.lesions))] if len(found.lesions) > MOST_LESIONS_SHOWN else []
     return [*lines, *(UNCOUNTED.format(name=name) for name in found.uncounted)]
 
 
@@ -134,7 +136,7 @@ def _trend(series: Series, trend: Trend) -> list[str]:
 
 
 def _lesions(found: FollowUp) -> list[list[str]]:
-    """Those that changed in kind come first; without them all, as many as are shown."""
+    """As many as are shown; those that are new, gone, split or merged come first."""
     names = {one.label: one.class_name for one in found.series}
     units = {one.label: one.unit for one in found.series if one.measure == "size"}
     changed = {(one.label, one.number) for one in found.lesions if one.event not in ("first", "same")}

@@ -113,8 +113,7 @@ def _followed(engine: Engine, call: Call, running: Running, given: Given, reques
     folder = call.session.folder / RESULTS / secrets.token_hex(4)
     folder.mkdir(parents=True)
     archive = zip_files(write_follow_up(found, folder), folder / "follow-up.zip")
-    position = len(found.visits) - 1
-    return Result(given, request, found, archive, position, _pair(found, position))
+    return Result(given, request, found, archive, _pair(found, len(found.visits) - 1))
 
 
 def _pair(found: FollowUp, position: int) -> Pair:
@@ -131,7 +130,7 @@ def _pair(found: FollowUp, position: int) -> Pair:
         channel_bit_depths=(32, 32, 32),
         header_facts=(),
     )
-    return Pair(shown, (labels, other_labels))
+    return Pair(shown, (labels, other_labels), position)
 
 
 def _window(visit: Visit) -> tuple[float, float]:
@@ -144,9 +143,9 @@ def open_visit(work: Work, place: str | None) -> Updates:
     if before is None:
         return {"status": markup.panel("warning", texts.EXPIRED_TITLE, [texts.EXPIRED])}
     position = int(place) if isinstance(place, str) and place.isdecimal() else 0
-    if position == before.position or not 0 < position < len(before.found.visits):
+    if position == before.pair.position or not 0 < position < len(before.found.visits):
         return {}
-    work.result = replace(before, position=position, pair=_pair(before.found, position))
+    work.result = replace(before, pair=_pair(before.found, position))
     return {"viewer": view.viewer_value(work.result.pair)}
 
 

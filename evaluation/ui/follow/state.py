@@ -67,10 +67,12 @@ class Pair:
     Attributes:
         image: Its channels are the first visit, the later one and their difference.
         label_maps: Of the first and of the later visit.
+        position: The place of the later visit, from 1.
     """
 
     image: MedicalImage
     label_maps: "tuple[LabelMap, LabelMap]"
+    position: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +84,13 @@ class Result:
         request: What it was made with.
         found: The follow-up.
         archive: The zip of all files.
-        position: The place of the visit beside the first one in the viewer, from 1.
-        pair: Both.
+        pair: The visits in the viewer.
     """
 
     given: Given
     request: Request
     found: "FollowUp"
     archive: Path
-    position: int
     pair: Pair
 
 

@@ -26,13 +26,13 @@ SEGMENTING = "Visit {name}"
 OPENED = "{count} visits over {days} days with {checkpoint}"
 VISIT = "Visit beside the first one"
 VISIT_CHOICE = "Visit {place}, day {day}"
+VISIT_NAME = "Visit {place}"
 VIEWER_HINT = (
     "Both visits lie on the first one's grid, so that every place shows the same part of the body. < and > switch "
     "between the first visit, the later one and their difference."
 )
 FIRST, LATER, DIFFERENCE = "first visit", "later visit", "difference"
 OVER_TIME = "Over time"
-LESION_NOTE = "Of {count} rows the first {shown} are shown; the files hold all."
 DOWNLOAD = "All files"
 
 EMPTY_TITLE = "Nothing to follow yet"

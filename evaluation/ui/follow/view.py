@@ -44,7 +44,7 @@ def whole_result(result: Result) -> Updates:
         "results": gr.update(visible=True),
         "figure": json.dumps(figure),
         "tables": _tables(result),
-        "visit": gr.update(choices=visits, value=str(result.position), visible=len(visits) > 1),
+        "visit": gr.update(choices=visits, value=str(result.pair.position), visible=len(visits) > 1),
         "viewer": viewer_value(result.pair),
         "archive": str(result.archive),
     }
@@ -67,9 +67,10 @@ def viewer_value(
     key: str | None = None,
 ) -> dict[str, object]:
     """Both visits as the viewer's value; with a key, only the slices that are asked for."""
+    called = [texts.VISIT_NAME.format(place=place + 1) for place in (0, pair.position)]
     return rendering.viewer_value(
         pair.image,
-        [NamedPrediction(name, one) for name, one in zip((texts.FIRST, texts.LATER), pair.label_maps, strict=True)],
+        [NamedPrediction(name, one) for name, one in zip(called, pair.label_maps, strict=True)],
         layout="side",
         mode="outline",
         plane=plane,
