@@ -46,8 +46,8 @@ def volume_agreement(
     scores.mark_edge(figure)
     size = scores.axis_title("reference_volume")
     unit = size[size.rfind("(") :] if "(" in size else ""
-    prefix = "Change: m" if of == "change" else "M"
-    figure.update_xaxes(title=f"{prefix}ean of reference and prediction {unit}")
+    middles = {"size": f"Mean of reference and prediction {unit}", "change": f"Mean change of both {unit}"}
+    figure.update_xaxes(title=middles[of])
     return figure.update_yaxes(title=f"Prediction − reference {unit}", zeroline=True, zerolinecolor=INKS[theme].faint)
 
 

@@ -83,7 +83,8 @@ def match_lesions(
         visits.append(parts)
     links = [_links(before, after) for before, after in pairwise(visits)]
     group = _groups(visits, links)
-    events = [dict.fromkeys(range(1, len(visits[0].pixels) + 1), "first"), *map(_events, visits, visits[1:], links)]
+    start: dict[int, Event] = dict.fromkeys(range(1, len(visits[0].pixels) + 1), "first")
+    events = [start, *map(_events, visits, visits[1:], links)]
     found = [
         Lesion(group[place, own], place, label, events[place][own], int(pixels), float(pixels) * unit_sizes[place])
         for place, parts in enumerate(visits)

@@ -95,9 +95,10 @@ def in_order(images: Sequence[MedicalImage], stems: Sequence[str], typed: Sequen
     """
     shown = [names.shown(stem) for stem in stems]
     if not FEWEST <= len(images) <= MOST:
+        given = "1 study was given" if len(images) == 1 else f"{len(images)} studies were given"
         raise OptionError(
-            f"{len(images)} {'study was' if len(images) == 1 else 'studies were'} given, and {FEWEST} to {MOST} visits "
-            "of one patient are followed. Give each visit as a file, a folder or a zip of its own."
+            f"{given}, and {FEWEST} to {MOST} visits of one patient are followed. Give each visit as a file, a folder "
+            "or a zip of its own."
         )
     check_one_patient(images, shown)
     _check_comparable(images, shown)
