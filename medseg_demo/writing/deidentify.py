@@ -48,8 +48,8 @@ def deidentified_image(image: MedicalImage, pseudonym: Pseudonym) -> MedicalImag
     channels = image.channel_names
     if channels != COLOURS:
         channels = tuple(f"channel_{number}" for number in range(1, len(channels) + 1))
-    own = {"name": pseudonym.name, "pseudonym": pseudonym, "channel_names": channels}
-    return replace(image, **own, notes=(), header_facts=(), patient="")
+    image = replace(image, notes=(), header_facts=(), patient="")
+    return replace(image, name=pseudonym.name, pseudonym=pseudonym, channel_names=channels)
 
 
 def replace_identifiers(dataset: "Dataset", pseudonym: Pseudonym) -> None:
