@@ -1,6 +1,5 @@
 """A follow-up on the page: the figure of both themes, the tables, and the viewer's value."""
 
-import json
 from collections.abc import Sequence
 
 import gradio as gr
@@ -37,12 +36,12 @@ def whole_result(result: Result) -> Updates:
         if place
     ]
     title = texts.OPENED.format(count=len(found.visits), days=found.visits[-1].dated.day, checkpoint=found.checkpoint)
-    figure = {theme: json.loads(as_json(follow_figure(found, theme=theme))) for theme in ("light", "dark")}  # type: ignore[arg-type]
+    light, dark = as_json(follow_figure(found)), as_json(follow_figure(found, theme="dark"))
     return {
         "status": markup.panel("good", title, [lesion_sentence(found)] if found.lesions else []),
         "stale": "",
         "results": gr.update(visible=True),
-        "figure": json.dumps(figure),
+        "figure": f'{{"light": {light}, "dark": {dark}}}',
         "tables": _tables(result),
         "visit": gr.update(choices=visits, value=str(result.pair.position), visible=len(visits) > 1),
         "viewer": viewer_value(result.pair),
