@@ -44,7 +44,7 @@ def follow_figure(found: FollowUp, *, theme: Theme = "light") -> go.Figure:
             trace = _trace(line, labels.index(line[0].label), step, theme)
             figure.add_trace(trace.update(xaxis=f"x{number}", yaxis=f"y{number}", showlegend=place == 0))
     bottom = "" if len(panels) == 1 else str(len(panels))
-    figure.update_layout({f"xaxis{bottom}": {"title": {"text": f"Time since the first visit ({unit})"}}})
+    figure.update_layout({f"xaxis{bottom}": {"title": {"text": f"Since the first visit ({unit})"}}})
     return figure.update_layout(legend={"y": -60 / height, "yanchor": "top"}, margin={"l": 60})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import gradio as gr
+import orjson
 
 from evaluation.ui.follow import texts
 from evaluation.ui.follow.state import Given, Pair, Result
@@ -10,10 +11,12 @@ from medseg_demo import rendering
 from medseg_demo.following.plot import follow_figure
 from medseg_demo.following.words import lesion_sentence, notes, tables
 from medseg_demo.rendering import NamedPrediction, Plane
-from medseg_demo.rendering.figures import as_json
+from medseg_demo.rendering.figures import Theme, as_json
 from medseg_demo.ui import markup
 
 Updates = dict[str, object]
+
+THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
 def studies_card(given: Given) -> str:
@@ -36,12 +39,12 @@ def whole_result(result: Result) -> Updates:
         if place
     ]
     title = texts.OPENED.format(count=len(found.visits), days=found.visits[-1].dated.day, checkpoint=found.checkpoint)
-    light, dark = as_json(follow_figure(found)), as_json(follow_figure(found, theme="dark"))
+    drawn = {theme: orjson.Fragment(as_json(follow_figure(found, theme=theme))) for theme in THEMES}
     return {
         "status": markup.panel("good", title, [lesion_sentence(found)] if found.lesions else []),
         "stale": "",
         "results": gr.update(visible=True),
-        "figure": f'{{"light": {light}, "dark": {dark}}}',
+        "figure": orjson.dumps(drawn).decode(),
         "tables": _tables(result),
         "visit": gr.update(choices=visits, value=str(result.pair.position), visible=len(visits) > 1),
         "viewer": viewer_value(result.pair),
