@@ -37,6 +37,8 @@ from evaluation.ui.compare.texts import TAB as COMPARE_TAB
 from evaluation.ui.evaluate.components import STYLESHEET as EVALUATE_STYLESHEET
 from evaluation.ui.evaluate.tab import EvaluateTab
 from evaluation.ui.evaluate.texts import TAB as EVALUATE_TAB
+from evaluation.ui.follow.tab import FollowTab
+from evaluation.ui.follow.texts import TAB as FOLLOW_TAB
 from evaluation.ui.link_events import Links
 from medseg_demo.errors import MedsegError, OptionError
 from medseg_demo.language.terminal import say, spoken_parser
@@ -101,6 +103,8 @@ def build_app(
                 segment_tab = SegmentTab(engine, sessions, example)
             with gr.Tab(COMPARE_TAB, id="compare") as compare:
                 compare_tab = CompareTab(engine, sessions, comparison)
+            with gr.Tab(FOLLOW_TAB, id="follow") as following:
+                follow_tab = FollowTab(engine, sessions)
             with gr.Tab(EVALUATE_TAB, id="evaluate"):
                 evaluate_tab = EvaluateTab(engine, sessions, evaluations, links.place)
             with gr.Tab(LIVE_TAB, id="live") as live:
@@ -113,6 +117,7 @@ def build_app(
         add_evaluate_endpoint(engine, sessions, evaluations)
         segment_tab.connect(page)
         compare_tab.connect(compare)
+        follow_tab.connect(following)
         evaluate_tab.connect(page)
         live_tab.connect(live)
         choices = {"segment": segment_tab.parts["checkpoint"], "compare": compare_tab.parts["checkpoints"]}

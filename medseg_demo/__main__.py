@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg_demo import __version__, names
 from medseg_demo.errors import MedsegError, OptionError, OutputError
+from medseg_demo.following.command import add_follow
 from medseg_demo.language.terminal import say, spoken_parser
 from medseg_demo.live.command import add_live
 from medseg_demo.publishing.command import add_publish
@@ -148,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
-    for add in (add_live, add_train, add_publish, add_simulate):
+    for add in (add_follow, add_live, add_train, add_publish, add_simulate):
         add(commands)
 
     about = "the page in the browser; `demo --help` lists its options"
@@ -171,6 +172,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
     from medseg_demo.writing.burned_in import burned_in_warnings
     from medseg_demo.writing.label_map import DICOM_SEG_NOTE
     from medseg_demo.writing.measurements import summary, write_json
+    from medseg_demo.writing.whole import make_output
 
     checkpoint = load_checkpoint(options.checkpoint, settings.checkpoints_dir, cache_dir=settings.cache_dir)
     chosen = SegmentOptions(
@@ -191,7 +193,7 @@ def _segment(options: argparse.Namespace, settings: Settings) -> int:
         stems = [one.name for one in given] or stems
         heat_maps = [f"{HEAT_MAPS}/{stem}" for stem in stems] if options.explain else []
         _refuse_overwriting(options.files, studies, [*stems, *heat_maps], options.output, options.format)
-        _make_folder(options.output)
+        make_output(options.output)
         if options.format == "dicom-seg" and not given:
             complain(DICOM_SEG_NOTE, kind="note")
         results = segment_files(studies, checkpoint, options=chosen, settings=settings, volume=options.volume)
@@ -331,15 +333,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"--output {folder.name}: the folder cannot be made ({error.strerror}). Choose another."
-        ) from None
 
 
 def _print_json(document: object) -> None:

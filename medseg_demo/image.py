@@ -134,6 +134,8 @@ class MedicalImage:
         unit: Of the intensities, such as "HU" of a CT; None where they have none that the file states.
         header_facts: What a DICOM header says of how the image was made, as (name, text); nothing that names a person.
             Free texts may all the same: they are shown to whoever gave the file, and never written or logged.
+        patient: Tells patients of DICOM files apart while this process runs; it holds nothing of them, and is compared
+            alone. Empty where the file names none.
         has_burned_in_text: Whether a DICOM header says that the pixels hold text that identifies the patient.
         pseudonym: Under which results are written; None writes them as those of the source.
     """
@@ -154,6 +156,7 @@ class MedicalImage:
     channel_bit_depths: tuple[int, ...] = ()
     unit: str | None = None
     header_facts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    patient: str = field(default="", repr=False)
     has_burned_in_text: bool = False
     pseudonym: Pseudonym | None = None
 

@@ -34,6 +34,7 @@ RANKS = {
     "writing": 5,
     "samples": 6,
     "training": 7,
+    "following": 7,
     "exporting": 7,
     "live": 7,
     "publishing": 7,

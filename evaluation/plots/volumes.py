@@ -1,5 +1,7 @@
 """Bland–Altman: do predicted and reference sizes agree?"""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,12 +12,17 @@ from evaluation.results.words import number
 from evaluation.statistics import failed_rows
 from medseg_demo.errors import OptionError
 
+TITLES = {"size": "Agreement of sizes (Bland–Altman)", "change": "Agreement of changes between visits (Bland–Altman)"}
 
-def volume_agreement(table: pd.DataFrame, *, theme: Theme = "light") -> go.Figure:
+
+def volume_agreement(
+    table: pd.DataFrame, *, of: Literal["size", "change"] = "size", theme: Theme = "light"
+) -> go.Figure:
     """Predicted − reference size over their mean, with each checkpoint's bias and limits of agreement.
 
     The limits are the bias ± 1.96 standard deviations of the differences. Failed cases have no predicted size; they
-    stand on a line of their own below, over the reference's size where another checkpoint found it.
+    stand on a line of their own below, over the reference's size where another checkpoint found it. Of changes, the
+    table is that of ``results.changes.changes``.
 
     Raises:
         OptionError: The table has no sizes.
@@ -30,7 +37,7 @@ def volume_agreement(table: pd.DataFrame, *, theme: Theme = "light") -> go.Figur
     scores = Scores(table, "predicted_volume", predicted - reference, failed_rows(table), theme, checkpoints)
     by_case = table.groupby(["test_set", "case_id", "class_name"], sort=False)["reference_volume"].transform("max")
     middle = np.where(scores.failed, by_case.fillna(0), (predicted + reference) / 2)
-    figure = base_figure("Agreement of sizes (Bland–Altman)", theme=theme, note=scores.note(), height=520)
+    figure = base_figure(TITLES[of], theme=theme, note=scores.note(), height=520)
     for name, place in scores.checkpoints.items():
         rows = scores.drawn[scores.checkpoint[scores.drawn] == place]
         limits = _limits(scores, middle, name)
@@ -39,7 +46,8 @@ def volume_agreement(table: pd.DataFrame, *, theme: Theme = "light") -> go.Figur
     scores.mark_edge(figure)
     size = scores.axis_title("reference_volume")
     unit = size[size.rfind("(") :] if "(" in size else ""
-    figure.update_xaxes(title=f"Mean of reference and prediction {unit}")
+    middles = {"size": f"Mean of reference and prediction {unit}", "change": f"Mean change of both {unit}"}
+    figure.update_xaxes(title=middles[of])
     return figure.update_yaxes(title=f"Prediction − reference {unit}", zeroline=True, zerolinecolor=INKS[theme].faint)
 
 

@@ -27,6 +27,7 @@ from evaluation.results.answers import (
     worst_cases,
     worst_first,
 )
+from evaluation.results.changes import changes_table
 from evaluation.results.figures import View, draw_figure, figures_of, gap_lines, stress_lines
 from evaluation.results.methods import Method, as_methods, chosen_methods, method_notes, run_of, runs_by_folder
 from evaluation.results.origins import Origins, Segment, is_simulated, open_case, read_together
@@ -187,6 +188,7 @@ def _section(name: str, sources: _Sources, options: ReportOptions, numbers: "cou
         page.table(tables.leaderboard(found)),
         page.table(tables.every_metric(found, results.metrics)),
         *([page.table(findings)] if (findings := tables.findings(found)) else []),
+        *([page.table(between)] if (between := changes_table(found)) else []),
         page.sentences("Is the difference real?", _sentences(found)),
         *([page.sentences(tables.GROUPS, lines)] if (lines := _groups(found, options.column)) else []),
         *([page.table(policies)] if (policies := tables.policies(found)) else []),

@@ -14,6 +14,7 @@ from evaluation.metrics.table import METRICS
 from evaluation.plots import Theme
 from evaluation.results import tables
 from evaluation.results.answers import GROUP, Answer, group_gaps_of, no_groups
+from evaluation.results.changes import VISIT, changes, has_visits
 from evaluation.results.stress import COLUMNS, LOSS, Curve, Point, is_lost, stress_curves, stress_table
 from evaluation.results.words import gap_sentence
 from evaluation.statistics import strata_apart, stratum_columns, summarise_by
@@ -26,6 +27,7 @@ NO_PROBABILITIES = (
     "No prediction here came with probabilities. Evaluate a checkpoint anew: prediction folders, imported results and "
     "earlier runs have none."
 )
+NO_VISITS = "The cases have no visits. Add the columns group (the patient) and visit to cases.csv."
 NO_GROUPS = "The column {column!r} does not divide the cases into groups."
 
 STRESS_NOTE = f"Mean with 95 % interval (or median, with misses)<br>hollow: {LOSS:g} or more is lost of a share"
@@ -204,6 +206,12 @@ def _volumes(found: Answer, view: View) -> go.Figure:
     return plots.volume_agreement(found.table, theme=view.theme)
 
 
+def _changes(found: Answer, view: View) -> go.Figure:
+    if not has_visits(found):
+        raise OptionError(NO_VISITS)
+    return plots.volume_agreement(changes(found.table), of="change", theme=view.theme)
+
+
 def _distribution(found: Answer, view: View) -> go.Figure:
     return plots.score_distribution(found.table, found.question.metric, policy=found.question.policy, theme=view.theme)
 
@@ -307,6 +315,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("heat_map", "Case × checkpoint, the worst first", _heat_map),
     Figure("sizes", "Score against reference size", _sizes),
     Figure("volumes", "Agreement of volumes (Bland–Altman)", _volumes),
+    Figure("changes", "Agreement of changes between visits (Bland–Altman)", _changes, (GROUP, VISIT)),
     Figure("distribution", "Distribution of scores", _distribution),
     Figure("groups", "By group, with intervals", _groups),
     Figure("stability", "Stability of the ranking", _stability),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from evaluation.results import tables
 from evaluation.results.answers import Answer, Standing
+from evaluation.results.changes import changes_table
 from evaluation.results.findings import findings_in
 from evaluation.results.words import comparison_sentence, gap_sentence, metric_title
 from evaluation.statistics import GroupGap, PairComparison, Summary, summarise
@@ -42,6 +43,7 @@ def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] =
     """The same as tables of plain text, with the sentences below."""
     unit = tables.unit_of(found, found.question.metric)
     board, classes, images = tables.leaderboard(found), _class_table(found, metrics), tables.findings(found)
+    between = changes_table(found)
     sentences = [comparison_sentence(one, unit=unit) for one in found.comparisons]
     parts = [
         *notes,
@@ -49,6 +51,7 @@ def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] =
         "\n".join(board.notes),
         f"{classes.title}\n{_grid(classes)}",
         f"{images.title}\n{_grid(images)}\n" + "\n".join(images.notes) if images else "",
+        f"{between.title}\n{_grid(between)}\n" + "\n".join(between.notes) if between else "",
         _listed("Is the difference real?", sentences),
         _listed(tables.GROUPS, [gap_sentence(one, unit=unit) for one in gaps]),
     ]

@@ -58,6 +58,7 @@ def to_image(raw: Raw, name: str, label: str, *, varied: bool = True) -> Medical
         modality=raw.modality,
         unit=raw.unit,
         header_facts=raw.header_facts,
+        patient=raw.patient,
         has_burned_in_text=raw.has_burned_in_text,
         notes=notes,
         source_files=raw.source_files,

@@ -76,6 +76,7 @@ class Raw:
         modality: DICOM's code.
         unit: Of the values, such as "HU"; None where there is none.
         header_facts: As those of ``MedicalImage``, like the next.
+        patient: As that of ``MedicalImage``.
         has_burned_in_text: Whether the pixels hold text.
         notes: What the reader found or did that a person should know, for images and for label maps.
         image_notes: The same, but true of images alone (such as how brightness was turned).
@@ -96,6 +97,7 @@ class Raw:
     modality: str | None = None
     unit: str | None = None
     header_facts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    patient: str = field(default="", repr=False)
     has_burned_in_text: bool = False
     notes: tuple[str, ...] = ()
     image_notes: tuple[str, ...] = ()

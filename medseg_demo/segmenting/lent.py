@@ -225,7 +225,7 @@ def _borrow(
     progress: Progress | None,
 ) -> Iterator[Segmentation]:
     """The results of one loan, as they come. A thread of its own waits for the GPU, so that Stop is at once."""
-    sent = replace(image, notes=(), source_files=(), source_frames=None, header_facts=())
+    sent = replace(image, notes=(), source_files=(), source_frames=None, header_facts=(), patient="")
     told: SimpleQueue[Step | Segmentation | Exception | None] = SimpleQueue()
     over = Event()
 

@@ -48,7 +48,8 @@ def deidentified_image(image: MedicalImage, pseudonym: Pseudonym) -> MedicalImag
     channels = image.channel_names
     if channels != COLOURS:
         channels = tuple(f"channel_{number}" for number in range(1, len(channels) + 1))
-    return replace(image, name=pseudonym.name, pseudonym=pseudonym, channel_names=channels, notes=(), header_facts=())
+    image = replace(image, notes=(), header_facts=(), patient="")
+    return replace(image, name=pseudonym.name, pseudonym=pseudonym, channel_names=channels)
 
 
 def replace_identifiers(dataset: "Dataset", pseudonym: Pseudonym) -> None:

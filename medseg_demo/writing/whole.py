@@ -69,6 +69,20 @@ def write_text(path: Path, text: str, *, kept: bool = False) -> None:
         draft.write_bytes(text.encode(errors="replace"))
 
 
+def make_output(folder: Path) -> None:
+    """Make the folder that ``--output`` names, where it is missing.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"--output {folder.name}: the folder cannot be made ({error.strerror}). Choose another."
+        ) from None
+
+
 def cannot_write(path: Path, error: Exception) -> str:
     """What to tell about a file that cannot be written."""
     name = names.shown(path.name)

@@ -14,7 +14,7 @@ html = partial(gr.HTML, apply_default_css=False)
 
 
 def Plot(*, label: str, elem_id: str) -> gr.HTML:  # noqa: N802 (used like Gradio's own components)
-    """A figure whose value is its JSON as text (None: nothing yet).
+    """A figure whose value is its JSON as text (None: nothing yet), or ``{"light": …, "dark": …}`` of both themes.
 
     Events:
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluation.results import tables
 from evaluation.results.answers import GROUP, Answer, Question, Standing, names_in, no_groups
+from evaluation.results.changes import changes_table
 from evaluation.results.gaps import Gap, largest_gaps
 from evaluation.results.methods import method_notes
 from evaluation.results.origins import is_simulated
@@ -146,6 +147,11 @@ def policy(found: Answer) -> str:
 def findings(found: Answer) -> str:
     """How well findings of whole images tell the cases apart."""
     return card(tables.findings(found))
+
+
+def changes(found: Answer) -> str:
+    """The error of sizes beside that of changes between visits."""
+    return card(changes_table(found))
 
 
 def card(table: tables.Table | None) -> str:

@@ -151,7 +151,9 @@ def numbers(board: Board, asked: Asked) -> Updates:
         return {}
     return {
         "marks": fragments.marks(opened, found.question),
-        "leaderboard": fragments.leaderboard(found, asked.beside) + fragments.findings(found),
+        "leaderboard": fragments.leaderboard(found, asked.beside)
+        + fragments.findings(found)
+        + fragments.changes(found),
         **comparison(found, asked),
         "policy": fragments.policy(found),
     }

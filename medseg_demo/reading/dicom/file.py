@@ -18,7 +18,7 @@ from medseg_demo.reading.dicom.dataset import (
     word,
 )
 from medseg_demo.reading.dicom.frames import planes_of_frames
-from medseg_demo.reading.dicom.header_facts import header_facts, unit_of
+from medseg_demo.reading.dicom.header_facts import header_facts, patient_key, unit_of
 from medseg_demo.reading.dicom.pixel_format import MOST_FRAMES, PixelFormat, check_length, describe
 from medseg_demo.reading.dicom.pixels import decode
 from medseg_demo.reading.dicom.planes import Plane, describe_frames, is_mosaic, is_tiled, pixel_spacing, plane_of
@@ -202,6 +202,7 @@ def read_frames(
         file_format="DICOM",
         bit_depth=found.stored,
         modality=modality_code(dataset),
+        patient=patient_key(dataset),
         has_burned_in_text=word(dataset, "BurnedInAnnotation") == "YES",
     )
     if found.samples > 1:

@@ -2,10 +2,12 @@
 
 Names, numbers, birth dates, institutions, physicians, comments and UIDs are not on the list, and what is not on it is
 not looked at. The free texts on it may hold a name all the same, and the date belongs to a visit: facts are for whoever
-gave the file, and are never written or logged.
+gave the file, and are never written or logged. Whose image it is, is kept as a key that only tells patients apart.
 """
 
+import hashlib
 import re
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -89,6 +91,8 @@ UNITS = {
 }
 RESCALE = "PixelValueTransformationSequence"
 
+_SALT = secrets.token_bytes(32)  # of this process, so that no key can be looked up in a list of identifiers
+
 
 def header_facts(dataset: "Dataset") -> tuple[tuple[str, str], ...]:
     """The allowed attributes that a header holds, as (title, words)."""
@@ -115,3 +119,20 @@ def unit_of(dataset: "Dataset") -> str | None:
             return units.get(str(stated).upper())
     has_rescale = any(value_of(holder, "RescaleIntercept") is not None for holder in holders)
     return "HU" if has_rescale and value_of(dataset, "Modality") == "CT" else None
+
+
+def patient_key(dataset: "Dataset") -> str:
+    """The same text for images of one patient within this process; nothing of the patient can be found from it.
+
+    It begins with what it was made of, "id" or "name": by the patient's number, else by name and birth date. Keys of
+    two kinds say nothing of each other. Empty where the header has neither.
+
+    Source: DICOM PS3.3, C.7.1.1 (Patient ID, Patient's Name, Patient's Birth Date).
+    """
+    number, name, birth = (
+        str(value_of(dataset, keyword) or "").strip() for keyword in ("PatientID", "PatientName", "PatientBirthDate")
+    )
+    kind, text = ("id", number) if number else ("name", f"{name.upper().rstrip('^')}\0{birth}")
+    if not text.strip("\0"):
+        return ""
+    return f"{kind}:{hashlib.blake2b(text.encode(errors='replace'), key=_SALT).hexdigest()}"

@@ -1,9 +1,15 @@
-// A Plotly figure: `props.value` is its JSON as text. A click on a point that names a case is passed on.
+// A Plotly figure: `props.value` is its JSON as text, of one theme or of both by name. A click on a point that names a
+// case is passed on.
 
 const stage = element.querySelector(".ev-plot");
 const CLICK_PARTS = 4;
 
 const theme = () => (document.body.classList.contains("dark") ? "dark" : "light");
+
+function figure(text) {
+  const given = JSON.parse(text);
+  return given[theme()] || given;
+}
 
 // Plotly keeps what it drew beside the element; a figure that is gone must not be brought up to date by the next one.
 function clear() {
@@ -17,7 +23,7 @@ async function show() {
   if (!text) return clear();
   const Plotly = await loadPlotly();
   if (text !== props.value || !stage.clientWidth) return;
-  const { data, layout } = JSON.parse(text);
+  const { data, layout } = figure(text);
   const narrow = stage.clientWidth < 520;
   if (narrow && layout.title) layout.title.font = { size: 13 };
   ownShapes = layout.shapes || [];
@@ -63,11 +69,11 @@ document.addEventListener("medseg-case", ({ detail }) => mark(detail));
 async function save(format) {
   if (!props.value) return;
   const Plotly = await loadPlotly();
-  const { data, layout } = JSON.parse(props.value);
+  const { data, layout } = figure(props.value);
   const ground = getComputedStyle(document.body).getPropertyValue(theme() === "dark" ? "--block-background-fill" : "--unset");
   const { clientWidth: width, clientHeight: height } = stage;
-  const figure = { data, layout: { ...layout, paper_bgcolor: ground.trim() || "#ffffff" } };
-  const url = await Plotly.toImage(figure, { format, width, height, scale: format === "png" ? 2 : 1 });
+  const whole = { data, layout: { ...layout, paper_bgcolor: ground.trim() || "#ffffff" } };
+  const url = await Plotly.toImage(whole, { format, width, height, scale: format === "png" ? 2 : 1 });
   const link = document.createElement("a");
   link.href = url;
   link.download = `${element.dataset.name || "plot"}.${format}`;
@@ -83,6 +89,7 @@ new MutationObserver(() => {
   if (theme() === shown) return;
   shown = theme();
   trigger("theme", { theme: shown });
+  show();
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 
 // In a tab that is not shown the stage has no width yet; it is drawn when it gets one.

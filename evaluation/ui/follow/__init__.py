@@ -1,0 +1,1 @@
+"""The Follow tab: several studies of one patient in order of date."""

@@ -1,0 +1,230 @@
+"""Five visits with a known growth, followed with a real checkpoint; and what stands in the files."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from medseg_demo.__main__ import main
+from medseg_demo.errors import OptionError
+from medseg_demo.following.files import to_document, write_follow_up
+from medseg_demo.following.follow import FollowOptions, follow
+from medseg_demo.following.pictures import difference, side_by_side
+from medseg_demo.following.plot import follow_figure
+from medseg_demo.following.repeats import varied
+from medseg_demo.following.visits import in_order
+from medseg_demo.following.words import lesion_sentence, notes, tables
+from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.options import SegmentOptions
+from medseg_demo.settings import Settings
+
+CHECKPOINT, SIDE, FINE = "nuclei-unet-tiny", 192, 4
+GROWTH = (1.0, 1.15, 1.3, 1.5, 1.7)  # of the area
+DAYS = (0, 90, 200, 365, 500)
+
+
+def nuclei(growth, number, *, missing=(), added=False):
+    """Nine nuclei grown by a factor and seen once more: shifted, turned, with new noise; and their true area in px."""
+    places, scan = np.random.default_rng(7), np.random.default_rng([8, number])
+    y, x = np.mgrid[: SIDE * FINE, : SIDE * FINE] / FINE
+    angle = np.radians(scan.uniform(-3, 3) * (number > 0))
+    centre, shift = SIDE / 2, scan.uniform(-3, 3, 2) * (number > 0)
+    y, x = y - centre, x - centre
+    y, x = np.cos(angle) * y - np.sin(angle) * x + centre + shift[0], np.sin(angle) * y + np.cos(angle) * x + centre
+    light = np.zeros(y.shape)
+    for place in range(10):
+        row, column = divmod(place, 3)
+        middle = (38 + 58 * row, 38 + 58 * column) if place < 9 else (67, 67)
+        middle = np.add(middle, places.uniform(-5, 5, 2))
+        radius, thin = places.uniform(8, 11) * np.sqrt(growth), places.uniform(0.75, 1)
+        turn, brightness = places.uniform(0, np.pi), places.lognormal(0, 0.2)
+        if place in missing or (place == 9 and not added):
+            continue
+        dy, dx = y - middle[0], x - middle[1] + shift[1]
+        along, across = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
+        depth = np.clip(1 - (along / radius) ** 2 - (across / (thin * radius)) ** 2, 0, None)
+        light = np.maximum(light, brightness * np.sqrt(depth))
+    area = float((light > 0).mean() * SIDE**2)
+    light = light.reshape(SIDE, FINE, SIDE, FINE).mean((1, 3))
+    seen = 0.82 * ndimage.gaussian_filter(light, 1.4) + 0.18 * ndimage.gaussian_filter(light, 14) + 0.05
+    counted = scan.poisson(260 * seen) + scan.normal(0, 3, light.shape)
+    return np.round(np.clip(counted / (2.4 * 260), 0, 1) * 255).astype(np.uint8), area
+
+
+def image(pixels, name):
+    return MedicalImage(pixels, "YX", Geometry((0.5, 0.5)), name, "PNG", 8, (0.0, 255.0))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine(Settings(device="cpu", precision="float32"))
+
+
+@pytest.fixture(scope="module")
+def grown(engine):
+    """The follow-up, and the true areas in mm²."""
+    drawn = [nuclei(growth, number) for number, growth in enumerate(GROWTH)]
+    names = [f"secret_{number}" for number in range(5)]
+    images = [image(pixels, name) for (pixels, _), name in zip(drawn, names, strict=True)]
+    order = [3, 0, 4, 1, 2]
+    dated = in_order([images[place] for place in order], [names[place] for place in order],
+                     [str(DAYS[place]) for place in order])  # fmt: skip
+    return follow(dated, CHECKPOINT, engine), [area / 4 for _, area in drawn]
+
+
+def test_five_visits_come_back_within_the_stated_uncertainty(grown):
+    found, areas = grown
+    size = next(one for one in found.series if one.measure == "size")
+    assert size.days == DAYS
+    assert size.unit == "mm²"
+    for change in size.since_first:
+        true = 100 * (areas[change.end] / areas[0] - 1)
+        assert change.percent_low < true < change.percent_high
+        assert change.percent_high - change.percent_low < 12  # which is worth something
+        assert change.verdict == "larger"
+    years = np.array(DAYS) / 365.25
+    # The network draws all borders a little too tight, which scales areas and growth alike.
+    true = np.polyfit(years, areas, 1)[0] * size.values[0] / areas[0]
+    assert abs(size.trend.per_year - true) < size.trend.margin
+
+
+def test_every_nucleus_is_found_again(grown):
+    found, _ = grown
+    assert lesion_sentence(found) == "Lesions: 9 through all visits; 0 new, 0 gone, 0 split, 0 merged."
+    assert all(visit.laid.note == "" and visit.laid.shift_mm < 4 for visit in found.visits[1:])
+    assert found.visits[0].laid is None
+
+
+def test_nothing_grew_is_not_told_apart(engine):
+    visits = [image(nuclei(1.0, number)[0], str(number)) for number in (0, 5)]
+    found = follow(in_order(visits, ["0", "5"], ["0", "90"]), CHECKPOINT, engine)
+    assert found.series[0].since_first[0].verdict == "not told apart"
+
+
+def test_new_and_gone_nuclei(engine):
+    visits = [image(nuclei(1.0, 0)[0], "a"), image(nuclei(1.0, 1, missing=(4,), added=True)[0], "b")]
+    found = follow(in_order(visits, ["a", "b"], ["0", "90"]), CHECKPOINT, engine, options=FollowOptions(repeats=0))
+    events = [one.event for one in found.lesions if one.visit]
+    assert (events.count("new"), events.count("gone"), events.count("same")) == (1, 1, 8)
+    assert found.series[0].since_first[0].verdict == "unknown"
+    assert "no uncertainty is known" in notes(found)[0]
+
+
+def test_files_hold_everything_and_name_nobody(grown, tmp_path):
+    found, _ = grown
+    paths = write_follow_up(found, tmp_path)
+    assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()}
+    assert {"changes.csv", "lesions.csv", "follow.json", "follow.html", "visit_01.png"} <= {one.name for one in paths}
+    assert not any(b"secret" in path.read_bytes() for path in paths)
+    rows = list(csv.DictReader((tmp_path / "changes.csv").open(encoding="utf-8")))
+    size = [row for row in rows if row["measure"] == "size"]
+    assert [int(row["day"]) for row in size] == list(DAYS)
+    assert [float(row["value"]) for row in size] == pytest.approx(found.series[0].values)
+    assert json.loads((tmp_path / "follow.json").read_text(encoding="utf-8")) == json.loads(
+        json.dumps(to_document(found))
+    )
+    first, laid = (np.asarray(Image.open(tmp_path / f"visit_0{name}.png")) for name in ("1", "5_on_first"))
+    assert (laid[first > 0] > 0).mean() > 0.95  # what has grown lies over what was there
+    assert "https" not in (tmp_path / "follow.html").read_text(encoding="utf-8").split("<script", 1)[0]
+
+
+def test_figure_and_tables(grown):
+    found, _ = grown
+    for theme in ("light", "dark"):
+        figure = follow_figure(found, theme=theme)
+        assert [trace.yaxis for trace in figure.data] == ["y", "y2", "y3", "y4"]
+        assert figure.data[0].y == tuple(found.series[0].values)
+        assert figure.data[1].error_y.array[0] == 0
+    change, trend, lesions, visits = tables(found)
+    assert len(change.rows) == 15
+    assert {len(row) for row in change.rows} == {len(change.header)}
+    assert len(trend.rows) == 3
+    assert len(lesions.rows) == 45
+    assert [row[1] for row in visits.rows] == [str(day) for day in DAYS]
+
+
+def test_the_difference_is_nothing_where_only_the_scale_changed():
+    pixels = np.random.default_rng(0).normal(100, 20, (20, 20)).astype(np.float32)
+    first, later = image(pixels, "a"), image(2 * pixels + 7, "b")
+    everywhere = np.ones(pixels.shape, bool)
+    assert difference(first, later, everywhere) == pytest.approx(0, abs=1e-3)
+    calibrated = difference(replace(first, unit="HU"), replace(later, unit="HU"), everywhere)
+    assert calibrated == pytest.approx(pixels + 7, abs=1e-3)
+
+
+def test_the_picture_shows_three_parts(grown):
+    found, _ = grown
+    assert side_by_side(found.visits[0], found.visits[4]).size == (3 * SIDE + 8, SIDE)
+
+
+def test_a_varied_image_is_the_same_again_by_its_number():
+    first = image(nuclei(1.0, 0)[0], "a")
+    (one, padding), (two, _) = (varied(first, np.random.default_rng(3)) for _ in range(2))
+    assert (one.pixels == two.pixels).all()
+    assert one.pixels.dtype == np.uint8
+    assert one.shape == tuple(SIDE + before + after for before, after in padding)
+    flat = image(np.full((16, 16), 9, np.uint8), "flat")
+    assert varied(replace(flat, unit="HU"), np.random.default_rng(0))[0].pixels.std() == 0
+
+
+@pytest.mark.parametrize("wrong", [{"repeats": -1}, {"repeats": 21}, {"deviation": 0.0}, {"deviation": 1.5}])
+def test_options_that_make_no_sense(wrong):
+    with pytest.raises(OptionError):
+        FollowOptions(**wrong)
+
+
+def test_crops_heat_maps_and_other_grids_without_registration_are_refused(engine):
+    visits = in_order([image(nuclei(1.0, 0)[0], "a"), image(nuclei(1.0, 1)[0][:-8], "b")], ["a", "b"], ["0", "1"])
+    for chosen in (SegmentOptions(crop=(0, 0, 0, 1, 8, 8)), SegmentOptions(explain="flips")):
+        with pytest.raises(OptionError, match="Leave crop and explain out"):
+            follow(visits, CHECKPOINT, engine, segment_options=chosen)
+    with pytest.raises(OptionError, match="other shapes"):
+        follow(visits, CHECKPOINT, engine, options=FollowOptions(registered=False))
+
+
+@pytest.fixture
+def scans(tmp_path):
+    paths = [tmp_path / "in" / name for name in ("scan_2024-01-01.png", "scan_2024-07-01.png")]
+    paths[0].parent.mkdir()
+    for number, path in enumerate(paths):
+        Image.fromarray(nuclei(GROWTH[3 * number], number)[0]).save(path)
+    return [str(path) for path in paths]
+
+
+def test_the_command(scans, tmp_path, capsys):
+    output = tmp_path / "out"
+    arguments = ["follow", *reversed(scans), "--checkpoint", CHECKPOINT, "--repeats", "1", "--output", str(output)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "Day 182" in printed.out
+    assert "increased" in printed.out
+    assert printed.err.index("visit 1, day 0: scan_2024-01-01") < printed.err.index("visit 2, day 182")
+    assert (output / "follow.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--dates", "2024-01-01"], "1 dates were given for 2 studies"),
+        (["--dates", "5", "5"], "same date"),
+        (["--repeats", "99"], "Choose 0 to 20"),
+        (["--deviation", "0"], "between 0 and 100 %"),
+    ],
+)
+def test_the_command_refuses_in_words(scans, tmp_path, capsys, more, words):
+    arguments = ["follow", *scans, "--checkpoint", CHECKPOINT, "--output", str(tmp_path / "out")]
+    assert main([*arguments, *more]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_study_and_an_output_beside_the_inputs_are_refused(scans, tmp_path, capsys):
+    assert main(["follow", scans[0], "--checkpoint", CHECKPOINT, "--output", str(tmp_path / "out")]) == 2
+    assert "1 study was given" in capsys.readouterr().err
+    assert main(["follow", *scans, "--checkpoint", CHECKPOINT, "--output", str(tmp_path / "in")]) == 2
+    assert "lies there" in capsys.readouterr().err
