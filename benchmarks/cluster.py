@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.ratio import Ratio
@@ -43,13 +42,12 @@ def measure(*, rounds: int, copies: int = COPIES, sides: dict[str, tuple[int, ..
             for side, taken in seconds.items():
                 output = Path(temporary, f"run-{side}")
                 shutil.rmtree(output, ignore_errors=True)
-                single = settings if side == "local" else replace(settings, threads=1)
                 executor: AbstractContextManager[RayExecutor | None] = nullcontext()
                 if side != "local":
-                    executor = RayExecutor([(checkpoint, folder)], single, address=addresses[side])
+                    executor = RayExecutor([(checkpoint, folder)], settings, address=addresses[side])
                 with executor as elsewhere:
                     start = time.perf_counter()
-                    run([test_set], [checkpoint], output, options=RunOptions(), settings=single, executor=elsewhere)
+                    run([test_set], [checkpoint], output, options=RunOptions(), settings=settings, executor=elsewhere)
                     taken.append(time.perf_counter() - start)
                 tables.add((output / "scores.csv").read_bytes())
         assert len(tables) == 1, "the sides give different tables"

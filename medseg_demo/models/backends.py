@@ -246,6 +246,8 @@ class _Compiled:
             "INFERENCE_PRECISION_HINT": HINTS[compute.precision],
             "INFERENCE_NUM_THREADS": of_one * streams,
             "NUM_STREAMS": streams,
+            # Two processes would bind their threads to the same cores, and be as slow as one.
+            "ENABLE_CPU_PINNING": False,
         }
         try:
             self._compiled = openvino.Core().compile_model(model, "CPU", options)
