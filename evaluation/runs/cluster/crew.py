@@ -25,6 +25,7 @@ SHARE = 0.49  # of a processor for a task that scores
 OF_NETWORKS = 0.51  # of a node's processors, for what holds its networks: those of two runs have no room on one node
 MOST_AT_ONCE = 8  # cases in a worker's network
 PATIENCE_S = 600.0  # without a worker that is ready: they load many networks, perhaps from a slow disk
+GRACE_S = 5.0  # at least, that others have once a worker is ready
 MOST_STARTS = 3  # of workers of a node that end before they are ready
 RENEWAL_S = 1.0
 WAIT_S = 0.2
@@ -87,18 +88,24 @@ class Crew:
         worker.ready, worker.opening = False, worker.actor.open.remote()
 
     def open(self, stop: threading.Event) -> None:
-        """Wait until each worker is ready, or some are and the others take long; refuse what would mix numbers.
+        """Wait until each worker is ready, or some are and the others take much longer; refuse what would mix numbers.
+
+        Those that are ready later work from then on: another run may hold their nodes until it ends.
 
         Raises:
             ClusterError: Nothing can work there.
             Stopped: ``stop`` was set meanwhile.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        began, deadline = time.monotonic(), time.monotonic() + PATIENCE_S
+        some_ready = False
         self.renew(deque())
         while any(not worker.ready for worker in self._all()) and time.monotonic() < deadline:
             if stop.wait(WAIT_S):
                 raise Stopped
             self.renew(deque())
+            if self.ready and not some_ready:
+                some_ready, now = True, time.monotonic()
+                deadline = min(deadline, now + max(GRACE_S, now - began))
         if not self.ready:
             raise ClusterError(self._nobody())
         if self.refused:
