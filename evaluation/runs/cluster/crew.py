@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.errors import ClusterError
-from evaluation.runs.cluster.worker import Networks, Ready, Sent, versions, warm_up
+from evaluation.runs.cluster.worker import Networks, Ready, Sent, versions
 from evaluation.runs.local import READERS
 from evaluation.runs.predictors import Stopped
 from evaluation.runs.work import CaseTask
@@ -190,15 +190,13 @@ class Crew:
             return []
         threads = max(1, int(cpus / count))
         at_once = (2 if has_gpus else min(threads, MOST_AT_ONCE)) + READERS
-        here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        self._ray.remote(warm_up).options(num_cpus=0, scheduling_strategy=here).remote()
         remote = self._ray.remote(Networks).options(
             num_cpus=min(1.0, OF_NETWORKS * cpus / count) if has_gpus else OF_NETWORKS * cpus,
             num_gpus=self._gpu_share if has_gpus else 0,
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=at_once,
-            scheduling_strategy=here,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
         )
         actors = [remote.remote(self.settings, self._sent, threads, at_once) for _ in range(count - there)]
         store_bytes = resources.get("object_store_memory", 2**30) / count

@@ -201,10 +201,6 @@ def _read(case: Case, names: tuple[str, ...] | None, settings: Settings) -> Case
         return read_case(local, class_names=names, settings=settings)
 
 
-def warm_up() -> None:
-    """Nothing: the process that does it has imported what scores a case, and waits for one."""
-
-
 def examine(case: Case, settings: Settings, pixels: bool) -> ExaminedCase:
     """Look at a case; nothing that was read is kept."""
     own = replace(settings, cache_dir=Settings.from_environment().cache_dir)
