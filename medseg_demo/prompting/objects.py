@@ -1,7 +1,7 @@
 """What there is to click at in a test set: the connected pieces of each class, in single planes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -76,6 +76,48 @@ def planes_of(
                     pixels = tensor[index] if axis == 0 else tensor.take(index, axis + 1).swapaxes(0, 1)
                     name = f"{test_set.name}/{case.case_id}/{axis}-{index}"
                     yield Plane(case, np.ascontiguousarray(pixels), np.ascontiguousarray(plane), pieces, sizes, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """One object that is clicked at.
+
+    Attributes:
+        case: Whose ID is the object's name, since a case may have several objects.
+        plane: Where it lies.
+        number: Of the piece.
+    """
+
+    case: Case
+    plane: Plane
+    number: int
+
+    @property
+    def mask(self) -> np.ndarray:
+        """bool (H, W)."""
+        return self.plane.mask(self.number)
+
+
+def chosen_targets(planes: Sequence[Plane], count: int, *, seed: int) -> list[Target]:
+    """Objects by chance, as few of one case as possible, so that cases of many objects do not outvote the others.
+
+    Args:
+        planes: Of one split.
+        count: How many are taken; fewer where there are no more.
+        seed: Of the choice.
+    """
+    rng = np.random.default_rng(seed)
+    by_case: dict[str, list[tuple[Plane, int]]] = {}
+    for plane in planes:
+        by_case.setdefault(plane.case.case_id, []).extend((plane, number) for number in plane.objects)
+    waiting = [[those[place] for place in rng.permutation(len(those))] for those in by_case.values()]
+    chosen: list[Target] = []
+    while len(chosen) < count and any(waiting):
+        for place in rng.permutation(len(waiting)):
+            if waiting[place] and len(chosen) < count:
+                plane, number = waiting[place].pop()
+                chosen.append(Target(replace(plane.case, case_id=f"{plane.name}/{number}"), plane, number))
+    return chosen
 
 
 def _pieces(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -77,13 +77,18 @@ class Prompts:
         down, right = zip(*corners, strict=True)
         return min(down), min(right), max(down) + 1, max(right) + 1
 
-    def check(self, height: int, width: int) -> None:
+    def check(self, height: int, width: int, *, has_mask: bool = False) -> None:
         """Refuse what lies outside an image, and more than can be meant.
+
+        Args:
+            height: Of the image.
+            width: Of the image.
+            has_mask: Whether there is a mask that is to be corrected, which says where the object is.
 
         Raises:
             PromptError: With what is wrong, where, and what to do.
         """
-        if not any(positive for *_, positive in self.points) and self.box is None:
+        if not has_mask and not any(positive for *_, positive in self.points) and self.box is None:
             raise PromptError("Nothing says where the object is. Click on it, or draw a box around it.")
         if len(self.clicks) > MOST_CLICKS or len(self.points) - len(self.clicks) > MOST_POINTS:
             raise PromptError(

@@ -48,7 +48,9 @@ def train(
     from medseg_demo.training.run import run
 
     folders = [test_set] if isinstance(test_set, Path | str) else test_set
-    return run([Path(folder) for folder in folders], Path(config), Path(output), settings or Settings.from_environment(), seeds)
+    return run(
+        [Path(folder) for folder in folders], Path(config), Path(output), settings or Settings.from_environment(), seeds
+    )
 
 
 def lengthen(test_set: Path | str, checkpoint: str, epochs: int, *, settings: Settings | None = None) -> Path:

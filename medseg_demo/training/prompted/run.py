@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -15,7 +14,7 @@ from torch.utils.data import DataLoader
 from medseg_demo.errors import MedsegError, TestSetError, TrainingError
 from medseg_demo.models.card import ModelCard
 from medseg_demo.models.checkpoint import Checkpoint
-from medseg_demo.prompting.objects import Plane, planes_of
+from medseg_demo.prompting.objects import Plane, Target, chosen_targets, planes_of
 from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import TestSet, data_hash, read_test_set
@@ -27,7 +26,7 @@ from medseg_demo.training.network import build, try_out
 from medseg_demo.training.output import check_output, held, make_ready, published_config, writing
 from medseg_demo.training.pretrained import PREFIX, credit_of, load_encoder
 from medseg_demo.training.prompted.samples import PromptedSamples
-from medseg_demo.training.prompted.task import ObjectCase, PromptedTask
+from medseg_demo.training.prompted.task import PromptedTask
 from medseg_demo.training.records import CaseDice, ProgressLine, build_logger, check_logger
 from medseg_demo.training.run import VERSIONS, make_trainer
 from medseg_demo.training.saving import finish, save_best
@@ -107,9 +106,9 @@ def _network(config: TrainingConfig, card: ModelCard) -> nn.Module:
 
 def _read(
     test_sets: Sequence[TestSet], config: TrainingConfig, card: ModelCard, settings: Settings
-) -> tuple[list[list[Plane]], list[ObjectCase], dict[str, object]]:
+) -> tuple[list[list[Plane]], list[Target], dict[str, object]]:
     train: list[list[Plane]] = []
-    objects: list[ObjectCase] = []
+    objects: list[Target] = []
     counts, hashes, faults = {}, {}, []
     for test_set in test_sets:
         try:
@@ -122,7 +121,7 @@ def _read(
         if not train[-1] or not val:
             faults.append(f"Test set {test_set.name!r} has no object to learn from or to choose on.")
             continue
-        objects += chosen_objects(val, VALIDATED, seed=config.seed)
+        objects += chosen_targets(val, VALIDATED, seed=config.seed)
         counts[test_set.name] = len(train_cases)
         hashes[test_set.name] = data_hash(replace(test_set, cases=(*train_cases, *val_cases)))
     if faults:
@@ -130,34 +129,12 @@ def _read(
     return train, objects, {"train_cases": counts, "data_hash": hashes}
 
 
-def chosen_objects(planes: Sequence[Plane], count: int, *, seed: int) -> list[ObjectCase]:
-    """Objects by chance, as few of one case as possible, so that cases of many objects do not outvote the others.
-
-    Args:
-        planes: Of one split.
-        count: How many are taken; fewer where there are no more.
-        seed: Of the choice.
-    """
-    rng = np.random.default_rng(seed)
-    by_case: dict[str, list[tuple[Plane, int]]] = {}
-    for plane in planes:
-        by_case.setdefault(plane.case.case_id, []).extend((plane, number) for number in plane.objects)
-    waiting = [[those[place] for place in rng.permutation(len(those))] for those in by_case.values()]
-    chosen: list[ObjectCase] = []
-    while len(chosen) < count and any(waiting):
-        for place in rng.permutation(len(waiting)):
-            if waiting[place] and len(chosen) < count:
-                plane, number = waiting[place].pop()
-                chosen.append(ObjectCase(replace(plane.case, case_id=f"{plane.name}/{number}"), plane, number))
-    return chosen
-
-
 def _fit(
     config: TrainingConfig,
     card: ModelCard,
     network: nn.Module,
     train: Sequence[Sequence[Plane]],
-    objects: Sequence[ObjectCase],
+    objects: Sequence[Target],
     compute: Compute,
     output: Path,
     *,

@@ -1,7 +1,6 @@
 """The training steps of a prompted network, which clicks where it errs, and its validation by simulated clicks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,11 +9,10 @@ from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.prompting.answer import THRESHOLD
 from medseg_demo.prompting.frame import Frame
 from medseg_demo.prompting.measure import dice_by_click
-from medseg_demo.prompting.objects import Plane
+from medseg_demo.prompting.objects import Target
 from medseg_demo.prompting.prompts import PRESENT, Prompts, planes
 from medseg_demo.prompting.simulation import next_click
 from medseg_demo.segmenting.windows import Compute, channels_last, predict
-from medseg_demo.test_sets.case import Case
 from medseg_demo.training.augmentation import IMAGE, LABEL
 from medseg_demo.training.config import TrainingConfig
 from medseg_demo.training.data import Batch
@@ -26,26 +24,11 @@ CLICKS = (1, 3, 5)  # after which validation measures; the best epoch has the gr
 FURTHER = (0.45, 0.35, 0.2)  # how often 0, 1 or 2 clicks are added where the network errs
 
 
-@dataclass(frozen=True, eq=False)
-class ObjectCase:
-    """One object that is validated on: which piece of which plane.
-
-    Attributes:
-        case: With the object's name as its ID, since a case may have several.
-        plane: Where it lies.
-        number: Of the piece.
-    """
-
-    case: Case
-    plane: Plane
-    number: int
-
-
 class PromptedTask(SegmentationTask):
     """Training of a prompted network; arguments as of SegmentationTask, the validation cases being objects."""
 
     def __init__(
-        self, checkpoint: Checkpoint, config: TrainingConfig, objects: Sequence[ObjectCase], compute: Compute, steps: int
+        self, checkpoint: Checkpoint, config: TrainingConfig, objects: Sequence[Target], compute: Compute, steps: int
     ) -> None:
         super().__init__(checkpoint, config, (), compute, steps)
         self.objects = tuple(objects)
@@ -82,7 +65,7 @@ class PromptedTask(SegmentationTask):
             return predict(self.averaged, torch.from_numpy(seen)[None], self.compute)[0, 0].numpy()
 
         size = self.averaged.card.input_size[0]
-        found = dice_by_click(look, one.plane.image, one.plane.mask(one.number), size, clicks=max(CLICKS))
+        found = dice_by_click(look, one.plane.image, one.mask, size, clicks=max(CLICKS))
         name = one.case.case_id
         self.after[name] = {clicks: found[clicks - 1] for clicks in CLICKS}
         mean = float(np.mean(list(self.after[name].values())))
