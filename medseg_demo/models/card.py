@@ -270,7 +270,7 @@ class ModelCard(Record):
 
     @property
     def input_channels(self) -> int:
-        """Channels of what the network takes: those of an image, for a slice and each of its neighbours, and prompts."""
+        """Channels of what the network takes: those of an image, for a slice and its neighbours, and prompts."""
         return self.in_channels * (1 + 2 * self.neighbours) + (PROMPT_PLANES if self.prompts else 0)
 
     @property

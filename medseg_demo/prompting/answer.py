@@ -45,22 +45,19 @@ def answer(look: Look, image: np.ndarray, prompts: Prompts, present: np.ndarray 
 
 
 def _first(prompts: Prompts, present: np.ndarray | None, height: int, width: int, size: int) -> Frame:
-    extents = [] if present is None else [extent_of(present > THRESHOLD)]
-    known = [one for one in extents if one is not None]
-    if prompts.extent and (known or prompts.box or len(prompts.points) > 1):
-        known.append(prompts.extent)
-    if not known or (not extents and prompts.box is None):
+    masked = None if present is None else extent_of(present > THRESHOLD)
+    if masked is None and prompts.box is None:
         return Frame.whole(height, width, size)
+    known: list[tuple[float, float, float, float]] = [one for one in (masked, prompts.extent) if one is not None]
     top, left, bottom, right = zip(*known, strict=True)
     return Frame.around((min(top), min(left), max(bottom), max(right)), height, width, size)
 
 
 def _closer(frame: Frame, found: np.ndarray, prompts: Prompts, height: int, width: int) -> Frame | None:
     """A part that shows better what was found, or where there must be something; None where this one is good."""
-    extent = extent_of(found > THRESHOLD)
+    extent: tuple[float, float, float, float] | None = extent_of(found > THRESHOLD)
     if prompts.extent is not None:
-        inside = prompts.extent
-        extent = inside if extent is None else _joined(extent, inside)
+        extent = prompts.extent if extent is None else _joined(extent, prompts.extent)
     if extent is None or frame.side <= frame.size // 2:
         return None
     nearer = Frame.around(extent, height, width, frame.size)

@@ -37,7 +37,7 @@ class Plane:
     name: str
 
     def mask(self, number: int) -> np.ndarray:
-        """bool (H, W) of one piece."""
+        """The pixels of one piece, bool (H, W)."""
         return self.pieces == number
 
     @property
@@ -94,7 +94,7 @@ class Target:
 
     @property
     def mask(self) -> np.ndarray:
-        """bool (H, W)."""
+        """Its pixels, bool (H, W)."""
         return self.plane.mask(self.number)
 
 

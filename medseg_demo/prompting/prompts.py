@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -152,7 +153,7 @@ def _draw(plane: np.ndarray, points: Iterable[Point]) -> None:
 def _dense(points: list[Point]) -> list[Point]:
     """The points of a line, no two of them further apart than a radius."""
     line = points[:1]
-    for (y0, x0), (y1, x1) in zip(points, points[1:], strict=False):
+    for (y0, x0), (y1, x1) in pairwise(points):
         steps = max(1, math.ceil(math.hypot(y1 - y0, x1 - x0) / RADIUS))
         line += [(y0 + (y1 - y0) * step / steps, x0 + (x1 - x0) * step / steps) for step in range(1, steps + 1)]
     return line

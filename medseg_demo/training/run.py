@@ -346,6 +346,14 @@ def _loaders(
 
 
 def make_trainer(config: TrainingConfig, compute: Compute, callbacks: list, logger: Logger | None = None) -> Trainer:
+    """Lightning's trainer as a configuration asks for it.
+
+    Args:
+        config: Epochs, devices and validations count.
+        compute: Device and precision.
+        callbacks: What watches it.
+        logger: Takes the figures; None keeps them in ``log.csv`` alone.
+    """
     index = None if compute.device.type == "cpu" or config.devices > 1 else compute.device.index
     several = config.processes > 1
     return Trainer(

@@ -149,12 +149,12 @@ def _fit(
         drop_last=len(samples) > config.batch_size,
         num_workers=config.workers,
     )
-    validation = DataLoader(range(len(objects)), batch_size=None)  # type: ignore[arg-type]
+    validation: DataLoader = DataLoader(range(len(objects)), batch_size=None)  # type: ignore[arg-type]
     checkpoint = Checkpoint(output.name, card, network, digest="")
     task = PromptedTask(checkpoint, config, objects, compute, len(batches) * config.epochs)
 
     def save(dice: CaseDice, epoch: int, minutes: float) -> None:
-        save_best(output, task.average.module, config, card, dice, tuple(objects), epoch, minutes)
+        save_best(output, task.average.module, config, card, dice, (), epoch, minutes)
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     keeper = Keeper(output, save, patience=config.patience)

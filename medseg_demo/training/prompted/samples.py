@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -187,7 +188,7 @@ def _scribbles(mask: np.ndarray, rng: np.random.Generator) -> tuple[Scribble, ..
     """A line through the object, what of it lies inside."""
     inside = np.argwhere(mask)
     points = inside[rng.integers(len(inside), size=3)].astype(float)
-    line = np.concatenate([np.linspace(a, b, 24) for a, b in zip(points, points[1:], strict=False)])
+    line = np.concatenate([np.linspace(a, b, 24) for a, b in pairwise(points)])
     held = [(float(y), float(x)) for y, x in line if mask[round(y), round(x)]]
     return (Scribble(tuple(held) or ((float(points[0][0]), float(points[0][1])),)),)
 

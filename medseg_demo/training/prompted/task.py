@@ -88,7 +88,7 @@ class PromptedTask(SegmentationTask):
 
 
 def _corrected(told: torch.Tensor, labels: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-    """What is told after one more click each, into the middle of what is wrong, and with the last answer as the mask."""
+    """What is told after one more click each, into the middle of what is wrong; the last answer is the mask."""
     told = told.clone()
     told[:, PRESENT] = found[:, 0]
     for place, (label, probability) in enumerate(zip(labels[:, 0].numpy(), found[:, 0].numpy(), strict=True)):
