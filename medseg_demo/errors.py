@@ -15,6 +15,8 @@ Every message says what is wrong, where, and what to do about it; none holds a D
     │   └── DeviceMemoryError     the memory of the device does not suffice for it
     ├── OptionError               an argument or a setting has a value that is not allowed
     ├── OutputError               a result could not be written
+    ├── EditError                 a correction by hand cannot be applied
+    │   └── EditConflict            what is corrected is another label map by now
     ├── TestSetError              a test-set folder has faults; all of them are listed
     └── TrainingError             training cannot start or go on
 """
@@ -72,6 +74,14 @@ class OptionError(MedsegError):
 
 class OutputError(MedsegError):
     """A result could not be written."""
+
+
+class EditError(MedsegError):
+    """A correction by hand cannot be applied."""
+
+
+class EditConflict(EditError):  # noqa: N818 (another answer than an error's)
+    """What is corrected is another label map by now: it was edited elsewhere, or replaced."""
 
 
 class TestSetError(MedsegError):

@@ -35,6 +35,7 @@ RANKS = {
     "samples": 6,
     "training": 7,
     "following": 7,
+    "correcting": 7,
     "exporting": 7,
     "live": 7,
     "publishing": 7,
