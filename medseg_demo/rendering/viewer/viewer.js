@@ -75,8 +75,8 @@ class Viewer {
     // More slices must not take the place of a value that is still being unpacked.
     const shown = value?.adds_slices ? this.showing : (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
-    // A new result would take the slider from under the finger.
-    while (this.isHeld && !value?.adds_slices) await new Promise((done) => setTimeout(done, 50));
+    // A new result would take the slider, or the stroke, from under the finger.
+    while ((this.isHeld || this.editor.stroke) && !value?.adds_slices) await new Promise((done) => setTimeout(done, 50));
     const adds = value && this.value && (value.key === this.value.key || (value.adds_slices && value.key === ""));
     const strange = value?.adds_slices && this.value && !(adds && showsTheSame(value, this.value));
     if (strange || (this.showing !== shown && !adds)) return;

@@ -223,10 +223,10 @@ class Editor {
   }
 
   // The server holds something else, or nothing any more: what was painted here since is gone, and that is said.
-  reload({ problem, revision, changed_slices: changedSlices, is_gone: isGone }) {
+  reload({ problem, revision, saved, changed_slices: changedSlices, is_gone: isGone }) {
     const { viewer } = this;
     const { value } = viewer;
-    this.open({ ...value, editing: { ...value.editing, revision, saved: revision, changed_slices: changedSlices } });
+    this.open({ ...value, editing: { ...value.editing, revision, saved, changed_slices: changedSlices } });
     Object.assign(this, { words: problem, isReplaced: isGone });
     if (isGone) return;
     viewer.store.clear();
