@@ -5,20 +5,25 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from medseg_demo.rendering.editing import EditAnswer
-from medseg_demo.ui.correct import handlers
+from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.correct import clicks, handlers
 from medseg_demo.ui.correct.corrections import Corrections
 from medseg_demo.ui.tab import QUICK, Call, Tab, Updates
 
+CLICKS = "clicks"  # in place of a tab: what a Stop of the tab leaves alone
+
 
 def connect(
-    tab: Tab, corrections_of: Callable[[Call], Corrections], *, viewer: str = "viewer", files: Sequence[str] = ()
-) -> None:
-    """Give the events ``edit``, ``fill_between`` and ``copy`` of a viewer their handlers.
+    tab: Tab, corrections_of: Callable[[Call], Corrections], engine: Engine, *, viewer: str = "viewer",
+    files: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Give the events of a viewer that correct their handlers.
 
     Args:
         tab: Whose viewer it is.
         corrections_of: Those of the visitor on this tab; ``Corrections.show`` tells them of each value with
             ``editing`` that goes to the viewer.
+        engine: Runs the networks that find objects by clicks.
         viewer: The part that is the viewer.
         files: Parts that hand out files of what is shown: they rest from the first edit on, until the tab's handler
             of ``edited`` has written them anew (``Corrected.written``).
@@ -39,8 +44,17 @@ def connect(
     def work_out(handler: Callable[[Corrections, object], EditAnswer]) -> Callable[[Call], Updates]:
         return lambda call: {viewer: handlers.as_value(handler(corrections_of(call), call.event))}
 
+    def look(handler: Callable[..., EditAnswer]) -> Callable[[Call], Updates]:
+        def answer(call: Call) -> Updates:
+            own = engine.beside(call.session.checkpoints_dir)
+            return {viewer: handlers.as_value(handler(corrections_of(call), call.event, own, call.session, CLICKS))}
+
+        return answer
+
     shown = tab.parts[viewer]
     options = QUICK | {"trigger_mode": "multiple"}  # what got no answer is sent again
     tab.on(shown.edit, edit, outputs=(viewer, *files), **options)
     tab.on(shown.fill_between, work_out(handlers.between), outputs=(viewer,), **options)
     tab.on(shown.copy, work_out(handlers.copy), outputs=(viewer,), **options)
+    tab.on(shown.find_object, look(clicks.click), outputs=(viewer,), **options)
+    tab.on(shown.propagate, look(clicks.propagate), outputs=(viewer,), **options)

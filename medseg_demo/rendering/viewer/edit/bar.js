@@ -34,7 +34,10 @@ function createEditBar(viewer) {
     const { state, editor, slice, value } = viewer;
     node.hidden = !state.correcting || !slice;
     if (node.hidden) return;
-    for (const [tool, button] of tools) button.setAttribute("aria-pressed", String(tool.name === state.tool));
+    for (const [tool, button] of tools) {
+      button.setAttribute("aria-pressed", String(tool.name === state.tool));
+      button.hidden = tool.isOffered ? !tool.isOffered(viewer) : false;
+    }
     undo.disabled = !editor.done.length;
     redo.disabled = !editor.undone.length;
     label.update();
@@ -83,7 +86,7 @@ function createLock(viewer, i) {
 }
 
 function createEditPanel(viewer) {
-  const parts = [createKeptTo, createFillBetween, createCopy].map((make) => make(viewer));
+  const parts = [createClickPanel, createKeptTo, createFillBetween, createCopy].map((make) => make(viewer));
   const said = build("p", { class: "mv-edit-said", role: "status" });
   const node = build("div", { class: "mv-edit", role: "group", "aria-label": "Corrections" }, said, ...parts.map((part) => part.node));
   const update = () => {

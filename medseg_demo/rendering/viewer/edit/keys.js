@@ -46,7 +46,8 @@ function useEditKey(viewer, event) {
   }
   if (!viewer.state.correcting) return false;
   if (target.closest(".mv-stage") && editTool(viewer.state.tool) && useCursorKey(viewer, key, shiftKey)) return true;
-  const tool = EDIT_TOOLS.find((one) => one.key === key);
+  if (useClickKey(viewer, key)) return true;
+  const tool = EDIT_TOOLS.find((one) => one.key === key && (!one.isOffered || one.isOffered(viewer)));
   if (tool) viewer.set({ tool: tool.name });
   else if (/^[1-9]$/.test(key)) chooseLabel(viewer, Number(key));
   else if (EDIT_KEYS[key]) EDIT_KEYS[key](viewer);
