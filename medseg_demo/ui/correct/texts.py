@@ -9,7 +9,7 @@ NO_OTHER = "There is no such other label map to copy from. Choose one of the lis
 NO_SLICES = "An image has no slices to fill between. Paint on it, or use the polygon."
 NO_CLICKER = "There is no such network that finds objects by clicks. Reload the page, and choose one of the list."
 BAD_CLICKS = (
-    "What was clicked came damaged, or is more than {most:,} clicks. Finish this object, and begin another one."
+    "What was clicked came damaged, or is more than {most:,} clicks. Begin another object."
 )
 STOPPED = "The network was stopped before it answered. Click again."
 SAME = "Nothing to change: it lies there already, or is protected."
