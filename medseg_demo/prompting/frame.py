@@ -62,22 +62,26 @@ class Frame:
         height, width = planes.shape[-2:]
         rows, columns = self._inside(height, width)
         held = np.full((len(planes), self.side, self.side), outside, dtype=np.float32)
-        held[:, rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left] = (
-            planes[:, rows, columns]
-        )
+        if rows.start < rows.stop and columns.start < columns.stop:
+            own = slice(rows.start - self.top, rows.stop - self.top)
+            held[:, own, columns.start - self.left : columns.stop - self.left] = planes[:, rows, columns]
         return _resized(held, self.size)
 
     def paste(self, plane: np.ndarray, onto: np.ndarray) -> None:
         """Put what the network gave of this part, (size, size), into a plane (H, W) of the image."""
         rows, columns = self._inside(*onto.shape)
-        back = _resized(plane[None], self.side)[0]
-        onto[rows, columns] = back[
-            rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left
-        ]
+        if rows.start < rows.stop and columns.start < columns.stop:
+            own = slice(rows.start - self.top, rows.stop - self.top)
+            back = _resized(plane[None], self.side)[0]
+            onto[rows, columns] = back[own, columns.start - self.left : columns.stop - self.left]
 
     def _inside(self, height: int, width: int) -> tuple[slice, slice]:
-        rows = slice(max(0, self.top), max(0, min(height, self.top + self.side)))
-        return rows, slice(max(0, self.left), max(0, min(width, self.left + self.side)))
+        """Rows and columns of the image that are seen; of a part beside the image there are none."""
+        rows, columns = (
+            slice(min(max(0, start), length), min(max(0, start + self.side), length))
+            for start, length in ((self.top, height), (self.left, width))
+        )
+        return rows, columns
 
 
 def _resized(planes: np.ndarray, size: int) -> np.ndarray:

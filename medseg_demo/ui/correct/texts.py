@@ -8,8 +8,6 @@ BAD_REQUEST = "What was asked for names no class or slice of this result. Reload
 NO_OTHER = "There is no such other label map to copy from. Choose one of the list."
 NO_SLICES = "An image has no slices to fill between. Paint on it, or use the polygon."
 NO_CLICKER = "There is no such network that finds objects by clicks. Reload the page, and choose one of the list."
-BAD_CLICKS = (
-    "What was clicked came damaged, or is more than {most:,} clicks. Begin another object."
-)
+BAD_CLICKS = "What was clicked came damaged, or is more than {most:,} clicks. Begin another object."
 STOPPED = "The network was stopped before it answered. Click again."
 SAME = "Nothing to change: it lies there already, or is protected."
