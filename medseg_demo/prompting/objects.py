@@ -13,6 +13,7 @@ from medseg_demo.settings import Settings
 from medseg_demo.test_sets.case import Case, read_case_image, read_case_reference
 from medseg_demo.test_sets.test_set import TestSet
 
+CRUMB = 0.1  # of the largest piece of its class in the plane
 SMALLEST = 20  # pixels; less is no object that a person would click at
 
 
@@ -42,9 +43,18 @@ class Plane:
 
     @property
     def objects(self) -> list[int]:
-        """Numbers of the pieces that are large enough to click at, the largest first."""
+        """Numbers of the pieces that a person would click at, the largest first: no crumbs beside much larger ones."""
         order = np.argsort(-self.sizes, kind="stable")
-        return [int(place) + 1 for place in order if self.sizes[place] >= SMALLEST]
+        least = {int(value): SMALLEST for value in np.unique(self.classes)}
+        for value in least:
+            least[value] = max(SMALLEST, CRUMB * float(self.sizes[self.classes == value].max()))
+        return [int(place) + 1 for place in order if self.sizes[place] >= least[int(self.classes[place])]]
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The label value of each piece."""
+        firsts = np.unique(self.pieces.ravel(), return_index=True)[1][-len(self.sizes) :]
+        return self.labels.ravel()[firsts]
 
 
 def planes_of(

@@ -116,9 +116,9 @@ def clicks_table(scores: Mapping[str, object]) -> str:
     """What ``python -m evaluation clicks --write`` put into the card of a prompted checkpoint, as a table."""
     val = scores.get("val")
     lines = [
-        "Dice of single objects (connected pieces of a class in one plane) after so many simulated clicks: the first one",
-        "in the object's middle, each other one where most is wrong. The best epoch was chosen on the validation splits,",
-        "by the mean after 1, 3 and 5 clicks"
+        "Dice of single objects (connected pieces of a class in one plane) after so many simulated clicks: the first",
+        "one in the object's middle, each other one where most is wrong. The best epoch was chosen on the validation",
+        "splits, by the mean after 1, 3 and 5 clicks"
         + (f" ({val['dice_mean']:.4f} there)" if isinstance(val, Mapping) and "dice_mean" in val else "")
         + "; nothing was learned or chosen on the test splits.",
         "",

@@ -52,7 +52,7 @@ def test_a_checkpoint_like_any_other_that_says_what_it_waits_for(trained):
     assert "clicks" in (trained / "README.md").read_text()
 
 
-def test_an_interrupted_one_goes_on_as_if_nothing_had_been(trained, kept_discs, others, write_quick, tmp_path):
+def test_an_interrupted_one_goes_on_as_if_nothing_had_been(trained, kept_discs, others, write_quick, tmp_path, monkeypatch):
     config = write_quick(tmp_path, **PROMPTED)
     keep = Keeper.on_train_epoch_end
 
@@ -61,9 +61,10 @@ def test_an_interrupted_one_goes_on_as_if_nothing_had_been(trained, kept_discs, 
         if trainer.current_epoch == 0:
             raise KeyError
 
-    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyError):
-        patched.setattr(Keeper, "on_train_epoch_end", crash)
+    monkeypatch.setattr(Keeper, "on_train_epoch_end", crash)
+    with pytest.raises(KeyError):
         train([kept_discs, others], config, tmp_path / "clicks", settings=SETTINGS)
+    monkeypatch.undo()
     train([kept_discs, others], config, tmp_path / "clicks", settings=SETTINGS)
 
     one, other = (load_folder(folder).module.state_dict() for folder in (trained, tmp_path / "clicks"))
