@@ -1,7 +1,6 @@
 import json
 import shutil
 from datetime import date
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -73,7 +72,7 @@ class Opened:
 
 
 def plain(folder, mask, values, **dataset):
-    store(folder / "images" / f"a{''.join(Path(mask).suffixes)}", np.asarray(values, np.uint8) * 0 + 7)
+    store(folder / "images" / mask, np.arange(np.size(values), dtype=np.uint8).reshape(np.shape(values)))
     store(folder / "masks" / mask, values)
     if dataset:
         (folder / "dataset.json").write_text(json.dumps(dataset))
@@ -180,7 +179,9 @@ def decathlon(folder):
     for entry in listed:
         entry["image"] = entry["image"].replace("imagesTr", "pictures").replace("_0000", "")
         shutil.move(folder / entry["image"].replace(".nii.gz", "_0000.nii.gz"), folder / entry["image"])
-    (folder / "dataset.json").write_text(json.dumps({"training": listed, "labels": {"0": "background", "1": "x", "2": "y"}}))
+    (folder / "dataset.json").write_text(
+        json.dumps({"training": listed, "labels": {"0": "background", "1": "x", "2": "y"}})
+    )
     return "labelsTr"
 
 
@@ -306,13 +307,13 @@ def test_a_link_within_the_test_set_keeps_what_it_pointed_to(tmp_path):
 
 
 def test_stacked_arrays_and_numbered_objects_are_not_replaced(tmp_path):
-    np.save(tmp_path / "images.npy", np.zeros((2, 4, 5), np.uint8))
+    np.save(tmp_path / "images.npy", np.arange(40, dtype=np.uint8).reshape(2, 4, 5))
     np.save(tmp_path / "masks.npy", np.stack([PLANE, PLANE]))
     one = Opened(tmp_path)
     with pytest.raises(EditError, match="part of an array of many"):
         one.replaced(one.correction(WANTED))
     objects = plain(tmp_path / "objects", "a.png", PLANE * 3, instances=True)
-    with pytest.raises(EditError, match="a.png numbers objects"):
+    with pytest.raises(EditError, match="numbers objects"):
         objects.replaced(objects.correction(WANTED))
 
 

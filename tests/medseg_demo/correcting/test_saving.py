@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import highdicom
 import nibabel
 import numpy as np
@@ -23,7 +25,9 @@ def painted(label_map):
     one = Correction(label_map, name="net-a")
     flat = label_map.labels.reshape(-1)
     before = [int(flat[at]) for at in (3, 141, 300)]
-    one.apply([Step(1, "brush", tuple((at, 1, old, (old + 1) % 3) for at, old in zip((3, 141, 300), before, strict=True)))])
+    one.apply(
+        [Step(1, "brush", tuple((at, 1, old, (old + 1) % 3) for at, old in zip((3, 141, 300), before, strict=True)))]
+    )
     return one
 
 
@@ -43,7 +47,9 @@ def test_every_format_of_a_volume_holds_the_labels_that_were_painted(tmp_path, i
     nifti = save_correction(correction, image, tmp_path / "out", "nifti")
     assert nifti.name == f"{image.name}-corrected.nii.gz"
     np.testing.assert_array_equal(np.asarray(nibabel.load(nifti).dataobj).T, wanted)
-    np.testing.assert_array_equal(np.asarray(nibabel.load(save_correction(correction, image, tmp_path)).dataobj).T, wanted)
+    np.testing.assert_array_equal(
+        np.asarray(nibabel.load(save_correction(correction, image, tmp_path)).dataobj).T, wanted
+    )
     nrrd = sitk.ReadImage(str(save_correction(correction, image, tmp_path, "nrrd", name="a")))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(nrrd), wanted)
     stored = highdicom.seg.segread(save_correction(correction, image, tmp_path, "dicom-seg"))
@@ -60,13 +66,11 @@ def test_of_an_image_pixel_values_of_the_png_are_the_classes(tmp_path, square):
     assert correction_formats(one, square) == ("auto", "nifti", "nrrd")
     with Image.open(save_correction(one, square, tmp_path)) as picture:
         np.testing.assert_array_equal(np.asarray(picture), one.label_map.labels)
-    with pytest.raises(OptionError, match="'stl'. Choose one of: auto, nifti, nrrd"):
+    with pytest.raises(OptionError, match="Choose one of: auto, nifti, nrrd"):
         save_correction(one, square, tmp_path, "stl")
 
 
 def test_files_are_called_by_the_pseudonym(tmp_path, image, correction):
-    from dataclasses import replace
-
     named = replace(image, pseudonym=Pseudonym("case_7", b"secret"))
     assert save_correction(correction, named, tmp_path, "nrrd").name == "case_7-corrected.nrrd"
 
