@@ -30,6 +30,13 @@ SCRIPTS = (
     "classes.js",
     "regions.js",
     "notes.js",
+    "edit/voxels.js",
+    "edit/shapes.js",
+    "edit/tools.js",
+    "edit/sync.js",
+    "edit/editor.js",
+    "edit/keys.js",
+    "edit/bar.js",
     "toolbar.js",
     "controls.js",
     "stage.js",
@@ -41,7 +48,7 @@ SCRIPTS = (
     "viewer.js",
 )
 
-STYLES = ("viewer.css", "stage.css", "panel.css", "narrow.css")
+STYLES = ("viewer.css", "stage.css", "panel.css", "edit/edit.css", "narrow.css")
 
 # As specific as an id, so that Gradio's rules for buttons and inputs do not win.
 GRADIO_SELECTOR = ":is(.mv-host, #mv-host)"

@@ -16,6 +16,7 @@ import numpy as np
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.numbers import percent
 from medseg_demo.rendering.colours import hex_colour
+from medseg_demo.rendering.editing import ShownEditing
 from medseg_demo.rendering.intensity_code import ShownChannel, codes_for, describe_channels
 from medseg_demo.rendering.planes import PLANES, Plane, PlaneView, plane_view, planes_of
 from medseg_demo.rendering.predictions import (
@@ -117,6 +118,7 @@ class Shown:
         regions: In the order in which N and P visit them.
         can_crop: Whether a crop box is offered.
         crop: The box that is shown, [z0, y0, x0, z1, y1, x1] in voxels of the array, ends exclusive.
+        editing: What can be corrected by hand; None for nothing. Of an added value its revision counts alone.
         slices: Those that travel with it.
     """
 
@@ -142,6 +144,7 @@ class Shown:
     regions: list[ShownRegion]
     can_crop: bool
     crop: list[int] | None
+    editing: ShownEditing | None
     slices: list[PackedSlice]
 
 
@@ -162,6 +165,7 @@ def viewer_value(
     thresholds: Sequence[float | None] | None = None,
     can_crop: bool = False,
     crop: Sequence[int] | None = None,
+    editing: ShownEditing | None = None,
     title: str | None = None,
     key: str | None = None,
     max_side: int = MAX_SIDE,
@@ -186,6 +190,7 @@ def viewer_value(
         thresholds: Where the sliders stand, where that is not at the results' thresholds.
         can_crop: Whether a crop box can be drawn.
         crop: The box to show: [z0, y0, x0, z1, y1, x1] in voxels, ends exclusive; z is 0 and 1 for an image.
+        editing: What can be corrected; its label values are those of the value (``shared_names``).
         title: Shown on the stage; the image's name where none is given.
         key: That of the earlier value, to add slices to it.
         max_side: Slices with a longer side are reduced by a whole factor.
@@ -238,6 +243,7 @@ def viewer_value(
         regions=[] if only_adds else [ShownRegion(**one) for one in regions],
         can_crop=can_crop,
         crop=None if crop is None else list(crop),
+        editing=editing,
         slices=[
             pack_slice(
                 image, shown, reference, model_input, plane=each, view=views[each], index=index, channels=sent

@@ -7,6 +7,7 @@ import gradio as gr
 
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering import NamedPrediction, Plane, viewer_script, viewer_value
+from medseg_demo.rendering.editing import ShownEditing
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation
 
@@ -50,6 +51,11 @@ def Viewer(  # noqa: N802 (used like Gradio's own components)
     * ``viewer.crop(handler)``: the crop box was drawn, moved or removed; ``event.box`` is [z0, y0, x0, z1, y1, x1] in
       voxels of the array, ends exclusive (z 0 and 1 of an image), as ``SegmentOptions.crop`` takes it, or None. Offered
       where the value says ``can_crop``; a value shows the box that it carries, and none where it carries none.
+
+    * ``viewer.edit``, ``viewer.fill_between``, ``viewer.copy`` and ``viewer.edited``: a label map is corrected by hand,
+      where the value says so (``editing``). ``medseg_demo.ui.correct`` handles the first three for every tab;
+      ``edited`` comes once after the last of several edits, with ``event.key`` and ``event.revision``, for what a tab
+      shows beside the viewer. Answers are an ``EditAnswer`` in place of a value.
 
     A control of the page moves the viewer's slider and box in turn by a value without slices and key, which is cheap::
 
@@ -106,6 +112,7 @@ def segmentation_value(
     channels: Sequence[int] = (0,),
     thresholds: Sequence[float | None] | None = None,
     crop: Sequence[int] | None = None,
+    editing: ShownEditing | None = None,
     key: str | None = None,
     reference: LabelMap | None = None,
 ) -> dict[str, object]:
@@ -128,6 +135,7 @@ def segmentation_value(
         model_input=None if segmentation.card.is_3d else segmentation.model_input,  # a 3-D network saw no slices
         can_crop=True,
         crop=crop,
+        editing=editing,
         plane=plane,
         slice_index=slice_index,
         point=point,

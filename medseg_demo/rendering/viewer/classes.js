@@ -66,8 +66,10 @@ function createClassRow(viewer, item, i) {
   const name = build("label", { class: "mv-name" }, shown, word);
   const figures = viewer.value.predictions.map((_, prediction) => createPredictionFigures(viewer, i, prediction));
   const all = build("div", { class: "mv-all-sizes" }, ...figures.map((one) => one.node));
-  const node = build("li", {}, name, colour, all);
+  const lock = createLock(viewer, i);
+  const node = build("li", {}, name, lock.node, colour, all);
   const update = (predictions, isShort) => {
+    lock.update();
     const current = viewer.state.classes[i];
     shown.checked = current.shown;
     colour.value = hexOf(current.colour);
@@ -115,7 +117,7 @@ function createClassList(viewer) {
     const predictions = isLong ? [viewer.view.prediction] : viewer.seenPredictions;
     const word = search.input.value.trim().toLowerCase();
     // A hundred rows are not written anew for each step of a drag that changes none of them.
-    const key = [predictions, word, ...predictions.map((i) => layers.labelsKey(value, state, slice.views[i])), ...state.classes.map(({ shown, colour }) => [shown, colour])].join();
+    const key = [predictions, word, ...predictions.map((i) => layers.labelsKey(value, state, slice.views[i])), state.correcting, ...state.classes.map(({ shown, colour, isLocked }) => [shown, colour, isLocked])].join();
     if (written === key) return;
     written = key;
     for (const row of rows) {

@@ -20,19 +20,21 @@ function createSliceControl(viewer) {
     const step = (by) => () => viewer.goTo(sliceIndex(viewer.state, planeNow()) + by, planeNow());
     const control = slider("Slice", { min: 0, max: 0, step: 1 }, (index) => viewer.goTo(index, planeNow()));
     const colour = build("span", { class: "mv-plane-colour", "aria-hidden": "true" });
+    const changed = createChangedMark(viewer);
     const node = build(
       "div", { class: "mv-slices" }, colour,
-      iconButton("previous", "Previous slice (down)", step(-1)), control.node, iconButton("next", "Next slice (up)", step(1)),
+      iconButton("previous", "Previous slice (down)", step(-1)), control.node, iconButton("next", "Next slice (up)", step(1)), changed.node,
     );
-    return { control, node, colour };
+    return { control, node, colour, changed };
   });
   const node = build("div", { class: "mv-slice-rows" }, ...rows.map((row) => row.node));
   const update = () => {
     const { value, state, visiblePlanes } = viewer;
     const planes = orderedPlanes(value);
-    rows.forEach(({ control, node: row, colour }, place) => {
+    rows.forEach(({ control, node: row, colour, changed }, place) => {
       const plane = planes[place];
       const count = sliceCount(value, plane);
+      changed.update(plane);
       row.hidden = count < 2 || !visiblePlanes.includes(plane);
       colour.hidden = visiblePlanes.length === 1;
       colour.style.background = markColours(state)[plane];

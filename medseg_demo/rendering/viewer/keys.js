@@ -27,11 +27,19 @@ const KEY_CARD = [
   ["B, space", "Flicker: the other one, timer"],
   ["N  P", "Next, previous disagreement"],
   ["J  K", "Next, previous case"],
+  ["D", "Correct the label map: its tools, whose keys follow"],
+  ["B  E  P  L  U", "Brush, eraser, polygon, lasso, fill"],
+  ["1 … 9, 0; Q", "Class to paint, background; protect it"],
+  [",  .", "Smaller, larger brush"],
+  ["A", "Paint on the intensities of the window only"],
+  ["S", "Fill between slices"],
+  ["Ctrl Z, Ctrl Shift Z", "Undo, redo"],
+  ["Enter, arrows, space", "Cursor and press; it moves; pen down or up"],
   ["Esc", "Back to panning"],
   ["?", "This card"],
 ];
 
-const TOUCH_CARD = "With fingers: pinch to zoom, two to pan; one pans, or across a volume that fits turns its slices.";
+const TOUCH_CARD = "With fingers: pinch to zoom, two to pan; one pans, or across a volume that fits turns its slices; while correcting, one paints.";
 
 function nextOf(list, current) {
   return list[(list.indexOf(current) + 1) % list.length];
@@ -111,7 +119,7 @@ function useKey(viewer, event) {
   const { key } = event;
   if (key === "Escape") return viewer.escape();
   if (!viewer.slice) return false;
-  if (useCropKey(viewer, event) || useRulerKey(viewer, event)) return true;
+  if (useEditKey(viewer, event) || useCropKey(viewer, event) || useRulerKey(viewer, event)) return true;
   if (key in ARROWS) useArrow(viewer, key, event.shiftKey);
   else if (event.shiftKey && key.toLowerCase() === "f") viewer.toggleFullScreen();
   else if (/^[1-9]$/.test(key) && viewer.state.classes[key - 1]) viewer.setClass(key - 1, { shown: !viewer.state.classes[key - 1].shown });
@@ -128,6 +136,8 @@ function attachKeys(viewer, root) {
     if (event.target.closest("dialog")) return;
     const elsewhere = event.target.closest("input, select") && event.key !== "Escape";
     if (event.key === " " && event.target.closest("button")) return;
+    const undoes = (event.ctrlKey || event.metaKey) && !event.altKey && useUndoKey(viewer, event);
+    if (undoes) event.preventDefault();
     if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
     if (!useKey(viewer, event)) return;
     event.preventDefault();

@@ -122,7 +122,7 @@ class Layers {
 
   labelsKey(value, state, slice) {
     const { prediction } = slice;
-    return [slice.serial, prediction, isLive(value, state, prediction) ? state.thresholds[prediction] : "card"].join();
+    return [slice.serial, slice.edits || 0, prediction, isLive(value, state, prediction) ? state.thresholds[prediction] : "card"].join();
   }
 
   // Labels as 0 where their class is switched off.

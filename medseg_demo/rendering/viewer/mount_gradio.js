@@ -8,6 +8,9 @@ const host = element.querySelector(".mv-host");
 const viewer = new Viewer(host, { emit: trigger, offersSlices: true });
 host.viewer = viewer;
 // A page that is still being built may hand over an empty object first.
-const showCurrent = () => viewer.show(props.value?.slices ? props.value : null);
+const showCurrent = () => {
+  if (props.value?.changed_slices) viewer.editor.hear(props.value); // no value of its own: what the server says of edits
+  else viewer.show(props.value?.slices ? props.value : null);
+};
 watch("value", showCurrent);
 showCurrent();

@@ -168,6 +168,7 @@ class Pane {
       const passes = region && slice.index >= region.box[across] && slice.index < region.box[across + 3];
       if (passes) painter.drawRegion(boxIn(value, plane, region.box));
       drawRulers(painter, value, state, slice);
+      drawEditing(this.viewer, this);
     }
     this.stage.update();
   }

@@ -21,13 +21,15 @@ function attachPointer(viewer, pane) {
     stage.setPointerCapture(event.pointerId);
     if (drag?.ruler?.isNew && !drag.moved) deleteRuler(viewer, drag.ruler.number);
     if (drag?.crop && drag.moved) setCrop(viewer, viewer.state.crop);
-    drag = { pane, tool: toolFor(viewer, pane, event), start: at, last: at, moved: false, window: viewer.state.window, turned: 0 };
-    if (pointers.size > 1) return;
+    const edited = drag?.tool === "edit" && drag.far;
+    drag = { pane, edited, tool: toolFor(viewer, pane, event), start: at, last: at, moved: false, window: viewer.state.window, turned: 0 };
+    if (pointers.size > 1) return viewer.editor.interrupt(drag.edited);
     const point = pane.camera.toPicture(at.x, at.y);
     const reach = event.pointerType === "touch" ? 22 : 8;
     if (drag.tool === "ruler") drag.ruler = takeRuler(viewer, pane, at, reach);
     if (drag.tool === "crop") drag.crop = takeCrop(viewer, pane, at, reach);
     if (drag.tool === "point") movePoint(viewer, pane, point);
+    if (drag.tool === "edit") drag.edit = pressTool(viewer, pane, point, reach);
   });
 
   stage.addEventListener("pointermove", (event) => {
@@ -35,6 +37,7 @@ function attachPointer(viewer, pane) {
     viewer.hover(pane, pane.camera.toPicture(at.x, at.y));
     if (!pointers.has(event.pointerId) || !drag) return;
     if (pointers.size === 2) pinch(viewer, pointers, event.pointerId, at);
+    else if (drag.edit) dragTool(viewer, drag, at);
     else dragOn(viewer, drag, at);
     pointers.set(event.pointerId, at);
   });
@@ -42,16 +45,17 @@ function attachPointer(viewer, pane) {
   const release = (event) => {
     if (!pointers.delete(event.pointerId) || !drag) return;
     const clicked = event.type === "pointerup" && !drag.moved && event.button === 0;
-    if (clicked && !["ruler", "divider", "crop"].includes(drag.tool)) viewer.select(pane, pane.camera.toPicture(drag.start.x, drag.start.y));
+    if (clicked && !["ruler", "divider", "crop", "edit"].includes(drag.tool)) viewer.select(pane, pane.camera.toPicture(drag.start.x, drag.start.y));
     if (!drag.moved && drag.ruler?.isNew) deleteRuler(viewer, drag.ruler.number);
     if (drag.moved && drag.crop) setCrop(viewer, viewer.state.crop);
+    if (drag.edit) drag.edit.release(viewer.editor);
     drag = pointers.size ? { ...drag, tool: "pan", moved: true, last: [...pointers.values()][0] } : null;
   };
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);
   stage.addEventListener("pointerleave", () => viewer.hover(pane, null));
   stage.addEventListener("contextmenu", (event) => canWindow(viewer) && event.preventDefault());
-  stage.addEventListener("dblclick", () => viewer.moveCamera((camera) => camera.fit()));
+  stage.addEventListener("dblclick", () => !viewer.editor.tool && viewer.moveCamera((camera) => camera.fit()));
   attachWheel(viewer, pane, stage, positionOf);
 }
 
@@ -61,6 +65,7 @@ function toolFor(viewer, pane, event) {
   if (event.target === pane.stage.divider) return "divider";
   if (event.button === 1) return "pan";
   if (event.button === 2 || state.tool === "window") return canWindow(viewer) ? "window" : "pan";
+  if (viewer.editor.tool) return "edit";
   if (!offersTool(viewer, state.tool)) return "pan";
   if (state.tool === "pan" && event.pointerType === "touch" && value.is_volume && pane.camera.fitted) return "slices";
   return state.tool;
@@ -80,6 +85,27 @@ function dragOn(viewer, drag, at) {
   if (tool === "divider") viewer.set({ divider: Math.min(Math.max(at.x / pane.camera.stage.width, 0), 1) });
   if (tool === "slices") dragSlices(viewer, drag, at);
   drag.last = at;
+}
+
+// The tool that a press began to use; none where it may not, which is said.
+function pressTool(viewer, pane, place, reach) {
+  const { editor } = viewer;
+  const why = editor.refusal(pane);
+  editor.cursor = null;
+  editor.say(why);
+  if (why) return null;
+  const { tool } = editor;
+  tool.press(editor, pane, place, reach);
+  return tool;
+}
+
+function dragTool(viewer, drag, at) {
+  const { pane, last, start } = drag;
+  drag.far ||= Math.hypot(at.x - start.x, at.y - start.y) > 24;
+  drag.moved = true;
+  drag.edit.drag(viewer.editor, pane, pane.camera.toPicture(at.x, at.y), pane.camera.toPicture(last.x, last.y));
+  drag.last = at;
+  viewer.redraw();
 }
 
 // The end of a ruler that lies under the pointer, or that of a new one.

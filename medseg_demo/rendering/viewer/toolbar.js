@@ -37,6 +37,7 @@ function offersTool(viewer, tool) {
 }
 
 function createToolbar(viewer) {
+  const correct = createCorrectButton(viewer);
   const views = segmented("View", VIEWS, (view) => viewer.set({ view }));
   const planes = createPlaneChoice(viewer);
   const tools = TOOLS.map(([tool, label]) => [tool, iconButton(tool, label, () => viewer.set({ tool }))]);
@@ -46,6 +47,7 @@ function createToolbar(viewer) {
     { class: "mv-bar" },
     views.node,
     planes.node,
+    correct.node,
     build("span", { class: "mv-space" }),
     build("div", { class: "mv-group", role: "group", "aria-label": "Dragging" }, ...tools.map(([, button]) => button)),
     build(
@@ -67,6 +69,7 @@ function createToolbar(viewer) {
     const { state, value } = viewer;
     views.update(state.view, offeredViews(viewer.slice));
     planes.update();
+    correct.update();
     for (const [tool, button] of tools) {
       button.setAttribute("aria-pressed", String(tool === state.tool));
       button.hidden = !offersTool(viewer, tool);

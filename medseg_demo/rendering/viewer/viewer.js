@@ -15,8 +15,9 @@ class Viewer {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], chosen: [0], pair: [0, 1], front: 0, divider: 0.5,
       view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8, heat: 0.7 }, heat: true, thresholds: [], probabilityClass: 0,
       classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", rulers: [], ruler: null, measuring: null,
-      region: null, crop: null,
+      region: null, crop: null, correcting: false, label: 1, brush: 9, keepTo: "all", keepRange: null,
     };
+    this.editor = new Editor(this);
     this.buildPage(element);
     this.redraw();
   }
@@ -32,10 +33,10 @@ class Viewer {
     }).observe(this.stages);
     this.readout = createReadout(this);
     const [top, middle, below, panel] = [
-      [createToolbar, createLayoutBar],
+      [createToolbar, createLayoutBar, createEditBar],
       [createSliceControl, createDividerControl, createFlickerControl, createRegionControl],
       [createNotes],
-      [createChannelControl, createOverlayControl, createHeatControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createCropControl, createWindowControl],
+      [createEditPanel, createChannelControl, createOverlayControl, createHeatControl, createThresholdControl, createOutcomeLegend, createAgreementLegend, createClassList, createRulerList, createCropControl, createWindowControl],
     ].map((makers) => makers.map((make) => make(this)));
     const nodes = (parts) => parts.map((part) => part.node);
     this.root = build(
@@ -74,12 +75,13 @@ class Viewer {
     // More slices must not take the place of a value that is still being unpacked.
     const shown = value?.adds_slices ? this.showing : (this.showing = Symbol("value"));
     const slices = value ? await Promise.all(value.slices.map(unpackSlice)) : [];
-    // A new result would take the slider from under the finger.
-    while (this.isHeld && !value?.adds_slices) await new Promise((done) => setTimeout(done, 50));
+    // A new result would take the slider, or the stroke, from under the finger.
+    while ((this.isHeld || this.editor.stroke) && !value?.adds_slices) await new Promise((done) => setTimeout(done, 50));
     const adds = value && this.value && (value.key === this.value.key || (value.adds_slices && value.key === ""));
     const strange = value?.adds_slices && this.value && !(adds && showsTheSame(value, this.value));
     if (strange || (this.showing !== shown && !adds)) return;
     this.store.waitingSince = 0;
+    if (adds && value.editing) for (const slice of slices) this.editor.sync.bring(slice, value.editing.revision);
     if (!adds) this.replaceValue(value);
     else if (value.key === "") this.follow(value);
     for (const slice of slices) this.store.add(slice);
@@ -101,6 +103,8 @@ class Viewer {
       plane.slice = null;
     }
     this.value = value;
+    this.editor.open(value);
+    if (!value?.editing) Object.assign(state, { correcting: false, tool: editTool(state.tool) ? "pan" : state.tool });
     if (!value || !before || !showsTheSame(value, before)) this.thresholdReport.forget();
     if (!value) return;
     if (before) this.rulersOf.set(before.image_key, state.rulers);
@@ -122,13 +126,14 @@ class Viewer {
     if (!value.can_crop && state.tool === "crop") state.tool = "pan";
     state.region = null;
     state.probabilityClass = 0;
-    state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true }));
+    const wasLocked = (name) => Boolean(state.classes.find((one) => one.name === name)?.isLocked);
+    state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true, isLocked: wasLocked(name) }));
   }
 
   openImage(value) {
     for (const plane of Object.values(this.planes)) plane.camera.fitted = true;
     const { plane, point } = value;
-    Object.assign(this.state, { ...openChannels(value), rulers: this.rulersOf.get(value.image_key) || [], ruler: null, measuring: null, plane, point, tool: "pan", threePlanes: false });
+    Object.assign(this.state, { ...openChannels(value), rulers: this.rulersOf.get(value.image_key) || [], ruler: null, measuring: null, plane, point, tool: "pan", threePlanes: false, correcting: false, keepTo: "all", keepRange: null });
     if (value.mode) this.state.mode = value.mode;
   }
 
@@ -178,6 +183,7 @@ class Viewer {
         this.planes[plane].slice = slice;
         this.store.keep(slice);
       }
+      this.editor.follow();
       this.settle();
       this.store.request(this.value, this.state, this.visiblePlanes, this.direction);
     } else this.arrange();
@@ -248,6 +254,7 @@ class Viewer {
   }
 
   hasThreshold(prediction) {
+    if (this.value?.editing?.prediction === prediction && this.editor.isChanged) return false; // it made another mask
     return Boolean(this.value && this.value.predictions[prediction]?.threshold !== null && this.slice?.views[prediction]?.probabilities.length);
   }
 
@@ -325,6 +332,7 @@ class Viewer {
       other.stage.point(linked ? other.camera.toStage(position.x, position.y) : null);
     }
     this.readout.update();
+    if (this.editor.tool) this.redraw();
   }
 
   toggleFullScreen() {
@@ -333,6 +341,7 @@ class Viewer {
   }
 
   escape() {
+    if (escapeEditing(this)) return true;
     if (this.state.tool !== "pan" || this.state.region) this.set({ tool: "pan", measuring: null, region: null });
     else return false;
     return true;

@@ -1,0 +1,1 @@
+"""Correcting a shown label map by hand: what every tab with a viewer shares."""
