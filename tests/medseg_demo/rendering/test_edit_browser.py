@@ -26,7 +26,7 @@ PICTURE = MedicalImage(np.full((40, 60), 255, np.uint8), "YX", Geometry(), "x-ra
 EMPTY = LabelMap(np.zeros((40, 60), np.uint8), ("lungs",))
 
 
-class Corrected_:
+class Correcting:
     """A page whose viewer corrects, and a server that it talks to when it is let."""
 
     def __init__(self, show, image: MedicalImage, label_map: LabelMap, **options) -> None:
@@ -80,7 +80,7 @@ class Corrected_:
         found = []
         for plane in self.shown.ask("Object.keys(viewer.value.planes)"):
             volume = np.zeros(self.labels.size, np.uint8)
-            for index in range(self.shown.ask(f"sliceCount(viewer.value, '{plane}')") if False else self.count(plane)):
+            for index in range(self.count(plane)):
                 slice_ = f"viewer.store.get('{plane}', {index})"
                 data = self.shown.array(f"{slice_}.views[0].labels.data")
                 volume[self.places(plane, index)] = data
@@ -95,20 +95,22 @@ class Corrected_:
     def places(self, plane: str, index: int) -> np.ndarray:
         """Where each pixel of a shown slice lies in the array, worked out by NumPy."""
         view = self.shown.ask(f"viewer.value.planes['{plane}']")
-        indices = np.arange(self.labels.size).reshape(self.labels.shape if self.labels.ndim == 3 else (1, *self.labels.shape))
+        indices = np.arange(self.labels.size).reshape(
+            self.labels.shape if self.labels.ndim == 3 else (1, *self.labels.shape)
+        )
         cut = np.moveaxis(indices, view["axes"][0], 0)[index]
         turned = cut if view["axes"][1] < view["axes"][2] else cut.T
         return turned[:: -1 if view["flips"][0] else 1, :: -1 if view["flips"][1] else 1].ravel()
 
 
 @pytest.fixture
-def volume(show) -> Corrected_:
-    return Corrected_(show, VOLUME, LABELS, slice_index=3)
+def volume(show) -> Correcting:
+    return Correcting(show, VOLUME, LABELS, slice_index=3)
 
 
 @pytest.fixture
-def picture(show) -> Corrected_:
-    return Corrected_(show, PICTURE, EMPTY)
+def picture(show) -> Correcting:
+    return Correcting(show, PICTURE, EMPTY)
 
 
 def test_a_brush_paints_a_line_of_discs_and_the_server_holds_it(picture):
