@@ -64,6 +64,10 @@ class Corrections:
         """What a value shows that has this key; None where it was replaced."""
         return self._shown.get(key) if isinstance(key, str) else None
 
+    def key_of(self, corrected: Corrected) -> str | None:
+        """That of the value that shows it; None where none does."""
+        return next((key for key, one in self._shown.items() if one is corrected), None)
+
     def clear(self) -> None:
         """Nothing is shown any more."""
         self._shown = {}
