@@ -99,7 +99,7 @@ def corrected_member(comparison: Comparison, corrected: Corrected) -> Member:
     own, label_map = correction.name, correction.label_map
     total = len(label_map.labels) if label_map.is_volume else 1
     how = said.spent(len(correction.changed_slices()), total, correction.seconds)
-    note = texts.CORRECTED_NOTE.format(name=own, how=how[0].lower() + how[1:])
+    note = texts.CORRECTED_NOTE.format(name=own, how=how)
     name = names.free_name(f"{own}-corrected", [one.name for one in comparison.shown])
     return Member(
         name, "label map", LabelMap(label_map.labels, label_map.class_names, label_map.geometry), notes=(note,)

@@ -67,7 +67,7 @@ ONE_IMAGE = (
 NO_MORE = (
     "There are {count} label maps beside the reference already. Take one out and compare again, or write the file."
 )
-CORRECTED_NOTE = "{name}, corrected by hand: {how}"
+CORRECTED_NOTE = "Made of {name} by hand. {how}"
 
 CONSENSUS = "Show what they say together"
 CONSENSUS_HINT = "One more picture, made of all label maps but the reference (their consensus)."

@@ -29,8 +29,8 @@ FORMATS = {
 
 def spent(slices: int, total: int, time_s: float) -> str:
     """How much was corrected, and how long it took."""
-    where = "" if total == 1 else f" in {slices} of {total} slices"
-    return f"Corrected{where}; time spent: {duration(time_s)}."
+    where = "Corrected." if total == 1 else f"Corrected in {slices} of {total} slices."
+    return f"{where} Time spent: {duration(time_s)}." if time_s else where
 
 
 def duration(time_s: float) -> str:
