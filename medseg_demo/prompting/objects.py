@@ -45,10 +45,11 @@ class Plane:
     def objects(self) -> list[int]:
         """Numbers of the pieces that a person would click at, the largest first: no crumbs beside much larger ones."""
         order = np.argsort(-self.sizes, kind="stable")
-        least = {int(value): SMALLEST for value in np.unique(self.classes)}
-        for value in least:
-            least[value] = max(SMALLEST, CRUMB * float(self.sizes[self.classes == value].max()))
-        return [int(place) + 1 for place in order if self.sizes[place] >= least[int(self.classes[place])]]
+        classes = self.classes
+        largest = np.zeros(int(classes.max(initial=0)) + 1)
+        np.maximum.at(largest, classes, self.sizes)
+        least = np.maximum(SMALLEST, CRUMB * largest[classes])
+        return [int(place) + 1 for place in order if self.sizes[place] >= least[place]]
 
     @property
     def classes(self) -> np.ndarray:

@@ -17,7 +17,6 @@ class ShownEditing:
         saved: That of the last step that was saved.
         changed_slices: The axial slices that differ from what was there before, from 0.
         copies: The places of other predictions that can be copied from.
-        clickers: Names of the checkpoints that find objects by clicks.
     """
 
     prediction: int
@@ -26,7 +25,6 @@ class ShownEditing:
     saved: int
     changed_slices: list[int]
     copies: list[int]
-    clickers: list[str]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from medseg_demo.test_sets.case import Case
 
 Item = TypeVar("Item")
 
-# Hidden, or added by archives, disks and systems.
-NO_CASE = re.compile(r"(?i)\..*|__macosx|@eadir|thumbs\.db|desktop\.ini")
+REPLACED_FOLDER = "replaced_references"  # beside references that were corrected here: those before, with their dates
+# Hidden, or added by archives, disks, systems and us.
+NO_CASE = re.compile(rf"(?i)\..*|__macosx|@eadir|thumbs\.db|desktop\.ini|{REPLACED_FOLDER}")
 
 MASK_WORDS = (
     *("segmentation", "seg", "masks", "mask", "labels", "label", "gt", "ground[-_ ]?truth", "reference"),

@@ -38,9 +38,12 @@ STAND_IN = "2.25.1."  # and the number of a slice
 UNICODE = "ISO_IR 192"
 PRIVATE_SCHEME = "99MEDSEG"  # DICOM keeps names that start with 99 for private codes
 MAKER = "medseg-demo"
+AUTOMATIC, CORRECTED = "Automatic segmentation", "Segmentation corrected by hand"
 
 
-def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path, *, algorithm: str) -> None:
+def write_dicom_seg(
+    label_map: LabelMap, image: MedicalImage | None, path: Path, *, algorithm: str, by_hand: bool = False
+) -> None:
     """Write a binary SEG with one segment a class, named by it, that refers to every source image.
 
     Identifiers of the patient and the study are taken over from the source images. Frames without any label are
@@ -51,6 +54,7 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
         image: Read from DICOM files, which must still be there.
         path: The file, or a draft of it: what is there when this fails is removed.
         algorithm: What made it, such as the name of the checkpoint.
+        by_hand: Whether somebody corrected what that made.
 
     Raises:
         OptionError: The image was not read from DICOM files, these are gone, or state neither who they are nor where.
@@ -79,7 +83,9 @@ def write_dicom_seg(label_map: LabelMap, image: MedicalImage | None, path: Path,
     with _quiet_libraries():
         try:
             sources, is_named = read_seg_sources(image), image.pseudonym is None
-            segmentation = _segmentation(labels, label_map.class_names, sources, algorithm, is_named=is_named)
+            segments = [_segment(*one, algorithm, by_hand=by_hand) for one in enumerate(label_map.class_names, start=1)]
+            segmentation = _segmentation(labels, segments, sources, algorithm, is_named=is_named)
+            segmentation.SeriesDescription = CORRECTED if by_hand else AUTOMATIC
             if image.pseudonym is not None:
                 replace_identifiers(segmentation, image.pseudonym)
             segmentation.save_as(path)
@@ -103,7 +109,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _segmentation(
-    labels: np.ndarray, class_names: Sequence[str], sources: SegSources, algorithm: str, *, is_named: bool
+    labels: np.ndarray, segments: Sequence["SegmentDescription"], sources: SegSources, algorithm: str, *, is_named: bool
 ) -> "Dataset":
     """The SEG of labels (Z, Y, X), one slice a source frame; its patient's where it is to be named."""
     import highdicom
@@ -113,7 +119,7 @@ def _segmentation(
         source_images=_stand_ins(sources, labels.shape),
         pixel_array=labels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_segment(value, name, algorithm) for value, name in enumerate(class_names, start=1)],
+        segment_descriptions=segments,
         series_instance_uid=generate_uid(),
         series_number=SERIES_NUMBER,
         sop_instance_uid=generate_uid(),
@@ -125,11 +131,11 @@ def _segmentation(
         omit_empty_frames=False,
         content_label="MEDSEG",
         content_description=algorithm[:64] or None,
-        series_description="Automatic segmentation",
     )
     if is_named:
         _copy_patient_and_study(sources.header, segmentation)
-    if not "".join([*class_names, algorithm]).isascii():  # few of the character sets of the sources hold all names
+    named = "".join([*(one.segment_label for one in segments), algorithm])
+    if not named.isascii():  # few of the character sets of the sources hold all names
         segmentation.SpecificCharacterSet = UNICODE
     _refer(segmentation, sources)
     if sources.places.basis is None:
@@ -267,7 +273,7 @@ def _leave_out_places(segmentation: "Dataset", sources: SegSources) -> None:
         content.StackID, content.InStackPositionNumber = "1", content.DimensionIndexValues[-1]
 
 
-def _segment(value: int, name: str, algorithm: str) -> "SegmentDescription":
+def _segment(value: int, name: str, algorithm: str, *, by_hand: bool) -> "SegmentDescription":
     import highdicom
     from highdicom.sr.coding import CodedConcept
     from pydicom.sr.codedict import codes
@@ -279,7 +285,7 @@ def _segment(value: int, name: str, algorithm: str) -> "SegmentDescription":
         # What a class is in the terms of anatomy is not known here; "Tissue" is the customary general category.
         segmented_property_category=codes.SCT.Tissue,
         segmented_property_type=CodedConcept(f"CLASS-{value}", PRIVATE_SCHEME, label),
-        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues["SEMIAUTOMATIC" if by_hand else "AUTOMATIC"],
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
             name=algorithm[:64] or MAKER, family=codes.DCM.ArtificialIntelligence, version="1"
         ),

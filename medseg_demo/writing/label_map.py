@@ -50,6 +50,7 @@ def write_label_map(
     *,
     file_format: LabelMapFormat = "auto",
     algorithm: str = "",
+    by_hand: bool = False,
 ) -> Path:
     """Write a label map in the geometry of its image.
 
@@ -61,6 +62,7 @@ def write_label_map(
             keep the affine, leaning or not; "dicom-seg" refers to the DICOM files of the image and carries their
             patient's identifiers (``DICOM_SEG_NOTE``).
         algorithm: What made it, such as the name of the checkpoint; only a DICOM SEG states it.
+        by_hand: Whether somebody corrected it, which only a DICOM SEG states.
 
     Returns:
         The file written.
@@ -73,18 +75,22 @@ def write_label_map(
     path = path.parent / f"{path.name}{SUFFIXES[kind]}"
     with whole_file(path) as draft:
         if kind == "png":
-            _write_png(_as_stored(label_map.labels), draft, label_map.colours)
+            _write_png(as_stored(label_map.labels), draft, label_map.colours)
         elif kind == "nifti":
-            write_nifti(_as_stored(label_map.labels), label_map.geometry, draft)
+            write_nifti(as_stored(label_map.labels), label_map.geometry, draft)
         elif kind == "nrrd":
-            _write_nrrd(_as_stored(label_map.labels), label_map.geometry, draft)
+            write_nrrd(as_stored(label_map.labels), label_map.geometry, draft)
         else:
-            write_dicom_seg(label_map, image, draft, algorithm=algorithm)
+            write_dicom_seg(label_map, image, draft, algorithm=algorithm, by_hand=by_hand)
     return path
 
 
-def _as_stored(labels: np.ndarray) -> np.ndarray:
-    """Bytes, or where a value does not fit into one, two bytes each; never others than they are."""
+def as_stored(labels: np.ndarray) -> np.ndarray:
+    """Bytes, or where a value does not fit into one, two bytes each; never others than they are.
+
+    Raises:
+        OutputError: A value needs more than two bytes, or is negative.
+    """
     if labels.dtype == np.uint8:
         return labels
     least, greatest = int(labels.min(initial=0)), int(labels.max(initial=0))
@@ -109,11 +115,19 @@ def _write_png(labels: np.ndarray, path: Path, colours: tuple[str, ...]) -> None
     picture.save(path, compress_level=1, compress_type=RUNS)
 
 
-def _write_nrrd(labels: np.ndarray, geometry: Geometry, path: Path) -> None:
+def write_nrrd(labels: np.ndarray, geometry: Geometry, path: Path) -> None:
     """Write a gzipped NRRD, without a library: ITK's ends the process where a folder's name is no UTF-8.
 
     Axes may lean. Without an affine the spacing alone is stored, and without a spacing nothing, so that an unknown one
     does not come back as 1 mm.
+
+    Args:
+        labels: uint8 or uint16, (Y, X) or (Z, Y, X).
+        geometry: Where they lie.
+        path: The file.
+
+    Raises:
+        OSError: It cannot be written.
     """
     affine, spacing = geometry.affine, geometry.spacing_mm
     if affine is not None and labels.ndim == 2:

@@ -26,7 +26,7 @@ def click(corrections: Corrections, event: Any, engine: Engine, session: Session
     Args:
         corrections: Of the visitor on this tab.
         event: ``clicks`` ([row, column, positive], …), ``scribbles``, ``box``, ``number`` of the object, ``label``,
-            ``plane``, ``slice``, ``channel``, ``checkpoint`` and ``protected``.
+            ``plane``, ``slice``, ``channel`` and ``protected``.
         engine: Runs the network.
         session: The visitor's.
         tab: Where it is.
@@ -34,7 +34,7 @@ def click(corrections: Corrections, event: Any, engine: Engine, session: Session
 
     def find(corrected: Corrected) -> tuple[Run, ...]:
         place, prompts, label = _place(event, corrected), read_prompts(event), _label(event, corrected)
-        with _look(corrected, event, engine, session, tab) as (look, clicking):
+        with _look(corrected, engine, session, tab) as (look, clicking):
             return clicking.click(
                 look,
                 corrected.correction.label_map.labels,
@@ -55,7 +55,7 @@ def propagate(corrections: Corrections, event: Any, engine: Engine, session: Ses
     def follow(corrected: Corrected) -> tuple[Run, ...]:
         labels, place, label = corrected.correction.label_map.labels, _place(event, corrected), _label(event, corrected)
         found: list[Run] = []
-        with _look(corrected, event, engine, session, tab) as (look, clicking):
+        with _look(corrected, engine, session, tab) as (look, clicking):
             for name, sign in (("before", -1), ("after", 1)):
                 count = number_of(event, name, range(MOST_FOLLOWED + 1))
                 for _, runs in clicking.propagate(
@@ -76,12 +76,11 @@ def propagate(corrections: Corrections, event: Any, engine: Engine, session: Ses
 
 
 @contextmanager
-def _look(
-    corrected: Corrected, event: Any, engine: Engine, session: Session, tab: str
-) -> Iterator[tuple[Look, Clicking]]:
-    """What runs the chosen network for this visitor, and the clicks at this image so far."""
-    name = getattr(event, "checkpoint", None)
-    if corrected.image is None or name not in {entry.name for entry in engine.prompted()}:
+def _look(corrected: Corrected, engine: Engine, session: Session, tab: str) -> Iterator[tuple[Look, Clicking]]:
+    """What runs the network for this visitor, and the clicks at this image so far."""
+    names = [entry.name for entry in engine.prompted()]
+    name = corrected.clicker if corrected.clicker in names else next(iter(names), None)
+    if corrected.image is None or name is None:
         raise OptionError(texts.NO_CLICKER)
     try:
         with session.running(tab) as running, running.job(engine) as job:

@@ -17,7 +17,7 @@ class Corrected:
         correction: Its label values are those of the viewer's value (``shared_names``).
         prediction: Its place among the value's predictions.
         image: On which it lies; None where nobody clicks.
-        clickers: Names of the checkpoints that find objects by clicks.
+        clicker: The checkpoint that finds objects by clicks; empty for the first that is there.
         others: What can be copied from, by the place among the value's predictions, with the same label values.
         written: The revision that the files beside the viewer hold.
         saved: The revision that was saved last.
@@ -26,7 +26,7 @@ class Corrected:
     correction: Correction
     prediction: int = 0
     image: MedicalImage | None = None
-    clickers: tuple[str, ...] = ()
+    clicker: str = ""
     others: Mapping[int, LabelMap] = field(default_factory=dict)
     written: int = 0
     saved: int = 0
@@ -47,7 +47,6 @@ class Corrected:
             saved=self.saved,
             changed_slices=list(correction.changed_slices()),
             copies=sorted(self.others),
-            clickers=list(self.clickers),
         )
 
     def answer(self, key: str, *, problem: str = "", reload: bool = False) -> EditAnswer:
@@ -70,6 +69,10 @@ class Corrections:
     def find(self, key: object) -> Corrected | None:
         """What a value shows that has this key; None where it was replaced."""
         return self._shown.get(key) if isinstance(key, str) else None
+
+    def key_of(self, corrected: Corrected) -> str | None:
+        """That of the value that shows it; None where none does."""
+        return next((key for key, one in self._shown.items() if one is corrected), None)
 
     def clear(self) -> None:
         """Nothing is shown any more."""

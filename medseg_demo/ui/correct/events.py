@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from medseg_demo.rendering.editing import EditAnswer
-from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.correct import clicks, handlers
 from medseg_demo.ui.correct.corrections import Corrections
 from medseg_demo.ui.tab import QUICK, Call, Tab, Updates
@@ -14,16 +13,14 @@ CLICKS = "clicks"  # in place of a tab: what a Stop of the tab leaves alone
 
 
 def connect(
-    tab: Tab, corrections_of: Callable[[Call], Corrections], engine: Engine, *, viewer: str = "viewer",
-    files: Sequence[str] = (),
-) -> None:  # fmt: skip
+    tab: Tab, corrections_of: Callable[[Call], Corrections], *, viewer: str = "viewer", files: Sequence[str] = ()
+) -> None:
     """Give the events of a viewer that correct their handlers.
 
     Args:
         tab: Whose viewer it is.
         corrections_of: Those of the visitor on this tab; ``Corrections.show`` tells them of each value with
             ``editing`` that goes to the viewer.
-        engine: Runs the networks that find objects by clicks.
         viewer: The part that is the viewer.
         files: Parts that hand out files of what is shown: they rest from the first edit on, until the tab's handler
             of ``edited`` has written them anew (``Corrected.written``).
@@ -46,8 +43,8 @@ def connect(
 
     def look(handler: Callable[..., EditAnswer]) -> Callable[[Call], Updates]:
         def answer(call: Call) -> Updates:
-            own = engine.beside(call.session.checkpoints_dir)
-            return {viewer: handlers.as_value(handler(corrections_of(call), call.event, own, call.session, CLICKS))}
+            engine = tab.engine_for(call)
+            return {viewer: handlers.as_value(handler(corrections_of(call), call.event, engine, call.session, CLICKS))}
 
         return answer
 

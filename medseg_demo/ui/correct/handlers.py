@@ -37,7 +37,7 @@ def edit(corrections: Corrections, event: Any) -> EditAnswer:
 
 
 def between(corrections: Corrections, event: Any) -> EditAnswer:
-    """Work out what fills a class between two slices: ``event.label``, ``plane``, ``first``, ``last`` and the like."""
+    """Work out what fills a class (``event.label``) from slice ``first`` to ``last`` of a ``plane``."""
 
     def fill(corrected: Corrected) -> tuple[Run, ...]:
         label_map = corrected.correction.label_map
@@ -57,7 +57,7 @@ def between(corrections: Corrections, event: Any) -> EditAnswer:
 
 
 def copy(corrections: Corrections, event: Any) -> EditAnswer:
-    """Work out a copy: ``event.prediction`` (−1: as it was), ``label`` or None, ``plane``, ``slices`` or None."""
+    """Work out a copy from ``event.prediction`` (−1: as it was) of one ``label`` or all, of some ``slices`` or all."""
 
     def take(corrected: Corrected) -> tuple[Run, ...]:
         label_map, wanted = corrected.correction.label_map, getattr(event, "prediction", None)

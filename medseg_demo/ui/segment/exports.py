@@ -4,6 +4,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from medseg_demo.correcting.segmentation import CorrectedSegmentation
 from medseg_demo.errors import OptionError
 from medseg_demo.image import LabelMap
 from medseg_demo.segmenting.pipeline import Segmentation
@@ -62,7 +63,13 @@ def write_export(segmentation: Segmentation, key: str, folder: Path, name: str) 
     return write_label_map(
         segmentation.label_map, segmentation.image, folder / name,
         file_format=key, algorithm=segmentation.checkpoint,  # type: ignore[arg-type]
+        by_hand=isinstance(segmentation, CorrectedSegmentation),
     )  # fmt: skip
+
+
+def holds_labels(key: str | None) -> bool:
+    """Whether a format keeps every label, so that what was corrected is saved by it."""
+    return key is not None and not key.startswith(HEAT) and key not in SURFACES
 
 
 def _write_surfaces(label_map: LabelMap, path: Path) -> Path:

@@ -1,6 +1,5 @@
 """What was given, in the viewer before any network ran: the image alone, or under a label map that is laid over it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,17 +17,16 @@ from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.code_view import code_updates
-from medseg_demo.ui.segment import result_view
+from medseg_demo.ui.segment import correct_handlers, result_view
 from medseg_demo.ui.segment.state import Work
 from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 from medseg_demo.ui.viewer import image_value, segmentation_value
-
-UNNAMED = re.compile(r"class_\d+")  # as ``read_label_map`` calls classes that a file does not name
 
 
 def show(work: Work) -> dict[str, object]:
     """The given image in the viewer; an earlier result leaves the page."""
     given = work.given
+    left = correct_handlers.leave(work)
     if work.run is not None and work.run.folder is not None:
         work.outdated.append(work.run.folder)  # which a run that goes on may be writing to
     work.run = None
@@ -48,6 +46,7 @@ def show(work: Work) -> dict[str, object]:
         "surface_panel": gr.update(visible=False),
         **code_updates(None),
         **over_table(work),
+        **left,
     }
 
 
@@ -91,8 +90,9 @@ def lay_over(settings: Settings, work: Work, path: Path | None) -> dict[str, obj
 
 def result_value(work: Work, segmentation: Segmentation, *, point: Sequence[int] | None = None) -> dict[str, object]:
     """A result in the viewer, with its reference where one was laid over the image."""
-    reference = reference_of(work, segmentation)
-    return segmentation_value(segmentation, reference=reference, point=point, crop=_box_over(work, segmentation))
+    reference = work.reference_of(segmentation)
+    crop = _box_over(work, segmentation)
+    return correct_handlers.value_of(work, segmentation, reference=reference, point=point, crop=crop)
 
 
 def follow_crop(work: Work) -> dict[str, object] | None:
@@ -113,17 +113,6 @@ def _box_over(work: Work, segmentation: Segmentation) -> Box | None:
     return shown_box(work, given.crop)
 
 
-def reference_of(work: Work, segmentation: Segmentation) -> LabelMap | None:
-    """What lies over the image that was segmented; classes without names have those of the checkpoint."""
-    given, classes = work.given, segmentation.label_map.class_names
-    if given.over is None or given.image is None or given.image.pixels is not segmentation.image.pixels:
-        return None
-    own = given.over.class_names
-    if all(map(UNNAMED.fullmatch, own)) and len(own) <= len(classes):
-        return replace(given.over, class_names=classes)
-    return given.over
-
-
 def slices(work: Work, plane: Plane, indices: Sequence[int], key: str, channels: object) -> object:
     """Slices that the browser asks for of what is in the viewer, a result or what was given."""
     given, run = work.given, work.run
@@ -133,12 +122,13 @@ def slices(work: Work, plane: Plane, indices: Sequence[int], key: str, channels:
     if run is None or run.shown is None:
         return gr.skip()
     image = run.shown.image
-    return segmentation_value(
+    return correct_handlers.value_of(
+        work,
         run.shown,
         plane=plane,
         slice_indices=wanted_slices(image, plane, indices),
         channels=wanted_channels(image, channels),
-        reference=reference_of(work, run.shown),
+        reference=work.reference_of(run.shown),
         key=key,
     )
 

@@ -10,6 +10,7 @@ from medseg_demo.settings import Settings
 from medseg_demo.ui import markup, texts
 from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.controls import Choice, Share
+from medseg_demo.ui.correct import texts as correct_texts
 from medseg_demo.ui.segment.surface_view import SurfaceView
 from medseg_demo.ui.viewer import Viewer
 
@@ -134,9 +135,14 @@ def _result() -> Parts:
             buttons=[],
             elem_id="ms-gallery",
         ),
+        "correction": html(elem_id="ms-correction"),
         "heading": html(elem_id="ms-heading"),
         "measurements": html(elem_id="ms-measurements"),
         "over_table": html(elem_id="ms-over-table"),
+        "kept_note": html(elem_id="ms-kept-note"),
+        "kept": gr.File(
+            label=correct_texts.KEPT_FILES, file_count="multiple", visible=False, interactive=False, elem_id="ms-kept"
+        ),
     }
 
 

@@ -14,7 +14,7 @@ from medseg_demo.reading import read_image
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Cancelled
 from medseg_demo.ui import markup, texts
-from medseg_demo.ui.segment import given_view, result_view, updates
+from medseg_demo.ui.segment import correct_handlers, given_view, result_view, updates
 from medseg_demo.ui.segment.downloads import write_outcome, write_run
 from medseg_demo.ui.segment.state import Choices, Given, Run, Work
 from medseg_demo.ui.segment.updates import Updates
@@ -53,13 +53,13 @@ def open_result(engine: Engine, call: Call, running: Running, index: int) -> Ite
         segmentation = running.segment(engine, image, outcome.checkpoint, options=outcome.options, waiting=waiting)
         if outcome.pseudonym is not None:
             segmentation = deidentified(segmentation, outcome.pseudonym)
+        correct_handlers.turn_to(work, segmentation, index)
     except Cancelled:
         return
     except Exception as error:
         yield {"status": updates.problem(work, error)}
         return
-    work.run = replace(work.run, shown=segmentation, position=index)
-    yield {**updates.view(work, segmentation), **updates.chosen_files(outcome)}
+    yield {**updates.view(work, segmentation), **updates.chosen_files(work.run.succeeded[index])}
 
 
 def open_neighbour(engine: Engine, call: Call, running: Running, step: int) -> Iterator[Updates]:
@@ -91,13 +91,14 @@ def decide(work: Work, folder: Path, threshold: float | None, point: Sequence[in
     if threshold is None or run is None or run.shown is None or run.shown.threshold in (None, threshold):
         return {}
     try:
-        segmentation = run.shown.at_threshold(threshold)
+        segmentation = correct_handlers.as_corrected(work, run.shown).at_threshold(threshold)
         folder, before = run.folder or folder / secrets.token_hex(4), run.succeeded[run.position]
         outcome = write_outcome(segmentation, before.source, before.name, folder)
         outcomes = tuple(outcome if one is before else one for one in run.outcomes)
         written = write_run(outcomes, folder)
     except Exception as error:
-        return {"status": updates.problem(work, error)}
+        return {"status": updates.problem(work, error), "threshold": run.choices.threshold}
+    work.corrected.pop(before.name, None)
     choices = replace(run.choices, threshold=threshold) if len(run.studies) == 1 else run.choices
     work.run = replace(run, shown=segmentation, outcomes=outcomes, choices=choices, folder=folder)
     shown = updates.whole_result(work, work.run, written, point=point) | {"threshold": threshold}
@@ -126,20 +127,26 @@ def _streamed(work: Work, run: Run) -> Updates:
     if len(run.studies) == 1 or run.shown is None:
         return {}
     is_first = len(run.succeeded) == 1 and run.outcomes[-1].error is None
-    shown = {**(updates.view(work, run.shown) if is_first else {}), **updates.listing(run)}
-    work.run = run
-    return shown
+    left, run = _take_over(work, run)
+    return {**left, **(updates.view(work, run.shown) if is_first else {}), **updates.listing(run)}
+
+
+def _take_over(work: Work, run: Run) -> tuple[Updates, Run]:
+    """Make a run the one on the page; what was corrected of another leaves it, what was of its own stays."""
+    is_new = work.run is None or work.run.folder != run.folder
+    left = correct_handlers.leave(work) if is_new else {}
+    work.run = run = correct_handlers.with_corrections(work, run)
+    return left, run
 
 
 def _finished(work: Work, before: Run | None, run: Run) -> Updates:
     if run.shown is not None and run.folder is not None:
+        left, run = _take_over(work, run)
         for folder in (*work.outdated, before.folder if before else None):
-            if folder not in (None, run.folder):
+            if folder not in (None, run.folder) and not any(path.is_relative_to(folder) for path in work.kept):
                 shutil.rmtree(folder, ignore_errors=True)
         work.outdated.clear()
-        shown = updates.whole_result(work, run, write_run(run.outcomes, run.folder))
-        work.run = run
-        return shown
+        return {**left, **updates.whole_result(work, run, write_run(run.outcomes, run.folder))}
     if run.partial and not run.outcomes:
         return {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
     if len(run.studies) == 1:

@@ -1,6 +1,7 @@
 """What the Segment tab remembers of one visitor, in the session."""
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medseg_demo.image import LabelMap, MedicalImage, Pseudonym
@@ -10,6 +11,9 @@ from medseg_demo.segmenting.channels import to_channels
 from medseg_demo.segmenting.measure import ClassMeasurement
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation
+from medseg_demo.ui.correct.corrections import Corrected, Corrections
+
+UNNAMED = re.compile(r"class_\d+")  # as ``read_label_map`` calls classes that a file does not name
 
 
 @dataclass(frozen=True)
@@ -140,9 +144,27 @@ class Work:
         run: The result on the page.
         has_sample: Whether a sample was pressed, which chose a checkpoint.
         outdated: Folders of results that left the page; they go when the next run is done.
+        folder: The visitor's, once the page is open.
+        corrected: The corrections of the run's results, by the names of their outcomes.
+        corrections: Which of them the viewer shows.
+        kept: Corrected label maps of earlier runs that nobody saved.
     """
 
     given: Given = field(default_factory=Given)
     run: Run | None = None
     has_sample: bool = False
     outdated: list[Path] = field(default_factory=list)
+    folder: Path | None = None
+    corrected: dict[str, Corrected] = field(default_factory=dict)
+    corrections: Corrections = field(default_factory=Corrections)
+    kept: list[Path] = field(default_factory=list)
+
+    def reference_of(self, segmentation: Segmentation) -> LabelMap | None:
+        """What lies over the image that was segmented; classes without names have those of the checkpoint."""
+        given, classes = self.given, segmentation.label_map.class_names
+        if given.over is None or given.image is None or given.image.pixels is not segmentation.image.pixels:
+            return None
+        own = given.over.class_names
+        if all(map(UNNAMED.fullmatch, own)) and len(own) <= len(classes):
+            return replace(given.over, class_names=classes)
+        return given.over

@@ -10,7 +10,8 @@ import gradio as gr
 from medseg_demo.samples import Sample
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.code_view import CODE_PARTS, run_code
-from medseg_demo.ui.segment import export_handlers, given_view, handlers, run_handlers, updates
+from medseg_demo.ui.correct.events import connect
+from medseg_demo.ui.segment import correct_handlers, export_handlers, given_view, handlers, run_handlers, updates
 from medseg_demo.ui.segment.example import Example
 from medseg_demo.ui.segment.layout import LEAST_THRESHOLD, lay_out
 from medseg_demo.ui.segment.state import Choices, Work
@@ -41,11 +42,14 @@ class SegmentTab(Tab):
         self._run_after(self.parts["segment"].click)
         self.on_stop()
         self._on_result()
+        self._on_correction()
         self._on_export()
 
     def _on_start(self, page: gr.Blocks) -> None:
         def open_page(call: Call) -> Updates:
-            return handlers.open_page(self.engine_for(call), call.session.part(Work), self._example.get())
+            work = call.session.part(Work)
+            work.folder = call.session.folder
+            return handlers.open_page(self.engine_for(call), work, self._example.get())
 
         self.loaded = self.on(page.load, open_page, **READING | {"show_progress": "hidden"})
         self.then_code(self.loaded)
@@ -165,6 +169,19 @@ class SegmentTab(Tab):
             self.then_code(self.run_after(event, handler, words=None, show_on="viewer"))
         self.on(viewer.change_slice, send_slices, outputs=("viewer",), **QUICK)
 
+    def _on_correction(self) -> None:
+        def follow(call: Call) -> Updates:
+            return correct_handlers.follow(call.session.part(Work), call.session.folder, call.event.key)
+
+        def save(call: Call) -> Updates:
+            return correct_handlers.mark_saved(call.session.part(Work))
+
+        connect(self, lambda call: call.session.part(Work).corrections, files=correct_handlers.FILES)
+        options = READING | {"show_progress": "hidden", "trigger_mode": "always_last"}
+        self.on(self.parts["viewer"].edited, follow, **options)
+        for name in ("label_map", "everything"):
+            self.on(self.parts[name].click, save, outputs=("viewer",), **QUICK)
+
     def _on_export(self) -> None:
         def write(call: Call, key: str | None) -> Updates:
             return export_handlers.write(call.session.part(Work), key, call.session.folder)
@@ -172,5 +189,6 @@ class SegmentTab(Tab):
         def show_surface(call: Call) -> Updates:
             return export_handlers.show_surface(call.session.part(Work))
 
-        self.on(self.parts["prepare"].click, write, "format", outputs=("export", "export_note"), **READING)
+        outputs, progress = ("export", "export_note", "viewer"), [self.parts["export"], self.parts["export_note"]]
+        self.on(self.parts["prepare"].click, write, "format", outputs=outputs, show_progress_on=progress, **READING)
         self.on(self.parts["show_surface"].click, show_surface, outputs=("surface", "surface_note"), **READING)

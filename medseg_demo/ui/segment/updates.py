@@ -9,7 +9,7 @@ from medseg_demo.models.catalog import CatalogEntry
 from medseg_demo.segmenting.pipeline import Segmentation
 from medseg_demo.ui import checkpoint_view, markup, texts
 from medseg_demo.ui.faults import explain
-from medseg_demo.ui.segment import given_view, result_view
+from medseg_demo.ui.segment import correct_handlers, given_view, result_view
 from medseg_demo.ui.segment.downloads import RunFiles
 from medseg_demo.ui.segment.exports import format_choices
 from medseg_demo.ui.segment.state import Choices, Given, Outcome, Run, Work
@@ -44,10 +44,13 @@ def view(work: Work, segmentation: Segmentation | None, *, point: Sequence[int] 
     """One segmentation in the viewer, what made it, and what else can be made of it."""
     if segmentation is None:
         return {}
+    value = given_view.result_value(work, segmentation, point=point)
+    segmentation = correct_handlers.as_corrected(work, segmentation)
     formats = format_choices(segmentation)
     return {
-        "viewer": given_view.result_value(work, segmentation, point=point),
+        "viewer": value,
         "heading": result_view.heading(segmentation),
+        "correction": correct_handlers.note(work),
         "format": gr.update(choices=formats, value=formats[0][1]),
         "export": gr.update(value=None, visible=False),
         "export_note": "",
@@ -69,7 +72,10 @@ def listing(run: Run) -> Updates:
 
 def chosen_files(shown: Outcome) -> Updates:
     """The downloads that belong to the one image in the viewer."""
-    files = {name: path and str(path) for name, path in (("label_map", shown.label_map), ("overlay", shown.overlay))}
+    files = {
+        name: gr.update(value=path and str(path), interactive=True)
+        for name, path in (("label_map", shown.label_map), ("overlay", shown.overlay))
+    }
     heat_map = shown.heat_map and str(shown.heat_map)
     return {**files, "heat_map": gr.update(value=heat_map, visible=heat_map is not None)}
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,7 +71,7 @@ def test_a_sphere_of_some_slices_is_a_sphere_again():
     kept = np.zeros_like(sphere)
     drawn = [6, 9, 13, 17, 20, 23, 27, 31, 34]
     kept[drawn] = sphere[drawn]
-    for first, last in zip(drawn, drawn[1:], strict=False):
+    for first, last in pairwise(drawn):
         kept = applied(kept, fill_between(kept, 1, axis=0, first=first, last=last))
     inner = slice(6, 35)
     overlap = 2 * (kept & sphere)[inner].sum() / (kept[inner].sum() + sphere[inner].sum())
@@ -111,7 +113,7 @@ def test_runs_turn_one_array_into_the_other(before, after):
         changed[start : start + length] = new
     np.testing.assert_array_equal(changed, after.reshape(-1))
     ends = [(start, start + length, old, new) for start, length, old, new in runs]
-    assert all(one[1] < two[0] or one[2:] != two[2:] for one, two in zip(ends, ends[1:], strict=False))
+    assert all(one[1] < two[0] or one[2:] != two[2:] for one, two in pairwise(ends))
     assert all(type(part) is int for run in runs for part in run)
 
 

@@ -32,7 +32,9 @@ def test_every_file_is_in_the_script(host):
     text = viewer_script(host)
     folder = page.resources.files("medseg_demo.rendering").joinpath("viewer")
     sources = {
-        entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".js")
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in (*folder.iterdir(), *folder.joinpath("edit").iterdir())
+        if entry.name.endswith(".js")
     }
     left_out = {name for name, source in sources.items() if source not in text}
     assert left_out == {"mount_page.js" if host == "gradio" else "mount_gradio.js"}

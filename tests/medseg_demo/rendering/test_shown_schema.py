@@ -68,7 +68,8 @@ def test_what_does_not_fit_is_refused(wrong):
 
 
 def test_the_scripts_read_what_the_value_has():
-    text = "\n".join(entry.read_text(encoding="utf-8") for entry in SCRIPTS.iterdir() if entry.name.endswith(".js"))
+    files = [*SCRIPTS.iterdir(), *SCRIPTS.joinpath("edit").iterdir()]
+    text = "\n".join(entry.read_text(encoding="utf-8") for entry in files if entry.name.endswith(".js"))
     read = set(re.findall(r"(?<![.\w])value\??\.(\w+)", text))
     assert read - {field.name for field in fields(Shown)} == set()
     unread = {field.name for field in fields(Shown)} - set(re.findall(r"\w+", text))

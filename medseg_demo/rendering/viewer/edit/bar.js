@@ -34,10 +34,7 @@ function createEditBar(viewer) {
     const { state, editor, slice, value } = viewer;
     node.hidden = !state.correcting || !slice;
     if (node.hidden) return;
-    for (const [tool, button] of tools) {
-      button.setAttribute("aria-pressed", String(tool.name === state.tool));
-      button.hidden = tool.isOffered ? !tool.isOffered(viewer) : false;
-    }
+    for (const [tool, button] of tools) button.setAttribute("aria-pressed", String(tool.name === state.tool));
     undo.disabled = !editor.done.length;
     redo.disabled = !editor.undone.length;
     label.update();

@@ -43,7 +43,7 @@ class Clicker {
     const { viewer } = editor;
     editor.sync.ask("find_object", {
       ...this.told, number: this.number, label: this.label, plane: this.plane, slice: this.index, channel: viewer.state.channel,
-      checkpoint: viewer.state.clicker, protected: [...lockedLabels(viewer)],
+      protected: [...lockedLabels(viewer)],
     });
     viewer.redraw();
   }
@@ -75,7 +75,7 @@ class Clicker {
     const [label, plane] = [editor.label, state.plane];
     this.finish();
     editor.sync.ask("propagate", {
-      label, plane, slice: sliceIndex(state, plane), before, after, channel: state.channel, checkpoint: state.clicker,
+      label, plane, slice: sliceIndex(state, plane), before, after, channel: state.channel,
       protected: [...lockedLabels(viewer)],
     });
     viewer.redraw();
@@ -87,7 +87,6 @@ const CLICK = {
   label: "Click: a network finds the object (K)",
   key: "k",
   takesRight: true,
-  isOffered: ({ value }) => Boolean(value?.editing?.clickers.length),
   press: ({ clicker, viewer }, pane, at, reach, event) => {
     const isNegative = event?.button === 2 || event?.shiftKey || viewer.state.meant === "remove";
     clicker.line = { pane, points: [at], isNegative };
@@ -184,7 +183,6 @@ function createClickPanel(viewer) {
     viewer.editor.clicker.finish();
     viewer.redraw();
   } }, "Next object");
-  const select = build("select", { "aria-label": "Network that finds objects", onchange: () => viewer.set({ clicker: select.value }) });
   const count = build("input", { type: "number", min: 1, max: MOST_FOLLOWED, step: 1, value: 10, "aria-label": "Slices to follow the object to" });
   const slices = () => Math.min(Math.max(Math.round(count.valueAsNumber) || 1, 1), MOST_FOLLOWED);
   const followers = [["Before", 1, 0], ["After", 0, 1], ["Both ways", 1, 1]].map(([words, before, after]) => build(
@@ -193,21 +191,12 @@ function createClickPanel(viewer) {
   const follow = build("div", { class: "mv-row mv-click-follow" }, build("span", { class: "mv-label" }, "Follow by slices"), count, ...followers);
   const node = build(
     "div", { class: "mv-click", role: "group", "aria-label": "Click to segment" },
-    build("div", { class: "mv-row" }, meant.node, drawn.node, next), build("div", { class: "mv-row" }, select), follow,
+    build("div", { class: "mv-row" }, meant.node, drawn.node, next), follow,
   );
-  let listed = null;
   const update = () => {
     const { state, value } = viewer;
     node.hidden = state.tool !== CLICK.name;
     if (node.hidden) return;
-    if (listed !== value) {
-      const { clickers } = value.editing;
-      select.replaceChildren(...clickers.map((name) => Object.assign(nameOption(name), { value: name })));
-      if (!clickers.includes(state.clicker)) state.clicker = clickers[0];
-    }
-    listed = value;
-    select.value = state.clicker;
-    select.parentNode.hidden = value.editing.clickers.length < 2;
     meant.update(state.meant);
     drawn.update(state.drawn);
     follow.hidden = !value.is_volume;

@@ -47,7 +47,7 @@ function useEditKey(viewer, event) {
   if (!viewer.state.correcting) return false;
   if (target.closest(".mv-stage") && editTool(viewer.state.tool) && useCursorKey(viewer, key, shiftKey)) return true;
   if (useClickKey(viewer, key)) return true;
-  const tool = EDIT_TOOLS.find((one) => one.key === key && (!one.isOffered || one.isOffered(viewer)));
+  const tool = EDIT_TOOLS.find((one) => one.key === key);
   if (tool) viewer.set({ tool: tool.name });
   else if (/^[1-9]$/.test(key)) chooseLabel(viewer, Number(key));
   else if (EDIT_KEYS[key]) EDIT_KEYS[key](viewer);

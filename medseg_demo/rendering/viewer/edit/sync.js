@@ -32,6 +32,7 @@ class EditSync {
     this.wish = null;
     this.sent = false;
     this.pause = RESEND_MS;
+    if (this.revision) this.settle(); // what is shown beside may not have followed the value before
   }
 
   get isUnsaved() {
