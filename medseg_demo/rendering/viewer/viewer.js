@@ -128,6 +128,7 @@ class Viewer {
     state.probabilityClass = 0;
     const wasLocked = (name) => Boolean(state.classes.find((one) => one.name === name)?.isLocked);
     state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true, isLocked: wasLocked(name) }));
+    if (value.editing?.tool) startCorrecting(this, true, value.editing.tool);
   }
 
   openImage(value) {

@@ -17,6 +17,7 @@ class Corrected:
         correction: Its label values are those of the viewer's value (``shared_names``).
         prediction: Its place among the value's predictions.
         image: On which it lies; None where nobody clicks.
+        begins: Whether it starts from nothing, so that the person begins to click at once.
         clicker: The checkpoint that finds objects by clicks; empty for the first that is there.
         others: What can be copied from, by the place among the value's predictions, with the same label values.
         written: The revision that the files beside the viewer hold.
@@ -27,6 +28,7 @@ class Corrected:
     prediction: int = 0
     image: MedicalImage | None = None
     clicker: str = ""
+    begins: bool = False
     others: Mapping[int, LabelMap] = field(default_factory=dict)
     written: int = 0
     saved: int = 0
@@ -47,6 +49,7 @@ class Corrected:
             saved=self.saved,
             changed_slices=list(correction.changed_slices()),
             copies=sorted(self.others),
+            tool="click" if self.begins and not correction.revision else "",
         )
 
     def answer(self, key: str, *, problem: str = "", reload: bool = False) -> EditAnswer:

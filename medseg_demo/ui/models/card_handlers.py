@@ -36,7 +36,8 @@ def open_tab(engine: Engine, call: Call) -> Updates:
 def fill(engine: Engine, call: Call, name: str | None) -> Updates:
     """The list as it is now with a card, and the same choices wherever checkpoints are chosen."""
     choices = gr.update(choices=checkpoint_view.choices(engine.usable()))
-    return {**_listed(engine, call, name), **dict.fromkeys(ELSEWHERE, choices)}
+    every = gr.update(choices=checkpoint_view.choices(engine.sound()))
+    return {**_listed(engine, call, name), **dict.fromkeys(ELSEWHERE, choices), "in_segment": every}
 
 
 def show(engine: Engine, call: Call, name: object, found: Figures | None = None) -> Updates:
@@ -65,7 +66,7 @@ def open_elsewhere(engine: Engine, tab: str, name: str | None, chosen: Sequence[
         name: Of the checkpoint.
         chosen: What is chosen there, where several can be.
     """
-    usable = engine.usable()
+    usable = engine.sound() if tab == "segment" else engine.usable()
     if name is None or name not in {entry.name for entry in usable}:
         return {"said": markup.panel("warning", texts.GONE)}
     value: str | list[str] = name

@@ -41,6 +41,7 @@ def corrected_of(work: Work, segmentation: Segmentation) -> Corrected:
             Correction(segmentation.label_map, name=segmentation.checkpoint),
             image=segmentation.image,
             clicker=segmentation.checkpoint,
+            begins=bool(segmentation.card.prompts),
         )
     return found
 

@@ -1,10 +1,11 @@
 // Keys of the editing tools, and a cursor for whoever has no pointer: Enter puts it down, arrows move it.
 
-function startCorrecting(viewer, wanted = !viewer.state.correcting) {
-  const { state, value, slice } = viewer;
-  if (!value?.editing || !slice) return;
+function startCorrecting(viewer, wanted = !viewer.state.correcting, tool = BRUSH.name) {
+  const { state, value } = viewer;
+  if (!value?.editing) return;
   if (!wanted) return viewer.set({ correcting: false, tool: editTool(state.tool) ? "pan" : state.tool });
-  viewer.set({ correcting: true, tool: "brush", view: "overlay", mode: state.mode === "off" ? "fill" : state.mode });
+  Object.assign(state, { correcting: true, tool, view: "overlay", mode: state.mode === "off" ? "fill" : state.mode });
+  if (viewer.slice) viewer.refresh();
 }
 
 function setBrush(viewer, size) {
