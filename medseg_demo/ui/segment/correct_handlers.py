@@ -81,7 +81,7 @@ def follow(work: Work, folder: Path, key: object) -> Updates:
     """
     run, corrected = work.run, work.corrections.find(key)
     if run is None or run.shown is None or corrected is None:
-        return {}
+        return {name: gr.update(interactive=True) for name in FILES}  # of what took its place
     try:
         revision, segmentation, written, files = _write(run, corrected, folder)
     except Exception as error:
