@@ -96,7 +96,11 @@ def test_the_live_tab_as_axe_sees_it(opened, url, theme, cine, serious_faults):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("NotAllowedError", "Allow it in the address bar"), ("NotFoundError", "Connect one"), ("NotReadableError", "using")],
+    [
+        ("NotAllowedError", "Allow it in the address bar"),
+        ("NotFoundError", "Connect one"),
+        ("NotReadableError", "using"),
+    ],
 )
 def test_a_camera_that_is_denied_missing_or_busy_is_said(opened, name, words):
     opened.evaluate(
