@@ -108,7 +108,7 @@ def pair_of(found: FollowUp, position: int) -> Pair:
         image,
         pixels=np.stack([other.pixels.astype(np.float32), image.pixels.astype(np.float32), values], axis=-1),
         axes="ZYXC" if image.is_volume else "YXC",
-        channel_names=(texts.VISIT_NAME.format(place=position + 1), texts.VISIT_NAME.format(place=1), texts.DIFFERENCE),
+        channel_names=(*(texts.PICTURE.format(place=place + 1) for place in (position, 0)), texts.DIFFERENCE),
         channel_windows=(later.windows[0], image.display_window, (-most, most)),
         channel_bit_depths=(32, 32, 32),
         header_facts=(),

@@ -36,6 +36,7 @@ VIEWER_HINT = (
     "Both visits lie on the first one's grid, so that every place shows the same part of the body. The picture is the "
     "later visit's; < and > switch to the first one's and to their difference."
 )
+PICTURE = "picture of visit {place}"
 DIFFERENCE = "difference"
 OVER_TIME = "Over time"
 DOWNLOAD = "All files"

@@ -18,7 +18,7 @@ from medseg_demo.following.follow import FollowOptions, follow
 from medseg_demo.following.pictures import difference, side_by_side
 from medseg_demo.following.plot import follow_figure
 from medseg_demo.following.repeats import varied
-from medseg_demo.following.simulated import DAYS, GROWTH, SIDE, draw_visit
+from medseg_demo.following.simulated import DAYS, FIRST_DAY, GROWTH, SIDE, draw_visit, write_visits
 from medseg_demo.following.visits import date_in_name, in_order
 from medseg_demo.following.words import lesion_sentence, notes, tables
 from medseg_demo.image import Geometry, MedicalImage
