@@ -85,7 +85,7 @@ def follow_files(
         MedsegError: A file, the checkpoint, a date or an option cannot be used, or the studies are of several patients.
         Cancelled: Its client has gone.
     """
-    from evaluation.ui.follow.run import find_visits, follow_given
+    from evaluation.ui.follow.run import ARCHIVE, find_visits, follow_given
     from medseg_demo.following.files import to_document
 
     request = _request(checkpoint, dates, repeats, deviation, register)
@@ -93,9 +93,10 @@ def follow_files(
     if not isinstance(given, list | tuple) or not given or not all(isinstance(file, str) for file in given):
         raise OptionError("Give at least two files of one patient, one for each visit.")
     running = running or Running(API, "")
-    with running.new_folder() as folder, TemporaryDirectory(dir=folder) as unpacked:
-        visits = find_visits(engine, [Path(file) for file in given], checkpoint, Path(unpacked))
-        found, archive = follow_given(engine, visits, request, running, folder)
+    with running.new_folder() as folder, TemporaryDirectory(dir=folder) as loose:
+        visits = find_visits(engine, [Path(file) for file in given], checkpoint, Path(loose) / "given")
+        files = Path(loose) / "files"
+        found, archive = follow_given(engine, visits, request, running, files, archive=folder / ARCHIVE)
     return str(archive), to_document(found)
 
 

@@ -5,7 +5,7 @@ from medseg_demo.following.repeats import REPEATS
 from medseg_demo.ui.code import Code, File, program, shell, shell_file, source_of
 from medseg_demo.ui.code_view import code_updates
 
-WRITE_VISITS = "python -c \"from medseg_demo.following.simulated import write_visits; write_visits('.')\""
+COPY_VISITS = "python -c \"from medseg_demo.following.simulated import write_visits; write_visits('.')\""
 
 
 def follow_code(result: Result, address: str) -> dict[str, object]:
@@ -31,7 +31,7 @@ def to_code(result: Result, address: str) -> Code:
     for name, value in given.items():
         words += [f"--{name}", *(value if isinstance(value, list) else [value])]
     words += [*([] if request.registered else ["--no-registration"]), "--output", "results/follow"]
-    first = [WRITE_VISITS] if result.given.simulated else []
+    first = [COPY_VISITS] if result.given.simulated else []
     arguments = {"files": [File(name) for name in files], "checkpoint": request.checkpoint, **given}
     if not request.registered:
         arguments["register"] = False

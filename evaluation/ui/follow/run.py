@@ -55,6 +55,7 @@ def follow_given(
     running: Running,
     folder: Path,
     *,
+    archive: Path | None = None,
     say: Callable[[float, str], None] = lambda *_: None,
     waiting: Waiting | None = None,
 ) -> tuple[FollowUp, Path]:
@@ -65,7 +66,8 @@ def follow_given(
         given: The visits.
         request: What the controls say.
         running: Ends it early.
-        folder: Made if missing.
+        folder: For the files; made if missing.
+        archive: For the zip; None puts it beside them.
         say: Told how far it is, and in words with what.
         waiting: Told of the place in the queue.
 
@@ -92,7 +94,7 @@ def follow_given(
     with running.job(engine, is_large=images[0].is_volume, waiting=waiting) as job:
         found = follow(dated, request.checkpoint, engine, options=options, job=job, tell=tell)
     folder.mkdir(parents=True, exist_ok=True)
-    return found, zip_files(write_follow_up(found, folder), folder / ARCHIVE)
+    return found, zip_files(write_follow_up(found, folder), archive or folder / ARCHIVE)
 
 
 def pair_of(found: FollowUp, position: int) -> Pair:

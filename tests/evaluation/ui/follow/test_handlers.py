@@ -67,7 +67,11 @@ def test_a_run_shows_figure_tables_viewer_and_files(run, ready):
     assert list(figure["light"]["data"][0]["y"]) == [200, 280, 360]
     assert "+80.0 %" in last["tables"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["Visit 1", "Visit 3"]
-    assert [one["name"] for one in last["viewer"]["channels"]] == ["picture of visit 3", "picture of visit 1", "difference"]
+    assert [one["name"] for one in last["viewer"]["channels"]] == [
+        "picture of visit 3",
+        "picture of visit 1",
+        "difference",
+    ]
     with zipfile.ZipFile(last["archive"]) as archive:
         assert {"changes.csv", "follow.html", "visit_03_difference.png"} <= set(archive.namelist())
     assert handlers.stale_mark(ready, QUICKLY) == ""
