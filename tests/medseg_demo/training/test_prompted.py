@@ -53,8 +53,6 @@ def test_a_checkpoint_like_any_other_that_says_what_it_waits_for(trained):
 
 
 def test_an_interrupted_one_goes_on(trained, kept_discs, others, write_quick, tmp_path, monkeypatch):
-    trained, kept_discs, others, write_quick, tmp_path, monkeypatch
-):
     config = write_quick(tmp_path, **PROMPTED)
     keep = Keeper.on_train_epoch_end
 
