@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from medseg_demo.correcting.correction import Correction
-from medseg_demo.image import LabelMap
+from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.rendering.predictions import relabelled, shared_names
 from medseg_demo.ui.correct.corrections import Corrected, Corrections
 
@@ -31,7 +31,13 @@ class Correcting:
     _kept: dict[Place, Corrected] = field(default_factory=dict)
 
     def open(
-        self, place: Place, shown: Sequence[tuple[str, LabelMap]], index: int, beside: Sequence[LabelMap] = ()
+        self,
+        place: Place,
+        shown: Sequence[tuple[str, LabelMap]],
+        index: int,
+        beside: Sequence[LabelMap] = (),
+        *,
+        image: MedicalImage | None = None,
     ) -> tuple[Corrected, bool]:
         """Begin to correct one of the label maps that are about to be shown, or go on.
 
@@ -39,6 +45,7 @@ class Correcting:
             place: Tells it from every other of the tab.
             shown: The predictions of the viewer's value, by name.
             index: Which of them.
+            image: On which they lie; None where nobody clicks.
             beside: Further label maps of the value, whose classes count: the reference, first.
 
         Returns:
@@ -50,7 +57,13 @@ class Correcting:
         before = self._kept.pop(place, None)
         is_same = before is not None and _is_same(before.correction.original, own[index])
         correction = before.correction if before and is_same else Correction(own[index], name=shown[index][0])
-        self.current = Corrected(correction, prediction=index, others=others, saved=before.saved if is_same else 0)  # type: ignore[union-attr]
+        self.current = Corrected(
+            correction,
+            prediction=index,
+            image=image,
+            others=others,
+            saved=before.saved if before and is_same else 0,
+        )
         self._keep(place, self.current)
         return self.current, before is not None and not is_same and before.correction.is_changed
 

@@ -49,7 +49,7 @@ def choose(work: Correcting, shown: Opening | None, name: str | None, *, may_rep
         return {"viewer": case_handlers.value_of(key, case), **case_handlers.offer(case)}
     place = (key.test_set, key.case_id, str(name))
     label_maps = _shown(key, case, str(name))
-    corrected, dropped = work.open(place, label_maps, 0, [case.reference])
+    corrected, dropped = work.open(place, label_maps, 0, [case.reference], image=case.image)
     value = case_handlers.value_of(key, case, corrected)
     work.show(value)
     return {

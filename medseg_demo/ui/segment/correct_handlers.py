@@ -37,7 +37,12 @@ def corrected_of(work: Work, segmentation: Segmentation) -> Corrected:
     name = _outcome(work.run).name if work.run is not None and work.run.succeeded else segmentation.image.name
     found = work.corrected.get(name)
     if found is None:
-        found = work.corrected[name] = Corrected(Correction(segmentation.label_map, name=segmentation.checkpoint))
+        found = work.corrected[name] = Corrected(
+            Correction(segmentation.label_map, name=segmentation.checkpoint),
+            image=segmentation.image,
+            clicker=segmentation.checkpoint,
+            begins=bool(segmentation.card.prompts),
+        )
     return found
 
 
@@ -76,7 +81,7 @@ def follow(work: Work, folder: Path, key: object) -> Updates:
     """
     run, corrected = work.run, work.corrections.find(key)
     if run is None or run.shown is None or corrected is None:
-        return {}
+        return {name: gr.update(interactive=True) for name in FILES}  # of what took its place
     try:
         revision, segmentation, written, files = _write(run, corrected, folder)
     except Exception as error:

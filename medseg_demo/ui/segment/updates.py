@@ -72,10 +72,7 @@ def listing(run: Run) -> Updates:
 
 def chosen_files(shown: Outcome) -> Updates:
     """The downloads that belong to the one image in the viewer."""
-    files = {
-        name: gr.update(value=path and str(path), interactive=True)
-        for name, path in (("label_map", shown.label_map), ("overlay", shown.overlay))
-    }
+    files = {name: path and str(path) for name, path in (("label_map", shown.label_map), ("overlay", shown.overlay))}
     heat_map = shown.heat_map and str(shown.heat_map)
     return {**files, "heat_map": gr.update(value=heat_map, visible=heat_map is not None)}
 

@@ -13,6 +13,7 @@ class EditSync {
     this.viewer = viewer;
     this.editor = editor;
     this.asks = 0;
+    this.isUntold = false; // whether the page was not yet told of the last edits
     window.addEventListener("online", () => this.send(true));
     window.addEventListener("beforeunload", (event) => {
       if (this.isUnsaved && viewer.root.isConnected) event.preventDefault();
@@ -32,7 +33,7 @@ class EditSync {
     this.wish = null;
     this.sent = false;
     this.pause = RESEND_MS;
-    if (this.revision) this.settle(); // what is shown beside may not have followed the value before
+    if (value && (this.revision || this.isUntold)) this.settle(); // what is shown beside may not have followed the value before
   }
 
   get isUnsaved() {
@@ -47,6 +48,7 @@ class EditSync {
   add(kind, runs) {
     const step = { number: this.next, kind, runs };
     this.next += 1;
+    this.isUntold = true;
     this.waiting.push(step);
     this.log.push(step);
     this.logged += runs.length;
@@ -106,6 +108,7 @@ class EditSync {
       clearTimeout(this.patience);
       this.wish = null;
       if (answer.runs.length) this.editor.accept(answer.kind, answer.runs);
+      this.editor.clicker.goOn();
     }
     this.goOn();
     if (acknowledged && !this.waiting.length) this.settle();
@@ -116,8 +119,9 @@ class EditSync {
     clearTimeout(this.settling);
     const { key } = this;
     this.settling = setTimeout(() => {
-      if (key === this.key && !this.editor.stroke) this.viewer.host.emit("edited", { key, revision: this.revision });
-      else if (key === this.key) this.settle();
+      if (this.editor.stroke) return this.settle();
+      this.isUntold = false;
+      this.viewer.host.emit("edited", { key, revision: this.revision });
     }, SETTLED_MS);
   }
 

@@ -147,7 +147,9 @@ def test_a_reference_that_another_tab_replaced_is_left_alone(engine, page):
     assert "was replaced since the case was opened" in other.replace()["corrected"]
     assert page.mask.read_bytes() == now
     other.open(other.board, PICK)
-    assert "0.681" in other.choose("net")["corrected"]  # 2 × 1024 / (1984 + 1024): its own corrections are still there, against the new one
+    assert (
+        "0.681" in other.choose("net")["corrected"]
+    )  # 2 × 1024 / (1984 + 1024): its own corrections are still there, against the new one
 
 
 def test_without_room_the_old_reference_stays_and_nothing_is_lost(page, monkeypatch):
