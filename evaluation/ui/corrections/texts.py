@@ -17,14 +17,6 @@ PROBLEM_TITLE = "This could not be done"
 CHANGES = "Dice before and after"
 COLUMNS = ("Against", "Class", "Before", "After")
 READY = "{name} is shown as it is. Press Correct in the viewer to paint."
-FORMATS = {
-    "nifti": "NIfTI",
-    "nrrd": "NRRD",
-    "dicom-seg": "DICOM SEG",
-    "auto": "PNG",
-    "stl": "Surface, STL",
-    "glb": "Surface, GLB",
-}
 
 
 def spent(slices: int, total: int, time_s: float) -> str:

@@ -14,12 +14,21 @@ from medseg_demo.correcting.saving import correction_formats, save_correction
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.numbers import score
 from medseg_demo.ui import markup
+from medseg_demo.ui import texts as page
 from medseg_demo.ui.correct.corrections import Corrected
 from medseg_demo.ui.correct.handlers import as_value
 
 Updates = dict[str, object]
 
 FOLDER = "corrected"
+FORMATS = {
+    "auto": "PNG",
+    "nifti": "NIfTI",
+    "nrrd": "NRRD",
+    "dicom-seg": "DICOM SEG",
+    "stl": page.SURFACE_STL,
+    "glb": page.SURFACE_GLB,
+}
 HIDDEN = gr.update(visible=False)
 
 
@@ -41,7 +50,7 @@ def nothing_chosen(choices: list[tuple[str, str]], *, interactive: bool = True) 
 def chosen(corrected: Corrected, image: MedicalImage, against: Mapping[str, LabelMap], *, dropped: bool) -> Updates:
     """The controls of what was just chosen."""
     formats = [one for one in correction_formats(corrected.correction, image) if one != "auto" or not image.is_volume]
-    names = sorted(((texts.FORMATS[one], one) for one in formats), key=lambda row: row[1] != "auto")
+    names = sorted(((FORMATS[one], one) for one in formats), key=lambda row: row[1] != "auto")
     lines = [texts.REPLACED.format(name=corrected.correction.name)] if dropped else []
     return {
         "corrected": markup.bullets(lines, kind="warning") + described(corrected, against),
