@@ -106,9 +106,9 @@ def test_a_result_that_was_replaced_takes_no_edits(work, opened):
     assert (answer.is_gone, answer.problem) == (True, texts.REPLACED)
 
 
-def test_the_same_result_shown_anew_goes_on_with_its_corrections(work, opened):
+def test_the_same_result_shown_anew_goes_on_with_its_corrections(engine, work, opened):
     paint(work, opened.key)
-    shown = handlers.lay_over(None, work, None)["viewer"]
+    shown = handlers.lay_over(engine, work, None)["viewer"]
     assert shown["key"] != opened.key
     assert shown["editing"]["revision"] == 1
     assert paint(work, opened.key, 2, [0, 1, 1, 0]).is_gone
