@@ -92,20 +92,22 @@ def decide(work: Work, folder: Path, threshold: float | None, point: Sequence[in
     run = work.run
     if threshold is None or run is None or run.shown is None or run.shown.threshold in (None, threshold):
         return {}
+    shown = correct_handlers.as_corrected(work, run.shown)
     try:
-        segmentation = correct_handlers.as_corrected(work, run.shown).at_threshold(threshold)
+        segmentation = shown.at_threshold(threshold)
         folder, before = run.folder or folder / secrets.token_hex(4), run.succeeded[run.position]
         outcome = write_outcome(segmentation, before.source, before.name, folder)
         outcomes = tuple(outcome if one is before else one for one in run.outcomes)
         written = write_run(outcomes, folder)
     except Exception as error:
-        return {"status": updates.problem(work, error), "threshold": run.choices.threshold}
+        back = {} if shown is run.shown else {"threshold": run.choices.threshold}  # which a correction stays at
+        return {"status": updates.problem(work, error), **back}
     work.corrected.pop(before.name, None)
     choices = replace(run.choices, threshold=threshold) if len(run.studies) == 1 else run.choices
     work.run = replace(run, shown=segmentation, outcomes=outcomes, choices=choices, folder=folder)
-    shown = updates.whole_result(work, work.run, written, point=point) | {"threshold": threshold}
-    del shown["stale"]  # which the controls of the page decide, next
-    return shown
+    updated = updates.whole_result(work, work.run, written, point=point) | {"threshold": threshold}
+    del updated["stale"]  # which the controls of the page decide, next
+    return updated
 
 
 def _studies(engine: Engine, call: Call, running: Running, given: Given, choices: Choices) -> Studies:
