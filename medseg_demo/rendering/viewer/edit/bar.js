@@ -101,10 +101,10 @@ function describeEditing({ editor, value }) {
   if (why) return why;
   const { waiting, isLost } = editor.sync;
   if (isLost) return `The connection is lost: ${waiting.length} changes wait here and are sent again. Leave this page open.`;
-  const count = editor.changedSlices.length;
+  const [count, { isUnsaved }] = [editor.changedSlices.length, editor.sync];
   if (!editor.isChanged) return "Paint on the picture. Corrections end with this session unless they are saved.";
-  const where = value.is_volume ? ` on ${formatCount(count)} ${count === 1 ? "slice" : "slices"}` : "";
-  return editor.sync.isUnsaved ? `Corrected${where}, not saved yet. Corrections end with this session unless they are saved.` : `Corrected${where}, and saved.`;
+  if (!value.is_volume) return isUnsaved ? "Corrected, and not saved yet: corrections end with this session." : "Corrected, and saved.";
+  return isUnsaved ? `Slices corrected: ${count}. Not saved yet: corrections end with this session.` : `Slices corrected: ${count}. Saved.`;
 }
 
 function createKeptTo(viewer) {

@@ -49,7 +49,7 @@ class Editor {
     const { value, state } = this.viewer;
     if (!value?.editing || !pane.slice) return "There is no label map here to correct.";
     if (this.isReplaced) return "This result was replaced meanwhile: what is painted here would be lost. Open it again.";
-    if (Object.values(value.planes).some(({ reduction }) => reduction > 1)) return "This image is shown reduced, and labels are corrected pixel by pixel only. Crop it first, or correct the saved label map elsewhere.";
+    if (Object.values(value.planes).some(({ reduction }) => reduction > 1)) return "This image is shown reduced, and labels are corrected pixel by pixel. Download the label map, and correct it in another program.";
     if (isLive(value, state, this.prediction)) return "The threshold was moved: wait until the result is that of the new one.";
     if (this.sync.wish && this.tool !== CLICK) return "The server is still working on what was asked for.";
     if (state.view === "model") return "What the network saw has no labels: choose another view.";
