@@ -52,9 +52,7 @@ def test_a_checkpoint_like_any_other_that_says_what_it_waits_for(trained):
     assert "clicks" in (trained / "README.md").read_text()
 
 
-def test_an_interrupted_one_goes_on_as_if_nothing_had_been(
-    trained, kept_discs, others, write_quick, tmp_path, monkeypatch
-):
+def test_an_interrupted_one_goes_on(trained, kept_discs, others, write_quick, tmp_path, monkeypatch):
     config = write_quick(tmp_path, **PROMPTED)
     keep = Keeper.on_train_epoch_end
 
