@@ -8,6 +8,7 @@ import pytest
 from benchmarks import zoo
 from evaluation.results.table import read_runs
 from medseg_demo import SegmentOptions, Settings, load_checkpoint, segment
+from medseg_demo.errors import InputMismatchError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import FAILURE_FILE
 from medseg_demo.models.checkpoint import load_folder
@@ -23,6 +24,7 @@ FURTHER_KINDS = (
     "vessels-unet-75k", "vessels-unet-scse-tiny",
 )  # fmt: skip
 NAMES = [*(f"{task}-unet-{size}" for task in TASKS for size in ("lite0", "tiny")), *VOLUMES, *SIMULATED, *FURTHER_KINDS]
+PROMPTED = ("any-clicks",)
 SIBLINGS = tuple(f"{task}-unet-tiny-int8" for task in TASKS)
 LIMIT_MIB = {"tiny": 2.2}
 FILES = {"README.md", "appearance.json", "config.json", "log.csv", "medseg.json", "model.safetensors", "training.yaml"}
@@ -73,7 +75,31 @@ def test_card_carries_figures_licence_and_credit(name):
         assert "**These weights**: CC BY-SA 4.0" in text
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PROMPTED)
+def test_a_prompted_one_is_whole_small_and_says_what_clicks_are_worth(name):
+    folder = CHECKPOINTS / name
+    assert {path.name for path in folder.iterdir()} == FILES - {"appearance.json"}
+    assert (folder / "model.safetensors").stat().st_size <= 8 * 2**20
+    card, text = load_folder(folder).card, (folder / "README.md").read_text(encoding="utf-8")
+    assert card.prompts
+    for task in card.training["train_cases"]:
+        seen, unseen = card.scores[f"{task}: clicks"], card.scores[f"{task}: clicks, not learned from"]
+        assert seen["dice_1"] <= seen["dice_3"] <= seen["dice_5"] <= seen["dice_10"]
+        assert unseen["dice_3"] < seen["dice_3"]
+        assert f"| {seen['dice_5']:.3f} | {seen['dice_10']:.3f} | {seen['clicks_to_90']:.1f} |" in text
+        assert any(key.startswith(f"{task}: {task}") and "dice" in one for key, one in card.scores.items())
+    assert all(source.licence in text and source.credit in text for source in card.training_data)
+    assert "**These weights**: CC BY-SA 4.0" in text
+
+
+@pytest.mark.parametrize("name", PROMPTED)
+def test_a_prompted_one_segments_nothing_on_its_own(name):
+    image = MedicalImage(np.zeros((64, 64), np.uint8), "YX", Geometry(), "black", "NumPy", 8, (0, 255))
+    with pytest.raises(InputMismatchError, match="waits to be told by clicks"):
+        segment(image, load_checkpoint(name), settings=Settings(device="cpu"))
+
+
+@pytest.mark.parametrize("name", [*NAMES, *PROMPTED])
 def test_its_configuration_can_train_again(name):
     config = read_config(CHECKPOINTS / name / "training.yaml")
     card = load_folder(CHECKPOINTS / name).card
@@ -101,7 +127,7 @@ def test_what_is_known_of_failures_is_of_these_weights(name):
 
 def test_no_checkpoint_is_there_unseen_and_all_of_a_task_call_it_the_same():
     folders = sorted(path.name for path in Path(CHECKPOINTS).iterdir() if path.is_dir())
-    assert folders == sorted((*NAMES, *SIBLINGS))
+    assert folders == sorted((*NAMES, *SIBLINGS, *PROMPTED))
     assert len({load_folder(CHECKPOINTS / name).card.task for name in NAMES}) == len(
         {name.partition("-")[0] for name in NAMES}
     )
