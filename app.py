@@ -37,6 +37,7 @@ from evaluation.ui.compare.texts import TAB as COMPARE_TAB
 from evaluation.ui.evaluate.components import STYLESHEET as EVALUATE_STYLESHEET
 from evaluation.ui.evaluate.tab import EvaluateTab
 from evaluation.ui.evaluate.texts import TAB as EVALUATE_TAB
+from evaluation.ui.follow.api import add_follow_endpoint
 from evaluation.ui.follow.tab import FollowTab
 from evaluation.ui.follow.texts import TAB as FOLLOW_TAB
 from evaluation.ui.link_events import Links
@@ -114,6 +115,7 @@ def build_app(
         # Before the tabs: an event of theirs that has the name of an endpoint would take it from the endpoint.
         add_endpoints(engine, sessions)
         add_compare_endpoint(engine, sessions)
+        add_follow_endpoint(engine, sessions)
         add_evaluate_endpoint(engine, sessions, evaluations)
         segment_tab.connect(page)
         compare_tab.connect(compare)

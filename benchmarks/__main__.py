@@ -8,6 +8,7 @@ import torch
 
 from benchmarks import (
     batch,
+    clicks,
     cluster,
     dashboard,
     evaluation_run,
@@ -22,7 +23,7 @@ from benchmarks import (
     visitors,
 )
 
-PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training", "ray", "live")
+PARTS = ("segment", "versions", "evaluation", "volume", "visitors", "viewer", "training", "ray", "live", "clicks")
 
 
 def segment(rounds: int) -> Iterator[ratio.Ratio]:
@@ -61,6 +62,7 @@ def parts(rounds: int, options: dict, other: Path | None, test_sets: Path | None
         "viewer": lambda: viewer.measure(rounds=rounds),
         "training": lambda: training.measure(rounds=rounds),
         "live": lambda: iter([live.measure(rounds=max(1, rounds // 2))]),
+        "clicks": lambda: iter([clicks.measure(rounds=max(1, rounds // 2))]),
         "ray": lambda: cluster.measure(rounds=max(1, rounds // 2)),
     }
 

@@ -16,6 +16,7 @@ import pandas as pd
 from evaluation.__main__ import main as evaluate
 from evaluation.results.answers import Question, Standing, answer
 from evaluation.results.table import read_results
+from evaluation.stress.cases import SUFFIX
 from medseg_demo.models.card import write_card
 from medseg_demo.models.checkpoint import digest, load_folder
 from medseg_demo.settings import ROOT
@@ -125,7 +126,7 @@ def table() -> str:
 def standings() -> dict[str, Standing]:
     """Checkpoint → its line of the leaderboard of its reference run."""
     found: dict[str, Standing] = {}
-    for folder in sorted(path for path in RUNS.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in RUNS.iterdir() if path.is_dir() and not path.name.endswith(SUFFIX)):
         results = read_results(folder)
         for test_set in {run.test_set for run in results.runs if run.test_set == folder.name}:
             for standing in answer(results, Question(test_set)).standings:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from evaluation.comparison.command import add_compare
 from evaluation.report.command import add_report
 from evaluation.results.command import add_summary, name_failures
+from evaluation.results.origins import test_set_folder
 from evaluation.runs.calibrate import add_calibrate
+from evaluation.runs.clicks import add_clicks
 from medseg_demo.__main__ import complain, program, run_command
 from medseg_demo.errors import OptionError
 from medseg_demo.language.terminal import say, spoken_parser
@@ -97,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add_report(commands)
     add_compare(commands)
     add_calibrate(commands)
+    add_clicks(commands)
     return parser
 
 
@@ -146,7 +149,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     scoring = _under_stress(options, scoring)
     names = list(dict.fromkeys(options.checkpoint))
     checkpoints = [load_checkpoint(name, settings.checkpoints_dir, cache_dir=settings.cache_dir) for name in names]
-    given = (name if is_address(name) else _test_set_folder(name, settings) for name in options.test_set)
+    given = (name if is_address(name) else test_set_folder(name, settings) for name in options.test_set)
     folders = dict.fromkeys(given)
     test_sets = read_test_sets(folders, split=options.split)
     _say(note for test_set in test_sets for note in test_set.notes)
@@ -192,7 +195,7 @@ def _score(options: argparse.Namespace, settings: Settings) -> int:
     from evaluation.runs.runner import score
 
     scoring = _scoring(options)
-    (test_set,) = read_test_sets([_test_set_folder(options.test_set, settings)], split=options.split)
+    (test_set,) = read_test_sets([test_set_folder(options.test_set, settings)], split=options.split)
     _say(test_set.notes)
     with _stop_on_interrupt() as stop, _bar() as tell:
         outcome = score(
@@ -235,7 +238,7 @@ def _imported_test_set(given: str | None, settings: Settings) -> "tuple[str, Lab
 
     if given is None:
         return NO_TEST_SET, None, ()
-    folder = _test_set_folder(given, settings)
+    folder = test_set_folder(given, settings)
     if not folder.is_dir() and folder.name == given:
         return given, None, ()
     (test_set,) = read_test_sets([folder])
@@ -280,16 +283,6 @@ def _tolerance(given: Sequence[str]) -> float | dict[str, float]:
     if by_class.keys() == {""}:
         return by_class[""]
     return by_class
-
-
-def _test_set_folder(name: str, settings: Settings) -> Path:
-    """A folder by its path or by its name; a simulated test set is made where it is asked for."""
-    from evaluation.results.origins import MADE
-
-    if not Path(name).is_dir() and name in MADE:
-        return MADE[name](settings.test_sets_dir)
-    named = settings.test_sets_dir / name
-    return named if not Path(name).is_dir() and named.is_dir() else Path(name)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ Every message says what is wrong, where, and what to do about it; none holds a D
     │   └── InvalidCheckpointError  its card, configuration and weights do not fit together
     ├── InputMismatchError        the image cannot be given to this checkpoint
     │   └── DeviceMemoryError     the memory of the device does not suffice for it
+    ├── PromptError               clicks, a box or scribbles say nothing, or lie outside the image
     ├── OptionError               an argument or a setting has a value that is not allowed
     ├── OutputError               a result could not be written
     ├── EditError                 a correction by hand cannot be applied
@@ -66,6 +67,10 @@ class InputMismatchError(MedsegError):
 
 class DeviceMemoryError(InputMismatchError):
     """The memory of the device does not suffice for an image and a checkpoint; another try may succeed."""
+
+
+class PromptError(MedsegError):
+    """Clicks, a box or scribbles say nothing of an object, or lie outside the image."""
 
 
 class OptionError(MedsegError):

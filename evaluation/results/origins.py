@@ -278,3 +278,14 @@ def _name_of(folder: Path) -> str:
     except (OSError, ValueError, AttributeError, RecursionError):
         name = None
     return name if isinstance(name, str) and name else shown(folder.name)
+
+
+def test_set_folder(name: str, settings: Settings) -> Path:
+    """The folder that a person named by its path or, in the test-sets folder, by its name.
+
+    A simulated test set is made where it is asked for.
+    """
+    if not Path(name).is_dir() and name in MADE:
+        return MADE[name](settings.test_sets_dir)
+    named = settings.test_sets_dir / name
+    return named if not Path(name).is_dir() and named.is_dir() else Path(name)

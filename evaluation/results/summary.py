@@ -7,10 +7,16 @@ from evaluation.results import tables
 from evaluation.results.answers import Answer, Standing
 from evaluation.results.changes import changes_table
 from evaluation.results.findings import findings_in
+from evaluation.results.stress import Curve, is_stressed, stress_curves, stress_table
 from evaluation.results.words import comparison_sentence, gap_sentence, metric_title
 from evaluation.statistics import GroupGap, PairComparison, Summary, summarise
+from medseg_demo.errors import OptionError
 
 Value = str | int | float | None
+TOGETHER = (
+    "These results are of images as they are and made worse: the leaderboard and the comparisons are of all together, "
+    "the table of stress tells them apart."
+)
 
 
 def document(
@@ -34,6 +40,7 @@ def document(
         "pairs": [_pair(one, comparison_sentence(one, unit=unit)) for one in found.comparisons],
         "turned": _plain(found.ranking.turned) if found.ranking is not None else None,
         "findings": [one.record for one in findings_in(found)],
+        "stress": [_loss(curve) for curve in _curves(found)],
         "gaps": [_gap(one, gap_sentence(one, unit=unit)) for one in gaps],
         "notes": [*notes, *found.notes, *([found.problem] if found.problem else [])],
     }
@@ -43,19 +50,50 @@ def as_text(found: Answer, metrics: Sequence[str], *, gaps: Sequence[GroupGap] =
     """The same as tables of plain text, with the sentences below."""
     unit = tables.unit_of(found, found.question.metric)
     board, classes, images = tables.leaderboard(found), _class_table(found, metrics), tables.findings(found)
-    between = changes_table(found)
+    between, lost = changes_table(found), _stress_table(found)
     sentences = [comparison_sentence(one, unit=unit) for one in found.comparisons]
     parts = [
         *notes,
+        TOGETHER if lost else "",
         f"{board.title}: {found.question.test_set}\n{_grid(board)}",
         "\n".join(board.notes),
         f"{classes.title}\n{_grid(classes)}",
         f"{images.title}\n{_grid(images)}\n" + "\n".join(images.notes) if images else "",
         f"{between.title}\n{_grid(between)}\n" + "\n".join(between.notes) if between else "",
+        f"{lost.title}\n{_grid(lost)}\n" + "\n".join(lost.notes) if lost else "",
         _listed("Is the difference real?", sentences),
         _listed(tables.GROUPS, [gap_sentence(one, unit=unit) for one in gaps]),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _curves(found: Answer) -> tuple[Curve, ...]:
+    """Under stress; none of other results, and where no loss can be told."""
+    try:
+        return stress_curves(found) if is_stressed(found.metadata) else ()
+    except OptionError:
+        return ()
+
+
+def _stress_table(found: Answer) -> tables.Table | None:
+    curves = _curves(found)
+    return stress_table(found, curves) if curves else None
+
+
+def _loss(curve: Curve) -> dict:
+    points = zip(curve.points[1:], curve.losses, strict=True)
+    return {
+        "name": curve.checkpoint,
+        "corruption": curve.corruption,
+        "degrees": [{"degree": 0, **_numbers(curve.points[0].summary), "lost": 0.0}]
+        + [
+            {"degree": point.degree, **_numbers(point.summary), "lost": _plain(loss.centre),
+             "lost_low": _plain(loss.low), "lost_high": _plain(loss.high), "worst": list(point.worst)}
+            for point, loss in points
+        ],
+        "loses_from": curve.loses_from,
+        "worst_group": curve.worst_group or None,
+    }  # fmt: skip
 
 
 def _line(standing: Standing, found: Answer) -> dict[str, Value]:

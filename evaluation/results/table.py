@@ -9,6 +9,7 @@ float64: infinity is a miss, NaN is not applicable or, where ``status`` is "fail
 import json
 import math
 import re
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ METHOD = "method"  # metadata that are a run's, not a case's: which runs are com
 FORMAT_VERSION = 1
 NUMBERED = re.compile(r" \(\d+\)$")  # what merging adds to a name that is there twice
 VOLUME = "reference_volume"
+TABLE = "scores.csv"
+PACKED = f"{TABLE}.gz"  # what a reference run of many rows is kept as
 
 
 @dataclass(frozen=True)
@@ -256,7 +259,7 @@ def write_results(results: Results, folder: Path) -> None:
     Raises:
         OutputError: The folder cannot be written, or the disk is full.
     """
-    write_text(folder / "scores.csv", as_csv(results.table), kept=True)
+    write_text(folder / TABLE, as_csv(results.table), kept=True)
     description = {
         "format_version": FORMAT_VERSION,
         "metrics": results.metrics,
@@ -289,6 +292,11 @@ def _counts(results: Results, run: Run) -> dict[str, int]:
     return {"cases": len(rows), "failed_cases": int((rows["status"] == "failed").sum())}
 
 
+def table_file(folder: Path) -> Path | None:
+    """The table in a folder of results, which may be packed by gzip; None where there is none."""
+    return next((path for path in (folder / TABLE, folder / PACKED) if path.is_file()), None)
+
+
 def read_results(folder: Path) -> Results:
     """Read what `write_results` wrote.
 
@@ -297,10 +305,15 @@ def read_results(folder: Path) -> Results:
         DamagedResultsError: A file is truncated, or the two do not fit together.
     """
     metrics, metadata, runs, counts = _read_description(folder)
-    path = folder / "scores.csv"
+    path = table_file(folder) or folder / TABLE
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors, as are wrong encodings
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        zlib.error,
+    ) as error:  # pandas' parser errors are ValueErrors, as are wrong encodings
         raise DamagedResultsError(_unfit(path, "it is no table")) from error
     missing = [name for name in (*IDENTITY, *metadata, *metrics, *UNITS) if name not in frame]
     if missing:
@@ -328,10 +341,10 @@ def read_runs(folder: Path) -> tuple[Run, ...]:
 
 def _read_description(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Run, ...], tuple[int, ...]]:
     """The metrics, the metadata columns, the runs, and how many cases each run has."""
-    for name in ("run.json", "scores.csv"):
-        if not (folder / name).is_file():
-            raise ResultsError(f"{folder}: has no {name}. Name the --output folder of a finished run.")
     path = folder / "run.json"
+    missing = [name for name, there in (("run.json", path.is_file()), (TABLE, table_file(folder))) if not there]
+    if missing:
+        raise ResultsError(f"{folder}: has no {missing[0]}. Name the --output folder of a finished run.")
     try:
         description = read_document(path)
         names = Run.__dataclass_fields__.keys()

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from evaluation.ui.api import evaluate_test_set
 from evaluation.ui.compare.api import compare_on_file
+from evaluation.ui.follow.api import follow_files
 from medseg_demo import names
 from medseg_demo.errors import OptionError, OutputError
 from medseg_demo.models.catalog import to_records
@@ -34,7 +35,8 @@ NAME = "medseg-demo"
 INSTRUCTIONS = (
     "Segments medical images with trained networks, on this computer. Call `checkpoints` first: it says which networks "
     "there are, what each was trained for, and what it weighs. Then `segment` one image, `compare` several networks on "
-    "one image, or `evaluate` networks on a test set. This is no medical device, and no result is a diagnosis."
+    "one image, `follow` one patient through several studies, or `evaluate` networks on a test set. This is no medical "
+    "device, and no result is a diagnosis."
 )
 MISSING = "The tools for agents need the package mcp. Install it with: pip install 'medseg-demo[mcp]'"
 
@@ -44,9 +46,10 @@ Answer = TypeVar("Answer")
 ANSWERS: dict[str, tuple[Callable[..., tuple], tuple[str, str]]] = {
     "segment": (segment_file, ("label_map", "measurements")),
     "compare": (compare_on_file, ("archive", "comparison")),
+    "follow": (follow_files, ("archive", "changes")),
     "evaluate": (evaluate_test_set, ("scores", "scores_csv")),
 }
-FILES = ("file", "reference", "label_maps")
+FILES = ("file", "files", "reference", "label_maps")
 OWN = ("engine", "workers", "running")  # what no caller sets
 A_PATH = "Path on this computer. "
 OUTPUT = "Folder for the files; made if missing. No file in it is overwritten."

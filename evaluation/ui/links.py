@@ -12,7 +12,7 @@ from medseg_demo.errors import OptionError
 from medseg_demo.samples import Sample, list_samples
 from medseg_demo.segmenting.engine import Engine
 
-TABS = ("segment", "compare", "evaluate", "models")
+TABS = ("segment", "compare", "follow", "evaluate", "live", "models")
 KEYS = ("tab", "sample", "compare", "run", "set", "metric", "class", "case", "checkpoint")
 OWN = "mine/"  # what the links to a visitor's own runs begin with
 LONGEST = 60  # characters of a wrong name that are shown

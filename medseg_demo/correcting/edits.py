@@ -1,6 +1,7 @@
 """Edits as a browser sends them: runs of voxels with the value that they had and the one that they get."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from medseg_demo.errors import EditError
 
@@ -30,9 +31,11 @@ class Step:
     kind: str
     runs: tuple[Run, ...]
 
-    def inverted(self, number: int, kind: str = "undo") -> "Step":
+    def inverted(self, number: int, kind: str = "undo") -> Self:
         """The step that takes this one back."""
-        return Step(number, kind, tuple((start, length, after, before) for start, length, before, after in self.runs))
+        return type(self)(
+            number, kind, tuple((start, length, after, before) for start, length, before, after in self.runs)
+        )
 
 
 def read_steps(value: object, *, size: int, classes: int) -> tuple[Step, ...]:

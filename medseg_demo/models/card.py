@@ -17,6 +17,7 @@ CARD_FILE = "medseg.json"
 APPEARANCE_FILE, FAILURE_FILE = "appearance.json", "failure.json"
 MOST_CHANNELS = 256
 MOST_NEIGHBOURS = 16  # on either side
+PROMPT_PLANES = 4  # that a prompted network takes beside the image; see ``prompting.prompts``
 LARGEST_INPUT = 2**26  # pixels or voxels that a network takes at once: 8192 × 8192, 512 × 512 × 256
 
 
@@ -152,6 +153,7 @@ class ModelCard(Record):
         recipe: Steps of another library, in place of ``normalisation`` and ``window``; None takes this project's.
         ensemble: Names of the checkpoints beside it whose probabilities are averaged; empty where it is a network.
         threshold: Probability above which a pixel belongs to a class; where ``takes_threshold``.
+        prompts: What tells the network which object is meant, beside the image; empty for one that segments on its own.
         findings: What the network's auxiliary output says of the image as a whole, in the order of its channels; of a
             2-D network of smp.
         training_data: What it learned from.
@@ -184,6 +186,7 @@ class ModelCard(Record):
     recipe: Recipe | None = None
     ensemble: tuple[str, ...] = Field(default=(), max_length=16)
     threshold: float | None = Field(default=None, gt=0, lt=1)
+    prompts: tuple[Literal["click", "box", "scribble"], ...] = ()
     findings: tuple[Finding, ...] = Field(default=(), max_length=64)
     training_data: tuple[TrainingData, ...] = ()
     training: dict[str, object] = Field(default={})
@@ -203,6 +206,10 @@ class ModelCard(Record):
         for name, values in (("mean", self.normalisation.mean), ("std", self.normalisation.std)):
             if len(values) not in (1, self.in_channels):
                 raise ValueError(f"normalisation.{name} has {len(values)} values for {self.in_channels} channel(s)")
+        if self.prompts and (self.is_3d or self.recipe or self.ensemble or self.findings or self.neighbours):
+            raise ValueError("prompts are of a 2-D network alone, without neighbours, findings, ensemble or recipe")
+        if self.prompts and (len(self.class_names) > 1 or len(set(self.input_size)) > 1 or self.in_channels != 3):
+            raise ValueError("a network with prompts has one class, in_channels 3 and a square input_size")
         if self.neighbours and (self.is_3d or self.recipe or self.ensemble):
             raise ValueError("neighbours are further channels of a 2-D network, and of no ensemble or recipe")
         if self.input_channels > MOST_CHANNELS:
@@ -263,8 +270,8 @@ class ModelCard(Record):
 
     @property
     def input_channels(self) -> int:
-        """Channels of what the network takes: those of an image, for a slice and each of its neighbours."""
-        return self.in_channels * (1 + 2 * self.neighbours)
+        """Channels of what the network takes: those of an image, for a slice and its neighbours, and prompts."""
+        return self.in_channels * (1 + 2 * self.neighbours) + (PROMPT_PLANES if self.prompts else 0)
 
     @property
     def output_channels(self) -> int:

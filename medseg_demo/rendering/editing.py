@@ -17,6 +17,7 @@ class ShownEditing:
         saved: That of the last step that was saved.
         changed_slices: The axial slices that differ from what was there before, from 0.
         copies: The places of other predictions that can be copied from.
+        tool: With which it begins at once, such as "click"; empty where the person begins.
     """
 
     prediction: int
@@ -25,6 +26,7 @@ class ShownEditing:
     saved: int
     changed_slices: list[int]
     copies: list[int]
+    tool: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ SCRIPTS = (
     "notes.js",
     "edit/voxels.js",
     "edit/shapes.js",
+    "edit/click.js",
     "edit/tools.js",
     "edit/sync.js",
     "edit/editor.js",

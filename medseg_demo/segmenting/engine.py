@@ -12,17 +12,22 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
-from medseg_demo.errors import InvalidCheckpointError, UnknownCheckpointError
+import numpy as np
+import torch
+
+from medseg_demo.errors import InputMismatchError, InvalidCheckpointError, UnknownCheckpointError
 from medseg_demo.image import MedicalImage
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.catalog import Catalog, CatalogEntry
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, processors
 from medseg_demo.models.network import Network
+from medseg_demo.prompting.answer import Look
 from medseg_demo.segmenting import lent
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation, segment_batch
 from medseg_demo.segmenting.turns import Job, Turns, Waiting
+from medseg_demo.segmenting.windows import predict
 from medseg_demo.settings import Settings
 
 Progress = Callable[[int, int], None]
@@ -119,14 +124,22 @@ class Engine:
         """Every checkpoint folder, usable or not, as it is now."""
         return self._catalog.entries(self._own)
 
+    def sound(self) -> list[CatalogEntry]:
+        """The checkpoints that nothing speaks against, grouped by task; those that are told by clicks come last."""
+        sound = [entry for entry in self.entries() if entry.card is not None]
+        return sorted(sound, key=lambda entry: (bool(entry.card.prompts), entry.card.task, entry.name))  # type: ignore[union-attr]
+
     def usable(self) -> list[CatalogEntry]:
-        """The usable checkpoints, grouped by task."""
-        usable = [entry for entry in self.entries() if entry.card is not None]
-        return sorted(usable, key=lambda entry: (entry.card.task, entry.name))  # type: ignore[union-attr]
+        """Those of them that segment an image on their own."""
+        return [entry for entry in self.sound() if entry.card is not None and not entry.card.prompts]
+
+    def prompted(self) -> list[CatalogEntry]:
+        """Those of them that wait to be told by clicks, a box or scribbles which object is meant."""
+        return [entry for entry in self.sound() if entry.card is not None and entry.card.prompts]
 
     def find(self, name: str | None) -> CatalogEntry | None:
-        """The usable checkpoint of that name, if there is one."""
-        return next((entry for entry in self.usable() if entry.name == name), None)
+        """The sound checkpoint of that name, if there is one."""
+        return next((entry for entry in self.sound() if entry.name == name), None)
 
     def entry(self, name: str) -> CatalogEntry:
         """The usable checkpoint of that name. A path or a Hub repository is refused: the page must not reach them.
@@ -240,6 +253,31 @@ class Engine:
         name = checkpoint if isinstance(checkpoint, str) else checkpoint.name
         tell = None if progress is None else partial(progress, name)
         return self.segment_batch([image], checkpoint, options=options, progress=tell, job=job)[0]
+
+    def looking(self, checkpoint: str | Checkpoint, job: Job) -> Look:
+        """What runs a prompted network, for ``prompting.answer``; no GPU is lent for it.
+
+        Args:
+            checkpoint: Name of a checkpoint folder, or one that was loaded.
+            job: What each look is a part of, from ``job``.
+
+        Raises:
+            MedsegError: It cannot be used.
+            InputMismatchError: It takes no prompts.
+        """
+        loaded, compute = self.loaded(checkpoint), choose_compute(self.settings)
+        if not loaded.card.prompts:
+            names = ", ".join(entry.name for entry in self.prompted())
+            raise InputMismatchError(
+                f"Checkpoint {loaded.name!r} segments on its own and takes no clicks. Choose one that does: "
+                f"{names or 'there is none in the checkpoints folder'}."
+            )
+
+        def look(seen: np.ndarray) -> np.ndarray:
+            job.check()
+            return predict(loaded, torch.from_numpy(seen)[None], compute, turn=job.turn)[0, 0].numpy()
+
+        return look
 
     def compute_of(self, checkpoint: str | Checkpoint) -> Compute:
         """Where and by what a checkpoint's network runs, which is made ready for it; of an ensemble its first one.

@@ -365,6 +365,11 @@ def _cleaned(labels: np.ndarray, options: SegmentOptions, *, classes: int) -> np
 
 
 def _check_input(image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions) -> None:
+    if checkpoint.card.prompts:
+        raise InputMismatchError(
+            f"Checkpoint {checkpoint.name!r} waits to be told by clicks which object is meant, and segments nothing on "
+            "its own. Use it with the tool Click of the viewer, or choose another checkpoint."
+        )
     if checkpoint.card.is_3d and not image.is_volume:
         raise InputMismatchError(
             f"Image {image.name!r} is a single 2-D image, but checkpoint {checkpoint.name!r} is of a 3-D network. "

@@ -5,6 +5,7 @@ What only training needs (Lightning, MONAI, encoder weights) is in ``requirement
 """
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from medseg_demo.errors import TrainingError
@@ -16,7 +17,7 @@ NEEDED = ("lightning", "monai")
 
 
 def train(
-    test_set: Path | str,
+    test_set: Path | str | Sequence[Path | str],
     config: Path | str,
     output: Path | str,
     *,
@@ -28,7 +29,7 @@ def train(
     On the same machine and versions a resumed training gives the same weights as an uninterrupted one.
 
     Args:
-        test_set: A test-set folder with the splits that the configuration names.
+        test_set: A test-set folder with the splits that the configuration names; several for ``kind: prompted``.
         config: A YAML file, as ``medseg_demo.training.config.TrainingConfig`` describes it.
         output: The checkpoint folder; its name is the checkpoint's. The best checkpoint so far lies in it from
             the first validation on.
@@ -46,7 +47,10 @@ def train(
     _check_packages()
     from medseg_demo.training.run import run
 
-    return run(Path(test_set), Path(config), Path(output), settings or Settings.from_environment(), seeds)
+    folders = [test_set] if isinstance(test_set, Path | str) else test_set
+    return run(
+        [Path(folder) for folder in folders], Path(config), Path(output), settings or Settings.from_environment(), seeds
+    )
 
 
 def lengthen(test_set: Path | str, checkpoint: str, epochs: int, *, settings: Settings | None = None) -> Path:

@@ -11,7 +11,10 @@ from medseg_demo.settings import Settings
 def add_train(commands: Any) -> None:
     """Add both to a parser's commands."""
     parser = commands.add_parser("train", help="train a checkpoint from a test-set folder")
-    parser.add_argument("--test-set", required=True, type=Path, metavar="DIR", help="with images/, masks/, cases.csv")
+    parser.add_argument(
+        "--test-set", required=True, nargs="+", type=Path, metavar="DIR",
+        help="with images/, masks/, cases.csv; several for a network that is told by clicks (kind: prompted)",
+    )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE", help="a training.yaml")
     parser.add_argument("--output", type=Path, metavar="DIR", help="the checkpoint folder to make")
     parser.add_argument("--continue", dest="lengthened", metavar="NAME", help="a finished checkpoint to train further")
@@ -38,7 +41,9 @@ def _train(options: argparse.Namespace, settings: Settings) -> int:
     if options.lengthened:
         if options.config or options.output or options.seeds or (options.epochs or 0) < 1:
             raise OptionError("--continue takes a checkpoint, and --epochs of 1 or more with it. Give nothing else.")
-        lengthen(options.test_set, options.lengthened, options.epochs, settings=settings)
+        if len(options.test_set) > 1:
+            raise OptionError("--continue takes one test set. Give the one that the checkpoint learned from.")
+        lengthen(options.test_set[0], options.lengthened, options.epochs, settings=settings)
         return 0
     if not options.config or not options.output or options.epochs:
         raise OptionError("train needs --config and --output, or --continue with --epochs. Give one of these pairs.")

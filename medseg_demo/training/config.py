@@ -44,7 +44,8 @@ class TrainingConfig(Record):
     """Everything that decides a training, apart from the data.
 
     Attributes:
-        kind: "network" (segments) or "generator" (makes images of label maps; see ``generator``).
+        kind: "network" (segments), "generator" (makes images of label maps; see ``generator``) or "prompted" (finds the
+            object that clicks, a box or scribbles are about; it learns from several test sets).
         task: What is segmented in which kind of image; checkpoints are grouped by it.
         modality: The kind of image, in words.
         architecture: A name in the table of architectures, such as "Unet", or "MonaiUNet" for volumes.
@@ -74,6 +75,7 @@ class TrainingConfig(Record):
         epochs: Passes over the training split.
         oversample_foreground: Of crops ("tile"), the share that is centred on a random pixel of any class, or by class:
             {class: share}. The others lie anywhere, as does one whose image lacks the class.
+        samples: Of an epoch, where ``kind`` is "prompted"; each test set gets the same share.
         crops_per_image: How often each image is seen in an epoch.
         batch_size: Images (or crops) for one step.
         learning_rate: The highest, reached after the warm-up.
@@ -107,7 +109,7 @@ class TrainingConfig(Record):
         card: What the card says in words.
     """
 
-    kind: Literal["network", "generator"] = "network"
+    kind: Literal["network", "generator", "prompted"] = "network"
     task: str = "unknown"
     modality: str = "unknown"
     architecture: str = "Unet"
@@ -132,6 +134,7 @@ class TrainingConfig(Record):
     val_split: str = "val"
     epochs: PositiveInt = 20
     oversample_foreground: Share | dict[str, Share] = 0.0
+    samples: PositiveInt = 800
     crops_per_image: PositiveInt = 1
     batch_size: PositiveInt = 8
     learning_rate: PositiveFloat = 1e-3
@@ -219,6 +222,16 @@ class TrainingConfig(Record):
             raise ValueError("network.aux_params is for findings, and there are none; name them beside network")
         if self.train_only and not (self.findings and self.pretrained):
             raise ValueError("train_only: findings needs findings, and pretrained, which names what is left as it is")
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_consistent(self) -> "TrainingConfig":
+        if self.kind != "prompted":
+            return self
+        if self.architecture not in SMP_NETWORKS or len(set(self.input_size)) > 1 or self.in_channels != 3:
+            raise ValueError("kind: prompted takes a 2-D network of smp, in_channels 3 and a square input_size")
+        if self.findings or self.synthetic or self.prune or self.processes > 1 or self.seeds or self.neighbours:
+            raise ValueError("kind: prompted takes no findings, synthetic, prune, neighbours, seeds or several devices")
         return self
 
     @model_validator(mode="after")

@@ -74,14 +74,14 @@ def readme(
         f"# {config.card.title}\n",
         f"{config.card.purpose}\n" if config.card.purpose else "",
         "For research and teaching. It is no medical device, and no decision about a patient may rest on it.\n",
-        "## Figures\n\n" + _scores(card.scores),
+        "## Figures\n\n" + (clicks_table(card.scores) if card.prompts else _scores(card.scores)),
         _findings(card),
         "## Input\n\n" + _input(card),
         "## Training\n\n" + _training(card, config),
         _course(card, history),
         _list("## Where it is weak\n\n", config.card.limits),
         "## Data, licence and credit\n\n" + _credit(card, config),
-        f"## Use\n\n```\npython -m medseg_demo segment IMAGE --checkpoint {name} --output OUTPUT\n```\n",
+        _use(name, card),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -110,6 +110,41 @@ def _scores(scores: Mapping[str, object]) -> str:
                 f"| {SPLIT_TITLES.get(split, split)} | {column}: {value} | {entry['n']} | {entry['dice_mean']:.4f} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def clicks_table(scores: Mapping[str, object]) -> str:
+    """What ``python -m evaluation clicks --write`` put into the card of a prompted checkpoint, as a table."""
+    val = scores.get("val")
+    lines = [
+        "Dice of single objects (connected pieces of a class in one plane) after so many simulated clicks: the first",
+        "one in the object's middle, each other one where most is wrong. The best epoch was chosen on the validation",
+        "splits, by the mean after 1, 3 and 5 clicks"
+        + (f" ({val['dice_mean']:.4f} there)" if isinstance(val, Mapping) and "dice_mean" in val else "")
+        + "; nothing was learned or chosen on the test splits.",
+        "",
+        "| Test set and way | Objects | Cases | 1 | 3 (95 %) | 5 | 10 | Clicks to 0.90 | Never |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, given in scores.items():
+        if not isinstance(given, Mapping) or "objects" not in given:
+            continue
+        counts = f"| {name} | {given['objects']} | {given['n']} | "
+        if "dice" in given:
+            lines.append(f"{counts}{given['dice']:.3f} without a click | | | | | |")
+            continue
+        low, high = given.get("dice_3_low"), given.get("dice_3_high")
+        about = f" ({low:.3f}–{high:.3f})" if isinstance(low, float) and isinstance(high, float) else ""
+        lines.append(
+            f"{counts}{given['dice_1']:.3f} | {given['dice_3']:.3f}{about} | {given['dice_5']:.3f} | "
+            f"{given['dice_10']:.3f} | {given['clicks_to_90']:.1f} | {given['never_90']:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _use(name: str, card: ModelCard) -> str:
+    if card.prompts:
+        return f"## Use\n\nChoose {name} on the page, press Segment, and click on what is wanted; see docs/clicks.md.\n"
+    return f"## Use\n\n```\npython -m medseg_demo segment IMAGE --checkpoint {name} --output OUTPUT\n```\n"
 
 
 def _findings(card: ModelCard) -> str:
@@ -182,11 +217,26 @@ def _training(card: ModelCard, config: TrainingConfig) -> str:
         network += f" with {config.network.get('encoder_name', 'its default encoder')}"
     return (
         f"{network}, {facts.get('parameters', 0):,} parameters, from {_start(config, facts)}. "
-        f"{facts.get('train_cases')} cases for training, {facts.get('val_cases')} for validation; "
+        f"{_cases(facts)}; "
         f"epoch {facts.get('best_epoch')} of {facts.get('epochs')} "
         f"was kept. `training.yaml` is the configuration (seed {config.seed}), `log.csv` the course. SHA-256 of the "
-        f"data: `{facts.get('data_hash')}`.{_length(facts)}\n"
+        f"data: {_hash(facts)}.{_length(facts)}\n"
     )
+
+
+def _cases(facts: Mapping[str, object]) -> str:
+    """How many there were; of several test sets, of each."""
+    learned, validated = facts.get("train_cases"), facts.get("val_cases")
+    if isinstance(learned, Mapping):
+        return f"Cases for training: {', '.join(f'{count} of {name}' for name, count in learned.items())}"
+    return f"{learned} cases for training, {validated} for validation"
+
+
+def _hash(facts: Mapping[str, object]) -> str:
+    given = facts.get("data_hash")
+    if isinstance(given, Mapping):
+        return "; ".join(f"{name} `{value}`" for name, value in given.items())
+    return f"`{given}`"
 
 
 def _start(config: TrainingConfig, facts: Mapping[str, object]) -> str:

@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -63,10 +64,19 @@ VERSIONS = ("torch", "segmentation_models_pytorch", "timm", "lightning", "monai"
 
 
 def run(
-    test_set_folder: Path, config_file: Path, output: Path, settings: Settings, seeds: tuple[int, ...] = ()
+    test_sets: Sequence[Path], config_file: Path, output: Path, settings: Settings, seeds: tuple[int, ...] = ()
 ) -> Path:
     """Train; the arguments and errors are those of ``medseg_demo.training.train``."""
     config = read_config(config_file)
+    if config.kind == "prompted":
+        from medseg_demo.training.prompted.run import train_prompted
+
+        if seeds:
+            raise TrainingError("kind: prompted takes no seeds. Train once for each, with seed in the configuration.")
+        return train_prompted(test_sets, config, output, settings)
+    if len(test_sets) > 1:
+        raise TrainingError("Several test sets together are for kind: prompted alone. Name one, or set kind.")
+    (test_set_folder,) = test_sets
     folders = {}
     for seed in seeds or config.seeds:
         one = config.model_copy(update={"seed": seed, "seeds": ()})
@@ -271,7 +281,7 @@ def _fit(
     try:
         with warnings.catch_warnings(), writing(output):
             warnings.filterwarnings("ignore", module="lightning")
-            trainer = _trainer(config, compute, watchers, build_logger(published_config(config), output))
+            trainer = make_trainer(config, compute, watchers, build_logger(published_config(config), output))
             trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
             if not trainer.is_global_zero:
                 return
@@ -335,7 +345,15 @@ def _loaders(
     return batches, DataLoader(numbers, batch_size=None, sampler=OwnShare(len(numbers)))  # type: ignore[arg-type]
 
 
-def _trainer(config: TrainingConfig, compute: Compute, callbacks: list, logger: Logger | None = None) -> Trainer:
+def make_trainer(config: TrainingConfig, compute: Compute, callbacks: list, logger: Logger | None = None) -> Trainer:
+    """Lightning's trainer as a configuration asks for it.
+
+    Args:
+        config: Epochs, devices and validations count.
+        compute: Device and precision.
+        callbacks: What watches it.
+        logger: Takes the figures; None keeps them in ``log.csv`` alone.
+    """
     index = None if compute.device.type == "cpu" or config.devices > 1 else compute.device.index
     several = config.processes > 1
     return Trainer(

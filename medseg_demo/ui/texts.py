@@ -141,6 +141,7 @@ UNEXPECTED = (
     "Something went wrong that this program did not foresee. Try again; if it happens once more, report it with the "
     "reference {reference}, under which the log holds the details."
 )
+CLICK_TITLE = "Ready for clicks"
 NOTHING_TITLE = "Nothing found"
 DOUBTED = "Doubted results"
 DOUBT_TITLE = "Look closely at this result"

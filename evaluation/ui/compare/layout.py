@@ -6,6 +6,8 @@ from typing import Any
 import gradio as gr
 
 from evaluation.ui.compare import texts
+from evaluation.ui.corrections.layout import lay_out_correcting
+from evaluation.ui.corrections.texts import TITLE
 from evaluation.ui.evaluate.components import html
 from medseg_demo.samples import Sample
 from medseg_demo.settings import Settings
@@ -103,6 +105,7 @@ def _result() -> Parts:
             [], label=texts.IMAGE, info=texts.IMAGE_HINT, visible=False, interactive=True, elem_id="cp-image"
         ),
         "viewer": Viewer(elem_id="cp-viewer"),
+        **_correcting(),
         "where": html(elem_id="cp-where", elem_classes="ev-note"),
         "method": gr.Radio(
             texts.CONSENSUS_CHOICES, value="", label=texts.CONSENSUS, info=texts.CONSENSUS_HINT, elem_id="cp-consensus"
@@ -112,6 +115,13 @@ def _result() -> Parts:
     }
     with gr.Accordion(texts.WORDS, open=False, elem_classes="ms-accordion"):
         html(markup.facts(texts.TERMS.items()), elem_id="cp-words")
+    return parts
+
+
+def _correcting() -> Parts:
+    with gr.Accordion(TITLE, open=False, elem_classes="ms-accordion", elem_id="cp-correcting"):
+        parts = lay_out_correcting("cp")
+        parts["correct_add"] = gr.Button(texts.ADD_CORRECTED, size="sm", visible=False, elem_id="cp-correct-add")
     return parts
 
 

@@ -10,6 +10,7 @@ from evaluation.ui.compare import texts, view
 from evaluation.ui.compare.code import compare_code
 from evaluation.ui.compare.layout import MOST_SHOWN
 from evaluation.ui.compare.state import Given, Request, Result, Work
+from evaluation.ui.corrections.view import nothing_chosen
 from evaluation.ui.evaluate.messages import message
 from medseg_demo.ui import markup
 from medseg_demo.ui.texts import OTHER_IMAGE_TITLE
@@ -64,6 +65,8 @@ def shown(result: Result) -> Updates:
         "tables": view.tables(found),
         "image": _image_choice(result),
         "method": gr.update(value=found.method or "", interactive=len(found.predictions) > 1),
+        **nothing_chosen([(one.name, one.name) for one in found.predictions], interactive=result.tables is not None),
+        "correct_add": gr.update(visible=False),
         **_files(result, found),
     }
 

@@ -263,14 +263,8 @@ def choose_consensus(work: Work, method: Method | None, folder: Path, address: s
     if before.comparison.method == method or len(before.studies) > 1 or one is None or one.files is None:
         return {}
     try:
-        found = with_consensus(before.comparison, method)
-        folder = folder / RESULTS / secrets.token_hex(4)
-        files = write_comparison(found, folder, written=one.files.label_maps)
-        one = replace(one, figures=Figures.of(found), files=files)
-        request = replace(before.request, method=method)
-        result = replace(before, request=request, comparison=found, outcomes=(one,), folder=folder)
-        result = _finished(result)
-        updates = whole_result(work, result, len(found.members), address)
+        result = written_anew(before, with_consensus(before.comparison, method), folder)
+        updates = whole_result(work, result, len(before.comparison.members), address)
     except Exception as error:
         updates, result = {"status": problem(before, error)}, before
     if work.result is not before:  # a run has brought another one meanwhile
@@ -279,10 +273,26 @@ def choose_consensus(work: Work, method: Method | None, folder: Path, address: s
     return updates
 
 
+def written_anew(before: Result, found: Comparison, folder: Path) -> Result:
+    """The result of one image with another comparison of it, and the files of that.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    (one,) = before.outcomes
+    assert one.files is not None
+    folder = folder / RESULTS / secrets.token_hex(4)
+    files = write_comparison(found, folder, written=one.files.label_maps)
+    one = replace(one, figures=Figures.of(found), files=files)
+    request = replace(before.request, method=found.method)
+    return _finished(replace(before, request=request, comparison=found, outcomes=(one,), folder=folder))
+
+
 def send_slices(work: Work, plane: Plane, slices: list[int], key: str, channels: object = None) -> object:
     """Slices of the volume in the viewer that the browser does not have yet."""
     if work.result is None or work.result.comparison is None:
         return gr.skip()
     comparison = work.result.comparison
     wanted, of = wanted_slices(comparison.image, plane, slices), wanted_channels(comparison.image, channels)
-    return view.viewer_value(comparison, plane=plane, slices=wanted, channels=of, key=key)
+    corrected = work.correcting.corrections.find(key)
+    return view.viewer_value(comparison, plane=plane, slices=wanted, channels=of, key=key, corrected=corrected)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from evaluation.comparison.agreement import Method
+from evaluation.ui.corrections.work import Correcting
 from medseg_demo.image import MedicalImage
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ class Work:
     Attributes:
         given: What the next run is of.
         result: What is on the page.
+        correcting: Which of its label maps is corrected by hand.
     """
 
     given: Given = field(default_factory=Given)
     result: Result | None = None
+    correcting: Correcting = field(default_factory=Correcting)

@@ -10,8 +10,10 @@ import gradio as gr
 from evaluation.ui.compare.example import ComparisonExample
 from evaluation.ui.compare.layout import lay_out
 from evaluation.ui.compare.state import Request, Work
+from evaluation.ui.corrections.layout import SAVING
 from medseg_demo.samples import Sample
 from medseg_demo.segmenting.engine import Engine
+from medseg_demo.ui.correct import events as correct
 from medseg_demo.ui.session import Running, Sessions
 from medseg_demo.ui.tab import QUICK, READING, Call, Tab, Updates
 
@@ -38,6 +40,7 @@ class CompareTab(Tab):
         self._run_after(self.parts["compare"].click)
         self.on_stop()
         self._on_result()
+        self._on_corrections()
 
     def _on_start(self, tab: gr.Tab) -> None:
         def open_tab(call: Call, chosen: list[str]) -> Updates:
@@ -114,3 +117,26 @@ class CompareTab(Tab):
         self.on(viewer.change_slice, send_slices, outputs=("viewer",), **QUICK)
         self.run_after(viewer.navigate, open_neighbour, words=None, show_on="viewer")
         self.run_after(image.input, open_image, "image", words=None, show_on="viewer")
+
+    def _on_corrections(self) -> None:
+        def choose(call: Call, name: str | None) -> Updates:
+            return self.handlers("corrections").choose(call.session.part(Work), name)
+
+        def describe(call: Call) -> Updates:
+            return self.handlers("corrections").describe(call.session.part(Work))
+
+        def write(call: Call, file_format: str) -> Updates:
+            work, folder = call.session.part(Work), call.session.folder
+            return self.handlers("corrections").write(work, file_format, folder)
+
+        def add(call: Call) -> Updates:
+            work, session = call.session.part(Work), call.session
+            return self.handlers("corrections").add(work, session.folder, call.address)
+
+        correct.connect(self, lambda call: call.session.part(Work).correcting.corrections)
+        outputs = ("viewer", "status", "correct", "corrected", "correct_add", *SAVING)
+        self.on(self.parts["correct"].input, choose, "correct", outputs=outputs, **QUICK)
+        self.on(self.parts["viewer"].edited, describe, outputs=("corrected", "correct_file"), **QUICK)
+        outputs = ("viewer", "corrected", "correct_file")
+        self.on(self.parts["correct_write"].click, write, "correct_format", outputs=outputs, **READING)
+        self._mark_stale(self.on(self.parts["correct_add"].click, add, **READING).then)

@@ -57,6 +57,18 @@ IMAGES = "{count} images"
 IMAGE = "Image in the viewer"
 IMAGE_HINT = "J and K in the viewer go to the next and the previous one. The networks run again for it."
 
+ADD_CORRECTED = "Save as a new label map of this comparison"
+ADDED_TITLE = "{name} is compared with the others now"
+ADDED = "Its Dice stands in the table below, and its file among the downloads. Pressing Compare leaves it out again."
+ONE_IMAGE = (
+    "With several images at once, a corrected label map joins none of them. Write its file above, and add it on the "
+    "left, called as its image, for another run."
+)
+NO_MORE = (
+    "There are {count} label maps beside the reference already. Take one out and compare again, or write the file."
+)
+CORRECTED_NOTE = "Made of {name} by hand. {how}"
+
 CONSENSUS = "Show what they say together"
 CONSENSUS_HINT = "One more picture, made of all label maps but the reference (their consensus)."
 CONSENSUS_CHOICES = [("No", ""), ("Most votes", "majority"), ("Weighed votes (STAPLE)", "staple")]

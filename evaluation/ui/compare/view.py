@@ -13,6 +13,7 @@ from medseg_demo.numbers import number as count
 from medseg_demo.numbers import score as number
 from medseg_demo.rendering import NamedPrediction, Plane
 from medseg_demo.ui import markup
+from medseg_demo.ui.correct.corrections import Corrected
 
 
 def viewer_value(
@@ -22,17 +23,27 @@ def viewer_value(
     slices: list[int] | None = None,
     channels: Sequence[int] = (0,),
     key: str | None = None,
+    corrected: Corrected | None = None,
 ) -> dict[str, object]:
-    """The comparison as the viewer's value; with a key, only the slices that are asked for."""
+    """The comparison as the viewer's value; with a key, only the slices that are asked for.
+
+    What is corrected by hand is shown as it is now, without the probabilities that it came from.
+    """
     reference = comparison.reference
+    editing = None if corrected is None else corrected.shown()
+    predictions = [
+        NamedPrediction(
+            one.name, one.label_map, one.probabilities, one.threshold, counted=one is not comparison.consensus
+        )
+        for one in comparison.shown
+    ]
+    if corrected is not None:
+        now = corrected.correction.label_map
+        predictions[corrected.prediction] = NamedPrediction(predictions[corrected.prediction].name, now)
     return rendering.viewer_value(
         comparison.image,
-        [
-            NamedPrediction(
-                one.name, one.label_map, one.probabilities, one.threshold, counted=one is not comparison.consensus
-            )
-            for one in comparison.shown
-        ],
+        predictions,
+        editing=editing,
         reference=None if reference is None else reference.label_map,
         regions=[] if key else _regions(comparison),
         layout="side",

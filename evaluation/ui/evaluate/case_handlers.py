@@ -15,6 +15,8 @@ from evaluation.results.answers import names_in, worst_cases
 from evaluation.results.origins import CasePrediction, OpenedCase, Segment, open_case
 from evaluation.results.terms import label
 from evaluation.results.words import number
+from evaluation.ui.corrections.texts import REFERENCE
+from evaluation.ui.corrections.view import nothing_chosen
 from evaluation.ui.evaluate import case_table, gallery, tags, texts
 from evaluation.ui.evaluate.board import Board, CaseKey
 from evaluation.ui.evaluate.messages import message
@@ -24,12 +26,13 @@ from medseg_demo.image import MedicalImage
 from medseg_demo.rendering import NamedPrediction, Plane, viewer_value
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui import markup
+from medseg_demo.ui.correct.corrections import Corrected
 from medseg_demo.ui.session import Running
-from medseg_demo.ui.slice_requests import wanted_channels, wanted_slices
 
 Opening = tuple[CaseKey, OpenedCase]
 
 MOST_PANES = 4
+OF_REFERENCE = "reference/"  # no name of a checkpoint holds a slash
 
 
 def open_picked(
@@ -62,9 +65,9 @@ def open_picked(
     try:
         case = shown[1] if shown and _holds(shown, board, key) else _open(engine, board, key, running)
     except Exception as error:
-        updates |= _missing(engine, key, error)
+        updates |= _missing(engine, key, error) | offer(None)
     else:
-        updates |= {"shown": (key, case)} | _pictures(board, key, case)
+        updates |= {"shown": (key, case)} | _pictures(board, key, case) | offer(case)
     return updates if board.latest.answer is on_page else {}  # meanwhile other runs may have been opened
 
 
@@ -83,6 +86,15 @@ def open_neighbour(
     return open_picked(engine, board, pick, shown, running)
 
 
+def offer(case: OpenedCase | None) -> Updates:
+    """What of a case that was just opened can be corrected by hand: its predictions and its reference."""
+    there = [one for one in case.predictions if one.label_map is not None] if case else []
+    choices = [(one.checkpoint, one.checkpoint) for one in there]
+    choices += [(REFERENCE, OF_REFERENCE)] if case else []
+    hidden = gr.update(visible=False)
+    return {**nothing_chosen(choices), "as_reference": hidden, "reference_confirm": hidden}
+
+
 def close(board: Board) -> Updates:
     """Close the drawer."""
     board = replace(board, case=None)
@@ -93,16 +105,6 @@ def close(board: Board) -> Updates:
 def closed() -> Updates:
     """The drawer without a case: neither its arrays nor itself stay."""
     return {"shown": None, "drawer": gr.update(visible=False)}
-
-
-def send_slices(shown: Opening | None, plane: Plane, slices: list[int], key: str, channels: object = None) -> object:
-    """Slices of the volume in the viewer that the browser does not have yet."""
-    if shown is None:
-        return gr.skip()
-    case_key, case = shown
-    wanted, of = wanted_slices(case.image, plane, slices), wanted_channels(case.image, channels)
-    in_panes, _ = panes(case, case_key.checkpoint)
-    return _viewer_value(case_key, case, in_panes, plane=plane, slices=wanted, channels=of, key_shown=key)
 
 
 def segment_with(engine: Engine, running: Running | None = None) -> Segment:
@@ -205,13 +207,13 @@ def _units(rows: pd.DataFrame, metrics: list[str]) -> list[tuple[str, list[str]]
 def _pictures(board: Board, key: CaseKey, case: OpenedCase) -> Updates:
     """The linked viewer, why a prediction is not in it, and the buttons that bring in those that find no room."""
     assert board.answer is not None
-    shown, left = panes(case, key.checkpoint)
+    _, left = panes(case, key.checkpoint)
     notes = [f"{one.checkpoint}: {one.note}" for one in case.predictions if one.note]
     scores = {one.checkpoint: gallery.score_of(board.answer, key.case_id, one.checkpoint) for one in left}
     return {
         "case_note": markup.bullets(notes),
         "others": gallery.others(key, scores),
-        "viewer": gr.update(value=_viewer_value(key, case, shown), visible=True),
+        "viewer": gr.update(value=value_of(key, case), visible=True),
     }
 
 
@@ -222,18 +224,26 @@ def panes(case: OpenedCase, checkpoint: str) -> tuple[list[CasePrediction], list
     return there[:MOST_PANES], there[MOST_PANES:]
 
 
-def _viewer_value(
+def value_of(
     key: CaseKey,
     case: OpenedCase,
-    shown: Sequence[CasePrediction],
+    corrected: Corrected | None = None,
     *,
     plane: Plane = "axial",
     slices: list[int] | None = None,
     channels: Sequence[int] = (0,),
     key_shown: str | None = None,
 ) -> dict[str, object]:
-    chosen = next((one for one in shown if one.checkpoint == key.checkpoint), None)
+    """The case as the viewer's value: what is corrected by hand first, as it is now; else the chosen checkpoint."""
+    editing = None if corrected is None else corrected.shown()
+    name = key.checkpoint if corrected is None else corrected.correction.name
+    of_reference = corrected is not None and name == REFERENCE
+    shown, _ = panes(case, key.checkpoint if of_reference else name)
     predictions = [NamedPrediction(one.checkpoint, one.label_map) for one in shown]
+    if corrected is not None:
+        now = NamedPrediction(name, corrected.correction.label_map)
+        predictions = [now, *predictions[0 if of_reference else 1 :]]
+    chosen = next((one for one in shown if one.checkpoint == key.checkpoint), None)
     return viewer_value(
         case.image,
         predictions or [NamedPrediction(key.checkpoint, None)],
@@ -244,6 +254,7 @@ def _viewer_value(
         slice_index=None if slices is not None else gallery.shown_slice(case),
         slice_indices=slices,
         channels=channels,
+        editing=editing,
         title=key.case_id,
         key=key_shown,
     )

@@ -7,6 +7,8 @@ import gradio as gr
 
 from evaluation.metrics import METRICS
 from evaluation.results.terms import TERMS
+from evaluation.ui.corrections.layout import lay_out_correcting
+from evaluation.ui.corrections.texts import TITLE
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Board
 from evaluation.ui.evaluate.components import Pickable, Plot, html
@@ -40,7 +42,7 @@ def lay_out(settings: Settings) -> Parts:
             parts |= _new(settings) | _runs() | _export() | dict(zip(CODE_PARTS, lay_out_code("ev"), strict=True))
         with gr.Column(scale=9, min_width=320, elem_classes="ms-right"):
             parts |= _question() | _results() | _cases()
-    return parts | _drawer()
+    return parts | _drawer(settings)
 
 
 def _runs() -> Parts:
@@ -172,7 +174,7 @@ def _terms() -> str:
     return f'<dl class="ev-terms">{rows}</dl>'
 
 
-def _drawer() -> Parts:
+def _drawer(settings: Settings) -> Parts:
     with gr.Column(visible=False, elem_id="ev-drawer") as drawer:
         return {
             "drawer": drawer,
@@ -189,5 +191,24 @@ def _drawer() -> Parts:
             "case_note": html(elem_classes="ev-note"),
             "viewer": Viewer(elem_id="ev-viewer"),
             "others": Pickable(elem_id="ev-others"),
+            **_correcting(settings),
             "case_scores": html(elem_id="ev-case-scores"),
         }
+
+
+def _correcting(settings: Settings) -> Parts:
+    """What is corrected by hand and saved; as the case's reference only where no stranger reaches the page."""
+    with gr.Accordion(TITLE, open=False, elem_classes="ms-accordion", elem_id="ev-correcting"):
+        parts = lay_out_correcting("ev")
+        hint = "" if settings.public else markup.hint(texts.AS_REFERENCE_HINT)
+        parts["as_reference"] = gr.Button(texts.AS_REFERENCE, size="sm", visible=False, elem_id="ev-as-reference")
+        with gr.Column(visible=False, elem_id="ev-reference-confirm") as confirm:
+            parts["reference_question"] = html(elem_classes="ev-note")
+            with gr.Row(elem_classes="ms-buttons"):
+                parts["reference_yes"] = gr.Button(
+                    texts.REPLACE_YES, size="sm", variant="stop", elem_id="ev-reference-yes"
+                )
+                parts["reference_no"] = gr.Button(texts.REPLACE_NO, size="sm", elem_id="ev-reference-no")
+        parts["reference_confirm"] = confirm
+        html(hint)
+    return parts

@@ -11,7 +11,7 @@ from typing import Literal
 import evaluation
 from evaluation.results.methods import Method, as_methods, guess_methods, run_of
 from evaluation.results.origins import Origins, is_simulated, trace_runs
-from evaluation.results.table import Results, Run, merge, read_results
+from evaluation.results.table import Results, Run, merge, read_results, table_file
 from evaluation.ui.evaluate import texts
 from medseg_demo.documents import read_document
 from medseg_demo.errors import OptionError
@@ -170,7 +170,7 @@ def _hidden_file(settings: Settings, visitor: str) -> Path:
 def _finished(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    found = [path for path in root.iterdir() if (path / "run.json").is_file() and (path / "scores.csv").is_file()]
+    found = [path for path in root.iterdir() if (path / "run.json").is_file() and table_file(path)]
     simulated = [path for path in found if is_simulated(path.name)]  # their images are always here
     simulated.sort(key=lambda path: (not (path / "predictions").is_dir(), path))  # and their pictures, where kept
     return [*simulated, *sorted(set(found) - set(simulated))]

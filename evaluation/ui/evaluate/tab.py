@@ -6,6 +6,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from evaluation.ui.corrections.layout import SAVING
+from evaluation.ui.corrections.work import Correcting
 from evaluation.ui.evaluate import texts
 from evaluation.ui.evaluate.board import Asked, Board, Choices
 from evaluation.ui.evaluate.layout import lay_out
@@ -13,11 +15,14 @@ from evaluation.ui.links import Link
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Turns
 from medseg_demo.ui.code_view import CODE_PARTS
+from medseg_demo.ui.correct import events as correct
+from medseg_demo.ui.public.visitors import is_owner
 from medseg_demo.ui.session import Running, Session, Sessions
 from medseg_demo.ui.tab import QUICK, READING, Call, Changes, Event, Tab, Updates, controls
 
 CASE = "case"  # runs that Stop leaves alone: predictions that are made again for a case, or for a report
 OPENING: dict[str, Any] = READING | {"concurrency_id": "open"}
+CORRECTING = ("correct", "corrected", *SAVING, "as_reference", "reference_confirm", "reference_question")
 
 # What the browser alone knows: the visitor's own name, kept there, and whether the page is dark.
 ON_LOAD = """(session) => {
@@ -58,6 +63,7 @@ class EvaluateTab(Tab):
         self._on_question()
         self._on_table()
         self._on_case()
+        self._on_corrections()
         self._on_figure()
         self._on_run()
         self._on_export()
@@ -190,14 +196,16 @@ class EvaluateTab(Tab):
             return self.handlers("case_handlers").close(board)
 
         def send_slices(call: Call, shown: Any) -> Updates:
-            asked, handlers = call.event, self.handlers("case_handlers")
-            return {"viewer": handlers.send_slices(shown, asked.plane, asked.slices, asked.key, asked.channels)}
+            asked, work = call.event, call.session.part(Correcting)
+            handlers = self.handlers("corrections")
+            return {"viewer": handlers.send_slices(work, shown, asked.plane, asked.slices, asked.key, asked.channels)}
 
         def tag(call: Call, board: Board, words: list[str]) -> Updates:
             return self.handlers("tags").tag(board, words)
 
         outputs = (
             "board", "shown", "drawer", "case_head", "tags", "case_note", "viewer", "others", "case_scores", "cases",
+            *CORRECTING,
         )  # fmt: skip
         options = OPENING | {"show_progress": "hidden", "trigger_mode": "once", "outputs": outputs}
         for name in ("figure", "cases", "gallery", "gaps", "others"):
@@ -208,6 +216,44 @@ class EvaluateTab(Tab):
         # A word of one's own that Enter adds is a change, and no input, to Gradio.
         self.on(self.parts["tags"].change, tag, "board", "tags", outputs=("board", "tags", "cases"), **QUICK)
         self.on(self.parts["viewer"].change_slice, send_slices, "shown", outputs=("viewer",), **QUICK)
+
+    def _on_corrections(self) -> None:
+        settings = self.engine.settings
+
+        def choose(call: Call, shown: Any, name: str | None) -> Updates:
+            work, handlers = call.session.part(Correcting), self.handlers("corrections")
+            return handlers.choose(work, shown, name, may_replace=not settings.public)
+
+        def describe(call: Call, shown: Any) -> Updates:
+            return self.handlers("corrections").describe(call.session.part(Correcting), shown)
+
+        def write(call: Call, shown: Any, file_format: str) -> Updates:
+            work, folder = call.session.part(Correcting), call.session.folder
+            return self.handlers("corrections").write(work, shown, file_format, folder)
+
+        def ask(call: Call, board: Board, shown: Any) -> Updates:
+            work, handlers = call.session.part(Correcting), self.handlers("corrections")
+            return handlers.ask(settings, board, work, shown, is_owner=is_owner(call.request))
+
+        def replace(call: Call, board: Board, shown: Any) -> Updates:
+            work, handlers = call.session.part(Correcting), self.handlers("corrections")
+
+            def open_again(board: Board, pick: list[str]) -> Updates:
+                with call.session.running(CASE) as running:
+                    engine = self.engine_for(call)
+                    return self.handlers("case_handlers").open_picked(engine, board, pick, None, running)
+
+            return handlers.replace(settings, board, work, shown, open_again, is_owner=is_owner(call.request))
+
+        correct.connect(self, lambda call: call.session.part(Correcting).corrections)
+        parts, outputs = self.parts, ("viewer", *CORRECTING)
+        self.on(parts["correct"].input, choose, "shown", "correct", outputs=outputs, **QUICK)
+        self.on(parts["viewer"].edited, describe, "shown", outputs=outputs, **QUICK)
+        self.on(parts["correct_write"].click, write, "shown", "correct_format", outputs=outputs, **OPENING)
+        self.on(parts["as_reference"].click, ask, "board", "shown", outputs=CORRECTING, **QUICK)
+        hidden = {"reference_confirm": gr.update(visible=False)}
+        self.on(parts["reference_no"].click, lambda call: hidden, outputs=("reference_confirm",), **QUICK)
+        self.on(parts["reference_yes"].click, replace, "board", "shown", **OPENING)
 
     def _on_figure(self) -> None:
         def turn(call: Call, board: Board, asked: Asked) -> Updates:

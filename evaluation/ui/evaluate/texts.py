@@ -169,6 +169,37 @@ SIMULATED_TEXT = (
 FAILED_TITLE = "{failed} of {total} cases could not be scored"
 MORE_FAILURES = "and {count} more; choose Failed in the filter of the table to see them all."
 DONE_TITLE = "Done"
+AS_REFERENCE = "Save as the reference of this case"
+AS_REFERENCE_HINT = (
+    "References are replaced in the test-set folders of this computer only, by whoever opens the page on it; the old "
+    "one is kept beside the new one."
+)
+REPLACE_TITLE = "Replace the reference?"
+REPLACE_QUESTION = "The reference of case {case} in {test_set} becomes {name} as it is corrected now."
+REPLACE_MEANS = (
+    "The old one is kept beside it with today's date. Scores that were made against it stay as they are, so runs on "
+    "this test set have to be evaluated anew."
+)
+REPLACE_YES = "Replace the reference"
+REPLACE_NO = "Leave it as it is"
+REPLACED_TITLE = "The reference of case {case} was replaced"
+REPLACED_WHERE = "The old one lies in the test set's folder as {where}."
+SCORE_ANEW = (
+    "Scores on this page and in earlier runs were made against the old reference. Press Evaluate with the same test "
+    "set and checkpoints to make them anew; runs before and after are told apart by the hash of the data."
+)
+NOT_OWNER = (
+    "References are replaced only by who started this page, on the computer that it runs on, and never on a public "
+    "page. Write the corrected label map as a file instead, or open the page there (through ssh -L, too)."
+)
+UNDER_STRESS = (
+    "This case was made worse on purpose, and its reference is made from that of the case as it is. Open a run without "
+    "stress, and correct that one."
+)
+OWN_TEST_SET = (
+    "This test set was brought for this session and goes with it. Write the corrected label map as a file, and replace "
+    "the mask in your own copy."
+)
 NO_TEST_SET = "Choose a test set first."
 NOTHING_TO_SCORE = "Choose at least one checkpoint, or add predictions."
 NO_STRESS_FOR_PREDICTIONS = (

@@ -15,6 +15,7 @@ from evaluation.results.tables import GROUPS
 from evaluation.results.tags import with_tags
 from evaluation.results.words import metric_title
 from evaluation.statistics import stratum_columns
+from evaluation.stress.cases import SUFFIX as STRESSED
 from evaluation.ui.evaluate import case_table, fragments, gallery, texts
 from evaluation.ui.evaluate.board import Asked, Board
 from evaluation.ui.evaluate.messages import message
@@ -74,11 +75,12 @@ def run_updates(engine: Engine, board: Board, chosen: Sequence[RunFolder], named
 
 
 def first_runs(settings: Settings, visitor: str) -> tuple[RunFolder, ...]:
-    """Those that are open at first: the visitor's own, else the reference runs, else any; no hidden one."""
+    """Those that are open at first: the visitor's own, else the reference runs as they are, else any; no hidden one."""
     hidden = hidden_runs(settings, visitor)
     folders = tuple(one for one in list_runs(settings, visitor) if one.key not in hidden)
     own = tuple(folder for folder in folders if folder.kind == "mine")
-    return own or tuple(folder for folder in folders if folder.kind == "reference") or folders[:1]
+    plain = (one for one in folders if one.kind == "reference" and not one.path.name.endswith(STRESSED))
+    return own or tuple(plain) or folders[:1]
 
 
 def settle(opened: Opened, asked: Asked) -> Asked:

@@ -9,6 +9,7 @@ from evaluation.ui.follow import texts
 from medseg_demo.following.repeats import MOST_REPEATS, REPEATS
 from medseg_demo.settings import Settings
 from medseg_demo.ui import markup
+from medseg_demo.ui.code_view import CODE_PARTS, lay_out_code
 from medseg_demo.ui.controls import Choice
 from medseg_demo.ui.texts import file_limit
 from medseg_demo.ui.viewer import Viewer
@@ -36,6 +37,11 @@ def _controls(settings: Settings) -> Parts:
         "upload": gr.File(label=texts.UPLOAD, show_label=False, file_count="multiple", height=132, elem_id="fo-upload"),
         "upload_hint": html(markup.hint(f"{texts.UPLOAD_HINT} {file_limit(settings.max_file_mb)}")),
         "preflight": html(elem_id="fo-preflight", elem_classes="ev-note"),
+    }
+    html(markup.heading(texts.SIMULATED))
+    parts |= {
+        "simulated": gr.Button(texts.SIMULATED_BUTTON, size="sm", elem_id="fo-simulated"),
+        "simulated_hint": html(markup.hint(texts.SIMULATED_HINT)),
         "dates": gr.Textbox(label=texts.DATES, info=texts.DATES_HINT, lines=1, max_lines=6, elem_id="fo-dates"),
         "checkpoint": Choice([], label=texts.CHECKPOINT, interactive=True, elem_id="fo-checkpoint"),
     }
@@ -63,4 +69,5 @@ def _result() -> Parts:
         html(markup.hint(texts.VIEWER_HINT))
         parts["viewer"] = Viewer(elem_id="fo-viewer")
         parts["archive"] = gr.DownloadButton(texts.DOWNLOAD, size="sm", min_width=110, elem_id="fo-archive")
+        parts |= dict(zip(CODE_PARTS, lay_out_code("fo"), strict=True))
     return {**parts, "results": results}

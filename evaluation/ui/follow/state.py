@@ -53,19 +53,21 @@ class Given:
         studies: In the order of the list.
         stems: What each is called.
         dates: Of each by its files; None where they do not say.
+        simulated: Whether they were drawn here, and not uploaded.
     """
 
     studies: "tuple[Study, ...]" = ()
     stems: tuple[str, ...] = ()
     dates: tuple[date | None, ...] = ()
+    simulated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The first visit and a later one on its grid, for the viewer.
+    """A later visit and the first one on the first one's grid, for the viewer.
 
     Attributes:
-        image: Its channels are the first visit, the later one and their difference.
+        image: Its channels are the later visit, the first one and their difference.
         label_maps: Of the first and of the later visit.
         position: The place of the later visit, from 1.
     """

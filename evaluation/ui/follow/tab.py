@@ -12,6 +12,8 @@ from medseg_demo.segmenting.engine import Engine
 from medseg_demo.ui.session import Running, Sessions
 from medseg_demo.ui.tab import QUICK, READING, Call, Tab, Updates
 
+CHOSEN = ("preflight", "upload", "dates", "checkpoint")
+
 
 class FollowTab(Tab):
     """The Follow tab. Make it inside the open tab; then ``connect`` it.
@@ -38,7 +40,13 @@ class FollowTab(Tab):
         def run(call: Call, running: Running, request: Request) -> Iterator[Updates]:
             return self.handlers("handlers").run(self.engine_for(call), call, running, request)
 
-        self._mark_stale(self.run_after(self.parts["follow"].click, run, Request).then)
+        def choose(call: Call) -> Updates:
+            work = call.session.part(Work)
+            return self.handlers("handlers").choose_simulated(self.engine_for(call), work, call.session.folder)
+
+        chosen = self.on(self.parts["simulated"].click, choose, outputs=CHOSEN, **QUICK)
+        for event in (self.parts["follow"].click, chosen.then):
+            self._mark_stale(self.run_after(event, run, Request).then)
         self.on_stop()
         self._on_result()
 
@@ -51,9 +59,17 @@ class FollowTab(Tab):
 
         upload = self.parts["upload"]
         options = READING | {"show_progress_on": [self.parts["preflight"]]}
-        for event in (upload.upload, upload.clear, upload.delete, self.parts["checkpoint"].input):
+        for event in (upload.upload, upload.clear, upload.delete):
             done = self.on(event, read, "upload", Request, outputs=("preflight", "status"), **options)
             self._mark_stale(done.then)
+
+        def read_again(call: Call, paths: list[str] | None, request: Request) -> Updates:
+            return read(call, paths, request) if paths else {}  # of simulated visits each file is one
+
+        done = self.on(
+            self.parts["checkpoint"].input, read_again, "upload", Request, outputs=("preflight", "status"), **options
+        )
+        self._mark_stale(done.then)
 
     def _mark_stale(self, event: object) -> None:
         def compare(call: Call, request: Request) -> str:

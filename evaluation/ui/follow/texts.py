@@ -3,6 +3,11 @@
 TAB = "Follow"
 UPLOAD = "Visits of one patient"
 UPLOAD_HINT = "A file, the files of a DICOM series, or a zip for each visit. They are deleted after an hour."
+SIMULATED = "Or try simulated ones"
+SIMULATED_BUTTON = "Five simulated visits"
+SIMULATED_HINT = (
+    "Nuclei whose areas grow by 15, 30, 50 and 70 %, each time shifted, turned and with noise of their own."
+)
 CHECKPOINT = "Checkpoint"
 DATES = "Dates"
 DATES_HINT = (
@@ -28,17 +33,19 @@ VISIT = "Visit beside the first one"
 VISIT_CHOICE = "Visit {place}, day {day}"
 VISIT_NAME = "Visit {place}"
 VIEWER_HINT = (
-    "Both visits lie on the first one's grid, so that every place shows the same part of the body. < and > switch "
-    "between the first visit, the later one and their difference."
+    "Both visits lie on the first one's grid, so that every place shows the same part of the body. The picture is the "
+    "later visit's; < and > switch to the first one's and to their difference."
 )
-FIRST, LATER, DIFFERENCE = "first visit", "later visit", "difference"
+PICTURE = "picture of visit {place}"
+DIFFERENCE = "difference"
 OVER_TIME = "Over time"
 DOWNLOAD = "All files"
 
 EMPTY_TITLE = "Nothing to follow yet"
 EMPTY = (
-    "Add two or more studies of one patient on the left and choose a checkpoint. What it finds is measured at each "
-    "visit, with the uncertainty of a repeated measurement, and each lesion is looked for at the next visit."
+    "Add two or more studies of one patient on the left and choose a checkpoint, or press Five simulated visits. What "
+    "it finds is measured at each visit, with the uncertainty of a repeated measurement, and each lesion is looked for "
+    "at the next visit."
 )
 NO_STUDIES = "Add at least two studies of one patient, then press Follow."
 NO_CHECKPOINT = "Choose a checkpoint, then press Follow."

@@ -29,6 +29,7 @@ const KEY_CARD = [
   ["J  K", "Next, previous case"],
   ["D", "Correct the label map: its tools, whose keys follow"],
   ["B  E  P  L  U", "Brush, eraser, polygon, lasso, fill"],
+  ["K", "Click: a network finds the object; X beside it, N next object"],
   ["1 … 9, 0; Q", "Class to paint, background; protect it"],
   [",  .", "Smaller, larger brush"],
   ["A", "Paint on the intensities of the window only"],

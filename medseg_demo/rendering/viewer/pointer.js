@@ -29,7 +29,7 @@ function attachPointer(viewer, pane) {
     if (drag.tool === "ruler") drag.ruler = takeRuler(viewer, pane, at, reach);
     if (drag.tool === "crop") drag.crop = takeCrop(viewer, pane, at, reach);
     if (drag.tool === "point") movePoint(viewer, pane, point);
-    if (drag.tool === "edit") drag.edit = pressTool(viewer, pane, point, reach);
+    if (drag.tool === "edit") drag.edit = pressTool(viewer, pane, point, reach, event);
   });
 
   stage.addEventListener("pointermove", (event) => {
@@ -54,7 +54,7 @@ function attachPointer(viewer, pane) {
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);
   stage.addEventListener("pointerleave", () => viewer.hover(pane, null));
-  stage.addEventListener("contextmenu", (event) => canWindow(viewer) && event.preventDefault());
+  stage.addEventListener("contextmenu", (event) => (canWindow(viewer) || viewer.editor.tool?.takesRight) && event.preventDefault());
   stage.addEventListener("dblclick", () => !viewer.editor.tool && viewer.moveCamera((camera) => camera.fit()));
   attachWheel(viewer, pane, stage, positionOf);
 }
@@ -64,6 +64,7 @@ function toolFor(viewer, pane, event) {
   const { state, value } = viewer;
   if (event.target === pane.stage.divider) return "divider";
   if (event.button === 1) return "pan";
+  if (event.button === 2 && viewer.editor.tool?.takesRight) return "edit";
   if (event.button === 2 || state.tool === "window") return canWindow(viewer) ? "window" : "pan";
   if (viewer.editor.tool) return "edit";
   if (!offersTool(viewer, state.tool)) return "pan";
@@ -88,14 +89,14 @@ function dragOn(viewer, drag, at) {
 }
 
 // The tool that a press began to use; none where it may not, which is said.
-function pressTool(viewer, pane, place, reach) {
+function pressTool(viewer, pane, place, reach, event) {
   const { editor } = viewer;
   const why = editor.refusal(pane);
   editor.cursor = null;
   editor.say(why);
   if (why) return null;
   const { tool } = editor;
-  tool.press(editor, pane, place, reach);
+  tool.press(editor, pane, place, reach, event);
   return tool;
 }
 

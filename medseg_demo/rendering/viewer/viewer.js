@@ -15,7 +15,7 @@ class Viewer {
       layout: "single", plane: "axial", threePlanes: false, point: [0, 0, 0], chosen: [0], pair: [0, 1], front: 0, divider: 0.5,
       view: "overlay", mode: "fill", opacity: { overlay: 0.5, probability: 0.8, heat: 0.7 }, heat: true, thresholds: [], probabilityClass: 0,
       classes: [], window: [0, 1], windows: [], channel: 0, blended: false, blend: [], tool: "pan", rulers: [], ruler: null, measuring: null,
-      region: null, crop: null, correcting: false, label: 1, brush: 9, keepTo: "all", keepRange: null,
+      region: null, crop: null, correcting: false, label: 1, brush: 9, keepTo: "all", keepRange: null, meant: "add", drawn: "box",
     };
     this.editor = new Editor(this);
     this.buildPage(element);
@@ -128,6 +128,7 @@ class Viewer {
     state.probabilityClass = 0;
     const wasLocked = (name) => Boolean(state.classes.find((one) => one.name === name)?.isLocked);
     state.classes = value.classes.map(({ name, colour }) => ({ name, colour: rgbOf(colour), shown: true, isLocked: wasLocked(name) }));
+    if (value.editing?.tool) startCorrecting(this, true, value.editing.tool);
   }
 
   openImage(value) {

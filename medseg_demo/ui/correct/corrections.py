@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from medseg_demo.correcting.correction import Correction
-from medseg_demo.image import LabelMap
+from medseg_demo.image import LabelMap, MedicalImage
+from medseg_demo.prompting.clicking import Clicking
 from medseg_demo.rendering.editing import EditAnswer, ShownEditing
 
 
@@ -15,6 +16,9 @@ class Corrected:
     Attributes:
         correction: Its label values are those of the viewer's value (``shared_names``).
         prediction: Its place among the value's predictions.
+        image: On which it lies; None where nobody clicks.
+        begins: Whether it starts from nothing, so that the person begins to click at once.
+        clicker: The checkpoint that finds objects by clicks; empty for the first that is there.
         others: What can be copied from, by the place among the value's predictions, with the same label values.
         written: The revision that the files beside the viewer hold.
         saved: The revision that was saved last.
@@ -22,9 +26,13 @@ class Corrected:
 
     correction: Correction
     prediction: int = 0
+    image: MedicalImage | None = None
+    clicker: str = ""
+    begins: bool = False
     others: Mapping[int, LabelMap] = field(default_factory=dict)
     written: int = 0
     saved: int = 0
+    clicking: Clicking | None = None
 
     @property
     def is_unsaved(self) -> bool:
@@ -41,6 +49,7 @@ class Corrected:
             saved=self.saved,
             changed_slices=list(correction.changed_slices()),
             copies=sorted(self.others),
+            tool="click" if self.begins and not correction.revision else "",
         )
 
     def answer(self, key: str, *, problem: str = "", reload: bool = False) -> EditAnswer:

@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from medseg_demo.rendering.editing import EditAnswer
-from medseg_demo.ui.correct import handlers
+from medseg_demo.ui.correct import clicks, handlers
 from medseg_demo.ui.correct.corrections import Corrections
 from medseg_demo.ui.tab import QUICK, Call, Tab, Updates
+
+CLICKS = "clicks"  # in place of a tab: what a Stop of the tab leaves alone
 
 
 def connect(
     tab: Tab, corrections_of: Callable[[Call], Corrections], *, viewer: str = "viewer", files: Sequence[str] = ()
 ) -> None:
-    """Give the events ``edit``, ``fill_between`` and ``copy`` of a viewer their handlers.
+    """Give the events of a viewer that correct their handlers.
 
     Args:
         tab: Whose viewer it is.
@@ -39,8 +41,17 @@ def connect(
     def work_out(handler: Callable[[Corrections, object], EditAnswer]) -> Callable[[Call], Updates]:
         return lambda call: {viewer: handlers.as_value(handler(corrections_of(call), call.event))}
 
+    def look(handler: Callable[..., EditAnswer]) -> Callable[[Call], Updates]:
+        def answer(call: Call) -> Updates:
+            engine = tab.engine_for(call)
+            return {viewer: handlers.as_value(handler(corrections_of(call), call.event, engine, call.session, CLICKS))}
+
+        return answer
+
     shown = tab.parts[viewer]
     options = QUICK | {"trigger_mode": "multiple"}  # what got no answer is sent again
     tab.on(shown.edit, edit, outputs=(viewer, *files), **options)
     tab.on(shown.fill_between, work_out(handlers.between), outputs=(viewer,), **options)
     tab.on(shown.copy, work_out(handlers.copy), outputs=(viewer,), **options)
+    tab.on(shown.find_object, look(clicks.click), outputs=(viewer,), **options)
+    tab.on(shown.propagate, look(clicks.propagate), outputs=(viewer,), **options)

@@ -45,15 +45,15 @@ def between(corrections: Corrections, event: Any) -> EditAnswer:
             raise OptionError(texts.NO_SLICES)
         return fill_between(
             label_map.labels,
-            _number(event, "label", range(1, len(label_map.class_names) + 1)),
-            axis=_axis(event),
-            first=_number(event, "first", range(label_map.labels.shape[_axis(event)])),
-            last=_number(event, "last", range(label_map.labels.shape[_axis(event)])),
-            protected=_values(event, "protected", range(256)),
+            number_of(event, "label", range(1, len(label_map.class_names) + 1)),
+            axis=axis_of(event),
+            first=number_of(event, "first", range(label_map.labels.shape[axis_of(event)])),
+            last=number_of(event, "last", range(label_map.labels.shape[axis_of(event)])),
+            protected=values_of(event, "protected", range(256)),
             spacing_mm=label_map.geometry.spacing_mm,
         )
 
-    return _worked_out(corrections, event, "between", fill)
+    return worked_out(corrections, event, "between", fill)
 
 
 def copy(corrections: Corrections, event: Any) -> EditAnswer:
@@ -64,19 +64,19 @@ def copy(corrections: Corrections, event: Any) -> EditAnswer:
         sources = {**corrected.others, AS_IT_WAS: corrected.correction.original}
         if type(wanted) is not int or wanted not in sources:
             raise OptionError(texts.NO_OTHER)
-        axis = _axis(event) if label_map.is_volume else 0
+        axis = axis_of(event) if label_map.is_volume else 0
         is_whole = getattr(event, "slices", None) is None or not label_map.is_volume
         is_all = getattr(event, "label", None) is None
         return copy_runs(
             label_map.labels,
             sources[wanted].labels,
-            label=None if is_all else _number(event, "label", range(1, len(label_map.class_names) + 1)),
+            label=None if is_all else number_of(event, "label", range(1, len(label_map.class_names) + 1)),
             axis=axis,
-            slices=None if is_whole else _values(event, "slices", range(label_map.labels.shape[axis])),
-            protected=_values(event, "protected", range(256)),
+            slices=None if is_whole else values_of(event, "slices", range(label_map.labels.shape[axis])),
+            protected=values_of(event, "protected", range(256)),
         )
 
-    return _worked_out(corrections, event, "copy", take)
+    return worked_out(corrections, event, "copy", take)
 
 
 def as_value(answer: EditAnswer) -> dict[str, object]:
@@ -84,9 +84,17 @@ def as_value(answer: EditAnswer) -> dict[str, object]:
     return {**asdict(replace(answer, runs=())), "runs": answer.runs}  # of which there may be 200,000
 
 
-def _worked_out(
+def worked_out(
     corrections: Corrections, event: Any, kind: str, work_out: Callable[[Corrected], tuple[Run, ...]]
 ) -> EditAnswer:
+    """The answer to a question of a viewer: runs, or why there are none.
+
+    Args:
+        corrections: Of the visitor on this tab.
+        event: What was asked, of the value ``event.key``.
+        kind: Of the step that the runs make.
+        work_out: Gives the runs.
+    """
     key, asked = getattr(event, "key", None), getattr(event, "asked", 0)
     corrected = corrections.find(key)
     if corrected is None:
@@ -105,21 +113,24 @@ def _gone(key: object) -> EditAnswer:
     return EditAnswer(str(key), 0, 0, [], problem=texts.REPLACED, reload=True, is_gone=True)
 
 
-def _axis(event: Any) -> int:
+def axis_of(event: Any) -> int:
+    """Across which axis of (Z, Y, X) the plane ``event.plane`` is cut."""
     plane = getattr(event, "plane", None)
     if plane not in PLANES:
         raise OptionError(texts.BAD_REQUEST)
     return PLANES.index(plane)
 
 
-def _number(event: Any, name: str, known: Collection[int]) -> int:
+def number_of(event: Any, name: str, known: Collection[int]) -> int:
+    """A whole number of an event, one of those that are known."""
     value = getattr(event, name, None)
     if type(value) is not int or value not in known:
         raise OptionError(texts.BAD_REQUEST)
     return value
 
 
-def _values(event: Any, name: str, known: Collection[int]) -> list[int]:
+def values_of(event: Any, name: str, known: Collection[int]) -> list[int]:
+    """Whole numbers of an event, each one of those that are known."""
     values = getattr(event, name, None)
     if not isinstance(values, list) or not all(type(one) is int and one in known for one in values):
         raise OptionError(texts.BAD_REQUEST)

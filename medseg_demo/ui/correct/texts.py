@@ -7,6 +7,9 @@ REPLACED = (
 BAD_REQUEST = "What was asked for names no class or slice of this result. Reload the page, and do it again."
 NO_OTHER = "There is no such other label map to copy from. Choose one of the list."
 NO_SLICES = "An image has no slices to fill between. Paint on it, or use the polygon."
+NO_CLICKER = "No checkpoint here finds objects by clicks. Add one on the Models tab, or use the other tools."
+BAD_CLICKS = "What was clicked came damaged, or is more than {most:,} clicks. Begin another object."
+STOPPED = "The network was stopped before it answered. Click again."
 SAME = "Nothing to change: it lies there already, or is protected."
 
 CORRECTED_TITLE = "Corrected by hand"

@@ -50,17 +50,21 @@ def open_tab(engine: Engine, chosen: str | None) -> Updates:
 
 
 def run(engine: Engine, call: Call, running: Running, path: str | None, choices: Choices) -> Iterator[Updates]:
-    """Watch what was added."""
-    if path is None:
+    """Watch what was added; where nothing was, the simulated video again, once it was watched."""
+    work = call.session.part(LiveWork)
+    if path is not None:
+        work.film = None
+    given = work.film if path is None else Path(path)
+    if given is None:
         yield {"status": _problem(OptionError(texts.NO_VIDEO))}
     else:
-        yield from _watch(engine, call, running, Path(path), choices)
+        yield from _watch(engine, call, running, given, choices)
 
 
 def run_film(engine: Engine, call: Call, running: Running, choices: Choices) -> Iterator[Updates]:
     """Watch a simulated video, which is drawn first."""
     try:
-        path = write_film(call.session.folder / FILM)
+        path = call.session.part(LiveWork).film = write_film(call.session.folder / FILM)
     except Exception as error:
         yield {"status": _problem(error)}
         return

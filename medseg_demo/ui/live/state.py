@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from medseg_demo.live.run import Watched
 from medseg_demo.live.watch import Watcher
@@ -48,11 +49,13 @@ class LiveWork:
     Attributes:
         video: The name of the last one that was watched, and what became of it.
         choices: What it was watched with.
+        film: The simulated video, where that was watched last; None otherwise.
         filming: The camera; None while it is off.
         busy: Held while a frame of the camera is segmented: others are skipped.
     """
 
     video: Watched | None = None
     choices: Choices | None = None
+    film: Path | None = None
     filming: Filming | None = None
     busy: threading.Lock = field(default_factory=threading.Lock)

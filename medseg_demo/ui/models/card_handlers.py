@@ -28,15 +28,16 @@ ELSEWHERE = ("in_segment", "in_compare", "in_evaluate")
 
 def open_tab(engine: Engine, call: Call) -> Updates:
     """The tab as the page opens it: the list, and the first card."""
-    usable = engine.usable()
-    shown = _listed(engine, call, usable[0].name if usable else None)
-    return shown if usable else {**shown, "adding": gr.update(open=True)}
+    sound = engine.sound()
+    shown = _listed(engine, call, sound[0].name if sound else None)
+    return shown if sound else {**shown, "adding": gr.update(open=True)}
 
 
 def fill(engine: Engine, call: Call, name: str | None) -> Updates:
     """The list as it is now with a card, and the same choices wherever checkpoints are chosen."""
     choices = gr.update(choices=checkpoint_view.choices(engine.usable()))
-    return {**_listed(engine, call, name), **dict.fromkeys(ELSEWHERE, choices)}
+    every = gr.update(choices=checkpoint_view.choices(engine.sound()))
+    return {**_listed(engine, call, name), **dict.fromkeys(ELSEWHERE, choices), "in_segment": every}
 
 
 def show(engine: Engine, call: Call, name: object, found: Figures | None = None) -> Updates:
@@ -65,7 +66,7 @@ def open_elsewhere(engine: Engine, tab: str, name: str | None, chosen: Sequence[
         name: Of the checkpoint.
         chosen: What is chosen there, where several can be.
     """
-    usable = engine.usable()
+    usable = engine.sound() if tab == "segment" else engine.usable()
     if name is None or name not in {entry.name for entry in usable}:
         return {"said": markup.panel("warning", texts.GONE)}
     value: str | list[str] = name
@@ -109,16 +110,16 @@ def remove(engine: Engine, call: Call, name: str | None) -> Updates:
     except MedsegError as error:
         return {"said": _problem(error), "sure": gr.update(visible=False)}
     engine = engine.beside(call.session.checkpoints_dir)
-    usable = engine.usable()
+    sound = engine.sound()
     title = texts.REMOVED_TITLE.format(name=entry.name)
-    return {**fill(engine, call, usable[0].name if usable else None), "said": markup.panel("good", title)}
+    return {**fill(engine, call, sound[0].name if sound else None), "said": markup.panel("good", title)}
 
 
 def _listed(engine: Engine, call: Call, name: str | None) -> Updates:
-    usable = engine.usable()
-    own = {entry.name for entry in usable if _is_own(call, entry)}
+    sound = engine.sound()
+    own = {entry.name for entry in sound if _is_own(call, entry)}
     return {
-        "list": list_view.table(usable, name, own),
+        "list": list_view.table(sound, name, own),
         "unusable": checkpoint_view.unusable(engine.entries()),
         **show(engine, call, name),
     }

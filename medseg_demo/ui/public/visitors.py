@@ -11,12 +11,14 @@ none overwrites the other: the browser sends both, and what belongs to either is
 import re
 import secrets
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 COOKIE = "medseg-visitor"
 NAME = re.compile(r"[0-9a-f]{32}")
 NOBODY = ""
 MOST_NAMES = 8
+FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via")
 
 Names = tuple[str, ...]
 
@@ -50,6 +52,20 @@ def client_of(request: Any) -> str:
 def address_of(request: Any) -> str:
     """From where a request comes, for what nobody may do again under a new name."""
     return f"address {getattr(getattr(request, 'client', None), 'host', '')}"
+
+
+def is_owner(request: Any) -> bool:
+    """Whether a request comes from the computer that the page runs on, and no proxy stands between.
+
+    Who started the page is who sits there, or came in by ssh. A proxy on the same computer brings anybody, and says so.
+    """
+    headers = getattr(request, "headers", None) or {}
+    if any(name in headers for name in FORWARDED):
+        return False
+    try:
+        return ip_address(getattr(getattr(request, "client", None), "host", "") or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _key(name: str) -> str:

@@ -37,7 +37,12 @@ def corrected_of(work: Work, segmentation: Segmentation) -> Corrected:
     name = _outcome(work.run).name if work.run is not None and work.run.succeeded else segmentation.image.name
     found = work.corrected.get(name)
     if found is None:
-        found = work.corrected[name] = Corrected(Correction(segmentation.label_map, name=segmentation.checkpoint))
+        found = work.corrected[name] = Corrected(
+            Correction(segmentation.label_map, name=segmentation.checkpoint),
+            image=segmentation.image,
+            clicker=segmentation.checkpoint,
+            begins=bool(segmentation.card.prompts),
+        )
     return found
 
 

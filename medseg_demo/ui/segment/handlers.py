@@ -37,7 +37,7 @@ def open_page(engine: Engine, work: Work, example: FinishedExample | None) -> Up
 
     A file that was added before the page was complete stays in the viewer.
     """
-    entries = engine.usable()
+    entries = engine.sound()
     if work.has_sample or work.run is not None:  # pressed before the page was complete
         return {"checkpoint": gr.update(choices=checkpoint_view.choices(entries))}
     if work.given.studies:  # a file was added before the page was complete

@@ -86,7 +86,8 @@ def verdict(run: Run) -> str:
         title = texts.DOUBTED_TITLE.format(doubted=len(doubted), total=len(run.succeeded))
         parts.append(markup.panel("warning", title, [f"{name}: {doubt}" for name, doubt in doubted.items()]))
     if run.shown is not None and is_empty(run.shown):
-        parts.append(markup.panel("info", texts.NOTHING_TITLE, [_why_empty(run.shown)]))
+        title = texts.CLICK_TITLE if run.shown.card.prompts else texts.NOTHING_TITLE
+        parts.append(markup.panel("info", title, [_why_empty(run.shown)]))
     return "".join(parts)
 
 
@@ -104,6 +105,8 @@ def _named(outcome: Outcome, studies: Sequence[Study]) -> str:
 
 
 def _why_empty(segmentation: Segmentation) -> str:
+    if not len(segmentation.probabilities):  # what was made by hand has none
+        return segmentation.notes[0]
     highest = [
         (name, float(probability.max()))
         for name, probability in zip(segmentation.label_map.class_names, segmentation.probabilities, strict=True)

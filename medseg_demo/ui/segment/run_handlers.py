@@ -18,7 +18,7 @@ from medseg_demo.ui.segment import correct_handlers, given_view, result_view, up
 from medseg_demo.ui.segment.downloads import write_outcome, write_run
 from medseg_demo.ui.segment.state import Choices, Given, Run, Work
 from medseg_demo.ui.segment.updates import Updates
-from medseg_demo.ui.segment.work import Studies, called
+from medseg_demo.ui.segment.work import Studies, called, segmented
 from medseg_demo.ui.session import Running
 from medseg_demo.ui.tab import Call
 from medseg_demo.writing.deidentify import deidentified
@@ -50,7 +50,9 @@ def open_result(engine: Engine, call: Call, running: Running, index: int) -> Ite
         image = read_image(outcome.source, settings=engine.settings)
         image = called(image, outcome.source, outcome.name, work.run.studies)
         waiting = call.waiting(outcome.name)
-        segmentation = running.segment(engine, image, outcome.checkpoint, options=outcome.options, waiting=waiting)
+        with running.job(engine, is_large=image.is_volume, waiting=waiting) as job:
+            checkpoint = engine.loaded(outcome.checkpoint)
+            segmentation = segmented(engine, image, checkpoint, outcome.options, lambda *_: running.check(), job)
         if outcome.pseudonym is not None:
             segmentation = deidentified(segmentation, outcome.pseudonym)
         correct_handlers.turn_to(work, segmentation, index)

@@ -8,12 +8,13 @@ from pathlib import Path
 from medseg_demo.image import MedicalImage, Pseudonym
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.names import safe_stem
+from medseg_demo.prompting.blank import blank_segmentation
 from medseg_demo.reading import read_image
 from medseg_demo.reading.studies import Study, result_stems
-from medseg_demo.segmenting.engine import Engine
+from medseg_demo.segmenting.engine import Engine, Progress
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation
-from medseg_demo.segmenting.turns import Cancelled, Waiting
+from medseg_demo.segmenting.turns import Cancelled, Job, Waiting
 from medseg_demo.ui.faults import explain
 from medseg_demo.ui.segment.downloads import write_outcome
 from medseg_demo.ui.segment.state import Choices, Given, Outcome, Run
@@ -79,9 +80,7 @@ class Studies:
         try:
             image = called(image or read_image(study, settings=self.engine.settings), study, name, run.studies)
             with self.running.job(self.engine, is_large=image.is_volume, waiting=self.waiting(name)) as job:
-                segmentation = self.engine.segment(
-                    image, self._checkpoint, options=self.options, progress=progress, job=job
-                )
+                segmentation = segmented(self.engine, image, self._checkpoint, self.options, progress, job)
             if new is not None:
                 segmentation, name = deidentified(segmentation, new), new.name
             return write_outcome(segmentation, study, name, self.folder), segmentation
@@ -89,6 +88,16 @@ class Studies:
             raise
         except Exception as error:
             return Outcome(study, name, error=explain(error)), None
+
+
+def segmented(
+    engine: Engine, image: MedicalImage, checkpoint: Checkpoint, options: SegmentOptions | None, progress: Progress,
+    job: Job,
+) -> Segmentation:  # fmt: skip
+    """An image segmented; by a checkpoint that waits for clicks an empty label map, to click into."""
+    if checkpoint.card.prompts:
+        return blank_segmentation(image, checkpoint, engine.settings)
+    return engine.segment(image, checkpoint, options=options, progress=progress, job=job)
 
 
 def called(image: MedicalImage, study: Study, name: str, studies: Sequence[Study]) -> MedicalImage:

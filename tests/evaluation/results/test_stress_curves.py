@@ -8,6 +8,7 @@ import pytest
 from evaluation.results.answers import Question, answer
 from evaluation.results.figures import View, draw_figure, figures_of, stress_lines
 from evaluation.results.stress import stress_curves, stress_table
+from evaluation.results.summary import TOGETHER, as_text, document
 from evaluation.results.table import Results, Run
 from medseg_demo.errors import OptionError
 
@@ -136,3 +137,18 @@ def test_a_metric_that_is_no_share_has_curves_and_no_breaking_point(table):
     assert weak.loses_from is None
     assert weak.losses[-1].difference == pytest.approx(-1.8)
     assert weak.worst_group == "B"
+
+
+def test_the_summary_tells_what_is_lost(table):
+    found = asked(table)
+    records = {(one["corruption"], one["name"]): one for one in document(found, ["dice"])["stress"]}
+    weak = records["noise", "weak"]
+    assert [one["degree"] for one in weak["degrees"]] == [0, 1, 2, 4]
+    assert [one["lost"] for one in weak["degrees"]] == pytest.approx([0, 0.045, 0.09, 0.18])
+    assert weak["degrees"][3]["worst"][0] == "case 4@noise-4"
+    assert (weak["loses_from"], weak["worst_group"]) == (2, "B")
+    text = as_text(found, ["dice"])
+    assert "Dice coefficient under stress" in text
+    assert TOGETHER in text
+    assert TOGETHER not in as_text(asked(table, metadata=("site",)), ["dice"])
+    assert document(asked(table, metadata=("site",)), ["dice"])["stress"] == []

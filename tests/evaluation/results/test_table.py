@@ -1,4 +1,5 @@
 import errno
+import gzip
 import json
 import math
 import os
@@ -201,3 +202,19 @@ def test_parts_of_one_test_set_stay_together_though_their_hashes_differ(table_of
         assert [run.test_set for run in merged.runs] == [*names, names[1], "set"]
     folds = merge([named(whole[:2], "1", "a"), named(whole[2:], "2", "b")])
     assert set(folds.table["test_set"]) == {"set"}
+
+
+def test_a_packed_table_is_read_alike(tmp_path):
+    write_results(example(), tmp_path)
+    plain = read_results(tmp_path)
+    content = (tmp_path / "scores.csv").read_bytes()
+    (tmp_path / "scores.csv").unlink()
+    with pytest.raises(ResultsError, match=r"has no scores.csv"):
+        read_results(tmp_path)
+    packed = tmp_path / "scores.csv.gz"
+    packed.write_bytes(gzip.compress(content))
+    assert read_results(tmp_path).table.equals(plain.table)
+    for damaged in (gzip.compress(content)[:-20], b"no gzip", gzip.compress(content)[:40] + b"\0" * 60):
+        packed.write_bytes(damaged)
+        with pytest.raises(DamagedResultsError, match=r"scores.csv.gz"):
+            read_results(tmp_path)

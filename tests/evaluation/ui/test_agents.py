@@ -74,7 +74,7 @@ def test_the_words_of_an_endpoint_are_those_of_the_function_behind_it():
 @needs_mcp
 def test_every_tool_and_every_parameter_is_described(settings):
     tools = run_alone(agents.make_server(Engine(settings)).list_tools())
-    assert [tool.name for tool in tools] == ["checkpoints", "segment", "compare", "evaluate"]
+    assert [tool.name for tool in tools] == ["checkpoints", "segment", "compare", "follow", "evaluate"]
     for tool in tools:
         assert len(tool.description or "") > 100
         for name, schema in tool.inputSchema["properties"].items():

@@ -6,6 +6,7 @@ import pytest
 
 from evaluation.ui.api import evaluate_test_set
 from evaluation.ui.compare.api import compare_on_file
+from evaluation.ui.follow.api import follow_files
 from medseg_demo.errors import MedsegError
 from medseg_demo.ui.api import explain_file, segment_file
 from medseg_demo.ui.faults import LONGEST, explain
@@ -48,6 +49,15 @@ def test_compare(engine, picture, sent):
     answer(compare_on_file, engine, path, sent)
     for name in ("reference", "label_maps", "consensus", "volume", "channels", "classes"):
         answer(compare_on_file, engine, path, ["small"], **{name: sent})
+
+
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
+def test_follow(engine, picture, sent):
+    path = str(picture())
+    answer(follow_files, engine, sent, "small")
+    answer(follow_files, engine, [path, path], sent, dates=["0", "9"])
+    for name in ("dates", "repeats", "deviation", "register"):
+        answer(follow_files, engine, [path, path], "small", **{"dates": ["0", "9"], "repeats": 0} | {name: sent})
 
 
 @pytest.mark.parametrize("sent", SENT.values(), ids=SENT)

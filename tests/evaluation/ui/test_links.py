@@ -45,7 +45,7 @@ def test_a_comparison(known_engine):
         ({"sample": SAMPLE, "compare": "half,<script>"}, "Choose one of"),
         ({"run": "../reference_runs"}, "not here"),
         ({"run": "visitors"}, "not here"),
-        ({"tab": "settings"}, "Choose one of: segment, compare, evaluate, models"),
+        ({"tab": "settings"}, "Choose one of: segment, compare, follow, evaluate, live, models"),
     ],
 )
 def test_what_is_not_here_is_refused(known_engine, parameters, words):

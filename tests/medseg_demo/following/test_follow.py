@@ -3,7 +3,9 @@
 import csv
 import json
 from dataclasses import replace
+from datetime import timedelta
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,44 +18,16 @@ from medseg_demo.following.follow import FollowOptions, follow
 from medseg_demo.following.pictures import difference, side_by_side
 from medseg_demo.following.plot import follow_figure
 from medseg_demo.following.repeats import varied
-from medseg_demo.following.visits import in_order
+from medseg_demo.following.simulated import DAYS, FIRST_DAY, GROWTH, SIDE, draw_visit, write_visits
+from medseg_demo.following.visits import date_in_name, in_order
 from medseg_demo.following.words import lesion_sentence, notes, tables
 from medseg_demo.image import Geometry, MedicalImage
+from medseg_demo.samples import sample_path
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.settings import Settings
 
-CHECKPOINT, SIDE, FINE = "nuclei-unet-tiny", 192, 4
-GROWTH = (1.0, 1.15, 1.3, 1.5, 1.7)  # of the area
-DAYS = (0, 90, 200, 365, 500)
-
-
-def nuclei(growth, number, *, missing=(), added=False):
-    """Nine nuclei grown by a factor and seen once more: shifted, turned, with new noise; and their true area in px."""
-    places, scan = np.random.default_rng(7), np.random.default_rng([8, number])
-    y, x = np.mgrid[: SIDE * FINE, : SIDE * FINE] / FINE
-    angle = np.radians(scan.uniform(-3, 3) * (number > 0))
-    centre, shift = SIDE / 2, scan.uniform(-3, 3, 2) * (number > 0)
-    y, x = y - centre, x - centre
-    y, x = np.cos(angle) * y - np.sin(angle) * x + centre + shift[0], np.sin(angle) * y + np.cos(angle) * x + centre
-    light = np.zeros(y.shape)
-    for place in range(10):
-        row, column = divmod(place, 3)
-        middle = (38 + 58 * row, 38 + 58 * column) if place < 9 else (67, 67)
-        middle = np.add(middle, places.uniform(-5, 5, 2))
-        radius, thin = places.uniform(8, 11) * np.sqrt(growth), places.uniform(0.75, 1)
-        turn, brightness = places.uniform(0, np.pi), places.lognormal(0, 0.2)
-        if place in missing or (place == 9 and not added):
-            continue
-        dy, dx = y - middle[0], x - middle[1] + shift[1]
-        along, across = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
-        depth = np.clip(1 - (along / radius) ** 2 - (across / (thin * radius)) ** 2, 0, None)
-        light = np.maximum(light, brightness * np.sqrt(depth))
-    area = float((light > 0).mean() * SIDE**2)
-    light = light.reshape(SIDE, FINE, SIDE, FINE).mean((1, 3))
-    seen = 0.82 * ndimage.gaussian_filter(light, 1.4) + 0.18 * ndimage.gaussian_filter(light, 14) + 0.05
-    counted = scan.poisson(260 * seen) + scan.normal(0, 3, light.shape)
-    return np.round(np.clip(counted / (2.4 * 260), 0, 1) * 255).astype(np.uint8), area
+CHECKPOINT = "nuclei-unet-tiny"
 
 
 def image(pixels, name):
@@ -68,7 +42,7 @@ def engine():
 @pytest.fixture(scope="module")
 def grown(engine):
     """The follow-up, and the true areas in mm²."""
-    drawn = [nuclei(growth, number) for number, growth in enumerate(GROWTH)]
+    drawn = [draw_visit(growth, number) for number, growth in enumerate(GROWTH)]
     names = [f"secret_{number}" for number in range(5)]
     images = [image(pixels, name) for (pixels, _), name in zip(drawn, names, strict=True)]
     order = [3, 0, 4, 1, 2]
@@ -93,6 +67,13 @@ def test_five_visits_come_back_within_the_stated_uncertainty(grown):
     assert abs(size.trend.per_year - true) < size.trend.margin
 
 
+def test_the_simulated_visits_are_files_called_by_their_dates(tmp_path):
+    paths = write_visits(tmp_path / "visits")
+    dates = [FIRST_DAY + timedelta(days=day) for day in DAYS]
+    assert [date_in_name(path.stem) for path in paths] == dates
+    assert (np.asarray(Image.open(paths[3])) == draw_visit(GROWTH[3], 3)[0]).all()
+
+
 def test_every_nucleus_is_found_again(grown):
     found, _ = grown
     assert lesion_sentence(found) == "Lesions: 9 through all visits; 0 new, 0 gone, 0 split, 0 merged."
@@ -101,13 +82,13 @@ def test_every_nucleus_is_found_again(grown):
 
 
 def test_nothing_grew_is_not_told_apart(engine):
-    visits = [image(nuclei(1.0, number)[0], str(number)) for number in (0, 5)]
+    visits = [image(draw_visit(1.0, number)[0], str(number)) for number in (0, 5)]
     found = follow(in_order(visits, ["0", "5"], ["0", "90"]), CHECKPOINT, engine)
     assert found.series[0].since_first[0].verdict == "not told apart"
 
 
-def test_new_and_gone_nuclei(engine):
-    visits = [image(nuclei(1.0, 0)[0], "a"), image(nuclei(1.0, 1, missing=(4,), added=True)[0], "b")]
+def test_new_and_gone_draw_visit(engine):
+    visits = [image(draw_visit(1.0, 0)[0], "a"), image(draw_visit(1.0, 1, missing=(4,), added=True)[0], "b")]
     found = follow(in_order(visits, ["a", "b"], ["0", "90"]), CHECKPOINT, engine, options=FollowOptions(repeats=0))
     events = [one.event for one in found.lesions if one.visit]
     assert (events.count("new"), events.count("gone"), events.count("same")) == (1, 1, 8)
@@ -163,7 +144,7 @@ def test_the_picture_shows_three_parts(grown):
 
 
 def test_a_varied_image_is_the_same_again_by_its_number():
-    first = image(nuclei(1.0, 0)[0], "a")
+    first = image(draw_visit(1.0, 0)[0], "a")
     (one, padding), (two, _) = (varied(first, np.random.default_rng(3)) for _ in range(2))
     assert (one.pixels == two.pixels).all()
     assert one.pixels.dtype == np.uint8
@@ -179,7 +160,9 @@ def test_options_that_make_no_sense(wrong):
 
 
 def test_crops_heat_maps_and_other_grids_without_registration_are_refused(engine):
-    visits = in_order([image(nuclei(1.0, 0)[0], "a"), image(nuclei(1.0, 1)[0][:-8], "b")], ["a", "b"], ["0", "1"])
+    visits = in_order(
+        [image(draw_visit(1.0, 0)[0], "a"), image(draw_visit(1.0, 1)[0][:-8], "b")], ["a", "b"], ["0", "1"]
+    )
     for chosen in (SegmentOptions(crop=(0, 0, 0, 1, 8, 8)), SegmentOptions(explain="flips")):
         with pytest.raises(OptionError, match="Leave crop and explain out"):
             follow(visits, CHECKPOINT, engine, segment_options=chosen)
@@ -192,7 +175,7 @@ def scans(tmp_path):
     paths = [tmp_path / "in" / name for name in ("scan_2024-01-01.png", "scan_2024-07-01.png")]
     paths[0].parent.mkdir()
     for number, path in enumerate(paths):
-        Image.fromarray(nuclei(GROWTH[3 * number], number)[0]).save(path)
+        Image.fromarray(draw_visit(GROWTH[3 * number], number)[0]).save(path)
     return [str(path) for path in paths]
 
 
@@ -228,3 +211,31 @@ def test_one_study_and_an_output_beside_the_inputs_are_refused(scans, tmp_path, 
     assert "1 study was given" in capsys.readouterr().err
     assert main(["follow", *scans, "--checkpoint", CHECKPOINT, "--output", str(tmp_path / "in")]) == 2
     assert "lies there" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_volumes_that_shrink_come_back_within_the_stated_uncertainty(tmp_path, capsys):
+    sample = nibabel.load(sample_path("hippocampus"))
+    voxels, scans = np.asarray(sample.dataobj, np.float32), []
+    for number, side in enumerate((1.0, 0.94)):
+        offset = (np.array(voxels.shape) - 1) / 2 * (1 - 1 / side) + 0.7 * number
+        seen = ndimage.affine_transform(voxels, np.eye(3) / side, offset, order=3, mode="nearest")
+        scans.append(str(tmp_path / f"scan_202{4 + number}-01-01.nii.gz"))
+        noise = np.random.default_rng(number).normal(0, 2, seen.shape)
+        nibabel.save(nibabel.Nifti1Image((seen + noise).clip(0).astype(np.int16), sample.affine), scans[-1])
+    arguments = ["--checkpoint", "hippocampus-unet3d", "--repeats", "2", "--output", str(tmp_path / "out"), "--json"]
+    assert main(["follow", *scans, *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    sizes = [row for row in found["changes"] if row["measure"] == "size" and row["visit"] == 2]
+    assert [(row["class_name"], row["unit"], row["day"]) for row in sizes] == [
+        ("anterior", "ml", 366),
+        ("posterior", "ml", 366),
+    ]
+    for row in sizes:
+        assert row["percent_low"] < 100 * (0.94**3 - 1) < row["percent_high"]
+        assert row["percent"] == pytest.approx(100 * (0.94**3 - 1), abs=5)
+    assert 0.5 < float(np.linalg.norm(found["visits"][1]["registration"]["shift"])) < 3
+    first, laid = (np.asarray(nibabel.load(tmp_path / "out" / f"{name}.nii.gz").dataobj)
+                   for name in ("visit_01", "visit_02_on_first"))  # fmt: skip
+    assert first.shape == laid.shape == voxels.shape
+    assert 2 * np.sum((first > 0) & (laid > 0)) / (np.sum(first > 0) + np.sum(laid > 0)) > 0.85

@@ -83,7 +83,7 @@ function createLock(viewer, i) {
 }
 
 function createEditPanel(viewer) {
-  const parts = [createKeptTo, createFillBetween, createCopy].map((make) => make(viewer));
+  const parts = [createClickPanel, createKeptTo, createFillBetween, createCopy].map((make) => make(viewer));
   const said = build("p", { class: "mv-edit-said", role: "status" });
   const node = build("div", { class: "mv-edit", role: "group", "aria-label": "Corrections" }, said, ...parts.map((part) => part.node));
   const update = () => {

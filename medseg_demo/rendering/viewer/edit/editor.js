@@ -8,6 +8,7 @@ class Editor {
   constructor(viewer) {
     this.viewer = viewer;
     this.sync = new EditSync(viewer, this);
+    this.clicker = new Clicker(this);
     this.open(null);
   }
 
@@ -17,6 +18,7 @@ class Editor {
     this.changedSlices = value?.editing?.changed_slices || [];
     this.isReplaced = false;
     this.sync.open(value);
+    this.clicker.finish();
   }
 
   get prediction() {
@@ -49,7 +51,7 @@ class Editor {
     if (this.isReplaced) return "This result was replaced meanwhile: what is painted here would be lost. Open it again.";
     if (Object.values(value.planes).some(({ reduction }) => reduction > 1)) return "This image is shown reduced, and labels are corrected pixel by pixel. Download the label map, and correct it in another program.";
     if (isLive(value, state, this.prediction)) return "The threshold was moved: wait until the result is that of the new one.";
-    if (this.sync.wish) return "The server is still working on what was asked for.";
+    if (this.sync.wish && this.tool !== CLICK) return "The server is still working on what was asked for.";
     if (state.view === "model") return "What the network saw has no labels: choose another view.";
     if (pane.content.kind !== "prediction" || pane.content.prediction(state) !== this.prediction) return `Corrections go to ${value.predictions[this.prediction].name}: paint where it is shown alone.`;
     return "";
@@ -143,6 +145,7 @@ class Editor {
   }
 
   record(kind, runs) {
+    if (kind !== "click") this.clicker.finish(); // the next click starts from what was painted
     this.done.push(runs);
     this.undone = [];
     this.kept += runs.length;
@@ -159,6 +162,7 @@ class Editor {
 
   // What the server worked out is done here, and comes back to it as a step like any other.
   accept(kind, runs) {
+    if (kind === "click") this.clicker.accepted(runs);
     this.write(runs);
     this.record(kind, runs);
   }
@@ -168,6 +172,7 @@ class Editor {
     if (!runs) return;
     this.kept -= runs.length;
     this.undone.push(runs);
+    this.clicker.follow(runs, true);
     this.write(invertedRuns(runs));
     this.tell("undo", invertedRuns(runs));
   }
@@ -177,6 +182,7 @@ class Editor {
     if (!runs) return;
     this.kept += runs.length;
     this.done.push(runs);
+    this.clicker.follow(runs, false);
     this.write(runs);
     this.tell("redo", runs);
   }

@@ -1,10 +1,11 @@
 // Keys of the editing tools, and a cursor for whoever has no pointer: Enter puts it down, arrows move it.
 
-function startCorrecting(viewer, wanted = !viewer.state.correcting) {
-  const { state, value, slice } = viewer;
-  if (!value?.editing || !slice) return;
+function startCorrecting(viewer, wanted = !viewer.state.correcting, tool = BRUSH.name) {
+  const { state, value } = viewer;
+  if (!value?.editing) return;
   if (!wanted) return viewer.set({ correcting: false, tool: editTool(state.tool) ? "pan" : state.tool });
-  viewer.set({ correcting: true, tool: "brush", view: "overlay", mode: state.mode === "off" ? "fill" : state.mode });
+  Object.assign(state, { correcting: true, tool, view: "overlay", mode: state.mode === "off" ? "fill" : state.mode });
+  if (viewer.slice) viewer.refresh();
 }
 
 function setBrush(viewer, size) {
@@ -46,6 +47,7 @@ function useEditKey(viewer, event) {
   }
   if (!viewer.state.correcting) return false;
   if (target.closest(".mv-stage") && editTool(viewer.state.tool) && useCursorKey(viewer, key, shiftKey)) return true;
+  if (useClickKey(viewer, key)) return true;
   const tool = EDIT_TOOLS.find((one) => one.key === key);
   if (tool) viewer.set({ tool: tool.name });
   else if (/^[1-9]$/.test(key)) chooseLabel(viewer, Number(key));

@@ -108,6 +108,7 @@ class EditSync {
       clearTimeout(this.patience);
       this.wish = null;
       if (answer.runs.length) this.editor.accept(answer.kind, answer.runs);
+      this.editor.clicker.goOn();
     }
     this.goOn();
     if (acknowledged && !this.waiting.length) this.settle();

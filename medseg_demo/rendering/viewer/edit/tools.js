@@ -77,7 +77,7 @@ const FILL = {
   draw: () => {},
 };
 
-const EDIT_TOOLS = [BRUSH, ERASER, POLYGON, LASSO, FILL];
+const EDIT_TOOLS = [BRUSH, ERASER, POLYGON, LASSO, FILL, CLICK];
 
 function editTool(name) {
   return EDIT_TOOLS.find((tool) => tool.name === name);

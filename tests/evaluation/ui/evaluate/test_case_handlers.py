@@ -8,8 +8,9 @@ import pytest
 from evaluation.results.origins import CasePrediction
 from evaluation.results.table import Results, Run, write_results
 from evaluation.runs.predictions import keep_prediction
+from evaluation.ui.corrections.work import Correcting
 from evaluation.ui.evaluate import case_handlers as drawer
-from evaluation.ui.evaluate import result_handlers
+from evaluation.ui.evaluate import corrections, result_handlers
 from evaluation.ui.evaluate.board import Asked, Board, CaseKey
 from medseg_demo.image import LabelMap
 from medseg_demo.rendering.packing import unpack
@@ -81,9 +82,9 @@ def test_closing_forgets_the_case(engine, board):
 
 def test_slices_are_sent_with_the_key_that_is_shown(engine, board):
     shown = drawer.open_picked(engine, board, PICK, None)["shown"]
-    value = drawer.send_slices(shown, "axial", [0, 7], "abc")
+    value = corrections.send_slices(Correcting(), shown, "axial", [0, 7], "abc")
     assert (value["key"], [one["index"] for one in value["slices"]]) == ("abc", [0])
-    assert drawer.send_slices(None, "axial", [0], "abc") != value
+    assert corrections.send_slices(Correcting(), None, "axial", [0], "abc") != value
 
 
 def other_run(settings, table_of):
@@ -139,7 +140,7 @@ def test_four_predictions_are_linked_and_the_others_wait(engine, board, monkeypa
     assert found["others"].count("<button") == 1
     assert "d: " in found["others"]
     assert "lost: not kept" in found["case_note"]
-    sent = drawer.send_slices(found["shown"], "axial", [0], value["key"])
+    sent = corrections.send_slices(Correcting(), found["shown"], "axial", [0], value["key"])
     assert [one["name"] for one in sent["predictions"]] == ["net", "a", "b", "c"]
 
 
@@ -151,7 +152,7 @@ def test_a_volume_opens_in_three_planes_and_sends_slices_of_each(engine, first_p
     assert [one["name"] for one in value["predictions"]] == ["far", "near"]
     assert value["predictions"][0]["totals"] == [{"predicted": 2100, "reference": 2100, "both": 5 * 20 * (21 - 6)}]
     assert {one["plane"] for one in value["slices"]} == {"axial", "coronal", "sagittal"}
-    sent = drawer.send_slices(found["shown"], "sagittal", [3, 47, 48], value["key"])
+    sent = corrections.send_slices(Correcting(), found["shown"], "sagittal", [3, 47, 48], value["key"])
     assert [(one["plane"], one["index"]) for one in sent["slices"]] == [("sagittal", 3), ("sagittal", 47)]
     assert {one["size"] for one in value["regions"]} == {"1.200 ml"}  # 6 of 48 columns at either side, 2 mm³ a voxel
 
@@ -183,5 +184,5 @@ def test_a_channel_is_sent_when_it_is_asked_for(engine, board, monkeypatch):
     names = ("a", "b", "c", "d")
     shown = key, replace(case, image=replace(case.image, pixels=pixels, axes="YXC", channel_names=names))
     for asked, sent in (([2], 2), ([7], 0), (None, 0)):
-        (part,) = drawer.send_slices(shown, "axial", [0], "abc", asked)["slices"]
+        (part,) = corrections.send_slices(Correcting(), shown, "axial", [0], "abc", asked)["slices"]
         assert [place for place, packed in enumerate(part["images"]) if packed] == [sent]

@@ -1,5 +1,6 @@
 """The Follow tab as plain functions."""
 
+import html
 import json
 import zipfile
 from functools import partial
@@ -66,11 +67,51 @@ def test_a_run_shows_figure_tables_viewer_and_files(run, ready):
     assert list(figure["light"]["data"][0]["y"]) == [200, 280, 360]
     assert "+80.0 %" in last["tables"]
     assert [one["name"] for one in last["viewer"]["predictions"]] == ["Visit 1", "Visit 3"]
-    assert [one["name"] for one in last["viewer"]["channels"]] == ["first visit", "later visit", "difference"]
+    assert [one["name"] for one in last["viewer"]["channels"]] == [
+        "picture of visit 3",
+        "picture of visit 1",
+        "difference",
+    ]
     with zipfile.ZipFile(last["archive"]) as archive:
         assert {"changes.csv", "follow.html", "visit_03_difference.png"} <= set(archive.namelist())
     assert handlers.stale_mark(ready, QUICKLY) == ""
     assert texts.STALE in handlers.stale_mark(ready, Request("strict", (), 1))
+
+
+def test_the_viewer_begins_with_the_pixels_of_the_later_visit(run, ready):
+    run()
+    pair = ready.result.pair
+    assert pair.image.pixels[34, 30, 0] > 150  # where the square was not at the first visit
+    assert pair.image.pixels[34, 30, 1] < 50
+    assert np.allclose(pair.image.pixels[..., 2], 0, atol=pair.image.channel_windows[2][1] * 4)
+
+
+def test_a_result_as_code(run, ready):
+    (last,) = run(Request("half", ("0", "60", "365"), 1, 5.0, False))
+    names = " ".join(f"scan_{day}.png" for day in ("2024-01-01", "2024-03-01", "2024-12-31"))
+    expected = (
+        f"python -m medseg_demo follow {names} --checkpoint half --dates 0 60 365 --repeats 1 --deviation 5.0 "
+        "--no-registration --output results/follow"
+    )
+    assert expected in last["code_command"]
+    program = html.unescape(last["code_python"])
+    assert 'handle_file("scan_2024-03-01.png")' in program
+    assert 'dates=["0", "60", "365"]' in program
+    assert "register=False" in program
+    assert 'api_name="/follow"' in program
+    (last,) = run()
+    assert "--dates" not in last["code_command"]
+    assert "--no-registration" not in last["code_command"]
+
+
+def test_simulated_visits_fill_the_tab(known_engine, visitor, work, run):
+    updates = handlers.choose_simulated(known_engine, work, visitor.session.folder)
+    assert updates["preflight"].count("simulated_2024-") == 3
+    assert work.given.simulated
+    assert work.given.dates[0].isoformat() == "2024-01-15"
+    (last,) = run()
+    assert "5 visits over 500 days" in last["status"]
+    assert "write_visits" in last["code_command"]
 
 
 def test_another_visit_and_its_slices(run, ready):

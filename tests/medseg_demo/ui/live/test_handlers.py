@@ -111,6 +111,15 @@ def test_the_simulated_film(visitor, engine, monkeypatch):
     assert "3 frames were segmented" in steps[-1]["status"]
 
 
+def test_watch_after_the_simulated_film_watches_it_again(tmp_path, visitor, engine, watch, monkeypatch):
+    monkeypatch.setattr("medseg_demo.live.film.FRAMES", 3)
+    list(visitor.run(lambda call, running: handlers.run_film(engine, call, running, ALL)))
+    shown, _ = watch(None, Choices("bright", 2, in_time=False))
+    assert "3 frames were segmented" in shown["status"]
+    watch(write_video(tmp_path / "a.mp4", ultrasound(2)))
+    assert texts.NO_VIDEO in watch(None)[0]["status"]  # an own video that was taken away is not the film
+
+
 def test_other_settings_make_the_video_stale(tmp_path, visitor, watch):
     watch(write_video(tmp_path / "a.mp4", ultrasound(2)))
     call = Call(visitor.session, None, None)
