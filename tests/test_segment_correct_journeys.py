@@ -124,6 +124,7 @@ def test_edits_made_without_a_connection_arrive_and_are_kept_when_another_image_
     result.locator("#ms-viewer .mv-stage").first.focus()
     result.keyboard.press("Control+z")
     result.keyboard.press("Control+y")
+    expect(result.locator("#ms-viewer .mv-edit-said")).to_contain_text("connection is lost")
     result.context.set_offline(False)
     result.wait_for_function(f"{VIEWER}.editor.sync.revision === 3")
     nibabel.save(nibabel.Nifti1Image(np.eye(30, dtype=np.int16)[None], np.eye(4)), tmp_path / "other.nii.gz")
