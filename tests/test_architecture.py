@@ -33,15 +33,16 @@ RANKS = {
     "test_sets": 6,
     "writing": 5,
     "samples": 6,
-    "training": 7,
     "following": 7,
     "correcting": 7,
     "exporting": 7,
     "live": 7,
     "publishing": 7,
-    "ui": 8,
-    "__init__": 8,
-    "__main__": 9,
+    "prompting": 8,
+    "training": 9,
+    "ui": 10,
+    "__init__": 10,
+    "__main__": 11,
 }
 
 # What start-up does not need, and what it would wait for.

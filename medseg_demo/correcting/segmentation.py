@@ -13,6 +13,7 @@ from medseg_demo.segmenting.measure import ClassMeasurement, measure
 from medseg_demo.segmenting.pipeline import Segmentation
 
 BY_HAND = "Corrected by hand in {slices} of {total} slices; probabilities and a threshold no longer belong to it."
+EMPTY = "Nothing is segmented yet. Click on an object in the viewer, or draw a box around it."
 BY_HAND_2D = "Corrected by hand; probabilities and a threshold no longer belong to it."
 
 
@@ -67,7 +68,7 @@ def corrected_segmentation(segmentation: Segmentation, correction: Correction) -
         "label_map": label_map,
         "probabilities": np.zeros((0, *label_map.labels.shape), np.float16),
         "threshold": None,
-        "notes": (note, *segmentation.notes),
+        "notes": (note, *(one for one in segmentation.notes if one != EMPTY)),
         "agreement": None,
         "heat": None,
     }

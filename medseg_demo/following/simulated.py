@@ -40,8 +40,8 @@ def draw_visit(
     light = np.zeros(y.shape)
     for place in range(PLACES + 1):
         row, column = divmod(place, 3)
-        middle = (38 + 58 * row, 38 + 58 * column) if place < PLACES else (67, 67)
-        middle = np.add(middle, places.uniform(-5, 5, 2))
+        wanted = (38 + 58 * row, 38 + 58 * column) if place < PLACES else (67, 67)
+        middle = np.add(wanted, places.uniform(-5, 5, 2))
         radius, thin = places.uniform(8, 11) * np.sqrt(growth), places.uniform(0.75, 1)
         turn, brightness = places.uniform(0, np.pi), places.lognormal(0, 0.2)
         if place in missing or (place == PLACES and not added):

@@ -1,6 +1,5 @@
 """The order of the steps from prompts to a mask: which part of the image the network sees, how often, what it gives."""
 
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -9,6 +8,7 @@ from scipy import ndimage
 from medseg_demo.prompting.frame import Frame, extent_of
 from medseg_demo.prompting.prompts import Click, Prompts, planes
 from medseg_demo.prompting.simulation import deepest
+from medseg_demo.segmenting.windows import Look
 
 THRESHOLD = 0.5
 CLOSER = 0.6  # what fills less of a part's side is looked at once more from nearby
@@ -17,9 +17,6 @@ COARSE = 1.5  # pixels of the image in one of the network, from which it looks a
 THIN = 5  # pixels of the network: half the breadth of what is thin at its broadest place
 PART = 0.55  # of the side of what was seen: each of four parts, which overlap
 EDGE = 12  # its share of a part lies at the edge, where another part sees more
-
-# Inputs (C, size, size) → probabilities (size, size).
-Look = Callable[[np.ndarray], np.ndarray]
 
 
 def answer(look: Look, image: np.ndarray, prompts: Prompts, present: np.ndarray | None, size: int) -> np.ndarray:

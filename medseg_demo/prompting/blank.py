@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from medseg_demo.correcting.segmentation import CorrectedSegmentation
+from medseg_demo.correcting.segmentation import EMPTY, CorrectedSegmentation
 from medseg_demo.image import LabelMap, MedicalImage
 from medseg_demo.models.backends import prepare
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import choose_compute
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.settings import Settings
-
-EMPTY = "Nothing is segmented yet. Click on an object in the viewer, or draw a box around it."
 
 
 def blank_segmentation(image: MedicalImage, checkpoint: Checkpoint, settings: Settings) -> CorrectedSegmentation:

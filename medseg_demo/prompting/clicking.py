@@ -12,11 +12,12 @@ from medseg_demo.correcting.edits import Run
 from medseg_demo.errors import PromptError
 from medseg_demo.image import Geometry, MedicalImage
 from medseg_demo.models.card import ModelCard
-from medseg_demo.prompting.answer import THRESHOLD, Look, answer
+from medseg_demo.prompting.answer import THRESHOLD, answer
 from medseg_demo.prompting.measure import dice
 from medseg_demo.prompting.prompts import Click, Prompts
 from medseg_demo.prompting.simulation import ANY_NEIGHBOUR, deepest
 from medseg_demo.segmenting.prepare import to_tensor
+from medseg_demo.segmenting.windows import Look
 
 SMALLEST = 12  # pixels of a slice; less ends the way to the next one
 LEAST_ALIKE = 0.4  # Dice of an object in two neighbouring slices; under it another object was found

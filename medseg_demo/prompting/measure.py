@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medseg_demo.prompting.answer import THRESHOLD, Look, answer
+from medseg_demo.prompting.answer import THRESHOLD, answer
 from medseg_demo.prompting.prompts import Prompts
 from medseg_demo.prompting.simulation import next_click
+from medseg_demo.segmenting.windows import Look
 
 
 def dice_by_click(look: Look, image: np.ndarray, mask: np.ndarray, size: int, *, clicks: int) -> list[float]:

@@ -22,12 +22,11 @@ from medseg_demo.models.catalog import Catalog, CatalogEntry
 from medseg_demo.models.checkpoint import Checkpoint
 from medseg_demo.models.compute import Compute, choose_compute, processors
 from medseg_demo.models.network import Network
-from medseg_demo.prompting.answer import Look
 from medseg_demo.segmenting import lent
 from medseg_demo.segmenting.options import SegmentOptions
 from medseg_demo.segmenting.pipeline import Segmentation, segment_batch
 from medseg_demo.segmenting.turns import Job, Turns, Waiting
-from medseg_demo.segmenting.windows import predict
+from medseg_demo.segmenting.windows import Look, predict
 from medseg_demo.settings import Settings
 
 Progress = Callable[[int, int], None]

@@ -19,7 +19,17 @@ from medseg_demo.models.compute import Compute, choose_compute, computes_bfloat1
 from medseg_demo.models.network import Network
 from medseg_demo.segmenting import nnunet
 
-__all__ = ["Compute", "Found", "Progress", "Turn", "channels_last", "choose_compute", "computes_bfloat16", "predict"]
+__all__ = [
+    "Compute",
+    "Found",
+    "Look",
+    "Progress",
+    "Turn",
+    "channels_last",
+    "choose_compute",
+    "computes_bfloat16",
+    "predict",
+]
 
 # On a CPU larger batches are slower: their activations no longer fit into the cache.
 CPU_BATCH, GPU_BATCH = 4, 16
@@ -30,6 +40,8 @@ AHEAD = 2  # batches that a GPU may have before it: one that it computes, one th
 GPU_SHARE = 0.5  # of a GPU's free memory that input and sums may take, so that the network has the rest
 
 Progress = Callable[[int, int], None]
+# Runs a network that is told of an object: float32 (C, size, size) → the object's probabilities, (size, size).
+Look = Callable[[np.ndarray], np.ndarray]
 Turn = Callable[[], AbstractContextManager[None]]
 Window = tuple[slice, ...]
 Axes = tuple[tuple[int, ...], ...]

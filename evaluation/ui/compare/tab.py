@@ -137,6 +137,6 @@ class CompareTab(Tab):
         outputs = ("viewer", "status", "correct", "corrected", "correct_add", *SAVING)
         self.on(self.parts["correct"].input, choose, "correct", outputs=outputs, **QUICK)
         self.on(self.parts["viewer"].edited, describe, outputs=("corrected", "correct_file"), **QUICK)
-        outputs = ("viewer", "corrected", "correct_file")
-        self.on(self.parts["correct_write"].click, write, "correct_format", outputs=outputs, **READING)
+        changed = ("viewer", "corrected", "correct_file")
+        self.on(self.parts["correct_write"].click, write, "correct_format", outputs=changed, **READING)
         self._mark_stale(self.on(self.parts["correct_add"].click, add, **READING).then)

@@ -95,8 +95,8 @@ def follow_files(
     running = running or Running(API, "")
     with running.new_folder() as folder, TemporaryDirectory(dir=folder) as loose:
         visits = find_visits(engine, [Path(file) for file in given], checkpoint, Path(loose) / "given")
-        files = Path(loose) / "files"
-        found, archive = follow_given(engine, visits, request, running, files, archive=folder / ARCHIVE)
+        written = Path(loose) / "files"
+        found, archive = follow_given(engine, visits, request, running, written, archive=folder / ARCHIVE)
     return str(archive), to_document(found)
 
 

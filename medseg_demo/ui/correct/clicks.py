@@ -6,12 +6,12 @@ from typing import Any
 
 from medseg_demo.correcting.edits import MOST_RUNS, TOO_MANY_RUNS, Run
 from medseg_demo.errors import EditError, OptionError, PromptError
-from medseg_demo.prompting.answer import Look
 from medseg_demo.prompting.clicking import Clicking, Place
 from medseg_demo.prompting.prompts import MOST_CLICKS, MOST_POINTS, Click, Prompts, Scribble
 from medseg_demo.rendering.editing import EditAnswer
 from medseg_demo.segmenting.engine import Engine
 from medseg_demo.segmenting.turns import Cancelled
+from medseg_demo.segmenting.windows import Look
 from medseg_demo.ui.correct import texts
 from medseg_demo.ui.correct.corrections import Corrected, Corrections
 from medseg_demo.ui.correct.handlers import axis_of, number_of, values_of, worked_out

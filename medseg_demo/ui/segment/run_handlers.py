@@ -144,13 +144,13 @@ def _take_over(work: Work, run: Run) -> tuple[Updates, Run]:
 
 
 def _finished(work: Work, before: Run | None, run: Run) -> Updates:
-    if run.shown is not None and run.folder is not None:
+    if run.shown is not None and (place := run.folder) is not None:
         left, run = _take_over(work, run)
         for folder in (*work.outdated, before.folder if before else None):
             if folder not in (None, run.folder) and not any(path.is_relative_to(folder) for path in work.kept):
                 shutil.rmtree(folder, ignore_errors=True)
         work.outdated.clear()
-        return {**left, **updates.whole_result(work, run, write_run(run.outcomes, run.folder))}
+        return {**left, **updates.whole_result(work, run, write_run(run.outcomes, run.folder or place))}
     if run.partial and not run.outcomes:
         return {"status": markup.panel("warning", texts.STOPPED_TITLE, [texts.STOPPED_NONE])}
     if len(run.studies) == 1:

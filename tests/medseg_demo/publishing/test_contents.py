@@ -70,7 +70,7 @@ def test_an_example_of_the_owner_goes_along_as_binary(settings):
 
 def test_reference_runs_of_the_chosen_checkpoints_alone(space):
     runs = {path.split("/")[2] for path in space.files if path.startswith(module.REFERENCE_RUNS)}
-    assert runs == {"lungs"}
+    assert runs == {"lungs", "lungs-stress"}
 
 
 def test_what_is_binary_is_stored_beside_the_history(settings):
