@@ -46,11 +46,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="folders of checkpoints/, trained and chosen on val")
     parser.add_argument("--test-sets", type=Path, metavar="DIR", help="holds a folder of each task")
     options = parser.parse_args()
-    for task in sorted({task_of(name) for name in options.names}):
+    prompted = [name for name in options.names if load_folder(CHECKPOINTS / name).card.prompts]
+    for name in prompted:  # whose figures ``python -m evaluation clicks --write`` put into its card
+        write_readme(CHECKPOINTS / name)
+    alone = [name for name in options.names if name not in prompted]
+    for task in sorted({task_of(name) for name in alone}):
         if task not in SIMULATED.values() and options.test_sets is None:
             parser.error("--test-sets names the folder of the images")
         test_set = task if task in SIMULATED.values() else str(options.test_sets / task)
-        score(task, [name for name in options.names if task_of(name) == task], test_set)
+        score(task, [name for name in alone if task_of(name) == task], test_set)
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
@@ -82,6 +86,12 @@ def score(task: str, names: Sequence[str], test_set: str) -> None:
     for run in document["runs"]:
         run["checkpoint_hash"] = digest(CHECKPOINTS / run["checkpoint"])
     (kept / "run.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_readme(folder: Path) -> None:
+    """The card of a checkpoint in words, anew."""
+    text = readme(folder.name, load_folder(folder).card, read_config(folder / CONFIG_COPY))
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def write_figures(folder: Path, rows: pd.DataFrame) -> None:

@@ -136,7 +136,7 @@ def test_a_click_is_taken_back_and_a_click_beside_the_object_takes_away(opened, 
 
 def test_clicks_by_the_keyboard(opened, coins):
     begin(opened, coins)
-    opened.locator("#ms-viewer canvas").first.focus()
+    opened.locator("#ms-viewer .mv-stage").first.focus()
     opened.keyboard.press("Enter")  # a cursor in the middle
     for _ in range(3):
         opened.keyboard.press("ArrowUp")

@@ -254,10 +254,8 @@ def _write_rows(found: Sequence[ObjectScores], path: Path) -> None:
 
 
 def _write_card(engine: "Engine", checkpoint: "Checkpoint", found: Sequence[ObjectScores]) -> None:
-    """Put the figures beside those of ``val``; a README that was made of the card is made anew."""
+    """Put the figures beside those of ``val``."""
     from medseg_demo.models.card import write_card
-    from medseg_demo.training.config import CONFIG_COPY, read_config
-    from medseg_demo.training.readme import readme
 
     folder = engine.entry(checkpoint.name).folder
     scores = {"val": checkpoint.card.scores.get("val", {})}
@@ -266,9 +264,4 @@ def _write_card(engine: "Engine", checkpoint: "Checkpoint", found: Sequence[Obje
         how = "alone" if seen is None else "clicks" if seen else "clicks, not learned from"
         own = [one for one in found if (one.test_set, one.checkpoint, one.seen) == (test_set, name, seen)]
         scores[f"{test_set}: {name if seen is None else how}"] = figures(own)
-    card = checkpoint.card.model_copy(update={"scores": scores})
-    write_card(card, folder)
-    if (folder / CONFIG_COPY).exists():
-        text = readme(checkpoint.name, card, read_config(folder / CONFIG_COPY))
-        with whole_file(folder / "README.md") as draft:
-            draft.write_text(text, encoding="utf-8")
+    write_card(checkpoint.card.model_copy(update={"scores": scores}), folder)
