@@ -5,7 +5,19 @@ if (!document.querySelector("style.mv-style")) {
   document.head.append(build("style", { class: "mv-style" }, VIEWER_STYLE));
 }
 const host = element.querySelector(".mv-host");
-const viewer = new Viewer(host, { emit: trigger, offersSlices: true });
+// An event that finds no server has Gradio load the page again as soon as there is one, and what waits here would be gone.
+const isReached = async () => {
+  const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
+  try {
+    return (await fetch(`${root}${prefix}/app_id`, { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+};
+const emit = async (name, data) => {
+  if (!viewer.editor.sync.isUnsaved || (await isReached())) trigger(name, data);
+};
+const viewer = new Viewer(host, { emit, offersSlices: true });
 host.viewer = viewer;
 // A page that is still being built may hand over an empty object first.
 const showCurrent = () => {

@@ -87,8 +87,8 @@ function createEditPanel(viewer) {
   const said = build("p", { class: "mv-edit-said", role: "status" });
   const node = build("div", { class: "mv-edit", role: "group", "aria-label": "Corrections" }, said, ...parts.map((part) => part.node));
   const update = () => {
-    const { state, slice } = viewer;
-    node.hidden = !slice || !state.correcting;
+    const { state, value } = viewer;
+    node.hidden = !value?.editing || !state.correcting; // also while its slices are on their way: a conflict is said here
     if (node.hidden) return;
     setText(said, describeEditing(viewer));
     for (const part of parts) part.update();
