@@ -191,8 +191,8 @@ def _way(card: ModelCard) -> str:
     whole, unit = ("volume", "voxels (depth × height × width)") if card.is_3d else ("image", "px (height × width)")
     if card.prompts:
         return (
-            f"A square part of the image, at first all of it, is scaled into {size} {unit}, with what is said of the object "
-            "and the present mask as four further planes."
+            f"A square part of the image, at first all of it, is scaled into {size} {unit}, with what is said of the "
+            "object and the present mask as four further planes."
         )
     if card.inference == "resize":
         return f"The whole {whole} is scaled into {size} {unit} with its aspect ratio kept, and padded with black."
