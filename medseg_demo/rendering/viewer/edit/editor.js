@@ -163,7 +163,7 @@ class Editor {
   // What the server worked out is done here, and comes back to it as a step like any other.
   accept(kind, runs) {
     if (kind === "click") this.clicker.accepted(runs);
-    this.write(runs);
+    this.write(runs, kind === "click"); // what goes on in other slices leaves the person where the object was clicked
     this.record(kind, runs);
   }
 
@@ -188,12 +188,12 @@ class Editor {
   }
 
   // Into all slices that are here; what changed is brought into sight.
-  write(runs) {
+  write(runs, stays = false) {
     const { viewer } = this;
     const held = new HeldSlices(viewer, this.prediction);
     held.writeRuns(runs);
     const written = held.finish();
-    if (!viewer.panes.some((pane) => written.has(pane.slice))) viewer.moveTo(voxelOf(viewer.value, runs[0][0]));
+    if (!stays && !viewer.panes.some((pane) => written.has(pane.slice))) viewer.moveTo(voxelOf(viewer.value, runs[0][0]));
     viewer.redraw();
   }
 
