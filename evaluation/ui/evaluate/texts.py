@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from evaluation.stress.cases import SUFFIX
+
 TAB = "Evaluate"
 SIMULATED = "simulated"
 
@@ -230,9 +232,10 @@ def marked(test_set: str) -> str:
 
 
 def how_to_get(test_set: str, folder: str) -> list[str]:
-    """What to do where the images of a test set are not on the computer."""
-    source = SOURCES.get(test_set)
-    return [*([source] if source else []), GET_IMAGES.format(folder=folder, name=test_set)]
+    """What to do where the images of a test set are not on the computer; those under stress are made of its own."""
+    name = test_set.removesuffix(SUFFIX)
+    source = SOURCES.get(name)
+    return [*([source] if source else []), GET_IMAGES.format(folder=folder, name=name)]
 
 
 def added(name: str, cases: int, class_names: Sequence[str] | None, splits: Sequence[str]) -> str:
