@@ -77,10 +77,16 @@ def as_source(path: Path, file: BinaryIO, size: int, settings: Settings) -> Sour
     """A file that is open already, at its first byte.
 
     Raises:
+        ReadError: It cannot be read.
         DamagedFileError: It is empty.
         ImageTooLargeError: It is longer than ``settings.max_file_mb``.
     """
-    source = Source(path, file, file.read(HEAD_BYTES), size, settings)
+    try:
+        head = file.read(HEAD_BYTES)
+    except OSError as error:  # of what is called a file and is none, such as an attribute of a process
+        label, reason = names.shown(path.name), error.strerror or "no reason was given"
+        raise ReadError(f"{label}: the file cannot be read ({reason}). Check its path and permissions.") from None
+    source = Source(path, file, head, size, settings)
     if not source.head:
         raise DamagedFileError(f"{source.label}: the file is empty. Export or copy it again.")
     if source.size > settings.max_file_mb * MIB:

@@ -16,6 +16,8 @@ from medseg_demo.ui.tab import RUNS_AT_ONCE
 
 Answer = tuple[str, dict[str, object]]
 
+MOST = 1e6  # percent; nobody means more, and no float holds a very large number
+
 
 def add_follow_endpoint(engine: Engine, sessions: Sessions) -> None:
     """Add the endpoint to the open block; nothing of it shows on the page."""
@@ -113,7 +115,8 @@ def _request(checkpoint: object, dates: object, repeats: object, deviation: obje
         )
     if isinstance(repeats, bool) or not isinstance(repeats, int):
         raise OptionError(f"The repeats are {repeats!r}. Give a whole number, or leave them out.")
-    if isinstance(deviation, bool) or not isinstance(deviation, int | float | None):
+    number = isinstance(deviation, int | float) and not isinstance(deviation, bool)
+    if deviation is not None and not (number and abs(deviation) < MOST):  # type: ignore[operator]
         raise OptionError(f"The deviation is {deviation!r}. Give a number of percent, or leave it out.")
     check_answer("register", register)
     return Request.of(checkpoint, ",".join(map(str, given)), repeats, deviation, register is not False)

@@ -167,7 +167,7 @@ def test_a_disk_that_fills_up_is_told(discs, write_yaml, tmp_path, monkeypatch, 
 def test_the_chosen_device_trains(write_yaml, monkeypatch, device, accelerator, devices):
     given = {}
     monkeypatch.setattr(run, "Trainer", lambda **options: given.update(options))
-    run._trainer(read_config(write_yaml()), Compute(torch.device(device), torch.float32), [])
+    run.make_trainer(read_config(write_yaml()), Compute(torch.device(device), torch.float32), [])
     assert (given["accelerator"], given["devices"]) == (accelerator, devices)
 
 

@@ -17,7 +17,7 @@ function shownValue(image, results, { imageKey, title, alternative, postprocessi
     classes: names.map((name, i) => ({ name, colour: PAGE.colours[i % PAGE.colours.length] })),
     probability_levels: PROBABILITY_LEVELS,
     predictions: results.length ? results.map((one) => predictionOf(one, names, postprocessing)) : [noPrediction()],
-    thresholds: null, regions: maps.length > 1 ? differences(maps, names, width) : [], can_crop: false, crop: null,
+    thresholds: null, regions: maps.length > 1 ? differences(maps, names, width) : [], can_crop: false, crop: null, editing: null,
     slices: [{
       plane: "axial", index: 0, images: [pictureOf(image)], reference: null, model_input: null,
       predictions: results.length ? results.map(({ steps }, i) => ({ labels: planeArray(maps[i], image), heat: null, probabilities: steps.map((one) => planeArray(one, image)) })) : [{ labels: null, heat: null, probabilities: [] }],
