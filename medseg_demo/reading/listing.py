@@ -83,7 +83,7 @@ def list_files(
 
 
 def _batch(path: Path, settings: Settings, unpack_to: Path, *, already: int) -> Batch:
-    if os.path.isdir(path):  # unlike pathlib's it takes any name
+    if os.path.isdir(path):  # noqa: PTH112 (pathlib's does not take every name)
         inside = [look(file, settings) for file in _visible_files(path)]
         return Batch(_images(inside, path), path, path.resolve().name, _left_out(inside))
     looked = look(path, settings)
