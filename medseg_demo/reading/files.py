@@ -14,7 +14,7 @@ from medseg_demo.reading.formats import Choice, Found, decode, inspect
 from medseg_demo.reading.grids import differences
 from medseg_demo.reading.intensities import to_image
 from medseg_demo.reading.listing import holds_files
-from medseg_demo.reading.source import Source, check_decoded, open_source
+from medseg_demo.reading.source import Source, check_decoded, is_folder, open_source
 from medseg_demo.reading.studies import Channels, Item, Series, Study, find_studies
 from medseg_demo.settings import Settings
 
@@ -54,12 +54,12 @@ def read_image(
     if isinstance(path, Series | Channels):
         return _read_item(path, choice, settings)
     path = Path(path)
-    if not path.is_dir():
+    if not is_folder(path):
         with open_source(path, settings) as source:
             is_zip = holds_files(source)
             if not is_zip:
                 return _read_found(source, inspect(source), choice)
-    if path.is_dir() or unpack_to is not None:
+    if is_folder(path) or unpack_to is not None:
         return _read_only(path, settings, choice, unpack_to or path)
     with tempfile.TemporaryDirectory(prefix="medseg-") as folder:
         return replace(_read_only(path, settings, choice, Path(folder)), source_files=())

@@ -14,7 +14,7 @@ from medseg_demo.reading import archive, itk, nifti
 from medseg_demo.reading.dicom.file import is_media_directory
 from medseg_demo.reading.dicom.series import SliceHeader, parse_slice
 from medseg_demo.reading.formats import Found, find_format, inspect
-from medseg_demo.reading.source import Source, as_source, open_source
+from medseg_demo.reading.source import Source, as_source, is_folder, open_source
 from medseg_demo.settings import Settings
 
 MEDIA_DIRECTORY = "DICOMDIR"  # belongs to the images beside it
@@ -83,7 +83,7 @@ def list_files(
 
 
 def _batch(path: Path, settings: Settings, unpack_to: Path, *, already: int) -> Batch:
-    if os.path.isdir(path):  # noqa: PTH112 (pathlib's does not take every name)
+    if is_folder(path):
         inside = [look(file, settings) for file in _visible_files(path)]
         return Batch(_images(inside, path), path, path.resolve().name, _left_out(inside))
     looked = look(path, settings)

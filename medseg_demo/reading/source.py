@@ -1,6 +1,7 @@
 """A file that is about to be read: opened once, its first bytes, and how a failure of a decoder is put into words."""
 
 import math
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,11 @@ def as_source(path: Path, file: BinaryIO, size: int, settings: Settings) -> Sour
         )
     file.seek(0)
     return source
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies there; of a name that no file can have it is False, where pathlib raises an error."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 @contextmanager

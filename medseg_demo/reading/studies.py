@@ -19,7 +19,7 @@ from medseg_demo.errors import ReadError
 from medseg_demo.reading.dicom.series import Series, group_slices, number_names
 from medseg_demo.reading.formats import Choice, Found
 from medseg_demo.reading.listing import TOGETHER, Looked, holds_files, list_files
-from medseg_demo.reading.source import open_source
+from medseg_demo.reading.source import is_folder, open_source
 from medseg_demo.settings import Settings
 
 MOST_MODALITIES = 8
@@ -249,7 +249,7 @@ def find_series(paths: Iterable[str | Path], *, settings: Settings | None = None
     """
     settings = settings or Settings()
     with tempfile.TemporaryDirectory(prefix="medseg-") as unused:
-        folders_and_files = [path for path in map(Path, paths) if path.is_dir() or not is_zip(path, settings)]
+        folders_and_files = [path for path in map(Path, paths) if is_folder(path) or not is_zip(path, settings)]
         items = collect_images(folders_and_files, settings=settings, unpack_to=Path(unused))
     return tuple(item for item in items if isinstance(item, Series))
 

@@ -115,8 +115,8 @@ def _request(checkpoint: object, dates: object, repeats: object, deviation: obje
         )
     if isinstance(repeats, bool) or not isinstance(repeats, int):
         raise OptionError(f"The repeats are {repeats!r}. Give a whole number, or leave them out.")
-    number = isinstance(deviation, int | float) and not isinstance(deviation, bool)
-    if deviation is not None and not (number and abs(deviation) < MOST):  # type: ignore[operator]
+    is_number = isinstance(deviation, int | float) and not isinstance(deviation, bool) and abs(deviation) < MOST
+    if deviation is not None and not is_number:
         raise OptionError(f"The deviation is {deviation!r}. Give a number of percent, or leave it out.")
     check_answer("register", register)
     return Request.of(checkpoint, ",".join(map(str, given)), repeats, deviation, register is not False)

@@ -178,3 +178,9 @@ def test_a_file_that_was_replaced_after_it_was_listed_is_read_anew(tmp_path):
     (tmp_path / "a.npy").unlink()
     with pytest.raises(ReadError, match="cannot be opened"):
         read_image(study)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_name_that_no_file_can_have_is_refused_in_words(name):
+    with pytest.raises(ReadError, match="cannot be opened"):
+        read_image(name)
