@@ -38,7 +38,9 @@ def choose(work: Work, name: str | None) -> Updates:
     shown = [(one.name, one.label_map) for one in found.shown]
     one = result.shown
     place = (one.name if one else "", shown[places[0]][0])
-    corrected, dropped = work.correcting.open(place, shown, places[0], beside, image=found.image)
+    if work.correcting.is_open(place, found):
+        return {}
+    corrected, dropped = work.correcting.open(place, shown, places[0], beside, image=found.image, of=found)
     value = view.viewer_value(found, corrected=corrected)
     work.correcting.show(value)
     return {

@@ -29,6 +29,20 @@ class Correcting:
     current: Corrected | None = None
     key: str = ""
     _kept: dict[Place, Corrected] = field(default_factory=dict)
+    _opened: tuple[Place, object] | None = None
+
+    def is_open(self, place: Place, of: object) -> bool:
+        """Whether that label map is corrected already, so that no new value comes under somebody's first stroke.
+
+        A list of choices tells of its choice again when it is left, as by that stroke.
+
+        Args:
+            place: As of ``open``.
+            of: What was on the page when it was opened: another one has other label maps.
+        """
+        found = self.corrections.find(self.key)
+        is_known = self._opened is not None and self._opened[0] == place and self._opened[1] is of
+        return is_known and found is not None and found is self.current
 
     def open(
         self,
@@ -38,6 +52,7 @@ class Correcting:
         beside: Sequence[LabelMap] = (),
         *,
         image: MedicalImage | None = None,
+        of: object = None,
     ) -> tuple[Corrected, bool]:
         """Begin to correct one of the label maps that are about to be shown, or go on.
 
@@ -46,6 +61,7 @@ class Correcting:
             shown: The predictions of the viewer's value, by name.
             index: Which of them.
             image: On which they lie; None where nobody clicks.
+            of: For ``is_open``.
             beside: Further label maps of the value, whose classes count: the reference, first.
 
         Returns:
@@ -65,6 +81,7 @@ class Correcting:
             saved=before.saved if before and is_same else 0,
         )
         self._keep(place, self.current)
+        self._opened = place, of
         return self.current, before is not None and not is_same and before.correction.is_changed
 
     def show(self, value: Mapping[str, object]) -> None:
@@ -76,7 +93,7 @@ class Correcting:
     def close(self) -> None:
         """Nothing is corrected any more; what was changed is kept."""
         self.corrections.clear()
-        self.current, self.key = None, ""
+        self.current, self.key, self._opened = None, "", None
 
     def forget(self, corrected: Corrected) -> None:
         """Drop what was saved elsewhere."""

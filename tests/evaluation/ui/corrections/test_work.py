@@ -62,3 +62,15 @@ def test_only_the_value_that_is_shown_is_corrected():
     assert work.corrections.find("k1") is corrected
     work.close()
     assert work.corrections.find("k1") is None
+
+
+def test_a_choice_that_is_told_again_opens_nothing_anew():
+    work, page, other = Correcting(), object(), object()
+    work.open(PLACE, [("net", label_map())], 0, of=page)
+    assert not work.is_open(PLACE, page)  # no value shows it yet
+    work.show({"key": "first"})
+    assert work.is_open(PLACE, page)
+    assert not work.is_open(PLACE, other)
+    assert not work.is_open(("case", "another"), page)
+    work.close()
+    assert not work.is_open(PLACE, page)
