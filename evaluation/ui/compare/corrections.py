@@ -38,11 +38,12 @@ def choose(work: Work, name: str | None) -> Updates:
     shown = [(one.name, one.label_map) for one in found.shown]
     one = result.shown
     place = (one.name if one else "", shown[places[0]][0])
-    if work.correcting.is_open(place, found):
-        return {}
-    corrected, dropped = work.correcting.open(place, shown, places[0], beside, image=found.image, of=found)
-    value = view.viewer_value(found, corrected=corrected)
-    work.correcting.show(value)
+    with work.correcting.opening:
+        if work.correcting.is_open(place, shown, beside):
+            return {}
+        corrected, dropped = work.correcting.open(place, shown, places[0], beside, image=found.image)
+        value = view.viewer_value(found, corrected=corrected)
+        work.correcting.show(value)
     return {
         "viewer": value,
         **corrections.chosen(corrected, found.image, _against(found, corrected), dropped=dropped),

@@ -1,5 +1,7 @@
 """Which label map a visitor corrects on a tab, and what was changed before and is not saved."""
 
+import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +14,7 @@ from medseg_demo.ui.correct.corrections import Corrected, Corrections
 
 MOST_KEPT = 12  # corrections of one visitor and tab that nobody looks at
 
+Token = tuple[tuple[str, int], ...]
 Place = tuple[str, ...]  # such as the image and the name of the label map
 
 
@@ -23,26 +26,28 @@ class Correcting:
         corrections: By the viewer's values.
         current: What was chosen last; it may belong to an image that is no longer in the viewer.
         key: Of the viewer's value that shows it.
+        opening: Held from the opening of a correction until its value is made: two events may open the same.
     """
 
     corrections: Corrections = field(default_factory=Corrections)
     current: Corrected | None = None
     key: str = ""
+    opening: threading.Lock = field(default_factory=threading.Lock)
     _kept: dict[Place, Corrected] = field(default_factory=dict)
-    _opened: tuple[Place, object] | None = None
+    _opened: tuple[Place, Token] | None = None
 
-    def is_open(self, place: Place, of: object) -> bool:
+    def is_open(self, place: Place, shown: Sequence[tuple[str, LabelMap]], beside: Sequence[LabelMap] = ()) -> bool:
         """Whether that label map is corrected already, so that no new value comes under somebody's first stroke.
 
         A list of choices tells of its choice again when it is left, as by that stroke.
 
         Args:
-            place: As of ``open``.
-            of: What was on the page when it was opened: another one has other label maps.
+            place: As of ``open``; so are the others.
+            shown: The label maps that are on the page.
+            beside: Those beside them.
         """
         found = self.corrections.find(self.key)
-        is_known = self._opened is not None and self._opened[0] == place and self._opened[1] is of
-        return is_known and found is not None and found is self.current
+        return found is not None and found is self.current and self._opened == (place, _token(shown, beside))
 
     def open(
         self,
@@ -52,7 +57,6 @@ class Correcting:
         beside: Sequence[LabelMap] = (),
         *,
         image: MedicalImage | None = None,
-        of: object = None,
     ) -> tuple[Corrected, bool]:
         """Begin to correct one of the label maps that are about to be shown, or go on.
 
@@ -61,7 +65,6 @@ class Correcting:
             shown: The predictions of the viewer's value, by name.
             index: Which of them.
             image: On which they lie; None where nobody clicks.
-            of: For ``is_open``.
             beside: Further label maps of the value, whose classes count: the reference, first.
 
         Returns:
@@ -81,7 +84,7 @@ class Correcting:
             saved=before.saved if before and is_same else 0,
         )
         self._keep(place, self.current)
-        self._opened = place, of
+        self._opened = place, _token(shown, beside)
         return self.current, before is not None and not is_same and before.correction.is_changed
 
     def show(self, value: Mapping[str, object]) -> None:
@@ -104,6 +107,12 @@ class Correcting:
     def _keep(self, place: Place, corrected: Corrected) -> None:
         changed = {at: one for at, one in self._kept.items() if one.correction.is_changed}
         self._kept = dict([*changed.items()][-MOST_KEPT:]) | {place: corrected}
+
+
+def _token(shown: Sequence[tuple[str, LabelMap]], beside: Sequence[LabelMap]) -> Token:
+    """The same for the same label maps of the same names."""
+    maps = [*shown, *(("", one) for one in beside)]
+    return tuple((name, zlib.crc32(np.ascontiguousarray(one.labels).tobytes())) for name, one in maps)
 
 
 def _is_same(one: LabelMap, other: LabelMap) -> bool:

@@ -48,12 +48,13 @@ def choose(work: Correcting, shown: Opening | None, name: str | None, *, may_rep
         work.close()
         return {"viewer": case_handlers.value_of(key, case), **case_handlers.offer(case)}
     place = (key.test_set, key.case_id, str(name))
-    if work.is_open(place, case):
-        return {}
     label_maps = _shown(key, case, str(name))
-    corrected, dropped = work.open(place, label_maps, 0, [case.reference], image=case.image, of=case)
-    value = case_handlers.value_of(key, case, corrected)
-    work.show(value)
+    with work.opening:
+        if work.is_open(place, label_maps, [case.reference]):
+            return {}
+        corrected, dropped = work.open(place, label_maps, 0, [case.reference], image=case.image)
+        value = case_handlers.value_of(key, case, corrected)
+        work.show(value)
     return {
         "viewer": value,
         **corrections.chosen(corrected, case.image, _against(case, corrected), dropped=dropped),

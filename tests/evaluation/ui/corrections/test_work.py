@@ -65,12 +65,12 @@ def test_only_the_value_that_is_shown_is_corrected():
 
 
 def test_a_choice_that_is_told_again_opens_nothing_anew():
-    work, page, other = Correcting(), object(), object()
-    work.open(PLACE, [("net", label_map())], 0, of=page)
-    assert not work.is_open(PLACE, page)  # no value shows it yet
+    work, shown = Correcting(), [("net", label_map())]
+    work.open(PLACE, shown, 0)
+    assert not work.is_open(PLACE, shown)  # no value shows it yet
     work.show({"key": "first"})
-    assert work.is_open(PLACE, page)
-    assert not work.is_open(PLACE, other)
-    assert not work.is_open(("case", "another"), page)
+    assert work.is_open(PLACE, [("net", label_map())])
+    assert not work.is_open(PLACE, [("net", label_map(1))])
+    assert not work.is_open(("case", "another"), shown)
     work.close()
-    assert not work.is_open(PLACE, page)
+    assert not work.is_open(PLACE, shown)
