@@ -183,16 +183,12 @@ def test_checkpoints_are_listed_with_the_reason_of_the_unusable(client):
     assert "no config.json" in records["empty"]["problem"]
 
 
+ENDPOINTS = ["/checkpoints", "/compare", "/evaluate", "/explain", "/follow", "/segment"]
+
+
 def test_only_the_web_api_is_visible(url, client):
     visible = client.view_api(return_format="dict", print_info=False)
-    assert sorted(visible["named_endpoints"]) == [
-        "/checkpoints",
-        "/compare",
-        "/evaluate",
-        "/explain",
-        "/follow",
-        "/segment",
-    ]
+    assert sorted(visible["named_endpoints"]) == ENDPOINTS
     assert visible["unnamed_endpoints"] == {}
     parameters = visible["named_endpoints"]["/segment"]["parameters"]
     assert [(one["parameter_name"], one["parameter_has_default"]) for one in parameters] == [
@@ -205,14 +201,7 @@ def test_only_the_web_api_is_visible(url, client):
         ("channel_order", True),
     ]
     everything = httpx.get(f"{url}gradio_api/info?all_endpoints=true").json()
-    assert sorted(everything["named_endpoints"]) == [
-        "/checkpoints",
-        "/compare",
-        "/evaluate",
-        "/explain",
-        "/follow",
-        "/segment",
-    ]
+    assert sorted(everything["named_endpoints"]) == ENDPOINTS
 
 
 @pytest.mark.parametrize("path", ["monitoring", "gradio_api/runs"])

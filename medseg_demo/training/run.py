@@ -4,8 +4,8 @@ import importlib.metadata
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -278,16 +278,30 @@ def _fit(
         keeper.go_on_from(past)
     guard = Guard([case.case.case_id for case in parts[0]], config.learning_rate, config.gradient_clip)
     watchers = [guard, keeper, ProgressLine(), *([Freeze(config.freeze_epochs)] if config.freeze_epochs else [])]
+    with fitting(output):
+        trainer = make_trainer(config, compute, watchers, build_logger(published_config(config), output))
+        trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
+        if not trainer.is_global_zero:
+            return
+        if known:
+            choose_thresholds(output, parts[1], known, compute)
+        finish(output, config, keeper.history, {**keeper.facts(compute.device), **keeper.lengthened(config.epochs)})
+
+
+@contextmanager
+def fitting(output: Path) -> Iterator[None]:
+    """What goes wrong while a network learns, in words; Lightning's own warnings are left out.
+
+    Args:
+        output: The checkpoint folder.
+
+    Raises:
+        TrainingError: It diverged, was interrupted, or the folder cannot be written.
+    """
     try:
         with warnings.catch_warnings(), writing(output):
             warnings.filterwarnings("ignore", module="lightning")
-            trainer = make_trainer(config, compute, watchers, build_logger(published_config(config), output))
-            trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
-            if not trainer.is_global_zero:
-                return
-            if known:
-                choose_thresholds(output, parts[1], known, compute)
-            finish(output, config, keeper.history, {**keeper.facts(compute.device), **keeper.lengthened(config.epochs)})
+            yield
     except DivergedError as error:
         raise leave_what_is_good(error, output, output / RESUME_FILE) from None
     except SystemExit:  # what Lightning makes of Ctrl+C

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from medseg_demo.prompting.objects import Plane, Target, chosen_targets, planes_
 from medseg_demo.segmenting.windows import Compute, channels_last, choose_compute
 from medseg_demo.settings import Settings
 from medseg_demo.test_sets.test_set import TestSet, data_hash, read_test_set
-from medseg_demo.training.callbacks import DivergedError, Guard, leave_what_is_good
+from medseg_demo.training.callbacks import Guard
 from medseg_demo.training.config import CONFIG_COPY, TrainingConfig, write_config
 from medseg_demo.training.data import EpochSampler
 from medseg_demo.training.loop import RESUME_FILE, Keeper, parameter_count
@@ -28,7 +27,7 @@ from medseg_demo.training.pretrained import PREFIX, credit_of, load_encoder
 from medseg_demo.training.prompted.samples import PromptedSamples
 from medseg_demo.training.prompted.task import PromptedTask
 from medseg_demo.training.records import CaseDice, ProgressLine, build_logger, check_logger
-from medseg_demo.training.run import VERSIONS, make_trainer
+from medseg_demo.training.run import VERSIONS, fitting, make_trainer
 from medseg_demo.training.saving import finish, save_best
 from medseg_demo.training.splits import divide
 
@@ -159,16 +158,8 @@ def _fit(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     keeper = Keeper(output, save, patience=config.patience)
     guard = Guard([of_set[0].name.partition("/")[0] for of_set in train], config.learning_rate, config.gradient_clip)
-    try:
-        with warnings.catch_warnings(), writing(output):
-            warnings.filterwarnings("ignore", module="lightning")
-            logger = build_logger(published_config(config), output)
-            trainer = make_trainer(config, compute, [guard, keeper, ProgressLine()], logger)
-            trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
-            finish(output, config, keeper.history, keeper.facts(compute.device))
-    except DivergedError as error:
-        raise leave_what_is_good(error, output, output / RESUME_FILE) from None
-    except SystemExit:  # what Lightning makes of Ctrl+C
-        raise TrainingError(
-            f"Training was interrupted. Start it again with the same output {output.name} to go on."
-        ) from None
+    with fitting(output):
+        logger = build_logger(published_config(config), output)
+        trainer = make_trainer(config, compute, [guard, keeper, ProgressLine()], logger)
+        trainer.fit(task, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
+        finish(output, config, keeper.history, keeper.facts(compute.device))
